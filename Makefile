@@ -1,0 +1,43 @@
+# Two environments: `.venv` is what a user gets (no torch), `.venv-test` has what development needs.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := Scripts
+else
+BIN := bin
+endif
+USER_ENV := .venv
+TEST_ENV := .venv-test
+
+.PHONY: demo test lint format clean
+
+demo: $(USER_ENV)/ready
+	$(USER_ENV)/$(BIN)/fesnet demo --out fesnet-demo
+
+test: $(TEST_ENV)/ready lint
+	$(TEST_ENV)/$(BIN)/python -m pytest
+
+lint: $(TEST_ENV)/ready
+	$(TEST_ENV)/$(BIN)/ruff check src tests tools
+	$(TEST_ENV)/$(BIN)/ruff format --check src tests tools
+	$(TEST_ENV)/$(BIN)/mypy
+
+format: $(TEST_ENV)/ready
+	$(TEST_ENV)/$(BIN)/ruff check --fix src tests tools
+	$(TEST_ENV)/$(BIN)/ruff format src tests tools
+
+$(USER_ENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(USER_ENV)
+	$(USER_ENV)/$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(USER_ENV)/$(BIN)/fesnet models import
+	touch $@
+
+$(TEST_ENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(TEST_ENV)
+	$(TEST_ENV)/$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(TEST_ENV)/$(BIN)/fesnet models import
+	touch $@
+
+clean:
+	rm -rf $(USER_ENV) $(TEST_ENV) fesnet-demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis

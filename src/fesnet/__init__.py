@@ -1,0 +1,50 @@
+"""Spot macro- and micro-expressions in long face videos.
+
+    import fesnet
+    result = fesnet.spot("interview.mp4")
+    for interval in result.intervals:
+        print(interval.kind, interval.onset_s, interval.offset_s)
+
+Importing fesnet loads nothing heavy; torch is needed only for training.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fesnet._version import __version__
+
+if TYPE_CHECKING:
+    from fesnet.intervals import Interval, IntervalRules
+    from fesnet.result import Spotting
+    from fesnet.spotter import Spotter
+
+__all__ = ["Interval", "IntervalRules", "Spotter", "Spotting", "__version__", "spot"]
+
+_HOMES = {
+    "Interval": "fesnet.intervals",
+    "IntervalRules": "fesnet.intervals",
+    "Spotter": "fesnet.spotter",
+    "Spotting": "fesnet.result",
+}
+
+
+def spot(source: Any, **options: Any) -> Spotting:
+    """Spot one source with the bundled weights: `Spotter(**options).spot(source)`.
+
+    source: a video file, image folder, camera number or array; options: those of `Spotter`, and `rate` (frames a
+    second, for image folders and arrays).
+    """
+    from fesnet.spotter import Spotter
+
+    rate = options.pop("rate", None)
+    return Spotter(**options).spot(source, rate=rate)
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fesnet' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,32 @@
+"""Writing files so that they appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from fesnet.errors import UsageError
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write UTF-8 text beside `path`, then rename; raises UsageError where that is not possible."""
+    try:
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as opened:
+                opened.write(text)
+            os.chmod(part, 0o666 & ~current_umask())
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except OSError as error:
+        raise UsageError(f"expected to write {path}, got '{error.strerror}'; name a writable folder") from error
+
+
+def current_umask() -> int:
+    """The process's file mode mask (it can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

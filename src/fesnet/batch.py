@@ -1,0 +1,113 @@
+"""Spotting for the command line: many sources, results to files, errors gathered instead of raised."""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from fesnet.errors import FesnetError, UsageError
+from fesnet.exports import WRITERS
+from fesnet.intervals import IntervalRules
+from fesnet.result import Spotting
+from fesnet.spotter import Spotter
+from fesnet.video import Frame, Source, open_source
+
+Report = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done with every source. out: folder for results; rate: of image folders; seconds: stop after."""
+
+    spotter: Spotter
+    out: Path | None = None
+    rate: float | None = None
+    seconds: float | None = None
+
+
+def check_sources(names: list[str]) -> list[str | int]:
+    """Paths, addresses and camera numbers as `open_source` takes them. Raises UsageError for what is not there."""
+    out: list[str | int] = []
+    for name in names:
+        if name.isdecimal() and not Path(name).exists():
+            out.append(int(name))
+        elif "://" in name or Path(name).exists():
+            out.append(name)
+        else:
+            raise UsageError(f"expected a video file or an image folder, but {name} does not exist")
+    return out
+
+
+def prepare_folder(folder: Path) -> Path:
+    """Make the folder and make sure that results can be written there, before any work. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UsageError(
+            f"expected an output folder that can be written, got {folder} ({error.strerror}); name another"
+        ) from error
+
+
+def spot_all(sources: list[str | int], job: Job, report: Report) -> list[tuple[str, Spotting | FesnetError]]:
+    """Spot one after another; a source that fails does not stop the others and stands in the list by its error."""
+    results: list[tuple[str, Spotting | FesnetError]] = []
+    names = result_names(sources)
+    for source, name in zip(sources, names, strict=True):
+        try:
+            found = spot_one(source, job, report)
+            if job.out is not None:
+                write_results(found, job.out / f"{name}.json")
+            results.append((str(source), found))
+        except FesnetError as error:
+            if error.exit_code == 2:
+                raise
+            results.append((str(source), error))
+    return results
+
+
+def spot_one(source: str | int, job: Job, report: Report) -> Spotting:
+    opened = open_source(source, rate=job.rate)
+    label = opened.name
+    if job.seconds is not None:
+        limit = job.seconds
+        opened.frames = takewhile(lambda frame: frame.time < limit, opened.frames)
+    end = job.seconds or opened.duration
+
+    def progress(frame: Frame, _: Source) -> None:
+        if frame.index % 10 == 0:
+            report(label, None if not end else min(frame.time / end, 1.0))
+
+    return job.spotter.spot(opened, progress=progress)
+
+
+def result_names(sources: list[str | int]) -> list[str]:
+    """A file name for each source: its stem, or its whole name where stems would meet."""
+    paths = [Path(str(s).split("?")[0]) for s in sources]
+    stems = [f"camera{s}" if isinstance(s, int) else p.stem or p.name for s, p in zip(sources, paths, strict=True)]
+    names = [p.name if stems.count(stem) > 1 else stem for stem, p in zip(stems, paths, strict=True)]
+    return [f"{n}-{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
+
+
+def write_results(found: Spotting, path: Path) -> None:
+    """NAME.json and, beside it, NAME.csv; each appears whole or not at all."""
+    WRITERS["json"](found, path)
+    WRITERS["csv"](found, path.with_suffix(".csv"))
+
+
+def changed_rules(rules: IntervalRules, file: Path | None, single: dict[str, Any]) -> IntervalRules:
+    """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises UsageError."""
+    values = rules.to_dict()
+    if file is not None:
+        try:
+            values |= tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"expected a TOML file with interval rules in {file}, but {error}") from error
+    values |= {name: value for name, value in single.items() if value is not None}
+    return IntervalRules.from_dict(values)

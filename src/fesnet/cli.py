@@ -1,0 +1,277 @@
+"""The command line: parse, call one library function, print. No logic lives here, and nothing heavy is imported early."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fesnet.errors import FesnetError
+
+if TYPE_CHECKING:
+    from fesnet.intervals import IntervalRules
+    from fesnet.result import Spotting
+
+app = typer.Typer(
+    name="fesnet",
+    help="Spot macro- and micro-expressions in long face videos. Everything stays on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="The face models (MediaPipe's detector and face mesh, Apache-2.0).", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for NAME.json and NAME.csv; made if missing.")]
+RulesFile = Annotated[Path | None, typer.Option("--rules", help="TOML file with interval rules.")]
+Macro = Annotated[float | None, typer.Option("--macro-threshold", help="Score from which a macro counts, 0..1.")]
+Micro = Annotated[float | None, typer.Option("--micro-threshold", help="Score from which a micro counts, 0..1.")]
+WeightsFolder = Annotated[Path | None, typer.Option("--weights", help="Weights folder; default: the bundled ones.")]
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for a wrong call, 1 for a failure."""
+    try:
+        app()
+    except FesnetError as error:
+        print(f"fesnet: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("fesnet: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def version(wanted: bool) -> None:
+    if wanted:
+        from fesnet import __version__
+
+        print(f"fesnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Spot macro- and micro-expressions in long face videos. Everything stays on this machine."""
+
+
+@app.command()
+def spot(
+    videos: Annotated[list[str], typer.Argument(help="Video files, image folders, stream addresses, camera numbers.")],
+    out: Out = None,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of image folders.")] = None,
+    faces: Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")] = "largest",
+    weights: WeightsFolder = None,
+    runtime: Annotated[str, typer.Option("--runtime", help="'onnx', or 'torch' (extra train).")] = "onnx",
+    rules: RulesFile = None,
+    macro_threshold: Macro = None,
+    micro_threshold: Micro = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this time (cameras).")] = None,
+) -> None:
+    """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv."""
+    from fesnet.batch import Job, check_sources, prepare_folder, spot_all
+    from fesnet.spotter import Spotter
+
+    sources = check_sources(videos)
+    folder = None if out is None else prepare_folder(out)
+    fetch_models()
+    spotter = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
+    spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
+    job = Job(spotter, folder, fps, seconds)
+    with video_progress() as report:
+        results = spot_all(sources, job, report)
+    failed = 0
+    for name, result in results:
+        if isinstance(result, FesnetError):
+            failed += 1
+            print(f"fesnet: {name}: {result}", file=sys.stderr)
+        else:
+            show_result(result)
+    if folder is not None:
+        print(f"results in {folder}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rethreshold(
+    result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File for the new result; default: over the old one.")
+    ] = None,
+    rules: RulesFile = None,
+    macro_threshold: Macro = None,
+    micro_threshold: Micro = None,
+) -> None:
+    """Make the intervals of a result anew from its stored scores, without the network."""
+    from fesnet.batch import write_results
+    from fesnet.result import Spotting
+
+    old = Spotting.from_json(result)
+    new = old.rethreshold(chosen_rules(old.rules, rules, macro_threshold, micro_threshold))
+    write_results(new, out or result)
+    show_result(new)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the demo's files.")] = Path("fesnet-demo"),
+) -> None:
+    """Animate a public-domain portrait, spot its expressions, and show found beside truth. Needs no data."""
+    from fesnet.demo import run_demo
+
+    fetch_models()
+    with step_progress("making and spotting the demo video") as report:
+        outcome = run_demo(out, report)
+    show_comparison(outcome.rows)
+    print(outcome.summary)
+    print(f"report: {outcome.report.resolve()}")
+
+
+@models_app.command("import")
+def import_models(
+    wheel: Annotated[Path | None, typer.Argument(help="A mediapipe 0.10.21 wheel; default: downloaded by pip.")] = None,
+) -> None:
+    """Fetch and convert the face models into the user's cache (about 36 MB once; or from a wheel file, offline)."""
+    from fesnet.faces.models import import_models as fetch
+
+    with step_progress("fetching the face models") as report:
+        files = fetch(wheel, report)
+    print(f"face models in {files.detector.parent}")
+
+
+@app.command()
+def train(
+    portraits: Annotated[
+        Path, typer.Argument(help="Folder of portraits; `neutral/` and `smiling/` if there are both.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="New folder for the weights; the state lies beside it.")],
+    preset: Annotated[str, typer.Option("--preset", help="'default' or 'paper'.")] = "default",
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file with training settings.")] = None,
+    pair_steps: Annotated[int | None, typer.Option("--pair-steps", help="Steps on pairs of frames.")] = None,
+    clip_steps: Annotated[int | None, typer.Option("--clip-steps", help="Steps on labelled clips.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved state.")] = False,
+) -> None:
+    """Train weights on synthetic video made from portraits (extra `train`)."""
+    try:
+        from fesnet.training import train_from_portraits
+    except ImportError as error:
+        from fesnet.errors import MissingExtraError
+
+        raise MissingExtraError(f"expected torch for training ({error}); install fesnet[train]") from error
+    steps = {"pair_steps": pair_steps, "clip_steps": clip_steps}
+    fetch_models()
+    for line in train_from_portraits(portraits, out, preset, config, steps, resume=resume):
+        print(line, flush=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, face models, weights, threads and GPU: what to send with a bug report."""
+    from fesnet.doctor import examine
+
+    findings = examine()
+    width = max(len(f.what) for f in findings)
+    for f in findings:
+        print(f"{'ok ' if f.good else 'BAD'} {f.what:<{width}}  {f.found}")
+    if not all(f.good for f in findings):
+        raise typer.Exit(1)
+
+
+# -- helpers: reading options, showing results -----------------------------------------------------------------------
+
+
+def choice(value: str, *allowed: str) -> Any:
+    from fesnet.errors import UsageError
+
+    if value not in allowed:
+        raise UsageError(f"expected one of {', '.join(allowed)}, got {value!r}")
+    return value
+
+
+def chosen_rules(rules: IntervalRules, file: Path | None, macro: float | None, micro: float | None) -> IntervalRules:
+    """The rules to use: given ones, changed by a TOML file and then by single options."""
+    from fesnet.batch import changed_rules
+
+    return changed_rules(rules, file, {"macro_threshold": macro, "micro_threshold": micro})
+
+
+def fetch_models() -> None:
+    """The documented first-use download, with a progress bar."""
+    from fesnet.errors import FaceModelError
+    from fesnet.faces.models import import_models as fetch
+    from fesnet.faces.models import model_files
+
+    try:
+        model_files()
+    except FaceModelError:
+        with step_progress("fetching the face models (once, about 36 MB)") as report:
+            fetch(None, report)
+
+
+@contextmanager
+def step_progress(text: str) -> Iterator[Any]:
+    """A bar for one task; yields a function that takes the share done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+@contextmanager
+def video_progress() -> Iterator[Any]:
+    """A bar for each video in turn; yields a function of (name, share done)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(name: str, share: float | None) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=None if share is None else 1.0)
+            if share is not None:
+                bar.update(tasks[name], completed=share)
+
+        yield report
+
+
+def show_result(result: Spotting) -> None:
+    """A table of the intervals, and what else a person must know."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=result.source.name, title_justify="left")
+    for column in ("face", "kind", "onset s", "apex s", "offset s", "frames", "score"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for i in result.intervals:
+        times = (f"{t:.2f}" for t in (i.onset_s, i.apex_s, i.offset_s))
+        table.add_row(str(i.face), i.kind, *times, f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}")
+    console.print(table if result.intervals else f"{result.source.name}: no expression found")
+    for gap in result.gaps:
+        print(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
+    for warning in result.warnings:
+        print(f"  warning: {warning}")
+
+
+def show_comparison(rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="found beside truth (synthetic demo video)", title_justify="left")
+    for column in ("kind", "true onset-offset s", "found as", "found onset-offset s", "overlap (IoU)"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

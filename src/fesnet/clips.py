@@ -1,0 +1,131 @@
+"""From attended features at irregular times to overlapping windows, and from window scores back to one time axis.
+
+The working axis is a grid of ticks at the working rate, tick k at k / rate seconds. Features between two frames are
+interpolated linearly in time (the discrepancy is a difference of features, so this is harmless), so that 25 Hz, 200 Hz
+and variable frame rates all meet the network at the rate it was trained at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Decode = Callable[[Floats], tuple[Floats, Floats]]
+
+BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
+
+
+class Sampler:
+    """Chooses the frames that the working rate needs: at most one nearest to each tick."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.last = -1
+
+    def wants(self, time: float) -> bool:
+        """True if the frame at `time` (s) is the first that rounds to its tick."""
+        tick = int(time * self.rate + 0.5)
+        if tick <= self.last:
+            return False
+        self.last = tick
+        return True
+
+
+class Grid:
+    """Lays features (P, C) at increasing times on ticks, segment by segment."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.time = 0.0
+        self.features: Floats | None = None
+
+    def push(self, time: float, features: Floats) -> Iterator[tuple[int, Floats]]:
+        """Ticks (index, features) up to `time` that the last two frames decide. Call `cut` between segments."""
+        if self.features is None:
+            first = int(np.ceil(time * self.rate - 0.5))  # the nearest tick takes the first frame as it is
+            yield first, features
+            self.next = first + 1
+        else:
+            step = max(time - self.time, 1e-9)
+            while self.next <= time * self.rate + 1e-6:
+                share = np.float32(np.clip((self.next / self.rate - self.time) / step, 0, 1))
+                yield self.next, self.features + share * (features - self.features)
+                self.next += 1
+        self.time, self.features = time, features
+
+    def continues(self, time: float) -> bool:
+        """False if a frame at `time` is too far from the last one to be of the same segment."""
+        return self.features is None or time - self.time <= BRIDGE
+
+    def cut(self) -> None:
+        self.features = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Ticks start .. start + n: scores (n, 2) macro and micro in 0..1, intensity (n,)."""
+
+    start: int
+    scores: Floats
+    intensity: Floats
+
+
+class Stitcher:
+    """Windows over one segment's ticks; every window's probabilities are averaged where windows overlap.
+
+    Weights fall towards a window's edges, where temporal convolutions see padding. A tick's score is final when no
+    later window can reach it: at most `window` ticks later.
+    """
+
+    def __init__(self, window: int, stride: int, decode: Decode) -> None:
+        self.window, self.stride, self.decode = window, stride, decode
+        ramp = (np.arange(window) + 0.5) / window
+        self.weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1).astype(np.float32)[:, None]
+        self.buffer: list[Floats] = []
+        self.clear(0)
+
+    def clear(self, start: int) -> None:
+        """Begin a new segment at tick `start`."""
+        self.start, self.length, self.done = start, 0, 0
+        self.buffer = []
+        self.sums = np.zeros((self.window, 4), np.float32)  # macro, micro, intensity, weight of ticks done..
+
+    def push(self, features: Floats) -> Scored | None:
+        """Add the next tick's features; returns scores that became final, if any."""
+        self.buffer.append(features)
+        self.length += 1
+        if self.length - self.done < self.window:
+            return None
+        self.score(self.done, np.stack(self.buffer[-self.window :]))
+        final = self.take(self.stride)
+        keep = self.window - self.stride
+        self.buffer = self.buffer[-max(keep, 1) :] if keep else []
+        return final
+
+    def finish(self) -> Scored | None:
+        """The segment has ended: score what is left, the last features repeated to fill the last window."""
+        left = self.length - self.done
+        if left == 0:
+            return None
+        rest = self.buffer[-left:]
+        filled = rest + [rest[-1]] * (self.window - left)
+        self.score(self.done, np.stack(filled))
+        return self.take(left)
+
+    def score(self, start: int, window: Floats) -> None:
+        probabilities, intensity = self.decode(window)
+        rows = np.concatenate([probabilities[:, 1:], intensity[:, None]], 1)
+        self.sums[:, :3] += rows * self.weight
+        self.sums[:, 3:] += self.weight
+
+    def take(self, ticks: int) -> Scored:
+        """Hand out the first `ticks` ticks as final and move on."""
+        rows = self.sums[:ticks, :3] / self.sums[:ticks, 3:]
+        self.sums = np.concatenate([self.sums[ticks:], np.zeros((ticks, 4), np.float32)])
+        scored = Scored(self.start + self.done, rows[:, :2].copy(), rows[:, 2].copy())
+        self.done += ticks
+        return scored

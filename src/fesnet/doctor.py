@@ -1,0 +1,97 @@
+"""What is installed and whether it fits together: the facts of a bug report."""
+
+from __future__ import annotations
+
+import importlib.metadata as metadata
+import os
+import platform
+import sys
+from dataclasses import dataclass
+
+import onnxruntime as ort
+
+from fesnet._version import __version__
+from fesnet.errors import FesnetError
+from fesnet.faces.models import cache_folder, model_files
+from fesnet.weights import load_weights
+
+CV2_DISTRIBUTIONS = (
+    "opencv-python-headless",
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+PARTS = ("numpy", "onnxruntime", "av", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what was looked at, what was found, and whether it is as it must be."""
+
+    what: str
+    found: str
+    good: bool = True
+
+
+def examine() -> list[Finding]:
+    """All findings, in the order they are printed."""
+    findings = [
+        Finding("fesnet", __version__),
+        Finding("python", f"{platform.python_version()} at {sys.executable}", sys.version_info >= (3, 11)),
+        Finding("platform", platform.platform()),
+    ]
+    findings += [installed(name) for name in PARTS]
+    return [*findings, one_cv2(), face_models(), weights(), threads(), providers(), torch_and_gpu()]
+
+
+def installed(name: str) -> Finding:
+    try:
+        return Finding(name, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, "not installed; run pip install fesnet again", good=False)
+
+
+def one_cv2() -> Finding:
+    """Two OpenCV distributions overwrite each other's files: exactly one may be there."""
+    there = [d for d in CV2_DISTRIBUTIONS if installed(d).good]
+    if len(there) == 1:
+        return Finding("cv2", f"one distribution ({there[0]})")
+    advice = "uninstall all but opencv-python-headless, then install that one again"
+    return Finding("cv2", f"{len(there)} distributions ({', '.join(there)}); {advice}", good=False)
+
+
+def face_models() -> Finding:
+    try:
+        files = model_files()
+    except FesnetError as error:
+        return Finding("face models", f"{error}", good=False)
+    return Finding("face models", f"version {files.version} in {cache_folder()}")
+
+
+def weights() -> Finding:
+    try:
+        found = load_weights()
+    except FesnetError as error:
+        return Finding("weights", str(error), good=False)
+    return Finding("weights", f"{found.name}, sha256 {found.sha256[:12]}, trained on {found.training.get('data')}")
+
+
+def threads() -> Finding:
+    limit = os.environ.get("OMP_NUM_THREADS", "not set")
+    return Finding("threads", f"{os.cpu_count()} cores; fesnet uses 1 a video; OMP_NUM_THREADS {limit}")
+
+
+def providers() -> Finding:
+    return Finding("onnxruntime providers", ", ".join(ort.get_available_providers()))
+
+
+def torch_and_gpu() -> Finding:
+    """torch is optional: only training needs it."""
+    try:
+        version = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return Finding("torch", "not installed (only training needs it: fesnet[train])")
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
+    return Finding("torch", f"{version}, {gpu}")

@@ -1,0 +1,12 @@
+"""The result itself: see `fesnet.result` for the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fesnet.result import Spotting
+
+
+def write_json(spotting: Spotting, path: Path) -> None:
+    """Write `path`, whole or not at all."""
+    spotting.to_json(path)

@@ -1,0 +1,23 @@
+"""Frames in, still and aligned face crops out; see `FaceTracker`."""
+
+from fesnet.faces.align import CANONICAL_STABLE, STABLE, fit_similarity
+from fesnet.faces.detect import BlazeFaceDetector, Detection, FaceDetector
+from fesnet.faces.landmarks import FaceMesh
+from fesnet.faces.models import ModelFiles, ensure_models, import_models, model_files
+from fesnet.faces.track import Face, FaceTracker
+
+__all__ = [
+    "CANONICAL_STABLE",
+    "STABLE",
+    "BlazeFaceDetector",
+    "Detection",
+    "Face",
+    "FaceDetector",
+    "FaceMesh",
+    "FaceTracker",
+    "ModelFiles",
+    "ensure_models",
+    "fit_similarity",
+    "import_models",
+    "model_files",
+]

@@ -1,0 +1,132 @@
+"""Where an aligned face stands, the similarity that brings it there, and the warp that cuts it out.
+
+Three frames of coordinates, all with x to the right and y down:
+
+- source pixels: continuous, the image covers 0..W, 0..H and the centre of its first pixel lies at (0.5, 0.5);
+- crop units: the unit square that the crop shows;
+- crop pixels: crop units times the crop's size.
+
+A *pose* is a similarity as four numbers that can be filtered one by one: x, y (source pixels, where the
+centre of the stable points stands), log of the source pixels in one crop unit, and the angle in radians
+(positive: clockwise as seen).
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.floating]
+Matrix = NDArray[np.float64]
+
+EYE_DISTANCE = 0.30  # crop units between the eye centres; our choice, so that chin and brows stay inside
+EYE_HEIGHT = 0.36  # crop units from the crop's upper edge to the eyes
+EYE_CORNERS = (33, 133, 362, 263)  # image left to right
+STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 98, 327)  # eye corners, bridge of the nose, wings of the nose
+CANONICAL_STABLE: Matrix = np.array(
+    [
+        [0.2883694, 0.3581258],
+        [0.4116306, 0.3618742],
+        [0.5883694, 0.3618742],
+        [0.7116306, 0.3581258],
+        [0.5, 0.3292298],
+        [0.5, 0.3672051],
+        [0.5, 0.4026630],
+        [0.5, 0.4345065],
+        [0.4330897, 0.5665350],
+        [0.5669103, 0.5665350],
+    ]
+)  # MediaPipe's canonical face mesh (Apache-2.0) in crop units
+PIVOT: Matrix = CANONICAL_STABLE.mean(0)  # round this centre shift and rotation are least coupled
+SUPERSAMPLE = 2  # samples a crop pixel and axis: sharpness then hardly depends on the face's size
+
+
+def fit_similarity(source: Floats, target: Floats, weight: Floats | None = None) -> Matrix:
+    """Least-squares rotation, uniform scale and shift, without reflection (Umeyama 1991).
+
+    source, target: (N, 2), N >= 2 distinct points; weight: (N,), positive, default all alike.
+    Returns (2, 3): target ~ source @ m[:, :2].T + m[:, 2].
+    """
+    share = np.full((len(source), 1), 1 / len(source)) if weight is None else (weight / weight.sum())[:, None]
+    a, b = (share * source).sum(0), (share * target).sum(0)
+    root = np.sqrt(share)
+    p, q = (source - a) * root, (target - b) * root
+    cosine = float((p * q).sum())
+    sine = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum())
+    turn = np.array([[cosine, -sine], [sine, cosine]]) / float((p * p).sum())
+    return np.concatenate([turn, (b - turn @ a)[:, None]], 1)
+
+
+def invert(matrix: Matrix) -> Matrix:
+    """The inverse of an affine (2, 3)."""
+    turn = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([turn, -turn @ matrix[:, 2:]], 1)
+
+
+def apply(matrix: Matrix, points: Floats) -> Matrix:
+    """Carry points (..., 2) by an affine (2, 3)."""
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
+
+
+def pose_of(landmarks: Floats) -> Matrix:
+    """The pose (4,) that the stable points of landmarks (468, 2 or 3) in source pixels give."""
+    return pose_of_matrix(fit_similarity(CANONICAL_STABLE, landmarks[list(STABLE), :2].astype(np.float64)))
+
+
+def pose_of_matrix(from_unit: Matrix) -> Matrix:
+    """The pose (4,) of a similarity (2, 3) from crop units to source pixels."""
+    centre = apply(from_unit, PIVOT)
+    cosine, sine = from_unit[0, 0], from_unit[1, 0]
+    return np.array([centre[0], centre[1], math.log(math.hypot(cosine, sine)), math.atan2(sine, cosine)])
+
+
+def to_unit(pose: Floats) -> Matrix:
+    """The affine (2, 3) from source pixels to crop units of a pose (4,)."""
+    x, y, log_scale, angle = (float(v) for v in pose)
+    cosine, sine = math.cos(angle) / math.exp(log_scale), math.sin(angle) / math.exp(log_scale)
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    return np.concatenate([turn, (PIVOT - turn @ [x, y])[:, None]], 1)
+
+
+def warp(image: Image, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE) -> Image:
+    """The crop (size, size, 3) uint8 of an image (H, W, 3) uint8 that `matrix` (2, 3) shows.
+
+    matrix carries source pixels to crop units; supersample: samples a crop pixel and axis, averaged. A face
+    much larger than the crop is shrunk by whole blocks of pixels first, so nothing is skipped. Beyond the
+    image its rim is repeated.
+    """
+    fine = size * supersample
+    part, left, top, factor = cut(image, matrix, fine)
+    turn = matrix[:, :2] * (factor * fine)
+    shift = (matrix[:, :2] @ [left, top] + matrix[:, 2]) * fine
+    shift += turn @ [0.5, 0.5] - 0.5  # OpenCV counts pixel centres as whole numbers, fesnet as halves
+    moved = np.column_stack([turn, shift])
+    crop = cv2.warpAffine(part, moved, (fine, fine), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if supersample > 1:
+        crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(crop, np.uint8)
+
+
+def cut(image: Image, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
+    """The part of an image that a crop of `size` samples needs, shrunk where that loses nothing.
+
+    Returns the part, its left and top in source pixels, and the factor. Blocks lie on the image's own grid,
+    so the shrunk pixels do not swim when the face moves.
+    """
+    height, width = image.shape[:2]
+    per_sample = 1 / (math.hypot(matrix[0, 0], matrix[1, 0]) * size)
+    factor = max(1, min(int(per_sample + 1e-6), width, height))
+    corners = apply(invert(matrix), np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+    last = np.array([width, height]) // factor
+    low = np.clip(np.floor((corners.min(0) - 2) / factor), 0, last - 1).astype(int)
+    high = np.clip(np.ceil((corners.max(0) + 2) / factor), low + 1, last).astype(int)
+    (x0, y0), (x1, y1) = low * factor, high * factor
+    part: Image = image[y0:y1, x0:x1]
+    if factor > 1:
+        width, height = (int(n) for n in high - low)
+        part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return part, int(x0), int(y0), factor

@@ -1,0 +1,77 @@
+"""The 468-point face mesh on a turned square of a picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.faces.align import Floats, Image, Matrix, apply, invert, warp
+from fesnet.faces.detect import Detection, open_session
+
+SIDE = 192  # the network's input
+POINTS = 468
+ENLARGE = 1.5  # square's side over the face's extent, as the network was trained
+EYES = (33, 263)  # outer eye corners, image left to right
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A square that holds a face: centre and side in source pixels, the eyes' angle in radians."""
+
+    x: float
+    y: float
+    size: float
+    angle: float
+
+    def to_unit(self) -> Matrix:
+        """Affine (2, 3) from source pixels to the square's unit coordinates."""
+        cosine, sine = math.cos(self.angle) / self.size, math.sin(self.angle) / self.size
+        turn = np.array([[cosine, sine], [-sine, cosine]])
+        return np.concatenate([turn, (0.5 - turn @ [self.x, self.y])[:, None]], 1)
+
+
+def region_of_detection(found: Detection) -> Region:
+    """The square for a detector's find: 1.5 times its box, eyes level."""
+    x0, y0, x1, y1 = found.box
+    across = found.keypoints[1] - found.keypoints[0]
+    size = ENLARGE * max(x1 - x0, y1 - y0)
+    return Region((x0 + x1) / 2, (y0 + y1) / 2, size, math.atan2(across[1], across[0]))
+
+
+def region_of_landmarks(landmarks: Floats) -> Region:
+    """The square for the next frame: 1.5 times the extent of these landmarks (468, 3), eyes level."""
+    points = landmarks[:, :2].astype(np.float64)
+    across = points[EYES[1]] - points[EYES[0]]
+    low, high = points.min(0), points.max(0)
+    centre = (low + high) / 2
+    angle = math.atan2(across[1], across[0])
+    return Region(float(centre[0]), float(centre[1]), ENLARGE * float((high - low).max()), angle)
+
+
+class FaceMesh:
+    """MediaPipe's Face Mesh (468 points, without attention)."""
+
+    def __init__(self, model: Path, *, threads: int = 1) -> None:
+        self._session = open_session(model, threads)
+
+    def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[NDArray[np.float32], float]]:
+        """Landmarks (468, 3) in source pixels (z in the same scale) and presence 0..1 for each region.
+
+        image: (H, W, 3) uint8 RGB. What lies beyond it repeats its rim.
+        """
+        if not regions:
+            return []
+        matrices = [region.to_unit() for region in regions]
+        views = [warp(image, m, SIDE, supersample=1) for m in matrices]
+        batch = np.stack(views).astype(np.float32) * np.float32(1 / 255)
+        points, presence = self._session.run(["landmarks", "presence"], {"image": batch})
+        found = []
+        for region, matrix, mesh, logit in zip(regions, matrices, points, presence.reshape(-1), strict=True):
+            unit = mesh.reshape(POINTS, 3).astype(np.float64) / SIDE
+            placed = np.column_stack([apply(invert(matrix), unit[:, :2]), unit[:, 2] * region.size])
+            found.append((placed.astype(np.float32), 1 / (1 + math.exp(-float(logit)))))
+        return found

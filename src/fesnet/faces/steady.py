@@ -1,0 +1,142 @@
+"""Keep an aligned face still: landmarks say where it is, its texture says how it moved since the last frame.
+
+Landmarks tremble from frame to frame by a few tenths of a crop pixel, as much as a weak expression moves the
+skin. Optical flow on the least deformable part of the face (bridge and sides of the nose, inner eye region,
+upper cheeks) is far more exact from one frame to the next, but drifts. So the pose is carried on by the flow
+and drawn slowly to the landmarks: a complementary filter. It looks at no later frame, has no lag against head
+motion, and needs no delay. Skin that moves by itself (blinks, brows, cheeks in a smile) is outvoted by a
+robust fit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.faces.align import (
+    Floats,
+    Image,
+    Matrix,
+    apply,
+    fit_similarity,
+    invert,
+    pose_of_matrix,
+    to_unit,
+    warp,
+)
+
+VIEW = 112  # pixels of the grey view that the flow is measured on; independent of the crop's size
+TAU = 0.7  # seconds in which the landmarks draw the pose to themselves
+NEAR = 0.03  # crop units of disagreement up to which that slow draw holds ...
+FAR = 0.12  # ... and from which on the landmarks win at once
+SPREAD = 0.001  # crop units off the common motion at which a point counts a quarter
+ROUNDS = 3  # re-weighted fits
+AGREED, WITHIN = 0.25, 0.003  # share of points that must follow the common motion so closely, else no flow
+LEVER = 0.25  # crop units from the pivot at which turning and scaling are compared with shifting
+WINDOW, LEVELS = (11, 11), 1  # of the flow: pixels of the view, and halvings of it
+STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.01)
+
+
+def grid(xs: tuple[float, float, int], ys: tuple[float, float, int]) -> NDArray[np.float32]:
+    """Points (N, 2) on a rectangle, crop units."""
+    x, y = np.meshgrid(np.linspace(*xs), np.linspace(*ys))
+    return np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
+
+
+POINTS = np.concatenate(
+    [
+        grid((0.38, 0.62, 7), (0.30, 0.52, 8)),  # nose and inner eye region
+        grid((0.24, 0.34, 3), (0.44, 0.54, 3)),  # upper cheeks
+        grid((0.66, 0.76, 3), (0.44, 0.54, 3)),
+    ]
+)
+
+
+def common_motion(before: Image, after: Image) -> Matrix | None:
+    """The similarity (2, 3), crop units, that most stable points follow between two grey views (VIEW, VIEW).
+
+    None where too few points agree (blur, a hand before the face).
+    """
+    start = (POINTS * VIEW - 0.5)[:, None]
+    end, status, _ = cv2.calcOpticalFlowPyrLK(
+        before,
+        after,
+        start,
+        start.copy(),
+        winSize=WINDOW,
+        maxLevel=LEVELS,
+        criteria=STOP,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    kept = status[:, 0] > 0
+    if kept.sum() < AGREED * len(POINTS):
+        return None
+    a = POINTS[kept].astype(np.float64)
+    b = (end[kept, 0].astype(np.float64) + 0.5) / VIEW
+    matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    matrix[:, 2] = np.median(b - a, 0)
+    spread = 2 * SPREAD
+    for _ in range(ROUNDS):
+        off = ((apply(matrix, a) - b) ** 2).sum(1)
+        weight = (1 + off / spread**2) ** -2
+        matrix = fit_similarity(a, b, weight)
+        spread = SPREAD
+    off = ((apply(matrix, a) - b) ** 2).sum(1)
+    return matrix if (off < WITHIN**2).sum() >= AGREED * len(POINTS) else None
+
+
+def difference(pose: Floats, other: Floats) -> Matrix:
+    """Change (4,) from `other` to `pose`, the angle by the short way round."""
+    change = np.asarray(pose - other, np.float64)
+    change[3] = math.remainder(change[3], 2 * math.pi)
+    return change
+
+
+def extent(change: Floats, pose: Floats) -> float:
+    """Size of a change of pose in crop units."""
+    shift = math.hypot(change[0], change[1]) / math.exp(pose[2])
+    return math.hypot(shift, LEVER * change[2], LEVER * change[3])
+
+
+class Steady:
+    """The pose of one face over one unbroken run of frames."""
+
+    def __init__(self, image: Image, seen: Floats, time: float) -> None:
+        self.pose = np.asarray(seen, np.float64)
+        self._seen = self.pose
+        self._time = time
+        self._view = self.pose  # the pose under which the grey view was taken
+        self._grey = grey_view(image, self._view)
+
+    def step(self, image: Image, seen: Floats, time: float) -> Matrix:
+        """The pose in the next frame.
+
+        image (H, W, 3) uint8 RGB; seen (4,): the pose that this frame's landmarks give; time in seconds.
+        """
+        view = self.pose + difference(seen, self._seen)
+        grey = grey_view(image, view)
+        carried = self._carry(common_motion(self._grey, grey), view)
+        off = difference(seen, carried)
+        slow = 1 - math.exp(-max(time - self._time, 0.0) / TAU)
+        far = min(max((extent(off, carried) - NEAR) / (FAR - NEAR), 0.0), 1.0)
+        self.pose = carried + max(slow, far) * off
+        self._seen, self._time, self._view, self._grey = np.asarray(seen, np.float64), time, view, grey
+        return self.pose
+
+    def _carry(self, motion: Matrix | None, view: Matrix) -> Matrix:
+        """The last pose moved on by the flow; by the landmarks alone where there is no flow to believe."""
+        if motion is None:
+            return view
+        corners = np.array([[0.0, 0.0], [1.0, 0.0]])
+        before = apply(invert(to_unit(self.pose)), corners)  # two corners of the crop on the frame before,
+        moved = apply(motion, apply(to_unit(self._view), before))  # carried on by the flow between the two views,
+        now = apply(invert(to_unit(view)), moved)  # on this frame
+        return pose_of_matrix(fit_similarity(corners, now))
+
+
+def grey_view(image: Image, pose: Floats) -> Image:
+    """The face in grey (VIEW, VIEW) under a pose."""
+    return np.asarray(cv2.cvtColor(warp(image, to_unit(pose), VIEW), cv2.COLOR_RGB2GRAY), np.uint8)

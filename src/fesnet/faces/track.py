@@ -1,0 +1,297 @@
+"""Follow one face or several through a video and hand out still, aligned crops.
+
+    frame -> cut? -> landmarks of the followed faces -> (detector: nobody followed, somebody lost, or once a
+    second) -> steady pose -> crop
+
+Everything is causal: `push` returns the faces of the frame just pushed, so a file and a camera see the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.errors import UsageError
+from fesnet.faces.align import Floats, Image, Matrix, pose_of, to_unit, warp
+from fesnet.faces.detect import BlazeFaceDetector, Box, Detection, FaceDetector, box_area, box_overlap
+from fesnet.faces.landmarks import FaceMesh, Region, region_of_detection, region_of_landmarks
+from fesnet.faces.models import ensure_models
+from fesnet.faces.steady import Steady, difference
+from fesnet.video import Frame
+
+LOOK_EVERY = 1.0  # s between looks at the whole frame while faces are followed
+THOROUGH_EVERY = 0.5  # s between searches for small faces while nobody is followed
+PRESENT = 0.5  # presence score from which the landmarks of a followed face are believed
+CERTAIN = 0.95  # presence score from which a new face is followed; faces score above 0.99, clouds up to 0.9
+SAME_FACE = 0.3  # overlap of boxes from which two finds are the same face
+MERGED = 0.5  # overlap from which two followed faces have become one
+REMEMBER = 2.0  # s for which a lost face can get its number back in the same place
+CLEARLY_LARGER = 1.5  # ratio of areas at which another face becomes the largest one, if it lasts
+NOT_SMALLER = 0.5  # share of a lost face's area from which another face may follow on it within REMEMBER
+MIN_SIDE = 16.0  # source pixels of a region below which there is nothing to align
+JUMP_SHIFT, JUMP_SCALE, JUMP_TURN = 0.25, 0.25, 0.4  # in 1/30 s: of the region's side, log of scale, rad
+CUT_LEVELS, CUT_RATIO = 12.0, 4.0  # grey levels, and multiple of the usual change between frames
+CUT_MEMORY = 8  # frames that "usual" is taken from
+# Regions that the first pose is the mean over: shift (of the side), scale, turn (rad).
+START_REGIONS = (
+    (0.0, 0.0, 1.0, 0.0),
+    (0.02, 0.01, 1.05, 0.03),
+    (-0.02, 0.01, 0.97, -0.03),
+    (0.0, -0.02, 1.02, 0.0),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face in one frame.
+
+    face: number of the person's face, kept as long as it is followed; segment: rises by one whenever the face
+    was lost or the shot changed, so crops of different segments must not be compared; index, time: the
+    frame's; crop (S, S, 3) uint8 RGB, aligned (see `fesnet.faces.align`); box: x0, y0, x1, y1 of the
+    landmarks, source pixels; landmarks (468, 3) float32 source pixels, z in the same scale; score: presence
+    0..1.
+    """
+
+    face: int
+    segment: int
+    index: int
+    time: float
+    crop: Image
+    box: Box
+    landmarks: NDArray[np.float32]
+    score: float
+
+
+class LandmarkModel(Protocol):
+    """What the tracker needs of a landmark model (see `FaceMesh.landmarks`)."""
+
+    def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[NDArray[np.float32], float]]:
+        """Landmarks (468, 3) in source pixels and presence 0..1 for each region."""
+        ...
+
+
+@dataclass(eq=False)
+class Followed:
+    """A face being followed, or one just lost."""
+
+    face: int
+    segment: int
+    landmarks: NDArray[np.float32]
+    score: float
+    steady: Steady
+    time: float
+    broken: bool = False  # lost by a jump or on an earlier frame: the old alignment must not be carried on
+
+    @property
+    def region(self) -> Region:
+        """Where its landmarks are looked for next."""
+        return region_of_landmarks(self.landmarks)
+
+    @property
+    def box(self) -> Box:
+        """Extent of its landmarks."""
+        return box_of(self.landmarks)
+
+
+class CutTest:
+    """Tells a shot cut from motion by a tiny grey picture; changes of overall brightness do not count."""
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float32] | None = None
+        self._usual: deque[float] = deque(maxlen=CUT_MEMORY)
+
+    def push(self, image: Image) -> bool:
+        """Whether this frame begins a new shot."""
+        step = max(1, min(image.shape[:2]) // 64)
+        tiny = cv2.resize(image[::step, ::step, 1], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+        before, self._last = self._last, tiny
+        if before is None:
+            return False
+        change = tiny - before
+        level = float(np.abs(change - change.mean()).mean())
+        usual = median(self._usual) if self._usual else 0.0
+        self._usual.append(level)
+        return level > CUT_LEVELS and level > CUT_RATIO * (usual + 1)
+
+
+class FaceTracker:
+    """Faces of a video, frame by frame.
+
+    which: "largest" follows one face and always calls it 0; it stays with it until it is lost or another one
+    has been clearly larger for a second. "all" follows up to max_faces, numbered in order of appearance.
+    crop_size: side of the crops in pixels. detector, mesh: other models, both or either; MediaPipe's by
+    default, which are downloaded the first time. Raises UsageError, FaceModelError.
+    """
+
+    def __init__(
+        self,
+        *,
+        which: Literal["largest", "all"] = "largest",
+        crop_size: int = 96,
+        max_faces: int = 8,
+        detector: FaceDetector | None = None,
+        mesh: LandmarkModel | None = None,
+    ) -> None:
+        if which not in ("largest", "all"):
+            raise UsageError(f"expected which to be 'largest' or 'all', got {which!r}")
+        if crop_size < 16 or max_faces < 1:
+            raise UsageError(f"expected crop_size >= 16 and max_faces >= 1, got {crop_size} and {max_faces}")
+        self._crop_size = crop_size
+        self._max_faces = 1 if which == "largest" else max_faces
+        self._one = which == "largest"
+        self._detector = detector or BlazeFaceDetector(ensure_models().detector)
+        self._mesh = mesh or FaceMesh(ensure_models().landmarks)
+        self._cuts = CutTest()
+        self._followed: list[Followed] = []
+        self._lost: list[Followed] = []
+        self._segments: dict[int, int] = {}  # last segment of every face so far
+        self._looked = self._thorough = -math.inf
+        self._challenged: float | None = None  # since when another face has been clearly larger
+
+    def push(self, frame: Frame) -> list[Face]:
+        """The faces of the next frame, in order of their numbers; empty where there is none."""
+        if self._cuts.push(frame.image):
+            self._followed.clear()
+            self._lost.clear()
+        missed = self._follow(frame)
+        if missed or not self._followed or frame.time - self._looked >= LOOK_EVERY:
+            self._look(frame)
+        self._lost = [replace(old, broken=True) for old in self._lost if frame.time - old.time <= REMEMBER]
+        self._followed.sort(key=lambda one: one.face)
+        return [self._face(one, frame) for one in self._followed]
+
+    def _face(self, one: Followed, frame: Frame) -> Face:
+        crop = warp(frame.image, to_unit(one.steady.pose), self._crop_size)
+        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score)
+
+    def _follow(self, frame: Frame) -> bool:
+        """Move every followed face on to this frame; whether one was lost."""
+        before, self._followed = self._followed, []
+        found = self._mesh.landmarks(frame.image, [one.region for one in before])
+        for one, (landmarks, score) in zip(before, found, strict=True):
+            jumped = is_jump(one.region, region_of_landmarks(landmarks), frame.time - one.time)
+            if score >= PRESENT and not jumped and self._is_free(landmarks, frame.image, MERGED):
+                self._advance(one, frame, landmarks, score)
+            else:
+                one.broken = jumped
+                self._lost.append(one)
+        return len(self._followed) < len(before)
+
+    def _advance(self, one: Followed, frame: Frame, landmarks: NDArray[np.float32], score: float) -> None:
+        """Carry a face on without a break."""
+        one.steady.step(frame.image, pose_of(landmarks), frame.time)
+        one.landmarks, one.score, one.time = landmarks, score, frame.time
+        self._followed.append(one)
+
+    def _is_free(self, landmarks: Floats, image: Image, overlap: float) -> bool:
+        """Whether landmarks lie on a place in the image where no face is followed yet."""
+        return fits(landmarks, image) and not self._taken(box_of(landmarks), overlap)
+
+    def _taken(self, box: Box, overlap: float) -> bool:
+        return any(box_overlap(box, one.box) > overlap for one in self._followed)
+
+    def _look(self, frame: Frame) -> None:
+        """Search the frame for faces not followed yet; thoroughly, but not often, while there is none."""
+        self._looked = frame.time
+        found = self._detector.detect(frame.image, thorough=False)
+        if self._one and self._followed:
+            self._challenge(frame, found)
+            return
+        self._take_up(frame, found)
+        if not self._followed and frame.time - self._thorough >= THOROUGH_EVERY:
+            self._thorough = frame.time
+            self._take_up(frame, self._detector.detect(frame.image, thorough=True))
+
+    def _take_up(self, frame: Frame, found: list[Detection]) -> None:
+        """Begin to follow what was found, the largest first, as far as there is room."""
+        for detection in sorted(found, key=lambda d: -box_area(d.box)):
+            if len(self._followed) >= self._max_faces:
+                return
+            if not self._taken(detection.box, SAME_FACE) and (not self._one or self._replaces(detection)):
+                self._start(frame, detection)
+
+    def _challenge(self, frame: Frame, found: list[Detection]) -> None:
+        """Go over to a face that has been clearly larger than the followed one for a while."""
+        current = self._followed[0]
+        own = [box_area(d.box) for d in found if box_overlap(d.box, current.box) > SAME_FACE]
+        size = max(own, default=box_area(current.box))
+        new = [d for d in found if not self._taken(d.box, SAME_FACE)]
+        rival = max(new, key=lambda d: box_area(d.box), default=None)
+        if rival is None or box_area(rival.box) < CLEARLY_LARGER * size:
+            self._challenged = None
+        elif self._challenged is None:
+            self._challenged = frame.time
+        else:
+            self._challenged = None
+            self._followed.clear()
+            if not self._start(frame, rival):
+                self._followed.append(current)
+
+    def _start(self, frame: Frame, detection: Detection) -> bool:
+        """Begin to follow a detection, if its landmarks confirm that it is a face not followed yet."""
+        region = region_of_detection(detection)
+        for _ in range(2):  # the second time on a region as the landmarks themselves set it
+            landmarks, score = self._mesh.landmarks(frame.image, [region])[0]
+            if score < CERTAIN or not self._is_free(landmarks, frame.image, SAME_FACE):
+                return False
+            region = region_of_landmarks(landmarks)
+        known = self._known(box_of(landmarks))
+        if known and not known.broken:
+            self._advance(known, frame, landmarks, score)
+            return True
+        face = 0 if self._one else known.face if known else len(self._segments)
+        self._segments[face] = self._segments.get(face, -1) + 1
+        steady = Steady(frame.image, self._first_pose(frame.image, region), frame.time)
+        self._followed.append(Followed(face, self._segments[face], landmarks, score, steady, frame.time))
+        return True
+
+    def _first_pose(self, image: Image, region: Region) -> Matrix:
+        """The mean pose over a few regions: with no past, one look alone would be off by its tremble."""
+        x, y, size, angle = region.x, region.y, region.size, region.angle
+        views = [Region(x + dx * size, y + dy * size, size * s, angle + a) for dx, dy, s, a in START_REGIONS]
+        poses = [pose_of(landmarks) for landmarks, _ in self._mesh.landmarks(image, views)]
+        return np.asarray(poses[0] + np.mean([difference(pose, poses[0]) for pose in poses], 0), np.float64)
+
+    def _replaces(self, detection: Detection) -> bool:
+        """Whether a find may take the place of the face just lost: there, or not much smaller elsewhere."""
+        return all(
+            box_overlap(detection.box, old.box) > SAME_FACE or box_area(detection.box) > NOT_SMALLER * box_area(old.box)
+            for old in self._lost
+        )
+
+    def _known(self, box: Box) -> Followed | None:
+        """The face lost in this place, taken off the list of the lost."""
+        near = [old for old in self._lost if box_overlap(old.box, box) > SAME_FACE]
+        best = max(near, key=lambda old: old.time, default=None)
+        if best:
+            self._lost.remove(best)
+        return best
+
+
+def box_of(landmarks: Floats) -> Box:
+    """Extent of landmarks (468, 3): x0, y0, x1, y1."""
+    (x0, y0), (x1, y1) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def fits(landmarks: Floats, image: Image) -> bool:
+    """Whether a face is large enough and its centre lies within the image."""
+    region = region_of_landmarks(landmarks)
+    height, width = image.shape[:2]
+    return region.size >= MIN_SIDE and 0 <= region.x < width and 0 <= region.y < height
+
+
+def is_jump(before: Region, after: Region, seconds: float) -> bool:
+    """Whether a head cannot have moved so far in that time."""
+    steps = max(1.0, 30 * seconds)
+    shift = math.hypot(after.x - before.x, after.y - before.y) / before.size
+    scale = abs(math.log(max(after.size, 1e-6) / before.size))
+    turn = abs(math.remainder(after.angle - before.angle, 2 * math.pi))
+    return shift > JUMP_SHIFT * steps or scale > JUMP_SCALE * steps or turn > JUMP_TURN * steps

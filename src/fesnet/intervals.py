@@ -1,0 +1,273 @@
+"""Intervals on the frame axis, their algebra, and the rules that turn frame scores into intervals.
+
+truth   ..[=======)....      overlap(a, b)   frames in both
+found   .....[=======).      iou(a, b)       frames in both / frames in either
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.errors import TruthError, UsageError
+
+Kind = Literal["macro", "micro"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Interval:
+    """Frames start .. stop - 1 of the source video's own axis (0-based, half-open), of one kind.
+
+    apex: frame of the strongest expression, inside the interval, or None. score: 0..1. Raises TruthError for
+    an interval that is empty, starts before 0, or has its apex outside.
+    """
+
+    start: int
+    stop: int
+    kind: Kind
+    apex: int | None = None
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise TruthError(f"expected an interval with 0 <= start < stop, got {self.start} and {self.stop}")
+        if self.kind not in KINDS:
+            raise TruthError(f"expected kind 'macro' or 'micro', got {self.kind!r}")
+        if self.apex is not None and not self.start <= self.apex < self.stop:
+            raise TruthError(f"expected an apex in {self.start}..{self.stop - 1}, got {self.apex}")
+
+    @classmethod
+    def from_inclusive(
+        cls, onset: int, offset: int, kind: Kind, *, first: int = 1, apex: int | None = None, score: float = 1.0
+    ) -> Interval:
+        """From annotated frames, both inclusive, counted from `first` (1 in most official files)."""
+        shifted = None if apex is None else apex - first
+        return cls(onset - first, offset - first + 1, kind, shifted, score)
+
+    @property
+    def length(self) -> int:
+        """Frames in the interval."""
+        return self.stop - self.start
+
+    def overlap(self, other: Interval) -> int:
+        """Frames in both:
+
+        self    ..[=====)...
+        other   .....[=====)
+        shared  .....[==)...    3 of them count
+        """
+        return max(0, min(self.stop, other.stop) - max(self.start, other.start))
+
+    def iou(self, other: Interval) -> float:
+        """Frames in both over frames in either, 0..1; equals the inclusive count of the MEGC rule."""
+        shared = self.overlap(other)
+        return shared / (self.length + other.length - shared)
+
+
+@dataclass(frozen=True)
+class IntervalRules:
+    """How frame scores become intervals. Every number is our choice, set on synthetic validation video."""
+
+    macro_threshold: float = 0.5  # score that a macro-expression must reach, 0..1
+    micro_threshold: float = 0.5  # score that a micro-expression must reach, 0..1
+    macro_release: float = 0.6  # share of its threshold down to which an interval goes on (hysteresis)
+    micro_release: float = 0.6
+    macro_min_s: float = 0.4  # the field says 0.5 s; a tenth less allows for blurred edges
+    macro_max_s: float = 60.0  # longer than any annotated macro-expression (26 s in SAMM-LV)
+    micro_min_s: float = 0.1  # three frames at the working rate
+    micro_max_s: float = 0.57  # the field says 0.5 s; two frames more allow for blurred edges
+    merge_gap_s: float = 0.1  # neighbours of one kind nearer than this are one
+    valley: float = 0.5  # a dip below this share of the smaller peak beside it divides two expressions
+    exclusive: bool = True  # softmax scores: at each moment one kind at most; False: a micro may lie in a macro
+
+    def __post_init__(self) -> None:
+        for name in ("macro_threshold", "micro_threshold", "macro_release", "micro_release", "valley"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"expected {name} above 0 and up to 1, got {getattr(self, name)}")
+        for kind in KINDS:
+            low, high = getattr(self, f"{kind}_min_s"), getattr(self, f"{kind}_max_s")
+            if not 0 <= low <= high:
+                raise UsageError(f"expected 0 <= {kind}_min_s <= {kind}_max_s, got {low} and {high}")
+        if self.merge_gap_s < 0:
+            raise UsageError(f"expected merge_gap_s of 0 or more, got {self.merge_gap_s}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> IntervalRules:
+        """Raises UsageError for unknown names and values that are no numbers."""
+        known = {f.name: f.type for f in fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise UsageError(f"expected interval rules ({', '.join(known)}), got {', '.join(unknown)}")
+        for name, value in values.items():
+            wanted: type | tuple[type, ...] = bool if known[name] == "bool" else (int, float)
+            if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
+                raise UsageError(f"expected {known[name]} for {name}, got {value!r}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def of(self, kind: Kind, what: str) -> float:
+        """The number `what` ('threshold', 'release', 'min_s', 'max_s') of one kind."""
+        value: float = getattr(self, f"{kind}_{what}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class TimedInterval:
+    """An interval in seconds; offset_s is the last moment that belongs to it. score: highest frame score inside."""
+
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    kind: Kind
+    score: float
+
+
+def find_intervals(
+    scores: Floats, times: Floats, rules: IntervalRules, intensity: Floats | None = None
+) -> list[TimedInterval]:
+    """Intervals in frame scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) in seconds.
+
+    Rows that are not numbers are unknown: they end every interval. The apex is where intensity (T,), or else the
+    score, is highest. Sorted by onset.
+    """
+    if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
+        raise UsageError(f"expected scores (T, 2) and times (T,), got {scores.shape} and {np.shape(times)}")
+    found: list[TimedInterval] = []
+    for a, b in known_stretches(scores):
+        part = Stretch(scores[a:b], times[a:b], rules, None if intensity is None else intensity[a:b])
+        found += part.exclusive() if rules.exclusive else part.separate()
+    return sorted(found, key=lambda i: (i.onset_s, i.kind))
+
+
+def known_stretches(scores: Floats) -> Iterator[tuple[int, int]]:
+    """Start and stop of each unbroken stretch of known rows."""
+    return runs(~np.isnan(scores).any(1))
+
+
+def runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Start and stop of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return ((int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
+class Stretch:
+    """One unbroken stretch of scores; makes its intervals."""
+
+    def __init__(self, scores: Floats, times: Floats, rules: IntervalRules, intensity: Floats | None) -> None:
+        self.scores, self.times, self.rules, self.intensity = scores, times, rules, intensity
+        self.step = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
+
+    def separate(self) -> list[TimedInterval]:
+        """Each kind by itself (sigmoid scores): a micro may lie inside a macro."""
+        out = []
+        for column, kind in enumerate(KINDS):
+            track = self.scores[:, column]
+            for a, b in self.merge(self.divide(track, self.hysteresis(track, kind), kind)):
+                out += self.made(track, a, b, kind, self.fits(a, b, kind))
+        return out
+
+    def exclusive(self) -> list[TimedInterval]:
+        """Macro and micro share one activity (softmax scores): first where, then which kind."""
+        activity = self.scores.sum(1)
+        low: Kind = min(KINDS, key=lambda k: self.rules.of(k, "threshold") * self.rules.of(k, "release"))
+        pieces = self.merge(self.divide(activity, self.hysteresis(activity, low), low))
+        out = []
+        for a, b in pieces:
+            kind = self.kind_of(a, b)
+            strong = activity[a:b].max() >= self.rules.of(kind, "threshold")
+            out += self.made(activity, a, b, kind, strong and self.fits(a, b, kind))
+        return out
+
+    def hysteresis(self, track: Floats, kind: Kind) -> list[tuple[int, int]]:
+        """Runs that reach the threshold somewhere and stay above its release."""
+        on = self.rules.of(kind, "threshold")
+        found = runs(track >= on * self.rules.of(kind, "release"))
+        return [(a, b) for a, b in found if track[a:b].max() >= on]
+
+    def divide(self, track: Floats, found: list[tuple[int, int]], kind: Kind) -> list[tuple[int, int]]:
+        """Cut runs at valleys that are deep beside both of their peaks and leave both parts long enough."""
+        out: list[tuple[int, int]] = []
+        least = max(1, round(self.rules.micro_min_s / self.step))
+        todo = found[::-1]
+        while todo:
+            a, b = todo.pop()
+            cut = deepest_valley(track[a:b], self.rules.valley, least)
+            if cut is None:
+                out.append((a, b))
+            else:
+                todo += [(a + cut, b), (a, a + cut)]
+        return out
+
+    def merge(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Join neighbours nearer than `merge_gap_s`; parts divided at a valley touch and stay apart."""
+        out: list[tuple[int, int]] = []
+        for a, b in found:
+            if out and 0 < (a - out[-1][1]) * self.step <= self.rules.merge_gap_s + 1e-9:
+                out[-1] = (out[-1][0], b)
+            else:
+                out.append((a, b))
+        return out
+
+    def kind_of(self, a: int, b: int) -> Kind:
+        """The kind with the larger summed score, unless the duration allows only the other."""
+        seconds = (b - a) * self.step
+        if seconds > self.rules.micro_max_s + 1e-9:
+            return "macro"
+        if seconds < self.rules.macro_min_s - 1e-9:
+            return "micro"
+        macro, micro = self.scores[a:b].sum(0)
+        return "macro" if macro >= micro else "micro"
+
+    def fits(self, a: int, b: int, kind: Kind) -> bool:
+        seconds = (b - a) * self.step
+        return self.rules.of(kind, "min_s") - 1e-9 <= seconds <= self.rules.of(kind, "max_s") + 1e-9
+
+    def made(self, track: Floats, a: int, b: int, kind: Kind, wanted: bool) -> list[TimedInterval]:
+        """The finished interval (in a list, empty where it is not wanted)."""
+        if not wanted:
+            return []
+        strength = track if self.intensity is None else self.intensity
+        apex = a + int(np.argmax(strength[a:b]))
+        times = self.times
+        score = min(1.0, float(track[a:b].max()))
+        return [TimedInterval(float(times[a]), float(times[apex]), float(times[b - 1]), kind, score)]
+
+
+def deepest_valley(track: Floats, share: float, least: int) -> int | None:
+    """Where to cut: the lowest point that lies below `share` of the smaller peak beside it, or None."""
+    n = len(track)
+    if n < 2 * least + 1:
+        return None
+    left = np.maximum.accumulate(track)[least - 1 : n - least - 1]
+    right = np.maximum.accumulate(track[::-1])[::-1][least + 1 :][: len(left)]
+    middle = track[least : least + len(left)]
+    depth = middle / np.maximum(np.minimum(left, right), 1e-9)
+    at = int(np.argmin(depth))
+    return at + least if depth[at] < share else None
+
+
+def to_source_frames(onset_s: float, offset_s: float, frame_times: Floats, half_step: float) -> tuple[int, int]:
+    """First and last source frame of an interval in seconds: the frames nearest to its first and last tick.
+
+    frame_times (N,) rises; half_step: half a tick, in seconds, by which a tick reaches to either side.
+    """
+    last = len(frame_times) - 1
+    first_frame = min(int(np.searchsorted(frame_times, onset_s - half_step, "left")), last)
+    last_frame = min(int(np.searchsorted(frame_times, offset_s + half_step, "left")) - 1, last)
+    return first_frame, max(first_frame, last_frame)
+
+
+def nearest_frame(time: float, frame_times: Floats) -> int:
+    """Index of the source frame nearest in time."""
+    right = min(int(np.searchsorted(frame_times, time)), len(frame_times) - 1)
+    left = max(right - 1, 0)
+    return left if math.fabs(frame_times[left] - time) <= math.fabs(frame_times[right] - time) else right

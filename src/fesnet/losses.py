@@ -1,0 +1,65 @@
+"""Loss terms, each by name: class-balanced frame loss per stage, smooth loss on refined stages, and extensions.
+
+The paper names a smooth loss on the cascade-refined proposals; its form here (a truncated squared difference of
+successive log probabilities, after the temporal-segmentation literature) and all weights are our choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms; all our choice."""
+
+    class_weights: tuple[float, float, float] = (1.0, 1.5, 3.0)  # micro frames are few
+    focal: float = 1.0  # exponent that turns the loss to hard frames; 0 is plain cross entropy
+    smooth: float = 0.1  # weight of the smooth loss (paper: on)
+    smooth_limit: float = 4.0  # log-probability steps beyond this are taken as true edges and not smoothed
+    intensity: float = 0.5  # weight of the intensity term (extension)
+
+
+def frame_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
+    """Class-balanced focal cross entropy of (..., K) logits against (...) labels; label -1 does not count."""
+    known = labels >= 0
+    weights = torch.tensor(config.class_weights, device=logits.device)
+    flat, truth = logits[known], labels[known]
+    entropy = F.cross_entropy(flat, truth, reduction="none")
+    sure = torch.exp(-entropy)
+    share = weights[truth]
+    return (share * (1 - sure) ** config.focal * entropy).sum() / share.sum().clamp(min=1.0)
+
+
+def smooth_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
+    """Truncated squared step of log probabilities between successive frames; (B, T, K), labels (B, T)."""
+    log_p = logits.log_softmax(-1)
+    step = (log_p[:, 1:] - log_p[:, :-1].detach()).clamp(-config.smooth_limit, config.smooth_limit)
+    known = ((labels[:, 1:] >= 0) & (labels[:, :-1] >= 0))[..., None]
+    return (step.square() * known).sum() / (known.sum() * logits.shape[-1]).clamp(min=1)
+
+
+def clip_losses(
+    stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor, config: LossConfig
+) -> dict[str, Tensor]:
+    """Named terms for stage logits (S, B, T, K), intensity (B, T), labels (B, T) and true intensity (B, T).
+
+    `total` is their weighted sum and the one to minimise.
+    """
+    terms = {f"frame{s}": frame_loss(logits, labels, config) for s, logits in enumerate(stages)}
+    terms["smooth"] = torch.stack([smooth_loss(logits, labels, config) for logits in stages[1:]]).mean()
+    known = (labels >= 0).float()
+    miss = F.smooth_l1_loss(strength, truth, reduction="none", beta=0.1)
+    terms["intensity"] = (miss * known).sum() / known.sum().clamp(min=1)
+    frames = torch.stack([terms[f"frame{s}"] for s in range(len(stages))]).mean()
+    terms["total"] = frames + config.smooth * terms["smooth"] + config.intensity * terms["intensity"]
+    return terms
+
+
+def pair_loss(found: Tensor, truth: Tensor) -> Tensor:
+    """Smooth L1 between found and true motion differences (..., M), 4 crop pixels of motion being 1."""
+    return 20 * F.smooth_l1_loss(found, truth, beta=0.1)

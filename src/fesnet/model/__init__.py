@@ -1,0 +1,1 @@
+"""FESNet: LSDM + MTAM, checkpoints and export. Needs torch (extra `train`)."""

@@ -1,0 +1,66 @@
+"""Weights folders from torch's side: save, load, and partial states for training. safetensors only."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from fesnet._version import __version__
+from fesnet.errors import CheckpointError, UsageError
+from fesnet.model.export import export_onnx
+from fesnet.model.network import FesNet
+from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, sha256
+
+
+def save_weights(network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]) -> None:
+    """Write config, tensors and both ONNX graphs; the folder appears whole or not at all."""
+    if folder.exists():
+        raise UsageError(f"expected a new folder for the weights, but {folder} exists; name another")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".weights-") as scratch:
+        part = Path(scratch) / "w"
+        part.mkdir()
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part / TENSORS)
+        export_onnx(network, part / ENCODE, part / DECODE)
+        config = {
+            "schema": SCHEMA,
+            "fesnet": __version__,
+            "model": network.config.to_dict(),
+            "rules": rules,
+            "training": training,
+            "sha256": {name: sha256(part / name) for name in (ENCODE, DECODE, TENSORS)},
+        }
+        (part / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, folder)
+
+
+def load_network(weights: Weights) -> FesNet:
+    """The network of a weights folder, on the CPU, in evaluation mode. Raises CheckpointError."""
+    network = FesNet(weights.config)
+    network.load_state_dict(read_tensors(weights.tensors, network))
+    return network.eval()
+
+
+def read_tensors(path: Path, network: FesNet) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, checked against the network's names and shapes."""
+    if not path.is_file():
+        raise CheckpointError(f"expected tensors in {path}, but the file is missing; only the ONNX graphs are there")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"expected safetensors in {path}, but it is damaged ({error})") from error
+    wanted = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    got = {k: tuple(v.shape) for k, v in tensors.items()}
+    if wanted != got:
+        wrong = sorted(k for k in wanted.keys() | got.keys() if wanted.get(k) != got.get(k))
+        raise CheckpointError(
+            f"expected the tensors of this config in {path}, got others ({', '.join(wrong[:3])}{' ...' if wrong[3:] else ''})"
+        )
+    return tensors

@@ -1,0 +1,66 @@
+"""The whole network, and the letters that shapes are written in everywhere in this package.
+
+    B clips        T frames of a window     H W pixels or feature positions
+    N frames       P = H * W positions      C channels of a position     D features of a frame
+    K classes (0 neutral, 1 macro, 2 micro)                              S stages (proposal first)
+
+The paper (Zhang et al. 2024) fixes the mechanisms: residual convolution, multi-head attention over the positions of a
+frame, discrepancy to the first frame of the window, frame-wise proposals (LSDM); multi-scale temporal convolution and
+cascade refinement over discrepancy features and proposals (MTAM); a smooth loss. Every size and the extensions marked
+so in `fesnet.weights.FesNetConfig` are our choice.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fesnet.model.lsdm import Lsdm
+from fesnet.model.mtam import Mtam
+from fesnet.weights import FesNetConfig
+
+
+class FesNet(nn.Module):
+    """LSDM and MTAM. Colour crops (N, H, W, 3) uint8 RGB go in; logits of all stages (S, B, T, K) come out."""
+
+    def __init__(self, config: FesNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.lsdm = Lsdm(config)
+        self.mtam = Mtam(config)
+
+    def encode(self, crops: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 RGB -> (N, P, C): the static path, which no window changes."""
+        weights = torch.tensor([0.299, 0.587, 0.114], device=crops.device)
+        grey = (crops.float() * weights).sum(-1) / 255
+        return self.encode_grey(grey[:, None])
+
+    def encode_grey(self, grey: Tensor) -> Tensor:
+        """(N, 1, H, W) in 0..1 -> (N, P, C)."""
+        features: Tensor = self.lsdm.static(grey)
+        return features
+
+    def decode(self, attended: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, P, C) -> logits (S, B, T, K), proposal first, and intensity (B, T).
+
+        Intensity is in macro-expressions (1 is a full one); zeros where the config has no such output.
+        """
+        logits, intensity = self.pass_with(attended, attended[:, :1])
+        if self.config.reference == "neutral":
+            share = logits[-1].softmax(-1)[..., :1] ** 4  # sharpened: the most neutral frames decide
+            share = share / share.sum(1, keepdim=True).clamp(min=1e-6)
+            reference = (attended * share.detach()[..., None]).sum(1, keepdim=True)
+            logits, intensity = self.pass_with(attended, reference)
+        return logits, intensity
+
+    def pass_with(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """One pass with a given reference (B, 1, P, C)."""
+        features, proposal = self.lsdm.propose(attended, reference)
+        refined, intensity = self.mtam(features, proposal)
+        return torch.stack([proposal, *refined]), intensity
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Whole windows at once: (B, T, H, W, 3) uint8 -> as `decode`."""
+        b, t = crops.shape[:2]
+        attended = self.encode(crops.flatten(0, 1))
+        return self.decode(attended.view(b, t, *attended.shape[1:]))

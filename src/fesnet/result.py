@@ -1,0 +1,253 @@
+"""What spotting returns, and its JSON form (schema "fesnet/1").
+
+Everything but two arrays is plain JSON. The arrays are packed so that an hour takes well under a megabyte, in a way
+that any language can read: base64 of zlib of little-endian integers.
+
+- `frame_times_us`: uint32, microseconds from each source frame to the next, the first being 0 (the first frame's time);
+- `faces[].scores`: uint16, (T, 3) row by row: macro and micro score (1 is 65534), intensity (1 is 16384, at most 3.99);
+  65535 stands for unknown. T ticks at `working_rate`, tick k at k / working_rate seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet._files import write_whole
+from fesnet.errors import FesnetError, ResultError
+from fesnet.intervals import (
+    IntervalRules,
+    Kind,
+    find_intervals,
+    known_stretches,
+    nearest_frame,
+    to_source_frames,
+)
+
+SCHEMA = "fesnet/1"
+UNKNOWN, SCORE_UNIT, INTENSITY_UNIT = 65535, 65534, 16384
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """Where the frames came from; None where the source does not say. rate is a fraction such as "30000/1001"."""
+
+    name: str
+    path: str | None
+    sha256: str | None
+    width: int
+    height: int
+    rate: str | None
+    frame_count: int | None
+    duration_s: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTrack:
+    """One face on the working grid: times (T,) s, scores (T, 2) macro and micro in 0..1, intensity (T,).
+
+    Rows that are not numbers are unknown (no face).
+    """
+
+    face: int
+    times: Floats
+    scores: Floats
+    intensity: Floats
+
+
+@dataclass(frozen=True, order=True)
+class SpottedInterval:
+    """One expression. Seconds are on the video's clock; frames are 0-based, both inclusive, of the source video."""
+
+    face: int
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    kind: Kind
+    onset_frame: int
+    apex_frame: int
+    offset_frame: int
+    score: float
+
+
+@dataclass(frozen=True, order=True)
+class Gap:
+    """A stretch in which a face is unknown, which is not the same as neutral. Frames inclusive."""
+
+    face: int
+    start_s: float
+    stop_s: float
+    start_frame: int
+    stop_frame: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Spotting:
+    """The whole result of one source. frame_times (N,) s of all source frames; provenance: what made it."""
+
+    source: SourceInfo
+    faces: tuple[FaceTrack, ...]
+    frame_times: Floats
+    working_rate: float
+    intervals: tuple[SpottedInterval, ...]
+    gaps: tuple[Gap, ...]
+    warnings: tuple[str, ...]
+    rules: IntervalRules
+    provenance: dict[str, Any]
+
+    def rethreshold(self, rules: IntervalRules) -> Spotting:
+        """The same scores under other rules; no network is needed."""
+        made = make_intervals(self.faces, self.frame_times, self.working_rate, rules)
+        return replace(self, rules=rules, intervals=made)
+
+    def to_json(self, path: Path | None = None) -> str:
+        """The JSON text, also written to `path` (whole or not at all)."""
+        values = {
+            "schema": SCHEMA,
+            "source": asdict(self.source),
+            "intervals": [asdict(i) for i in self.intervals],
+            "gaps": [asdict(g) for g in self.gaps],
+            "warnings": list(self.warnings),
+            "rules": self.rules.to_dict(),
+            "provenance": self.provenance,
+            "working_rate": self.working_rate,
+            "frames": len(self.frame_times),
+            "frame_times_us": pack_times(self.frame_times),
+            "faces": [{"face": f.face, "ticks": len(f.times), "scores": pack_track(f)} for f in self.faces],
+        }
+        text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+        if path is not None:
+            write_whole(path, text)
+        return text
+
+    @classmethod
+    def from_json(cls, path: Path) -> Spotting:
+        """Read a result. Raises ResultError for what is no result, is damaged, or of another schema."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ResultError(f"expected a result of `fesnet spot --out` in {path}, but {error}") from error
+        schema = values.get("schema") if isinstance(values, dict) else None
+        if schema != SCHEMA:
+            raise ResultError(f"expected a result of schema {SCHEMA} in {path}, got {schema!r}")
+        try:
+            return cls.from_values(values)
+        except (KeyError, TypeError, ValueError, zlib.error, FesnetError) as error:
+            raise ResultError(f"expected a whole result in {path}, but it is damaged ({error!r})") from error
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Spotting:
+        rate = float(values["working_rate"])
+        return cls(
+            source=SourceInfo(**values["source"]),
+            faces=tuple(unpack_track(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]),
+            frame_times=unpack_times(values["frame_times_us"]),
+            working_rate=rate,
+            intervals=tuple(SpottedInterval(**i) for i in values["intervals"]),
+            gaps=tuple(Gap(**g) for g in values["gaps"]),
+            warnings=tuple(values["warnings"]),
+            rules=IntervalRules.from_dict(values["rules"]),
+            provenance=values["provenance"],
+        )
+
+
+def assemble(
+    source: SourceInfo,
+    tracks: tuple[FaceTrack, ...],
+    frame_times: Floats,
+    working_rate: float,
+    rules: IntervalRules,
+    *,
+    warnings: tuple[str, ...],
+    provenance: dict[str, Any],
+) -> Spotting:
+    """A result from scores. They are quantised first, as the JSON form keeps them, so that making the intervals
+    anew from a stored result gives exactly the same ones."""
+    times = unpack_times(pack_times(frame_times))
+    faces = tuple(unpack_track(t.face, len(t.times), pack_track(t), working_rate) for t in tracks)
+    return Spotting(
+        source=source,
+        faces=faces,
+        frame_times=times,
+        working_rate=working_rate,
+        intervals=make_intervals(faces, times, working_rate, rules),
+        gaps=find_gaps(faces, times, working_rate),
+        warnings=warnings,
+        rules=rules,
+        provenance=provenance,
+    )
+
+
+def make_intervals(
+    faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float, rules: IntervalRules
+) -> tuple[SpottedInterval, ...]:
+    """All faces' intervals, carried to the source's frames, sorted by face and onset."""
+    out = []
+    for track in faces:
+        for found in find_intervals(track.scores, track.times, rules, usable(track.intensity)):
+            first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
+            apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
+            seconds = [round(float(frame_times[f]), 6) for f in (first, apex, last)]
+            score = round(found.score, 4)
+            out.append(SpottedInterval(track.face, *seconds, found.kind, first, apex, last, score))
+    return tuple(sorted(out))
+
+
+def usable(intensity: Floats) -> Floats | None:
+    """None for weights without an intensity output (all zero)."""
+    return intensity if np.nanmax(intensity, initial=0) > 0 else None
+
+
+def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float) -> tuple[Gap, ...]:
+    """Where each face is unknown. One gap over everything where no face was ever seen."""
+    last = len(frame_times) - 1
+    if not faces:
+        return (Gap(0, float(frame_times[0]), float(frame_times[last]), 0, last, "no face in the video"),)
+    out = []
+    for track in faces:
+        known = np.zeros(len(track.scores), bool)
+        for a, b in known_stretches(track.scores):
+            known[a:b] = True
+        edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(np.int8)))
+        for a, b in zip(edges[::2], edges[1::2], strict=True):
+            first, stop = to_source_frames(track.times[a], track.times[b - 1], frame_times, 0.5 / working_rate)
+            out.append(Gap(track.face, float(frame_times[first]), float(frame_times[stop]), first, stop, "no face"))
+    return tuple(sorted(out))
+
+
+def pack(values: NDArray[Any]) -> str:
+    return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode("ascii")
+
+
+def unpack(text: str, dtype: str) -> NDArray[Any]:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), dtype)
+
+
+def pack_times(times: Floats) -> str:
+    ticks = np.rint(np.asarray(times, np.float64) * 1e6).astype(np.int64)
+    return pack(np.diff(ticks, prepend=ticks[:1]).astype("<u4"))
+
+
+def unpack_times(text: str) -> Floats:
+    return np.cumsum(unpack(text, "<u4").astype(np.int64)) / 1e6
+
+
+def pack_track(track: FaceTrack) -> str:
+    rows = np.concatenate([track.scores * SCORE_UNIT, track.intensity[:, None] * INTENSITY_UNIT], 1)
+    whole = np.where(np.isnan(rows), UNKNOWN, np.clip(np.rint(rows), 0, SCORE_UNIT))
+    return pack(whole.astype("<u2"))
+
+
+def unpack_track(face: int, ticks: int, text: str, rate: float) -> FaceTrack:
+    whole = unpack(text, "<u2").reshape(ticks, 3)
+    rows = np.where(whole == UNKNOWN, np.nan, whole).astype(np.float64)
+    return FaceTrack(face, np.arange(ticks) / rate, rows[:, :2] / SCORE_UNIT, rows[:, 2] / INTENSITY_UNIT)

@@ -1,0 +1,106 @@
+"""The two ways to run FESNet, behind one interface of two methods.
+
+`OnnxRuntime` is the default and needs no torch; `TorchRuntime` runs a checkpoint in torch (training, a GPU). Everything
+above (windows, stitching, intervals) exists once and cannot tell them apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from fesnet.errors import CheckpointError, MissingExtraError, UsageError
+from fesnet.weights import Weights
+
+Floats = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """What spotting needs of a network."""
+
+    name: str
+
+    def encode(self, crops: NDArray[np.uint8]) -> Floats:
+        """(N, H, W, 3) uint8 RGB -> attended features (N, P, C)."""
+        ...
+
+    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+        """One window (T, P, C) -> class probabilities of the last stage (T, K), intensity (T,)."""
+        ...
+
+
+class OnnxRuntime:
+    """FESNet's two exported graphs under onnxruntime."""
+
+    def __init__(self, weights: Weights, threads: int = 1) -> None:
+        self.name = f"onnxruntime {ort.__version__}"
+        self.encoder = session(weights.encode, threads)
+        self.decoder = session(weights.decode, threads)
+
+    def encode(self, crops: NDArray[np.uint8]) -> Floats:
+        out: Floats = self.encoder.run(["attended"], {"crops": crops})[0]
+        return out
+
+    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+        logits, intensity = self.decoder.run(["logits", "intensity"], {"attended": attended[None]})
+        return softmax(logits[-1, 0]), intensity[0]
+
+
+class TorchRuntime:
+    """FESNet in torch, from the same weights folder; `device` as torch names it."""
+
+    def __init__(self, weights: Weights, device: str = "cpu", threads: int = 1) -> None:
+        try:
+            import torch
+
+            from fesnet.model.checkpoint import load_network
+        except ImportError as error:
+            raise MissingExtraError(
+                "expected torch for the torch runtime, but it is not installed; install fesnet[train]"
+            ) from error
+        self.torch = torch
+        self.device = device
+        self.name = f"torch {torch.__version__}"
+        torch.set_num_threads(threads)
+        self.network = load_network(weights).to(device).eval()
+
+    def encode(self, crops: NDArray[np.uint8]) -> Floats:
+        with self.torch.inference_mode():
+            return self.network.encode(self.torch.from_numpy(crops).to(self.device)).cpu().numpy()
+
+    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+        with self.torch.inference_mode():
+            logits, intensity = self.network.decode(self.torch.from_numpy(attended[None]).to(self.device))
+            return softmax(logits[-1, 0].cpu().numpy()), intensity[0].cpu().numpy()
+
+
+def make_runtime(name: str, weights: Weights, threads: int = 1) -> Runtime:
+    """`onnx` or `torch`."""
+    if name == "onnx":
+        return OnnxRuntime(weights, threads)
+    if name == "torch":
+        return TorchRuntime(weights, threads=threads)
+    raise UsageError(f"expected runtime 'onnx' or 'torch', got {name!r}")
+
+
+def session(path: Path, threads: int) -> ort.InferenceSession:
+    """A session that neither spins nor takes more threads than it is given: a busy machine must not collapse."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own, unrelated classes
+        raise CheckpointError(f"expected an ONNX graph in {path}, but onnxruntime cannot read it") from error
+
+
+def softmax(logits: Floats) -> Floats:
+    """Over the last axis."""
+    raised = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(raised / raised.sum(-1, keepdims=True), np.float32)

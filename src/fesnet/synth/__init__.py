@@ -1,0 +1,1 @@
+"""Portraits -> labelled long face videos: motion scripts, mesh warps, nuisances. Deterministic by seed."""

@@ -1,0 +1,149 @@
+"""Training batches: groups of frames of one face with dense truth (pairs), and labelled clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fesnet.synth.basis import motion_basis
+from fesnet.synth.camera import film
+from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.motion import EXPRESSIONS, ONE_SIDED, SPEECH, Floats, SynthConfig, log_uniform, write_script
+
+POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
+TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """G groups of F frames: crops (G, F, 1, S, S), and targets (G, F, TARGETS) whose differences pairs regress."""
+
+    crops: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """B clips of T frames: crops (B, T, 1, S, S), labels (B, T) 0 1 2, intensity (B, T) in full macros."""
+
+    crops: Tensor
+    labels: Tensor
+    intensity: Tensor
+
+
+def target_scale() -> Floats:
+    """(TARGETS,) what one unit of each motion weighs: its largest displacement, 4 pixels of a 96 px crop being 1."""
+    basis = motion_basis()
+    reach = np.linalg.norm(basis.delta[..., :2], axis=-1).max(1) * 96 / 4
+    return np.concatenate([reach, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]).astype("f4")
+
+
+def mirror_map() -> tuple[NDArray[np.int64], Floats]:
+    """Which target each target becomes in a mirrored picture, and with which sign."""
+    names = motion_basis().names
+    swap = {"_L": "_R", "_R": "_L"}
+    other = {"mouthLeft": "mouthRight", "mouthRight": "mouthLeft", "jawLeft": "jawRight", "jawRight": "jawLeft"}
+    to = [names.index(other.get(n, n[:-2] + swap[n[-2:]] if n[-2:] in swap else n)) for n in names]
+    sign = np.ones(TARGETS, np.float32)
+    sign[[len(names) + 1, len(names) + 3]] = -1  # yaw, gaze x
+    return np.array([*to, *range(len(names), TARGETS)]), sign
+
+
+def random_face(rng: np.random.Generator, weights: Floats) -> float:
+    """Put 0-2 expressions, speech, a blink into `weights` (K,) of one frame; returns the share of own smile."""
+    basis, smile = motion_basis(), 0.0
+    for _ in range(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25])):
+        amplitude = log_uniform(rng, 0.06, 1.2)
+        if rng.random() < 0.15:
+            smile = amplitude
+            continue
+        vector = basis.weights(EXPRESSIONS[str(rng.choice(list(EXPRESSIONS)))])
+        vector = vector * rng.uniform(0.5, 1.4, vector.shape)
+        if rng.random() < ONE_SIDED:
+            side = "_L" if rng.random() < 0.5 else "_R"
+            vector = vector * np.array([0.0 if n.endswith(side) else 1.0 for n in basis.names])
+        weights += (amplitude * vector).astype(np.float32)
+    if rng.random() < 0.25:
+        loudness = log_uniform(rng, 0.2, 1.3)
+        weights += basis.weights({n: abs(rng.normal(0, 0.7)) * s * loudness for n, s in SPEECH})
+    if rng.random() < 0.25:
+        weights += basis.weights({"eyeBlink": rng.uniform(0.1, 1.05)})
+    if rng.random() < 0.1:  # any motion by itself
+        weights[rng.integers(len(weights))] += log_uniform(rng, 0.1, 1.0)
+    return float(smile)
+
+
+def pair_batch(stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int) -> PairBatch:
+    """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and noise."""
+    rng = np.random.default_rng(seed)
+    groups, k = len(who), len(motion_basis().names)
+    weights = np.zeros((groups, frames, k), np.float32)
+    smile = np.zeros((groups, frames), np.float32)
+    for g in range(groups):
+        for f in range(int(rng.random() < 0.5), frames):  # every other group holds a quite neutral frame
+            smile[g, f] = random_face(rng, weights[g, f])
+    spread = np.exp(rng.uniform(np.log(0.005), np.log(0.14), (groups, 1, 1)))
+    pose = rng.normal(0, [0.1, 0.08, 0.05], (groups, 1, 3)) + spread * rng.normal(0, 1, (groups, frames, 3))
+    pose = np.clip(pose, -0.38, 0.38).astype(np.float32)
+    gaze = np.clip(rng.normal(0, 0.25, (groups, frames, 2)), -1, 1) * (rng.random((groups, 1, 1)) < 0.6)
+    residue = np.exp(rng.normal(0, 0.7, (groups, 1, 1))) * rng.normal(0, 1, (groups, frames, 4))
+    offset = rng.normal(0, 1, (groups, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
+    tremble = (residue * [0.0025, 0.0025, 0.004, 0.004] + offset).astype(np.float32)
+    basis = motion_basis()
+    gaze = gaze.astype(np.float32)
+    weights += np.clip(gaze[..., 1:], 0, 1) * basis.weights({"eyeLookDown": 0.8})
+    weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
+    batch = Frames(who, weights, smile, pose, gaze, tremble)
+    crops = film(stage.render(batch, size, Look.draw(rng, groups, stage.device)), pose, rng)
+    smile = np.where(stage.has_smile[who, None], smile, 0)
+    truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
+    to, sign = mirror_map()
+    flipped = rng.random(groups) < 0.5
+    truth = np.where(flipped[:, None, None], (truth * sign)[..., to], truth)
+    return PairBatch(mirrored(crops, flipped), torch.as_tensor(truth, dtype=torch.float32, device=stage.device))
+
+
+def mirrored(crops: Tensor, flipped: NDArray[np.bool_]) -> Tensor:
+    which = torch.as_tensor(flipped, device=crops.device).view(-1, 1, 1, 1, 1)
+    return torch.where(which, crops.flip(-1), crops)
+
+
+def clip_batch(
+    stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, config: SynthConfig
+) -> ClipBatch:
+    """One clip for each puppet of `who` (B,), opening anywhere in its performance."""
+    rng = np.random.default_rng(seed)
+    scripts = [write_script(rng, frames, config, lead=int(4 * config.rate)) for _ in who]
+    batch = Frames.of(who, scripts)
+    offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
+    batch = Frames(who, batch.weights, batch.smile, batch.pose, batch.gaze, batch.tremble + offset.astype("f4"))
+    crops = film(stage.render(batch, size, Look.draw(rng, len(who), stage.device)), batch.pose, rng)
+    labels = np.stack([s.labels() for s in scripts])
+    strength = np.stack([s.intensity for s in scripts])
+    crops, labels, strength = frozen_tail(crops, labels, strength, rng)
+    return ClipBatch(
+        mirrored(crops, rng.random(len(who)) < 0.5),
+        torch.as_tensor(labels, device=stage.device),
+        torch.as_tensor(strength, device=stage.device),
+    )
+
+
+def frozen_tail(
+    crops: Tensor, labels: NDArray[np.int64], strength: Floats, rng: np.random.Generator
+) -> tuple[Tensor, NDArray[np.int64], Floats]:
+    """In some clips the last frame repeats to the end, as windows over the end of a video are filled up.
+
+    The repeated frames keep their labels only in the loss's eyes: they are marked -1 and do not count.
+    """
+    frames = labels.shape[1]
+    labels, crops = labels.copy(), crops.clone()
+    for b in range(len(labels)):
+        if rng.random() < 0.15:
+            last = int(rng.integers(frames // 6, frames - 1))
+            crops[b, last + 1 :] = crops[b, last]
+            labels[b, last + 1 :] = -1
+    return crops, labels, strength

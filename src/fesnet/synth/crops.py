@@ -1,0 +1,227 @@
+"""Aligned crops of moving puppets, made in batches by torch on the device that trains.
+
+Geometry (numpy, a few points a frame) gives where the landmarks go; a dense displacement on a lattice follows by
+interpolation, is inverted by fixed-point iteration, and the picture is sampled once. Grey values in 0..1 throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fesnet.synth.motion import Script
+from fesnet.synth.puppet import (
+    EYES,
+    GAZE_REACH,
+    LATTICE,
+    LIP_LOWER,
+    LIP_UPPER,
+    MARGIN,
+    OPEN_FROM,
+    OPEN_FULL,
+    SPAN,
+    Floats,
+    Puppet,
+    aligned,
+    face_motion,
+    moved_points,
+)
+
+GREY = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """B clips of T frames to render: which puppet (B,), and the tracks of `Script` as (B, T, ...)."""
+
+    puppet: np.ndarray
+    weights: Floats
+    smile: Floats
+    pose: Floats
+    gaze: Floats
+    tremble: Floats
+
+    @classmethod
+    def of(cls, puppets: Sequence[int], scripts: Sequence[Script]) -> Frames:
+        """From one script of equal length for each clip."""
+        tracks = ("weights", "smile", "pose", "gaze", "tremble")
+        return cls(np.asarray(puppets), *(np.stack([getattr(s, t) for s in scripts]) for t in tracks))
+
+    def __getitem__(self, part: slice) -> Frames:
+        tracks = (self.puppet, self.weights, self.smile, self.pose, self.gaze, self.tremble)
+        return Frames(*(t[part] for t in tracks))
+
+    def __len__(self) -> int:
+        return len(self.puppet)
+
+
+class Stage:
+    """All puppets on one device, ready to be rendered. P puppets, V points, L lattice points a side."""
+
+    def __init__(self, puppets: Sequence[Puppet], device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+        self.points = np.stack([p.points for p in puppets])
+        self.has_smile = np.array([p.smile is not None for p in puppets])
+        none = np.zeros((468, 3), np.float32)
+        self.smile = np.stack([none if p.smile is None else p.smile for p in puppets])
+        self.pictures = self.grey([p.picture for p in puppets])
+        self.smiling = self.grey([p.picture if p.smiling is None else p.smiling for p in puppets])
+        self.index = torch.as_tensor(np.stack([p.index for p in puppets]).astype(np.int64), device=self.device)
+        self.share = torch.as_tensor(np.stack([p.share for p in puppets]), device=self.device)
+        padded = np.zeros((len(puppets), 1, self.points.shape[1], 2), np.float32)
+        padded[:, 0, :468] = self.smile[..., :2]
+        self.smile_field = self.dense(torch.arange(len(puppets), device=self.device), padded)
+        self.iris = self.iris_fields()
+
+    def grey(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        stack = torch.as_tensor(np.stack(pictures), device=self.device).float() / 255
+        return (stack * torch.tensor(GREY, device=self.device)).sum(-1)[:, None]
+
+    def iris_fields(self) -> Tensor:
+        """(P, 1, L, L) how far each lattice point follows the gaze: a bump in each eye opening."""
+        axis = np.linspace(-MARGIN, 1 + MARGIN, LATTICE)
+        bumps = np.zeros((len(self.points), LATTICE, LATTICE), np.float32)
+        for eye in EYES:
+            centre = self.points[:, list(eye), :2].mean(1)
+            dx = (axis[None] - centre[:, :1]) / 0.035
+            dy = (axis[None] - centre[:, 1:]) / 0.016
+            bumps += np.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2)).astype(np.float32)
+        return torch.as_tensor(bumps[:, None], device=self.device)
+
+    def dense(self, who: Tensor, displacement: Floats) -> Tensor:
+        """(B * T, 2, L, L) displacement at every lattice point from that of the points (B, T, V, 2)."""
+        b, t, v, _ = displacement.shape
+        rows = torch.as_tensor(displacement.transpose(0, 2, 1, 3).reshape(b * v, t * 2), device=self.device)
+        index = self.index[who] + (torch.arange(b, device=self.device) * v)[:, None, None]
+        share = self.share[who]
+        out = rows[index[..., 0].reshape(-1)] * share[..., 0].reshape(-1, 1)
+        for k in (1, 2):
+            out.addcmul_(rows[index[..., k].reshape(-1)], share[..., k].reshape(-1, 1))
+        return out.view(b, -1, t, 2).permute(0, 2, 3, 1).reshape(b * t, 2, LATTICE, LATTICE)
+
+    def render(self, frames: Frames, size: int, look: Look) -> Tensor:
+        """(B, T, 1, size, size) crops in 0..1 before light and camera; `look` has one row a clip."""
+        b, t = frames.smile.shape
+        ids, points = frames.puppet, self.points[frames.puppet]
+        who = torch.as_tensor(ids, device=self.device)
+        smile = np.where(self.has_smile[ids, None], frames.smile, 0.0).astype(np.float32)
+        placed = self.place(frames, points, smile)
+        field = self.dense(who, placed.reshape(b, t, -1, 2) - points[:, None, :, :2])
+        gaze = torch.as_tensor(frames.gaze, device=self.device)[..., None, None]
+        field = field.view(b, t, 2, LATTICE, LATTICE) + GAZE_REACH * gaze * self.iris[who][:, None]
+        field = field.flatten(0, 1)
+        source = self.invert(field, size)
+        image = self.paint(who, source, torch.as_tensor(smile, device=self.device))
+        image = image * (1 + look.rows(t, "shading") * self.folds(field, source)).clamp(0.6, 1.3)
+        upper, lower = (torch.as_tensor(placed[:, list(lip)], device=self.device) for lip in (LIP_UPPER, LIP_LOWER))
+        closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
+        image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look)
+        return image.view(b, t, 1, size, size)
+
+    def place(self, frames: Frames, points: Floats, smile: Floats) -> Floats:
+        """(B * T, V, 2) where every point stands in its aligned crop."""
+        b, t = smile.shape
+        own = smile[..., None, None] * self.smile[frames.puppet][:, None]
+        motion = face_motion(frames.weights.reshape(b * t, -1)) + own.reshape(b * t, 468, 3)
+        seen = moved_points(np.repeat(points, t, 0), motion, frames.pose.reshape(b * t, 3)[:, :2])
+        return aligned(seen, frames.tremble.reshape(b * t, 4))
+
+    def paint(self, who: Tensor, source: Tensor, smile: Tensor) -> Tensor:
+        """The portrait at `source`, cross-dissolved to the person's own smiling photo where there is a smile:
+        teeth, folds and cheeks are real there."""
+        image = sample_each(self.pictures[who], source)
+        if float(smile.max()) <= 0.02:
+            return image
+        to = source + (2 / SPAN) * sample_each(self.smile_field[who], source).permute(0, 2, 3, 1)
+        weight = smile.reshape(-1, 1, 1, 1).clamp(0, 1).pow(0.8)
+        return torch.lerp(image, sample_each(self.smiling[who], to), weight)
+
+    def invert(self, field: Tensor, size: int) -> Tensor:
+        """(N, size, size, 2) where in the picture each crop pixel comes from, in -1..1 over the picture."""
+        field = field * (-2 / SPAN)
+        q = self.grid(size // 2)
+        u = F.grid_sample(field, q.expand(len(field), -1, -1, -1), padding_mode="border", align_corners=True)
+        for _ in range(2):
+            at = q + u.permute(0, 2, 3, 1)
+            u = F.grid_sample(field, at, padding_mode="border", align_corners=True)
+        u = F.interpolate(u, size=(size, size), mode="bilinear", align_corners=False)
+        return u.permute(0, 2, 3, 1).add_(self.grid(size))
+
+    def grid(self, size: int) -> Tensor:
+        """(1, size, size, 2) the crop's pixel centres, in -1..1 over the picture."""
+        axis = ((torch.arange(size, device=self.device) + 0.5) / size + MARGIN) * (2 / SPAN) - 1
+        return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]
+
+    def folds(self, field: Tensor, source: Tensor) -> Tensor:
+        """(N, 1, size, size) how much the skin is stretched (+) or pressed together (-): where folds show."""
+        half = source[:, ::2, ::2]
+        step = SPAN / (LATTICE - 1)
+        dx = F.pad(field[:, 0, :, 2:] - field[:, 0, :, :-2], (1, 1))
+        dy = F.pad(field[:, 1, 2:] - field[:, 1, :-2], (0, 0, 1, 1))
+        stretch = ((dx + dy) / (2 * step))[:, None].clamp(-0.5, 0.3)
+        stretch = F.grid_sample(stretch, half, padding_mode="border", align_corners=True)
+        return F.interpolate(stretch, size=source.shape[1:3], mode="bilinear", align_corners=False)
+
+
+def sample_each(maps: Tensor, where: Tensor) -> Tensor:
+    """Values of B maps (B, C, ., .) that serve T frames each: where (B * T, h, w, 2) -> (B * T, C, h, w)."""
+    b, (_, h, w, _) = len(maps), where.shape
+    at = where.reshape(b, -1, w, 2)
+    out = F.grid_sample(maps, at, padding_mode="border", align_corners=maps.shape[-1] == LATTICE)
+    return out.view(b, out.shape[1], -1, h, w).transpose(1, 2).reshape(-1, out.shape[1], h, w)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look a clip: shading of folds, brightness of mouth interior and teeth, height of teeth; each (B,)."""
+
+    shading: Tensor
+    mouth: Tensor
+    teeth: Tensor
+    teeth_height: Tensor
+
+    def rows(self, frames: int, name: str) -> Tensor:
+        """One value of the look for each of `frames` frames a clip: (B * frames, 1, 1, 1)."""
+        values: Tensor = getattr(self, name)
+        return values.repeat_interleave(frames).view(-1, 1, 1, 1)
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, clips: int, device: torch.device) -> Look:
+        ranges = ((0.0, 0.8), (0.02, 0.2), (0.4, 0.95), (0.0, 0.05))
+        return cls(*(torch.as_tensor(rng.uniform(*r, clips), device=device).float() for r in ranges))
+
+
+def contour(lip: Tensor, columns: Tensor) -> Tensor:
+    """(N, W) height of a lip contour (N, 11, 2) at the columns (W,), linear between its points."""
+    x = lip[..., 0].contiguous()
+    at = columns.expand(len(lip), -1).contiguous()
+    right = torch.searchsorted(x, at).clamp(1, x.shape[1] - 1)
+    x0, x1 = x.gather(1, right - 1), x.gather(1, right)
+    y0, y1 = lip[..., 1].gather(1, right - 1), lip[..., 1].gather(1, right)
+    return y0 + (y1 - y0) * ((at - x0) / (x1 - x0).clamp(min=1e-4)).clamp(0, 1)
+
+
+def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look: Look) -> Tensor:
+    """Paint the mouth's dark interior and teeth where the lips have parted further than in the photo."""
+    size = image.shape[-1]
+    axis = (torch.arange(size, device=image.device) + 0.5) / size
+    top = contour(upper, axis)[:, None, None]
+    rest = contour(torch.stack([upper[..., 0], closed], -1), axis).clamp(min=0)[:, None, None]
+    bottom = contour(lower, axis)[:, None, None] - 0.3 * rest
+    top = top + 0.3 * rest
+    parted = ((bottom - top - 0.4 * rest - OPEN_FROM) / (OPEN_FULL - OPEN_FROM)).clamp(0, 1)
+    y = axis[None, None, :, None]
+    soft = size * 0.9
+    inside = torch.sigmoid((y - top) * soft) * torch.sigmoid((bottom - y) * soft) * parted
+    inside = inside * ((axis > upper[:, :1, 0]) & (axis < upper[:, -1:, 0]))[:, None, None]
+    frames = len(image) // len(look.mouth)
+    edge = top + torch.minimum(look.rows(frames, "teeth_height"), 0.7 * (bottom - top))
+    teeth = torch.sigmoid((edge - y) * soft)
+    skin = image.mean((1, 2, 3), keepdim=True)
+    colour = skin * (look.rows(frames, "mouth") * (1 - teeth) + 1.3 * look.rows(frames, "teeth") * teeth)
+    return image * (1 - inside) + colour * inside

@@ -1,0 +1,356 @@
+"""What a synthetic face does: expressions, and everything that moves a face without being one.
+
+A `Script` holds, for each frame at the working rate, the weights of all facial motions, head pose, gaze and the residue
+of alignment, beside the truth: which frames belong to a macro- or micro-expression. Everything here is numpy and
+follows from the seed alone. All numbers are our choice; they were set from FIELD.md-like facts of the task (durations,
+faint micro-expressions) and from the measured tremble of the face stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.intervals import Interval, Kind
+from fesnet.synth.basis import motion_basis
+
+Floats = NDArray[np.float32]
+Weights = dict[str, float]
+
+EXPRESSIONS: dict[str, Weights] = {
+    "smile": {"mouthSmile": 0.9, "cheekSquint": 0.5, "eyeSquint": 0.2},
+    "closed smile": {"mouthSmile": 0.6, "mouthPress": 0.5, "mouthDimple": 0.3},
+    "laugh": {"mouthSmile": 1.0, "cheekSquint": 0.8, "jawOpen": 0.3, "eyeSquint": 0.4},
+    "brow raise": {"browInnerUp": 0.9, "browOuterUp": 0.9},
+    "inner brow raise": {"browInnerUp": 1.0},
+    "outer brow raise": {"browOuterUp": 1.0},
+    "frown": {"browDown": 1.0},
+    "anger": {"browDown": 1.0, "eyeSquint": 0.5, "mouthPress": 0.8},
+    "frown, lip corners down": {"browDown": 0.8, "mouthFrown": 0.9, "mouthPress": 0.6},
+    "disgust": {"noseSneer": 0.9, "mouthUpperUp": 0.6, "browDown": 0.5},
+    "nose wrinkle": {"noseSneer": 1.0},
+    "sadness": {"browInnerUp": 0.8, "mouthFrown": 0.9, "mouthShrugLower": 0.3},
+    "lip corners down": {"mouthFrown": 1.0},
+    "chin raise": {"mouthShrugLower": 0.8},
+    "pout": {"mouthShrugUpper": 0.8, "mouthPucker": 0.9, "mouthShrugLower": 0.3},
+    "surprise": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 1.0, "jawOpen": 0.4},
+    "quiet surprise": {"browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 1.0},
+    "fear": {"browInnerUp": 0.9, "browOuterUp": 0.5, "browDown": 0.3, "eyeWide": 0.9, "mouthStretch": 0.9},
+    "lip press": {"mouthPress": 1.2, "mouthRollLower": 0.3, "mouthRollUpper": 0.3},
+    "dimples": {"mouthDimple": 1.1},
+    "pucker": {"mouthPucker": 1.1},
+    "funnel": {"mouthFunnel": 1.0},
+    "lip stretch": {"mouthStretch": 1.1},
+    "cheek puff": {"cheekPuff": 1.0},
+    "upper lip raise": {"mouthUpperUp": 1.0},
+    "bared teeth": {"mouthUpperUp": 0.8, "mouthLowerDown": 0.9, "mouthStretch": 0.6},
+    "lower lip down": {"mouthLowerDown": 1.1},
+    "lip suck": {"mouthRollLower": 0.8, "mouthRollUpper": 0.8},
+    "mouth to the left": {"mouthLeft": 0.6},
+    "mouth to the right": {"mouthRight": 0.6},
+    "jaw to the left": {"jawLeft": 0.8},
+    "jaw to the right": {"jawRight": 0.8},
+    "jaw drop": {"jawOpen": 0.45},
+    "squint": {"eyeSquint": 1.0, "cheekSquint": 0.5},
+    "wide eyes": {"eyeWide": 1.2},
+    "cheek raise": {"cheekSquint": 1.0, "cheekRaiser": 0.5},
+    "left wink": {"eyeBlink_L": 1.0, "cheekSquint_L": 0.8, "mouthSmile_L": 0.4},
+    "right wink": {"eyeBlink_R": 1.0, "cheekSquint_R": 0.8, "mouthSmile_R": 0.4},
+}
+ONE_SIDED = 0.22  # share of events shown on one side of the face only (where the motion has sides)
+SPEECH: tuple[tuple[str, float], ...] = (
+    ("jawOpen", 0.28),
+    ("mouthFunnel", 0.5),
+    ("mouthPucker", 0.55),
+    ("mouthStretch", 0.45),
+    ("mouthLowerDown", 0.5),
+    ("mouthUpperUp", 0.3),
+    ("mouthPress", 0.6),
+    ("mouthShrugLower", 0.25),
+    ("mouthRollLower", 0.25),
+)
+
+
+@dataclass(frozen=True)
+class SynthConfig:
+    """How often and how strongly things happen. Rates are per minute, durations in seconds, shares 0..1."""
+
+    rate: float = 30.0  # frames a second of the script: the working rate of the model
+    macro_per_minute: float = 9.0  # dense, so that a training window seldom is empty
+    micro_per_minute: float = 9.0
+    macro_seconds: tuple[float, float] = (0.5, 5.0)  # log-uniform; field: 0.5-4 s, with a tail of held ones
+    micro_seconds: tuple[float, float] = (0.13, 0.5)  # field: at most 0.5 s; under 4 frames nothing can be labelled
+    macro_amplitude: tuple[float, float] = (0.25, 1.2)  # log-uniform; 1 is a full expression
+    micro_amplitude: tuple[float, float] = (0.1, 0.7)  # a tenth to a half of a macro, and some clear brief ones
+    held_share: float = 0.08  # macro events that last much longer (up to 20 s)
+    quiet_share: float = 0.2  # scripts without any expression
+    speech_share: float = 0.35  # scripts with speech
+    blinks_per_minute: float = 16.0
+    gaze_per_minute: float = 20.0
+    head_scale: float = 1.0  # multiplies head turns
+    tremble_scale: float = 1.0  # multiplies the residue of alignment
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0:
+            raise ValueError(f"expected a rate above 0 frames a second, got {self.rate}")
+
+
+@dataclass(frozen=True)
+class Script:
+    """One synthetic performance of T frames.
+
+    weights (T, K) of `motion_basis()`, smile (T,) share of the portrait's own smiling photo, pose (T, 3) yaw, pitch,
+    roll in radians, gaze (T, 2) in -1..1, tremble (T, 4) shift x, y (crop units), rotation (rad), log scale of the
+    alignment residue, intensity (T,) of expressions (1 is a full macro), events on the script's own frames.
+    """
+
+    weights: Floats
+    smile: Floats
+    pose: Floats
+    gaze: Floats
+    tremble: Floats
+    intensity: Floats
+    events: tuple[Interval, ...] = field(default_factory=tuple)
+
+    def __len__(self) -> int:
+        return len(self.smile)
+
+    def labels(self) -> NDArray[np.int64]:
+        """(T,) 0 neutral, 1 macro, 2 micro (a micro inside a macro wins)."""
+        out = np.zeros(len(self), np.int64)
+        for kind, code in (("macro", 1), ("micro", 2)):
+            for e in self.events:
+                if e.kind == kind:
+                    out[e.start : e.stop] = code
+        return out
+
+
+def wander(rng: np.random.Generator, frames: int, step: float, sigma: float) -> Floats:
+    """(T,) smooth noise: normal knots every `step` frames, cubic (Catmull-Rom) between them."""
+    knots = rng.normal(0, sigma, int(np.ceil(frames / step)) + 5)
+    t = np.arange(frames) / step + 1 + rng.random()
+    i = t.astype(int)
+    f = t - i
+    a, b, c, d = knots[i - 1], knots[i], knots[i + 1], knots[i + 2]
+    out = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+    return out.astype(np.float32)
+
+
+def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Floats:
+    """(frames,) onset -> apex -> plateau -> offset in 0..1; rise and fall are shares of the duration."""
+    t = (np.arange(frames) + 0.5) / frames
+    up = np.clip(t / rise, 0, 1)
+    down = np.clip((1 - t) / fall, 0, 1)
+    curve = np.minimum(0.5 - 0.5 * np.cos(np.pi * up), 0.5 - 0.5 * np.cos(np.pi * down**skew))
+    return np.asarray(curve, np.float32)
+
+
+def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
+    """Add `curve` (n,) times `vector` to `track` (T, ...) from `start` on, cut at both ends."""
+    a, b = max(0, start), min(len(track), start + len(curve))
+    if b > a:
+        part = curve[a - start : b - start]
+        track[a:b] += part[:, None] * vector if track.ndim == 2 else part * vector
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+class ScriptWriter:
+    """Writes one script; a class only so that the parts share the tracks they add to."""
+
+    def __init__(self, rng: np.random.Generator, frames: int, config: SynthConfig) -> None:
+        self.rng, self.frames, self.config = rng, frames, config
+        self.basis = motion_basis()
+        self.weights = np.zeros((frames, len(self.basis.names)), np.float32)
+        self.smile = np.zeros(frames, np.float32)
+        self.gaze = np.zeros((frames, 2), np.float32)
+        self.intensity = np.zeros(frames, np.float32)
+        self.events: list[Interval] = []
+
+    def write(self) -> Script:
+        rng = self.rng
+        if rng.random() >= self.config.quiet_share:
+            self.expressions()
+        speaking = np.zeros(self.frames, np.float32)
+        if rng.random() < self.config.speech_share:
+            self.speech(speaking)
+        self.blinks()
+        self.gazes()
+        if rng.random() < 0.3:
+            self.swallows()
+        pose = self.head(speaking)
+        return Script(
+            self.weights, self.smile, pose, self.gaze, self.tremble(pose), self.intensity, tuple(sorted(self.events))
+        )
+
+    # -- expressions ---------------------------------------------------------------------------------------------
+
+    def expressions(self) -> None:
+        """Macro and micro events one after another, now and then chained or overlapping."""
+        rng, c = self.rng, self.config
+        share = c.micro_per_minute / max(c.macro_per_minute + c.micro_per_minute, 1e-9)
+        mean_gap = 60.0 * c.rate / max(c.macro_per_minute + c.micro_per_minute, 1e-9)
+        t = -rng.uniform(0, 3 * c.rate)
+        while t < self.frames:
+            micro = rng.random() < share
+            stop = self.event(int(t), "micro" if micro else "macro")
+            chained = rng.random() < 0.12
+            gap = 0.0 if chained else rng.exponential(0.6 * mean_gap) + 0.2 * c.rate
+            t = stop + gap
+            if not micro and rng.random() < 0.06:  # a micro-expression inside the macro that was just written
+                self.event(int(rng.uniform(t - gap - 0.7 * c.rate, t - gap)), "micro")
+
+    def event(self, start: int, kind: Kind) -> int:
+        """Write one event and its truth; returns the frame after its last."""
+        rng, c = self.rng, self.config
+        if kind == "micro":
+            seconds, amplitude = rng.uniform(*c.micro_seconds), log_uniform(rng, *c.micro_amplitude)
+        else:
+            seconds, amplitude = log_uniform(rng, *c.macro_seconds), log_uniform(rng, *c.macro_amplitude)
+            if rng.random() < c.held_share:
+                seconds = rng.uniform(4.0, 20.0)
+        frames = max(4, round(seconds * c.rate))
+        rise_s, fall_s = rng.uniform(0.1, 0.6), rng.uniform(0.15, 0.9)
+        rise = float(np.clip(rise_s / seconds, 0.08, 0.55))
+        fall = float(np.clip(fall_s / seconds, 0.08, 0.9 - rise))
+        curve = intensity_curve(frames, rise, fall, log_uniform(rng, 0.7, 1.4))
+        if seconds > 0.8:  # a held expression is never quite still
+            curve = curve * (1 + np.clip(wander(rng, frames, 12, rng.uniform(0, 0.12)), -0.4, 0.4))
+        self.perform(start, curve * amplitude, whole=rng.random() >= ONE_SIDED)
+        add(self.intensity, start, curve * amplitude)
+        seen = np.flatnonzero(curve > 0.06 * curve.max())
+        self.truth(start + int(seen[0]), start + int(seen[-1]) + 1, start + int(curve.argmax()), kind)
+        return start + frames
+
+    def perform(self, start: int, curve: Floats, *, whole: bool) -> None:
+        """Move the face along `curve` by a random expression."""
+        rng = self.rng
+        name = str(rng.choice(list(EXPRESSIONS)))
+        if "smile" in name and rng.random() < 0.6:
+            add(self.smile, start, curve * float(rng.uniform(0.8, 1.2)))
+            return
+        vector = self.basis.weights(EXPRESSIONS[name])
+        vector = vector * rng.uniform(0.65, 1.3, vector.shape).astype(np.float32)
+        if rng.random() < 0.2:  # a second, weaker component: real expressions are seldom pure
+            other = self.basis.weights(EXPRESSIONS[str(rng.choice(list(EXPRESSIONS)))])
+            vector = vector + other * float(rng.uniform(0.1, 0.4))
+        if not whole:
+            side = "_L" if rng.random() < 0.5 else "_R"
+            weaker = float(rng.uniform(0, 0.3))
+            vector = vector * np.array([weaker if n.endswith(side) else 1.0 for n in self.basis.names], np.float32)
+        add(self.weights, start, curve, vector)
+
+    def truth(self, start: int, stop: int, apex: int, kind: Kind) -> None:
+        a, b = max(0, start), min(self.frames, stop)
+        if b > a:
+            self.events.append(Interval(a, b, kind, apex=min(max(apex, a), b - 1)))
+
+    # -- what is not an expression -------------------------------------------------------------------------------
+
+    def speech(self, speaking: Floats) -> None:
+        """Bursts of syllables; the speaker's rhythm, loudness and favourite mouth shapes are drawn once."""
+        rng, rate = self.rng, self.config.rate
+        syllable = rate / rng.uniform(2.5, 6.5)
+        loudness = log_uniform(rng, 0.25, 1.4)
+        mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH}
+        if rng.random() < 0.25:
+            mix["jawOpen"] *= 0.2
+        t = rng.uniform(-2, 1.5) * rate
+        while t < self.frames:
+            frames = int(rng.uniform(0.7, 6.0) * rate)
+            envelope = intensity_curve(frames, min(0.3, 4 / frames), min(0.3, 5 / frames), 1.0)
+            for name, scale in mix.items():
+                shape = np.abs(wander(rng, frames, syllable * rng.uniform(0.7, 1.3), 0.75 * scale * loudness))
+                add(self.weights, int(t), shape * envelope, self.basis.weights({name: 1.0}))
+            add(speaking, int(t), envelope)
+            t += frames + rng.exponential(1.2) * rate
+
+    def blinks(self) -> None:
+        """Blinks, half blinks, and now and then eyes that stay closed for a while."""
+        rng, rate = self.rng, self.config.rate
+        per_minute = self.config.blinks_per_minute * log_uniform(rng, 0.4, 2.0)
+        t = rng.exponential(60 / per_minute) * rate
+        lids = self.basis.weights({"eyeBlink": 1.0})
+        while t < self.frames:
+            long = rng.random() < 0.06
+            frames = int(rate * (rng.uniform(0.5, 3.0) if long else rng.uniform(0.1, 0.4))) + 1
+            rise = 0.35 if not long else 0.1
+            curve = intensity_curve(frames, rise, 0.5 if not long else 0.12, 1.0)
+            depth = rng.uniform(0.35, 0.7) if rng.random() < 0.15 else rng.uniform(0.8, 1.05)
+            extra = {"cheekSquint": rng.uniform(0, 0.08), "browDown": rng.uniform(0, 0.06)}
+            add(self.weights, int(t), curve * float(depth), lids + self.basis.weights(extra))
+            t += frames + rng.exponential(60 / per_minute) * rate * (0.15 if rng.random() < 0.1 else 1.0)
+
+    def gazes(self) -> None:
+        """Saccades of 2-3 frames to new fixations; the lids follow the eyes up and down."""
+        rng, rate = self.rng, self.config.rate
+        per_minute = self.config.gaze_per_minute * log_uniform(rng, 0.3, 2.0)
+        t, at = 0, np.zeros(2)
+        lively = rng.uniform(0.1, 0.6)
+        while t < self.frames:
+            hold = int(rng.exponential(60 / per_minute) * rate) + 4
+            to = np.clip(rng.normal(0, lively, 2), -1, 1) if rng.random() < 0.7 else np.zeros(2)
+            n = min(hold, self.frames - t)
+            step = np.clip(np.arange(1, n + 1) / float(rng.integers(2, 5)), 0, 1)[:, None]
+            self.gaze[t : t + n] = at + (to - at) * step
+            t, at = t + hold, to
+        down, up = np.clip(self.gaze[:, 1], 0, 1), np.clip(-self.gaze[:, 1], 0, 1)
+        lid_down = self.basis.weights({"eyeLookDown": 1.0}) * float(rng.uniform(0.5, 1.0))
+        lid_up = self.basis.weights({"eyeLookUp": 1.0}) * float(rng.uniform(0.5, 1.0))
+        self.weights += down[:, None] * lid_down + up[:, None] * lid_up
+
+    def swallows(self) -> None:
+        rng, rate = self.rng, self.config.rate
+        t = rng.uniform(0, 8) * rate
+        vector = self.basis.weights({"mouthShrugLower": 0.12, "mouthPress": 0.15, "jawOpen": 0.02})
+        while t < self.frames:
+            add(self.weights, int(t), intensity_curve(int(rng.uniform(0.4, 0.9) * rate), 0.4, 0.5, 1.0), vector)
+            t += rng.uniform(6, 25) * rate
+
+    def head(self, speaking: Floats) -> Floats:
+        """(T, 3) yaw, pitch, roll: sway, turns, nods; more of all while speaking."""
+        rng, n, rate = self.rng, self.frames, self.config.rate
+        scale = self.config.head_scale * float(rng.choice([0.15, 0.5, 1.0, 2.0], p=[0.35, 0.3, 0.25, 0.1]))
+        pose = np.stack([wander(rng, n, rng.uniform(0.8, 3) * rate, s * scale) for s in (0.05, 0.04, 0.03)], 1)
+        lively = np.stack([wander(rng, n, rng.uniform(0.2, 0.5) * rate, 0.02 * scale) for _ in range(3)], 1)
+        pose = pose + lively * (0.3 + speaking[:, None])
+        t = rng.exponential(6) * rate
+        while t < self.frames and scale > 0.3:  # turns and nods that come back
+            frames = int(rng.uniform(0.4, 3) * rate)
+            turn = rng.normal(0, 1, 3) * [0.12, 0.09, 0.06] * scale
+            add(pose, int(t), intensity_curve(frames, 0.4, 0.4, 1.0), turn.astype(np.float32))
+            t += frames + rng.exponential(5) * rate
+        rest = rng.normal(0, 1, 3) * [0.1, 0.08, 0.05]
+        return np.clip(pose + rest, [-0.38, -0.3, -0.5], [0.38, 0.3, 0.5]).astype(np.float32)
+
+    def tremble(self, pose: Floats) -> Floats:
+        """(T, 4) residue of alignment: a fast part, a slow part, and a part that grows with head speed.
+
+        Sizes as measured on the face stage: 0.02-0.1 px (of 96) slow, a quarter of that from frame to frame.
+        """
+        rng, n = self.rng, self.frames
+        size = log_uniform(rng, 0.15, 1.5) * self.config.tremble_scale
+        unit = np.array([0.0012, 0.0012, 0.003, 0.005], np.float32) * size
+        fast = np.stack([wander(rng, n, rng.uniform(1.5, 4), 0.25) for _ in range(4)], 1)
+        slow = np.stack([wander(rng, n, rng.uniform(6, 40), 1.0) for _ in range(4)], 1)
+        speed = np.abs(np.gradient(pose, axis=0)).sum(1)
+        moving = 1 + np.convolve(speed, np.ones(5) / 5, "same")[:n] / 0.02
+        return np.asarray((fast * moving[:, None] + slow) * unit, np.float32)
+
+
+def write_script(rng: np.random.Generator, frames: int, config: SynthConfig, *, lead: int = 0) -> Script:
+    """A script of `frames` frames; `lead` more are written before it and cut, so that it may open inside an event."""
+    whole = ScriptWriter(rng, frames + lead, config).write()
+    if lead == 0:
+        return whole
+    events = [
+        Interval(max(0, e.start - lead), e.stop - lead, e.kind, apex=max(0, (e.apex or e.start) - lead))
+        for e in whole.events
+        if e.stop > lead
+    ]
+    tracks = (whole.weights, whole.smile, whole.pose, whole.gaze, whole.tremble, whole.intensity)
+    return Script(*(t[lead:] for t in tracks), tuple(events))

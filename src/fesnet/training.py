@@ -1,0 +1,235 @@
+"""Portraits -> weights: first pairs of frames (LSDM learns to see motion), then labelled clips (the whole network).
+
+Batches are made on the fly from (seed, step) alone, and every random number of a step follows from the same two, so a
+run that was interrupted and resumed ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from fesnet.errors import CheckpointError, UsageError
+from fesnet.losses import LossConfig, clip_losses, pair_loss
+from fesnet.model.network import FesNet
+from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, pair_batch
+from fesnet.synth.crops import Stage
+from fesnet.synth.motion import SynthConfig
+from fesnet.synth.puppet import Puppet
+from fesnet.weights import FesNetConfig
+
+STATE = "state.safetensors"
+Log = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train; all our choice. Steps are optimiser steps."""
+
+    seed: int = 0
+    pair_steps: int = 3000
+    pair_groups: int = 48  # identities a step; diversity per operation is what LSDM learns from
+    pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
+    pair_lr: float = 2e-3
+    clip_steps: int = 3000
+    clips: int = 8  # clips a step
+    clip_lr: float = 1.5e-3
+    frozen_share: float = (
+        0.7  # first part of the clip steps, in which the static path keeps still (three times cheaper)
+    )
+    static_lr: float = 0.1  # learning rate of the static path after that, as a share of clip_lr
+    weight_decay: float = 0.02
+    warmup: int = 100
+    bf16: bool = True
+    threads: int = 1
+    workers: int = 1  # processes that make batches; 0: made in this one
+    save_every: int = 200
+    device: str = "cpu"
+    loss: LossConfig = field(default_factory=LossConfig)
+    synth: SynthConfig = field(default_factory=SynthConfig)
+
+    def __post_init__(self) -> None:
+        if self.pair_steps < 0 or self.clip_steps < 0:
+            raise UsageError("expected numbers of steps of 0 or more")
+
+
+class Batches(Dataset[PairBatch | ClipBatch]):
+    """Batch i of a phase, made from (seed, phase, i)."""
+
+    def __init__(self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, first: int) -> None:
+        self.puppets, self.config, self.model, self.first = puppets, config, model, first
+        self.stage: Stage | None = None
+
+    def __len__(self) -> int:
+        return self.config.pair_steps + self.config.clip_steps - self.first
+
+    def __getitem__(self, index: int) -> PairBatch | ClipBatch:
+        if index >= len(self):
+            raise IndexError(index)
+        if self.stage is None:
+            self.stage = Stage(self.puppets)
+        step, c = self.first + index, self.config
+        rng = np.random.default_rng([c.seed, step])
+        seed = int(rng.integers(2**62))
+        pairs = step < c.pair_steps
+        who = draw(rng, len(self.puppets), c.pair_groups if pairs else c.clips)
+        if pairs:
+            return pair_batch(self.stage, who, seed, c.pair_frames, self.model.crop_size)
+        return clip_batch(self.stage, who, seed, self.model.window, self.model.crop_size, c.synth)
+
+
+def draw(rng: np.random.Generator, people: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """`count` people, each as often as any other to within one."""
+    rounds = [rng.permutation(people) for _ in range(math.ceil(count / people))]
+    return np.concatenate(rounds)[:count].astype(np.int64)
+
+
+class Trainer:
+    """Holds network and optimiser; `run` goes from the step it stands at to the end."""
+
+    def __init__(self, network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path) -> None:
+        if not puppets:
+            raise UsageError("expected at least one portrait with a face to train on, got none")
+        self.network = network.to(config.device).to(memory_format=torch.channels_last)
+        self.puppets, self.config, self.folder = puppets, config, folder
+        static = ("lsdm.stem", "lsdm.backbone", "lsdm.attention")
+        named = list(network.named_parameters())
+        self.static = [p for n, p in named if n.startswith(static)]
+        rest = [p for n, p in named if not n.startswith(static)]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": rest}, {"params": self.static}], lr=config.pair_lr, weight_decay=config.weight_decay
+        )
+        self.step = 0
+
+    @property
+    def steps(self) -> int:
+        return self.config.pair_steps + self.config.clip_steps
+
+    def run(self, log: Log | None = None) -> None:
+        """Train to the end, saving the state every `save_every` steps and at the end."""
+        c = self.config
+        torch.set_num_threads(c.threads)
+        started = time.monotonic()
+        for batch in self.batches():
+            torch.manual_seed(c.seed * 1_000_003 + self.step)  # dropout follows from the step, so resuming is exact
+            terms = self.pairs(batch) if isinstance(batch, PairBatch) else self.clips(batch)
+            self.step += 1
+            if log is not None:
+                log({"step": self.step, "seconds": time.monotonic() - started, **terms})
+            if self.step % c.save_every == 0:
+                self.save()
+        self.save()
+        self.network.eval()
+
+    def batches(self) -> Iterator[PairBatch | ClipBatch]:
+        data = Batches(self.puppets, self.config, self.network.config, self.step)
+        if self.config.workers == 0:
+            return (data[i] for i in range(len(data)))
+        context = "spawn"  # a fork would inherit the thread pools of this process and could hang
+        loader = DataLoader(
+            data, batch_size=None, num_workers=self.config.workers, multiprocessing_context=context, prefetch_factor=3
+        )
+        return iter(loader)
+
+    def pairs(self, batch: PairBatch) -> dict[str, float]:
+        """One step on all ordered pairs of frames of each group."""
+        net, (g, f) = self.network.train(), batch.targets.shape[:2]
+        self.rates(self.config.pair_lr, self.step, self.config.pair_steps, 1.0)
+        first, second = zip(*((i, j) for i in range(f) for j in range(f) if i != j), strict=True)
+        crops, targets = batch.crops.to(self.config.device), batch.targets.to(self.config.device)
+        with self.precision():
+            z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            z = z.view(g, f, *z.shape[1:])
+            found = net.lsdm.motions(
+                z[:, list(second)].flatten(0, 1)[:, None], z[:, list(first)].flatten(0, 1)[:, None]
+            )
+        truth = (targets[:, list(second)] - targets[:, list(first)]).flatten(0, 1)
+        loss = pair_loss(found[:, 0].float(), truth)
+        self.update(loss)
+        return {"pair": loss.item(), "share": loss.item() / max(pair_loss(torch.zeros_like(truth), truth).item(), 1e-9)}
+
+    def clips(self, batch: ClipBatch) -> dict[str, float]:
+        """One step on labelled clips; the static path joins after `frozen_share` of these steps."""
+        c, net = self.config, self.network.train()
+        at = self.step - c.pair_steps
+        frozen = at < c.frozen_share * c.clip_steps
+        self.rates(c.clip_lr, at, c.clip_steps, 0.0 if frozen else c.static_lr)
+        if frozen:
+            for part in (net.lsdm.stem, net.lsdm.backbone, net.lsdm.attention):
+                part.eval()  # batch statistics keep still too
+        crops = batch.crops.to(c.device)
+        b, t = crops.shape[:2]
+        with self.precision():
+            with torch.no_grad() if frozen else nullcontext():
+                z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            stages, strength = net.decode(z.view(b, t, *z.shape[1:]))
+        labels, truth = batch.labels.to(c.device), batch.intensity.to(c.device)
+        terms = clip_losses(stages.float(), strength.float(), labels, truth, c.loss)
+        self.update(terms["total"])
+        return {name: value.item() for name, value in terms.items()}
+
+    def precision(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.bf16)
+
+    def rates(self, peak: float, at: int, steps: int, static: float) -> None:
+        """Linear warm-up, then half a cosine down to a fiftieth."""
+        fall = 0.5 + 0.5 * math.cos(math.pi * min(at / max(steps, 1), 1.0))
+        lr = peak * min(1.0, (at + 1) / self.config.warmup) * (0.02 + 0.98 * fall)
+        for group, share in zip(self.optimizer.param_groups, (1.0, static), strict=True):
+            group["lr"] = lr * share
+
+    def update(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write network, optimiser and step beside each other; a kill at any moment leaves the last whole state."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"net.{k}": v for k, v in self.network.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"opt.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
+        meta = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
+        part = self.folder / (STATE + ".part")
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, metadata=meta)
+        os.replace(part, self.folder / STATE)
+
+    def resume(self) -> bool:
+        """Take up a saved state, if there is one; returns whether there was. Raises CheckpointError."""
+        path = self.folder / STATE
+        if not path.is_file():
+            return False
+        from safetensors import safe_open
+
+        try:
+            tensors = load_file(path)
+            with safe_open(path, "pt") as opened:
+                step = int(opened.metadata()["step"])
+            self.network.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
+        except Exception as error:
+            raise CheckpointError(f"expected a training state in {path}, but it does not fit ({error})") from error
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("opt."):
+                _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = value
+        whole = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+        self.step = step
+        return True

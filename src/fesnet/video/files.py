@@ -1,0 +1,208 @@
+"""Video files and network streams, by PyAV (FFmpeg)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import av
+import numpy as np
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from fesnet.errors import SourceError
+from fesnet.video.clock import Clock, Damage
+from fesnet.video.orient import UPRIGHT, display_matrix, turn_upright
+from fesnet.video.source import Frame, Image, Source
+
+# Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without times.
+DEFAULT_RATE = Fraction(25)
+# Of a stream address: to connect, and to wait for the next packet (s); a lost camera must not hang us.
+TIMEOUTS = (10.0, 30.0)
+LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
+
+
+def open_file(path: Path, rate: Fraction | None, threads: int) -> Source:
+    """Open a video file; `rate` serves only frames without times. Raises SourceError if no frame decodes."""
+    if path.is_file() and path.stat().st_size == 0:
+        raise SourceError(f"cannot open {path.name} as a video: the file is empty; copy it again")
+    # Absolute, so that FFmpeg does not take a name such as "take:2.mp4" for a protocol.
+    container = _open_container(str(path.absolute()), path.name, None)
+    return _first_frame(container, path.name, rate, threads, path)
+
+
+def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
+    """Open a stream address (rtsp://, http://, ...) as FFmpeg understands it. Raises SourceError."""
+    parts = urlsplit(url)
+    # Without user, password and query: the name goes into results, which people hand on.
+    name = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    source = _first_frame(_open_container(url, name, TIMEOUTS), name, rate, threads, None)
+    source.live = parts.scheme.lower() in LIVE_SCHEMES
+    return source
+
+
+def _open_container(location: str, name: str, timeouts: tuple[float, float] | None) -> InputContainer:
+    try:
+        container = av.open(location, "r", timeout=timeouts, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        raise SourceError(f"cannot open {name} as a video: {_reason(error)}; is it a whole video?") from error
+    if container.format.name == "tty":
+        # FFmpeg would show a text file as a video of a terminal.
+        container.close()
+        raise SourceError(f"cannot open {name} as a video: it is a text file; give a video")
+    return container
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+
+
+def _pick_stream(container: InputContainer, name: str) -> VideoStream:
+    """Take the first video stream that is not a cover picture of a sound file."""
+    for stream in container.streams.video:
+        if not stream.disposition & stream.disposition.attached_pic:
+            if stream.codec_context is None:
+                raise SourceError(f"cannot decode {name}: this FFmpeg knows no decoder for its codec")
+            return stream
+    raise SourceError(f"expected a video, but {name} has no video stream (holds: {_kinds(container)})")
+
+
+def _kinds(container: InputContainer) -> str:
+    return ", ".join(sorted({stream.type for stream in container.streams} - {"video"})) or "nothing"
+
+
+def _first_frame(
+    container: InputContainer, name: str, rate: Fraction | None, threads: int, path: Path | None
+) -> Source:
+    """Decode the first frame at once: only it tells the upright size, and a useless file is told early."""
+    try:
+        reader = _Reader(name, container, rate, threads)
+        frames = reader.frames()
+        first = next(frames, None)
+        if first is None:
+            raise SourceError(f"cannot decode {name}: not a single frame is intact")
+    except BaseException:
+        container.close()
+        raise
+    height, width = first.image.shape[:2]
+    return Source(
+        name=name,
+        path=path,
+        width=width,
+        height=height,
+        frames=chain([first], frames),
+        rate=reader.rate,
+        frame_count=reader.stream.frames or None,
+        duration=None if reader.duration is None else float(reader.duration),
+        warnings=reader.warnings,
+        on_close=container.close,
+    )
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Length (s) as the container tells it: of the stream, else by Matroska's tag, else of the whole."""
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3])
+    whole = container.duration
+    return Fraction(whole, av.time_base) if whole is not None and whole > 0 else None
+
+
+class _Reader:
+    """Decodes one stream from front to back; holds no more than one packet's frames."""
+
+    def __init__(self, name: str, container: InputContainer, rate: Fraction | None, threads: int) -> None:
+        self.name = name
+        self.container = container
+        self.stream = stream = _pick_stream(container, name)
+        # PyAV's default is a pool of threads for slices, which few files have.
+        stream.codec_context.thread_type = ThreadType.FRAME if threads > 1 else ThreadType.NONE
+        stream.codec_context.thread_count = threads
+        self.warnings: list[str] = []
+        self.given = rate
+        self.rate = stream.average_rate or stream.guessed_rate or rate
+        self.duration = _duration(container, stream)
+        self.clock = Clock(stream.time_base or Fraction(1, 1000), 1 / (rate or self.rate or DEFAULT_RATE))
+        self.damage = Damage(name, self.warnings)
+        self.error: str | None = None
+        # AVI knows decoding times only; what FFmpeg makes of them as presentation times is out of order with
+        # B-frames. PyAV hands on a frame with the decoding time of the packet that released it: a true order.
+        self.stamp: Literal["pts", "dts"] = "dts" if container.format.name == "avi" else "pts"
+        self.rotation = 0
+        self.matrix = UPRIGHT
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame that decodes; what does not goes into `warnings`."""
+        decoded = None
+        for index, decoded in enumerate(self._decoded()):
+            if index == 0:
+                self._begin(decoded)
+            time = self.clock.stamp(getattr(decoded, self.stamp))
+            (self.damage.hit if decoded.is_corrupt else self.damage.good)(time)
+            yield Frame(index, float(time), self._image(decoded))
+        if decoded is not None:
+            self._finish(decoded)
+
+    def _begin(self, first: VideoFrame) -> None:
+        self.rotation, self.matrix = first.rotation, display_matrix(first)
+        if first.pts is None and first.dts is not None:
+            self.stamp = "dts"
+        elif first.pts is None and self.given:
+            self.rate = self.given
+        elif first.pts is None:
+            rate = float(self.rate or DEFAULT_RATE)
+            self.warnings.append(f"{self.name} holds no times: {rate:g} frames a second assumed; else give --fps")
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                self.error = _reason(error)
+                yield from self._decode(None)
+                return
+            if packet is None:
+                return
+            yield from self._decode(packet)
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        """Frames that come out when `packet` goes in (None: at the end); none if it is damaged."""
+        if packet is not None and packet.is_corrupt:
+            self.damage.hit(self._place(packet))
+        try:
+            return self.stream.decode(packet)
+        except av.FFmpegError:
+            self.damage.hit(self._place(packet))
+            return []
+
+    def _place(self, packet: Packet[VideoStream] | None) -> Fraction:
+        return self.clock.place(None if packet is None else getattr(packet, self.stamp))
+
+    def _image(self, decoded: VideoFrame) -> Image:
+        # threads=1: the default starts a pool for each frame. Copied only where FFmpeg pads the rows.
+        image = np.ascontiguousarray(decoded.to_ndarray(format="rgb24", threads=1), np.uint8)
+        if decoded.rotation != self.rotation:
+            self.rotation, self.matrix = decoded.rotation, display_matrix(decoded)
+        return image if self.matrix == UPRIGHT else turn_upright(image, self.matrix)
+
+    def _finish(self, last: VideoFrame) -> None:
+        for at in self.clock.restarts:
+            self.warnings.append(f"{self.name}: times start anew at {float(at):.2f} s; they were joined there")
+        promised = self.duration
+        if self.clock.restarts or (self.stream.duration is None and len(self.container.streams) > 1):
+            promised = None  # counts something else than this video from its first to its last frame
+        elif promised is not None:
+            promised -= max(Fraction(0), self.clock.zero)  # some headers count from time 0
+        end = self.clock.end(last.duration * self.clock.tick)
+        self.damage.finish(end, promised, self.error)

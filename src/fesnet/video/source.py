@@ -1,0 +1,119 @@
+"""What every source hands out: frames with true times, and what is known about them beforehand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fesnet.errors import UsageError
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a source.
+
+    index: 0-based place on the source's own frame axis.
+    time: seconds since the first frame, from the container's presentation times; never falls.
+    image: (H, W, 3) uint8 RGB 0..255, upright.
+    """
+
+    index: int
+    time: float
+    image: Image
+
+
+def _nothing() -> None:
+    """Close a source that holds nothing open."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Source:
+    """Frames in order, to be looped over once; a context manager, which also closes itself after the loop.
+
+    name: short name for messages and results (never with a password of a stream address).
+    width, height: pixels of the first frame, upright; later frames of a source may differ.
+    frames: where the frames come from; loop over the source itself, not over this.
+    path: file or folder on this machine, None for a camera, a stream or an array.
+    rate: average frames a second, None where unknown; never use it to make times.
+    frame_count, duration: what the container says (frames, s), may be wrong; None where it says nothing.
+    live: frames come in real time and cannot be waited for.
+    warnings: one line each; filled while looping, complete after the loop.
+    on_close: gives back what the source holds open.
+    """
+
+    name: str
+    width: int
+    height: int
+    frames: Iterator[Frame] = field(repr=False)
+    path: Path | None = None
+    rate: Fraction | None = None
+    frame_count: int | None = None
+    duration: float | None = None
+    live: bool = False
+    warnings: list[str] = field(default_factory=list)
+    on_close: Callable[[], None] = field(default=_nothing, repr=False)
+    _started: bool = field(default=False, init=False, repr=False)
+    _closed: bool = field(default=False, init=False, repr=False)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Loop over the frames, once. Raises UsageError on a second loop or after `close`."""
+        if self._started or self._closed:
+            raise UsageError(
+                f"expected {self.name} to be read once, got a second loop or a closed source; "
+                "open it again with open_source"
+            )
+        self._started = True
+        return self._run()
+
+    def _run(self) -> Iterator[Frame]:
+        try:
+            for frame in self.frames:
+                yield frame
+                if self._closed:
+                    return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give back the file or the camera; a running loop ends at its next step. May be called again."""
+        if not self._closed:
+            self._closed = True
+            self.on_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def exact_rate(rate: Fraction | float) -> Fraction:
+    """Frames a second as a fraction (29.97 -> 2997/100). Raises UsageError unless finite and above 0."""
+    if isinstance(rate, bool) or not math.isfinite(rate) or rate <= 0:
+        raise UsageError(f"expected a rate above 0 frames a second, got {rate}; give --fps (rate=) like 25")
+    # A float such as 29.97002997 stands for a ratio of small numbers; a million keeps any real rate exact.
+    return rate if isinstance(rate, Fraction) else Fraction(rate).limit_denominator(1_000_000)
+
+
+def rgb_image(item: Any, what: str) -> Image:
+    """Turn (H, W) or (H, W, 3) uint8 into (H, W, 3); raises UsageError naming `what` for anything else."""
+    if not isinstance(item, np.ndarray):
+        raise UsageError(f"expected {what} to be a numpy array, got {type(item).__name__}")
+    grey = item.ndim == 2
+    if item.dtype != np.uint8 or not (grey or (item.ndim == 3 and item.shape[2] == 3)) or item.size == 0:
+        raise UsageError(
+            f"expected {what} to be (H, W) grey or (H, W, 3) RGB uint8, got {item.shape} {item.dtype}; convert it first"
+        )
+    return np.repeat(item[:, :, None], 3, axis=2) if grey else item

@@ -1,0 +1,147 @@
+"""Trained weights on disk and the network's config: readable without torch.
+
+A set of weights is a folder: `config.json` (sizes, provenance, rules, sha256 of the other files), `encode.onnx` and
+`decode.onnx` (to run), `model.safetensors` (to go on training; may be missing). Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fesnet.errors import CheckpointError, UsageError
+
+SCHEMA = "fesnet-weights/1"
+CONFIG, ENCODE, DECODE, TENSORS = "config.json", "encode.onnx", "decode.onnx", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class FesNetConfig:
+    """Every size and switch of the network. Sizes are our choice; switches name the paper's mechanisms."""
+
+    crop_size: int = 96  # pixels; 12 x 12 positions after three halvings
+    width: int = 16  # channels of the first residual block; doubled at each halving
+    heads: int = 4  # attention heads over the positions of one frame
+    features: int = 128  # D, features a frame carries into MTAM
+    window: int = 128  # T, frames at the working rate: 4.3 s, the longest usual macro-expression
+    stride: int = 32  # frames between the starts of overlapping windows
+    working_rate: float = 30.0  # Hz
+    hidden: int = 64  # channels inside MTAM
+    stages: int = 3  # cascade stages after the proposal
+    blocks: int = 3  # multi-scale blocks in a stage
+    branches: tuple[tuple[int, int], ...] = ((3, 1), (5, 1), (7, 2), (7, 4))  # kernel, dilation
+    dropout: float = 0.1  # inside MTAM, in training only
+    attention: bool = True  # paper: on
+    discrepancy: bool = True  # paper: on; off: the frame itself instead of its difference to the reference
+    cascade: bool = True  # paper: on; off: one stage after the proposal
+    multi_scale: bool = True  # paper: on; off: one kernel of 3 instead of the parallel branches
+    reference: str = "first"  # paper: "first" frame of the window; "neutral": found by a first pass (extension)
+    reference_beside: bool = False  # extension: the reference's own features beside the difference
+    intensity: bool = False  # extension: a second output, the strength of the expression (for the apex)
+    motions: int = 0  # extension: outputs of the auxiliary motion head that pairs of frames train
+
+    def __post_init__(self) -> None:
+        if self.reference not in ("first", "neutral"):
+            raise UsageError(f"expected reference 'first' or 'neutral', got {self.reference!r}")
+        if self.crop_size % 8:
+            raise UsageError(f"expected a crop size divisible by 8, got {self.crop_size}")
+        if self.hidden % len(self.branches) or (4 * self.width) % self.heads:
+            raise UsageError("expected hidden to divide by the number of branches and 4 * width by heads")
+        if not 0 < self.stride <= self.window:
+            raise UsageError(f"expected a stride of 1 to {self.window} frames (the window), got {self.stride}")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FesNetConfig:
+        """Raises CheckpointError for keys that this version does not know."""
+        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if unknown:
+            raise CheckpointError(
+                f"expected only config keys that this version knows, got {', '.join(unknown)}; "
+                "use the version of fesnet that wrote the checkpoint"
+            )
+        known = dict(values)
+        try:
+            if "branches" in known:
+                known["branches"] = tuple((int(k), int(d)) for k, d in known["branches"])
+            return cls(**known)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"expected a network config, got values that do not fit ({error})") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+PRESETS = {
+    "paper": FesNetConfig(),
+    "default": replace(FesNetConfig(), reference_beside=True, intensity=True, motions=60),
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One set of weights on disk, checked: every file named in its config has the sha256 that stands there."""
+
+    folder: Path
+    name: str
+    config: FesNetConfig
+    sha256: str  # of config.json, which holds the sha256 of all other files
+    training: dict[str, Any]
+    rules: dict[str, Any]
+
+    @property
+    def encode(self) -> Path:
+        return self.folder / ENCODE
+
+    @property
+    def decode(self) -> Path:
+        return self.folder / DECODE
+
+    @property
+    def tensors(self) -> Path:
+        return self.folder / TENSORS
+
+
+def bundled_weights() -> Path:
+    """Folder of the weights that come with the package (trained on synthetic video only)."""
+    return Path(str(files("fesnet"))) / "assets" / "weights"
+
+
+def load_weights(folder: str | Path | None = None) -> Weights:
+    """Read and check a weights folder (default: the bundled one).
+
+    Raises UsageError where there is no such folder, CheckpointError where it is damaged or of another version.
+    """
+    path = bundled_weights() if folder is None else Path(folder)
+    if not (path / CONFIG).is_file():
+        raise UsageError(f"expected a weights folder with {CONFIG} in it, but {path} is none")
+    raw = (path / CONFIG).read_bytes()
+    try:
+        values = json.loads(raw)
+        schema, model, hashes = values["schema"], values["model"], values["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"expected fesnet weights in {path}, but {CONFIG} is damaged ({error})") from error
+    if schema != SCHEMA:
+        raise CheckpointError(f"expected weights of schema {SCHEMA} in {path}, got {schema!r}")
+    config = FesNetConfig.from_dict(model)
+    for name, expected in hashes.items():
+        check_file(path / Path(name).name, expected)
+    digest = hashlib.sha256(raw).hexdigest()
+    return Weights(path, path.name, config, digest, values.get("training", {}), values.get("rules", {}))
+
+
+def check_file(path: Path, expected: str) -> None:
+    """Raises CheckpointError unless the file is there and has this sha256."""
+    if not path.is_file():
+        raise CheckpointError(f"expected {path.name} beside {CONFIG} in {path.parent}, but it is missing")
+    if sha256(path) != expected:
+        raise CheckpointError(f"expected {path} as it was written, but its contents have changed; get it anew")
+
+
+def sha256(path: Path) -> str:
+    """Hex sha256 of a file, read in pieces."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
