@@ -1,4 +1,4 @@
-"""The command line: parse, call one library function, print. No logic lives here, and nothing heavy is imported early."""
+"""The command line: parse, call one library function, print. No logic here, and nothing heavy is imported early."""
 
 from __future__ import annotations
 

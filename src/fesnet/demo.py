@@ -76,7 +76,8 @@ def found_intervals(found: Spotting) -> list[Interval]:
 
 def compare(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...]]:
     """A row for each true event beside the found one that overlaps it most, then rows for what has no truth."""
-    spotted, rows, used = found_intervals(found), [], set()
+    spotted, used = found_intervals(found), set()
+    rows: list[tuple[str, ...]] = []
     for event in truth:
         best = max(range(len(spotted)), key=lambda i: event.iou(spotted[i]), default=None)
         if best is None or event.iou(spotted[best]) == 0:

@@ -150,7 +150,7 @@ def find_intervals(
 
 def known_stretches(scores: Floats) -> Iterator[tuple[int, int]]:
     """Start and stop of each unbroken stretch of known rows."""
-    return runs(~np.isnan(scores).any(1))
+    return runs(np.asarray(~np.isnan(scores).any(1)))
 
 
 def runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

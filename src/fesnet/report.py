@@ -68,7 +68,9 @@ def drawing(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -
     """An SVG with the score curves of one face over lanes of found and true intervals."""
     end = max(float(spotting.frame_times[-1]), float(track.times[-1]), 1e-3)
     scale = (WIDTH - LEFT - 10) / end
-    lanes = [("found", [(i.kind, i.onset_s, i.offset_s) for i in spotting.intervals if i.face == track.face])]
+    lanes: list[tuple[str, list[tuple[str, float, float]]]] = [
+        ("found", [(i.kind, i.onset_s, i.offset_s) for i in spotting.intervals if i.face == track.face])
+    ]
     if truth:
         times = spotting.frame_times
         lanes.append(("truth", [(t.kind, float(times[t.start]), float(times[t.stop - 1])) for t in truth]))
@@ -127,11 +129,10 @@ def table(intervals: tuple[SpottedInterval, ...]) -> str:
         return "<p>No expression was found.</p>"
     columns = ("face", "kind", "onset s", "apex s", "offset s", "first frame", "last frame", "score")
     head = "".join(f"<th>{c}</th>" for c in columns)
-    rows = [
-        (i.face, i.kind, f"{i.onset_s:.2f}", f"{i.apex_s:.2f}", f"{i.offset_s:.2f}", i.onset_frame, i.offset_frame)
-        + (f"{i.score:.2f}",)
-        for i in intervals
-    ]
+    rows = []
+    for i in intervals:
+        seconds = [f"{t:.2f}" for t in (i.onset_s, i.apex_s, i.offset_s)]
+        rows.append((i.face, i.kind, *seconds, i.onset_frame, i.offset_frame, f"{i.score:.2f}"))
     body = "".join("<tr>" + "".join(f"<td>{v}</td>" for v in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

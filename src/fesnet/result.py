@@ -196,9 +196,10 @@ def make_intervals(
         for found in find_intervals(track.scores, track.times, rules, usable(track.intensity)):
             first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
             apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
-            seconds = [round(float(frame_times[f]), 6) for f in (first, apex, last)]
+            onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
             score = round(found.score, 4)
-            out.append(SpottedInterval(track.face, *seconds, found.kind, first, apex, last, score))
+            times = (track.face, onset_s, apex_s, offset_s)
+            out.append(SpottedInterval(*times, found.kind, first, apex, last, score))
     return tuple(sorted(out))
 
 

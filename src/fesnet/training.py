@@ -10,9 +10,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+import tomllib
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fesnet.errors import CheckpointError, UsageError
+from fesnet.intervals import IntervalRules
 from fesnet.losses import LossConfig, clip_losses, pair_loss
+from fesnet.model.checkpoint import save_weights
 from fesnet.model.network import FesNet
 from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, pair_batch
 from fesnet.synth.crops import Stage
 from fesnet.synth.motion import SynthConfig
+from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
-from fesnet.weights import FesNetConfig
+from fesnet.weights import PRESETS, FesNetConfig
 
 STATE = "state.safetensors"
-Log = Callable[[dict[str, float]], None]
+TELL_EVERY = 50  # steps between lines of progress
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ class Trainer:
     def __init__(self, network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path) -> None:
         if not puppets:
             raise UsageError("expected at least one portrait with a face to train on, got none")
-        self.network = network.to(config.device).to(memory_format=torch.channels_last)
+        self.network = network.to(config.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.puppets, self.config, self.folder = puppets, config, folder
         static = ("lsdm.stem", "lsdm.backbone", "lsdm.attention")
         named = list(network.named_parameters())
@@ -118,8 +123,8 @@ class Trainer:
     def steps(self) -> int:
         return self.config.pair_steps + self.config.clip_steps
 
-    def run(self, log: Log | None = None) -> None:
-        """Train to the end, saving the state every `save_every` steps and at the end."""
+    def run(self) -> Iterator[dict[str, float]]:
+        """Train to the end, saving the state every `save_every` steps and at the end; yields each step's terms."""
         c = self.config
         torch.set_num_threads(c.threads)
         started = time.monotonic()
@@ -127,8 +132,7 @@ class Trainer:
             torch.manual_seed(c.seed * 1_000_003 + self.step)  # dropout follows from the step, so resuming is exact
             terms = self.pairs(batch) if isinstance(batch, PairBatch) else self.clips(batch)
             self.step += 1
-            if log is not None:
-                log({"step": self.step, "seconds": time.monotonic() - started, **terms})
+            yield {"step": self.step, "seconds": time.monotonic() - started, **terms}
             if self.step % c.save_every == 0:
                 self.save()
         self.save()
@@ -233,3 +237,58 @@ class Trainer:
         self.optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
         self.step = step
         return True
+
+
+def train_from_portraits(
+    portraits: Path,
+    out: Path,
+    preset: str,
+    file: Path | None,
+    steps: dict[str, int | None],
+    *,
+    resume: bool = False,
+) -> Iterator[str]:
+    """Train on a folder of portraits and write a weights folder; yields lines that tell how it goes.
+
+    The state lies in `OUT.state` until the weights are written. file: TOML with `TrainConfig` fields. Raises
+    UsageError where `out` exists, the preset is unknown, or there is a state that nobody asked to resume.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"expected preset {' or '.join(PRESETS)}, got {preset!r}")
+    if out.exists():
+        raise UsageError(f"expected a new folder for the weights, but {out} exists; name another")
+    state = out.with_name(out.name + ".state")
+    if not resume and (state / STATE).exists():
+        raise UsageError(f"expected no earlier training in {state}; give --resume to go on, or remove it")
+    config = read_config(file, steps)
+    if config.pair_steps and not PRESETS[preset].motions:
+        config = replace(config, pair_steps=0)  # the paper's network has no motion head: clips alone train it
+    puppets, left_out = read_puppets(portraits)
+    yield from (f"left out: {line}" for line in left_out)
+    torch.manual_seed(config.seed)
+    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state)
+    if resume and trainer.resume():
+        yield f"resumed at step {trainer.step} of {trainer.steps}"
+    for terms in trainer.run():
+        if trainer.step % TELL_EVERY == 0 or trainer.step == trainer.steps:
+            yield " ".join(f"{name} {value:.4g}" for name, value in terms.items())
+    training = {"data": f"synthetic video from {len(puppets)} portraits", "config": asdict(config)}
+    save_weights(trainer.network, out, training=training, rules=IntervalRules().to_dict())
+    yield f"weights in {out}"
+
+
+def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
+    """`TrainConfig` from a TOML file (unknown keys are an error) and single numbers of steps."""
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"expected a TOML file with training settings in {file}, but {error}") from error
+    try:
+        for name, kind in (("loss", LossConfig), ("synth", SynthConfig)):
+            if name in values:
+                values[name] = kind(**values[name])
+        return TrainConfig(**(values | {k: v for k, v in steps.items() if v is not None}))
+    except TypeError as error:
+        raise UsageError(f"expected settings of TrainConfig in {file}, got others ({error})") from error

@@ -60,7 +60,6 @@ def read_tensors(path: Path, network: FesNet) -> dict[str, torch.Tensor]:
     got = {k: tuple(v.shape) for k, v in tensors.items()}
     if wanted != got:
         wrong = sorted(k for k in wanted.keys() | got.keys() if wanted.get(k) != got.get(k))
-        raise CheckpointError(
-            f"expected the tensors of this config in {path}, got others ({', '.join(wrong[:3])}{' ...' if wrong[3:] else ''})"
-        )
+        some = ", ".join(wrong[:3]) + (" ..." if wrong[3:] else "")
+        raise CheckpointError(f"expected the tensors of this config in {path}, got others ({some})")
     return tensors

@@ -18,6 +18,8 @@ TOLERANCE = 1e-3  # on logits; the two runtimes must agree to this
 
 
 class Encode(nn.Module):
+    """`FesNet.encode` as a module of its own."""
+
     def __init__(self, network: FesNet) -> None:
         super().__init__()
         self.network = network
@@ -27,6 +29,8 @@ class Encode(nn.Module):
 
 
 class Decode(nn.Module):
+    """`FesNet.decode` as a module of its own."""
+
     def __init__(self, network: FesNet) -> None:
         super().__init__()
         self.network = network

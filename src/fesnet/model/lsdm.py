@@ -47,7 +47,8 @@ class PositionAttention(nn.Module):
         # Written out: on a CPU the fused kernel's backward pass is several times slower at this size.
         share = (q @ k.transpose(-1, -2) * (c // self.heads) ** -0.5).softmax(-1)
         mixed = share @ v
-        return x + self.out(mixed.transpose(1, 2).reshape(n, p, c))
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(n, p, c))
+        return x + out
 
 
 class Lsdm(nn.Module):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fesnet.errors import UsageError
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

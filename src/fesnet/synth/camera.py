@@ -46,7 +46,7 @@ def light(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
     axis = torch.linspace(-0.5, 0.5, size, device=clip.device)
     ramp_x = column(lamp[0] + follow[0] * pose[:, 0], clip) * axis
     ramp_y = column(lamp[1] + follow[1] * pose[:, 1], clip) * axis[:, None]
-    exposure = 1 + wander(rng, n, rng.uniform(10, 90), float(rng.choice([0.004, 0.02, 0.06])))
+    exposure: Floats = 1 + wander(rng, n, rng.uniform(10, 90), float(rng.choice([0.004, 0.02, 0.06])))
     if rng.random() < 0.15:  # lamp flicker beating with the shutter
         exposure = exposure + rng.uniform(0.005, 0.03) * np.sin(np.arange(n) * rng.uniform(0.3, 3.0))
     if rng.random() < 0.08:  # auto-exposure step
@@ -113,7 +113,8 @@ def codec(clip: Tensor, rng: np.random.Generator) -> Tensor:
     else:
         spectrum = (spectrum / steps).round() * steps
     coded = basis @ spectrum @ basis.T
-    return coded.permute(0, 1, 3, 2, 4).reshape(n, 1, h, w)
+    out: Tensor = coded.permute(0, 1, 3, 2, 4).reshape(n, 1, h, w)
+    return out
 
 
 def predicted(spectrum: Tensor, steps: Tensor, key: int) -> Tensor:

@@ -47,7 +47,7 @@ class Frames:
     tremble: Floats
 
     @classmethod
-    def of(cls, puppets: Sequence[int], scripts: Sequence[Script]) -> Frames:
+    def of(cls, puppets: Sequence[int] | np.ndarray, scripts: Sequence[Script]) -> Frames:
         """From one script of equal length for each clip."""
         tracks = ("weights", "smile", "pose", "gaze", "tremble")
         return cls(np.asarray(puppets), *(np.stack([getattr(s, t) for s in scripts]) for t in tracks))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet.intervals import Interval
+from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.motion import EXPRESSIONS, Script, SynthConfig, add, intensity_curve, wander, write_script
 from fesnet.synth.puppet import Puppet
@@ -20,7 +20,7 @@ RATE = 30
 DEMO_SECONDS = 20
 # The demo's events: kind, name in EXPRESSIONS, onset, duration (s), amplitude. The portrait smiles already, so
 # none of them is a smile.
-DEMO_EVENTS = (
+DEMO_EVENTS: tuple[tuple[Kind, str, float, float, float], ...] = (
     ("macro", "brow raise", 2.5, 1.5, 0.9),
     ("micro", "lip corners down", 6.0, 0.4, 0.7),
     ("macro", "disgust", 9.0, 2.0, 0.8),
@@ -41,8 +41,7 @@ def demo_script() -> Script:
         curve = intensity_curve(length, 0.35, 0.4, 1.0) * np.float32(amplitude)
         add(weights, start, curve, motion_basis().weights(EXPRESSIONS[name]))
         add(strength, start, curve)
-        macro_or_micro = "macro" if kind == "macro" else "micro"
-        events.append(Interval(start, start + length, macro_or_micro, apex=start + int(curve.argmax())))
+        events.append(Interval(start, start + length, kind, apex=start + int(curve.argmax())))
     return Script(weights, script.smile, script.pose, script.gaze, script.tremble, strength, tuple(events))
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Weights = dict[str, float]
 
 EXPRESSIONS: dict[str, Weights] = {
@@ -135,7 +135,7 @@ def wander(rng: np.random.Generator, frames: int, step: float, sigma: float) -> 
     f = t - i
     a, b, c, d = knots[i - 1], knots[i], knots[i + 1], knots[i + 2]
     out = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
-    return out.astype(np.float32)
+    return np.asarray(out, np.float32)
 
 
 def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Floats:
@@ -352,5 +352,6 @@ def write_script(rng: np.random.Generator, frames: int, config: SynthConfig, *, 
         for e in whole.events
         if e.stop > lead
     ]
-    tracks = (whole.weights, whole.smile, whole.pose, whole.gaze, whole.tremble, whole.intensity)
-    return Script(*(t[lead:] for t in tracks), tuple(events))
+    w = whole
+    cut = (w.weights[lead:], w.smile[lead:], w.pose[lead:], w.gaze[lead:], w.tremble[lead:], w.intensity[lead:])
+    return Script(*cut, tuple(events))

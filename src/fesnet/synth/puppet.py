@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from fesnet.faces.align import CANONICAL_STABLE, STABLE, fit_similarity
 from fesnet.synth.basis import motion_basis
 
-Floats = NDArray[np.float32]
-OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)
-OVAL += (148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+Floats = NDArray[np.floating]
+OVAL_RIGHT = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)
+OVAL_LEFT = (148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+OVAL = (*OVAL_RIGHT, *OVAL_LEFT)
 LIP_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)  # inner contour, image left to right
 LIP_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 EYES = ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380))
@@ -107,7 +108,7 @@ def interpolation(points: Floats) -> tuple[NDArray[np.int32], Floats]:
     share = np.zeros((LATTICE * LATTICE, 3), np.float32)
     known = np.array([plane.getVertex(v)[0] for v in ids])
     order = np.array(list(ids.values()))
-    for corners in plane.getTriangleList().reshape(-1, 3, 2):
+    for corners in np.asarray(plane.getTriangleList(), np.float32).reshape(-1, 3, 2):
         if np.abs(corners).max() > 2 * LATTICE:
             continue  # belongs to the subdivision's own outer points
         triple = order[[int(((known - c) ** 2).sum(1).argmin()) for c in corners]]

@@ -67,7 +67,7 @@ class Renderer:
         motion = face_motion(weights[None])
         if self.puppet.smile is not None:
             motion = motion + smile * self.puppet.smile
-        seen = moved_points(points[None], motion, pose[None, :2])[0]
+        seen: Floats = moved_points(points[None], motion, pose[None, :2])[0]
         head = 468 + len(OVAL) * len(RINGS)
         pivot = np.array([0.5, 0.75], np.float32)
         c, s = np.cos(pose[2]), np.sin(pose[2])
@@ -96,8 +96,8 @@ class Renderer:
         u = -lattice_value(field, q)
         for _ in range(2):
             u = -lattice_value(field, q + u)
-        u = cv2.resize(u, (len(self.xs), len(self.ys)), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(np.stack(np.meshgrid(self.xs, self.ys), -1) + u, np.float32)
+        whole = cv2.resize(u, (len(self.xs), len(self.ys)), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(np.stack(np.meshgrid(self.xs, self.ys), -1) + whole, np.float32)
 
     def paint(self, source: Floats, smile: float) -> Floats:
         image = picture_value(self.puppet.picture, source)
