@@ -24,6 +24,7 @@ from fesnet.synth.puppet import (
     MARGIN,
     OPEN_FROM,
     OPEN_FULL,
+    SHUT,
     SPAN,
     Floats,
     Puppet,
@@ -215,6 +216,7 @@ def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look
     bottom = contour(lower, axis)[:, None, None] - 0.3 * rest
     top = top + 0.3 * rest
     parted = ((bottom - top - 0.4 * rest - OPEN_FROM) / (OPEN_FULL - OPEN_FROM)).clamp(0, 1)
+    parted = parted * (closed.amax(1) < SHUT)[:, None, None, None]
     y = axis[None, None, :, None]
     soft = size * 0.9
     inside = torch.sigmoid((y - top) * soft) * torch.sigmoid((bottom - y) * soft) * parted

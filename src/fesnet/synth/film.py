@@ -21,9 +21,9 @@ DEMO_SECONDS = 20
 # The demo's events: kind, name in EXPRESSIONS, onset, duration (s), amplitude. The portrait smiles already, so
 # none of them is a smile.
 DEMO_EVENTS: tuple[tuple[Kind, str, float, float, float], ...] = (
-    ("macro", "brow raise", 2.5, 1.5, 0.9),
-    ("micro", "lip corners down", 6.0, 0.4, 0.7),
-    ("macro", "disgust", 9.0, 2.0, 0.8),
+    ("macro", "brow raise", 2.5, 1.5, 0.6),
+    ("micro", "nose wrinkle", 6.0, 0.4, 0.5),
+    ("macro", "lip corners down", 9.0, 2.0, 0.9),
     ("micro", "frown", 13.0, 0.4, 0.8),
     ("macro", "surprise", 15.5, 1.6, 0.8),
 )

@@ -27,6 +27,7 @@ MARGIN = 0.25  # picture beyond the unit square on each side, crop units
 PICTURE = 288  # usual pixels of the picture's side: 192 a crop unit, twice the default crop
 LATTICE = 72  # points of the dense interpolation's side (over the picture): 48 a crop unit
 SPAN = 1 + 2 * MARGIN
+SHUT = 0.025  # lip gap (crop units) up to which a photo's mouth is shut; an open one keeps its own interior
 GAZE_REACH = 0.028  # crop units an iris moves at gaze 1
 OPEN_FROM, OPEN_FULL = 0.004, 0.012  # lip gap (crop units) at which the mouth's interior begins to show, and is full
 

@@ -22,6 +22,7 @@ from fesnet.synth.puppet import (
     OPEN_FULL,
     OVAL,
     RINGS,
+    SHUT,
     SPAN,
     Floats,
     Puppet,
@@ -92,7 +93,7 @@ class Renderer:
 
     def invert(self, field: Floats) -> Floats:
         """(height, width, 2) where in the picture each pixel comes from, crop units (fixed-point iteration)."""
-        q = np.stack(np.meshgrid(self.xs[::2], self.ys[::2]), -1)
+        q = np.stack(np.meshgrid(halved(self.xs), halved(self.ys)), -1)
         u = -lattice_value(field, q)
         for _ in range(2):
             u = -lattice_value(field, q + u)
@@ -119,6 +120,8 @@ class Renderer:
         """Paint the mouth's dark interior and teeth where the lips have parted further than in the photo."""
         upper, lower = seen[list(LIP_UPPER)], seen[list(LIP_LOWER)]
         rest_gap = self.puppet.points[list(LIP_LOWER), 1] - self.puppet.points[list(LIP_UPPER), 1]
+        if rest_gap.max() >= SHUT:
+            return
         rest = np.maximum(np.interp(self.xs, upper[:, 0], rest_gap), 0)
         top = np.interp(self.xs, upper[:, 0], upper[:, 1]) + 0.3 * rest
         bottom = np.interp(self.xs, lower[:, 0], lower[:, 1]) - 0.3 * rest
@@ -134,6 +137,11 @@ class Renderer:
         skin = image.mean((0, 1))
         colour = skin * (self.mouth.dark * (1 - teeth) + 1.3 * self.mouth.teeth * teeth)
         image += inside * (colour - image)
+
+
+def halved(centres: Floats) -> Floats:
+    """Pixel centres of the grid with half as many pixels."""
+    return (centres[: len(centres) // 2 * 2 : 2] + centres[1::2]) / 2
 
 
 def iris_field(points: Floats) -> Floats:

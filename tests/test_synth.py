@@ -1,0 +1,220 @@
+"""Motion scripts, puppets and the two renderers."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fesnet.errors import UsageError
+from fesnet.faces.align import CANONICAL_STABLE, STABLE
+from fesnet.synth.basis import motion_basis
+from fesnet.synth.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
+from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.film import DEMO_EVENTS, RATE, demo_script, film_script, write_truth
+from fesnet.synth.motion import EXPRESSIONS, SynthConfig, intensity_curve, wander, write_script
+from fesnet.synth.puppet import LATTICE, LIP_LOWER, LIP_UPPER, MARGIN, Puppet, aligned, make_puppet, moved_points
+from fesnet.synth.render import Mouth, Renderer
+from fesnet.video import open_source
+
+
+@pytest.fixture(scope="module")
+def puppet() -> Puppet:
+    """A drawn face on the canonical mesh: no photo, no face model, all landmarks known exactly."""
+    rng = np.random.default_rng(0)
+    photo = np.full((400, 400, 3), 150, np.uint8)
+    coarse = rng.integers(0, 90, (50, 50, 1), np.uint8)
+    photo += np.kron(coarse, np.ones((8, 8, 1), np.uint8))
+    points = motion_basis().canonical * 260 + [70, 70, 0]
+    points[list(LIP_LOWER), 1] = points[list(LIP_UPPER), 1] + 0.5  # the canonical mesh's mouth stands ajar
+    smiling = np.roll(photo, 5, 0)
+    return make_puppet("drawn", photo, points.astype(np.float32), smiling, (points + [0, 4, 0]).astype(np.float32))
+
+
+def still(frames: int) -> dict[str, np.ndarray]:
+    k = len(motion_basis().names)
+    shapes = {
+        "weights": (frames, k),
+        "smile": (frames,),
+        "pose": (frames, 3),
+        "gaze": (frames, 2),
+        "tremble": (frames, 4),
+    }
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+
+def render(puppet: Puppet, tracks: dict[str, np.ndarray], size: int = 96) -> torch.Tensor:
+    stage = Stage([puppet])
+    look = Look(*(torch.tensor([v]) for v in (0.4, 0.1, 0.7, 0.02)))
+    return stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), size, look)[0, :, 0]
+
+
+def test_basis_stands_where_the_face_stage_aligns() -> None:
+    assert np.abs(motion_basis().canonical[list(STABLE), :2] - CANONICAL_STABLE).max() < 1e-5
+
+
+def test_basis_refuses_unknown_motion() -> None:
+    with pytest.raises(UsageError, match="expected a motion of the basis"):
+        motion_basis().weights({"earWiggle": 1.0})
+
+
+def test_every_expression_moves_the_face() -> None:
+    basis = motion_basis()
+    for name, motions in EXPRESSIONS.items():
+        moved = np.tensordot(basis.weights(motions), basis.delta, 1)
+        assert np.linalg.norm(moved[:, :2], axis=1).max() * 96 > 1.0, name
+
+
+def test_script_is_deterministic_and_differs_by_seed() -> None:
+    a, b, c = (write_script(np.random.default_rng(s), 300, SynthConfig()) for s in (1, 1, 2))
+    assert np.array_equal(a.weights, b.weights)
+    assert a.events == b.events
+    assert not np.array_equal(a.pose, c.pose)
+
+
+def test_durations_decide_the_kind() -> None:
+    for seed in range(30):
+        script = write_script(np.random.default_rng(seed), 900, SynthConfig())
+        for event in script.events:
+            inside = event.start > 0 and event.stop < 900
+            if event.kind == "micro":
+                assert event.length <= 16
+            elif inside:
+                assert event.length >= 12
+            assert script.intensity[event.start : event.stop].max() > 0
+
+
+def test_quiet_script_has_no_event_but_moves() -> None:
+    script = write_script(np.random.default_rng(3), 600, SynthConfig(quiet_share=1.0, speech_share=1.0))
+    assert script.events == ()
+    assert script.labels().max() == 0
+    assert np.abs(script.weights).max() > 0.1
+
+
+def test_lead_lets_a_script_open_inside_an_event() -> None:
+    opened = [write_script(np.random.default_rng(s), 60, SynthConfig(), lead=120) for s in range(40)]
+    assert all(len(s) == 60 for s in opened)
+    assert any(e.start == 0 and s.intensity[0] > 0.1 for s in opened for e in s.events)
+
+
+def test_curve_rises_and_falls() -> None:
+    curve = intensity_curve(40, 0.3, 0.4, 1.0)
+    assert curve.max() == pytest.approx(1, abs=1e-3)
+    assert curve[0] < 0.05
+    assert curve[-1] < 0.05
+    assert (np.diff(curve[:12]) >= -1e-6).all()
+    assert (np.diff(curve[25:]) <= 1e-6).all()
+
+
+def test_wander_is_smooth_and_of_the_asked_size() -> None:
+    track = np.concatenate([wander(np.random.default_rng(s), 500, 10, 2.0) for s in range(20)])
+    assert track.std() == pytest.approx(1.7, rel=0.2)
+    assert np.abs(np.diff(wander(np.random.default_rng(0), 500, 10, 2.0))).max() < 2.0
+
+
+def test_neutral_puppet_is_its_picture(puppet: Puppet) -> None:
+    crop = render(puppet, still(1))[0].numpy()
+    side = puppet.picture.shape[0]
+    edge = round(side * MARGIN / (1 + 2 * MARGIN))
+    grey = puppet.picture[edge : side - edge, edge : side - edge].astype(float) @ [0.299, 0.587, 0.114] / 255
+    expected = grey.reshape(96, 2, 96, 2).mean((1, 3))
+    assert np.abs(crop - expected).mean() < 0.02
+
+
+def test_interpolation_is_exact_for_a_plane(puppet: Puppet) -> None:
+    values = puppet.points[:, :2] @ np.array([0.3, -0.2]) + 0.1
+    carried = (values[puppet.index] * puppet.share).sum(1)
+    axis = np.linspace(-MARGIN, 1 + MARGIN, LATTICE)
+    x, y = np.meshgrid(axis, axis)
+    plane = (0.3 * x - 0.2 * y + 0.1).ravel()
+    covered = puppet.share.sum(1) > 0.5
+    assert covered.mean() > 0.9
+    assert np.abs(carried - plane)[covered].max() < 1e-3
+
+
+def test_batch_and_single_frame_renderers_agree(puppet: Puppet) -> None:
+    tracks = still(4)
+    tracks["weights"][1] = motion_basis().weights(EXPRESSIONS["surprise"])
+    tracks["weights"][2] = motion_basis().weights({"browDown": 1.0, "eyeBlink": 0.8})
+    tracks["gaze"][2] = (0.7, -0.3)
+    tracks["smile"][3] = 0.6
+    batch = render(puppet, tracks).numpy()
+    renderer = Renderer(puppet, 96, 96, (0, 0, 1, 1), Mouth())
+    zero = np.zeros((1, 4), np.float32)
+    for t in range(4):
+        shift = np.zeros(2, np.float32)
+        seen = renderer.seen(tracks["weights"][t], float(tracks["smile"][t]), tracks["pose"][t], shift)
+        placed = aligned(seen[None], zero)[0]
+        single = renderer.render(placed, tracks["gaze"][t], float(tracks["smile"][t])) @ np.array([0.299, 0.587, 0.114])
+        assert np.abs(single / 255 - batch[t]).mean() < 0.004, t
+        assert np.abs(batch[t] - batch[0]).mean() > 0.002 or t == 0
+
+
+def test_alignment_undoes_roll_and_scale_and_keeps_tremble(puppet: Puppet) -> None:
+    seen = puppet.points[None, :, :2]
+    turned = (seen * 1.3) @ np.array([[0.9, -0.435], [0.435, 0.9]], np.float32) + [0.1, -0.2]
+    zero = np.zeros((1, 4), np.float32)
+    assert np.abs(aligned(turned.astype(np.float32), zero) - aligned(seen, zero)).max() < 1e-4
+    moved = aligned(seen, np.array([[0.01, -0.02, 0, 0]], np.float32)) - aligned(seen, zero)
+    assert moved[0].mean(0) == pytest.approx([0.01, -0.02], abs=1e-5)
+
+
+def test_head_turn_moves_the_nose_more_than_the_rim(puppet: Puppet) -> None:
+    none = np.zeros((1, 468, 3), np.float32)
+    turned = moved_points(puppet.points[None], none, np.array([[0.2, 0.0]], np.float32))[0]
+    shift = np.linalg.norm(turned - puppet.points[:, :2], axis=1)
+    assert shift[1] > 0.02
+    assert shift[-8:].max() == 0
+
+
+def test_open_jaw_darkens_the_mouth(puppet: Puppet) -> None:
+    tracks = still(2)
+    tracks["weights"][1] = motion_basis().weights({"jawOpen": 0.5})
+    shut, wide = render(puppet, tracks).numpy()
+    x, y = (puppet.points[14, :2] * 96).astype(int)
+    assert wide[y + 3 : y + 6, x - 2 : x + 3].mean() < 0.4 * shut[y + 3 : y + 6, x - 2 : x + 3].mean()
+
+
+def test_mirror_map_is_its_own_inverse() -> None:
+    to, sign = mirror_map()
+    assert np.array_equal(to[to], np.arange(TARGETS))
+    names = motion_basis().names
+    assert names[to[names.index("browDown_L")]] == "browDown_R"
+    assert names[to[names.index("mouthLeft")]] == "mouthRight"
+    assert sign[len(names) + 1] == -1
+    assert target_scale().shape == (TARGETS,)
+
+
+def test_batches_are_deterministic_and_in_range(puppet: Puppet) -> None:
+    stage, who = Stage([puppet]), np.array([0, 0])
+    one, two = (pair_batch(stage, who, 5, 3, 48) for _ in range(2))
+    assert torch.equal(one.crops, two.crops)
+    assert one.crops.shape == (2, 3, 1, 48, 48)
+    assert one.targets.shape == (2, 3, TARGETS)
+    clips = clip_batch(stage, who, 6, 40, 48, SynthConfig())
+    assert clips.crops.shape == (2, 40, 1, 48, 48)
+    assert clips.crops.min() >= 0
+    assert clips.crops.max() <= 1
+    assert set(clips.labels.unique().tolist()) <= {-1, 0, 1, 2}
+
+
+def test_demo_video_plays_and_has_its_truth(puppet: Puppet, tmp_path: Path) -> None:
+    script = demo_script()
+    assert [(e.kind, e.start / RATE) for e in script.events] == [(k, s) for k, _, s, _, _ in DEMO_EVENTS]
+    short = type(script)(
+        *(t[:12] for t in (script.weights, script.smile, script.pose, script.gaze, script.tremble, script.intensity))
+    )
+    path = tmp_path / "demo.mp4"
+    film_script(puppet, short, path, size=96)
+    with open_source(path) as source:
+        frames = list(source)
+    assert len(frames) == 12
+    assert frames[0].image.shape == (96, 96, 3)
+    write_truth(tmp_path / "truth.csv", "demo.mp4", script.events)
+    with (tmp_path / "truth.csv").open(encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [int(r["onset_frame"]) for r in rows] == [e.start for e in script.events]
+    assert rows[0]["video"] == "demo.mp4"
