@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 Decode = Callable[[Floats], tuple[Floats, Floats]]
 
 BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
+SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up to this spacing
 
 
 class Sampler:
@@ -57,9 +58,12 @@ class Grid:
                 self.next += 1
         self.time, self.features = time, features
 
-    def continues(self, time: float) -> bool:
-        """False if a frame at `time` is too far from the last one to be of the same segment."""
-        return self.features is None or time - self.time <= BRIDGE
+    def continues(self, time: float, spacing: float) -> bool:
+        """False if a frame at `time` is too far from the last one to be of the same segment.
+
+        spacing: seconds from the frame before it in the source, whether that one had a face or not.
+        """
+        return self.features is None or time - self.time <= max(BRIDGE, 1.5 * min(spacing, SLOW))
 
     def cut(self) -> None:
         self.features = None

@@ -26,6 +26,7 @@ from fesnet.weights import FesNetConfig, Weights, load_weights, sha256
 
 Floats = NDArray[np.float32]
 Progress = Callable[[Frame, Source], None]
+SLOWEST = 15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames
 ENCODE_BATCH = 16  # crops through the network at once: wide enough to be efficient, short enough for a camera
 
 
@@ -98,6 +99,7 @@ class Crop:
     """A face that waits to be encoded."""
 
     time: float
+    spacing: float
     segment: int
     crop: NDArray[np.uint8]
 
@@ -114,8 +116,9 @@ class FaceLine:
         self.parts: list[Scored] = []
         self.inside = False
 
-    def push(self, face: Face) -> None:
-        self.waiting.append(Crop(face.time, face.segment, face.crop))
+    def push(self, face: Face, spacing: float) -> None:
+        """Take the face of the next frame, `spacing` seconds after the frame before."""
+        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop))
         if len(self.waiting) >= ENCODE_BATCH:
             self.encode()
 
@@ -125,7 +128,7 @@ class FaceLine:
             return
         features = self.runtime.encode(np.stack([c.crop for c in self.waiting]))
         for crop, attended in zip(self.waiting, features, strict=True):
-            if crop.segment != self.segment or not self.grid.continues(crop.time):
+            if crop.segment != self.segment or not self.grid.continues(crop.time, crop.spacing):
                 self.end_segment()
                 self.segment = crop.segment
             for tick, value in self.grid.push(crop.time, attended):
@@ -169,17 +172,19 @@ class SpotStream:
         self.sampler = Sampler(self.config.working_rate)
         self.lines: dict[int, FaceLine] = {}
         self.times: list[float] = []
+        self.sampled = 0.0
 
     def push(self, frame: Frame) -> list[Face]:
         """Take the next frame; returns the faces seen in it (none for frames that the working rate passes over)."""
         self.times.append(frame.time)
         if not self.sampler.wants(frame.time):
             return []
+        spacing, self.sampled = frame.time - self.sampled, frame.time
         faces = self.tracker.push(frame)
         for face in faces:
             if face.face not in self.lines:
                 self.lines[face.face] = FaceLine(self.config, self.runtime)
-            self.lines[face.face].push(face)
+            self.lines[face.face].push(face, spacing)
         return faces
 
     def finish(self, source: Source) -> Spotting:
@@ -197,9 +202,14 @@ class SpotStream:
             np.asarray(self.times),
             rate,
             self.spotter.rules,
-            warnings=tuple(source.warnings),
+            warnings=(*source.warnings, *self.too_slow(source.name)),
             provenance=self.spotter.provenance(),
         )
+
+    def too_slow(self, name: str) -> list[str]:
+        """A warning for a video in which a micro-expression has hardly a frame."""
+        rate = (len(self.times) - 1) / self.times[-1] if self.times[-1] > 0 else SLOWEST
+        return [] if rate >= SLOWEST else [f"{name} has {rate:.1f} frames a second: too few for micro-expressions"]
 
 
 def describe(source: Source) -> SourceInfo:
