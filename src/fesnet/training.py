@@ -12,7 +12,7 @@ import os
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,8 @@ class TrainConfig:
     clip_steps: int = 3000
     clips: int = 8  # clips a step
     clip_lr: float = 1.5e-3
-    frozen_share: float = (
-        0.7  # first part of the clip steps, in which the static path keeps still (three times cheaper)
-    )
-    static_lr: float = 0.1  # learning rate of the static path after that, as a share of clip_lr
+    frozen_share: float = 0.75  # first part of the clip steps, in which LSDM keeps still (three times cheaper)
+    lsdm_lr: float = 0.1  # learning rate of LSDM after that, as a share of clip_lr; at the full rate its features die
     weight_decay: float = 0.02
     warmup: int = 100
     bf16: bool = True
@@ -110,12 +108,12 @@ class Trainer:
         self.network = network.to(config.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.puppets, self.config, self.folder = puppets, config, folder
-        static = ("lsdm.stem", "lsdm.backbone", "lsdm.attention")
+        seeing = ("lsdm.stem", "lsdm.backbone", "lsdm.attention", "lsdm.local", "lsdm.pool")  # what pairs train
         named = list(network.named_parameters())
-        self.static = [p for n, p in named if n.startswith(static)]
-        rest = [p for n, p in named if not n.startswith(static)]
+        self.seeing = [p for n, p in named if n.startswith(seeing)]
+        rest = [p for n, p in named if not n.startswith(seeing)]
         self.optimizer = torch.optim.AdamW(
-            [{"params": rest}, {"params": self.static}], lr=config.pair_lr, weight_decay=config.weight_decay
+            [{"params": rest}, {"params": self.seeing}], lr=config.pair_lr, weight_decay=config.weight_decay
         )
         self.step = 0
 
@@ -166,19 +164,19 @@ class Trainer:
         return {"pair": loss.item(), "share": loss.item() / max(pair_loss(torch.zeros_like(truth), truth).item(), 1e-9)}
 
     def clips(self, batch: ClipBatch) -> dict[str, float]:
-        """One step on labelled clips; the static path joins after `frozen_share` of these steps."""
+        """One step on labelled clips; LSDM joins after `frozen_share` of these steps, if pairs have trained it."""
         c, net = self.config, self.network.train()
         at = self.step - c.pair_steps
-        frozen = at < c.frozen_share * c.clip_steps
-        self.rates(c.clip_lr, at, c.clip_steps, 0.0 if frozen else c.static_lr)
-        if frozen:
-            for part in (net.lsdm.stem, net.lsdm.backbone, net.lsdm.attention):
-                part.eval()  # batch statistics keep still too
+        frozen = c.pair_steps > 0 and at < c.frozen_share * c.clip_steps
+        self.rates(c.clip_lr, at, c.clip_steps, 0.0 if frozen else c.lsdm_lr if c.pair_steps else 1.0)
+        for parameter in self.seeing:
+            parameter.requires_grad_(not frozen)
+        if c.pair_steps > 0:
+            net.lsdm.eval()  # batch statistics of a few clips are poorer than those of many pairs
         crops = batch.crops.to(c.device)
         b, t = crops.shape[:2]
         with self.precision():
-            with torch.no_grad() if frozen else nullcontext():
-                z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
             stages, strength = net.decode(z.view(b, t, *z.shape[1:]))
         labels, truth = batch.labels.to(c.device), batch.intensity.to(c.device)
         terms = clip_losses(stages.float(), strength.float(), labels, truth, c.loss)
@@ -188,11 +186,11 @@ class Trainer:
     def precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.bf16)
 
-    def rates(self, peak: float, at: int, steps: int, static: float) -> None:
+    def rates(self, peak: float, at: int, steps: int, lsdm: float) -> None:
         """Linear warm-up, then half a cosine down to a fiftieth."""
         fall = 0.5 + 0.5 * math.cos(math.pi * min(at / max(steps, 1), 1.0))
         lr = peak * min(1.0, (at + 1) / self.config.warmup) * (0.02 + 0.98 * fall)
-        for group, share in zip(self.optimizer.param_groups, (1.0, static), strict=True):
+        for group, share in zip(self.optimizer.param_groups, (1.0, lsdm), strict=True):
             group["lr"] = lr * share
 
     def update(self, loss: Tensor) -> None:

@@ -47,9 +47,12 @@ class FesNetConfig:
     def __post_init__(self) -> None:
         if self.reference not in ("first", "neutral"):
             raise UsageError(f"expected reference 'first' or 'neutral', got {self.reference!r}")
+        for name in ("crop_size", "width", "heads", "features", "window", "hidden", "stages", "blocks"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"expected {name} of 1 or more, got {getattr(self, name)}")
         if self.crop_size % 8:
             raise UsageError(f"expected a crop size divisible by 8, got {self.crop_size}")
-        if self.hidden % len(self.branches) or (4 * self.width) % self.heads:
+        if not self.branches or self.hidden % len(self.branches) or (4 * self.width) % self.heads:
             raise UsageError("expected hidden to divide by the number of branches and 4 * width by heads")
         if not 0 < self.stride <= self.window:
             raise UsageError(f"expected a stride of 1 to {self.window} frames (the window), got {self.stride}")
@@ -68,7 +71,7 @@ class FesNetConfig:
             if "branches" in known:
                 known["branches"] = tuple((int(k), int(d)) for k, d in known["branches"])
             return cls(**known)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, UsageError) as error:
             raise CheckpointError(f"expected a network config, got values that do not fit ({error})") from error
 
     def to_dict(self) -> dict[str, Any]:

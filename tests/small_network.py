@@ -1,0 +1,58 @@
+"""A small untrained network, and crops and scores to try it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from fesnet.faces import Face
+from fesnet.model.network import FesNet
+from fesnet.result import FaceTrack
+from fesnet.runtime import Runtime
+from fesnet.spotter import FaceLine
+from fesnet.weights import PRESETS, FesNetConfig
+
+TINY = replace(
+    PRESETS["default"], width=4, heads=2, features=16, hidden=16, window=16, stride=8, stages=2, blocks=1, motions=0
+)
+
+
+def make_network(config: FesNetConfig = TINY) -> FesNet:
+    """Untrained, always the same, with batch statistics that are not the default ones."""
+    torch.manual_seed(0)
+    network = FesNet(config)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean = 0.1 * torch.randn_like(module.running_mean)
+            module.running_var = 0.5 + torch.rand_like(module.running_var)
+    return network.eval()
+
+
+def moving_crops(count: int, size: int = 96, seed: int = 0) -> np.ndarray:
+    """(N, S, S, 3) uint8: a random texture under which another one glides."""
+    rng = np.random.default_rng(seed)
+    still, gliding = (np.kron(rng.uniform(0, 120, (12, 12, 3)), np.ones((size // 12, size // 12, 1))) for _ in "ab")
+    glide = [round(5 * np.sin(i / 6) + 0.3 * i) for i in range(count)]
+    return np.stack([still + np.roll(gliding, g, (0, 1)) for g in glide]).astype(np.uint8)
+
+
+def face_of(crop: np.ndarray, index: int, time: float, segment: int = 0) -> Face:
+    """What the tracker would hand out for a crop."""
+    return Face(0, segment, index, time, crop, (0.0, 0.0, 9.0, 9.0), np.zeros((468, 3), np.float32), 1.0)
+
+
+def line_scores(
+    runtime: Runtime,
+    crops: np.ndarray,
+    config: FesNetConfig = TINY,
+    segment: Callable[[int], int] = lambda i: 0,
+) -> FaceTrack:
+    """The scores that spotting makes of one face's crops at 30 Hz."""
+    line = FaceLine(config, runtime)
+    for i, crop in enumerate(crops):
+        line.push(face_of(crop, i, i / 30, segment(i)), 1 / 30)
+    line.finish()
+    return line.track(0, len(crops), 30.0)

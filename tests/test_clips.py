@@ -1,0 +1,95 @@
+"""Sampling by time, the working grid, and stitching against the naive way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fesnet.clips import Grid, Sampler, Stitcher
+
+
+@pytest.mark.parametrize(("fps", "share"), [(10, 1.0), (25, 1.0), (29.97, 1.0), (30, 1.0), (50, 0.6), (60, 0.5), (200, 0.15)])
+def test_sampler_takes_what_the_working_rate_needs(fps: float, share: float) -> None:
+    sampler = Sampler(30.0)
+    times = np.arange(int(20 * fps)) / fps
+    kept = times[[sampler.wants(float(t)) for t in times]]
+    assert len(kept) / len(times) == pytest.approx(share, rel=0.01)
+    assert np.diff(kept).max() < 1.7 / min(fps, 30)
+
+
+def test_sampler_with_irregular_and_repeated_times() -> None:
+    sampler = Sampler(30.0)
+    assert [sampler.wants(t) for t in (0.0, 0.0, 0.01, 0.033, 0.9, 0.9, 0.95)] == [True, False, False, True, True, False, True]
+
+
+def test_grid_is_exact_for_features_that_change_linearly() -> None:
+    rng = np.random.default_rng(0)
+    times = np.sort(rng.uniform(0, 3, 70))
+    times = times[np.diff(times, prepend=-1) > 0.005]
+    slope = rng.normal(size=(4, 3)).astype(np.float32)
+    grid, ticks = Grid(30.0), []
+    for t in times:
+        ticks += list(grid.push(float(t), slope * np.float32(t)))
+    index = [k for k, _ in ticks]
+    assert index == list(range(index[0], index[0] + len(index)))
+    for k, value in ticks[1:]:
+        assert np.abs(value - slope * np.float32(k / 30)).max() < 1e-4
+
+
+def test_grid_breaks_where_the_face_was_away_but_not_in_slow_videos() -> None:
+    grid = Grid(30.0)
+    list(grid.push(1.0, np.zeros((1, 1), np.float32)))
+    assert grid.continues(1.08, 0.04)
+    assert not grid.continues(1.2, 0.04)
+    assert grid.continues(1.2, 0.2)
+    assert not grid.continues(2.0, 1.0)
+    grid.cut()
+    assert grid.continues(9.0, 0.04)
+
+
+def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores that depend on the whole window, as a network's do."""
+    value = window[:, 0, 0] - window[0, 0, 0] + 0.01 * window.mean()
+    raised = np.exp(np.stack([np.zeros_like(value), np.sin(value), np.cos(value)], 1))
+    return (raised / raised.sum(1, keepdims=True)).astype(np.float32), np.abs(value).astype(np.float32)
+
+
+def naive(track: np.ndarray, window: int, stride: int, weight: np.ndarray) -> np.ndarray:
+    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one filled up at the end."""
+    n = len(track)
+    sums = np.zeros((n + window, 4))
+    whole = max(0, (n - window) // stride + 1)
+    for start in range(0, whole * stride + 1, stride):
+        if start >= n:
+            break
+        part = track[np.minimum(np.arange(start, start + window), n - 1)]
+        p, strength = fake_decode(part)
+        sums[start : start + window, :3] += np.column_stack([p[:, 1:], strength]) * weight
+        sums[start : start + window, 3:] += weight
+    return sums[:n, :3] / sums[:n, 3:]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 15, 16, 17, 23, 24, 25, 47, 48, 100])
+@pytest.mark.parametrize("stride", [4, 8, 16])
+def test_stitching_equals_the_naive_way(length: int, stride: int) -> None:
+    track = np.random.default_rng(length).normal(size=(length, 2, 3)).astype(np.float32)
+    stitcher = Stitcher(16, stride, fake_decode)
+    stitcher.clear(5)
+    parts = [p for p in (stitcher.push(f) for f in track) if p is not None]
+    last = stitcher.finish()
+    parts += [last] if last is not None else []
+    assert [p.start for p in parts] == list(np.cumsum([5, *(len(p.scores) for p in parts)]))[:-1]
+    rows = np.column_stack([np.concatenate([p.scores for p in parts]), np.concatenate([p.intensity for p in parts])])
+    assert len(rows) == length
+    assert np.abs(rows - naive(track, 16, stride, stitcher.weight)).max() < 1e-5
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert Stitcher(16, 8, fake_decode).finish() is None
+
+
+def test_memory_of_the_stitcher_is_bounded() -> None:
+    stitcher = Stitcher(16, 8, fake_decode)
+    for _ in range(500):
+        stitcher.push(np.zeros((1, 1), np.float32))
+        assert len(stitcher.buffer) <= 16

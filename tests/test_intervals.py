@@ -1,0 +1,187 @@
+"""Interval algebra against sets of frames, and the rules that make intervals from scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fesnet.errors import TruthError, UsageError
+from fesnet.intervals import (
+    Interval,
+    IntervalRules,
+    deepest_valley,
+    find_intervals,
+    nearest_frame,
+    to_source_frames,
+)
+
+RATE = 30
+RULES = IntervalRules()
+spans = st.tuples(st.integers(0, 40), st.integers(1, 40)).map(lambda s: Interval(s[0], s[0] + s[1], "macro"))
+
+
+def scores(frames: int, *events: tuple[str, int, int, float]) -> np.ndarray:
+    """(T, 2) scores with flat events (kind, start, stop, height)."""
+    out = np.zeros((frames, 2))
+    for kind, start, stop, height in events:
+        out[start:stop, ("macro", "micro").index(kind)] = height
+    return out
+
+
+def spotted(track: np.ndarray, rules: IntervalRules = RULES, intensity: np.ndarray | None = None) -> list[tuple]:
+    found = find_intervals(track, np.arange(len(track)) / RATE, rules, intensity)
+    return [(i.kind, round(i.onset_s * RATE), round(i.offset_s * RATE) + 1) for i in found]
+
+
+@given(spans, spans)
+def test_algebra_equals_sets_of_frames(a: Interval, b: Interval) -> None:
+    x, y = set(range(a.start, a.stop)), set(range(b.start, b.stop))
+    assert a.overlap(b) == len(x & y)
+    assert a.iou(b) == pytest.approx(len(x & y) / len(x | y))
+    assert a.iou(b) == b.iou(a)
+
+
+@given(spans, spans)
+def test_half_open_iou_equals_the_inclusive_one_of_megc(a: Interval, b: Interval) -> None:
+    onset, offset = (a.start + 1, a.stop), (b.start + 1, b.stop)  # 1-based, inclusive
+    shared = max(0, min(onset[1], offset[1]) - max(onset[0], offset[0]) + 1)
+    either = (onset[1] - onset[0] + 1) + (offset[1] - offset[0] + 1) - shared
+    assert a.iou(b) == pytest.approx(shared / either)
+
+
+def test_from_inclusive() -> None:
+    one = Interval.from_inclusive(1, 10, "micro", apex=4)
+    assert (one.start, one.stop, one.apex, one.length) == (0, 10, 3, 10)
+    assert Interval.from_inclusive(0, 9, "micro", first=0).start == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((5, 5, "macro"), "expected an interval with 0 <= start < stop, got 5 and 5"),
+        ((-1, 5, "macro"), "got -1 and 5"),
+        ((1, 5, "tiny"), "expected kind 'macro' or 'micro', got 'tiny'"),
+        ((1, 5, "macro", 5), r"expected an apex in 1\.\.4, got 5"),
+    ],
+)
+def test_impossible_intervals(arguments: tuple, message: str) -> None:
+    with pytest.raises(TruthError, match=message):
+        Interval(*arguments)
+
+
+def test_a_clear_macro_and_micro() -> None:
+    track = scores(300, ("macro", 30, 90, 0.9), ("micro", 200, 210, 0.8))
+    assert spotted(track) == [("macro", 30, 90), ("micro", 200, 210)]
+
+
+def test_hysteresis_holds_on_but_must_be_reached() -> None:
+    track = scores(200, ("macro", 30, 90, 0.35), ("macro", 50, 60, 0.7), ("macro", 120, 180, 0.45))
+    assert spotted(track) == [("macro", 30, 90)]
+    assert spotted(track, replace(RULES, macro_release=1.0, micro_release=1.0)) == [("micro", 50, 60)]
+
+
+def test_duration_decides_where_the_score_leaves_no_doubt() -> None:
+    long_micro, short_macro = scores(200, ("micro", 20, 80, 0.9)), scores(200, ("macro", 20, 28, 0.9))
+    assert spotted(long_micro) == [("macro", 20, 80)]
+    assert spotted(short_macro) == [("micro", 20, 28)]
+    assert spotted(scores(200, ("micro", 20, 22, 0.9))) == []
+
+
+def test_between_the_limits_the_larger_sum_decides() -> None:
+    track = scores(100, ("macro", 20, 34, 0.5), ("micro", 20, 34, 0.4))
+    assert spotted(track) == [("macro", 20, 34)]
+    assert spotted(track[:, ::-1]) == [("micro", 20, 34)]
+
+
+def test_neighbours_merge_and_valleys_divide() -> None:
+    near = scores(200, ("macro", 20, 60, 0.9), ("macro", 62, 100, 0.9))
+    assert spotted(near) == [("macro", 20, 100)]
+    far = scores(200, ("macro", 20, 60, 0.9), ("macro", 66, 100, 0.9))
+    assert spotted(far) == [("macro", 20, 60), ("macro", 66, 100)]
+    dip = scores(200, ("macro", 20, 100, 0.9))
+    dip[60:63, 0] = 0.35
+    assert spotted(dip) == [("macro", 20, 60), ("macro", 60, 100)]
+    assert spotted(dip, replace(RULES, valley=0.2)) == [("macro", 20, 100)]
+
+
+def test_unknown_frames_break_intervals() -> None:
+    track = scores(200, ("macro", 20, 100, 0.9))
+    track[60] = np.nan
+    assert spotted(track) == [("macro", 20, 60), ("macro", 61, 100)]
+    assert spotted(np.full((50, 2), np.nan)) == []
+
+
+def test_independent_kinds_let_a_micro_lie_in_a_macro() -> None:
+    track = scores(200, ("macro", 20, 120, 0.9), ("micro", 60, 70, 0.8))
+    assert spotted(track, replace(RULES, exclusive=False)) == [("macro", 20, 120), ("micro", 60, 70)]
+
+
+def test_apex_follows_intensity_or_else_the_score() -> None:
+    track = scores(100, ("macro", 20, 60, 0.7))
+    track[33, 0] = 0.8
+    times = np.arange(100) / RATE
+    assert find_intervals(track, times, RULES)[0].apex_s == pytest.approx(33 / RATE)
+    strength = np.zeros(100)
+    strength[45] = 1
+    assert find_intervals(track, times, RULES, strength)[0].apex_s == pytest.approx(45 / RATE)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_found_intervals_are_in_order_within_bounds_and_repeatable(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    track = np.clip(np.cumsum(rng.normal(0, 0.12, (250, 2)), 0) % 1.2, 0, 0.5)
+    times = np.arange(250) / RATE
+    found = find_intervals(track, times, RULES)
+    assert found == find_intervals(track, times, RULES)
+    for one, two in zip(found, found[1:], strict=False):
+        assert one.offset_s < two.onset_s
+    for i in found:
+        assert i.onset_s <= i.apex_s <= i.offset_s
+        assert 0 < i.score <= 1
+        length = i.offset_s - i.onset_s + 1 / RATE + 1e-9
+        assert length >= (RULES.micro_min_s if i.kind == "micro" else RULES.macro_min_s) - 1e-6
+
+
+def test_rules_refuse_nonsense() -> None:
+    with pytest.raises(UsageError, match="got micro_treshold"):
+        IntervalRules.from_dict({"micro_treshold": 0.4})
+    with pytest.raises(UsageError, match="expected macro_threshold above 0 and up to 1, got 1.5"):
+        IntervalRules(macro_threshold=1.5)
+    with pytest.raises(UsageError, match="expected float for merge_gap_s, got 'wide'"):
+        IntervalRules.from_dict({"merge_gap_s": "wide"})
+    with pytest.raises(UsageError, match="micro_min_s <= micro_max_s"):
+        IntervalRules(micro_min_s=2.0)
+    with pytest.raises(UsageError, match="merge_gap_s of 0 or more"):
+        IntervalRules(merge_gap_s=-1)
+    assert IntervalRules.from_dict(RULES.to_dict()) == RULES
+
+
+def test_scores_of_the_wrong_shape() -> None:
+    with pytest.raises(UsageError, match=r"expected scores \(T, 2\)"):
+        find_intervals(np.zeros((5, 3)), np.arange(5), RULES)
+
+
+def test_deepest_valley() -> None:
+    track = np.array([0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9])
+    assert deepest_valley(track, 0.5, 2) == 3
+    assert deepest_valley(track, 0.1, 2) is None
+    assert deepest_valley(track[:4], 0.5, 2) is None
+
+
+def test_source_frames_at_every_rate() -> None:
+    half = 0.5 / RATE
+    at_200 = np.arange(400) / 200
+    first, last = to_source_frames(0.5, 1.0, at_200, half)
+    assert at_200[first] == pytest.approx(0.5 - half, abs=1 / 200)
+    assert at_200[last] == pytest.approx(1.0 + half, abs=1 / 200)
+    assert to_source_frames(0.5, 1.0, np.arange(60) / 30, half) == (15, 30)
+    first, last = to_source_frames(0.46, 0.46, np.array([0.0, 1.0, 2.0]), half)
+    assert first == last
+    assert nearest_frame(0.6, np.array([0.0, 1.0])) == 1
+    assert nearest_frame(9.0, np.array([0.0, 1.0])) == 1
+
+

@@ -1,0 +1,82 @@
+"""The MEGC rule against a slow reference on sets of frames, and against published counts."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fesnet.intervals import Interval
+from fesnet.metrics import Counts, bootstrap, count, false_alarms_a_minute, match, overall
+
+kinds = st.sampled_from(["macro", "micro"])
+
+
+@st.composite
+def separate(draw: st.DrawFn) -> list[Interval]:
+    """Up to four intervals in a row that do not overlap."""
+    out, at = [], 0
+    for _ in range(draw(st.integers(0, 4))):
+        start = at + draw(st.integers(0, 6))
+        at = start + draw(st.integers(1, 12))
+        out.append(Interval(start, at, draw(kinds)))
+    return out
+
+
+def most_matches(truth: list[Interval], found: list[Interval]) -> int:
+    """Largest one-to-one matching by trying all of them, on sets of frames counted inclusively."""
+
+    def fits(t: Interval, f: Interval) -> bool:
+        a, b = set(range(t.start, t.stop)), set(range(f.start, f.stop))
+        return t.kind == f.kind and len(a & b) / len(a | b) >= 0.5
+
+    few, many = sorted((truth, found), key=len)
+    swap = few is not truth
+    return max(
+        sum(fits(m, f) if swap else fits(f, m) for f, m in zip(few, order, strict=True))
+        for order in permutations(many, len(few))
+    )
+
+
+@given(separate(), separate())
+@settings(max_examples=150, deadline=None)
+def test_equals_the_slow_reference(truth: list[Interval], found: list[Interval]) -> None:
+    total = overall([count(truth, found)])["overall"]
+    hits = most_matches(truth, found)
+    assert total == Counts(hits, len(found) - hits, len(truth) - hits)
+
+
+@given(separate())
+def test_truth_against_itself_is_perfect(truth: list[Interval]) -> None:
+    total = overall([count(truth, truth)])["overall"]
+    assert (total.fp, total.fn) == (0, 0)
+    assert total.f1 == (1.0 if truth else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("tp", "fp", "fn", "published"),
+    [(109, 1414, 191, 0.1196), (21, 5014, 36, 0.0082), (22, 334, 321, 0.0629), (29, 1407, 130, 0.0364)],
+)
+def test_published_rows(tp: int, fp: int, fn: int, published: float) -> None:
+    assert round(Counts(tp, fp, fn).f1, 4) == published
+
+
+def test_one_find_serves_one_truth_and_kinds_do_not_mix() -> None:
+    truth = [Interval(0, 10, "macro"), Interval(4, 14, "macro")]
+    assert len(match(truth, [Interval(2, 12, "macro")])) == 1
+    assert match(truth, [Interval(0, 10, "micro")]) == []
+
+
+def test_empty_is_zero_and_not_an_error() -> None:
+    none = Counts()
+    assert (none.precision, none.recall, none.f1) == (0.0, 0.0, 0.0)
+
+
+def test_rates_and_bootstrap() -> None:
+    assert false_alarms_a_minute(Counts(0, 3, 0), 90) == 2.0
+    subjects = [Counts(3, 1, 1), Counts(1, 2, 0), Counts(5, 0, 2)]
+    low, high = bootstrap(subjects, seed=1)
+    assert low <= sum(subjects, Counts()).f1 <= high
+    assert bootstrap(subjects, seed=1) == (low, high)

@@ -1,0 +1,155 @@
+"""The result: packing, round trips, rethresholding, gaps, damaged files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fesnet._files import write_whole
+from fesnet.errors import ResultError, UsageError
+from fesnet.exports import WRITERS
+from fesnet.intervals import IntervalRules
+from fesnet.report import write_report
+from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
+
+RATE = 30.0
+
+
+def example(rules: IntervalRules | None = None, fps: float = 30.0) -> Spotting:
+    """A made-up result: 12 s with a macro, a micro, and a second in which the face is unknown."""
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0, 0.1, (360, 2)).astype(np.float32)
+    scores[60:120, 0] = rng.uniform(0.6, 0.9, 60)
+    scores[200:210, 1] = 0.7
+    scores[270:300] = np.nan
+    strength = np.where(np.isnan(scores[:, 0]), np.nan, scores.sum(1)).astype(np.float32)
+    track = FaceTrack(0, np.arange(360) / RATE, scores, strength)
+    times = np.arange(round(12 * fps)) / fps
+    source = SourceInfo("é & <face>.mp4", "videos/face.mp4", "0" * 64, 640, 480, "30", len(times), 12.0)
+    facts = {"fesnet": "0", "weights": "none", "weights_sha256": "1", "trained_on": "nothing"}
+    return assemble(source, (track,), times, RATE, rules or IntervalRules(), warnings=("a <warning>",), provenance=facts)
+
+
+def test_example_has_what_was_put_in() -> None:
+    found = example()
+    assert [(i.kind, i.onset_frame, i.offset_frame) for i in found.intervals] == [("macro", 60, 119), ("micro", 200, 209)]
+    assert [(g.start_frame, g.stop_frame, g.reason) for g in found.gaps] == [(270, 299, "no face")]
+    macro = found.intervals[0]
+    assert macro.onset_s == pytest.approx(2.0)
+    assert macro.onset_frame <= macro.apex_frame <= macro.offset_frame
+
+
+def test_frames_are_those_of_the_source_not_of_the_working_rate() -> None:
+    macro, micro = example(fps=200.0).intervals
+    assert macro.onset_frame == pytest.approx(400, abs=4)
+    assert micro.offset_frame == pytest.approx(1393, abs=4)
+    assert micro.offset_s == pytest.approx(micro.offset_frame / 200)
+
+
+def test_json_round_trip_is_byte_for_byte(tmp_path: Path) -> None:
+    found, path = example(), tmp_path / "r.json"
+    text = found.to_json(path)
+    again = Spotting.from_json(path)
+    assert again.to_json() == text
+    assert again.intervals == found.intervals
+    assert json.loads(text)["schema"] == "fesnet/1"
+    assert set(json.loads(text)["intervals"][0]) == {
+        *("face", "kind", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "score")
+    }
+
+
+def test_stored_scores_are_close_and_unknown_stays_unknown() -> None:
+    track = example().faces[0]
+    assert np.isnan(track.scores[270:300]).all()
+    assert np.isfinite(track.scores[:270]).all()
+    assert track.scores[205, 1] == pytest.approx(0.7, abs=1e-5)
+
+
+def test_rethreshold_equals_spotting_with_those_rules(tmp_path: Path) -> None:
+    strict = IntervalRules(micro_threshold=0.95, macro_threshold=0.8)
+    example().to_json(tmp_path / "r.json")
+    again = Spotting.from_json(tmp_path / "r.json").rethreshold(strict)
+    assert again.intervals == example(strict).intervals
+    assert [i.kind for i in again.intervals] == ["macro"]
+    assert again.rules == strict
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a result of `fesnet spot --out`"),
+        ("{]", "expected a result of `fesnet spot --out`"),
+        ("[1]", "expected a result of schema fesnet/1 .* got None"),
+        ('{"schema": "fesnet/99"}', "got 'fesnet/99'"),
+        ('{"schema": "fesnet/1"}', "expected a whole result"),
+    ],
+)
+def test_damaged_files_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(ResultError, match=message):
+        Spotting.from_json(path)
+
+
+def test_damaged_scores_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    values = json.loads(example().to_json())
+    values["faces"][0]["scores"] = values["faces"][0]["scores"][:40]
+    path.write_text(json.dumps(values))
+    with pytest.raises(ResultError, match="damaged"):
+        Spotting.from_json(path)
+
+
+def test_no_face_at_all_is_one_gap() -> None:
+    found = example()
+    none = assemble(found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={})
+    assert none.intervals == ()
+    assert [(g.start_frame, g.stop_frame) for g in none.gaps] == [(0, 359)]
+
+
+def test_csv_has_the_promised_columns(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    WRITERS["csv"](example(), path)
+    header = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == header
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [(r["video"], r["kind"], int(r["onset_frame"])) for r in rows] == [
+        ("é & <face>.mp4", "macro", 60),
+        ("é & <face>.mp4", "micro", 200),
+    ]
+    assert float(rows[0]["duration_s"]) == pytest.approx(float(rows[0]["offset_s"]) - float(rows[0]["onset_s"]))
+
+
+def test_json_writer_writes_the_result(tmp_path: Path) -> None:
+    WRITERS["json"](example(), tmp_path / "r.json")
+    assert Spotting.from_json(tmp_path / "r.json").intervals == example().intervals
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a.txt", "one")
+    write_whole(tmp_path / "a.txt", "two")
+    assert (tmp_path / "a.txt").read_text() == "two"
+    with pytest.raises(UsageError, match="expected to write .*; name a writable folder"):
+        write_whole(tmp_path / "missing" / "a.txt", "three")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(tmp_path / "a.txt", "\ud800")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "two"
+
+
+def test_report_is_one_safe_page(tmp_path: Path) -> None:
+    found, page = example(), tmp_path / "r.html"
+    write_report(found, page, truth=())
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;face&gt;.mp4" in text
+    assert "<face>" not in text
+    assert "<warning>" not in text
+    assert "http" not in text
+    assert text.count("<rect") == len(found.intervals)
+    assert "1 macro-expressions (5.0 a minute)" in text
+    assert "unknown from 9.00 to 9.97 s" in text
