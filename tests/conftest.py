@@ -7,14 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from small_network import make_network
-from video_files import write_video
 
 import fesnet
 from fesnet.errors import FaceModelError
 from fesnet.faces import ModelFiles, model_files
 from fesnet.intervals import IntervalRules
 from fesnet.model.checkpoint import save_weights
+from small_network import make_network
+from video_files import write_video
 
 ASSETS = Path(fesnet.__file__).parent / "assets"
 

@@ -8,7 +8,9 @@ import pytest
 from fesnet.clips import Grid, Sampler, Stitcher
 
 
-@pytest.mark.parametrize(("fps", "share"), [(10, 1.0), (25, 1.0), (29.97, 1.0), (30, 1.0), (50, 0.6), (60, 0.5), (200, 0.15)])
+@pytest.mark.parametrize(
+    ("fps", "share"), [(10, 1.0), (25, 1.0), (29.97, 1.0), (30, 1.0), (50, 0.6), (60, 0.5), (200, 0.15)]
+)
 def test_sampler_takes_what_the_working_rate_needs(fps: float, share: float) -> None:
     sampler = Sampler(30.0)
     times = np.arange(int(20 * fps)) / fps
@@ -19,7 +21,15 @@ def test_sampler_takes_what_the_working_rate_needs(fps: float, share: float) -> 
 
 def test_sampler_with_irregular_and_repeated_times() -> None:
     sampler = Sampler(30.0)
-    assert [sampler.wants(t) for t in (0.0, 0.0, 0.01, 0.033, 0.9, 0.9, 0.95)] == [True, False, False, True, True, False, True]
+    assert [sampler.wants(t) for t in (0.0, 0.0, 0.01, 0.033, 0.9, 0.9, 0.95)] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_grid_is_exact_for_features_that_change_linearly() -> None:
@@ -69,19 +79,45 @@ def naive(track: np.ndarray, window: int, stride: int, weight: np.ndarray) -> np
     return sums[:n, :3] / sums[:n, 3:]
 
 
-@pytest.mark.parametrize("length", [1, 2, 7, 8, 15, 16, 17, 23, 24, 25, 47, 48, 100])
-@pytest.mark.parametrize("stride", [4, 8, 16])
-def test_stitching_equals_the_naive_way(length: int, stride: int) -> None:
-    track = np.random.default_rng(length).normal(size=(length, 2, 3)).astype(np.float32)
-    stitcher = Stitcher(16, stride, fake_decode)
+def stitched(stitcher: Stitcher, track: np.ndarray) -> np.ndarray:
+    """All rows (T, 3) that come out for a segment that starts at tick 5."""
     stitcher.clear(5)
     parts = [p for p in (stitcher.push(f) for f in track) if p is not None]
     last = stitcher.finish()
     parts += [last] if last is not None else []
     assert [p.start for p in parts] == list(np.cumsum([5, *(len(p.scores) for p in parts)]))[:-1]
-    rows = np.column_stack([np.concatenate([p.scores for p in parts]), np.concatenate([p.intensity for p in parts])])
-    assert len(rows) == length
-    assert np.abs(rows - naive(track, 16, stride, stitcher.weight)).max() < 1e-5
+    rows = [np.column_stack([p.scores, p.intensity]) for p in parts]
+    assert sum(map(len, rows)) == len(track)
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize("length", range(1, 49))
+@pytest.mark.parametrize("stride", [4, 7, 8, 16])
+def test_stitching_equals_the_naive_way(length: int, stride: int) -> None:
+    track = np.random.default_rng(length).normal(size=(length, 2, 3)).astype(np.float32)
+    stitcher = Stitcher(16, stride, fake_decode)
+    assert np.abs(stitched(stitcher, track) - naive(track, 16, stride, stitcher.weight)).max() < 1e-5
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 40])
+def test_constant_scores_stay_constant(length: int) -> None:
+    def decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        n = len(window)
+        return np.tile(np.float32([0.5, 0.3, 0.2]), (n, 1)), np.full(n, 0.7, np.float32)
+
+    rows = stitched(Stitcher(16, 8, decode), np.zeros((length, 1, 1), np.float32))
+    np.testing.assert_allclose(rows, np.tile([0.3, 0.2, 0.7], (length, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16])
+def test_scores_are_final_one_window_later(stride: int) -> None:
+    stitcher = Stitcher(16, stride, fake_decode)
+    stitcher.clear(0)
+    final = 0
+    for pushed in range(1, 100):
+        done = stitcher.push(np.zeros((1, 1), np.float32))
+        final += 0 if done is None else len(done.scores)
+        assert pushed - final < 16
 
 
 def test_nothing_in_nothing_out() -> None:

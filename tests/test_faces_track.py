@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fesnet
-from fesnet.errors import FaceModelError, UsageError
+from fesnet.errors import UsageError
 from fesnet.faces import (
     BlazeFaceDetector,
     Detection,
@@ -21,7 +21,6 @@ from fesnet.faces import (
     FaceMesh,
     FaceTracker,
     ModelFiles,
-    model_files,
 )
 from fesnet.faces.align import apply, invert, pose_of, to_unit
 from fesnet.faces.detect import box_overlap, merge, search_squares
@@ -293,21 +292,12 @@ def test_steady_falls_back_on_landmarks() -> None:
 # --- the real models ---
 
 
-@pytest.fixture(scope="module")
-def models() -> ModelFiles:
-    """The face models, where this machine has them."""
-    try:
-        return model_files()
-    except FaceModelError:
-        pytest.skip("face models not in the cache: run `fesnet models import`")
-
-
 @pytest.fixture
-def tracker(models: ModelFiles) -> Callable[..., FaceTracker]:
+def tracker(face_models: ModelFiles) -> Callable[..., FaceTracker]:
     """A tracker on the cached models."""
 
     def make(**options: object) -> FaceTracker:
-        parts = {"detector": BlazeFaceDetector(models.detector), "mesh": FaceMesh(models.landmarks)}
+        parts = {"detector": BlazeFaceDetector(face_models.detector), "mesh": FaceMesh(face_models.landmarks)}
         return FaceTracker(**parts, **options)  # type: ignore[arg-type]
 
     return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_found_intervals_are_in_order_within_bounds_and_repeatable(seed: int) ->
     times = np.arange(250) / RATE
     found = find_intervals(track, times, RULES)
     assert found == find_intervals(track, times, RULES)
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in pairwise(found):
         assert one.offset_s < two.onset_s
     for i in found:
         assert i.onset_s <= i.apex_s <= i.offset_s
@@ -149,7 +150,7 @@ def test_found_intervals_are_in_order_within_bounds_and_repeatable(seed: int) ->
 def test_rules_refuse_nonsense() -> None:
     with pytest.raises(UsageError, match="got micro_treshold"):
         IntervalRules.from_dict({"micro_treshold": 0.4})
-    with pytest.raises(UsageError, match="expected macro_threshold above 0 and up to 1, got 1.5"):
+    with pytest.raises(UsageError, match=r"expected macro_threshold above 0 and up to 1, got 1.5"):
         IntervalRules(macro_threshold=1.5)
     with pytest.raises(UsageError, match="expected float for merge_gap_s, got 'wide'"):
         IntervalRules.from_dict({"merge_gap_s": "wide"})
@@ -158,6 +159,14 @@ def test_rules_refuse_nonsense() -> None:
     with pytest.raises(UsageError, match="merge_gap_s of 0 or more"):
         IntervalRules(merge_gap_s=-1)
     assert IntervalRules.from_dict(RULES.to_dict()) == RULES
+
+
+@pytest.mark.parametrize("name", [n for n in RULES.to_dict() if n != "exclusive"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
+def test_rules_refuse_numbers_that_are_none(name: str, value: float) -> None:
+    """TOML knows nan and inf."""
+    with pytest.raises(UsageError, match=f"expected .*{name}"):
+        IntervalRules.from_dict({name: value})
 
 
 def test_scores_of_the_wrong_shape() -> None:
@@ -183,5 +192,3 @@ def test_source_frames_at_every_rate() -> None:
     assert first == last
     assert nearest_frame(0.6, np.array([0.0, 1.0])) == 1
     assert nearest_frame(9.0, np.array([0.0, 1.0])) == 1
-
-

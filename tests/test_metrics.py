@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fesnet.errors import UsageError
 from fesnet.intervals import Interval
 from fesnet.metrics import Counts, bootstrap, count, false_alarms_a_minute, match, overall
 
@@ -80,3 +81,32 @@ def test_rates_and_bootstrap() -> None:
     low, high = bootstrap(subjects, seed=1)
     assert low <= sum(subjects, Counts()).f1 <= high
     assert bootstrap(subjects, seed=1) == (low, high)
+
+
+def test_videos_are_pooled_those_without_events_too() -> None:
+    event, other = Interval(0, 10, "macro"), Interval(40, 50, "micro")
+    videos = [count([event], [event]), count([], [event, other]), count([other], [])]
+    assert overall(videos) == {"macro": Counts(1, 1, 0), "micro": Counts(0, 1, 1), "overall": Counts(1, 2, 1)}
+    assert overall([]) == {"macro": Counts(), "micro": Counts(), "overall": Counts()}
+    assert overall(videos)["overall"].precision == pytest.approx(1 / 3)
+    assert overall(videos)["overall"].recall == 0.5
+
+
+def test_the_best_overlap_is_matched_first() -> None:
+    truth = [Interval(0, 10, "macro")]
+    found = [Interval(0, 6, "macro"), Interval(0, 9, "macro")]
+    assert match(truth, found) == [(0, 1)]
+    assert match(truth, [Interval(0, 5, "macro")]) == [(0, 0)]  # exactly one half counts
+    assert match(truth, [Interval(0, 4, "macro")]) == []
+
+
+def test_what_cannot_be_computed_is_told() -> None:
+    with pytest.raises(UsageError, match="expected a length above 0 s, got 0"):
+        false_alarms_a_minute(Counts(), 0)
+    with pytest.raises(UsageError, match="expected counts of at least one subject"):
+        bootstrap([])
+
+
+def test_bootstrap_of_equal_subjects_has_no_width() -> None:
+    low, high = bootstrap([Counts(2, 1, 1)] * 5)
+    assert low == high == pytest.approx(Counts(2, 1, 1).f1)

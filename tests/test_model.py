@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_network import TINY, make_network, moving_crops
 
 from fesnet.losses import LossConfig, clip_losses, frame_loss, smooth_loss
 from fesnet.model.network import FesNet
 from fesnet.weights import PRESETS, FesNetConfig
+from small_network import TINY, make_network, moving_crops
 
 LOSS = LossConfig()
 

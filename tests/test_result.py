@@ -31,12 +31,17 @@ def example(rules: IntervalRules | None = None, fps: float = 30.0) -> Spotting:
     times = np.arange(round(12 * fps)) / fps
     source = SourceInfo("é & <face>.mp4", "videos/face.mp4", "0" * 64, 640, 480, "30", len(times), 12.0)
     facts = {"fesnet": "0", "weights": "none", "weights_sha256": "1", "trained_on": "nothing"}
-    return assemble(source, (track,), times, RATE, rules or IntervalRules(), warnings=("a <warning>",), provenance=facts)
+    return assemble(
+        source, (track,), times, RATE, rules or IntervalRules(), warnings=("a <warning>",), provenance=facts
+    )
 
 
 def test_example_has_what_was_put_in() -> None:
     found = example()
-    assert [(i.kind, i.onset_frame, i.offset_frame) for i in found.intervals] == [("macro", 60, 119), ("micro", 200, 209)]
+    assert [(i.kind, i.onset_frame, i.offset_frame) for i in found.intervals] == [
+        ("macro", 60, 119),
+        ("micro", 200, 209),
+    ]
     assert [(g.start_frame, g.stop_frame, g.reason) for g in found.gaps] == [(270, 299, "no face")]
     macro = found.intervals[0]
     assert macro.onset_s == pytest.approx(2.0)
@@ -104,6 +109,24 @@ def test_damaged_scores_are_refused(tmp_path: Path) -> None:
         Spotting.from_json(path)
 
 
+KEYS = list(json.loads(example().to_json()))
+
+
+@pytest.mark.parametrize("key", [k for k in KEYS if k not in ("warnings", "provenance", "frames")])
+@pytest.mark.parametrize("value", [None, 0, -3, "x", [], [1], {"x": 1}])
+def test_strange_values_are_refused_or_read(key: str, value: object, tmp_path: Path) -> None:
+    """Whatever stands in the file: a result or a ResultError, nothing else."""
+    values = json.loads(example().to_json())
+    values[key] = value
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(values))
+    if value == [] and key in ("intervals", "gaps", "faces"):
+        assert Spotting.from_json(path).source.width == 640
+    else:
+        with pytest.raises(ResultError, match="expected a"):
+            Spotting.from_json(path)
+
+
 def test_no_face_at_all_is_one_gap() -> None:
     found = example()
     none = assemble(found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={})
@@ -134,7 +157,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     write_whole(tmp_path / "a.txt", "one")
     write_whole(tmp_path / "a.txt", "two")
     assert (tmp_path / "a.txt").read_text() == "two"
-    with pytest.raises(UsageError, match="expected to write .*; name a writable folder"):
+    with pytest.raises(UsageError, match=r"expected to write .*; name a writable folder"):
         write_whole(tmp_path / "missing" / "a.txt", "three")
     with pytest.raises(UnicodeEncodeError):
         write_whole(tmp_path / "a.txt", "\ud800")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_network import TINY, make_network
 
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.weights import CONFIG, DECODE, ENCODE, PRESETS, TENSORS, FesNetConfig, bundled_weights, load_weights, sha256
+from small_network import TINY, make_network
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_configs_that_do_not_fit_are_damaged_weights(values: dict[str, Any], cop
 
 def test_other_schema_is_refused(copy: Path) -> None:
     edit(copy, lambda values: values.update(schema="fesnet-weights/99"))
-    with pytest.raises(CheckpointError, match="expected weights of schema fesnet-weights/1 in .*'fesnet-weights/99'"):
+    with pytest.raises(CheckpointError, match=r"expected weights of schema fesnet-weights/1 in .*'fesnet-weights/99'"):
         load_weights(copy)
 
 
@@ -133,7 +133,7 @@ def test_tensors_of_another_network_are_refused(copy: Path, tmp_path: Path) -> N
     save_weights(make_network(other), tmp_path / "other", training={}, rules={})
     shutil.copy(tmp_path / "other" / TENSORS, copy / TENSORS)
     edit(copy, lambda values: values["sha256"].update({TENSORS: sha256(copy / TENSORS)}))
-    with pytest.raises(CheckpointError, match="expected the tensors of this config in .*, got others"):
+    with pytest.raises(CheckpointError, match=r"expected the tensors of this config in .*, got others"):
         load_network(load_weights(copy))
     (copy / TENSORS).write_bytes(b"pickle")
     edit(copy, lambda values: values["sha256"].update({TENSORS: sha256(copy / TENSORS)}))
@@ -143,7 +143,7 @@ def test_tensors_of_another_network_are_refused(copy: Path, tmp_path: Path) -> N
 
 def test_saving_never_overwrites(tiny_weights: Path) -> None:
     before = sha256(tiny_weights / CONFIG)
-    with pytest.raises(UsageError, match="expected a new folder for the weights, but .* exists"):
+    with pytest.raises(UsageError, match=r"expected a new folder for the weights, but .* exists"):
         save_weights(make_network(), tiny_weights, training={}, rules={})
     assert sha256(tiny_weights / CONFIG) == before
 

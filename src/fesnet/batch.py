@@ -7,8 +7,9 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from fesnet.errors import FesnetError, UsageError
 from fesnet.exports import WRITERS
@@ -28,6 +29,10 @@ class Job:
     out: Path | None = None
     rate: float | None = None
     seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"expected a time above 0 s to stop after, got {self.seconds}")
 
 
 def check_sources(names: list[str]) -> list[str | int]:
@@ -88,15 +93,31 @@ def spot_one(source: str | int, job: Job, report: Report) -> Spotting:
 
 
 def result_names(sources: list[str | int]) -> list[str]:
-    """A file name for each source: its stem, or its whole name where stems would meet."""
-    paths = [Path(str(s).split("?")[0]) for s in sources]
-    stems = [f"camera{s}" if isinstance(s, int) else p.stem or p.name for s, p in zip(sources, paths, strict=True)]
-    names = [p.name if stems.count(stem) > 1 else stem for stem, p in zip(stems, paths, strict=True)]
+    """A file name for each source: its name without the ending, or with it where two would be the same."""
+    both = [names_of(source) for source in sources]
+    short = [first for first, _ in both]
+    names = [whole if short.count(first) > 1 else first for first, whole in both]
     return [f"{n}-{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
 
 
+def names_of(source: str | int) -> tuple[str, str]:
+    """A source's name without and with the ending; never with user, password or query of an address."""
+    if isinstance(source, int):
+        return (f"camera{source}",) * 2
+    if "://" in source:
+        address = urlsplit(source)
+        path = PurePosixPath(address.path)
+        host = (address.hostname or "stream").replace(":", "-")
+        return (path.stem, path.name) if path.name else (host, host)
+    local = Path(source).resolve()  # "." has a name then
+    whole = local.name or "images"
+    return (whole if local.is_dir() else local.stem, whole)
+
+
 def write_results(found: Spotting, path: Path) -> None:
-    """NAME.json and, beside it, NAME.csv; each appears whole or not at all."""
+    """NAME.json and, beside it, NAME.csv; each appears whole or not at all. Raises UsageError."""
+    if path.suffix == ".csv":
+        raise UsageError(f"expected a .json file for the result (the .csv comes beside it), got {path}")
     WRITERS["json"](found, path)
     WRITERS["csv"](found, path.with_suffix(".csv"))
 

@@ -13,6 +13,8 @@ import typer
 from fesnet.errors import FesnetError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from fesnet.intervals import IntervalRules
     from fesnet.result import Spotting
 
@@ -215,14 +217,21 @@ def fetch_models() -> None:
             fetch(None, report)
 
 
-@contextmanager
-def step_progress(text: str) -> Iterator[Any]:
-    """A bar for one task; yields a function that takes the share done."""
+def progress_bar() -> Progress:
+    """A bar on stderr that leaves nothing behind, and shows nothing where stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # Without markup: names of files are shown as they are.
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def step_progress(text: str) -> Iterator[Any]:
+    """A bar for one task; yields a function that takes the share done."""
+    with progress_bar() as bar:
         task = bar.add_task(text, total=1.0)
         yield lambda share: bar.update(task, completed=share)
 
@@ -230,11 +239,7 @@ def step_progress(text: str) -> Iterator[Any]:
 @contextmanager
 def video_progress() -> Iterator[Any]:
     """A bar for each video in turn; yields a function of (name, share done)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
         def report(name: str, share: float | None) -> None:
@@ -251,7 +256,7 @@ def show_result(result: Spotting) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False, highlight=False)  # names of files are shown as they are
     table = Table(title=result.source.name, title_justify="left")
     for column in ("face", "kind", "onset s", "apex s", "offset s", "frames", "score"):
         table.add_column(column, justify="left" if column == "kind" else "right")

@@ -93,9 +93,9 @@ class IntervalRules:
                 raise UsageError(f"expected {name} above 0 and up to 1, got {getattr(self, name)}")
         for kind in KINDS:
             low, high = getattr(self, f"{kind}_min_s"), getattr(self, f"{kind}_max_s")
-            if not 0 <= low <= high:
-                raise UsageError(f"expected 0 <= {kind}_min_s <= {kind}_max_s, got {low} and {high}")
-        if self.merge_gap_s < 0:
+            if not 0 <= low <= high < math.inf:
+                raise UsageError(f"expected 0 <= {kind}_min_s <= {kind}_max_s (finite), got {low} and {high}")
+        if not 0 <= self.merge_gap_s < math.inf:
             raise UsageError(f"expected merge_gap_s of 0 or more, got {self.merge_gap_s}")
 
     @classmethod

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fesnet.errors import UsageError
 from fesnet.intervals import KINDS, Interval
 
 IOU = 0.5
@@ -45,7 +46,11 @@ class Counts:
 
 
 def match(truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU) -> list[tuple[int, int]]:
-    """Pairs (index of truth, index of found) of one kind with at least this IoU, one to one, best IoU first."""
+    """Pairs (index of truth, index of found) of one kind with at least this IoU, one to one, best IoU first.
+
+    Among intervals of one kind that do not overlap, nothing has two partners with IoU above 0.5, and of two with
+    exactly 0.5 either gives the same count: the order does not matter. It does only where intervals overlap.
+    """
     candidates = [
         (-t.iou(f), i, j)
         for i, t in enumerate(truth)
@@ -79,12 +84,19 @@ def overall(videos: Sequence[dict[str, Counts]]) -> dict[str, Counts]:
 
 
 def false_alarms_a_minute(counts: Counts, seconds: float) -> float:
-    """False positives over the length of all videos."""
+    """False positives over the length of all videos. Raises UsageError for a length of 0."""
+    if seconds <= 0:
+        raise UsageError(f"expected a length above 0 s, got {seconds}")
     return 60 * counts.fp / seconds
 
 
 def bootstrap(subjects: Sequence[Counts], draws: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Interval of F1 over subjects drawn with replacement: whole people are drawn, as their videos belong together."""
+    """Interval of F1 over subjects drawn with replacement: whole people are drawn, as their videos belong together.
+
+    level: share of draws inside, 0..1. Equal seeds give equal intervals. Raises UsageError without subjects.
+    """
+    if not subjects:
+        raise UsageError("expected counts of at least one subject, got none")
     table = np.array([[c.tp, c.fp, c.fn] for c in subjects])
     rng = np.random.default_rng(seed)
     tp, fp, fn = table[rng.integers(0, len(table), (draws, len(table)))].sum(1).T

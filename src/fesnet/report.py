@@ -72,8 +72,9 @@ def drawing(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -
         ("found", [(i.kind, i.onset_s, i.offset_s) for i in spotting.intervals if i.face == track.face])
     ]
     if truth:
-        times = spotting.frame_times
-        lanes.append(("truth", [(t.kind, float(times[t.start]), float(times[t.stop - 1])) for t in truth]))
+        times, last = spotting.frame_times, len(spotting.frame_times) - 1  # a truth may be longer than a cut video
+        spans = [(t.kind, min(t.start, last), min(t.stop - 1, last)) for t in truth]
+        lanes.append(("truth", [(kind, float(times[a]), float(times[b])) for kind, a, b in spans]))
     body = [curve(track, column, kind, scale) for column, kind in enumerate(KINDS)]
     body += [bars(name, rows, CURVE + 12 + n * LANE, scale) for n, (name, rows) in enumerate(lanes)]
     bottom = CURVE + 12 + len(lanes) * LANE

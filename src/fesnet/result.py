@@ -141,12 +141,14 @@ class Spotting:
             raise ResultError(f"expected a result of schema {SCHEMA} in {path}, got {schema!r}")
         try:
             return cls.from_values(values)
-        except (KeyError, TypeError, ValueError, zlib.error, FesnetError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, zlib.error, FesnetError) as error:
             raise ResultError(f"expected a whole result in {path}, but it is damaged ({error!r})") from error
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Spotting:
         rate = float(values["working_rate"])
+        if not rate > 0:
+            raise ValueError(f"working_rate {rate}")
         return cls(
             source=SourceInfo(**values["source"]),
             faces=tuple(unpack_track(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]),
@@ -220,8 +222,12 @@ def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: f
             known[a:b] = True
         edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(np.int8)))
         for a, b in zip(edges[::2], edges[1::2], strict=True):
-            first, stop = to_source_frames(track.times[a], track.times[b - 1], frame_times, 0.5 / working_rate)
-            out.append(Gap(track.face, float(frame_times[first]), float(frame_times[stop]), first, stop, "no face"))
+            half = 0.5 / working_rate
+            first = int(np.searchsorted(frame_times, track.times[a] - half))
+            stop = int(np.searchsorted(frame_times, track.times[b - 1] + half)) - 1
+            if first <= stop:  # else the alignment began anew between two frames, and no frame is without a face
+                seconds = (float(frame_times[first]), float(frame_times[stop]))
+                out.append(Gap(track.face, *seconds, first, stop, "no face"))
     return tuple(sorted(out))
 
 

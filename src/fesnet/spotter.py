@@ -194,7 +194,7 @@ class SpotStream:
         for line in self.lines.values():
             line.finish()
         rate = self.config.working_rate
-        ticks = int(self.times[-1] * rate + 0.5) + 1
+        ticks = int(self.times[-1] * rate + 1e-6) + 1
         tracks = tuple(self.lines[n].track(n, ticks, rate) for n in sorted(self.lines))
         return assemble(
             describe(source),

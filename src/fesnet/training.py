@@ -176,7 +176,9 @@ class Trainer:
         crops = batch.crops.to(c.device)
         b, t = crops.shape[:2]
         with self.precision():
-            z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            # Clip by clip: the attention of a thousand frames at once would be hundreds of megabytes.
+            with torch.set_grad_enabled(not frozen):
+                z = torch.cat([net.encode_grey(clip.contiguous(memory_format=torch.channels_last)) for clip in crops])
             stages, strength = net.decode(z.view(b, t, *z.shape[1:]))
         labels, truth = batch.labels.to(c.device), batch.intensity.to(c.device)
         terms = clip_losses(stages.float(), strength.float(), labels, truth, c.loss)

@@ -125,6 +125,8 @@ def load_weights(folder: str | Path | None = None) -> Weights:
     try:
         values = json.loads(raw)
         schema, model, hashes = values["schema"], values["model"], values["sha256"]
+        if not (isinstance(model, dict) and isinstance(hashes, dict)):
+            raise TypeError("model and sha256 must be tables")
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"expected fesnet weights in {path}, but {CONFIG} is damaged ({error})") from error
     if schema != SCHEMA:

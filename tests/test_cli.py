@@ -1,0 +1,323 @@
+"""The command line: what it prints and writes, and that every wrong input ends in one clear line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import fesnet
+from fesnet.cli import main
+from fesnet.faces import ModelFiles
+from fesnet.result import Spotting
+from fesnet.weights import CONFIG, ENCODE
+from video_files import cut, pictures, write_sound, write_video
+
+
+class Done(NamedTuple):
+    """What a run left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs `fesnet` with these arguments; also sees what C libraries print."""
+
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["fesnet", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        code = stop.value.code
+        out, err = capfd.readouterr()
+        return Done(code if isinstance(code, int) else int(code is not None), out, err)
+
+    return call
+
+
+@pytest.fixture
+def spot(run: Run, tiny_weights: Path, face_models: ModelFiles, tmp_path: Path) -> Run:
+    """Runs `fesnet spot` with the tiny weights and the output folder `tmp_path/out`."""
+
+    def call(*arguments: str | Path) -> Done:
+        return run("spot", *arguments, "--weights", tiny_weights, "--out", tmp_path / "out")
+
+    return call
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+def refused(done: Done, code: int, *words: str) -> None:
+    """One line on stderr, with these words, and the right exit code."""
+    assert done.code == code, done
+    assert "Traceback" not in done.err
+    (line,) = done.err.splitlines()
+    assert line.startswith("fesnet: ")
+    for word in words:
+        assert word in line
+
+
+# --- wrong input ---
+
+
+def test_missing_file(run: Run, tmp_path: Path) -> None:
+    done = run("spot", tmp_path / "nothing.mp4", "--out", tmp_path / "out")
+    refused(done, 2, "nothing.mp4 does not exist")
+    assert left(tmp_path) == []
+
+
+def test_folder_without_images(spot: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(spot(tmp_path / "empty", "--fps", "25"), 2, "empty")
+    assert left(tmp_path / "out") == []
+
+
+def test_folder_without_a_rate(spot: Run, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+    import cv2
+
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "img1.png"), face_frames[0])
+    refused(spot(tmp_path / "images"), 2, "--fps")
+
+
+def bad_text(path: Path) -> Path:
+    path.write_text("no video\n" * 50)
+    return path
+
+
+def bad_sound(path: Path) -> Path:
+    return write_sound(path)
+
+
+def bad_empty(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+def bad_head(path: Path) -> Path:
+    """A file of which only the first bytes were copied."""
+    return cut(write_video(path, pictures(20)), 0.05)
+
+
+@pytest.mark.parametrize("make", [bad_text, bad_sound, bad_empty, bad_head])
+def test_what_is_no_video(make: Callable[[Path], Path], spot: Run, tmp_path: Path) -> None:
+    refused(spot(make(tmp_path / "bad.mp4")), 1, "bad.mp4")
+    assert left(tmp_path / "out") == []
+
+
+def test_output_folder_that_cannot_be_made(run: Run, face_video: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = run("spot", face_video, "--out", tmp_path / "file" / "out")
+    refused(done, 2, "expected an output folder that can be written", "name another")
+    assert left(tmp_path) == ["file"]
+
+
+def test_camera_that_does_not_exist(spot: Run, tmp_path: Path) -> None:
+    refused(spot("73", "--seconds", "1"), 1, "camera 73", "try another number")
+    assert left(tmp_path / "out") == []
+
+
+def test_corrupt_weights(
+    run: Run, face_models: ModelFiles, face_video: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_weights, tmp_path / "w"))
+    (folder / ENCODE).write_bytes((folder / ENCODE).read_bytes()[:-9])
+    refused(run("spot", face_video, "--weights", folder), 1, ENCODE, "its contents have changed")
+
+
+def test_weights_with_unknown_keys(
+    run: Run, face_models: ModelFiles, face_video: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_weights, tmp_path / "w"))
+    values = json.loads((folder / CONFIG).read_text())
+    values["model"]["wings"] = 2
+    (folder / CONFIG).write_text(json.dumps(values))
+    refused(run("spot", face_video, "--weights", folder), 1, "got wings")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--macro-threshold", "1.5", "expected macro_threshold above 0 and up to 1, got 1.5"),
+        ("--runtime", "abacus", "expected one of onnx, torch, got 'abacus'"),
+        ("--faces", "some", "expected one of largest, all, got 'some'"),
+        ("--fps", "0", "expected a rate above 0 frames a second"),
+        ("--seconds", "0", "expected a time above 0 s to stop after, got 0.0"),
+        ("--rules", "missing.toml", "expected a TOML file with interval rules"),
+    ],
+)
+def test_bad_options(option: str, value: str, words: str, spot: Run, face_video: Path, tmp_path: Path) -> None:
+    refused(spot(face_video, option, value), 2, words)
+    assert left(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("micro_treshold = 0.4", "got micro_treshold"), ("micro_threshold = ", "TOML"), ("valley = 'deep'", "'deep'")],
+)
+def test_bad_rules_file(text: str, words: str, spot: Run, face_video: Path, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text(text)
+    refused(spot(face_video, "--rules", tmp_path / "rules.toml"), 2, words)
+
+
+def test_one_bad_video_does_not_stop_the_others(spot: Run, face_video: Path, tmp_path: Path) -> None:
+    done = spot(bad_text(tmp_path / "bad.mp4"), face_video)
+    refused(done, 1, "bad.mp4")
+    assert left(tmp_path / "out") == ["face.csv", "face.json"]
+    assert "face.mkv" in done.out
+
+
+# --- odd but good input ---
+
+
+def test_truncated_video_is_used_with_a_warning(spot: Run, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+    options = {"movflags": "frag_keyframe+empty_moov", "g": "5"}
+    path = cut(write_video(tmp_path / "cut.mp4", face_frames, **options), 0.7)
+    done = spot(path)
+    assert (done.code, done.err) == (0, ""), done
+    found = Spotting.from_json(tmp_path / "out" / "cut.json")
+    assert 0 < len(found.frame_times) < 40
+    assert "warning: cut.mp4" in done.out
+
+
+def test_three_frames(spot: Run, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+    done = spot(write_video(tmp_path / "short.mp4", face_frames[:3]))
+    assert (done.code, done.err) == (0, ""), done
+    assert len(Spotting.from_json(tmp_path / "out" / "short.json").frame_times) == 3
+
+
+def test_names_are_printed_as_they_are(spot: Run, face_video: Path, tmp_path: Path) -> None:
+    """Square brackets are markup to the library that draws the table."""
+    odd = shutil.copy(face_video, tmp_path / "take [b] [red].mkv")
+    done = spot(odd)
+    assert (done.code, done.err) == (0, ""), done
+    assert "take [b] [red].mkv" in done.out
+    assert "take [b] [red].json" in left(tmp_path / "out")
+
+
+def test_video_without_a_face(spot: Run, tmp_path: Path) -> None:
+    done = spot(write_video(tmp_path / "ramps.mp4", pictures(20)))
+    assert (done.code, done.err) == (0, ""), done
+    assert "ramps.mp4: no expression found" in done.out
+    assert "unknown 0.00-0.76 s (face 0: no face in the video)" in done.out
+    assert left(tmp_path / "out") == ["ramps.csv", "ramps.json"]
+
+
+# --- good input ---
+
+
+def test_spot_prints_and_writes_what_it_found(spot: Run, face_video: Path, tmp_path: Path) -> None:
+    done = spot(face_video)
+    assert (done.code, done.err) == (0, ""), done
+    found = Spotting.from_json(tmp_path / "out" / "face.json")
+    assert found.intervals
+    with (tmp_path / "out" / "face.csv").open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [int(r["onset_frame"]) for r in rows] == [i.onset_frame for i in found.intervals]
+    for i in found.intervals:
+        assert f"{i.onset_frame}-{i.offset_frame}" in done.out
+    assert f"results in {tmp_path / 'out'}" in done.out
+
+
+def test_spot_by_torch_finds_the_same(spot: Run, face_video: Path, tmp_path: Path) -> None:
+    texts = []
+    for runtime in ("onnx", "torch"):
+        assert spot(face_video, "--runtime", runtime).code == 0
+        texts.append((tmp_path / "out" / "face.csv").read_text().splitlines())
+    columns = [[line.split(",")[:10] for line in text] for text in texts]  # all but the score
+    assert columns[0] == columns[1]
+
+
+def test_seconds_stop_early(spot: Run, face_video: Path, tmp_path: Path) -> None:
+    assert spot(face_video, "--seconds", "0.5").code == 0
+    assert len(Spotting.from_json(tmp_path / "out" / "face.json").frame_times) == 13
+
+
+def test_bundled_weights_are_the_default(run: Run, face_models: ModelFiles, face_video: Path, tmp_path: Path) -> None:
+    done = run("spot", face_video, "--out", tmp_path / "out")
+    assert (done.code, done.err) == (0, ""), done
+    facts = Spotting.from_json(tmp_path / "out" / "face.json").provenance
+    assert "synthetic" in facts["trained_on"]
+
+
+def test_rethreshold(spot: Run, run: Run, face_video: Path, tmp_path: Path) -> None:
+    spot(face_video)
+    old = Spotting.from_json(tmp_path / "out" / "face.json")
+    done = run("rethreshold", tmp_path / "out" / "face.json", "--out", tmp_path / "new.json", "--macro-threshold", "1")
+    assert (done.code, done.err) == (0, ""), done
+    new = Spotting.from_json(tmp_path / "new.json")
+    assert new.rules.macro_threshold == 1.0
+    assert new.intervals == old.rethreshold(new.rules).intervals
+    assert left(tmp_path) == ["new.csv", "new.json", "out"]
+    assert Spotting.from_json(tmp_path / "out" / "face.json").intervals == old.intervals
+
+
+def test_rethreshold_refuses(spot: Run, run: Run, face_video: Path, tmp_path: Path) -> None:
+    refused(run("rethreshold", bad_text(tmp_path / "r.json")), 1, "expected a result of `fesnet spot --out`")
+    refused(run("rethreshold", tmp_path / "nothing.json"), 1, "nothing.json")
+    spot(face_video)
+    result = tmp_path / "out" / "face.json"
+    before = result.read_bytes()
+    refused(run("rethreshold", result, "--micro-threshold", "7"), 2, "micro_threshold")
+    refused(run("rethreshold", result, "--out", tmp_path / "new.csv"), 2, "new.csv")
+    assert result.read_bytes() == before
+    assert left(tmp_path) == ["out", "r.json"]
+
+
+def test_models_import_refuses_what_is_no_wheel(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FESNET_CACHE", str(tmp_path / "cache"))
+    refused(run("models", "import", bad_text(tmp_path / "mediapipe.whl")), 1, "mediapipe.whl")
+
+
+def test_train_refuses_a_folder_without_portraits(run: Run, face_models: ModelFiles, tmp_path: Path) -> None:
+    (tmp_path / "portraits").mkdir()
+    done = run("train", tmp_path / "portraits", "--out", tmp_path / "weights")
+    assert done.code in (1, 2)
+    refused(done, done.code, "portraits")
+    assert left(tmp_path) == ["portraits"]
+
+
+def test_doctor_prints_a_line_for_each_finding(run: Run) -> None:
+    done = run("doctor")
+    lines = done.out.splitlines()
+    assert all(line[:4] in ("ok  ", "BAD ") for line in lines)
+    assert done.code == int(any(line.startswith("BAD") for line in lines))
+    assert any("face models" in line for line in lines)
+
+
+def test_version_and_no_arguments(run: Run) -> None:
+    assert run("--version").out == f"fesnet {fesnet.__version__}\n"
+    shown = run()
+    assert "rethreshold" in shown.out + shown.err
+    wrong = run("sing")
+    assert wrong.code == 2
+    assert "No such command 'sing'" in wrong.err
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from fesnet.cli import main; sys.argv = ['fesnet', '--help']\n"
+        "try: main()\nexcept SystemExit as stop: assert not stop.code\n"
+        "sys.exit(', '.join(m for m in ('torch', 'numpy', 'cv2', 'av', 'onnxruntime') if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for command in ("spot", "rethreshold", "demo", "train", "models", "doctor"):
+        assert command in done.stdout

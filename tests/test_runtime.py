@@ -1,0 +1,94 @@
+"""The two runtimes: they agree, and damaged graphs are told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fesnet.errors import CheckpointError, MissingExtraError, UsageError
+from fesnet.intervals import IntervalRules, find_intervals
+from fesnet.runtime import OnnxRuntime, TorchRuntime, make_runtime, softmax
+from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights, sha256
+from small_network import TINY, line_scores, moving_crops
+
+
+@pytest.fixture(scope="module")
+def weights(tiny_weights: Path) -> Weights:
+    return load_weights(tiny_weights)
+
+
+def test_runtimes_agree_on_features_and_probabilities(weights: Weights) -> None:
+    onnx, torch = OnnxRuntime(weights), TorchRuntime(weights)
+    crops = moving_crops(TINY.window)
+    features = onnx.encode(crops)
+    assert features.shape == (TINY.window, 144, 4 * TINY.width)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, torch.encode(crops), atol=1e-3)
+    (p, strength), (torch_p, torch_strength) = onnx.decode(features), torch.decode(features)
+    assert p.shape == (TINY.window, 3)
+    assert strength.shape == (TINY.window,)
+    np.testing.assert_allclose(p.sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(p, torch_p, atol=1e-3)
+    np.testing.assert_allclose(strength, torch_strength, atol=1e-3)
+
+
+def test_runtimes_agree_on_logits_of_all_stages(weights: Weights) -> None:
+    onnx, torch = OnnxRuntime(weights), TorchRuntime(weights)
+    features = onnx.encode(moving_crops(TINY.window, seed=1))[None]
+    logits = onnx.decoder.run(["logits"], {"attended": features})[0]
+    assert logits.shape == (1 + TINY.stages, 1, TINY.window, 3)
+    expected = torch.network.decode(torch.torch.from_numpy(features))[0].detach().numpy()
+    np.testing.assert_allclose(logits, expected, atol=1e-3)
+
+
+def test_runtimes_agree_exactly_on_intervals(weights: Weights) -> None:
+    crops = moving_crops(90)
+    tracks = [line_scores(make_runtime(name, weights), crops) for name in ("onnx", "torch")]
+    peaks = tracks[0].scores.max(0)
+    rules = IntervalRules(  # between the scores' lows and highs, so that there is something to disagree on
+        macro_threshold=float(0.98 * peaks[0]),
+        micro_threshold=float(0.98 * peaks[1]),
+        macro_release=0.9,
+        exclusive=False,
+    )
+    one, other = (find_intervals(t.scores, t.times, rules, t.intensity) for t in tracks)
+    assert one
+    assert [(i.onset_s, i.offset_s, i.kind) for i in one] == [(i.onset_s, i.offset_s, i.kind) for i in other]
+
+
+def test_any_number_of_crops_at_once(weights: Weights) -> None:
+    runtime, crops = OnnxRuntime(weights), moving_crops(20)
+    singly = np.concatenate([runtime.encode(crop[None]) for crop in crops])
+    np.testing.assert_allclose(runtime.encode(crops), singly, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [ENCODE, DECODE])
+def test_a_corrupt_graph_is_refused(name: str, tiny_weights: Path, tmp_path: Path) -> None:
+    """Even if the config names the sum of the damaged file."""
+    folder = Path(shutil.copytree(tiny_weights, tmp_path / "copy"))
+    (folder / name).write_bytes((folder / name).read_bytes()[:1000])
+    values = json.loads((folder / CONFIG).read_text())
+    values["sha256"][name] = sha256(folder / name)
+    (folder / CONFIG).write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match=rf"expected an ONNX graph in .*{name}, but onnxruntime cannot read it"):
+        OnnxRuntime(load_weights(folder))
+
+
+def test_unknown_runtime(weights: Weights) -> None:
+    with pytest.raises(UsageError, match="expected runtime 'onnx' or 'torch', got 'abacus'"):
+        make_runtime("abacus", weights)
+
+
+def test_without_torch_the_extra_is_named(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"install fesnet\[train\]"):
+        make_runtime("torch", weights)
+
+
+def test_softmax_of_large_logits() -> None:
+    np.testing.assert_allclose(softmax(np.array([[1000.0, 0.0, 1000.0]])), [[0.5, 0, 0.5]], atol=1e-6)

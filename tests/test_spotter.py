@@ -1,0 +1,220 @@
+"""Spotting as a whole: equal by every way in, equal to the naive way, and never silent about what it cannot see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from fesnet.errors import CheckpointError, SourceError, UsageError
+from fesnet.faces import ModelFiles
+from fesnet.intervals import IntervalRules
+from fesnet.runtime import OnnxRuntime, softmax
+from fesnet.spotter import FaceLine, Spotter
+from fesnet.video import Frame, Source, open_source
+from fesnet.weights import load_weights
+from small_network import TINY, face_of, line_scores, make_network, moving_crops
+from video_files import cut, pictures, write_video
+
+RATE = Fraction(25)
+
+
+# --- one face's line: windows from cached features ---
+
+
+def naive_scores(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every window of crops through the whole network by itself, averaged with weights that fall at the edges."""
+    network, n = make_network(), len(crops)
+    edge = [min((i + 0.5) / TINY.window, 1 - (i + 0.5) / TINY.window) for i in range(TINY.window)]
+    weight = np.minimum(8 * np.array(edge), 1)
+    sums = np.zeros((n + TINY.window, 4))
+    starts = list(range(0, n - TINY.window + 1, TINY.stride))
+    starts.append(starts[-1] + TINY.stride if starts else 0)
+    for start in starts:
+        frames = np.minimum(np.arange(start, start + TINY.window), n - 1)  # the last window is filled up
+        with torch.inference_mode():
+            logits, strength = network(torch.from_numpy(crops[frames])[None])
+        rows = np.column_stack([softmax(logits[-1, 0].numpy())[:, 1:], strength[0].numpy()])
+        sums[start : start + TINY.window] += np.column_stack([rows, np.ones(TINY.window)]) * weight[:, None]
+    rows = sums[:n, :3] / sums[:n, 3:]
+    return rows[:, :2], rows[:, 2]
+
+
+@pytest.mark.parametrize("count", [1, 5, 16, 17, 43])
+def test_cached_windows_equal_the_naive_way(count: int, tiny_weights: Path) -> None:
+    crops = moving_crops(count)
+    found = line_scores(OnnxRuntime(load_weights(tiny_weights)), crops)
+    scores, strength = naive_scores(crops)
+    np.testing.assert_allclose(found.scores, scores, atol=1e-4)
+    np.testing.assert_allclose(found.intensity, strength, atol=1e-4)
+
+
+def test_segments_do_not_see_each_other(tiny_weights: Path) -> None:
+    runtime = OnnxRuntime(load_weights(tiny_weights))
+    first, second = moving_crops(25), moving_crops(30, seed=1)
+    together = line_scores(runtime, np.concatenate([first, second]), segment=lambda i: int(i >= 25))
+    np.testing.assert_allclose(together.scores[:25], line_scores(runtime, first).scores, atol=1e-5)
+    np.testing.assert_allclose(together.scores[25:], line_scores(runtime, second).scores, atol=1e-5)
+
+
+def test_a_face_that_was_away_is_unknown_between(tiny_weights: Path) -> None:
+    line = FaceLine(TINY, OnnxRuntime(load_weights(tiny_weights)))
+    for i, crop in enumerate(moving_crops(60)):
+        if not 20 <= i < 30:
+            line.push(face_of(crop, i, i / 30), 1 / 30)
+    line.finish()
+    unknown = np.isnan(line.track(0, 60, 30.0).scores).any(1)
+    assert np.flatnonzero(unknown).tolist() == list(range(20, 30))
+
+
+@pytest.mark.parametrize("fps", [12.5, 25.0, 29.97])
+def test_every_rate_lands_on_the_working_grid_without_holes(fps: float, tiny_weights: Path) -> None:
+    line = FaceLine(TINY, OnnxRuntime(load_weights(tiny_weights)))
+    for i, crop in enumerate(moving_crops(int(2 * fps))):
+        line.push(face_of(crop, i, i / fps), 1 / fps)
+    line.finish()
+    ticks = int((int(2 * fps) - 1) / fps * 30) + 1
+    assert np.isfinite(line.track(0, ticks, 30.0).scores).all()
+
+
+# --- whole videos ---
+
+
+@pytest.fixture(scope="module")
+def spotter(tiny_weights: Path, face_models: ModelFiles) -> Spotter:
+    return Spotter(tiny_weights)
+
+
+def test_equal_input_gives_equal_bytes(spotter: Spotter, face_video: Path) -> None:
+    first, second = (spotter.spot(face_video) for _ in range(2))
+    assert first.to_json() == second.to_json()
+    assert first.intervals
+    assert first.gaps == ()
+    assert first.source.sha256 is not None
+    assert first.provenance["weights"] == "tiny"
+    assert first.provenance["trained_on"] == "nothing"
+
+
+def test_array_folder_and_video_give_equal_scores(
+    spotter: Spotter, face_frames: list[np.ndarray], face_video: Path, tmp_path: Path
+) -> None:
+    for i, frame in enumerate(face_frames):
+        cv2.imwrite(str(tmp_path / f"img{i:03}.png"), np.ascontiguousarray(frame[:, :, ::-1]))
+    video = spotter.spot(face_video)
+    for other in (spotter.spot(np.stack(face_frames), rate=RATE), spotter.spot(tmp_path, rate=RATE)):
+        np.testing.assert_array_equal(other.faces[0].scores, video.faces[0].scores)
+        np.testing.assert_array_equal(other.frame_times, video.frame_times)
+        assert other.intervals == video.intervals
+
+
+def test_a_stream_run_to_its_end_is_spotting(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    source, stream = open_source(np.stack(face_frames), rate=RATE), spotter.stream()
+    seen = [stream.push(frame) for frame in source]
+    assert all(len(faces) == 1 for faces in seen)
+    assert stream.finish(source).to_json() == spotter.spot(np.stack(face_frames), rate=RATE).to_json()
+
+
+def test_progress_sees_every_frame(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    seen: list[int] = []
+
+    def progress(frame: Frame, source: Source) -> None:
+        assert source.width == 320
+        seen.append(frame.index)
+
+    spotter.spot(np.stack(face_frames[:6]), rate=RATE, progress=progress)
+    assert seen == list(range(6))
+
+
+def test_a_video_without_a_face_is_one_gap(spotter: Spotter) -> None:
+    found = spotter.spot(np.stack(pictures(30, 160, 120)), rate=RATE)
+    assert found.intervals == ()
+    assert found.faces == ()
+    (gap,) = found.gaps
+    assert (gap.start_frame, gap.stop_frame, gap.reason) == (0, 29, "no face in the video")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_very_short_videos_work(count: int, spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    found = spotter.spot(np.stack(face_frames[:count]), rate=RATE)
+    assert len(found.frame_times) == count
+    assert np.isfinite(found.faces[0].scores).all()
+    assert all(i.offset_frame < count for i in found.intervals)
+
+
+def test_a_lost_face_breaks_what_lies_around(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    frames = np.stack(face_frames)
+    frames[15:25] = 120
+    found = spotter.spot(frames, rate=RATE)
+    (gap,) = found.gaps
+    assert (gap.start_frame, gap.stop_frame) == (pytest.approx(15, abs=1), pytest.approx(24, abs=1))  # a tick's reach
+    assert found.intervals
+    for i in found.intervals:
+        assert i.offset_frame < gap.start_frame or i.onset_frame > gap.stop_frame
+
+
+def test_two_people_have_two_timelines(
+    tiny_weights: Path, face_models: ModelFiles, face_frames: list[np.ndarray]
+) -> None:
+    frames = np.stack([np.concatenate([f, np.ascontiguousarray(f[:, ::-1])], 1) for f in face_frames[:20]])
+    found = Spotter(tiny_weights, faces="all").spot(frames, rate=RATE)
+    assert [track.face for track in found.faces] == [0, 1]
+    assert {i.face for i in found.intervals} == {0, 1}
+
+
+def test_high_rates_are_thinned_and_told_in_source_frames(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    frames = np.repeat(np.stack(face_frames[:20]), 4, axis=0)
+    found = spotter.spot(frames, rate=100)
+    assert len(found.frame_times) == 80
+    assert len(found.faces[0].scores) == int(0.79 * 30) + 1
+    assert found.gaps == ()
+    assert max(i.offset_frame for i in found.intervals) > 60
+
+
+def test_a_slow_video_is_warned_of(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    found = spotter.spot(np.stack(face_frames[::4]), rate=8)
+    assert [w for w in found.warnings if "8.0 frames a second: too few for micro-expressions" in w]
+    assert not spotter.spot(np.stack(face_frames[:8]), rate=RATE).warnings
+
+
+def test_a_broken_video_is_used_up_to_the_break(
+    spotter: Spotter, face_frames: list[np.ndarray], tmp_path: Path
+) -> None:
+    path = cut(write_video(tmp_path / "cut.mkv", face_frames, codec="ffv1", pixels="bgr0"), 0.6)
+    found = spotter.spot(path)
+    assert 10 < len(found.frame_times) < 40
+    assert len(found.warnings) == 1
+
+
+def test_nothing_pushed_is_an_error(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    with pytest.raises(SourceError, match=r"expected frames from .*, got none"):
+        spotter.stream().finish(open_source(np.stack(face_frames), rate=RATE))
+
+
+def test_rules_given_or_from_the_weights(tiny_weights: Path) -> None:
+    assert Spotter(tiny_weights).rules.macro_threshold == 0.2
+    strict = IntervalRules(macro_threshold=0.9)
+    assert Spotter(tiny_weights, rules=strict).rules == strict
+
+
+def test_wrong_calls_are_told(tiny_weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected runtime 'onnx' or 'torch'"):
+        Spotter(tiny_weights, runtime="abacus")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="expected a weights folder"):
+        Spotter(tmp_path)
+    with pytest.raises((UsageError, CheckpointError)):
+        Spotter(tiny_weights, faces="some").stream()  # type: ignore[arg-type]
+
+
+def test_other_rules_on_stored_scores_equal_spotting_with_them(
+    tiny_weights: Path, spotter: Spotter, face_video: Path
+) -> None:
+    rules = replace(spotter.rules, macro_threshold=0.34, micro_threshold=0.34, exclusive=False)
+    assert (
+        spotter.spot(face_video).rethreshold(rules).intervals
+        == Spotter(tiny_weights, rules=rules).spot(face_video).intervals
+    )
