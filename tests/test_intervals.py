@@ -85,6 +85,15 @@ def test_hysteresis_holds_on_but_must_be_reached() -> None:
     assert spotted(track, replace(RULES, macro_release=1.0, micro_release=1.0)) == [("micro", 50, 60)]
 
 
+def test_a_threshold_of_one_kind_does_not_let_the_other_in() -> None:
+    track = scores(200, ("macro", 30, 90, 0.6))
+    strict = replace(RULES, macro_threshold=0.8, micro_threshold=0.4)
+    assert spotted(track, strict) == []
+    assert spotted(track, replace(strict, macro_threshold=0.6)) == [("macro", 30, 90)]
+    almost = scores(200, ("macro", 30, 90, 0.45))  # above the release, below the threshold
+    assert spotted(almost, replace(RULES, exclusive=False)) == []
+
+
 def test_duration_decides_where_the_score_leaves_no_doubt() -> None:
     long_micro, short_macro = scores(200, ("micro", 20, 80, 0.9)), scores(200, ("macro", 20, 28, 0.9))
     assert spotted(long_micro) == [("macro", 20, 80)]
@@ -114,6 +123,9 @@ def test_unknown_frames_break_intervals() -> None:
     track[60] = np.nan
     assert spotted(track) == [("macro", 20, 60), ("macro", 61, 100)]
     assert spotted(np.full((50, 2), np.nan)) == []
+    half = scores(200, ("macro", 20, 100, 0.9))
+    half[60, 1] = np.nan  # one score alone says nothing
+    assert spotted(half) == [("macro", 20, 60), ("macro", 61, 100)]
 
 
 def test_independent_kinds_let_a_micro_lie_in_a_macro() -> None:

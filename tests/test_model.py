@@ -62,6 +62,18 @@ def test_without_cascade_one_stage_follows_the_proposal(window: torch.Tensor) ->
     assert len(logits_of(replace(TINY, stages=4), window)) == 5
 
 
+def test_each_stage_refines_the_one_before(window: torch.Tensor) -> None:
+    """A stage whose answer is erased changes what follows it and nothing before it."""
+    network = make_network()
+    with torch.inference_mode():
+        before = network(window)[0]
+        network.mtam.stages[0].leave.weight.zero_()
+        after = network(window)[0]
+    change = (after - before).abs().amax((1, 2, 3))
+    assert change[0] == 0
+    assert (change[1:] > 1e-4).all()
+
+
 def test_without_attention_there_are_no_attention_parameters() -> None:
     assert any("attention" in name for name in make_network().state_dict())
     assert not any("attention" in name for name in make_network(replace(TINY, attention=False)).state_dict())
@@ -157,6 +169,16 @@ def test_unknown_frames_do_not_count() -> None:
         torch.testing.assert_close(found[name], value)
     nothing = frame_loss(logits[0], torch.full((2, 9), -1), LOSS)
     assert nothing == 0
+
+
+def test_the_proposal_is_not_smoothed() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(3, 2, 9, 3, generator=generator), torch.ones(2, 9, dtype=torch.long)
+    rough = logits.clone()
+    rough[0] *= 3
+    one, other = (clip_losses(x, torch.ones(2, 9), labels, torch.ones(2, 9), LOSS) for x in (logits, rough))
+    assert one["smooth"] == other["smooth"]
+    assert one["frame0"] != other["frame0"]
 
 
 def test_total_is_the_weighted_sum_of_its_terms() -> None:

@@ -61,6 +61,9 @@ def test_json_round_trip_is_byte_for_byte(tmp_path: Path) -> None:
     again = Spotting.from_json(path)
     assert again.to_json() == text
     assert again.intervals == found.intervals
+    np.testing.assert_array_equal(again.faces[0].scores, found.faces[0].scores)  # not only close: rules may lie between
+    np.testing.assert_array_equal(again.faces[0].intensity, found.faces[0].intensity)
+    np.testing.assert_array_equal(again.frame_times, found.frame_times)
     assert json.loads(text)["schema"] == "fesnet/1"
     assert set(json.loads(text)["intervals"][0]) == {
         *("face", "kind", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "score")

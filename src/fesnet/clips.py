@@ -104,11 +104,9 @@ class Stitcher:
         self.length += 1
         if self.length - self.done < self.window:
             return None
-        self.score(self.done, np.stack(self.buffer[-self.window :]))
-        final = self.take(self.stride)
-        keep = self.window - self.stride
-        self.buffer = self.buffer[-max(keep, 1) :] if keep else []
-        return final
+        self.score(self.done, np.stack(self.buffer))
+        self.buffer = self.buffer[self.stride :]
+        return self.take(self.stride)
 
     def finish(self) -> Scored | None:
         """The segment has ended: score what is left, the last features repeated to fill the last window."""

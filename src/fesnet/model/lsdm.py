@@ -91,7 +91,8 @@ class Lsdm(nn.Module):
         if self.beside:
             change = torch.cat([change, reference.expand(b, t, p, c)], -1)
         maps = change.reshape(b * t, self.side, self.side, -1).permute(0, 3, 1, 2)
-        return F.relu(self.pool(self.local(maps).flatten(1))).view(b, t, -1)
+        # Leaky: with a plain ReLU nearly all features had died after two thousand steps of training.
+        return F.leaky_relu(self.pool(self.local(maps).flatten(1)), 0.1).view(b, t, -1)
 
     def propose(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) and frame-wise proposals (B, T, K) as logits."""
