@@ -74,6 +74,11 @@ def test_impossible_intervals(arguments: tuple, message: str) -> None:
         Interval(*arguments)
 
 
+def test_intervals_sort_also_where_an_apex_is_unknown() -> None:
+    known, unknown, first = Interval(1, 5, "macro", 2), Interval(1, 5, "macro"), Interval(0, 9, "micro")
+    assert sorted([known, unknown, first]) == [first, unknown, known]
+
+
 def test_a_clear_macro_and_micro() -> None:
     track = scores(300, ("macro", 30, 90, 0.9), ("micro", 200, 210, 0.8))
     assert spotted(track) == [("macro", 30, 90), ("micro", 200, 210)]
@@ -116,6 +121,22 @@ def test_neighbours_merge_and_valleys_divide() -> None:
     dip[60:63, 0] = 0.35
     assert spotted(dip) == [("macro", 20, 60), ("macro", 60, 100)]
     assert spotted(dip, replace(RULES, valley=0.2)) == [("macro", 20, 100)]
+
+
+def test_neighbours_of_different_kinds_stay_apart() -> None:
+    track = scores(200, ("macro", 20, 80, 0.9), ("micro", 82, 92, 0.9))
+    assert spotted(track) == [("macro", 20, 80), ("micro", 82, 92)]
+
+
+def test_two_micros_never_merge_into_what_is_too_long_for_one() -> None:
+    track = scores(200, ("micro", 20, 30, 0.9), ("micro", 32, 42, 0.9))
+    assert spotted(track) == [("micro", 20, 30), ("micro", 32, 42)]
+    assert spotted(scores(200, ("micro", 20, 26, 0.9), ("micro", 28, 34, 0.9))) == [("micro", 20, 34)]
+
+
+def test_each_kind_ends_at_its_own_release() -> None:
+    track = scores(300, ("macro", 20, 220, 0.2), ("macro", 80, 130, 0.9))
+    assert spotted(track, replace(RULES, macro_threshold=0.8, micro_threshold=0.3)) == [("macro", 80, 130)]
 
 
 def test_unknown_frames_break_intervals() -> None:
@@ -170,6 +191,10 @@ def test_rules_refuse_nonsense() -> None:
         IntervalRules(micro_min_s=2.0)
     with pytest.raises(UsageError, match="merge_gap_s of 0 or more"):
         IntervalRules(merge_gap_s=-1)
+    with pytest.raises(UsageError, match="expected a finite number for merge_gap_s, got nan"):
+        IntervalRules(merge_gap_s=float("nan"))
+    with pytest.raises(UsageError, match="expected a finite number for macro_max_s, got inf"):
+        IntervalRules(macro_max_s=float("inf"))
     assert IntervalRules.from_dict(RULES.to_dict()) == RULES
 
 

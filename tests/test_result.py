@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,53 @@ def test_strange_values_are_refused_or_read(key: str, value: object, tmp_path: P
             Spotting.from_json(path)
 
 
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("working_rate",), 0),
+        (("warnings",), "abc"),
+        (("provenance",), None),
+        (("faces",), {}),
+        (("rules",), []),
+        (("frames",), 7),
+        (("intervals", 0, "kind"), "tiny"),
+        (("intervals", 0, "onset_frame"), 999),
+    ],
+)
+def test_impossible_values_are_refused(keys: tuple[str | int, ...], value: object, tmp_path: Path) -> None:
+    path, values = tmp_path / "r.json", json.loads(example().to_json())
+    inner = values
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    path.write_text(json.dumps(values))
+    with pytest.raises(ResultError, match="damaged"):
+        Spotting.from_json(path)
+
+
+def test_endless_nesting_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text("[" * 100_000)
+    with pytest.raises(ResultError, match="expected a result"):
+        Spotting.from_json(tmp_path / "r.json")
+
+
+def test_a_late_first_frame_keeps_its_time_and_so_does_a_long_pause(tmp_path: Path) -> None:
+    found = example()
+    times = np.concatenate([found.frame_times[45:], [9000.0]])
+    late = assemble(found.source, found.faces, times, RATE, found.rules, warnings=(), provenance={})
+    assert late.intervals[0].onset_frame == 15
+    assert late.intervals[0].onset_s == pytest.approx(2.0)
+    late.to_json(tmp_path / "r.json")
+    assert Spotting.from_json(tmp_path / "r.json").frame_times == pytest.approx(times)
+
+
+@pytest.mark.parametrize("times", [[0.0, 0.2, 0.1], [-0.1, 0.0, 0.1]])
+def test_times_that_fall_are_refused(times: list[float]) -> None:
+    found = example()
+    with pytest.raises(UsageError, match="expected frame times of 0 s or more that never fall"):
+        assemble(found.source, (), np.array(times), RATE, found.rules, warnings=(), provenance={})
+
+
 def test_no_face_at_all_is_one_gap() -> None:
     found = example()
     none = assemble(found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={})
@@ -149,6 +197,13 @@ def test_csv_has_the_promised_columns(tmp_path: Path) -> None:
         ("é & <face>.mp4", "micro", 200),
     ]
     assert float(rows[0]["duration_s"]) == pytest.approx(float(rows[0]["offset_s"]) - float(rows[0]["onset_s"]))
+
+
+def test_a_carriage_return_in_a_name_does_not_end_the_row(tmp_path: Path) -> None:
+    found = example()
+    WRITERS["csv"](replace(found, source=replace(found.source, name="a\rb.mp4")), tmp_path / "r.csv")
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as handle:
+        assert [row["video"] for row in csv.DictReader(handle)] == ["a\rb.mp4"] * 2
 
 
 def test_json_writer_writes_the_result(tmp_path: Path) -> None:

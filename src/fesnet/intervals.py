@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import total_ordering
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,7 +22,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Floats = NDArray[np.floating]
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class Interval:
     """Frames start .. stop - 1 of the source video's own axis (0-based, half-open), of one kind.
 
@@ -42,6 +44,13 @@ class Interval:
             raise TruthError(f"expected kind 'macro' or 'micro', got {self.kind!r}")
         if self.apex is not None and not self.start <= self.apex < self.stop:
             raise TruthError(f"expected an apex in {self.start}..{self.stop - 1}, got {self.apex}")
+
+    def __lt__(self, other: Interval) -> bool:
+        return self._key() < other._key()
+
+    def _key(self) -> tuple[int, int, str, int, float]:
+        """For sorting; an unknown apex (None) comes before all others."""
+        return self.start, self.stop, self.kind, -1 if self.apex is None else self.apex, self.score
 
     @classmethod
     def from_inclusive(
@@ -88,6 +97,9 @@ class IntervalRules:
     exclusive: bool = True  # softmax scores: at each moment one kind at most; False: a micro may lie in a macro
 
     def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not math.isfinite(value):
+                raise UsageError(f"expected a finite number for {name}, got {value}")
         for name in ("macro_threshold", "micro_threshold", "macro_release", "micro_release", "valley"):
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"expected {name} above 0 and up to 1, got {getattr(self, name)}")
@@ -179,13 +191,39 @@ class Stretch:
         """Macro and micro share one activity (softmax scores): first where, then which kind."""
         activity = self.scores.sum(1)
         low: Kind = min(KINDS, key=lambda k: self.rules.of(k, "threshold") * self.rules.of(k, "release"))
-        pieces = self.merge(self.divide(activity, self.hysteresis(activity, low), low))
+        pieces = self.divide(activity, self.hysteresis(activity, low), low)
         out = []
-        for a, b in pieces:
+        for piece in self.merge_kinds(pieces):
+            a, b = self.trim(activity, *piece)
             kind = self.kind_of(a, b)
             strong = activity[a:b].max() >= self.rules.of(kind, "threshold")
             out += self.made(activity, a, b, kind, strong and self.fits(a, b, kind))
         return out
+
+    def stronger(self, a: int, b: int) -> Kind:
+        """The kind with the larger summed score, whatever the duration."""
+        macro, micro = self.scores[a:b].sum(0)
+        return "macro" if macro >= micro else "micro"
+
+    def merge_kinds(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """As `merge`, but only neighbours of one kind, and never two micros into what is too long for one."""
+        out: list[tuple[int, int]] = []
+        for a, b in found:
+            near = bool(out) and 0 < (a - out[-1][1]) * self.step <= self.rules.merge_gap_s + 1e-9
+            kind = self.stronger(a, b)
+            short = near and (b - out[-1][0]) * self.step <= self.rules.of(kind, "max_s") + 1e-9
+            if short and self.stronger(*out[-1]) == kind:
+                out[-1] = (out[-1][0], b)
+            else:
+                out.append((a, b))
+        return out
+
+    def trim(self, activity: Floats, a: int, b: int) -> tuple[int, int]:
+        """Draw in the edges to the release of the piece's own kind (the run was found with the lower one)."""
+        kind = self.kind_of(a, b)
+        level = self.rules.of(kind, "threshold") * self.rules.of(kind, "release")
+        above = np.flatnonzero(activity[a:b] >= level)
+        return (a + int(above[0]), a + int(above[-1]) + 1) if len(above) else (a, b)
 
     def hysteresis(self, track: Floats, kind: Kind) -> list[tuple[int, int]]:
         """Runs that reach the threshold somewhere and stay above its release."""
@@ -224,8 +262,7 @@ class Stretch:
             return "macro"
         if seconds < self.rules.macro_min_s - 1e-9:
             return "micro"
-        macro, micro = self.scores[a:b].sum(0)
-        return "macro" if macro >= micro else "micro"
+        return self.stronger(a, b)
 
     def fits(self, a: int, b: int, kind: Kind) -> bool:
         seconds = (b - a) * self.step

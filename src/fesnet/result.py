@@ -3,7 +3,7 @@
 Everything but two arrays is plain JSON. The arrays are packed so that an hour takes well under a megabyte, in a way
 that any language can read: base64 of zlib of little-endian integers.
 
-- `frame_times_us`: uint32, microseconds from each source frame to the next, the first being 0 (the first frame's time);
+- `frame_times_us`: uint64, microseconds from each source frame to the next, the first being the first frame's own time;
 - `faces[].scores`: uint16, (T, 3) row by row: macro and micro score (1 is 65534), intensity (1 is 16384, at most 3.99);
   65535 stands for unknown. T ticks at `working_rate`, tick k at k / working_rate seconds.
 """
@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._files import write_whole
-from fesnet.errors import FesnetError, ResultError
+from fesnet.errors import FesnetError, ResultError, UsageError
 from fesnet.intervals import (
+    KINDS,
     IntervalRules,
     Kind,
     find_intervals,
@@ -134,7 +135,7 @@ class Spotting:
         """Read a result. Raises ResultError for what is no result, is damaged, or of another schema."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ResultError(f"expected a result of `fesnet spot --out` in {path}, but {error}") from error
         schema = values.get("schema") if isinstance(values, dict) else None
         if schema != SCHEMA:
@@ -146,9 +147,9 @@ class Spotting:
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Spotting:
+        """From parsed JSON. Raises an error of Python's own, or UsageError, for values that make no result."""
+        check_values(values)
         rate = float(values["working_rate"])
-        if not rate > 0:
-            raise ValueError(f"working_rate {rate}")
         return cls(
             source=SourceInfo(**values["source"]),
             faces=tuple(unpack_track(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]),
@@ -160,6 +161,22 @@ class Spotting:
             rules=IntervalRules.from_dict(values["rules"]),
             provenance=values["provenance"],
         )
+
+
+def check_values(values: dict[str, Any]) -> None:
+    """Raises ValueError or TypeError for values of a result file that JSON allows and a result does not."""
+    if not 0 < float(values["working_rate"]) < float("inf"):
+        raise ValueError(f"working_rate {values['working_rate']}")
+    for name, wanted in {"warnings": list, "provenance": dict, "faces": list, "rules": dict}.items():
+        if not isinstance(values[name], wanted):
+            raise TypeError(f"{name} {values[name]!r}")
+    frames = int(values["frames"])
+    if frames != len(unpack_times(values["frame_times_us"])):
+        raise ValueError(f"{frames} frames")
+    for i in values["intervals"]:
+        onset, apex, offset = i["onset_frame"], i["apex_frame"], i["offset_frame"]
+        if i["kind"] not in KINDS or not 0 <= onset <= apex <= offset < frames:
+            raise ValueError(f"interval {i}")
 
 
 def assemble(
@@ -174,6 +191,8 @@ def assemble(
 ) -> Spotting:
     """A result from scores. They are quantised first, as the JSON form keeps them, so that making the intervals
     anew from a stored result gives exactly the same ones."""
+    if np.any(np.diff(frame_times, prepend=0.0) < 0):
+        raise UsageError("expected frame times of 0 s or more that never fall, got others; give frames in order")
     times = unpack_times(pack_times(frame_times))
     faces = tuple(unpack_track(t.face, len(t.times), pack_track(t), working_rate) for t in tracks)
     return Spotting(
@@ -227,7 +246,8 @@ def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: f
             stop = int(np.searchsorted(frame_times, track.times[b - 1] + half)) - 1
             if first <= stop:  # else the alignment began anew between two frames, and no frame is without a face
                 seconds = (float(frame_times[first]), float(frame_times[stop]))
-                out.append(Gap(track.face, *seconds, first, stop, "no face"))
+                reason = "no face" if b - a > 1 else "the face was found anew"
+                out.append(Gap(track.face, *seconds, first, stop, reason))
     return tuple(sorted(out))
 
 
@@ -241,11 +261,11 @@ def unpack(text: str, dtype: str) -> NDArray[Any]:
 
 def pack_times(times: Floats) -> str:
     ticks = np.rint(np.asarray(times, np.float64) * 1e6).astype(np.int64)
-    return pack(np.diff(ticks, prepend=ticks[:1]).astype("<u4"))
+    return pack(np.diff(ticks, prepend=0).astype("<u8"))
 
 
 def unpack_times(text: str) -> Floats:
-    return np.cumsum(unpack(text, "<u4").astype(np.int64)) / 1e6
+    return np.cumsum(unpack(text, "<u8").astype(np.int64)) / 1e6
 
 
 def pack_track(track: FaceTrack) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fesnet._version import __version__
 from fesnet.clips import Grid, Sampler, Scored, Stitcher
-from fesnet.errors import SourceError
+from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import Face, FaceTracker, model_files
 from fesnet.intervals import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
@@ -51,7 +51,7 @@ class Spotter:
     ) -> None:
         self.weights: Weights = load_weights(weights)
         self.runtime: Runtime = make_runtime(runtime, self.weights, threads)
-        self.rules = rules or IntervalRules.from_dict(self.weights.rules)
+        self.rules = rules or recommended_rules(self.weights)
         self.faces: Literal["largest", "all"] = faces
 
     def spot(
@@ -94,6 +94,14 @@ class Spotter:
         }
 
 
+def recommended_rules(weights: Weights) -> IntervalRules:
+    """The rules that the weights bring. Raises CheckpointError where they are not understood."""
+    try:
+        return IntervalRules.from_dict(weights.rules)
+    except UsageError as error:
+        raise CheckpointError(f"expected interval rules in the config of {weights.folder}, but {error}") from error
+
+
 @dataclass
 class Crop:
     """A face that waits to be encoded."""
@@ -115,6 +123,7 @@ class FaceLine:
         self.waiting: list[Crop] = []
         self.parts: list[Scored] = []
         self.inside = False
+        self.last = -9  # the last tick that was scored
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
@@ -133,8 +142,11 @@ class FaceLine:
                 self.segment = crop.segment
             for tick, value in self.grid.push(crop.time, attended):
                 if not self.inside:
+                    if tick == self.last + 1:
+                        continue  # a segment right after another: one unknown tick keeps intervals from crossing
                     self.stitcher.clear(tick)
                     self.inside = True
+                self.last = tick
                 self.keep(self.stitcher.push(value))
         self.waiting.clear()
 

@@ -27,7 +27,9 @@ COLUMNS = (
 def write_csv(spotting: Spotting, path: Path) -> None:
     """Write `path`, whole or not at all. Frames are 0-based and inclusive; duration is offset minus onset."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    # Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row there.
+    awkward = "\r" in spotting.source.name
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if awkward else csv.QUOTE_MINIMAL)
     table.writerow(COLUMNS)
     for i in spotting.intervals:
         times = [f"{t:.6f}" for t in (i.onset_s, i.apex_s, i.offset_s)]
