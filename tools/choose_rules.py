@@ -82,7 +82,7 @@ def main() -> None:
     puppets, _ = read_puppets(given.portraits)
     weights = load_weights(given.weights)
     runtime, config = OnnxRuntime(weights), weights.config
-    people = [p for seed in (1, 2) for p in score_people(puppets[VALIDATION], runtime, config, seed)]
+    people = [p for seed in (1,) for p in score_people(puppets[VALIDATION], runtime, config, seed)]
     best, best_rules = -1.0, IntervalRules()
     for macro, micro, release in itertools.product(GRID, GRID, (0.4, 0.6, 0.8)):
         rules = replace(
@@ -93,7 +93,7 @@ def main() -> None:
         if value > best:
             best, best_rules = value, rules
     print("chosen on validation people:", json.dumps(best_rules.to_dict()))
-    held = [p for seed in (3, 4) for p in score_people(puppets[TEST], runtime, config, seed)]
+    held = [p for seed in (3,) for p in score_people(puppets[TEST], runtime, config, seed)]
     for name, part in (("validation", people), ("test", held)):
         for kind, counts in measure(part, best_rules).items():
             alarms = false_alarms_a_minute(counts, SECONDS * len(part))

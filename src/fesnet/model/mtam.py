@@ -54,13 +54,14 @@ class Mtam(nn.Module):
 
     def __init__(self, config: FesNetConfig) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(config.features)
+        # Feature by feature: the faint ones tell of expressions, the strong ones of head turns and blinks.
+        self.norm = nn.BatchNorm1d(config.features)
         self.stages = nn.ModuleList(Stage(config) for _ in range(config.stages if config.cascade else 1))
         self.intensity = nn.Conv1d(config.hidden, 1, 1) if config.intensity else None
 
     def forward(self, features: Tensor, proposal: Tensor) -> tuple[list[Tensor], Tensor]:
         """(B, T, D), (B, T, K) logits -> logits of each stage (B, T, K), and intensity (B, T)."""
-        x = self.norm(features).transpose(1, 2)
+        x = self.norm(features.transpose(1, 2))
         logits, refined = proposal.transpose(1, 2), []
         hidden = x
         for stage in self.stages:
