@@ -244,6 +244,7 @@ def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: f
             half = 0.5 / working_rate
             first = int(np.searchsorted(frame_times, track.times[a] - half))
             stop = int(np.searchsorted(frame_times, track.times[b - 1] + half)) - 1
+            stop = last if b == len(known) else stop  # the last frame may lie after the last tick
             if first <= stop:  # else the alignment began anew between two frames, and no frame is without a face
                 seconds = (float(frame_times[first]), float(frame_times[stop]))
                 reason = "no face" if b - a > 1 else "the face was found anew"
