@@ -1,6 +1,6 @@
 """What spotting returns, and its JSON form (schema "fesnet/1").
 
-Everything but two arrays is plain JSON. The arrays are packed so that an hour takes well under a megabyte, in a way
+Everything but two arrays is plain JSON. The arrays are packed so that an hour takes a few megabytes at most, in a way
 that any language can read: base64 of zlib of little-endian integers.
 
 - `frame_times_us`: uint64, microseconds from each source frame to the next, the first being the first frame's own time;

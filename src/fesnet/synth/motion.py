@@ -2,7 +2,7 @@
 
 A `Script` holds, for each frame at the working rate, the weights of all facial motions, head pose, gaze and the residue
 of alignment, beside the truth: which frames belong to a macro- or micro-expression. Everything here is numpy and
-follows from the seed alone. All numbers are our choice; they were set from FIELD.md-like facts of the task (durations,
+follows from the seed alone. All numbers are our choice; they were set from what is known of the task (durations,
 faint micro-expressions) and from the measured tremble of the face stage.
 """
 
