@@ -16,8 +16,19 @@ from fesnet.spotter import FaceLine
 from fesnet.weights import PRESETS, FesNetConfig
 
 TINY = replace(
-    PRESETS["default"], width=4, heads=2, features=16, hidden=16, window=16, stride=8, stages=2, blocks=1, motions=0
+    PRESETS["default"],
+    width=4,
+    heads=2,
+    features=16,
+    hidden=16,
+    window=16,
+    stride=8,
+    stages=2,
+    blocks=1,
+    motions=0,
+    shape=0,
 )
+SHAPED = replace(TINY, shape=128, shape_features=8)
 
 
 def make_network(config: FesNetConfig = TINY) -> FesNet:

@@ -129,7 +129,7 @@ def test_the_paper_preset_has_every_mechanism_and_no_extension() -> None:
     paper = PRESETS["paper"]
     assert paper.attention and paper.discrepancy and paper.cascade and paper.multi_scale
     assert paper.reference == "first"
-    assert not (paper.reference_beside or paper.intensity or paper.motions)
+    assert not (paper.reference_beside or paper.intensity or paper.motions or paper.shape)
 
 
 # --- loss ---

@@ -12,22 +12,43 @@ import pytest
 import torch
 
 from fesnet.errors import CheckpointError, UsageError
+from fesnet.faces import SHAPE
 from fesnet.losses import LossConfig, clip_losses
 from fesnet.model.network import FesNet
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.batches import TARGETS, clip_batch
 from fesnet.synth.crops import Stage
-from fesnet.synth.motion import SynthConfig
+from fesnet.synth.motion import SynthConfig, write_script
 from fesnet.synth.puppet import Puppet, make_puppet
-from fesnet.training import STATE, TrainConfig, Trainer, draw, read_config, train_from_portraits
+from fesnet.synth.shapes import mirrored_shapes, seen_shapes
+from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
+from fesnet.training.loop import STATE, draw, fitting
+from fesnet.training.windows import Shard, ShardMaker, Windows, make_shards
 from fesnet.weights import PRESETS
 
 TINY = replace(
     PRESETS["default"], crop_size=32, width=4, heads=2, features=16, hidden=16, window=24, stride=8, stages=2, blocks=1
 )
 QUICK = TrainConfig(
-    pair_steps=2, pair_groups=2, pair_frames=2, clip_steps=3, clips=2, workers=0, warmup=1, save_every=2, bf16=False
+    pair_steps=2,
+    pair_groups=2,
+    pair_frames=2,
+    shards=2,
+    head_steps=3,
+    windows=3,
+    clip_steps=2,
+    clips=2,
+    workers=0,
+    warmup=1,
+    save_every=2,
+    bf16=False,
 )
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SCRIPTS": 2, "SECONDS": 2, "LEAD": 0.2, "STARTS": 2}.items():
+        monkeypatch.setattr(windows, name, value)
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +71,19 @@ def trainer(puppets: list[Puppet], folder: Path, config: TrainConfig = QUICK) ->
     return Trainer(FesNet(TINY), puppets, config, folder)
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(puppets: list[Puppet], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ends", "saved"), [(3, 2), (5, 4), (7, 6)])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    puppets: list[Puppet], tmp_path: Path, ends: int, saved: int
+) -> None:
+    """Whether it ends among pairs, windows or clips; a run saves every second step."""
     whole = trainer(puppets, tmp_path / "whole")
     list(whole.run())
     first = trainer(puppets, tmp_path / "parts")
-    list(islice(first.run(), 4))  # the process ends here; the last saved state is that of step 2
+    list(islice(first.run(), ends))  # the process ends here
     second = trainer(puppets, tmp_path / "parts")
     assert second.resume()
-    assert second.step == 2
-    assert len(list(second.run())) == 3
+    assert second.step == saved
+    assert len(list(second.run())) == QUICK.steps - saved
     for (name, a), b in zip(whole.network.state_dict().items(), second.network.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
 
@@ -82,7 +107,7 @@ def test_one_clip_can_be_learnt_by_heart(puppets: list[Puppet]) -> None:
     network = FesNet(replace(TINY, dropout=0.0)).train()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(150):
-        stages, strength = network.decode(network.encode_grey(batch.crops[0])[None])
+        stages, strength = network.decode(network.join(network.encode_grey(batch.crops[0])[None], batch.shapes))
         loss = clip_losses(stages, strength, batch.labels, batch.intensity, LossConfig(smooth=0.0))["total"]
         optimizer.zero_grad()
         loss.backward()
@@ -119,3 +144,65 @@ def test_wrong_calls_are_refused(tmp_path: Path) -> None:
 
 def test_motion_targets_match_the_preset() -> None:
     assert PRESETS["default"].motions == TARGETS
+
+
+def test_the_paper_preset_learns_from_clips_alone() -> None:
+    config = fitting(TrainConfig(pair_steps=5, head_steps=7), PRESETS["paper"])
+    assert (config.pair_steps, config.head_steps, config.clip_steps) == (0, 0, 7)
+    with pytest.raises(UsageError, match="motion head"):
+        Trainer(FesNet(PRESETS["paper"]), [None], QUICK, Path())  # type: ignore[list-item]
+
+
+# --- windows of a frozen LSDM ---
+
+
+def test_shards_are_made_once_and_follow_from_seed_and_index(puppets: list[Puppet], tmp_path: Path) -> None:
+    network = FesNet(TINY).eval()
+    first = make_shards(network, puppets, QUICK, tmp_path)
+    (tmp_path / "00001.npz").unlink()
+    kept = (tmp_path / "00000.npz").stat().st_mtime_ns
+    again = make_shards(network, puppets, QUICK, tmp_path)
+    assert (tmp_path / "00000.npz").stat().st_mtime_ns == kept
+    for a, b in zip(first, again, strict=True):
+        for name in Shard.__dataclass_fields__:
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    assert (first[0].pixels != first[1].pixels).any()
+
+
+def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) -> None:
+    """Features, shapes and labels of a window belong to the same frames of the same performance."""
+    network = FesNet(TINY).eval()
+    maker = ShardMaker(network, puppets, SynthConfig(), seed=3)
+    made = [maker.make(i) for i in range(3)]
+    held = Windows(made)
+    n = windows.SCRIPTS * windows.STARTS
+    assert len(held) == 3 * n
+    batch = held.batch(torch.arange(3 * n), torch.ones(3 * n, dtype=torch.long))
+    for k in range(3 * n):
+        shard, at = made[k // n], k % n
+        frames = np.minimum(np.arange(TINY.window), shard.last[at]) + shard.start[at]
+        np.testing.assert_array_equal(batch.shapes[k].numpy(), shard.shapes[shard.script[at], 1, frames].astype("f4"))
+        assert (batch.labels[k, shard.last[at] + 1 :] == -1).all()
+        assert (batch.labels[k, : shard.last[at] + 1] >= 0).all()
+
+
+def test_blind_windows_lack_pixels_or_shapes_but_never_both(puppets: list[Puppet]) -> None:
+    held = Windows([ShardMaker(FesNet(TINY).eval(), puppets, SynthConfig(), seed=3).make(0)])
+    batch = held.draw(np.random.default_rng(0), 200, 0.3)
+    no_pixels, no_shapes = ((x == 0).all(2).all(1) for x in (batch.pixels, batch.shapes))
+    assert 30 < no_pixels.sum() < 90
+    assert 30 < no_shapes.sum() < 90
+    assert not (no_pixels & no_shapes).any()
+
+
+def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:
+    """What the landmark model sees moves when the face does, and mirrors with it."""
+    rng = np.random.default_rng(0)
+    lively = write_script(rng, 60, SynthConfig(quiet_share=0.0, macro_per_minute=60), lead=30)
+    still = replace(lively, weights=0 * lively.weights, smile=0 * lively.smile)
+    points = puppets[0].points[:468]
+    moving, resting = (seen_shapes(s, points, None, np.random.default_rng(1)) for s in (lively, still))
+    assert moving.shape == (60, SHAPE)
+    assert moving.std(0).max() > 2 * resting.std(0).max()
+    np.testing.assert_allclose(mirrored_shapes(mirrored_shapes(moving)), moving)
+    assert np.abs(mirrored_shapes(moving) - moving).max() > 0.1

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fesnet._version import __version__
 from fesnet.clips import Grid, Sampler, Scored, Stitcher
 from fesnet.errors import CheckpointError, SourceError, UsageError
-from fesnet.faces import Face, FaceTracker, model_files
+from fesnet.faces import Face, FaceTracker, face_shape, model_files
 from fesnet.intervals import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
@@ -110,13 +110,14 @@ class Crop:
     spacing: float
     segment: int
     crop: NDArray[np.uint8]
+    landmarks: Floats
 
 
 class FaceLine:
     """One face's way through the network: grid, windows, and the scores that are final."""
 
     def __init__(self, config: FesNetConfig, runtime: Runtime) -> None:
-        self.runtime = runtime
+        self.config, self.runtime = config, runtime
         self.grid = Grid(config.working_rate)
         self.stitcher = Stitcher(config.window, config.stride, runtime.decode)
         self.segment: int | None = None
@@ -127,7 +128,7 @@ class FaceLine:
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
-        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop))
+        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop, face.landmarks))
         if len(self.waiting) >= ENCODE_BATCH:
             self.encode()
 
@@ -136,6 +137,9 @@ class FaceLine:
         if not self.waiting:
             return
         features = self.runtime.encode(np.stack([c.crop for c in self.waiting]))
+        if self.config.shape:
+            shapes = face_shape(np.stack([c.landmarks for c in self.waiting]))
+            features = np.concatenate([features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1)
         for crop, attended in zip(self.waiting, features, strict=True):
             if crop.segment != self.segment or not self.grid.continues(crop.time, crop.spacing):
                 self.end_segment()

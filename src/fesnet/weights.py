@@ -43,6 +43,8 @@ class FesNetConfig:
     reference_beside: bool = False  # extension: the reference's own features beside the difference
     intensity: bool = False  # extension: a second output, the strength of the expression (for the apex)
     motions: int = 0  # extension: outputs of the auxiliary motion head that pairs of frames train
+    shape: int = 0  # extension: numbers of `fesnet.faces.shape` beside each frame's pixels; 0: pixels alone
+    shape_features: int = 64  # features that the shape's discrepancy adds to a frame's, where there is a shape
 
     def __post_init__(self) -> None:
         if self.reference not in ("first", "neutral"):
@@ -54,8 +56,15 @@ class FesNetConfig:
             raise UsageError(f"expected a crop size divisible by 8, got {self.crop_size}")
         if not self.branches or self.hidden % len(self.branches) or (4 * self.width) % self.heads:
             raise UsageError("expected hidden to divide by the number of branches and 4 * width by heads")
+        if self.shape % (4 * self.width):
+            raise UsageError(f"expected shape to divide by 4 * width ({4 * self.width}), got {self.shape}")
         if not 0 < self.stride <= self.window:
             raise UsageError(f"expected a stride of 1 to {self.window} frames (the window), got {self.stride}")
+
+    @property
+    def frame_features(self) -> int:
+        """D, what MTAM gets of each frame: features of the pixels, then those of the shape."""
+        return self.features + (self.shape_features if self.shape else 0)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FesNetConfig:
@@ -80,7 +89,7 @@ class FesNetConfig:
 
 PRESETS = {
     "paper": FesNetConfig(),
-    "default": replace(FesNetConfig(), reference_beside=True, intensity=True, motions=60),
+    "default": replace(FesNetConfig(), reference_beside=True, intensity=True, motions=60, shape=128),
 }
 
 

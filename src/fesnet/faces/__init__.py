@@ -4,10 +4,12 @@ from fesnet.faces.align import CANONICAL_STABLE, STABLE, fit_similarity
 from fesnet.faces.detect import BlazeFaceDetector, Detection, FaceDetector
 from fesnet.faces.landmarks import FaceMesh
 from fesnet.faces.models import ModelFiles, ensure_models, import_models, model_files
+from fesnet.faces.shape import SHAPE, face_shape
 from fesnet.faces.track import Face, FaceTracker
 
 __all__ = [
     "CANONICAL_STABLE",
+    "SHAPE",
     "STABLE",
     "BlazeFaceDetector",
     "Detection",
@@ -17,6 +19,7 @@ __all__ = [
     "FaceTracker",
     "ModelFiles",
     "ensure_models",
+    "face_shape",
     "fit_similarity",
     "import_models",
     "model_files",

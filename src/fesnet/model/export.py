@@ -47,6 +47,8 @@ def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
     crops = torch.from_numpy(rng.integers(0, 256, (3, c.crop_size, c.crop_size, 3), np.uint8))
     with torch.inference_mode():
         one = network.encode(crops)
+        if c.shape:
+            one = network.join(one, torch.randn(3, c.shape))
     window = one[torch.arange(c.window) % 3][None] + 0.1 * torch.randn(1, c.window, *one.shape[1:])
     write(Encode(network).eval(), (crops,), encode, ["crops"], ["attended"], {"crops": {0: "N"}, "attended": {0: "N"}})
     names = {"attended": {0: "B"}, "logits": {1: "B"}, "intensity": {0: "B"}}

@@ -73,7 +73,8 @@ class Lsdm(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.pool = nn.Linear(c * small * small, config.features)  # keeps where in the face it moved
-        self.proposal = nn.Linear(config.features, 3)
+        self.shape = nn.Linear(config.shape, config.shape_features) if config.shape else None
+        self.proposal = nn.Linear(config.frame_features, 3)
         self.motion = nn.Linear(config.features, config.motions) if config.motions else None
 
     def static(self, grey: Tensor) -> Tensor:
@@ -85,7 +86,27 @@ class Lsdm(nn.Module):
         return attended
 
     def vectors(self, attended: Tensor, reference: Tensor) -> Tensor:
-        """Frames (B, T, P, C) against references (B, 1 or T, P, C) -> (B, T, D), what changed."""
+        """Frames (B, T, P, C) against references (B, 1 or T, P, C) -> (B, T, D), what changed.
+
+        The rows of shapes that `FesNet.join` put behind the positions of the pixels become features of their own.
+        """
+        places = self.side**2
+        seen = self.pixels(attended[:, :, :places], reference[:, :, :places])
+        if self.shape is None:
+            return seen
+        shape = attended[:, :, places:].flatten(2)
+        if self.discrepancy:
+            shape = shape - reference[:, :, places:].flatten(2)
+        return torch.cat([seen, self.outline(shape)], -1)
+
+    def outline(self, change: Tensor) -> Tensor:
+        """The part of `vectors` that shapes give: their change (B, T, config.shape) -> (B, T, shape_features)."""
+        if self.shape is None:
+            raise ValueError("expected a config with shape > 0, got 0; this network sees pixels alone")
+        return F.leaky_relu(self.shape(change), 0.1)
+
+    def pixels(self, attended: Tensor, reference: Tensor) -> Tensor:
+        """The part of `vectors` that pixels give: positions (B, T, P, C) and (B, 1 or T, P, C) -> (B, T, features)."""
         b, t, p, c = attended.shape
         change = attended - reference if self.discrepancy else attended
         if self.beside:
@@ -94,14 +115,9 @@ class Lsdm(nn.Module):
         # Leaky: with a plain ReLU nearly all features had died after two thousand steps of training.
         return F.leaky_relu(self.pool(self.local(maps).flatten(1)), 0.1).view(b, t, -1)
 
-    def propose(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Frame features (B, T, D) and frame-wise proposals (B, T, K) as logits."""
-        features = self.vectors(attended, reference)
-        return features, self.proposal(features)
-
     def motions(self, attended: Tensor, reference: Tensor) -> Tensor:
         """Motion of each frame against its reference, (B, T, M), 4 crop pixels being 1 (extension; trains LSDM)."""
         if self.motion is None:
             raise ValueError("expected a config with motions > 0, got 0; pairs train the motion head")
-        out: Tensor = self.motion(self.vectors(attended, reference))
+        out: Tensor = self.motion(self.pixels(attended, reference))
         return out

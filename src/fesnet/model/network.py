@@ -2,6 +2,7 @@
 
     B clips        T frames of a window     H W pixels or feature positions
     N frames       P = H * W positions      C channels of a position     D features of a frame
+                   (and rows of the face's shape, where the config has them: `FesNet.join`)
     K classes (0 neutral, 1 macro, 2 micro)                              S stages (proposal first)
 
 The paper (Zhang et al. 2024) fixes the mechanisms: residual convolution, multi-head attention over the positions of a
@@ -40,6 +41,11 @@ class FesNet(nn.Module):
         features: Tensor = self.lsdm.static(grey)
         return features
 
+    def join(self, attended: Tensor, shapes: Tensor) -> Tensor:
+        """Attended features (..., P, C) and shapes (..., config.shape) -> one array: shapes fill rows behind."""
+        rows = shapes.reshape(*shapes.shape[:-1], -1, attended.shape[-1])
+        return torch.cat([attended, rows.to(attended.dtype)], -2)
+
     def decode(self, attended: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, P, C) -> logits (S, B, T, K), proposal first, and intensity (B, T).
 
@@ -55,12 +61,21 @@ class FesNet(nn.Module):
 
     def pass_with(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """One pass with a given reference (B, 1, P, C)."""
-        features, proposal = self.lsdm.propose(attended, reference)
+        return self.score(self.lsdm.vectors(attended, reference))
+
+    def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Frame features (B, T, D) -> as `decode`."""
+        proposal = self.lsdm.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole windows at once: (B, T, H, W, 3) uint8 -> as `decode`."""
+    def forward(self, crops: Tensor, shapes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Whole windows at once: (B, T, H, W, 3) uint8 and, where the config has them, shapes (B, T, config.shape)."""
         b, t = crops.shape[:2]
         attended = self.encode(crops.flatten(0, 1))
-        return self.decode(attended.view(b, t, *attended.shape[1:]))
+        attended = attended.view(b, t, *attended.shape[1:])
+        if self.config.shape:
+            if shapes is None:
+                raise ValueError(f"expected shapes (B, T, {self.config.shape}) beside the crops, got none")
+            attended = self.join(attended, shapes)
+        return self.decode(attended)

@@ -13,6 +13,7 @@ from fesnet.synth.basis import motion_basis
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
 from fesnet.synth.motion import EXPRESSIONS, ONE_SIDED, SPEECH, Floats, SynthConfig, log_uniform, write_script
+from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 
 POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
 TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
@@ -28,9 +29,11 @@ class PairBatch:
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """B clips of T frames: crops (B, T, 1, S, S), labels (B, T) 0 1 2, intensity (B, T) in full macros."""
+    """B clips of T frames: crops (B, T, 1, S, S), shapes (B, T, SHAPE), labels (B, T) 0 1 2, intensity (B, T) in full
+    macros."""
 
     crops: Tensor
+    shapes: Tensor
     labels: Tensor
     intensity: Tensor
 
@@ -124,26 +127,20 @@ def clip_batch(
     crops = film(stage.render(batch, size, Look.draw(rng, len(who), stage.device)), batch.pose, rng)
     labels = np.stack([s.labels() for s in scripts])
     strength = np.stack([s.intensity for s in scripts])
-    crops, labels, strength = frozen_tail(crops, labels, strength, rng)
-    return ClipBatch(
-        mirrored(crops, rng.random(len(who)) < 0.5),
-        torch.as_tensor(labels, device=stage.device),
-        torch.as_tensor(strength, device=stage.device),
-    )
-
-
-def frozen_tail(
-    crops: Tensor, labels: NDArray[np.int64], strength: Floats, rng: np.random.Generator
-) -> tuple[Tensor, NDArray[np.int64], Floats]:
-    """In some clips the last frame repeats to the end, as windows over the end of a video are filled up.
-
-    The repeated frames keep their labels only in the loss's eyes: they are marked -1 and do not count.
-    """
-    frames = labels.shape[1]
-    labels, crops = labels.copy(), crops.clone()
-    for b in range(len(labels)):
+    people = [(stage.points[w, :468], stage.smile[w] if stage.has_smile[w] else None) for w in who]
+    shapes = np.stack([seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)])
+    for b in range(len(who)):
         if rng.random() < 0.15:
-            last = int(rng.integers(frames // 6, frames - 1))
-            crops[b, last + 1 :] = crops[b, last]
-            labels[b, last + 1 :] = -1
-    return crops, labels, strength
+            freeze(int(rng.integers(frames // 6, frames - 1)), crops[b], shapes[b], labels[b])
+    flipped = rng.random(len(who)) < 0.5
+    shapes = np.where(flipped[:, None, None], mirrored_shapes(shapes), shapes)
+    rest = (torch.as_tensor(values, device=stage.device) for values in (shapes, labels, strength))
+    return ClipBatch(mirrored(crops, flipped), *rest)
+
+
+def freeze(last: int, crops: Tensor, shapes: Floats, labels: NDArray[np.int64]) -> None:
+    """Repeat frame `last` of a clip to its end, as windows over the end of a video are filled up; those frames do not
+    count (label -1)."""
+    crops[last + 1 :] = crops[last].clone()
+    shapes[last + 1 :] = shapes[last]
+    labels[last + 1 :] = -1

@@ -61,7 +61,7 @@ EXPRESSIONS: dict[str, Weights] = {
 }
 ONE_SIDED = 0.22  # share of events shown on one side of the face only (where the motion has sides)
 SPEECH: tuple[tuple[str, float], ...] = (
-    ("jawOpen", 0.28),
+    ("jawOpen", 0.35),
     ("mouthFunnel", 0.5),
     ("mouthPucker", 0.55),
     ("mouthStretch", 0.45),
@@ -83,10 +83,10 @@ class SynthConfig:
     macro_seconds: tuple[float, float] = (0.5, 5.0)  # log-uniform; field: 0.5-4 s, with a tail of held ones
     micro_seconds: tuple[float, float] = (0.13, 0.5)  # field: at most 0.5 s; under 4 frames nothing can be labelled
     macro_amplitude: tuple[float, float] = (0.25, 1.2)  # log-uniform; 1 is a full expression
-    micro_amplitude: tuple[float, float] = (0.1, 0.7)  # a tenth to a half of a macro, and some clear brief ones
+    micro_amplitude: tuple[float, float] = (0.1, 0.9)  # a tenth to a half of a macro, and some clear brief ones
     held_share: float = 0.08  # macro events that last much longer (up to 20 s)
     quiet_share: float = 0.2  # scripts without any expression
-    speech_share: float = 0.35  # scripts with speech
+    speech_share: float = 0.4  # scripts with speech
     blinks_per_minute: float = 16.0
     gaze_per_minute: float = 20.0
     head_scale: float = 1.0  # multiplies head turns
@@ -264,7 +264,7 @@ class ScriptWriter:
             frames = int(rng.uniform(0.7, 6.0) * rate)
             envelope = intensity_curve(frames, min(0.3, 4 / frames), min(0.3, 5 / frames), 1.0)
             for name, scale in mix.items():
-                shape = np.abs(wander(rng, frames, syllable * rng.uniform(0.7, 1.3), 0.75 * scale * loudness))
+                shape = np.abs(wander(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness))
                 add(self.weights, int(t), shape * envelope, self.basis.weights({name: 1.0}))
             add(speaking, int(t), envelope)
             t += frames + rng.exponential(1.2) * rate
@@ -314,7 +314,7 @@ class ScriptWriter:
     def head(self, speaking: Floats) -> Floats:
         """(T, 3) yaw, pitch, roll: sway, turns, nods; more of all while speaking."""
         rng, n, rate = self.rng, self.frames, self.config.rate
-        scale = self.config.head_scale * float(rng.choice([0.15, 0.5, 1.0, 2.0], p=[0.35, 0.3, 0.25, 0.1]))
+        scale = self.config.head_scale * float(rng.choice([0.15, 0.5, 1.0, 2.0], p=[0.3, 0.3, 0.25, 0.15]))
         pose = np.stack([wander(rng, n, rng.uniform(0.8, 3) * rate, s * scale) for s in (0.05, 0.04, 0.03)], 1)
         lively = np.stack([wander(rng, n, rng.uniform(0.2, 0.5) * rate, 0.02 * scale) for _ in range(3)], 1)
         pose = pose + lively * (0.3 + speaking[:, None])

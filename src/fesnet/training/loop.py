@@ -1,7 +1,11 @@
-"""Portraits -> weights: first pairs of frames (LSDM learns to see motion), then labelled clips (the whole network).
+"""Portraits -> weights, in three phases.
 
-Batches are made on the fly from (seed, step) alone, and every random number of a step follows from the same two, so a
-run that was interrupted and resumed ends with the same weights as one that was not.
+pairs    LSDM learns from pairs of frames to see motion
+windows  LSDM keeps still; proposals and MTAM learn from windows that it has seen once (`fesnet.training.windows`)
+clips    everything together on filmed clips, end to end
+
+Batches follow from (seed, step) alone, and so does every random number of a step, so a run that was interrupted and
+resumed ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -10,10 +14,9 @@ import json
 import math
 import os
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,65 +28,37 @@ from torch.utils.data import DataLoader, Dataset
 
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.intervals import IntervalRules
-from fesnet.losses import LossConfig, clip_losses, pair_loss
+from fesnet.losses import clip_losses, pair_loss
 from fesnet.model.checkpoint import save_weights
 from fesnet.model.network import FesNet
 from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, pair_batch
 from fesnet.synth.crops import Stage
-from fesnet.synth.motion import SynthConfig
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
+from fesnet.training.config import TrainConfig, read_config
+from fesnet.training.windows import WindowBatch, Windows, make_shards
 from fesnet.weights import PRESETS, FesNetConfig
 
 STATE = "state.safetensors"
 TELL_EVERY = 50  # steps between lines of progress
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train; all our choice. Steps are optimiser steps."""
-
-    seed: int = 0
-    pair_steps: int = 3000
-    pair_groups: int = 48  # identities a step; diversity per operation is what LSDM learns from
-    pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
-    pair_lr: float = 2e-3
-    clip_steps: int = 3000
-    clips: int = 8  # clips a step
-    clip_lr: float = 1.5e-3
-    frozen_share: float = 0.75  # first part of the clip steps, in which LSDM keeps still (three times cheaper)
-    lsdm_lr: float = 0.1  # learning rate of LSDM after that, as a share of clip_lr; at the full rate its features die
-    weight_decay: float = 0.02
-    warmup: int = 100
-    bf16: bool = True
-    threads: int = 1
-    workers: int = 1  # processes that make batches; 0: made in this one
-    save_every: int = 200
-    device: str = "cpu"
-    loss: LossConfig = field(default_factory=LossConfig)
-    synth: SynthConfig = field(default_factory=SynthConfig)
-
-    def __post_init__(self) -> None:
-        if self.pair_steps < 0 or self.clip_steps < 0:
-            raise UsageError("expected numbers of steps of 0 or more")
-
-
 class Batches(Dataset[PairBatch | ClipBatch]):
-    """Batch i of a phase, made from (seed, phase, i)."""
+    """Batches of the steps first .. stop, each made from (seed, step)."""
 
-    def __init__(self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, first: int) -> None:
-        self.puppets, self.config, self.model, self.first = puppets, config, model, first
+    def __init__(self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, steps: range) -> None:
+        self.puppets, self.config, self.model, self.steps = puppets, config, model, steps
         self.stage: Stage | None = None
 
     def __len__(self) -> int:
-        return self.config.pair_steps + self.config.clip_steps - self.first
+        return len(self.steps)
 
     def __getitem__(self, index: int) -> PairBatch | ClipBatch:
         if index >= len(self):
             raise IndexError(index)
         if self.stage is None:
             self.stage = Stage(self.puppets)
-        step, c = self.first + index, self.config
+        step, c = self.steps[index], self.config
         rng = np.random.default_rng([c.seed, step])
         seed = int(rng.integers(2**62))
         pairs = step < c.pair_steps
@@ -105,6 +80,8 @@ class Trainer:
     def __init__(self, network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path) -> None:
         if not puppets:
             raise UsageError("expected at least one portrait with a face to train on, got none")
+        if config.pair_steps and not network.config.motions:
+            raise UsageError("expected a network with a motion head for pair steps; the paper's has none")
         self.network = network.to(config.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.puppets, self.config, self.folder = puppets, config, folder
@@ -119,7 +96,7 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        return self.config.pair_steps + self.config.clip_steps
+        return self.config.steps
 
     def run(self) -> Iterator[dict[str, float]]:
         """Train to the end, saving the state every `save_every` steps and at the end; yields each step's terms."""
@@ -128,7 +105,10 @@ class Trainer:
         started = time.monotonic()
         for batch in self.batches():
             torch.manual_seed(c.seed * 1_000_003 + self.step)  # dropout follows from the step, so resuming is exact
-            terms = self.pairs(batch) if isinstance(batch, PairBatch) else self.clips(batch)
+            if isinstance(batch, PairBatch):
+                terms = self.pairs(batch)
+            else:
+                terms = self.windows(batch) if isinstance(batch, WindowBatch) else self.clips(batch)
             self.step += 1
             yield {"step": self.step, "seconds": time.monotonic() - started, **terms}
             if self.step % c.save_every == 0:
@@ -136,8 +116,21 @@ class Trainer:
         self.save()
         self.network.eval()
 
-    def batches(self) -> Iterator[PairBatch | ClipBatch]:
-        data = Batches(self.puppets, self.config, self.network.config, self.step)
+    def batches(self) -> Iterator[PairBatch | WindowBatch | ClipBatch]:
+        c = self.config
+        head, end = c.pair_steps, c.pair_steps + c.head_steps
+        yield from self.made(range(self.step, head))
+        if self.step < end:
+            shards = make_shards(self.network, self.puppets, c, self.folder / "shards")
+            windows = Windows(shards)
+            while self.step < end:
+                yield windows.draw(np.random.default_rng([c.seed, self.step]), c.windows, c.blind)
+        yield from self.made(range(self.step, c.steps))
+
+    def made(self, steps: range) -> Iterator[PairBatch | ClipBatch]:
+        if not steps:
+            return iter(())
+        data = Batches(self.puppets, self.config, self.network.config, steps)
         if self.config.workers == 0:
             return (data[i] for i in range(len(data)))
         context = "spawn"  # a fork would inherit the thread pools of this process and could hang
@@ -163,25 +156,39 @@ class Trainer:
         self.update(loss)
         return {"pair": loss.item(), "share": loss.item() / max(pair_loss(torch.zeros_like(truth), truth).item(), 1e-9)}
 
-    def clips(self, batch: ClipBatch) -> dict[str, float]:
-        """One step on labelled clips; LSDM joins after `frozen_share` of these steps, if pairs have trained it."""
+    def windows(self, batch: WindowBatch) -> dict[str, float]:
+        """One step on windows that the frozen LSDM has seen."""
         c, net = self.config, self.network.train()
-        at = self.step - c.pair_steps
-        frozen = c.pair_steps > 0 and at < c.frozen_share * c.clip_steps
-        self.rates(c.clip_lr, at, c.clip_steps, 0.0 if frozen else c.lsdm_lr if c.pair_steps else 1.0)
-        for parameter in self.seeing:
-            parameter.requires_grad_(not frozen)
-        if c.pair_steps > 0:
+        self.rates(c.head_lr, self.step - c.pair_steps, c.head_steps, 0.0)
+        features = batch.pixels.to(c.device)
+        if net.config.shape:
+            change = batch.shapes - batch.shapes[:, :1] if net.config.discrepancy else batch.shapes
+            features = torch.cat([features, net.lsdm.outline(change.to(c.device))], -1)
+        stages, strength = net.score(features)
+        return self.learn(stages, strength, batch.labels, batch.intensity)
+
+    def clips(self, batch: ClipBatch) -> dict[str, float]:
+        """One step on filmed clips, end to end."""
+        c, net = self.config, self.network.train()
+        trained = c.pair_steps + c.head_steps
+        self.rates(c.clip_lr, self.step - trained, c.clip_steps, c.lsdm_lr if trained else 1.0)
+        if trained:
             net.lsdm.eval()  # batch statistics of a few clips are poorer than those of many pairs
         crops = batch.crops.to(c.device)
         b, t = crops.shape[:2]
         with self.precision():
             # Clip by clip: the attention of a thousand frames at once would be hundreds of megabytes.
-            with torch.set_grad_enabled(not frozen):
-                z = torch.cat([net.encode_grey(clip.contiguous(memory_format=torch.channels_last)) for clip in crops])
-            stages, strength = net.decode(z.view(b, t, *z.shape[1:]))
-        labels, truth = batch.labels.to(c.device), batch.intensity.to(c.device)
-        terms = clip_losses(stages.float(), strength.float(), labels, truth, c.loss)
+            z = torch.cat([net.encode_grey(clip.contiguous(memory_format=torch.channels_last)) for clip in crops])
+            z = z.view(b, t, *z.shape[1:])
+            if net.config.shape:
+                z = net.join(z, batch.shapes.to(c.device))
+            stages, strength = net.decode(z)
+        return self.learn(stages, strength, batch.labels, batch.intensity)
+
+    def learn(self, stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor) -> dict[str, float]:
+        """Losses of stage logits (S, B, T, K) and intensity (B, T), and one update."""
+        device = self.config.device
+        terms = clip_losses(stages.float(), strength.float(), labels.to(device), truth.to(device), self.config.loss)
         self.update(terms["total"])
         return {name: value.item() for name, value in terms.items()}
 
@@ -260,9 +267,7 @@ def train_from_portraits(
     state = out.with_name(out.name + ".state")
     if not resume and (state / STATE).exists():
         raise UsageError(f"expected no earlier training in {state}; give --resume to go on, or remove it")
-    config = read_config(file, steps)
-    if config.pair_steps and not PRESETS[preset].motions:
-        config = replace(config, pair_steps=0)  # the paper's network has no motion head: clips alone train it
+    config = fitting(read_config(file, steps), PRESETS[preset])
     puppets, left_out = read_puppets(portraits)
     yield from (f"left out: {line}" for line in left_out)
     torch.manual_seed(config.seed)
@@ -277,18 +282,8 @@ def train_from_portraits(
     yield f"weights in {out}"
 
 
-def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
-    """`TrainConfig` from a TOML file (unknown keys are an error) and single numbers of steps."""
-    values: dict[str, Any] = {}
-    if file is not None:
-        try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"expected a TOML file with training settings in {file}, but {error}") from error
-    try:
-        for name, kind in (("loss", LossConfig), ("synth", SynthConfig)):
-            if name in values:
-                values[name] = kind(**values[name])
-        return TrainConfig(**(values | {k: v for k, v in steps.items() if v is not None}))
-    except TypeError as error:
-        raise UsageError(f"expected settings of TrainConfig in {file}, got others ({error})") from error
+def fitting(config: TrainConfig, model: FesNetConfig) -> TrainConfig:
+    """The paper's network has no motion head: pairs cannot train it, so its clips alone do, from the start."""
+    if model.motions or not config.pair_steps:
+        return config
+    return replace(config, pair_steps=0, head_steps=0, clip_steps=config.clip_steps or config.head_steps)

@@ -1,0 +1,70 @@
+"""The shape of a face as numbers: where telling landmarks stand once the head's place, size and turn are removed.
+
+Landmarks see large motions cleanly at any resolution, also where a head turns; pixels see faint ones. FESNet's default
+preset takes both (an extension; the paper's network sees pixels alone).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+# Landmarks that move with the skull; expressions hardly reach them.
+SKULL = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234, 454, 33, 133, 362, 263, 98, 327, 93, 323, 162, 389,
+         21, 251)  # fmt: skip
+BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
+LIDS = (160, 159, 158, 144, 145, 153, 385, 386, 387, 380, 374, 373)
+NOSE = (1, 2, 48, 278)
+CHEEKS = (50, 280, 205, 425)
+LIPS = (61, 291, 0, 17, 37, 267, 84, 314, 39, 269, 13, 14, 81, 311, 178, 402, 18)
+JAW = (152, 176, 400, 172, 397)
+TELLING = (*BROWS, *LIDS, *NOSE, *CHEEKS, *LIPS, *JAW)
+UNIT = 24.0  # a shape of 1 is 4 pixels of a 96 pixel crop, as in the training of LSDM
+TURN_UNIT = 4.0  # what a radian of head turn weighs
+SHAPE = 2 * len(TELLING) + 4  # x and y of each, yaw, pitch, roll, and one spare: a power of two
+
+
+@cache
+def canonical_face() -> NDArray[np.float32]:
+    """(468, 3) MediaPipe's canonical face mesh (Apache-2.0) in crop units."""
+    with (files("fesnet") / "assets" / "motion_basis.npz").open("rb") as handle:
+        mesh: NDArray[np.float32] = np.load(handle, allow_pickle=False)["canonical"].astype(np.float32)
+    return mesh
+
+
+def face_shape(landmarks: Floats) -> NDArray[np.float32]:
+    """(N, 468, 3) landmarks, any scale, z in that of x and y -> (N, SHAPE).
+
+    Displacement of the telling landmarks from the canonical face, and yaw, pitch, roll. 0 is the canonical face.
+    """
+    upright, turn = upright_face(landmarks)
+    moved = (upright - canonical_face()[list(TELLING), :2]) * UNIT
+    spare = np.zeros((len(moved), 1), np.float32)
+    return np.concatenate([moved.reshape(len(moved), -1), turn * TURN_UNIT, spare], 1).astype(np.float32)
+
+
+def upright_face(landmarks: Floats) -> tuple[Floats, Floats]:
+    """Telling landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in radians.
+
+    A least-squares similarity in space carries the skull's landmarks to the canonical face (Umeyama 1991).
+    """
+    target = canonical_face()[list(SKULL)].astype(np.float64)
+    source = landmarks[:, list(SKULL)].astype(np.float64)
+    a, b = source.mean(1, keepdims=True), target.mean(0)
+    p, q = source - a, target - b
+    left, values, right = np.linalg.svd(p.transpose(0, 2, 1) @ q)
+    sign = np.ones((len(p), 3))
+    sign[:, 2] = np.sign(np.linalg.det(left @ right))
+    turn = (left * sign[:, None]) @ right
+    scale = (values * sign).sum(1) / np.maximum((p**2).sum((1, 2)), 1e-12)
+    telling = landmarks[:, list(TELLING)].astype(np.float64)
+    upright = (telling - a) @ turn * scale[:, None, None] + b
+    yaw = np.arcsin(np.clip(-turn[:, 2, 0], -1, 1))
+    pitch = np.arctan2(turn[:, 2, 1], turn[:, 2, 2])
+    roll = np.arctan2(turn[:, 1, 0], turn[:, 0, 0])
+    return upright[..., :2], np.stack([yaw, pitch, roll], 1)

@@ -1,0 +1,68 @@
+"""How to train; every number is our choice."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fesnet.errors import UsageError
+from fesnet.losses import LossConfig
+from fesnet.synth.motion import SynthConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Steps are optimiser steps; phases with 0 steps are left out."""
+
+    seed: int = 0
+    pair_steps: int = 6000  # LSDM on pairs of frames
+    pair_groups: int = 48  # identities a step; diversity per operation is what LSDM learns from
+    pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
+    pair_lr: float = 1.2e-3
+    shards: int = 400  # files of windows for the next phase, 96 windows each
+    head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
+    windows: int = 32  # a step
+    head_lr: float = 2e-3
+    blind: float = 0.1  # share of windows without pixels, and without shapes: neither may be relied on alone
+    clip_steps: int = 0  # everything on filmed clips, end to end
+    clips: int = 8  # clips a step
+    clip_lr: float = 3e-4
+    lsdm_lr: float = 0.1  # share of it for LSDM, where that has been trained; at the full rate its features die
+    weight_decay: float = 0.03
+    warmup: int = 100
+    bf16: bool = True
+    threads: int = 1
+    workers: int = 1  # processes that make batches and shards; 0: made in this one
+    save_every: int = 200
+    device: str = "cpu"
+    loss: LossConfig = field(default_factory=LossConfig)
+    synth: SynthConfig = field(default_factory=SynthConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.pair_steps, self.head_steps, self.clip_steps) < 0:
+            raise UsageError("expected numbers of steps of 0 or more")
+        if self.head_steps and self.shards < 1:
+            raise UsageError("expected at least one shard of windows for the head's steps")
+
+    @property
+    def steps(self) -> int:
+        return self.pair_steps + self.head_steps + self.clip_steps
+
+
+def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
+    """`TrainConfig` from a TOML file (unknown keys are an error) and single numbers of steps."""
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"expected a TOML file with training settings in {file}, but {error}") from error
+    try:
+        for name, kind in (("loss", LossConfig), ("synth", SynthConfig)):
+            if name in values:
+                values[name] = kind(**values[name])
+        return TrainConfig(**(values | {k: v for k, v in steps.items() if v is not None}))
+    except TypeError as error:
+        raise UsageError(f"expected settings of TrainConfig in {file}, got others ({error})") from error

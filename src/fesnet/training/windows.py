@@ -1,0 +1,215 @@
+"""Windows as a frozen LSDM sees them, made once and used many times: what MTAM learns from at little cost.
+
+Rendering a face and looking at its pixels costs a hundred times what MTAM does with the result. While LSDM keeps still,
+its features of a window never change, so they are computed once, kept on disk in shards, and MTAM sees each window in
+many epochs, each time with another draw of the landmark model's errors. Shard i follows from (seed, i) alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fesnet.model.network import FesNet
+from fesnet.synth.camera import film
+from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.motion import Script, SynthConfig, log_uniform, write_script
+from fesnet.synth.puppet import Puppet
+from fesnet.synth.shapes import mirrored_shapes, seen_shapes
+from fesnet.training.config import TrainConfig
+from fesnet.weights import FesNetConfig
+
+SCRIPTS = 8  # performances in a shard
+SECONDS = 15  # length of each
+LEAD = 3.0  # s that are written before and cut, so that a performance may open inside an event
+DRAWS = 2  # draws of the landmark model's errors of each performance
+STARTS = 12  # windows of each performance
+TAIL = 0.15  # share of windows filled up with their last frame, as at the end of a video
+
+
+@dataclass(frozen=True)
+class Shard:
+    """N windows of S performances.
+
+    pixels (N, T, D) float16: LSDM's pixel features against the window's first frame. labels (N, T) int8, -1 in a
+    filled-up tail. strength (N, T) float16. shapes (S, DRAWS, F, SHAPE) float16 of whole performances; window n
+    begins at frame start[n] of performance script[n], and its last real frame is last[n] (window frame).
+    """
+
+    pixels: NDArray[np.float16]
+    labels: NDArray[np.int8]
+    strength: NDArray[np.float16]
+    shapes: NDArray[np.float16]
+    script: NDArray[np.int64]
+    start: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all."""
+        part = path.with_suffix(".part")
+        with part.open("wb") as handle:
+            np.savez(handle, **self.__dict__)
+        os.replace(part, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Shard:
+        with np.load(path, allow_pickle=False) as table:
+            return cls(**{name: table[name] for name in cls.__dataclass_fields__})
+
+
+class ShardMaker:
+    """Makes shards with one network and one set of people."""
+
+    def __init__(self, network: FesNet, puppets: Sequence[Puppet], config: SynthConfig, seed: int) -> None:
+        self.network, self.puppets, self.config, self.seed = network.eval(), puppets, config, seed
+        self.stage = Stage(puppets)
+        self.frames = round(SECONDS * config.rate)
+
+    @torch.inference_mode()
+    def make(self, index: int) -> Shard:
+        """Shard `index`."""
+        parts = [self.perform(np.random.default_rng([self.seed, index, i])) for i in range(SCRIPTS)]
+        windows = [w for part in parts for w in part[0]]
+        pixels, labels, strength, start, last = (np.stack(column) for column in zip(*windows, strict=True))
+        script = np.repeat(np.arange(SCRIPTS), STARTS)
+        return Shard(pixels, labels, strength, np.stack([part[1] for part in parts]), script, start, last)
+
+    def perform(self, rng: np.random.Generator) -> tuple[list[tuple[Any, ...]], NDArray[np.float16]]:
+        """Windows of one performance, and its shapes."""
+        who = int(rng.integers(len(self.puppets)))
+        script = write_script(rng, self.frames, varied(self.config, rng), lead=round(LEAD * self.config.rate))
+        flip = bool(rng.random() < 0.5)
+        attended = self.look(who, script, flip, rng)
+        puppet = self.puppets[who]
+        shapes = np.stack([seen_shapes(script, puppet.points[:468], puppet.smile, rng) for _ in range(DRAWS)])
+        shapes = mirrored_shapes(shapes) if flip else shapes
+        return [self.window(attended, script, rng) for _ in range(STARTS)], shapes.astype(np.float16)
+
+    def look(self, who: int, script: Script, flip: bool, rng: np.random.Generator) -> Tensor:
+        """(F, P, C) attended features of one filmed performance."""
+        offset = rng.normal(0, 1, (1, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
+        given = Frames.of([who], [script])
+        frames = replace(given, tremble=(given.tremble + offset).astype(np.float32))
+        size = self.network.config.crop_size
+        crops = film(self.stage.render(frames, size, Look.draw(rng, 1, self.stage.device)), frames.pose, rng)[0]
+        crops = crops.flip(-1) if flip else crops
+        with torch.autocast("cpu", torch.bfloat16):
+            parts = (crops[i : i + 64].contiguous(memory_format=torch.channels_last) for i in range(0, self.frames, 64))
+            seen = [self.network.encode_grey(part) for part in parts]
+        return torch.cat(seen).float()
+
+    def window(self, attended: Tensor, script: Script, rng: np.random.Generator) -> tuple[Any, ...]:
+        """pixels, labels, strength, start, last of one window."""
+        length = self.network.config.window
+        edge = rng.random() < 0.15  # now and then the first or last window of a video
+        start = int(rng.choice([0, self.frames - length]) if edge else rng.integers(self.frames - length + 1))
+        last = int(rng.integers(length // 6, length - 1)) if rng.random() < TAIL else length - 1
+        at = np.minimum(np.arange(length), last) + start
+        with torch.autocast("cpu", torch.bfloat16):
+            pixels = self.network.lsdm.pixels(attended[at][None], attended[start : start + 1][None])[0]
+        labels = script.labels()[at].astype(np.int8)
+        labels[last + 1 :] = -1
+        strength = script.intensity[at].astype(np.float16)
+        return pixels.half().numpy(), labels, strength, np.int64(start), np.int64(last)
+
+
+def varied(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
+    """Lively people and calm ones: both rates of events, from a fifth of the config's to a bit more than it."""
+    share = log_uniform(rng, 0.2, 1.2)
+    return replace(
+        config, macro_per_minute=config.macro_per_minute * share, micro_per_minute=config.micro_per_minute * share
+    )
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """B windows: pixels (B, T, D), shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T)."""
+
+    pixels: Tensor
+    shapes: Tensor
+    labels: Tensor
+    intensity: Tensor
+
+
+class Windows:
+    """All windows of many shards in memory, to draw batches from."""
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self.pixels, self.labels, self.strength, self.start, self.last = (
+            torch.from_numpy(np.concatenate([getattr(s, name) for s in shards]))
+            for name in ("pixels", "labels", "strength", "start", "last")
+        )
+        self.shapes = torch.from_numpy(np.concatenate([s.shapes for s in shards]))
+        counts = np.cumsum([0] + [len(s.shapes) for s in shards[:-1]])
+        self.script = torch.from_numpy(
+            np.concatenate([s.script + first for s, first in zip(shards, counts, strict=True)])
+        )
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def batch(self, which: Tensor, draw: Tensor) -> WindowBatch:
+        """Windows (B,) with draws (B,) of the landmark model's errors."""
+        t = torch.arange(self.labels.shape[1])
+        at = self.start[which][:, None] + torch.minimum(t, self.last[which][:, None])
+        shapes = self.shapes[self.script[which][:, None], draw[:, None], at]
+        values = (self.pixels[which].float(), shapes.float(), self.labels[which].long(), self.strength[which].float())
+        return WindowBatch(*values)
+
+    def draw(self, rng: np.random.Generator, count: int, blind: float) -> WindowBatch:
+        """`count` random windows; a share `blind` of them without pixels, and as many without shapes."""
+        which = torch.from_numpy(rng.integers(len(self), size=count))
+        batch = self.batch(which, torch.from_numpy(rng.integers(self.shapes.shape[1], size=count)))
+        fate = torch.from_numpy(rng.random(count))
+        batch.pixels[fate < blind] = 0
+        batch.shapes[fate > 1 - blind] = 0
+        return batch
+
+
+def make_shards(network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path) -> list[Shard]:
+    """All shards of a training run; those that lie in `folder` already are taken as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [i for i in range(config.shards) if not shard_file(folder, i).is_file()]
+    if missing and config.workers < 2:
+        write_shards(network.config, network.state_dict(), puppets, config, folder, missing)
+    elif missing:
+        state = {k: v.cpu() for k, v in network.state_dict().items()}
+        parts = [missing[k :: config.workers] for k in range(config.workers)]
+        context = get_context("spawn")
+        with ProcessPoolExecutor(config.workers, mp_context=context) as pool:
+            jobs = [pool.submit(write_shards, network.config, state, puppets, config, folder, p) for p in parts if p]
+            for job in jobs:
+                job.result()
+    return [Shard.load(shard_file(folder, i)) for i in range(config.shards)]
+
+
+def write_shards(
+    model: FesNetConfig,
+    state: dict[str, Tensor],
+    puppets: Sequence[Puppet],
+    config: TrainConfig,
+    folder: Path,
+    which: Sequence[int],
+) -> None:
+    """Make the shards `which` with a network of its own, so that this runs in any process."""
+    torch.set_num_threads(1)
+    network = FesNet(model)
+    network.load_state_dict(state)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    maker = ShardMaker(network, puppets, config.synth, config.seed)
+    for index in which:
+        maker.make(index).save(shard_file(folder, index))
+
+
+def shard_file(folder: Path, index: int) -> Path:
+    return folder / f"{index:05d}.npz"
