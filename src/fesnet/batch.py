@@ -11,10 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from fesnet.errors import FesnetError, UsageError
-from fesnet.exports import WRITERS
+from fesnet.exports import WRITERS, export
+from fesnet.exports.csv import write_rows
+from fesnet.exports.elan_read import Annotations, on_frames, read_elan
 from fesnet.intervals import IntervalRules
-from fesnet.result import Spotting
+from fesnet.result import Floats, Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
 
@@ -23,12 +27,14 @@ Report = Callable[[str, float | None], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What is done with every source. out: folder for results; rate: of image folders; seconds: stop after."""
+    """What is done with every source. out: folder for results; rate: of image folders; seconds: stop after; formats:
+    of `fesnet.exports` to write beside each result."""
 
     spotter: Spotter
     out: Path | None = None
     rate: float | None = None
     seconds: float | None = None
+    formats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not self.seconds > 0:
@@ -61,7 +67,8 @@ def prepare_folder(folder: Path) -> Path:
 
 
 def spot_all(sources: list[str | int], job: Job, report: Report) -> list[tuple[str, Spotting | FesnetError]]:
-    """Spot one after another; a source that fails does not stop the others and stands in the list by its error."""
+    """Spot one after another; a source that fails does not stop the others and stands in the list by its error, one
+    whose result a format cannot hold by its result and by that error."""
     results: list[tuple[str, Spotting | FesnetError]] = []
     names = result_names(sources)
     for source, name in zip(sources, names, strict=True):
@@ -70,6 +77,8 @@ def spot_all(sources: list[str | int], job: Job, report: Report) -> list[tuple[s
             if job.out is not None:
                 write_results(found, job.out / f"{name}.json")
             results.append((str(source), found))
+            if job.out is not None:
+                list(export(found, job.formats, job.out, name))
         except FesnetError as error:
             if error.exit_code == 2:
                 raise
@@ -120,6 +129,41 @@ def write_results(found: Spotting, path: Path) -> None:
         raise UsageError(f"expected a .json file for the result (the .csv comes beside it), got {path}")
     WRITERS["json"](found, path)
     WRITERS["csv"](found, path.with_suffix(".csv"))
+
+
+def import_truth(file: Path, out: Path, video: Path | None, rate: float | None, report: Report) -> Annotations:
+    """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex that nobody marked is
+    empty. video: the video or its result, default the result beside the file, else the video that the file names;
+    rate: of an image folder. Returns what the file held. Raises UsageError, TruthError, ResultError, SourceError."""
+    if out.suffix != ".csv":
+        raise UsageError(f"expected a .csv file for the truth, got {out}")
+    if not file.is_file():
+        raise UsageError(f"expected an ELAN file, but {file} does not exist")
+    read = read_elan(file)
+    beside = file.with_suffix(".json")
+    chosen = video or (beside if beside.is_file() else read.video)
+    if chosen is None:
+        raise UsageError(
+            f"expected the video that {file} annotates, got none beside it; name it, or its result, by --video"
+        )
+    name, times = frame_axis(chosen, rate, report)
+    write_rows(name, on_frames(read.found, times), out)
+    return read
+
+
+def frame_axis(path: Path, rate: float | None, report: Report) -> tuple[str, Floats]:
+    """The name of a video and the times (N,) s of its frames; from its result, or by reading it through."""
+    if path.suffix == ".json":
+        result = Spotting.from_json(path)
+        return result.source.name, result.frame_times
+    times = []
+    with open_source(path, rate=rate) as opened:
+        for frame in opened:
+            times.append(frame.time)
+            if frame.index % 100 == 0:
+                report(opened.name, min(frame.time / opened.duration, 1.0) if opened.duration else None)
+    # Microseconds, as results keep them.
+    return opened.name, np.round(times, 6)
 
 
 def changed_rules(rules: IntervalRules, file: Path | None, single: dict[str, Any]) -> IntervalRules:

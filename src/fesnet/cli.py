@@ -30,6 +30,8 @@ models_app = typer.Typer(help="The face models (MediaPipe's detector and face me
 app.add_typer(models_app, name="models")
 
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for NAME.json and NAME.csv; made if missing.")]
+EXPORTS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
+Year = Annotated[int, typer.Option("--year", help="Of megc: 2022, 2023, 2024 or 2025.")]
 RulesFile = Annotated[Path | None, typer.Option("--rules", help="TOML file with interval rules.")]
 Macro = Annotated[float | None, typer.Option("--macro-threshold", help="Score from which a macro counts, 0..1.")]
 Micro = Annotated[float | None, typer.Option("--micro-threshold", help="Score from which a micro counts, 0..1.")]
@@ -75,17 +77,21 @@ def spot(
     macro_threshold: Macro = None,
     micro_threshold: Micro = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this time (cameras).")] = None,
+    formats: Annotated[
+        str | None, typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORTS}.")
+    ] = None,
 ) -> None:
     """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv."""
     from fesnet.batch import Job, check_sources, prepare_folder, spot_all
     from fesnet.spotter import Spotter
 
     sources = check_sources(videos)
+    exports = export_formats(formats, out)
     folder = None if out is None else prepare_folder(out)
     fetch_models()
     spotter = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
     spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
-    job = Job(spotter, folder, fps, seconds)
+    job = Job(spotter, folder, fps, seconds, exports)
     with video_progress() as report:
         results = spot_all(sources, job, report)
     failed = 0
@@ -119,6 +125,46 @@ def rethreshold(
     new = old.rethreshold(chosen_rules(old.rules, rules, macro_threshold, micro_threshold))
     write_results(new, out or result)
     show_result(new)
+
+
+@app.command()
+def export(
+    result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`.")],
+    to: Annotated[str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")] = None,
+    year: Year = 2023,
+) -> None:
+    """Write a result for other programs, named like the result. Files of the same name are written over."""
+    from fesnet.batch import prepare_folder
+    from fesnet.exports import export as write
+    from fesnet.exports import read_formats
+    from fesnet.result import Spotting
+
+    formats = read_formats(to, year)
+    spotting = Spotting.from_json(result)
+    folder = result.parent if out is None else prepare_folder(out)
+    for path in write(spotting, formats, folder, result.stem, year):
+        print(f"wrote {path}")
+
+
+@app.command("import")
+def import_annotations(
+    file: Annotated[Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv.")],
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", help="The video or its result; default: FILE.json beside, else what FILE links to."),
+    ] = None,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of an image folder.")] = None,
+) -> None:
+    """Read the macro- and micro-expressions of an ELAN file, as truth on the frames of its video."""
+    from fesnet.batch import import_truth
+
+    with video_progress() as report:
+        read = import_truth(file, out, video, fps, report)
+    for name, number in read.ignored.items():
+        print(f"left out: {number} of tier '{name}', neither macro nor micro")
+    print(f"wrote {out}, expressions: {len(read.found)}")
 
 
 @app.command()
@@ -174,6 +220,39 @@ def train(
 
 
 @app.command()
+def synth(
+    portraits: Annotated[
+        Path, typer.Argument(help="Folder of face photos; `neutral/` and `smiling/` if there are both.")
+    ],
+    out: Annotated[Path, typer.Argument(help="New folder for videos and truth, or one of an earlier call to go on.")],
+    hours: Annotated[float, typer.Option("--hours", help="How much video at least.")] = 0.1,
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of each video.")] = 120.0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other videos.")] = 0,
+    size: Annotated[str, typer.Option("--size", help="Width x height in pixels.")] = "640x480",
+    fps: Annotated[list[float] | None, typer.Option("--fps", help="Frames a second; more than once: drawn.")] = None,
+    dropped: Annotated[float, typer.Option("--dropped", help="Share of frames missing (variable frame rate).")] = 0.0,
+    crf: Annotated[str, typer.Option("--crf", help="x264's quality, or a range to draw from.")] = "18-30",
+    macro: Annotated[float, typer.Option("--macro", help="Macro-expressions a minute, about.")] = 3.0,
+    micro: Annotated[float, typer.Option("--micro", help="Micro-expressions a minute, about.")] = 2.0,
+    speech: Annotated[float, typer.Option("--speech", help="Share of videos with speech.")] = 0.35,
+) -> None:
+    """Make long face videos with known truth from face photos: NAME.mp4, videos.csv, truth.csv, synth.json."""
+    from fesnet.synth.plan import VideoPlan
+    from fesnet.synth.videos import make_videos
+
+    rates = {"macro_per_minute": macro, "micro_per_minute": micro, "speech_share": speech, "dropped": dropped}
+    plan = VideoPlan.from_options(size, crf, fps or [30.0], {"hours": hours, "seconds": seconds, "seed": seed, **rates})
+    fetch_models()
+    with video_progress() as report:
+        outcome = make_videos(portraits, out, plan, report)
+    print(outcome)
+    for line in outcome.left_out:
+        print(f"fesnet: {line}", file=sys.stderr)
+    if outcome.left_out:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor() -> None:
     """Versions, face models, weights, threads and GPU: what to send with a bug report."""
     from fesnet.doctor import examine
@@ -195,6 +274,16 @@ def choice(value: str, *allowed: str) -> Any:
     if value not in allowed:
         raise UsageError(f"expected one of {', '.join(allowed)}, got {value!r}")
     return value
+
+
+def export_formats(names: str | None, out: Path | None) -> tuple[str, ...]:
+    """The formats of --export, which needs a folder."""
+    from fesnet.errors import UsageError
+    from fesnet.exports import read_formats
+
+    if names is not None and out is None:
+        raise UsageError("expected --out with --export, got none; name the folder for the files")
+    return () if names is None else tuple(read_formats(names))
 
 
 def chosen_rules(rules: IntervalRules, file: Path | None, macro: float | None, micro: float | None) -> IntervalRules:

@@ -1,12 +1,82 @@
-"""A result in the forms that other programs read; one small file each."""
+"""A result in the forms that other programs read; one small file each. `fesnet.exports.elan_read` reads ELAN back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+from fesnet.errors import ResultError, UsageError
+from fesnet.exports.activitynet import write_activitynet
+from fesnet.exports.bids import write_bids
+from fesnet.exports.boris import write_boris
 from fesnet.exports.csv import write_csv
+from fesnet.exports.elan import write_elan
 from fesnet.exports.json import write_json
+from fesnet.exports.labelstudio import write_labelstudio
+from fesnet.exports.megc import NEWEST_SPOTTING, YEARS, write_megc
+from fesnet.exports.subtitles import write_srt, write_vtt
+from fesnet.exports.textgrid import write_textgrid
 from fesnet.result import Spotting
 
-WRITERS: dict[str, Callable[[Spotting, Path], None]] = {"csv": write_csv, "json": write_json}
+WRITERS: dict[str, Callable[[Spotting, Path], None]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "eaf": write_elan,
+    "textgrid": write_textgrid,
+    "vtt": write_vtt,
+    "srt": write_srt,
+    "boris": write_boris,
+    "labelstudio": write_labelstudio,
+    "activitynet": write_activitynet,
+    "bids": write_bids,
+    "megc": write_megc,
+}
+# What comes after the video's name; those that end like others say whose they are.
+ENDINGS = {
+    "eaf": ".eaf",
+    "textgrid": ".TextGrid",
+    "vtt": ".vtt",
+    "srt": ".srt",
+    "boris": ".boris",
+    "labelstudio": ".labelstudio.json",
+    "activitynet": ".activitynet.json",
+    "bids": "_events.tsv",
+    "megc": ".megc.csv",
+    "csv": ".csv",
+}
+
+
+def read_formats(names: str, year: int = NEWEST_SPOTTING) -> list[str]:
+    """The formats of a list such as "eaf,vtt", each once. Raises UsageError for an unknown one, or year."""
+    formats = list(dict.fromkeys(name.strip().lower() for name in names.split(",") if name.strip()))
+    unknown = [name for name in formats if name not in ENDINGS]
+    if unknown or not formats:
+        known = ", ".join(ENDINGS)
+        raise UsageError(f"expected formats out of {known}, divided by commas, got {', '.join(unknown) or repr(names)}")
+    if year not in YEARS:
+        raise UsageError(f"expected one of the years {', '.join(map(str, YEARS))} for megc, got {year}")
+    return formats
+
+
+def export(
+    spotting: Spotting, formats: Sequence[str], folder: Path, name: str, year: int = NEWEST_SPOTTING
+) -> Iterator[Path]:
+    """Write `folder/name` with the ending of each format, over what is there, and yield the paths; year is megc's.
+
+    Each file appears whole or not at all. A format that cannot hold the result does not keep the others from being
+    written: its ResultError is raised at the end. Raises UsageError where a file cannot be written.
+    """
+    refused: ResultError | None = None
+    for form in formats:
+        writer = partial(write_megc, year=year) if form == "megc" else WRITERS[form]
+        path = folder / f"{name}{ENDINGS[form]}"
+        try:
+            writer(spotting, path)
+            yield path
+            if form == "bids":
+                yield path.with_suffix(".json")
+        except ResultError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused

@@ -1,12 +1,15 @@
-"""One row an interval, for spreadsheets and statistics."""
+"""One row an expression, for spreadsheets and statistics."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fesnet._files import write_whole
+from fesnet.intervals import Kind
 from fesnet.result import Spotting
 
 COLUMNS = (
@@ -24,16 +27,41 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True, order=True)
+class Row:
+    """One expression. Seconds on the video's clock; frames 0-based, inclusive; apex None where nobody marked it."""
+
+    face: int
+    onset_s: float
+    offset_s: float
+    kind: Kind
+    onset_frame: int
+    offset_frame: int
+    apex_s: float | None
+    apex_frame: int | None
+    score: float = 1.0
+
+
 def write_csv(spotting: Spotting, path: Path) -> None:
     """Write `path`, whole or not at all. Frames are 0-based and inclusive; duration is offset minus onset."""
+    rows = (
+        Row(i.face, i.onset_s, i.offset_s, i.kind, i.onset_frame, i.offset_frame, i.apex_s, i.apex_frame, i.score)
+        for i in spotting.intervals
+    )
+    write_rows(spotting.source.name, rows, path)
+
+
+def write_rows(video: str, rows: Iterable[Row], path: Path) -> None:
+    """Write the table of one video, whole or not at all; an unknown apex is left empty."""
     text = io.StringIO()
     # Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row there.
-    awkward = "\r" in spotting.source.name
+    awkward = "\r" in video
     table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if awkward else csv.QUOTE_MINIMAL)
     table.writerow(COLUMNS)
-    for i in spotting.intervals:
-        times = [f"{t:.6f}" for t in (i.onset_s, i.apex_s, i.offset_s)]
-        frames = [i.onset_frame, i.apex_frame, i.offset_frame]
-        length = f"{i.offset_s - i.onset_s:.6f}"
-        table.writerow([spotting.source.name, i.face, i.kind, *times, *frames, length, f"{i.score:.4f}"])
+    for r in rows:
+        apex_s = None if r.apex_s is None else f"{r.apex_s:.6f}"
+        times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
+        frames = [r.onset_frame, r.apex_frame, r.offset_frame]
+        length = f"{r.offset_s - r.onset_s:.6f}"
+        table.writerow([video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
     write_whole(path, text.getvalue())

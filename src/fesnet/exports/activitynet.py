@@ -1,0 +1,31 @@
+"""ActivityNet detection file, as temporal action detection tools and their evaluation scripts read it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fesnet._version import __version__
+from fesnet.exports.spans import end_of, frame_edges, video_id, write_text
+from fesnet.result import Spotting
+
+
+def write_activitynet(spotting: Spotting, path: Path) -> None:
+    """Write `path`, whole or not at all. Segments in seconds, to the microsecond; `face` is our addition."""
+    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    found = [
+        {
+            "label": i.kind,
+            "score": i.score,
+            "segment": [i.onset_s, round(end_of(i.offset_frame, edges), 6)],
+            "face": i.face,
+        }
+        for i in spotting.intervals
+    ]
+    trained_on = spotting.provenance.get("trained_on", "unknown")
+    values = {
+        "version": f"fesnet {__version__}",
+        "results": {video_id(spotting.source): found},
+        "external_data": {"used": True, "details": f"trained on {trained_on}"},
+    }
+    write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")

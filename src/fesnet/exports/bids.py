@@ -1,0 +1,44 @@
+"""BIDS events: a table of events and the JSON beside it that says what the columns mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fesnet.exports.spans import end_of, frame_edges, write_text
+from fesnet.result import Spotting
+
+NONE = "n/a"
+ABOUT = {
+    "onset": {"Description": "Start of the event, from the first frame of the video", "Units": "s"},
+    "duration": {"Description": "From the start to the frame after the last one of the event", "Units": "s"},
+    "trial_type": {
+        "LongName": "Kind of event",
+        "Description": "What was found in the face",
+        "Levels": {
+            "macro": "macro-expression",
+            "micro": "micro-expression",
+            "unknown": "the face could not be seen, which is not the same as neutral",
+        },
+    },
+    "face": {"Description": "Number of the face, from 0"},
+    "apex": {"Description": "Strongest moment of the expression, from the first frame of the video", "Units": "s"},
+    "score": {"Description": "Highest frame score of the expression, 0 to 1"},
+}
+
+
+def write_bids(spotting: Spotting, path: Path) -> None:
+    """Write `path` (.tsv) and, beside it, the same name with .json; seconds to the microsecond."""
+    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    rows: list[tuple[float, float, str, int, str, str]] = []
+    for i in spotting.intervals:
+        seconds = end_of(i.offset_frame, edges) - i.onset_s
+        rows.append((i.onset_s, seconds, i.kind, i.face, f"{i.apex_s:.6f}", f"{i.score:.4f}"))
+    for gap in spotting.gaps:
+        seconds = end_of(gap.stop_frame, edges) - gap.start_s
+        rows.append((gap.start_s, seconds, "unknown", gap.face, NONE, NONE))
+    lines = ["\t".join(ABOUT)]
+    for onset, seconds, *rest in sorted(rows):
+        lines.append("\t".join([f"{onset:.6f}", f"{seconds:.6f}", *map(str, rest)]))
+    write_text(path, "\n".join(lines) + "\n")
+    write_text(path.with_suffix(".json"), json.dumps(ABOUT, indent=1) + "\n")

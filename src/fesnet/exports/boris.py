@@ -1,0 +1,113 @@
+"""BORIS project (format 7.0, read by BORIS 7 and 8): one observation with its ethogram. BORIS imports no CSV.
+
+BORIS pairs the starts and stops of a state in the order of their times, for each subject; so what overlaps gets a
+subject of its own ("face 0 (2)").
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fesnet.exports.spans import (
+    Floats,
+    end_of,
+    frame_edges,
+    milliseconds,
+    named_lanes,
+    told_rate,
+    video_file,
+    write_text,
+)
+from fesnet.intervals import KINDS
+from fesnet.result import SpottedInterval, Spotting
+
+PROJECT_FORMAT = "7.0"
+PLAYERS = 8
+NO_DATE = "1970-01-01T00:00:00"  # the format wants one; equal results must give equal bytes
+KEYS = {"macro": ("m", "a"), "micro": ("i", "x")}  # of the state and of its apex
+COLOURS = {"macro": "#1f77b4", "micro": "#d62728"}
+STOP, POINT, START = range(3)  # the order of events of one time
+
+
+def write_boris(spotting: Spotting, path: Path) -> None:
+    """Write `path`, whole or not at all; milliseconds, as BORIS rounds. Expressions are states, apexes are points."""
+    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    subjects, rows = [], []
+    for name, face, kind, lane in named_lanes(spotting):
+        number = name.removeprefix(f"face {face} {kind}").strip()
+        subject = f"face {face}" + (f" ({number})" if number else "")
+        subjects += [] if subject in subjects else [subject]
+        for interval in lane:
+            rows += events_of(interval, subject, edges)
+    rows.sort(key=lambda row: (row[1][0], row[1][1], row[0]))
+    project: dict[str, Any] = {
+        "time_format": "hh:mm:ss",
+        "project_date": NO_DATE,
+        "project_name": spotting.source.name,
+        "project_description": "Expressions spotted by fesnet",
+        "project_format_version": PROJECT_FORMAT,
+        "subjects_conf": {str(n): {"key": "", "name": s, "description": ""} for n, s in enumerate(subjects)},
+        "behaviors_conf": ethogram(),
+        "observations": {spotting.source.name.strip() or "video": observation(spotting, [row for _, row in rows])},
+        "behavioral_categories": [],
+        "independent_variables": {},
+        "coding_map": {},
+        "behaviors_coding_map": [],
+        "converters": {},
+    }
+    # ASCII alone: BORIS opens a project in the encoding of the machine, which need not be UTF-8.
+    write_text(path, json.dumps(project, indent=1) + "\n")
+
+
+def ethogram() -> dict[str, Any]:
+    """The behaviours: a state for each kind, and a point for its apex."""
+    out: dict[str, Any] = {}
+    for kind in KINDS:
+        state, point = KEYS[kind]
+        for code, form, key in ((kind, "State event", state), (f"{kind} apex", "Point event", point)):
+            described = f"{kind}-expression" if code == kind else f"strongest moment of a {kind}-expression"
+            behaviour = {"type": form, "key": key, "code": code, "description": described, "color": COLOURS[kind]}
+            out[str(len(out))] = behaviour | {"category": "", "modifiers": {}, "excluded": "", "coding map": ""}
+    return out
+
+
+def events_of(interval: SpottedInterval, subject: str, edges: Floats) -> list[tuple[int, list[Any]]]:
+    """(order, row) of start, apex and stop; a row is time s, subject, behaviour, modifier, comment, frame."""
+    start, stop = milliseconds(interval.onset_s, end_of(interval.offset_frame, edges))
+    apex, kind = milliseconds(interval.apex_s, interval.apex_s)[0], interval.kind
+    return [
+        (START, [start / 1000, subject, kind, "", f"score {interval.score:.4f}", interval.onset_frame]),
+        (POINT, [apex / 1000, subject, f"{kind} apex", "", "", interval.apex_frame]),
+        (STOP, [stop / 1000, subject, kind, "", "", interval.offset_frame + 1]),
+    ]
+
+
+def observation(spotting: Spotting, rows: list[list[Any]]) -> dict[str, Any]:
+    """The observation of a video file, or, where there is none, one without media ("live")."""
+    video = video_file(spotting.source)
+    out: dict[str, Any] = {
+        "type": "LIVE" if video is None else "MEDIA",
+        "date": NO_DATE,
+        "description": f"spotted by fesnet in {spotting.source.name}",
+        "time offset": 0.0,
+        "observation time interval": [0, 0],
+        "independent_variables": {},
+        "visualize_spectrogram": False,
+        "visualize_waveform": False,
+        "close_behaviors_between_videos": False,
+    }
+    if video is None:
+        return out | {"file": [], "scan_sampling_time": 0, "events": [row[:5] for row in rows]}
+    name, seconds = str(video), float(frame_edges(spotting.frame_times, spotting.working_rate)[-1])
+    rate = told_rate(spotting.source)
+    about = {
+        "length": {name: round(seconds, 3)},
+        "fps": {name: float(rate) if rate else round(len(spotting.frame_times) / seconds, 3)},
+        "hasVideo": {name: True},
+        "hasAudio": {name: False},
+        "offset": {"1": 0.0},
+    }
+    files = {str(player): [name] if player == 1 else [] for player in range(1, PLAYERS + 1)}
+    return out | {"file": files, "media_info": about, "events": rows}

@@ -1,0 +1,180 @@
+"""ELAN annotation document, EAF 3.0: a tier for each face and kind, the apex and the score as its children.
+
+ELAN knows no annotations that overlap on a tier, so what overlaps goes to a second lane of its own ("face 0 macro 2").
+Every annotation has time slots of its own: where two share one, moving a border in ELAN would move both.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from fesnet._version import __version__
+from fesnet.exports.spans import (
+    Floats,
+    Times,
+    end_of,
+    frame_edges,
+    milliseconds,
+    named_lanes,
+    video_file,
+    write_text,
+)
+from fesnet.intervals import KINDS
+from fesnet.result import SourceInfo, SpottedInterval, Spotting
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+NO_DATE = "1970-01-01T00:00:00+00:00"  # the format wants one; equal results must give equal bytes
+VOCABULARY = "expression"
+MIME = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mpg": "video/mpeg",
+    ".mpeg": "video/mpeg",
+}
+# Which kinds of child tiers there are; ELAN knows them by these names.
+CONSTRAINTS = {
+    "Included_In": "lies in the time of its parent",
+    "Symbolic_Association": "one for each parent",
+}
+TYPES = {
+    "expression": {"CONTROLLED_VOCABULARY_REF": VOCABULARY, "TIME_ALIGNABLE": "true"},
+    "apex": {"CONSTRAINTS": "Included_In", "TIME_ALIGNABLE": "true"},
+    "score": {"CONSTRAINTS": "Symbolic_Association", "TIME_ALIGNABLE": "false"},
+    "unknown": {"TIME_ALIGNABLE": "true"},
+}
+
+
+@dataclass
+class Tiers:
+    """The tiers as they grow, and the time slots that they ask for."""
+
+    edges: Floats
+    elements: list[ET.Element] = field(default_factory=list)
+    annotations: int = 0
+    slots: list[tuple[int, int, ET.Element, str]] = field(default_factory=list)
+
+    def add(self, name: str, kind: str, face: int, parent: str | None = None) -> ET.Element:
+        """A new tier at the end."""
+        described = {"LINGUISTIC_TYPE_REF": kind, "TIER_ID": name, "PARTICIPANT": f"face {face}"}
+        described |= {"ANNOTATOR": f"fesnet {__version__}"} | ({"PARENT_REF": parent} if parent else {})
+        self.elements.append(ET.Element("TIER", described))
+        return self.elements[-1]
+
+    def annotate(self, tier: ET.Element, value: str, **refers: str) -> ET.Element:
+        """A new annotation; one with ANNOTATION_REF has the time of the annotation that it refers to."""
+        self.annotations += 1
+        kind = "REF_ANNOTATION" if "ANNOTATION_REF" in refers else "ALIGNABLE_ANNOTATION"
+        made = ET.SubElement(
+            ET.SubElement(tier, "ANNOTATION"), kind, {"ANNOTATION_ID": f"a{self.annotations}"} | refers
+        )
+        ET.SubElement(made, "ANNOTATION_VALUE").text = value
+        return made
+
+    def place(self, annotation: ET.Element, times: Times, inner: bool = False) -> None:
+        """Give an annotation its time. inner: a child, whose slots go between its parent's where times are equal."""
+        start, stop = times
+        self.slots.append((start, 3 if inner else 2, annotation, "TIME_SLOT_REF1"))
+        self.slots.append((stop, 0 if inner else 1, annotation, "TIME_SLOT_REF2"))
+
+    def expressions(self, name: str, face: int, lane: list[SpottedInterval]) -> None:
+        """A lane's tier with its two children."""
+        tier = self.add(name, "expression", face)
+        apexes = self.add(f"{name} apex", "apex", face, name)
+        scores = self.add(f"{name} score", "score", face, name)
+        for i in lane:
+            start, stop = milliseconds(i.onset_s, end_of(i.offset_frame, self.edges))
+            made = self.annotate(tier, i.kind, CVE_REF=f"cve_{i.kind}")
+            self.place(made, (start, stop))
+            apex, after = milliseconds(i.apex_s, end_of(i.apex_frame, self.edges))
+            apex = min(apex, stop - 1)
+            self.place(self.annotate(apexes, "apex"), (apex, max(min(after, stop), apex + 1)), inner=True)
+            self.annotate(scores, f"{i.score:.4f}", ANNOTATION_REF=made.attrib["ANNOTATION_ID"])
+
+    def order(self) -> ET.Element:
+        """The time slots, sorted, each referred to by its annotation."""
+        order = ET.Element("TIME_ORDER")
+        for number, (time, _, annotation, end) in enumerate(sorted(self.slots, key=lambda s: s[:2]), 1):
+            annotation.set(end, f"ts{number}")
+            ET.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{number}", "TIME_VALUE": str(time)})
+        return order
+
+
+def write_elan(spotting: Spotting, path: Path) -> None:
+    """Write `path`, whole or not at all; times in milliseconds."""
+    tiers = make_tiers(spotting)
+    root = ET.Element("ANNOTATION_DOCUMENT", {"AUTHOR": f"fesnet {__version__}", "DATE": NO_DATE})
+    root.attrib |= {"FORMAT": "3.0", "VERSION": "3.0", f"{{{XSI}}}noNamespaceSchemaLocation": SCHEMA}
+    root.append(header(spotting.source, path, tiers.annotations))
+    root.append(tiers.order())
+    root.extend(tiers.elements)
+    for name, described in TYPES.items():
+        kind = {"LINGUISTIC_TYPE_ID": name, "GRAPHIC_REFERENCES": "false"}
+        ET.SubElement(root, "LINGUISTIC_TYPE", kind | described)
+    language = {"LANG_ID": "und", "LANG_DEF": "http://cdb.iso.org/lg/CDB-00130975-001"}
+    ET.SubElement(root, "LANGUAGE", language | {"LANG_LABEL": "undetermined (und)"})
+    for stereotype, description in CONSTRAINTS.items():
+        ET.SubElement(root, "CONSTRAINT", {"STEREOTYPE": stereotype, "DESCRIPTION": description})
+    root.append(vocabulary())
+    ET.indent(root)
+    ET.register_namespace("xsi", XSI)
+    text = ET.tostring(root, encoding="unicode")
+    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+
+
+def make_tiers(spotting: Spotting) -> Tiers:
+    """The tiers of all faces: expressions, and where the face is unknown."""
+    tiers = Tiers(frame_edges(spotting.frame_times, spotting.working_rate))
+    for name, face, _, lane in named_lanes(spotting):
+        tiers.expressions(name, face, lane)
+    for face in sorted({gap.face for gap in spotting.gaps}):
+        tier = tiers.add(f"face {face} unknown", "unknown", face)
+        for gap in sorted(gap for gap in spotting.gaps if gap.face == face):
+            times = milliseconds(gap.start_s, end_of(gap.stop_frame, tiers.edges))
+            tiers.place(tiers.annotate(tier, plain(gap.reason)), times)
+    return tiers
+
+
+def header(source: SourceInfo, path: Path, annotations: int) -> ET.Element:
+    """Unit, the linked video if there is a file, and what ELAN counts on from."""
+    out = ET.Element("HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    video = video_file(source)
+    if video is not None:
+        linked = {"MEDIA_URL": f"file:///{plain(video.as_posix().lstrip('/'))}"}
+        linked |= {"MIME_TYPE": MIME.get(video.suffix.lower(), "video/*")}
+        linked |= {"RELATIVE_MEDIA_URL": plain(relative(video, path.parent))}
+        ET.SubElement(out, "MEDIA_DESCRIPTOR", linked)
+    ET.SubElement(out, "PROPERTY", {"NAME": "lastUsedAnnotationId"}).text = str(annotations)
+    return out
+
+
+def relative(video: Path, folder: Path) -> str:
+    """The video as seen from the document: "./a.mp4" beside it, "../a.mp4" above; another drive: beside it."""
+    try:
+        found = Path(os.path.relpath(video, folder.resolve())).as_posix()
+    except ValueError:
+        found = video.name
+    return found if found.startswith("../") else f"./{found}"
+
+
+def plain(text: str) -> str:
+    """Text as ELAN reads it: it takes an address letter by letter, without %20. Only what XML forbids is written so."""
+    return re.sub(
+        "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", lambda m: quote(m[0], errors="replace"), text
+    )
+
+
+def vocabulary() -> ET.Element:
+    """The controlled vocabulary: what an expression can be called."""
+    out = ET.Element("CONTROLLED_VOCABULARY", {"CV_ID": VOCABULARY})
+    ET.SubElement(out, "DESCRIPTION", {"LANG_REF": "und"}).text = "kind of facial expression"
+    for kind in KINDS:
+        entry = ET.SubElement(out, "CV_ENTRY_ML", {"CVE_ID": f"cve_{kind}"})
+        ET.SubElement(entry, "CVE_VALUE", {"LANG_REF": "und", "DESCRIPTION": f"{kind}-expression"}).text = kind
+    return out

@@ -1,0 +1,66 @@
+"""Label Studio pre-annotation: one task whose prediction has a region of frames for each expression.
+
+Label Studio counts frames from 1, both ends inside, and finds the time of a frame as frame over rate: that is the
+wrong frame wherever the rate varies, so such a video is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from fesnet._version import __version__
+from fesnet.errors import ResultError
+from fesnet.exports.spans import told_rate, write_text
+from fesnet.result import Spotting
+
+LOOSE = 0.25  # of a frame: as far as a frame may lie from its place and still be told from its neighbours (our choice)
+
+
+def write_labelstudio(spotting: Spotting, path: Path) -> None:
+    """Write `path`, whole or not at all; exact to the frame. Raises ResultError for a variable frame rate."""
+    rate = constant_rate(spotting)
+    regions = []
+    for number, i in enumerate(sorted(spotting.intervals, key=lambda i: (i.onset_frame, i.face, i.kind)), 1):
+        about = f"face {i.face}, apex in frame {i.apex_frame + 1}, score {i.score:.4f}"
+        ranges = [{"start": i.onset_frame + 1, "end": i.offset_frame + 1}]
+        regions.append(
+            {
+                "id": f"fesnet{number}",
+                "from_name": "expression",
+                "to_name": "video",
+                "type": "timelinelabels",
+                "value": {"ranges": ranges, "timelinelabels": [i.kind]},
+                "score": i.score,
+                "meta": {"text": [about]},
+            }
+        )
+    name = Path(spotting.source.path or spotting.source.name).name
+    video = f"/data/local-files/?d={quote(name, errors='replace')}"
+    task = {
+        "data": {"video": video, "fps": float(rate), "name": spotting.source.name},
+        "predictions": [{"model_version": f"fesnet {__version__}", "result": regions}],
+    }
+    write_text(path, json.dumps([task], indent=1, ensure_ascii=False) + "\n")
+
+
+def constant_rate(spotting: Spotting) -> Fraction:
+    """Frames a second at which every frame lies in its place. Raises ResultError where there is none."""
+    times, told = spotting.frame_times - spotting.frame_times[0], told_rate(spotting.source)
+    rates = [told] if told else []
+    if times[-1] > 0:
+        rates.append(Fraction((len(times) - 1) / float(times[-1])).limit_denominator(1001))
+    for rate in rates:
+        places = times * float(rate)
+        if np.abs(places - np.arange(len(times))).max() <= LOOSE:
+            return rate
+    steps = 1000 * np.diff(times)
+    found = f"frames {steps.min():.1f} to {steps.max():.1f} ms apart" if len(steps) else "a single frame"
+    raise ResultError(
+        f"expected a constant frame rate for Label Studio, got {found} in {spotting.source.name}; "
+        "it would show other frames than those found: convert the video to a constant rate and spot again"
+    )

@@ -1,0 +1,109 @@
+"""What the formats share: when a frame ends, which faces there are, and lanes for what overlaps.
+
+A result names the first and the last frame of an expression, both inside. Programs that show time want an end. Ours is
+the time at which the frame after the last one begins, since a frame is shown until the next one comes (our choice):
+
+    frames      |0   |1   |2   |3   |4   |
+    expression       [1 .. 3]                 onset_s is the time of 1, offset_s of 3
+    written          [--------------)         ends where 4 begins
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path, PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet._files import write_whole
+from fesnet.errors import UsageError
+from fesnet.intervals import KINDS, Kind
+from fesnet.result import SourceInfo, SpottedInterval, Spotting
+
+Floats = NDArray[np.floating]
+Times = tuple[int, int]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all. Raises UsageError, also for a name that no text file can hold."""
+    try:
+        write_whole(path, text)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"expected names of readable characters for {path.name}, got {error.object!r}") from error
+
+
+def frame_edges(times: Floats, working_rate: float) -> Floats:
+    """Where frames begin, and where the last one ends: (N + 1,) s. The last lasts as long as frames do in general
+    (median); a single one lasts one step of the working rate."""
+    steps = np.diff(times)
+    steps = steps[steps > 0]
+    last = float(np.median(steps)) if len(steps) else 1 / working_rate
+    return np.append(times, round(float(times[-1]) + last, 6))
+
+
+def end_of(frame: int, edges: Floats) -> float:
+    """When a frame ends, s: where the next one with a later time begins."""
+    return float(edges[np.searchsorted(edges, edges[frame], side="right")])
+
+
+def milliseconds(start_s: float, stop_s: float) -> Times:
+    """Start and stop in whole milliseconds, at least one apart."""
+    start = round(start_s * 1000)
+    return start, max(round(stop_s * 1000), start + 1)
+
+
+def faces_of(spotting: Spotting) -> list[int]:
+    """Every face that the result speaks of; 0 alone where there was none."""
+    parts = (spotting.faces, spotting.intervals, spotting.gaps)
+    return sorted({part.face for group in parts for part in group}) or [0]
+
+
+def lanes(intervals: Iterable[SpottedInterval], edges: Floats) -> list[list[SpottedInterval]]:
+    """Intervals laid out so that those of one lane share no time; one empty lane where there is none:
+
+    all     [====)..[===)        first   [====)..[===)
+               [======)          second     [======)
+    """
+    out: list[list[SpottedInterval]] = [[]]
+    for interval in sorted(intervals, key=lambda i: (i.onset_frame, i.offset_frame, i.apex_frame)):
+        free = (lane for lane in out if not lane or end_of(lane[-1].offset_frame, edges) <= interval.onset_s)
+        lane = next(free, None)
+        if lane is None:
+            out.append([interval])
+        else:
+            lane.append(interval)
+    return out
+
+
+def named_lanes(spotting: Spotting) -> list[tuple[str, int, Kind, list[SpottedInterval]]]:
+    """(name, face, kind, intervals) of each lane: "face 0 macro", and "face 0 macro 2" where that one is taken."""
+    out, edges = [], frame_edges(spotting.frame_times, spotting.working_rate)
+    for face in faces_of(spotting):
+        for kind in KINDS:
+            wanted = (i for i in spotting.intervals if (i.face, i.kind) == (face, kind))
+            for number, lane in enumerate(lanes(wanted, edges), 1):
+                name = f"face {face} {kind}" + (f" {number}" if number > 1 else "")
+                out.append((name, face, kind, lane))
+    return out
+
+
+def video_file(source: SourceInfo) -> Path | None:
+    """The absolute path of the video file; None for image folders, cameras and streams."""
+    path = None if source.path is None else Path(source.path).resolve()
+    return None if path is None or path.is_dir() else path
+
+
+def told_rate(source: SourceInfo) -> Fraction | None:
+    """Frames a second as the source says; None where it says nothing, or nothing sensible."""
+    try:
+        rate = Fraction(source.rate or 0)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return rate if rate > 0 else None
+
+
+def video_id(source: SourceInfo) -> str:
+    """The video's name without the ending, as challenges name videos."""
+    return PurePath(source.name).stem or source.name

@@ -1,0 +1,76 @@
+"""Praat TextGrid, full text form: interval tiers with blanks filled, and a point tier for each one's apexes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fesnet.exports.spans import end_of, faces_of, frame_edges, named_lanes, write_text
+from fesnet.result import Spotting
+
+Stretch = tuple[float, float, str]
+Point = tuple[float, str]
+
+
+def write_textgrid(spotting: Spotting, path: Path) -> None:
+    """Write `path`, whole or not at all. Seconds to the microsecond; a point stands at an apex, its text is the score.
+
+    Expressions of one kind that overlap go to lanes ("face 0 macro 2"), as Praat's tiers know no overlap. Time goes
+    from the first frame to the end of the last.
+    """
+    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    first, last = float(edges[0]), float(edges[-1])
+    tiers = []
+    for name, _, kind, lane in named_lanes(spotting):
+        spans = [(i.onset_s, end_of(i.offset_frame, edges), str(kind)) for i in lane]
+        tiers.append(interval_tier(name, filled(spans, first, last), first, last))
+        points = [(i.apex_s, f"{i.score:.4f}") for i in lane]
+        tiers.append(point_tier(f"{name} apex", points, first, last))
+    for face in faces_of(spotting):
+        gaps = sorted(gap for gap in spotting.gaps if gap.face == face)
+        spans = [(gap.start_s, end_of(gap.stop_frame, edges), gap.reason) for gap in gaps]
+        tiers.append(interval_tier(f"face {face} unknown", filled(spans, first, last), first, last))
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", *bounds(first, last)]
+    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
+    for number, tier in enumerate(tiers, 1):
+        lines += [f"    item [{number}]:", *(f"        {line}" for line in tier)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def filled(spans: list[Stretch], first: float, last: float) -> list[Stretch]:
+    """Spans in order, with blank ones between them so that all of first .. last is covered."""
+    out, here = [], first
+    for start, stop, text in spans:
+        if start > here:
+            out.append((here, start, ""))
+        out.append((start, stop, text))
+        here = stop
+    return out + ([(here, last, "")] if here < last else [])
+
+
+def interval_tier(name: str, spans: list[Stretch], first: float, last: float) -> list[str]:
+    lines = [
+        'class = "IntervalTier"',
+        f"name = {quoted(name)}",
+        *bounds(first, last),
+        f"intervals: size = {len(spans)}",
+    ]
+    for number, (start, stop, text) in enumerate(spans, 1):
+        inner = [*bounds(start, stop), f"text = {quoted(text)}"]
+        lines += [f"intervals [{number}]:", *(f"    {line}" for line in inner)]
+    return lines
+
+
+def point_tier(name: str, points: list[Point], first: float, last: float) -> list[str]:
+    lines = ['class = "TextTier"', f"name = {quoted(name)}", *bounds(first, last), f"points: size = {len(points)}"]
+    for number, (time, text) in enumerate(sorted(points), 1):
+        lines += [f"points [{number}]:", f"    number = {time:.6f}", f"    mark = {quoted(text)}"]
+    return lines
+
+
+def bounds(start: float, stop: float) -> list[str]:
+    return [f"xmin = {start:.6f}", f"xmax = {stop:.6f}"]
+
+
+def quoted(text: str) -> str:
+    """Praat doubles the quotes inside a text; a line of its own would end a tier for some readers."""
+    return '"' + " ".join(text.split()).replace('"', '""') + '"'
