@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from fesnet._files import write_whole
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.motion import EXPRESSIONS, Script, SynthConfig, add, intensity_curve, wander, write_script
-from fesnet.synth.puppet import Puppet
+from fesnet.synth.puppet import Floats, Puppet
 from fesnet.synth.render import Mouth, Renderer
 from fesnet.video import VideoWriter
 
@@ -76,14 +78,18 @@ def developed(image: np.ndarray, light: float, grain: float, rng: np.random.Gene
     return np.clip(np.rint(image * light + noise), 0, 255).astype(np.uint8)
 
 
-def write_truth(path: Path, video: str, events: tuple[Interval, ...], rate: int = RATE) -> None:
-    """The truth as CSV in the columns of `fesnet spot`'s CSV (score 1)."""
+def write_truth(path: Path, video: str, events: Sequence[Interval], times: Floats | None = None) -> None:
+    """The truth as CSV in the columns of `fesnet spot`'s CSV (score 1), whole or not at all.
+
+    times: of the video's frames (s); default: frames at RATE. Raises UsageError where `path` cannot be written.
+    """
     columns = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        table = csv.writer(handle)
-        table.writerow(columns.split(","))
-        for e in events:
-            apex = e.start if e.apex is None else e.apex
-            seconds = [f"{f / rate:.4f}" for f in (e.start, apex, e.stop - 1)]
-            length = f"{(e.stop - e.start) / rate:.4f}"
-            table.writerow([video, 0, e.kind, *seconds, e.start, apex, e.stop - 1, length, 1])
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns.split(","))
+    for e in events:
+        frames = (e.start, e.start if e.apex is None else e.apex, e.stop - 1)
+        onset, apex, offset = (f / RATE if times is None else float(times[f]) for f in frames)
+        seconds = [f"{s:.6f}" for s in (onset, apex, offset)]
+        table.writerow([video, 0, e.kind, *seconds, *frames, f"{offset - onset:.6f}", 1])
+    write_whole(path, text.getvalue())

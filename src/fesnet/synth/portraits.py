@@ -1,18 +1,22 @@
-"""A folder of face photos -> puppets, through the package's own face models."""
+"""A folder of face photos -> people and puppets, through the package's own face models."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.errors import SourceError, UsageError
+from fesnet.faces import align
 from fesnet.faces.detect import BlazeFaceDetector
 from fesnet.faces.landmarks import FaceMesh, region_of_detection, region_of_landmarks
 from fesnet.faces.models import ensure_models
 from fesnet.synth.puppet import PICTURE, Floats, Puppet, make_puppet
-from fesnet.video.folder import image_files, read_image
+from fesnet.synth.render import basis_smile
+from fesnet.video.folder import image_files, natural_key, read_image
 
 SURE = 0.9  # presence score from which a photo is taken to hold a face
 
@@ -36,34 +40,80 @@ class FaceFinder:
         return points if score >= SURE else None
 
 
-def read_puppets(folder: Path, *, pixels: int = PICTURE) -> tuple[list[Puppet], list[str]]:
-    """Puppets of all photos, and one line for each photo that was left out.
+@dataclass(frozen=True)
+class Shot:
+    """A photo with a face: its file and its landmarks (468, 3) in the photo's pixels."""
+
+    path: Path
+    landmarks: Floats
+
+    def read(self) -> NDArray[np.uint8]:
+        """The photo (H, W, 3) uint8 RGB. Raises SourceError."""
+        return read_image(self.path)
+
+    def face(self) -> Floats:
+        """The landmarks (468, 2) in crop units."""
+        return align.apply(
+            align.fit_similarity(self.landmarks[list(align.STABLE), :2], align.CANONICAL_STABLE), self.landmarks[:, :2]
+        )
+
+
+@dataclass(frozen=True)
+class Person:
+    """A neutral shot and, where there is one, the same person's smiling one. The photos are read when needed."""
+
+    name: str
+    neutral: Shot
+    smiling: Shot | None = None
+
+    def smile(self) -> Floats:
+        """(468, 2) where a full smile takes the face, crop units: their own, or else the motion basis's."""
+        return basis_smile()[:, :2] if self.smiling is None else self.smiling.face() - self.neutral.face()
+
+    def puppet(self, pixels: int = PICTURE) -> Puppet:
+        """The puppet, its picture `pixels` wide. Raises SourceError for a photo that cannot be read any more."""
+        photo, own = self.neutral.read(), self.neutral.landmarks
+        if self.smiling is None:
+            return make_puppet(self.name, photo, own, pixels=pixels)
+        return make_puppet(self.name, photo, own, self.smiling.read(), self.smiling.landmarks, pixels=pixels)
+
+
+def find_people(folder: Path, report: Callable[[float], None] | None = None) -> tuple[list[Person], list[str]]:
+    """The people of all photos in natural order (2.jpg before 10.jpg), and one line for each photo left out.
 
     The folder holds photos; or `neutral/` and, under the same file names, `smiling/`: then a smile of the same
-    person ends in the real one. Raises UsageError where there is no photo at all.
+    person ends in the real one. report takes the share done. Raises UsageError where there is no photo at all.
     """
     neutral = folder / "neutral" if (folder / "neutral").is_dir() else folder
     if not neutral.is_dir():
         raise UsageError(f"expected a folder of portraits, but {folder} is none")
-    photos = list(image_files(neutral))
+    photos = sorted(image_files(neutral), key=natural_key)
     if not photos:
         raise UsageError(f"expected photos (jpg, png, bmp, tif) in {neutral}, got none")
-    finder, puppets, left_out = FaceFinder(), [], []
-    for path in photos:
+    finder, people, left_out = FaceFinder(), [], []
+    for done, path in enumerate(photos, 1):
         try:
-            puppets.append(read_puppet(path, finder, folder / "smiling" / path.name, pixels))
+            people.append(find_person(path, finder, folder / "smiling" / path.name))
         except SourceError as error:
             left_out.append(str(error))
-    return puppets, left_out
+        if report is not None:
+            report(done / len(photos))
+    return people, left_out
 
 
-def read_puppet(path: Path, finder: FaceFinder, smiling: Path, pixels: int = PICTURE) -> Puppet:
-    """One puppet. Raises SourceError for a photo that cannot be read or holds no face."""
-    photo = read_image(path)
-    points = finder.landmarks(photo)
+def find_person(path: Path, finder: FaceFinder, smiling: Path) -> Person:
+    """The person of one photo. Raises SourceError for a photo that cannot be read or holds no face."""
+    points = finder.landmarks(read_image(path))
     if points is None:
         raise SourceError(f"expected a face in {path}, found none; use a frontal portrait")
+    shot = Shot(path, points)
     if not smiling.is_file():
-        return make_puppet(path.stem, photo, points, pixels=pixels)
-    other = read_image(smiling)
-    return make_puppet(path.stem, photo, points, other, finder.landmarks(other), pixels=pixels)
+        return Person(path.stem, shot)
+    other = finder.landmarks(read_image(smiling))
+    return Person(path.stem, shot, None if other is None else Shot(smiling, other))
+
+
+def read_puppets(folder: Path, *, pixels: int = PICTURE) -> tuple[list[Puppet], list[str]]:
+    """Puppets of all people that `find_people` finds, and one line for each photo that was left out."""
+    people, left_out = find_people(folder)
+    return [person.puppet(pixels) for person in people], left_out

@@ -1,0 +1,89 @@
+"""Small filters that the comparators share; tracks are (n,) or (n, D), time first, at `base.RATE`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.baselines.base import RATE
+
+Floats = NDArray[np.floating]
+MEDIAN_STEP = 15  # ticks between the points of a running median: it changes slowly
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """How the movement of places becomes two signals, one a kind; all numbers are our choice."""
+
+    usual_s: float = 20.0  # s; window of the running median that says where a place usually is
+    smooth_s: float = 0.04  # s; standard deviation of the smoothing: just over a tick, for a micro has only a few
+    floor: float = 0.002  # crop units; a fifth of a pixel of 96: noise in the stillest video
+    brief_s: float = 0.53  # s; what lasts as long is macro, what does not is micro; the field's 0.5, blurred by a tick
+    share: float = 0.3  # of the places, those that move most: an expression moves few of them
+
+
+def split(places: list[Floats], kinds: Kinds) -> list[Floats]:
+    """Places (n, G, 2) of all segments of one face -> macro and micro signal (n, 2) of each segment.
+
+    A signal counts how many times its usual distance from its usual place a place has moved.
+    """
+    far = [np.linalg.norm(smooth(p - running_median(p, kinds.usual_s), kinds.smooth_s), axis=2) for p in places]
+    if not far:
+        return []
+    usual = kinds.floor + np.median(np.concatenate(far), 0)
+    return [one_kind_each(f / usual, kinds) for f in far]
+
+
+def one_kind_each(times: Floats, kinds: Kinds) -> Floats:
+    """(n, G) -> (n, 2), what lasts and what does not."""
+    macro = lasting(times, kinds.brief_s)
+    return np.stack([of_largest(macro, kinds.share), of_largest(times - macro, kinds.share)], 1)
+
+
+def smooth(track: Floats, seconds: float) -> Floats:
+    """Gaussian smoothing by a standard deviation in seconds; the ends are repeated."""
+    sigma = seconds * RATE
+    reach = max(1, int(np.ceil(3 * sigma)))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.pad(track, [(reach, reach)] + [(0, 0)] * (track.ndim - 1), mode="edge")
+    rows = [k * padded[i : i + len(track)] for i, k in enumerate(kernel / kernel.sum())]
+    return np.asarray(np.sum(rows, 0))
+
+
+def running_median(track: Floats, seconds: float) -> Floats:
+    """The median over a window of `seconds` round each tick: of a face, how it usually looks."""
+    half, last = round(seconds * RATE / 2), len(track) - 1
+    centres = np.unique(np.append(np.arange(0, len(track), MEDIAN_STEP), last))
+    knots = np.stack([np.median(track[max(0, c - half) : c + half + 1], 0) for c in centres])
+    ticks, columns = np.arange(len(track)), knots.reshape(len(centres), -1).T
+    return np.stack([np.interp(ticks, centres, column) for column in columns], 1).reshape(track.shape)
+
+
+def lasting(track: Floats, seconds: float) -> Floats:
+    """What of a track (n, D) lasts at least `seconds`: a morphological opening, peaks narrower than that cut off.
+
+    track     ...__/^^^^^\\___/\\__...
+    lasting   ...__/^^^^^\\_______...
+    """
+    kernel = np.ones((round(seconds * RATE) | 1, 1), np.uint8)  # odd, or it would shift
+    return np.asarray(cv2.morphologyEx(track.astype(np.float32), cv2.MORPH_OPEN, kernel))
+
+
+def of_largest(values: Floats, share: float) -> Floats:
+    """Mean over the largest `share`, at least one, of the last axis."""
+    rest = values.shape[-1] - max(1, round(share * values.shape[-1]))
+    return np.asarray(np.partition(values, rest, -1)[..., rest:].mean(-1))
+
+
+def relative(signals: list[Floats], least: float) -> list[Floats]:
+    """Signals (n,) of all segments -> 0..1, so that the score p is p * (max - mean) + mean over the whole video.
+
+    least: of max - mean; a video in which nothing happens does not blow up its noise.
+    """
+    whole = np.concatenate(signals) if signals else np.zeros(1)
+    mean = float(whole.mean())
+    span = max(float(whole.max()) - mean, least)
+    return [np.clip((s - mean) / span, 0, 1) for s in signals]
