@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fesnet.faces import Face
+from fesnet.faces.shape import canonical_face
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack
 from fesnet.runtime import Runtime
@@ -27,8 +28,10 @@ TINY = replace(
     blocks=1,
     motions=0,
     shape=0,
+    centred=False,
+    face_only=False,
 )
-SHAPED = replace(TINY, shape=128, shape_features=8)
+SHAPED = replace(TINY, shape=128, shape_features=8, centred=True, face_only=True)
 
 
 def make_network(config: FesNetConfig = TINY) -> FesNet:
@@ -50,9 +53,24 @@ def moving_crops(count: int, size: int = 96, seed: int = 0) -> np.ndarray:
     return np.stack([still + np.roll(gliding, g, (0, 1)) for g in glide]).astype(np.uint8)
 
 
+def moving_landmarks(count: int) -> np.ndarray:
+    """(N, 468, 3) a face that opens its mouth and turns, any scale."""
+    face = canonical_face()[None] * 100
+    swing = np.sin(np.arange(count) / 4)[:, None, None]
+    return (face + swing * np.random.default_rng(3).normal(0, 2, face.shape)).astype(np.float32)
+
+
+def half_mask(index: int, size: int = 96) -> np.ndarray:
+    """(S, S) uint8: a face that fills the left part of the crop, a little more from frame to frame."""
+    mask = np.zeros((size, size), np.uint8)
+    mask[:, : 60 + index % 7] = 255
+    return mask
+
+
 def face_of(crop: np.ndarray, index: int, time: float, segment: int = 0) -> Face:
     """What the tracker would hand out for a crop."""
-    return Face(0, segment, index, time, crop, (0.0, 0.0, 9.0, 9.0), np.zeros((468, 3), np.float32), 1.0)
+    landmarks = moving_landmarks(index + 1)[index]
+    return Face(0, segment, index, time, crop, (0.0, 0.0, 9.0, 9.0), landmarks, 1.0, half_mask(index))
 
 
 def line_scores(

@@ -40,7 +40,19 @@ class Scripted:
             return []
         crop, landmarks = shown
         box = (0.0, 0.0, 9.0, 9.0)
-        return [Face(0, self.segments[frame.index], frame.index, frame.time, crop, box, landmarks, 1.0)]
+        return [
+            Face(
+                0,
+                self.segments[frame.index],
+                frame.index,
+                frame.time,
+                crop,
+                box,
+                landmarks,
+                1.0,
+                np.full((96, 96), 255, np.uint8),
+            )
+        ]
 
 
 def texture() -> np.ndarray:
@@ -205,7 +217,11 @@ def test_landmarks_are_turned_to_the_front() -> None:
 def test_flow_is_chained_over_reference_frames() -> None:
     reader = FlowReader(FlowSettings(renew_s=0.2))
     for i in range(25):
-        reader.push(Face(0, 0, i, i / 30, crop_moved(0.2 * i), (0.0, 0.0, 9.0, 9.0), STILL, 1.0))
+        reader.push(
+            Face(
+                0, 0, i, i / 30, crop_moved(0.2 * i), (0.0, 0.0, 9.0, 9.0), STILL, 1.0, np.full((96, 96), 255, np.uint8)
+            )
+        )
     up = -reader.features().reshape(25, -1, 2)[:, list(REGIONS).index("left mouth corner"), 1] * CROP
     assert reader.since > 0
     np.testing.assert_allclose(up[-1], 4.8, rtol=0.35)

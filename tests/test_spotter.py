@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from fesnet.errors import CheckpointError, SourceError, UsageError
-from fesnet.faces import ModelFiles
+from fesnet.faces import ModelFiles, face_shape
 from fesnet.intervals import IntervalRules
+from fesnet.model.checkpoint import save_weights
 from fesnet.runtime import OnnxRuntime, softmax
 from fesnet.spotter import FaceLine, Spotter
 from fesnet.video import Frame, Source, open_source
-from fesnet.weights import load_weights
-from small_network import TINY, face_of, line_scores, make_network, moving_crops
+from fesnet.weights import FesNetConfig, load_weights
+from small_network import SHAPED, TINY, face_of, half_mask, line_scores, make_network, moving_crops, moving_landmarks
 from video_files import cut, pictures, write_video
 
 RATE = Fraction(25)
@@ -27,9 +28,12 @@ RATE = Fraction(25)
 # --- one face's line: windows from cached features ---
 
 
-def naive_scores(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.ndarray, np.ndarray]:
     """Every window of crops through the whole network by itself, averaged with weights that fall at the edges."""
-    network, n = make_network(), len(crops)
+    network, n = make_network(config), len(crops)
+    shapes = torch.from_numpy(face_shape(moving_landmarks(n)))
+    if config.face_only:
+        crops = crops * (np.stack([half_mask(i) for i in range(n)]) > 0)[..., None].astype(np.uint8)
     edge = [min((i + 0.5) / TINY.window, 1 - (i + 0.5) / TINY.window) for i in range(TINY.window)]
     weight = np.minimum(8 * np.array(edge), 1)
     sums = np.zeros((n + TINY.window, 4))
@@ -38,7 +42,7 @@ def naive_scores(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for start in starts:
         frames = np.minimum(np.arange(start, start + TINY.window), n - 1)  # the last window is filled up
         with torch.inference_mode():
-            logits, strength = network(torch.from_numpy(crops[frames])[None])
+            logits, strength = network(torch.from_numpy(crops[frames])[None], shapes[frames][None])
         rows = np.column_stack([softmax(logits[-1, 0].numpy())[:, 1:], strength[0].numpy()])
         sums[start : start + TINY.window] += np.column_stack([rows, np.ones(TINY.window)]) * weight[:, None]
     rows = sums[:n, :3] / sums[:n, 3:]
@@ -50,6 +54,15 @@ def test_cached_windows_equal_the_naive_way(count: int, tiny_weights: Path) -> N
     crops = moving_crops(count)
     found = line_scores(OnnxRuntime(load_weights(tiny_weights)), crops)
     scores, strength = naive_scores(crops)
+    np.testing.assert_allclose(found.scores, scores, atol=1e-4)
+    np.testing.assert_allclose(found.intensity, strength, atol=1e-4)
+
+
+def test_cached_windows_with_shapes_and_masks_equal_the_naive_way(tmp_path: Path) -> None:
+    crops = moving_crops(37)
+    save_weights(make_network(SHAPED), tmp_path / "w", training={}, rules={})
+    found = line_scores(OnnxRuntime(load_weights(tmp_path / "w")), crops, SHAPED)
+    scores, strength = naive_scores(crops, SHAPED)
     np.testing.assert_allclose(found.scores, scores, atol=1e-4)
     np.testing.assert_allclose(found.intensity, strength, atol=1e-4)
 

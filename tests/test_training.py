@@ -183,7 +183,8 @@ def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) ->
         frames = np.minimum(np.arange(TINY.window), shard.last[at]) + shard.start[at]
         np.testing.assert_array_equal(batch.shapes[k].numpy(), shard.shapes[shard.script[at], 1, frames].astype("f4"))
         assert (batch.labels[k, shard.last[at] + 1 :] == -1).all()
-        assert (batch.labels[k, : shard.last[at] + 1] >= 0).all()
+        known = batch.labels[k, : shard.last[at] + 1]
+        assert (known >= 0).all() or (known == -1).all()  # an expression from edge to edge does not count
 
 
 def test_blind_windows_lack_pixels_or_shapes_but_never_both(puppets: list[Puppet]) -> None:

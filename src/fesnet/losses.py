@@ -18,7 +18,7 @@ class LossConfig:
     """Weights of the terms; all our choice."""
 
     class_weights: tuple[float, float, float] = (1.0, 1.5, 3.0)  # micro frames are few
-    focal: float = 1.0  # exponent that turns the loss to hard frames; 0 is plain cross entropy
+    focal: float = 0.0  # exponent that turns the loss to hard frames; 0 is plain cross entropy
     smooth: float = 0.1  # weight of the smooth loss (paper: on)
     smooth_limit: float = 4.0  # log-probability steps beyond this are taken as true edges and not smoothed
     intensity: float = 0.5  # weight of the intensity term (extension)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fesnet._version import __version__
 from fesnet.clips import Grid, Sampler, Scored, Stitcher
 from fesnet.errors import CheckpointError, SourceError, UsageError
-from fesnet.faces import Face, FaceTracker, face_shape, model_files
+from fesnet.faces import Face, FaceTracker, face_shape, model_files, only_face
 from fesnet.intervals import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
@@ -110,6 +110,7 @@ class Crop:
     spacing: float
     segment: int
     crop: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
     landmarks: Floats
 
 
@@ -128,7 +129,7 @@ class FaceLine:
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
-        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop, face.landmarks))
+        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop, face.mask, face.landmarks))
         if len(self.waiting) >= ENCODE_BATCH:
             self.encode()
 
@@ -136,11 +137,7 @@ class FaceLine:
         """Run the static path over the crops that wait, once per frame, and feed the windows."""
         if not self.waiting:
             return
-        features = self.runtime.encode(np.stack([c.crop for c in self.waiting]))
-        if self.config.shape:
-            shapes = face_shape(np.stack([c.landmarks for c in self.waiting]))
-            features = np.concatenate([features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1)
-        for crop, attended in zip(self.waiting, features, strict=True):
+        for crop, attended in zip(self.waiting, self.features(), strict=True):
             if crop.segment != self.segment or not self.grid.continues(crop.time, crop.spacing):
                 self.end_segment()
                 self.segment = crop.segment
@@ -153,6 +150,17 @@ class FaceLine:
                 self.last = tick
                 self.keep(self.stitcher.push(value))
         self.waiting.clear()
+
+    def features(self) -> Floats:
+        """(N, P, C) of the crops that wait: pixels' positions, then the rows of shapes (see `FesNet.join`)."""
+        crops = np.stack([c.crop for c in self.waiting])
+        if self.config.face_only:
+            crops = only_face(crops, np.stack([c.mask for c in self.waiting]))
+        features = self.runtime.encode(crops)
+        if self.config.shape:
+            shapes = face_shape(np.stack([c.landmarks for c in self.waiting]))
+            features = np.concatenate([features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1)
+        return features
 
     def end_segment(self) -> None:
         if self.inside:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class FesNetConfig:
     motions: int = 0  # extension: outputs of the auxiliary motion head that pairs of frames train
     shape: int = 0  # extension: numbers of `fesnet.faces.shape` beside each frame's pixels; 0: pixels alone
     shape_features: int = 64  # features that the shape's discrepancy adds to a frame's, where there is a shape
+    face_only: bool = False  # extension: what lies outside the outline of the face's landmarks is black
+    centred: bool = False  # extension: beside the difference to the first frame, that to the window's median frame
 
     def __post_init__(self) -> None:
         if self.reference not in ("first", "neutral"):
@@ -63,8 +65,13 @@ class FesNetConfig:
 
     @property
     def frame_features(self) -> int:
-        """D, what MTAM gets of each frame: features of the pixels, then those of the shape."""
+        """D, what LSDM tells of each frame: features of the pixels, then those of the shape."""
         return self.features + (self.shape_features if self.shape else 0)
+
+    @property
+    def scored_features(self) -> int:
+        """What proposals and MTAM get of each frame: D, twice that where there are centred ones too."""
+        return self.frame_features * (2 if self.centred else 1)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FesNetConfig:
@@ -89,7 +96,16 @@ class FesNetConfig:
 
 PRESETS = {
     "paper": FesNetConfig(),
-    "default": replace(FesNetConfig(), reference_beside=True, intensity=True, motions=60, shape=128),
+    "default": FesNetConfig(
+        window=192,
+        stride=48,
+        reference_beside=True,
+        intensity=True,
+        motions=60,
+        shape=128,
+        face_only=True,
+        centred=True,
+    ),
 }
 
 

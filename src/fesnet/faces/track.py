@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.errors import UsageError
-from fesnet.faces.align import Floats, Image, Matrix, pose_of, to_unit, warp
+from fesnet.faces.align import Floats, Image, Matrix, apply, pose_of, to_unit, warp
 from fesnet.faces.detect import BlazeFaceDetector, Box, Detection, FaceDetector, box_area, box_overlap
 from fesnet.faces.landmarks import FaceMesh, Region, region_of_detection, region_of_landmarks
+from fesnet.faces.mask import face_mask
 from fesnet.faces.models import ensure_models
 from fesnet.faces.steady import Steady, difference
 from fesnet.video import Frame
@@ -56,7 +57,7 @@ class Face:
     was lost or the shot changed, so crops of different segments must not be compared; index, time: the
     frame's; crop (S, S, 3) uint8 RGB, aligned (see `fesnet.faces.align`); box: x0, y0, x1, y1 of the
     landmarks, source pixels; landmarks (468, 3) float32 source pixels, z in the same scale; score: presence
-    0..1.
+    0..1; mask (S, S) uint8: 255 where the crop shows the face, 0 where what lies behind it.
     """
 
     face: int
@@ -67,6 +68,7 @@ class Face:
     box: Box
     landmarks: NDArray[np.float32]
     score: float
+    mask: Image
 
 
 class LandmarkModel(Protocol):
@@ -168,8 +170,9 @@ class FaceTracker:
         return [self._face(one, frame) for one in self._followed]
 
     def _face(self, one: Followed, frame: Frame) -> Face:
-        crop = warp(frame.image, to_unit(one.steady.pose), self._crop_size)
-        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score)
+        matrix, size = to_unit(one.steady.pose), self._crop_size
+        crop, mask = warp(frame.image, matrix, size), face_mask(apply(matrix, one.landmarks[:, :2]), size)
+        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score, mask)
 
     def _follow(self, frame: Frame) -> bool:
         """Move every followed face on to this frame; whether one was lost."""

@@ -58,6 +58,7 @@ class Lsdm(nn.Module):
         super().__init__()
         w, c = config.width, 4 * config.width
         self.side = config.crop_size // 8
+        self.face_only = config.face_only
         self.discrepancy, self.beside = config.discrepancy, config.reference_beside
         self.stem = nn.Sequential(nn.Conv2d(1, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True))
         self.backbone = nn.Sequential(Residual(w, w, 1), Residual(w, 2 * w, 2), Residual(2 * w, c, 2))
@@ -74,14 +75,20 @@ class Lsdm(nn.Module):
         )
         self.pool = nn.Linear(c * small * small, config.features)  # keeps where in the face it moved
         self.shape = nn.Linear(config.shape, config.shape_features) if config.shape else None
-        self.proposal = nn.Linear(config.frame_features, 3)
+        self.proposal = nn.Linear(config.scored_features, 3)
         self.motion = nn.Linear(config.features, config.motions) if config.motions else None
 
     def static(self, grey: Tensor) -> Tensor:
-        """(N, 1, H, W) in 0..1 -> (N, P, C). Brightness and contrast of the crop are normalised away here."""
-        mean = grey.mean((1, 2, 3), keepdim=True)
-        spread = (grey - mean).square().mean((1, 2, 3), keepdim=True).sqrt()
-        x = self.backbone(self.stem((grey - mean) / (spread + 0.05)))
+        """(N, 1, H, W) in 0..1 -> (N, P, C). Brightness and contrast of the crop are normalised away here.
+
+        With `face_only`, black is outside the face and takes no part.
+        """
+        face = (grey > 0).to(grey.dtype) if self.face_only else torch.ones_like(grey)
+        share = face.mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
+        mean = (grey * face).mean((1, 2, 3), keepdim=True) / share
+        apart = (grey - mean) * face
+        spread = (apart.square().mean((1, 2, 3), keepdim=True) / share).sqrt()
+        x = self.backbone(self.stem(apart / (spread + 0.05)))
         attended: Tensor = self.attention(x.flatten(2).transpose(1, 2))
         return attended
 

@@ -38,7 +38,7 @@ class Stage(nn.Module):
     def __init__(self, config: FesNetConfig) -> None:
         super().__init__()
         branches = config.branches if config.multi_scale else ((3, 1),)
-        self.enter = nn.Conv1d(config.frame_features + 3, config.hidden, 1)
+        self.enter = nn.Conv1d(config.scored_features + 3, config.hidden, 1)
         self.blocks = nn.Sequential(
             *(MultiScale(config.hidden, branches, config.dropout) for _ in range(config.blocks))
         )
@@ -55,7 +55,7 @@ class Mtam(nn.Module):
     def __init__(self, config: FesNetConfig) -> None:
         super().__init__()
         # Feature by feature: the faint ones tell of expressions, the strong ones of head turns and blinks.
-        self.norm = nn.BatchNorm1d(config.frame_features)
+        self.norm = nn.BatchNorm1d(config.scored_features)
         self.stages = nn.ModuleList(Stage(config) for _ in range(config.stages if config.cascade else 1))
         self.intensity = nn.Conv1d(config.hidden, 1, 1) if config.intensity else None
 

@@ -65,6 +65,10 @@ class FesNet(nn.Module):
 
     def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) -> as `decode`."""
+        if self.config.centred:
+            # The first frame may lie inside an expression; the median frame seldom does.
+            middle = features.sort(1).values[:, features.shape[1] // 2, None]
+            features = torch.cat([features, features - middle], -1)
         proposal = self.lsdm.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity

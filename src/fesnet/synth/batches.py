@@ -80,7 +80,9 @@ def random_face(rng: np.random.Generator, weights: Floats) -> float:
     return float(smile)
 
 
-def pair_batch(stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int) -> PairBatch:
+def pair_batch(
+    stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
+) -> PairBatch:
     """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and noise."""
     rng = np.random.default_rng(seed)
     groups, k = len(who), len(motion_basis().names)
@@ -102,6 +104,7 @@ def pair_batch(stage: Stage, who: NDArray[np.int64], seed: int, frames: int, siz
     weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
     batch = Frames(who, weights, smile, pose, gaze, tremble)
     crops = film(stage.render(batch, size, Look.draw(rng, groups, stage.device)), pose, rng)
+    crops = crops * stage.masks(batch, size, rng) if face_only else crops
     smile = np.where(stage.has_smile[who, None], smile, 0)
     truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
     to, sign = mirror_map()
@@ -116,7 +119,14 @@ def mirrored(crops: Tensor, flipped: NDArray[np.bool_]) -> Tensor:
 
 
 def clip_batch(
-    stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, config: SynthConfig
+    stage: Stage,
+    who: NDArray[np.int64],
+    seed: int,
+    frames: int,
+    size: int,
+    config: SynthConfig,
+    *,
+    face_only: bool = False,
 ) -> ClipBatch:
     """One clip for each puppet of `who` (B,), opening anywhere in its performance."""
     rng = np.random.default_rng(seed)
@@ -125,6 +135,7 @@ def clip_batch(
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
     batch = Frames(who, batch.weights, batch.smile, batch.pose, batch.gaze, batch.tremble + offset.astype("f4"))
     crops = film(stage.render(batch, size, Look.draw(rng, len(who), stage.device)), batch.pose, rng)
+    crops = crops * stage.masks(batch, size, rng) if face_only else crops
     labels = np.stack([s.labels() for s in scripts])
     strength = np.stack([s.intensity for s in scripts])
     people = [(stage.points[w, :468], stage.smile[w] if stage.has_smile[w] else None) for w in who]

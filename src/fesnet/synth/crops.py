@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fesnet.synth.motion import Script
+from fesnet.faces import face_mask
+from fesnet.synth.motion import Script, log_uniform
 from fesnet.synth.puppet import (
     EYES,
     GAZE_REACH,
@@ -123,6 +124,17 @@ class Stage:
         closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
         image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look)
         return image.view(b, t, 1, size, size)
+
+    def masks(self, frames: Frames, size: int, rng: np.random.Generator) -> Tensor:
+        """(B, T, 1, size, size) in 0..1: the face, as landmarks that err a little outline it (see `face_mask`)."""
+        b, t = frames.smile.shape
+        smile = np.where(self.has_smile[frames.puppet, None], frames.smile, 0.0).astype(np.float32)
+        seen = self.place(frames, self.points[frames.puppet], smile)[:, :468].reshape(b, t, 468, 2)
+        grown = 1 + rng.normal(0, 0.03, (b, 1, 1, 2))
+        moved = rng.normal(0, 0.008, (b, 1, 1, 2)) + log_uniform(rng, 0.0003, 0.004) * rng.normal(0, 1, (b, t, 1, 2))
+        outline = (seen - 0.5) * grown + 0.5 + moved
+        masks = np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)])
+        return torch.as_tensor(masks, device=self.device).view(b, t, 1, size, size) / 255
 
     def place(self, frames: Frames, points: Floats, smile: Floats) -> Floats:
         """(B * T, V, 2) where every point stands in its aligned crop."""

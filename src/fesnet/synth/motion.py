@@ -198,8 +198,9 @@ class ScriptWriter:
         while t < self.frames:
             micro = rng.random() < share
             stop = self.event(int(t), "micro" if micro else "macro")
-            chained = rng.random() < 0.12
-            gap = 0.0 if chained else rng.exponential(0.6 * mean_gap) + 0.2 * c.rate
+            kind = rng.random()  # at once, after a moment, or after a while
+            gap = rng.exponential(0.6 * mean_gap) + 0.2 * c.rate if kind > 0.3 else rng.uniform(0.1, 0.5) * c.rate
+            gap = 0.0 if kind < 0.12 else gap
             t = stop + gap
             if not micro and rng.random() < 0.06:  # a micro-expression inside the macro that was just written
                 self.event(int(rng.uniform(t - gap - 0.7 * c.rate, t - gap)), "micro")

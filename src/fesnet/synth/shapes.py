@@ -64,7 +64,7 @@ def head_turns(pose: Floats) -> Floats:
 
 def answers(rng: np.random.Generator, motions: int) -> Floats:
     """(K,) how much of each motion the landmark model answers with, for one video."""
-    whole = rng.uniform(0.6, 1.1) if rng.random() < 0.6 else rng.uniform(0.15, 0.7)
+    whole = rng.uniform(0.6, 1.1) if rng.random() < 0.75 else rng.uniform(0.2, 0.7)
     return np.clip(whole * np.exp(rng.normal(0, 0.35, motions)), 0.03, 1.2).astype(np.float32)
 
 

@@ -21,11 +21,11 @@ class TrainConfig:
     pair_groups: int = 48  # identities a step; diversity per operation is what LSDM learns from
     pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
     pair_lr: float = 1.2e-3
-    shards: int = 400  # files of windows for the next phase, 96 windows each
+    shards: int = 400  # files of windows for the next phase, 64 windows each
     head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
     windows: int = 32  # a step
     head_lr: float = 2e-3
-    blind: float = 0.1  # share of windows without pixels, and without shapes: neither may be relied on alone
+    blind: float = 0.07  # share of windows without pixels, and without shapes: neither may be relied on alone
     clip_steps: int = 0  # everything on filmed clips, end to end
     clips: int = 8  # clips a step
     clip_lr: float = 3e-4

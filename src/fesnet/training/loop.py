@@ -58,14 +58,14 @@ class Batches(Dataset[PairBatch | ClipBatch]):
             raise IndexError(index)
         if self.stage is None:
             self.stage = Stage(self.puppets)
-        step, c = self.steps[index], self.config
+        step, c, m = self.steps[index], self.config, self.model
         rng = np.random.default_rng([c.seed, step])
         seed = int(rng.integers(2**62))
         pairs = step < c.pair_steps
         who = draw(rng, len(self.puppets), c.pair_groups if pairs else c.clips)
         if pairs:
-            return pair_batch(self.stage, who, seed, c.pair_frames, self.model.crop_size)
-        return clip_batch(self.stage, who, seed, self.model.window, self.model.crop_size, c.synth)
+            return pair_batch(self.stage, who, seed, c.pair_frames, m.crop_size, face_only=m.face_only)
+        return clip_batch(self.stage, who, seed, m.window, m.crop_size, c.synth, face_only=m.face_only)
 
 
 def draw(rng: np.random.Generator, people: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -33,7 +33,7 @@ SCRIPTS = 8  # performances in a shard
 SECONDS = 15  # length of each
 LEAD = 3.0  # s that are written before and cut, so that a performance may open inside an event
 DRAWS = 2  # draws of the landmark model's errors of each performance
-STARTS = 12  # windows of each performance
+STARTS = 8  # windows of each performance
 TAIL = 0.15  # share of windows filled up with their last frame, as at the end of a video
 
 
@@ -102,6 +102,8 @@ class ShardMaker:
         frames = replace(given, tremble=(given.tremble + offset).astype(np.float32))
         size = self.network.config.crop_size
         crops = film(self.stage.render(frames, size, Look.draw(rng, 1, self.stage.device)), frames.pose, rng)[0]
+        if self.network.config.face_only:
+            crops = crops * self.stage.masks(frames, size, rng)[0]
         crops = crops.flip(-1) if flip else crops
         with torch.autocast("cpu", torch.bfloat16):
             parts = (crops[i : i + 64].contiguous(memory_format=torch.channels_last) for i in range(0, self.frames, 64))
@@ -119,6 +121,8 @@ class ShardMaker:
             pixels = self.network.lsdm.pixels(attended[at][None], attended[start : start + 1][None])[0]
         labels = script.labels()[at].astype(np.int8)
         labels[last + 1 :] = -1
+        if labels.all():  # one expression from edge to edge: nothing changes by which it could be told from none
+            labels[:] = -1
         strength = script.intensity[at].astype(np.float16)
         return pixels.half().numpy(), labels, strength, np.int64(start), np.int64(last)
 

@@ -1,0 +1,28 @@
+"""Which pixels of an aligned crop show the face.
+
+What lies behind a person moves in the crop whenever they do, and tells nothing of their expression.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+Image = NDArray[np.uint8]
+FINE = 4  # bits of a pixel that corners are placed by
+
+
+def face_mask(points: Floats, size: int) -> Image:
+    """(size, size) uint8: 255 inside the convex hull of landmarks (P, 2) in crop units, 0 outside, soft rim."""
+    mask = np.zeros((size, size), np.uint8)
+    # OpenCV counts pixel centres as whole numbers.
+    corners = np.rint((np.clip(points, -1, 2) * size - 0.5) * (1 << FINE)).astype(np.int32)
+    cv2.fillConvexPoly(mask, cv2.convexHull(corners), 255, cv2.LINE_AA, FINE)
+    return mask
+
+
+def only_face(crops: Image, masks: Image) -> Image:
+    """Crops (N, S, S, 3) uint8, black wherever masks (N, S, S) say that there is no face."""
+    return np.asarray(np.rint(crops * (masks[..., None] * np.float32(1 / 255))), np.uint8)
