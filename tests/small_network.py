@@ -13,7 +13,7 @@ from fesnet.faces.shape import canonical_face
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack
 from fesnet.runtime import Runtime
-from fesnet.spotter import FaceLine
+from fesnet.stream import FaceLine
 from fesnet.weights import PRESETS, FesNetConfig
 
 TINY = replace(

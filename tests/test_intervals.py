@@ -14,6 +14,7 @@ from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import (
     Interval,
     IntervalRules,
+    decided,
     deepest_valley,
     find_intervals,
     nearest_frame,
@@ -229,3 +230,22 @@ def test_source_frames_at_every_rate() -> None:
     assert first == last
     assert nearest_frame(0.6, np.array([0.0, 1.0])) == 1
     assert nearest_frame(9.0, np.array([0.0, 1.0])) == 1
+
+
+@given(st.integers(0, 10_000), st.booleans())
+def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> None:
+    """Scores that come piece by piece give the intervals that they give as a whole."""
+    rng = np.random.default_rng(seed)
+    raw = np.convolve(rng.random(300), np.ones(7) / 7, "same")
+    scores = np.clip(np.column_stack([raw, np.roll(raw, 40)]) * 1.4 - 0.45, 0, 0.5)
+    if rng.random() < 0.5:
+        scores[rng.integers(0, 290) :][: rng.integers(1, 9)] = np.nan
+    rules = IntervalRules(macro_threshold=0.3, micro_threshold=0.25, exclusive=exclusive)
+    times, found, start = np.arange(300) / 30, [], 0
+    for stop in [*np.sort(rng.integers(1, 300, 12)), 300]:
+        count = decided(scores[start:stop], 1 / 30, rules)
+        part = slice(start, start + count)
+        found += find_intervals(scores[part], times[part], rules)
+        start += count
+    found += find_intervals(scores[start:], times[start:], rules)
+    assert sorted(found, key=lambda i: (i.onset_s, i.kind)) == find_intervals(scores, times, rules)

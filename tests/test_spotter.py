@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,11 +13,12 @@ import pytest
 import torch
 
 from fesnet.errors import CheckpointError, SourceError, UsageError
-from fesnet.faces import ModelFiles, face_shape
+from fesnet.faces import Face, ModelFiles, face_shape
 from fesnet.intervals import IntervalRules
 from fesnet.model.checkpoint import save_weights
 from fesnet.runtime import OnnxRuntime, softmax
-from fesnet.spotter import FaceLine, Spotter
+from fesnet.spotter import Spotter
+from fesnet.stream import ENCODE_BATCH, FaceLine, SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import FesNetConfig, load_weights
 from small_network import SHAPED, TINY, face_of, half_mask, line_scores, make_network, moving_crops, moving_landmarks
@@ -128,9 +130,55 @@ def test_array_folder_and_video_give_equal_scores(
 
 def test_a_stream_run_to_its_end_is_spotting(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
     source, stream = open_source(np.stack(face_frames), rate=RATE), spotter.stream()
-    seen = [stream.push(frame) for frame in source]
-    assert all(len(faces) == 1 for faces in seen)
-    assert stream.finish(source).to_json() == spotter.spot(np.stack(face_frames), rate=RATE).to_json()
+    for frame in source:
+        stream.push(frame)
+        assert len(stream.faces) == 1
+    assert spotter.result(stream, source).to_json() == spotter.spot(np.stack(face_frames), rate=RATE).to_json()
+
+
+def streamed(weights: Path, rules: IntervalRules, times: np.ndarray) -> tuple[list[Any], Any, list[float]]:
+    """What a stream hands out on the way, its result, and how long after its offset each interval came."""
+    config = load_weights(weights).config
+    crops, seen, late = moving_crops(len(times)), [], []
+    spotter = Spotter(weights, rules=rules)
+    tracker = Tracked({time: face_of(crop, i, time) for i, (crop, time) in enumerate(zip(crops, times, strict=True))})
+    stream = SpotStream(tracker, spotter.runtime, config, rules)  # type: ignore[arg-type]
+    for i, time in enumerate(times):
+        for interval in stream.push(Frame(i, float(time), crops[i])):
+            seen.append(interval)
+            late.append(time - interval.offset_s)
+    source = open_source(crops, rate=RATE)
+    return seen, spotter.result(stream, source), late
+
+
+@dataclass
+class Tracked:
+    """A tracker that knows the face of every frame beforehand."""
+
+    faces: dict[float, Face]
+
+    def push(self, frame: Frame) -> list[Face]:
+        return [self.faces[frame.time]]
+
+
+@pytest.mark.parametrize("irregular", [False, True])
+def test_what_a_stream_hands_out_is_what_the_file_gives(irregular: bool, tiny_weights: Path) -> None:
+    """Also with dropped frames and gaps; the scores of an untrained network are noise around a third."""
+    rng = np.random.default_rng(0)
+    times = np.arange(400) / 30
+    if irregular:
+        times = np.sort(rng.choice(times, 330, replace=False) + rng.uniform(0, 0.01, 330))
+    first = Spotter(tiny_weights)
+    scores = streamed(tiny_weights, first.rules, times)[1].faces[0].scores
+    level = float(np.nanquantile(scores.sum(1), 0.6))
+    rules = IntervalRules(
+        macro_threshold=level, micro_threshold=level, macro_release=1.0, micro_release=1.0, micro_min_s=0.03,
+        macro_min_s=0.03, micro_max_s=0.5,
+    )  # fmt: skip
+    told, result, late = streamed(tiny_weights, rules, times)
+    assert len(told) > 3
+    assert told == list(result.intervals[: len(told)])
+    assert max(late) < (TINY.window + ENCODE_BATCH) / 30 + 3
 
 
 def test_progress_sees_every_frame(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
@@ -206,7 +254,7 @@ def test_a_broken_video_is_used_up_to_the_break(
 
 def test_nothing_pushed_is_an_error(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
     with pytest.raises(SourceError, match=r"expected frames from .*, got none"):
-        spotter.stream().finish(open_source(np.stack(face_frames), rate=RATE))
+        spotter.result(spotter.stream(), open_source(np.stack(face_frames), rate=RATE))
 
 
 def test_rules_given_or_from_the_weights(tiny_weights: Path) -> None:

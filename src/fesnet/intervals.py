@@ -160,6 +160,23 @@ def find_intervals(
     return sorted(found, key=lambda i: (i.onset_s, i.kind))
 
 
+def decided(scores: Floats, step: float, rules: IntervalRules) -> int:
+    """How many of the first rows of scores (T, 2) are decided: whatever rows follow, their intervals stay as they are,
+    and can be found without the others.
+
+    That is so up to the last row that is unknown or ends a neutral stretch longer than `merge_gap_s`. step: seconds
+    between rows.
+    """
+    levels = [rules.of(kind, "threshold") * rules.of(kind, "release") for kind in KINDS]
+    quiet = scores.sum(1) < min(levels) if rules.exclusive else (scores < levels).all(1)
+    unknown = np.isnan(scores).any(1)
+    out = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
+    for a, b in runs(np.asarray(quiet | unknown)):
+        if (b - a) * step > rules.merge_gap_s + 1e-9:
+            out = max(out, b)
+    return out
+
+
 def known_stretches(scores: Floats) -> Iterator[tuple[int, int]]:
     """Start and stop of each unbroken stretch of known rows."""
     return runs(np.asarray(~np.isnan(scores).any(1)))
@@ -272,8 +289,10 @@ class Stretch:
         """The finished interval (in a list, empty where it is not wanted)."""
         if not wanted:
             return []
-        strength = track if self.intensity is None else self.intensity
-        apex = a + int(np.argmax(strength[a:b]))
+        strength = track[a:b]
+        if self.intensity is not None and self.intensity[a:b].max() > 0:  # else weights without such an output
+            strength = self.intensity[a:b]
+        apex = a + int(np.argmax(strength))
         times = self.times
         score = min(1.0, float(track[a:b].max()))
         return [TimedInterval(float(times[a]), float(times[apex]), float(times[b - 1]), kind, score)]

@@ -194,7 +194,7 @@ def assemble(
     if np.any(np.diff(frame_times, prepend=0.0) < 0):
         raise UsageError("expected frame times of 0 s or more that never fall, got others; give frames in order")
     times = unpack_times(pack_times(frame_times))
-    faces = tuple(unpack_track(t.face, len(t.times), pack_track(t), working_rate) for t in tracks)
+    faces = tuple(as_stored(t) for t in tracks)
     return Spotting(
         source=source,
         faces=faces,
@@ -214,7 +214,7 @@ def make_intervals(
     """All faces' intervals, carried to the source's frames, sorted by face and onset."""
     out = []
     for track in faces:
-        for found in find_intervals(track.scores, track.times, rules, usable(track.intensity)):
+        for found in find_intervals(track.scores, track.times, rules, track.intensity):
             first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
             apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
             onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
@@ -222,11 +222,6 @@ def make_intervals(
             times = (track.face, onset_s, apex_s, offset_s)
             out.append(SpottedInterval(*times, found.kind, first, apex, last, score))
     return tuple(sorted(out))
-
-
-def usable(intensity: Floats) -> Floats | None:
-    """None for weights without an intensity output (all zero)."""
-    return intensity if np.nanmax(intensity, initial=0) > 0 else None
 
 
 def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float) -> tuple[Gap, ...]:
@@ -269,13 +264,25 @@ def unpack_times(text: str) -> Floats:
     return np.cumsum(unpack(text, "<u8").astype(np.int64)) / 1e6
 
 
-def pack_track(track: FaceTrack) -> str:
+def as_stored(track: FaceTrack) -> FaceTrack:
+    """The track with the precision that the JSON form keeps."""
+    return from_whole(track.face, track.times, to_whole(track))
+
+
+def to_whole(track: FaceTrack) -> NDArray[np.uint16]:
+    """(T, 3) scores and intensity as whole numbers."""
     rows = np.concatenate([track.scores * SCORE_UNIT, track.intensity[:, None] * INTENSITY_UNIT], 1)
-    whole = np.where(np.isnan(rows), UNKNOWN, np.clip(np.rint(rows), 0, SCORE_UNIT))
-    return pack(whole.astype("<u2"))
+    return np.where(np.isnan(rows), UNKNOWN, np.clip(np.rint(rows), 0, SCORE_UNIT)).astype("<u2")
+
+
+def from_whole(face: int, times: Floats, whole: NDArray[np.uint16]) -> FaceTrack:
+    rows = np.where(whole == UNKNOWN, np.nan, whole).astype(np.float64)
+    return FaceTrack(face, times, rows[:, :2] / SCORE_UNIT, rows[:, 2] / INTENSITY_UNIT)
+
+
+def pack_track(track: FaceTrack) -> str:
+    return pack(to_whole(track))
 
 
 def unpack_track(face: int, ticks: int, text: str, rate: float) -> FaceTrack:
-    whole = unpack(text, "<u2").reshape(ticks, 3)
-    rows = np.where(whole == UNKNOWN, np.nan, whole).astype(np.float64)
-    return FaceTrack(face, np.arange(ticks) / rate, rows[:, :2] / SCORE_UNIT, rows[:, 2] / INTENSITY_UNIT)
+    return from_whole(face, np.arange(ticks) / rate, unpack(text, "<u2").reshape(ticks, 3))
