@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "synth": {"intervals", "video", "faces"},
     "training": {"intervals", "synth", "model", "losses", "weights"},
     "metrics": {"intervals"},
+    "live": {"result", "spotter", "video"},
     "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth"},
     "batch": {"intervals", "result", "exports", "spotter", "video"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},

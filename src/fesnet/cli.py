@@ -108,6 +108,33 @@ def spot(
 
 
 @app.command()
+def live(
+    source: Annotated[
+        str, typer.Argument(help="Camera number, stream address, or a video file (at its own speed).")
+    ] = "0",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for other programs.")] = False,
+    out: Out = None,
+    weights: WeightsFolder = None,
+    faces: Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")] = "largest",
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this time.")] = None,
+) -> None:
+    """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out keeps the result."""
+    from fesnet.batch import check_sources, prepare_folder, write_results
+    from fesnet.live import watch
+    from fesnet.spotter import Spotter
+    from fesnet.video import open_source
+
+    (checked,) = check_sources([source])
+    folder = None if out is None else prepare_folder(out)
+    fetch_models()
+    spotter = Spotter(weights, faces=choice(faces, "largest", "all"))
+    with open_source(checked) as opened:
+        result = watch(spotter, opened, show_json if json else show_event, seconds=seconds)
+    if folder is not None:
+        write_results(result, folder / f"{Path(result.source.name).stem}.json")
+
+
+@app.command()
 def rethreshold(
     result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`.")],
     out: Annotated[
@@ -357,6 +384,34 @@ def show_result(result: Spotting) -> None:
         print(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
     for warning in result.warnings:
         print(f"  warning: {warning}")
+
+
+def show_json(event: dict[str, Any]) -> None:
+    from json import dumps
+
+    print(dumps(event), flush=True)
+
+
+def show_event(event: dict[str, Any]) -> None:
+    """A line for each interval on stdout; the state on one line of a terminal's stderr."""
+    kind = event["event"]
+    if kind == "interval":
+        span = f"{event['onset_s']:8.2f} - {event['offset_s']:.2f} s"
+        print(f"face {event['face']}  {event['kind']}  {span}  score {event['score']:.2f}", flush=True)
+    elif kind == "status":
+        if sys.stderr.isatty():
+            counts = f"{event['faces']} face(s), {event['dropped']} of {event['frames']} frames dropped"
+            print(
+                f"\r{event['time_s']:8.1f} s  {counts}  delay {event['delay_median_s']:.2f} s ", end="", file=sys.stderr
+            )
+    elif kind == "start":
+        print(
+            f"watching {event['source']}; scores are final after {event['look_ahead_s']:.1f} s at most", file=sys.stderr
+        )
+    else:
+        counts = f"{event['dropped']} of {event['frames']} frames dropped"
+        delays = f"delay {event['delay_median_s']:.2f} s, 95 %: {event['delay_95_percent_s']:.2f} s"
+        print(f"\n{event['intervals']} expressions; {counts}; {delays}", file=sys.stderr)
 
 
 def show_comparison(rows: list[tuple[str, ...]]) -> None:

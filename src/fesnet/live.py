@@ -1,0 +1,120 @@
+"""Spotting while it happens: a camera, a stream, or a file played at its own speed.
+
+    reader (a thread) -> a short queue; a frame that finds it full is dropped -> stream -> news
+
+The reader never waits for the network, so what is shown never lags by more than the queue, however slow the machine.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fesnet.errors import FesnetError
+from fesnet.result import SpottedInterval, Spotting
+from fesnet.spotter import Spotter
+from fesnet.video import Frame, Source
+
+QUEUE = 10  # frames that may wait: a third of a second at 30 Hz
+STATUS_EVERY = 1.0  # s
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Tally:
+    """What happened on the way: frames read and dropped, and how long each frame waited until it was done with (s)."""
+
+    frames: int = 0
+    dropped: int = 0
+    delays: list[float] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        middle, late = np.quantile(self.delays or [0.0], [0.5, 0.95])
+        return {
+            "frames": self.frames,
+            "dropped": self.dropped,
+            "delay_median_s": round(float(middle), 3),
+            "delay_95_percent_s": round(float(late), 3),
+        }
+
+
+class Reader(threading.Thread):
+    """Reads a source as fast as it comes (files: at their own speed) and drops what nobody takes in time."""
+
+    def __init__(self, source: Source, seconds: float | None) -> None:
+        super().__init__(daemon=True)
+        self.source, self.seconds = source, seconds
+        self.waiting: queue.Queue[tuple[Frame, float] | None] = queue.Queue(QUEUE)
+        self.tally = Tally()
+        self.error: FesnetError | None = None
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        try:
+            started: float | None = None
+            for frame in self.source:
+                now = time.monotonic()
+                started = now - frame.time if started is None else started
+                if self.stopped.is_set() or (self.seconds is not None and frame.time > self.seconds):
+                    break
+                if not self.source.live and self.stopped.wait(max(0.0, started + frame.time - now)):
+                    break
+                self.offer(frame)
+        except FesnetError as error:
+            self.error = error
+        self.waiting.put(None)
+
+    def offer(self, frame: Frame) -> None:
+        self.tally.frames += 1
+        try:
+            self.waiting.put_nowait((frame, time.monotonic()))
+        except queue.Full:
+            self.tally.dropped += 1
+
+
+def watch(spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None = None) -> Spotting:
+    """Spot a running source and tell what becomes certain, as dictionaries that JSON can hold.
+
+    "start" (look_ahead_s: seconds until scores are final at the latest), "status" once a second (time_s, faces, counts
+    of frames and of dropped ones, delays), "interval" as soon as it is certain (with told_after_s, seconds from its
+    offset to now on the source's clock), and "end". A keyboard interrupt ends the source, not the result.
+    Returns the whole result. Raises SourceError where no frame came.
+    """
+    stream, reader = spotter.stream(), Reader(source, seconds)
+    tell({"event": "start", "source": source.name, "look_ahead_s": round(stream.look_ahead, 2)})
+    told: list[SpottedInterval] = []
+    reader.start()
+    last = 0.0
+    try:
+        while (item := reader.waiting.get()) is not None:
+            frame, came = item
+            for interval in stream.push(frame):
+                told.append(interval)
+                tell(as_event(interval, frame.time))
+            reader.tally.delays.append(time.monotonic() - came)
+            if frame.time - last >= STATUS_EVERY:
+                last = frame.time
+                tell(
+                    {"event": "status", "time_s": round(last, 2), "faces": len(stream.faces), **reader.tally.to_dict()}
+                )
+    except KeyboardInterrupt:
+        reader.stopped.set()
+    if reader.error is not None and not stream.seconds:
+        raise reader.error
+    result = spotter.result(stream, source)
+    end = stream.seconds[-1]
+    for interval in result.intervals:
+        if interval not in told:
+            tell(as_event(interval, end))
+    tell({"event": "end", "intervals": len(result.intervals), **reader.tally.to_dict()})
+    return result
+
+
+def as_event(interval: SpottedInterval, now: float) -> dict[str, Any]:
+    return {"event": "interval", **asdict(interval), "told_after_s": round(now - interval.offset_s, 2)}

@@ -1,0 +1,81 @@
+"""Spotting while it happens: paced files, dropped frames, and the same result as from the file."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fesnet.errors import SourceError
+from fesnet.faces import ModelFiles
+from fesnet.live import QUEUE, Reader, watch
+from fesnet.spotter import Spotter
+from fesnet.video import Frame, Source, open_source
+
+RATE = Fraction(25)
+
+
+@pytest.fixture(scope="module")
+def spotter(tiny_weights: Path, face_models: ModelFiles) -> Spotter:
+    return Spotter(tiny_weights)
+
+
+def test_a_file_at_its_own_speed_gives_the_result_of_the_file(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    frames = np.stack(face_frames)
+    events: list[dict[str, Any]] = []
+    started = time.monotonic()
+    result = watch(spotter, open_source(frames, rate=RATE), events.append)
+    assert time.monotonic() - started >= (len(frames) - 1) / 25
+    kinds = [e["event"] for e in events]
+    assert (kinds[0], kinds[-1]) == ("start", "end")
+    assert events[-1]["frames"] == len(frames)
+    if events[-1]["dropped"] == 0:  # on a machine that is too busy frames may be dropped, and that is right
+        assert result.to_json() == spotter.spot(frames, rate=RATE).to_json()
+    assert kinds.count("interval") == len(result.intervals) == events[-1]["intervals"]
+
+
+def test_what_nobody_takes_is_dropped_and_counted() -> None:
+    """A reader never waits: all but a queue of frames are gone when nobody takes any."""
+    image = np.zeros((8, 8, 3), np.uint8)
+    source = Source(
+        name="fast", width=8, height=8, frames=iter([Frame(i, i / 1000, image) for i in range(50)]), live=True
+    )
+    reader = Reader(source, None)
+    reader.start()
+    deadline = time.monotonic() + 20
+    while reader.tally.frames < 50 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert (reader.tally.frames, reader.tally.dropped) == (50, 50 - QUEUE)
+    assert [reader.waiting.get()[0].index for _ in range(QUEUE)] == list(range(QUEUE))  # type: ignore[index]
+    assert reader.waiting.get() is None
+
+
+def test_it_stops_after_the_given_time(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    result = watch(spotter, open_source(np.stack(face_frames), rate=RATE), lambda event: None, seconds=0.5)
+    assert result.frame_times[-1] <= 0.5
+
+
+def test_an_interrupt_ends_the_source_and_keeps_the_result(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    def interrupt(event: dict[str, Any]) -> None:
+        if event["event"] == "status":
+            raise KeyboardInterrupt
+
+    frames = [f for _ in range(3) for f in face_frames]
+    result = watch(spotter, open_source(np.stack(frames), rate=RATE), interrupt)
+    assert 1.0 <= result.frame_times[-1] < 2.0
+    assert threading.active_count() < 20
+
+
+def test_a_source_that_gives_nothing_is_told(spotter: Spotter) -> None:
+    def broken() -> Iterator[Frame]:
+        raise SourceError("cannot decode x: broken")
+        yield
+
+    with pytest.raises(SourceError, match="broken"):
+        watch(spotter, Source(name="x", width=8, height=8, frames=broken()), lambda event: None)
