@@ -401,13 +401,11 @@ def show_event(event: dict[str, Any]) -> None:
     elif kind == "status":
         if sys.stderr.isatty():
             counts = f"{event['faces']} face(s), {event['dropped']} of {event['frames']} frames dropped"
-            print(
-                f"\r{event['time_s']:8.1f} s  {counts}  delay {event['delay_median_s']:.2f} s ", end="", file=sys.stderr
-            )
+            line = f"{event['time_s']:8.1f} s  {counts}  delay {event['delay_median_s']:.2f} s"
+            print(f"\r{line} ", end="", file=sys.stderr)
     elif kind == "start":
-        print(
-            f"watching {event['source']}; scores are final after {event['look_ahead_s']:.1f} s at most", file=sys.stderr
-        )
+        wait = f"scores are final after {event['look_ahead_s']:.1f} s at most"
+        print(f"watching {event['source']}; {wait}", file=sys.stderr)
     else:
         counts = f"{event['dropped']} of {event['frames']} frames dropped"
         delays = f"delay {event['delay_median_s']:.2f} s, 95 %: {event['delay_95_percent_s']:.2f} s"
