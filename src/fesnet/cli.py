@@ -174,6 +174,29 @@ def export(
         print(f"wrote {path}")
 
 
+@app.command()
+def score(
+    truth: Annotated[Path, typer.Argument(help="Table of true intervals (CSV, result, folder of results).")],
+    found: Annotated[Path, typer.Argument(help="What was found, or what a second person says.")],
+    protocol: Annotated[str, typer.Option("--protocol", help="official, softnet, abpn, lssnet, or all.")] = "official",
+    iou: Annotated[float, typer.Option("--iou", help="Overlap from which two intervals match.")] = 0.5,
+    fps: Annotated[float | None, typer.Option("--fps", help="For files that count in seconds (ActivityNet).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Agreement of two sets of intervals: F1 by kind with intervals over subjects, false alarms, edges, kappa."""
+    from fesnet.errors import UsageError
+    from fesnet.metrics import PROTOCOLS, agree
+
+    names = list(PROTOCOLS) if protocol == "all" else protocol.split(",")
+    for name in names:
+        choice(name, *PROTOCOLS)
+    if not 0 < iou <= 1:
+        raise UsageError(f"expected an IoU above 0 and up to 1, got {iou}")
+    agreement = agree(truth, found, iou=iou, rate=fps)
+    values = agreement.to_dict(names)
+    show_json(values) if json else show_agreement(values, agreement.missing)
+
+
 @app.command("import")
 def import_annotations(
     file: Annotated[Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")],
@@ -384,6 +407,29 @@ def show_result(result: Spotting) -> None:
         print(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
     for warning in result.warnings:
         print(f"  warning: {warning}")
+
+
+def show_agreement(values: dict[str, Any], missing: list[str]) -> None:
+    """Tables of counts by protocol, and what else there is to know."""
+    from rich.console import Console
+    from rich.table import Table
+
+    for name, kinds in values["protocols"].items():
+        table = Table(title=f"{name}, IoU {values['iou']:g}, {values['videos']} videos", title_justify="left")
+        for column in ("kind", "TP", "FP", "FN", "precision", "recall", "F1", "95 %", "false/min"):
+            table.add_column(column, justify="left" if column == "kind" else "right")
+        for kind, c in kinds.items():
+            rates = [f"{c[n]:.4f}" for n in ("precision", "recall", "f1")]
+            low, high = c["f1_95"]
+            alarms = "" if c["false_alarms_a_minute"] is None else f"{c['false_alarms_a_minute']:.2f}"
+            table.add_row(kind, str(c["tp"]), str(c["fp"]), str(c["fn"]), *rates, f"{low:.3f}-{high:.3f}", alarms)
+        Console().print(table)
+    for kind, by_iou in values["average_precision"].items():
+        print(f"average precision, {kind}: " + ", ".join(f"{v:.3f} at IoU {iou}" for iou, v in by_iou.items()))
+    if values["frame_kappa"] is not None:
+        print(f"Cohen's kappa over frames: {values['frame_kappa']:.3f}")
+    if missing:
+        print(f"nothing was found in {len(missing)} videos with expressions: {', '.join(missing[:5])}")
 
 
 def show_json(event: dict[str, Any]) -> None:

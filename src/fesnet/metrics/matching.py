@@ -45,34 +45,44 @@ class Counts:
         return 2 * self.tp / total if total else 0.0
 
 
-def match(truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU) -> list[tuple[int, int]]:
-    """Pairs (index of truth, index of found) of one kind with at least this IoU, one to one, best IoU first.
+def match(
+    truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU, *, typed: bool = True
+) -> list[tuple[int, int]]:
+    """Pairs (index of truth, index of found) of one kind with at least this IoU, one to one, as many as can be.
 
-    Among intervals of one kind that do not overlap, nothing has two partners with IoU above 0.5, and of two with
-    exactly 0.5 either gives the same count: the order does not matter. It does only where intervals overlap.
+    Where intervals of one kind overlap, greedy pairing may lose a match; augmenting paths (Kuhn) never do. typed: False
+    pairs whatever the kinds.
     """
-    candidates = [
-        (-t.iou(f), i, j)
-        for i, t in enumerate(truth)
-        for j, f in enumerate(found)
-        if t.kind == f.kind and t.iou(f) >= iou
-    ]
-    pairs, used_truth, used_found = [], set(), set()
-    for _, i, j in sorted(candidates):
-        if i not in used_truth and j not in used_found:
-            pairs.append((i, j))
-            used_truth.add(i)
-            used_found.add(j)
-    return sorted(pairs)
+    fits: list[list[int]] = []
+    for t in truth:
+        near = [(-t.iou(f), j) for j, f in enumerate(found) if not typed or t.kind == f.kind]
+        fits.append([j for value, j in sorted(near) if -value >= iou])
+    partner: dict[int, int] = {}  # found -> truth
+
+    def place(i: int, tried: set[int]) -> bool:
+        for j in fits[i]:
+            if j not in tried:
+                tried.add(j)
+                if j not in partner or place(partner[j], tried):
+                    partner[j] = i
+                    return True
+        return False
+
+    for i in range(len(truth)):
+        place(i, set())
+    return sorted((i, j) for j, i in partner.items())
 
 
-def count(truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU) -> dict[str, Counts]:
-    """Counts of one video by kind ("macro", "micro")."""
-    hits = match(truth, found, iou)
+def count(
+    truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU, *, typed: bool = True
+) -> dict[str, Counts]:
+    """Counts of one video by kind ("macro", "micro"). Pairs of two kinds (typed False) count for the truth's."""
+    hits = match(truth, found, iou, typed=typed)
     out = {}
     for kind in KINDS:
         tp = sum(truth[i].kind == kind for i, _ in hits)
-        fp, fn = (sum(x.kind == kind for x in part) - tp for part in (found, truth))
+        fn = sum(t.kind == kind for t in truth) - tp
+        fp = sum(f.kind == kind for j, f in enumerate(found) if j not in {j for _, j in hits})
         out[str(kind)] = Counts(tp, fp, fn)
     return out
 

@@ -1,0 +1,28 @@
+"""How well found intervals agree with the truth: counts, curves, protocols; numpy only, no torch."""
+
+from fesnet.metrics.curves import average_precision, edge_errors, frame_kappa, sweep
+from fesnet.metrics.matching import IOU, Counts, bootstrap, count, false_alarms_a_minute, match, overall
+from fesnet.metrics.protocols import PROTOCOLS, Evaluation, Judged, Protocol, choose, evaluate
+from fesnet.metrics.score import Agreement, agree
+
+__all__ = [
+    "IOU",
+    "PROTOCOLS",
+    "Agreement",
+    "Counts",
+    "Evaluation",
+    "Judged",
+    "Protocol",
+    "agree",
+    "average_precision",
+    "bootstrap",
+    "choose",
+    "count",
+    "edge_errors",
+    "evaluate",
+    "false_alarms_a_minute",
+    "frame_kappa",
+    "match",
+    "overall",
+    "sweep",
+]

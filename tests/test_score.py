@@ -1,0 +1,282 @@
+"""Tables of the field read as intervals, protocols side by side, curves against slow references, and `fesnet score`."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations, pairwise, permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from fesnet.cli import app
+from fesnet.errors import FesnetError, TruthError, UsageError
+from fesnet.intervals import Interval
+from fesnet.metrics import (
+    PROTOCOLS,
+    Counts,
+    Judged,
+    agree,
+    average_precision,
+    choose,
+    count,
+    edge_errors,
+    evaluate,
+    frame_kappa,
+    match,
+    sweep,
+)
+from fesnet.metrics.tables import read_intervals
+
+spans = st.tuples(st.integers(0, 30), st.integers(1, 20), st.sampled_from(["macro", "micro"]), st.floats(0.1, 1))
+lists = st.lists(spans.map(lambda s: Interval(s[0], s[0] + s[1], s[2], score=s[3])), max_size=5)  # type: ignore[arg-type]
+
+
+def fits(t: Interval, f: Interval, iou: float) -> bool:
+    a, b = set(range(t.start, t.stop)), set(range(f.start, f.stop))
+    return t.kind == f.kind and len(a & b) / len(a | b) >= iou
+
+
+def largest(truth: list[Interval], found: list[Interval], iou: float) -> int:
+    """Size of the largest one-to-one matching, by trying all subsets and orders."""
+    for size in range(min(len(truth), len(found)), 0, -1):
+        for some in combinations(truth, size):
+            for order in permutations(found, size):
+                if all(fits(t, f, iou) for t, f in zip(some, order, strict=True)):
+                    return size
+    return 0
+
+
+@given(lists, lists, st.sampled_from([0.3, 0.5, 0.7]))
+@settings(max_examples=120, deadline=None)
+def test_matching_is_the_largest_also_where_intervals_overlap(
+    truth: list[Interval], found: list[Interval], iou: float
+) -> None:
+    pairs = match(truth, found, iou)
+    assert len(pairs) == largest(truth, found, iou)
+    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+    assert all(fits(truth[i], found[j], iou) for i, j in pairs)
+
+
+@given(lists, lists)
+@settings(max_examples=60, deadline=None)
+def test_sweep_falls_with_iou_and_counts_add_up(truth: list[Interval], found: list[Interval]) -> None:
+    by_iou = [c["overall"] for c in sweep([(truth, found)]).values()]
+    assert all(a.tp >= b.tp for a, b in pairwise(by_iou))
+    assert all((c.tp + c.fp, c.tp + c.fn) == (len(found), len(truth)) for c in by_iou)
+
+
+def slow_average_precision(videos: list[tuple[list[Interval], list[Interval]]]) -> float:
+    """By its definition: the mean over recall levels of the best precision at that recall or more."""
+    ranked = sorted(((f.score, v, f) for v, (_, found) in enumerate(videos) for f in found), key=lambda x: -x[0])
+    total, points = sum(len(t) for t, _ in videos), []
+    taken: set[tuple[int, int]] = set()
+    for n, (_, v, f) in enumerate(ranked, 1):
+        near = [(t.iou(f), i) for i, t in enumerate(videos[v][0]) if (v, i) not in taken]
+        if near and max(near)[0] >= 0.5:
+            taken.add((v, max(near)[1]))
+        points.append((len(taken) / total, len(taken) / n))
+    return float(
+        np.mean([max((p for r, p in points if r >= (k + 1) / total - 1e-12), default=0) for k in range(total)])
+    )
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=50, deadline=None)
+def test_average_precision_equals_its_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def some(count: int) -> list[Interval]:
+        starts = np.sort(rng.choice(40, count, replace=False)) * 10
+        return [Interval(int(a), int(a + rng.integers(4, 10)), "macro", score=float(rng.random())) for a in starts]
+
+    videos = [(some(4), some(6)) for _ in range(3)]
+    assert average_precision(videos, "macro") == pytest.approx(slow_average_precision(videos))
+    assert np.isnan(average_precision(videos, "micro"))
+
+
+def test_edges_are_told_with_their_sign() -> None:
+    errors = edge_errors([([Interval(10, 20, "macro")], [Interval(8, 21, "macro")])])
+    assert (errors.onset.tolist(), errors.offset.tolist()) == ([-2], [1])
+    assert str(errors) == "median onset -2 (|error| 2.0), offset +1 (|error| 1.0) frames"
+    assert str(edge_errors([])) == "no matched pair"
+
+
+def test_kappa_of_frames() -> None:
+    one, other = [Interval(0, 50, "macro")], [Interval(25, 75, "macro")]
+    assert frame_kappa([(one, one)], [100]) == 1
+    assert frame_kappa([(one, other)], [100]) == pytest.approx(0.0)
+    assert np.isnan(frame_kappa([((), ())], [10]))
+    with pytest.raises(UsageError, match="expected one length"):
+        frame_kappa([(one, one)], [])
+
+
+# --- protocols ---
+
+MACRO, MICRO = Interval(0, 40, "macro"), Interval(100, 112, "micro")
+
+
+def judged(subject: str, truth: list[Interval], found: list[Interval]) -> Judged:
+    return Judged(subject, f"{subject}_1", tuple(truth), tuple(found), 60.0)
+
+
+def test_protocols_read_one_result_differently() -> None:
+    """A false micro in a video without any counts in one family and not in the other; a wrong kind matches in one."""
+    videos = [judged("a", [MACRO], [MACRO, MICRO]), judged("b", [MICRO], [MICRO]), judged("c", [], [MICRO])]
+    assert evaluate(videos, PROTOCOLS["official"]).counts["micro"] == Counts(1, 2, 0)
+    assert evaluate(videos, PROTOCOLS["softnet"]).counts["micro"] == Counts(1, 0, 0)
+    wrong = [judged("a", [MACRO], [Interval(0, 40, "micro")])]
+    assert evaluate(wrong, PROTOCOLS["official"]).counts["overall"] == Counts(0, 1, 1)
+    assert evaluate(wrong, PROTOCOLS["lssnet"]).counts["overall"] == Counts(1, 0, 0)
+
+
+def test_choosing_on_test_subjects_can_only_flatter() -> None:
+    rng = np.random.default_rng(0)
+    candidates = {}
+    for name in "abcdefgh":
+        found = [[i for i in (MACRO, MICRO, Interval(300, 330, "macro")) if rng.random() < 0.5] for _ in range(6)]
+        candidates[name] = [judged(f"s{k}", [MACRO, MICRO], found[k]) for k in range(6)]
+    honest = max(evaluate(v, PROTOCOLS["official"]).counts["overall"].f1 for v in candidates.values())
+    per_subject = choose(candidates, PROTOCOLS["abpn"])
+    assert per_subject.counts["overall"].f1 > honest
+    assert set(per_subject.picked) == {f"s{k}" for k in range(6)}
+    per_kind = choose(candidates, PROTOCOLS["lssnet"])
+    for kind in ("macro", "micro"):
+        assert per_kind.counts[kind].f1 == max(
+            evaluate(v, PROTOCOLS["lssnet"]).counts[kind].f1 for v in candidates.values()
+        )
+    with pytest.raises(UsageError, match="expected one candidate for protocol official, got 8"):
+        choose(candidates, PROTOCOLS["official"])
+    with pytest.raises(UsageError, match="expected at least one video"):
+        evaluate([], PROTOCOLS["official"])
+
+
+def test_the_interval_holds_the_value() -> None:
+    videos = [judged(f"s{k}", [MACRO, MICRO], [MACRO] if k % 2 else [MACRO, MICRO]) for k in range(8)]
+    read = evaluate(videos, PROTOCOLS["official"])
+    low, high = read.interval("overall")
+    assert low < read.counts["overall"].f1 < high
+
+
+# --- files ---
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+TRUTH = (
+    "subject,video,kind,onset_frame,apex_frame,offset_frame",
+    "s1,v1.mp4,macro,11,20,50",
+    "s1,v1.mp4,micro,101,105,112",
+)
+
+
+def test_every_table_of_the_field_gives_the_same_intervals(tmp_path: Path) -> None:
+    wanted = [Interval(10, 50, "macro"), Interval(100, 112, "micro")]
+    ours = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
+    segments = [{"label": "macro", "segment": [10 / 30, 50 / 30]}, {"label": "micro", "segment": [100 / 30, 112 / 30]}]
+    files = [
+        write(tmp_path / "truth.csv", *TRUTH),
+        write(tmp_path / "v1.csv", ours, "v1.mp4,0,macro,0,0,0,10,20,49,1,1", "v1.mp4,0,micro,0,0,0,100,105,111,1,1"),
+        write(tmp_path / "m22.csv", "vid,pred_onset,pred_offset,type", "v1,11,50,mae", "v1,101,112,me"),
+        write(tmp_path / "m23.csv", "vid,onset,offset,type", "v1,11,50,mae", "v1,101,112,me"),
+        write(tmp_path / "a.json", json.dumps({"results": {"v1": segments}})),
+    ]
+    for file in files:
+        found = read_intervals(file, rate=30.0)
+        assert [f.interval for f in found] == wanted, file.name
+        assert {f.video for f in found} == {"v1"}
+        assert agree(files[0], file, rate=30.0).read_as("official").counts["overall"] == Counts(2, 0, 0)
+
+
+def test_event_free_videos_count(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.csv", *TRUTH)
+    found = write(tmp_path / "found.csv", "vid,onset,offset,type", "v1,11,50,mae", "v2,5,50,mae")
+    assert agree(truth, found).read_as("official").counts["overall"] == Counts(1, 1, 1)
+    write(
+        tmp_path / "videos.csv",
+        "subject,video,seconds,frames",
+        "s1,v1.mp4,10,300",
+        "s2,v2.mp4,20,600",
+        "s3,v3.mp4,30,900",
+    )
+    whole = agree(truth, found)
+    assert whole.seconds == 60
+    values = whole.to_dict(["official"])
+    assert values["protocols"]["official"]["overall"]["false_alarms_a_minute"] == 1
+    assert 0 < values["frame_kappa"] < 1
+    assert set(whole.read_as("official").by_subject) == {"s1", "s2", "s3"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            ("subject,video,kind,onset_frame,ofset_frame", "s,v,macro,1,2"),
+            "expected a column offset_frame in .*ofset_frame",
+        ),
+        (("vid,onset,offset,typ", "v1,1,2,mae"), "expected a column type"),
+        (
+            (FRAMES, "v,smile,1,2"),
+            "expected kind macro or micro in .* line 2, got 'smile'",
+        ),
+        (
+            (FRAMES, "v,macro,9,2"),
+            "expected an onset before its offset in .* got 9 and 2",
+        ),
+        ((FRAMES, "v,macro,x,2"), "expected a frame number for onset_frame .* got 'x'"),
+        (("",), "expected a column video in .* got no columns"),
+    ],
+)
+def test_a_typo_is_told_in_one_line(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    with pytest.raises(TruthError, match=words) as caught:
+        read_intervals(write(tmp_path / "t.csv", *lines))
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_predictions_missing_and_unknown_videos(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.csv", *TRUTH)
+    write(tmp_path / "videos.csv", "subject,video", "s1,v1.mp4")
+    empty = write(tmp_path / "empty.csv", "vid,onset,offset,type")
+    agreement = agree(truth, empty)
+    assert agreement.read_as("official").counts["overall"] == Counts(0, 0, 2)
+    assert agreement.missing == ["v1"]
+    stray = write(tmp_path / "stray.csv", "vid,onset,offset,type", "v9,1,9,me")
+    with pytest.raises(TruthError, match=r"expected the videos of videos\.csv .* got v9"):
+        agree(truth, stray)
+    for name, words in (("no.csv", "does not exist"), ("a.json", "another JSON file"), ("b.json", "something else")):
+        if name != "no.csv":
+            (tmp_path / name).write_text("[]" if name == "a.json" else "{")
+        with pytest.raises(FesnetError, match=words):
+            agree(truth, tmp_path / name)
+    (tmp_path / "c.json").write_text('{"results": {}}')
+    with pytest.raises(UsageError, match="expected --fps"):
+        agree(truth, tmp_path / "c.json")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UsageError, match="expected results"):
+        agree(truth, tmp_path / "nothing")
+
+
+def test_overlapping_kinds_and_fractions(tmp_path: Path) -> None:
+    """A micro inside a macro is two intervals, and frames may be fractions in official files."""
+    truth = write(tmp_path / "t.csv", TRUTH[0], "s,v,macro,1,5,100", "s,v,micro,40.4,45,50")
+    assert [f.interval for f in read_intervals(truth)] == [Interval(0, 100, "macro"), Interval(39, 50, "micro")]
+    assert count([MACRO, Interval(10, 20, "micro")], [Interval(10, 20, "micro")])["macro"] == Counts(0, 0, 1)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.csv", *TRUTH)
+    found = write(tmp_path / "found.csv", "vid,onset,offset,type", "v1,11,50,mae")
+    run = CliRunner().invoke(app, ["score", str(truth), str(found), "--protocol", "all"])
+    assert run.exit_code == 0
+    assert all(name in run.output for name in PROTOCOLS)
+    assert "0.6667" in run.output
+    told = CliRunner().invoke(app, ["score", str(truth), str(found), "--json"])
+    assert json.loads(told.output)["protocols"]["official"]["macro"]["f1"] == 1
+    wrong = CliRunner().invoke(app, ["score", str(truth), str(found), "--protocol", "mine"])
+    assert isinstance(wrong.exception, UsageError)
