@@ -169,6 +169,7 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
+FRAMES = "video,kind,onset_frame,offset_frame"
 TRUTH = (
     "subject,video,kind,onset_frame,apex_frame,offset_frame",
     "s1,v1.mp4,macro,11,20,50",
