@@ -129,8 +129,8 @@ def train_cascade(row: Row, network: FesNet, held: Windows, steps: int, seed: in
     network.train()
     for step in range(steps):
         torch.manual_seed(seed * 1_000_003 + step)
-        blind = config.blind if network.config.shape and not row.without else 0.0
-        batch = held.draw(np.random.default_rng([seed, step]), config.windows, blind)
+        lies = (config.blind, config.swapped) if network.config.shape and not row.without else (0.0, 0.0)
+        batch = held.draw(np.random.default_rng([seed, step]), config.windows, *lies)
         trainer.rates(config.head_lr, step, steps, 0.0)
         stages, strength = look(network, batch, row)
         labels, truth = (x[:, : stages.shape[2]] for x in (batch.labels, batch.intensity))

@@ -253,7 +253,8 @@ def train(
     preset: Annotated[str, typer.Option("--preset", help="'default' or 'paper'.")] = "default",
     config: Annotated[Path | None, typer.Option("--config", help="TOML file with training settings.")] = None,
     pair_steps: Annotated[int | None, typer.Option("--pair-steps", help="Steps on pairs of frames.")] = None,
-    clip_steps: Annotated[int | None, typer.Option("--clip-steps", help="Steps on labelled clips.")] = None,
+    head_steps: Annotated[int | None, typer.Option("--head-steps", help="Steps on windows that LSDM has seen.")] = None,
+    clip_steps: Annotated[int | None, typer.Option("--clip-steps", help="Steps on clips, end to end.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved state.")] = False,
 ) -> None:
     """Train weights on synthetic video made from portraits (extra `train`)."""
@@ -263,7 +264,7 @@ def train(
         from fesnet.errors import MissingExtraError
 
         raise MissingExtraError(f"expected torch for training ({error}); install fesnet[train]") from error
-    steps = {"pair_steps": pair_steps, "clip_steps": clip_steps}
+    steps = {"pair_steps": pair_steps, "head_steps": head_steps, "clip_steps": clip_steps}
     fetch_models()
     for line in train_from_portraits(portraits, out, preset, config, steps, resume=resume):
         print(line, flush=True)

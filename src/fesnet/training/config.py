@@ -25,7 +25,8 @@ class TrainConfig:
     head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
     windows: int = 32  # a step
     head_lr: float = 2e-3
-    blind: float = 0.07  # share of windows without pixels, and without shapes: neither may be relied on alone
+    blind: float = 0.07  # share of windows without pixels: what shapes show must be found by shapes, too
+    swapped: float = 0.12  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
     clip_steps: int = 0  # everything on filmed clips, end to end
     clips: int = 8  # clips a step
     clip_lr: float = 3e-4

@@ -124,7 +124,7 @@ class Trainer:
             shards = make_shards(self.network, self.puppets, c, self.folder / "shards")
             windows = Windows(shards)
             while self.step < end:
-                yield windows.draw(np.random.default_rng([c.seed, self.step]), c.windows, c.blind)
+                yield windows.draw(np.random.default_rng([c.seed, self.step]), c.windows, c.blind, c.swapped)
         yield from self.made(range(self.step, c.steps))
 
     def made(self, steps: range) -> Iterator[PairBatch | ClipBatch]:

@@ -170,13 +170,14 @@ class Windows:
         values = (self.pixels[which].float(), shapes.float(), self.labels[which].long(), self.strength[which].float())
         return WindowBatch(*values)
 
-    def draw(self, rng: np.random.Generator, count: int, blind: float) -> WindowBatch:
-        """`count` random windows; a share `blind` of them without pixels, and as many without shapes."""
+    def draw(self, rng: np.random.Generator, count: int, blind: float, swapped: float = 0.0) -> WindowBatch:
+        """`count` random windows; a share `blind` of them without pixels, and `swapped` with another window's."""
         which = torch.from_numpy(rng.integers(len(self), size=count))
         batch = self.batch(which, torch.from_numpy(rng.integers(self.shapes.shape[1], size=count)))
         fate = torch.from_numpy(rng.random(count))
         batch.pixels[fate < blind] = 0
-        batch.shapes[fate > 1 - blind] = 0
+        other = fate > 1 - swapped
+        batch.pixels[other] = self.pixels[torch.from_numpy(rng.integers(len(self), size=int(other.sum())))].float()
         return batch
 
 
