@@ -19,6 +19,7 @@ from fesnet.metrics import (
     PROTOCOLS,
     Counts,
     Judged,
+    NamedVideo,
     agree,
     average_precision,
     choose,
@@ -27,9 +28,11 @@ from fesnet.metrics import (
     evaluate,
     frame_kappa,
     match,
+    recognize,
     sweep,
 )
 from fesnet.metrics.tables import read_intervals
+from made_results import made_result
 
 spans = st.tuples(st.integers(0, 30), st.integers(1, 20), st.sampled_from(["macro", "micro"]), st.floats(0.1, 1))
 lists = st.lists(spans.map(lambda s: Interval(s[0], s[0] + s[1], s[2], score=s[3])), max_size=5)  # type: ignore[arg-type]
@@ -130,7 +133,8 @@ def test_protocols_read_one_result_differently() -> None:
     assert evaluate(videos, PROTOCOLS["softnet"]).counts["micro"] == Counts(1, 0, 0)
     wrong = [judged("a", [MACRO], [Interval(0, 40, "micro")])]
     assert evaluate(wrong, PROTOCOLS["official"]).counts["overall"] == Counts(0, 1, 1)
-    assert evaluate(wrong, PROTOCOLS["lssnet"]).counts["overall"] == Counts(1, 0, 0)
+    assert evaluate(wrong, PROTOCOLS["lssnet"]).counts["overall"] == Counts(0, 1, 1)
+    assert evaluate(wrong, PROTOCOLS["lgsnet"]).counts["overall"] == Counts(1, 0, 0)
 
 
 def test_choosing_on_test_subjects_can_only_flatter() -> None:
@@ -208,8 +212,11 @@ def test_event_free_videos_count(tmp_path: Path) -> None:
     )
     whole = agree(truth, found)
     assert whole.seconds == 60
-    values = whole.to_dict(["official"])
+    values = whole.to_dict(["official", "softnet"], by_subject=True)
     assert values["protocols"]["official"]["overall"]["false_alarms_a_minute"] == 1
+    assert values["protocols"]["softnet"]["overall"]["false_alarms_a_minute"] is None  # not all minutes count there
+    assert values["by_subject"]["official"]["s2"]["macro"]["false_alarms_a_minute"] == 3
+    assert values["by_subject"]["official"]["s3"]["overall"]["f1"] == 0  # no events, no finds
     assert 0 < values["frame_kappa"] < 1
     assert set(whole.read_as("official").by_subject) == {"s1", "s2", "s3"}
 
@@ -270,6 +277,166 @@ def test_overlapping_kinds_and_fractions(tmp_path: Path) -> None:
     assert count([MACRO, Interval(10, 20, "micro")], [Interval(10, 20, "micro")])["macro"] == Counts(0, 0, 1)
 
 
+def test_equal_names_of_two_subjects_are_two_videos(tmp_path: Path) -> None:
+    """As in CAS(ME)^3, where every subject has a video "a"; dots belong to names."""
+    truth = write(tmp_path / "truth.csv", TRUTH[0], "spNO.1,spNO.1/a,macro,1,5,40", "spNO.2,spNO.2/a,macro,1,5,40")
+    write(tmp_path / "videos.csv", "subject,video", "spNO.1,spNO.1/a", "spNO.2,spNO.2/a", "spNO.3,spNO.3/a")
+    found = write(tmp_path / "f.csv", "subject,video,kind,onset_frame,offset_frame", "spNO.1,a.mp4,macro,1,40")
+    agreement = agree(truth, found)
+    assert [(v.subject, v.video, len(v.found)) for v in agreement.videos] == [
+        ("spNO.1", "spNO.1/a", 1),
+        ("spNO.2", "spNO.2/a", 0),
+        ("spNO.3", "spNO.3/a", 0),
+    ]
+    bare = write(tmp_path / "bare.csv", FRAMES, "a,macro,1,40")
+    with pytest.raises(
+        TruthError, match=r"which may be spNO.1/a \(subject spNO.1\) or spNO.2/a .* add a column subject"
+    ):
+        agree(truth, bare)
+    other = write(tmp_path / "o.csv", "subject,video,kind,onset_frame,offset_frame", "spNO.9,spNO.1/a,macro,1,40")
+    with pytest.raises(TruthError, match=r"got spNO.1/a \(subject spNO.9\)"):
+        agree(truth, other)
+    (tmp_path / "d").mkdir()
+    dots = write(tmp_path / "d" / "t.csv", FRAMES, "rec.1,macro,1,9", "rec.2,macro,1,9")
+    assert len(agree(dots, dots).videos) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("subject,vido", "s,v"), "expected a column video in .*vido"),
+        (("subject,video,frames", "s,v,3oo"), "expected a number above 0 for frames in .* line 2, got '3oo'"),
+        (("subject,video,seconds", "s,v,-1"), "expected a number above 0 for seconds"),
+        (
+            ("subject,video", "s,v.mp4", "s,v.avi"),
+            r"expected each video once in .* got v \(subject s\) again in line 3",
+        ),
+        (("subject,video", "s,"), "expected the name of a video in .* line 2"),
+        (("subject,video,frames", "s,v,20"), "expected true intervals within the 20 frames of v .* got one up to 30"),
+    ],
+)
+def test_a_typo_in_the_list_of_videos_is_told(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.csv", TRUTH[0], "s,v,macro,1,5,30")
+    write(tmp_path / "videos.csv", *lines)
+    with pytest.raises(TruthError, match=words):
+        agree(truth, truth)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"schema": "fesnet/1"}', "damaged file .KeyError"),
+        ('{"results": {"v": [{"label": "macro"}]}}', "damaged file .KeyError"),
+        ('{"results": {"v": [{"label": "macro", "segment": [0, "x"]}]}}', "damaged file .ValueError"),
+    ],
+)
+def test_damaged_json_is_told(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TruthError, match=words):
+        read_intervals(write(tmp_path / "x.json", text), rate=30)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("v,macro,11,0,1", "0 stands for 'unknown' in official files"),
+        ("v,macro,0,9,1", "expected frames from 1 on in .* got 0"),
+        ("v,macro,inf,9,1", "expected a frame number for onset_frame"),
+        ("v,macro,1,9,nan", "expected a number for the score in .* line 2, got 'nan'"),
+        (",macro,1,9,1", "expected the name of a video"),
+    ],
+)
+def test_impossible_rows_are_told(row: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(TruthError, match=words):
+        read_intervals(write(tmp_path / "t.csv", f"{FRAMES},score", row))
+
+
+def test_folders_leave_out_what_holds_no_results(tmp_path: Path) -> None:
+    """Exports lie beside results; a folder by `fesnet synth` holds the truth."""
+    made_result([(0, "macro", 10, 20, 49)], name="v1.mp4").to_json(tmp_path / "v1.json")
+    write(tmp_path / "v1.activitynet.json", '{"results": {}}')
+    write(tmp_path / "v1.labelstudio.json", "[]")
+    assert [f.interval for f in read_intervals(tmp_path)] == [Interval(10, 50, "macro", score=0.5)]
+    write(tmp_path / "truth.csv", *TRUTH)
+    assert len(read_intervals(tmp_path)) == 2
+
+
+def test_results_tell_lengths_and_videos_without_finds(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    for name, frames in (("v1", 301), ("quiet", 601)):
+        made_result([], frames, name=f"{name}.mp4").to_json(tmp_path / "results" / f"{name}.json")
+    truth = write(tmp_path / "truth.csv", *TRUTH)
+    agreement = agree(truth, tmp_path / "results")
+    assert [(v.video, v.seconds) for v in agreement.videos] == [("quiet", 20.0), ("v1", 10.0)]
+    assert agreement.frames == (601, 301)
+    assert agreement.strays == ()
+
+
+def test_emotions_of_2024_and_names_of_strays(tmp_path: Path) -> None:
+    head = "subject,video,onset,offset,emotion"
+    truth = write(tmp_path / "t.csv", head, "1,a,1,10,Happy", "1,a,30,40,sad")
+    found = write(tmp_path / "f.csv", head, "1,a,1,10,happy", "1,a,30,40,happy", "2,b,1,9,sad")
+    agreement = agree(truth, found)
+    assert {t.kind for v in agreement.videos for t in v.truth} == {"micro"}
+    assert agreement.strays == ("b (subject 2)",)
+    values = agreement.to_dict(["official"])
+    assert values["strs"]["mended"]["spotting"] == {"tp": 2, "fp": 1, "fn": 0, "f1": 0.8}
+    assert values["strs"]["script"]["spotting"]["fp"] == 0
+    assert values["frame_kappa"] is None and values["average_precision"]["macro"]["0.5"] is None
+    json.dumps(values, allow_nan=False)
+
+
+def test_edges_in_ms_where_lengths_are_known(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.csv", *TRUTH)
+    found = write(tmp_path / "found.csv", "vid,onset,offset,type", "v1,13,50,mae")
+    write(tmp_path / "videos.csv", "subject,video,frames,fps", "s1,v1.mp4,300,25")
+    macro = agree(truth, found).to_dict(["official"])["edges"]["macro"]
+    assert macro == {"onset_frames": [2], "offset_frames": [0], "onset_ms": [80.0], "offset_ms": [0.0]}
+
+
+# --- spotting and recognition ---
+
+
+def named(subject: str, truth: list[tuple[int, int, str]], found: list[tuple[int, int, str]]) -> NamedVideo:
+    sides = (tuple((Interval(a, b, "micro"), e) for a, b, e in side) for side in (truth, found))
+    return NamedVideo(subject, *sides)
+
+
+def test_the_mended_score_of_recognition() -> None:
+    """Two emotions: precision 1/2 and 1, recall 1 and 1/2."""
+    video = named("a", [(0, 9, "x"), (20, 29, "y"), (40, 49, "y")], [(0, 9, "x"), (20, 29, "x"), (40, 49, "y")])
+    read = recognize([video])
+    assert (read.precision, read.recall, read.f1, read.uar) == (0.75, 0.75, 0.75, 0.75)
+    assert read.uf1 == pytest.approx(2 / 3)
+    assert read.strs == 0.75
+    with pytest.raises(UsageError, match="expected emotions in the truth"):
+        recognize([named("a", [(0, 9, "")], [])])
+
+
+def test_each_defect_of_the_script_is_there_by_name_and_mended() -> None:
+    one, two = (0, 9, "x"), (20, 29, "y")
+    silent = [named("a", [one], [one]), named("b", [one, two], [])]  # a subject without finds
+    assert recognize(silent, "script").spotting == Counts(1, 0, 0)
+    assert recognize(silent).spotting == Counts(1, 0, 2)
+    empty = [named("a", [one], [one]), named("a", [], [two])]  # false alarms in a video without truth
+    assert recognize(empty, "script").spotting == Counts(1, 0, 0)
+    assert recognize(empty).spotting == Counts(1, 1, 0)
+    twice = [named("a", [(0, 9, "x"), (1, 10, "y")], [(0, 10, "x")])]  # one find takes two true ones
+    assert recognize(twice, "script").spotting == Counts(2, 0, 0)
+    assert recognize(twice).spotting == Counts(1, 0, 1)
+    perfect = [named("a", [one, one], [one, one])]  # one emotion, all right
+    assert recognize(perfect, "script").strs == 0
+    assert recognize(perfect).strs == 1
+    uneven = [named("a", [one, two, (40, 49, "y")], [one, (20, 29, "x"), (40, 49, "x")])]
+    assert recognize(uneven, "script").uar == pytest.approx(1 / 6)  # the mean precision
+    assert recognize(uneven).uar == 0.5
+
+
+def test_candidates_must_be_of_the_same_videos() -> None:
+    ours, others = [judged("a", [MACRO], [])], [judged("a", [MICRO], [])]
+    with pytest.raises(UsageError, match="expected all candidates to cover the same videos and truth, but k2 and k1"):
+        choose({"k1": ours, "k2": others}, PROTOCOLS["abpn"])
+
+
 def test_the_command(tmp_path: Path) -> None:
     truth = write(tmp_path / "truth.csv", *TRUTH)
     found = write(tmp_path / "found.csv", "vid,onset,offset,type", "v1,11,50,mae")
@@ -279,5 +446,8 @@ def test_the_command(tmp_path: Path) -> None:
     assert "0.6667" in run.output
     told = CliRunner().invoke(app, ["score", str(truth), str(found), "--json"])
     assert json.loads(told.output)["protocols"]["official"]["macro"]["f1"] == 1
+    rows = CliRunner().invoke(app, ["score", str(truth), str(found), "--by", "subject"])
+    assert "s1 overall" in rows.output and "0.000-" in rows.output  # columns are not cut
+    assert "onset of matched macro: median +0 frames" in rows.output
     wrong = CliRunner().invoke(app, ["score", str(truth), str(found), "--protocol", "mine"])
     assert isinstance(wrong.exception, UsageError)

@@ -14,8 +14,10 @@ from fesnet.errors import FesnetError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.table import Table
 
     from fesnet.intervals import IntervalRules
+    from fesnet.metrics import Agreement
     from fesnet.result import Spotting
 
 app = typer.Typer(
@@ -178,9 +180,12 @@ def export(
 def score(
     truth: Annotated[Path, typer.Argument(help="Table of true intervals (CSV, result, folder of results).")],
     found: Annotated[Path, typer.Argument(help="What was found, or what a second person says.")],
-    protocol: Annotated[str, typer.Option("--protocol", help="official, softnet, abpn, lssnet, or all.")] = "official",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="official, softnet, abpn, lssnet, lgsnet, divided by commas, or all.")
+    ] = "official",
     iou: Annotated[float, typer.Option("--iou", help="Overlap from which two intervals match.")] = 0.5,
     fps: Annotated[float | None, typer.Option("--fps", help="For files that count in seconds (ActivityNet).")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="'subject': a row for each, too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """Agreement of two sets of intervals: F1 by kind with intervals over subjects, false alarms, edges, kappa."""
@@ -192,9 +197,10 @@ def score(
         choice(name, *PROTOCOLS)
     if not 0 < iou <= 1:
         raise UsageError(f"expected an IoU above 0 and up to 1, got {iou}")
+    by_subject = by is not None and choice(by, "subject") == "subject"
     agreement = agree(truth, found, iou=iou, rate=fps)
-    values = agreement.to_dict(names)
-    show_json(values) if json else show_agreement(values, agreement.missing)
+    values = agreement.to_dict(names, by_subject=by_subject)
+    show_json(values) if json else show_agreement(values, agreement)
 
 
 @app.command("import")
@@ -410,27 +416,42 @@ def show_result(result: Spotting) -> None:
         print(f"  warning: {warning}")
 
 
-def show_agreement(values: dict[str, Any], missing: list[str]) -> None:
+def show_agreement(values: dict[str, Any], agreement: Agreement) -> None:
     """Tables of counts by protocol, and what else there is to know."""
     from rich.console import Console
+
+    from fesnet.metrics.words import lines
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a table in a file is not cut
+    for name, kinds in values["protocols"].items():
+        console.print(counts_table(name, values, kinds))
+    for line in lines(values, agreement):
+        print(line)
+
+
+def counts_table(name: str, values: dict[str, Any], kinds: dict[str, Any]) -> Table:
+    """Counts of one protocol, by kind, and by subject where there are some."""
     from rich.table import Table
 
-    for name, kinds in values["protocols"].items():
-        table = Table(title=f"{name}, IoU {values['iou']:g}, {values['videos']} videos", title_justify="left")
-        for column in ("kind", "TP", "FP", "FN", "precision", "recall", "F1", "95 %", "false/min"):
-            table.add_column(column, justify="left" if column == "kind" else "right")
-        for kind, c in kinds.items():
-            rates = [f"{c[n]:.4f}" for n in ("precision", "recall", "f1")]
-            low, high = c["f1_95"]
-            alarms = "" if c["false_alarms_a_minute"] is None else f"{c['false_alarms_a_minute']:.2f}"
-            table.add_row(kind, str(c["tp"]), str(c["fp"]), str(c["fn"]), *rates, f"{low:.3f}-{high:.3f}", alarms)
-        Console().print(table)
-    for kind, by_iou in values["average_precision"].items():
-        print(f"average precision, {kind}: " + ", ".join(f"{v:.3f} at IoU {iou}" for iou, v in by_iou.items()))
-    if values["frame_kappa"] is not None:
-        print(f"Cohen's kappa over frames: {values['frame_kappa']:.3f}")
-    if missing:
-        print(f"nothing was found in {len(missing)} videos with expressions: {', '.join(missing[:5])}")
+    table = Table(title=f"{name}, IoU {values['iou']:g}, {values['videos']} videos", title_justify="left")
+    for column in ("", "TP", "FP", "FN", "P", "R", "F1", "95 %", "false/min"):
+        table.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
+
+    def add(label: str, c: dict[str, Any]) -> None:
+        rates = [f"{c[n]:.4f}" for n in ("precision", "recall", "f1")]
+        spread = "{:.3f}-{:.3f}".format(*c["f1_95"]) if "f1_95" in c else ""
+        alarms = "" if c["false_alarms_a_minute"] is None else f"{c['false_alarms_a_minute']:.2f}"
+        table.add_row(label, str(c["tp"]), str(c["fp"]), str(c["fn"]), *rates, spread, alarms)
+
+    for kind, c in kinds.items():
+        add(kind, c)
+    for subject, counts in values.get("by_subject", {}).get(name, {}).items():
+        table.add_section()
+        for kind, c in counts.items():
+            add(f"{subject} {kind}", c)
+    return table
 
 
 def show_json(event: dict[str, Any]) -> None:

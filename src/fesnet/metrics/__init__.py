@@ -3,6 +3,7 @@
 from fesnet.metrics.curves import average_precision, edge_errors, frame_kappa, sweep
 from fesnet.metrics.matching import IOU, Counts, bootstrap, count, false_alarms_a_minute, match, overall
 from fesnet.metrics.protocols import PROTOCOLS, Evaluation, Judged, Protocol, choose, evaluate
+from fesnet.metrics.recognition import NamedVideo, Recognition, recognize
 from fesnet.metrics.score import Agreement, agree
 
 __all__ = [
@@ -12,7 +13,9 @@ __all__ = [
     "Counts",
     "Evaluation",
     "Judged",
+    "NamedVideo",
     "Protocol",
+    "Recognition",
     "agree",
     "average_precision",
     "bootstrap",
@@ -24,5 +27,6 @@ __all__ = [
     "frame_kappa",
     "match",
     "overall",
+    "recognize",
     "sweep",
 ]

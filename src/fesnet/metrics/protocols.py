@@ -39,12 +39,13 @@ PROTOCOLS = {
     p.name: p
     for p in (
         Protocol("official", "all videos, one to one, right kind; nothing chosen on test subjects"),
-        Protocol("softnet", "a kind counts only in videos that contain it", own_videos=True),
-        Protocol("abpn", "the best candidate for each test subject by that subject's own F1", chosen="per subject"),
         Protocol(
-            "lssnet", "the best candidate for each kind over all test subjects; kinds need not agree", typed=False,
-            chosen="per kind",
+            "softnet", "a kind counts only in videos that contain it (interval length from all labels: not done here)",
+            own_videos=True,
         ),
+        Protocol("abpn", "the best candidate for each test subject by that subject's own F1", chosen="per subject"),
+        Protocol("lssnet", "the best candidate for each kind over all test subjects", chosen="per kind"),
+        Protocol("lgsnet", "as lssnet, and kinds need not agree to match", typed=False, chosen="per kind"),
     )
 }  # fmt: skip
 
@@ -101,12 +102,19 @@ def pooled(subjects: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
 def choose(candidates: Mapping[str, Sequence[Judged]], protocol: Protocol, iou: float = IOU) -> Evaluation:
     """What a protocol makes of several results of the same videos, by name (an epoch, a threshold).
 
-    With `chosen` "nothing" there must be one candidate: choosing is then the benchmark's business, on other subjects.
-    Raises UsageError.
+    Of equals the first is taken. With `chosen` "nothing" there must be one candidate: choosing is then the benchmark's
+    business, on other subjects. Raises UsageError, also for candidates that do not cover the same videos and truth.
     """
     read = {name: evaluate(videos, protocol, iou) for name, videos in candidates.items()}
     if not read or (protocol.chosen == "nothing" and len(read) > 1):
         raise UsageError(f"expected one candidate for protocol {protocol.name}, got {len(read)}; choose it beforehand")
+    asked = {name: sorted((v.subject, v.video, v.truth) for v in videos) for name, videos in candidates.items()}
+    first, *others = asked
+    for name in others:
+        if asked[name] != asked[first]:
+            raise UsageError(
+                f"expected all candidates to cover the same videos and truth, but {name} and {first} differ"
+            )
     if protocol.chosen == "nothing":
         return next(iter(read.values()))
     if protocol.chosen == "per subject":

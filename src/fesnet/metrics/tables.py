@@ -5,16 +5,16 @@
 | `NAME.csv` of `fesnet spot` | columns `video`, `kind`, `onset_s` | 0-based, inclusive |
 | `truth.csv` of `fesnet synth` and folder data sets | `subject`, `video`, `kind`, no seconds | 1-based, inclusive |
 | MEGC 2022, 2023 | `vid`, `pred_onset` or `onset`, `type` (mae, me) | 1-based, inclusive |
+| MEGC 2024, 2025 | `subject`, `video`, `onset`, `emotion`, no kind: all are micro | 1-based, inclusive |
 | results of `fesnet spot` | `.json` with schema `fesnet/1` | 0-based, inclusive |
 | ActivityNet | `.json` with `results` | seconds; needs the frame rate |
-
-A video is known by its name without the ending, whatever the folder.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
+from fesnet.metrics.places import Place, video_name
 
 KIND_NAMES: dict[str, Kind] = {
     "macro": "macro",
@@ -31,36 +32,29 @@ KIND_NAMES: dict[str, Kind] = {
     "me": "micro",
     "micro-expression": "micro",
 }
+# What `fesnet export` puts beside results, and tables that hold no intervals of their own.
+NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv")
 
 
 @dataclass(frozen=True)
 class Found:
-    """One interval and where it belongs; subject "" where the file tells none."""
+    """One interval and where it belongs; subject and emotion "" where the file tells none."""
 
     subject: str
     video: str
     interval: Interval
-
-
-@dataclass(frozen=True)
-class Known:
-    """A video that was annotated, with or without events. seconds, frames: its length, None where unknown."""
-
-    subject: str
-    seconds: float | None = None
-    frames: int | None = None
+    emotion: str = ""
 
 
 def read_intervals(path: Path, rate: float | None = None) -> list[Found]:
-    """All intervals of a file, or of all results (`.json`), else all tables (`.csv`), in a folder.
+    """All intervals of a file. Of a folder: its `truth.csv`, else all results (`.json`), else all tables (`.csv`).
 
     rate: frames a second, for files in seconds. Raises UsageError and TruthError.
     """
+    if rate is not None and not 0 < rate < math.inf:
+        raise UsageError(f"expected frames a second above 0, got {rate}")
     if path.is_dir():
-        files = sorted(path.glob("*.json")) or sorted(path.glob("*.csv"))
-        if not files:
-            raise UsageError(f"expected results (.json or .csv) in {path}, found none")
-        return [found for file in files for found in read_intervals(file, rate)]
+        return [found for file in files_of(path) for found in read_intervals(file, rate)]
     if not path.is_file():
         raise UsageError(f"expected a table of intervals, but {path} does not exist")
     try:
@@ -72,85 +66,118 @@ def read_intervals(path: Path, rate: float | None = None) -> list[Found]:
         raise TruthError(f"expected a table of intervals in {path}, got something else ({error})") from error
 
 
+def read_results(path: Path) -> list[Place]:
+    """The videos of results of `fesnet spot` with their lengths, those in which nothing was found too; none for other
+    files, which tell neither. Read after `read_intervals`, which complains about damaged files."""
+    files = files_of(path) if path.is_dir() else [path]
+    out = []
+    for file in files:
+        values = json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
+        if isinstance(values, dict) and "source" in values:
+            source, frames = values["source"], values.get("frames")
+            whole, seconds = source.get("frame_count"), source.get("duration_s")
+            if frames and whole and seconds:
+                seconds *= frames / whole  # spotting may have stopped before the end
+            out.append(Place("", video_name(source["name"]), seconds or None, frames or None))
+    return out
+
+
+def files_of(folder: Path) -> list[Path]:
+    if (folder / "truth.csv").is_file():
+        return [folder / "truth.csv"]
+    for ending in ("*.json", "*.csv"):
+        files = [f for f in sorted(folder.glob(ending)) if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"]
+        if files:
+            return files
+    raise UsageError(f"expected results (.json or .csv) in {folder}, found none")
+
+
 def from_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[Found]:
     columns = set(rows.fieldnames or ())
-    megc = "vid" in columns
-    video, kind = ("vid", "type") if megc else ("video", "kind")
-    onset = "pred_onset" if "pred_onset" in columns else "onset" if megc else "onset_frame"
+    video = "vid" if "vid" in columns else "video"
+    kind = "type" if "vid" in columns else "kind"
+    micro = "emotion" in columns and not {"kind", "type"} & columns
+    bare = "vid" in columns or micro  # columns as the challenges have them
+    onset = "pred_onset" if "pred_onset" in columns else "onset" if bare else "onset_frame"
     offset = onset.replace("onset", "offset")
-    missing = [name for name in (video, kind, onset, offset) if name not in columns]
+    missing = [name for name in (video, *(() if micro else (kind,)), onset, offset) if name not in columns]
     if missing:
         raise TruthError(f"expected a column {missing[0]} in {path}, got {', '.join(sorted(columns)) or 'no columns'}")
     first = 0 if "onset_s" in columns else 1
     for number, row in enumerate(rows, 2):
         where = f"{path} line {number}"
+        if not row[video]:
+            raise TruthError(f"expected the name of a video in {where}, got none")
         ends = (frame_of(row[onset], where, onset), frame_of(row[offset], where, offset))
-        interval = made(*ends, row[kind], first, where, score_of(row.get("score"), where))
-        yield Found(row.get("subject") or "", Path(row[video]).stem, interval)
+        score = score_of(row.get("score") or "1", where)
+        interval = made(*ends, "micro" if micro else row[kind], first, where, score)
+        emotion = (row.get("emotion") or "").strip().lower()
+        yield Found(row.get("subject") or "", video_name(row[video]), interval, emotion)
 
 
 def from_json(path: Path, values: Any, rate: float | None) -> Iterator[Found]:
-    if isinstance(values, dict) and str(values.get("schema", "")).startswith("fesnet/"):
-        video = Path(values["source"]["name"]).stem
-        for i in values["intervals"]:
-            yield Found("", video, made(i["onset_frame"], i["offset_frame"], i["kind"], 0, str(path), i["score"]))
-    elif isinstance(values, dict) and isinstance(values.get("results"), dict):
-        if rate is None:
-            raise UsageError(f"expected --fps with {path}, which counts in seconds, got none")
-        for name, found in values["results"].items():
-            for f in found:
-                start, stop = (round(float(s) * rate) for s in f["segment"])
-                where = f"{path}, video {name}"
-                yield Found("", Path(name).stem, made(start, stop - 1, f["label"], 0, where, f.get("score", 1.0)))
-    else:
-        raise TruthError(f"expected a result of fesnet spot or an ActivityNet file in {path}, got another JSON file")
+    try:
+        if isinstance(values, dict) and str(values.get("schema", "")).startswith("fesnet/"):
+            yield from from_result(path, values)
+        elif isinstance(values, dict) and isinstance(values.get("results"), dict):
+            if rate is None:
+                raise UsageError(f"expected --fps with {path}, which counts in seconds, got none")
+            yield from from_activitynet(path, values["results"], rate)
+        else:
+            raise TruthError(
+                f"expected a result of fesnet spot or an ActivityNet file in {path}, got another JSON file"
+            )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise TruthError(f"expected whole intervals in {path}, got a damaged file ({error!r})") from error
+
+
+def from_result(path: Path, values: dict[str, Any]) -> Iterator[Found]:
+    video = video_name(values["source"]["name"])
+    for i in values["intervals"]:
+        score = score_of(i["score"], str(path))
+        yield Found("", video, made(i["onset_frame"], i["offset_frame"], i["kind"], 0, str(path), score))
+
+
+def from_activitynet(path: Path, results: dict[str, Any], rate: float) -> Iterator[Found]:
+    for name, found in results.items():
+        where = f"{path}, video {name}"
+        for f in found:
+            start, stop = (round(float(s) * rate) for s in f["segment"])
+            stop = max(stop, start + 1)  # what is shorter than half a frame still was seen in one
+            score = score_of(f.get("score", 1.0), where)
+            yield Found("", video_name(name), made(start, stop - 1, f["label"], 0, where, score))
 
 
 def frame_of(text: str | None, where: str, name: str) -> int:
     """Official tables hold fractions of frames, too; they are rounded."""
     try:
         return round(float(text or ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise TruthError(f"expected a frame number for {name} in {where}, got {text!r}") from None
 
 
-def score_of(text: str | None, where: str) -> float:
+def score_of(value: Any, where: str) -> float:
+    """Any finite number: only the order of scores counts."""
     try:
-        return float(text) if text else 1.0
-    except ValueError:
-        raise TruthError(f"expected a score from 0 to 1 in {where}, got {text!r}") from None
+        score = float(value)
+    except (TypeError, ValueError):
+        score = math.nan
+    if not math.isfinite(score):
+        raise TruthError(f"expected a number for the score in {where}, got {value!r}")
+    return score
 
 
 def made(onset: int, offset: int, kind: str | None, first: int, where: str, score: float) -> Interval:
     known = KIND_NAMES.get((kind or "").strip().lower())
     if known is None:
         raise TruthError(f"expected kind macro or micro in {where}, got {kind!r}")
-    try:
-        return Interval.from_inclusive(onset, offset, known, first=first, score=score)
-    except TruthError:
-        raise TruthError(f"expected an onset before its offset in {where}, got {onset} and {offset}") from None
-
-
-def read_known(path: Path) -> dict[str, Known]:
-    """`videos.csv` beside a truth table: all annotated videos by name, those without an event too; {} without one."""
-    file = (path if path.is_dir() else path.parent) / "videos.csv"
-    if not file.is_file():
-        return {}
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        rows = csv.DictReader(handle)
-        missing = [name for name in ("subject", "video") if name not in (rows.fieldnames or ())]
-        if missing:
-            raise TruthError(f"expected a column {missing[0]} in {file}, got {', '.join(rows.fieldnames or ())}")
-        return {Path(r["video"]).stem: Known(r["subject"], number(r.get("seconds")), whole(r)) for r in rows}
-
-
-def number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
-def whole(row: dict[str, str]) -> int | None:
-    frames = number(row.get("frames"))
-    return None if frames is None else int(frames)
+    if offset == 0 < onset:
+        raise TruthError(
+            f"expected an onset before its offset in {where}, got {onset} and 0; 0 stands for 'unknown' in official "
+            "files: write what you hold to be the last frame (the challenges take the apex)"
+        )
+    if onset < first:
+        raise TruthError(f"expected frames from {first} on in {where}, got {onset}")
+    if offset < onset:
+        raise TruthError(f"expected an onset before its offset in {where}, got {onset} and {offset}")
+    return Interval.from_inclusive(onset, offset, known, first=first, score=score)
