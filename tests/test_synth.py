@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ def still(frames: int) -> dict[str, np.ndarray]:
 
 def render(puppet: Puppet, tracks: dict[str, np.ndarray], size: int = 96) -> torch.Tensor:
     stage = Stage([puppet])
-    look = Look(*(torch.tensor([v]) for v in (0.4, 0.1, 0.7, 0.02)))
+    frames = len(tracks["smile"])
+    look = Look(*(torch.full((1, frames), v) for v in (0.4, 0.1, 0.7, 0.02, 0.5, 0.0)))
     return stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), size, look)[0, :, 0]
 
 
@@ -218,3 +220,23 @@ def test_demo_video_plays_and_has_its_truth(puppet: Puppet, tmp_path: Path) -> N
         rows = list(csv.DictReader(handle))
     assert [int(r["onset_frame"]) for r in rows] == [e.start for e in script.events]
     assert rows[0]["video"] == "demo.mp4"
+
+
+def test_what_shows_in_a_mouth_changes_while_the_face_is_still(puppet: Puppet) -> None:
+    """A jaw held open: teeth and tongue move behind the lips, and nothing else does."""
+    frames = 40
+    tracks = still(frames)
+    tracks["weights"] += motion_basis().weights({"jawOpen": 0.6}).astype(np.float32)
+    stage = Stage([puppet])
+    look = replace(Look.draw(np.random.default_rng(2), 1, frames, stage.device), shading=torch.zeros(1, frames))
+    shown = stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), 96, look)[0, :, 0]
+    change = shown.std(0)
+    assert change[66:80, 40:56].max() > 0.01
+    assert change[:55].max() < 1e-4
+
+
+def test_the_same_draw_gives_the_same_mouth() -> None:
+    one, two = (Look.draw(np.random.default_rng(5), 2, 30, torch.device("cpu")) for _ in range(2))
+    assert torch.equal(one.tongue_height, two.tongue_height)
+    assert one.teeth.shape == (2, 30)
+    assert (one.teeth_height >= 0).all()

@@ -103,7 +103,7 @@ def pair_batch(
     weights += np.clip(gaze[..., 1:], 0, 1) * basis.weights({"eyeLookDown": 0.8})
     weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
     batch = Frames(who, weights, smile, pose, gaze, tremble)
-    crops = film(stage.render(batch, size, Look.draw(rng, groups, stage.device)), pose, rng)
+    crops = film(stage.render(batch, size, Look.draw(rng, groups, frames, stage.device)), pose, rng)
     crops = crops * stage.masks(batch, size, rng) if face_only else crops
     smile = np.where(stage.has_smile[who, None], smile, 0)
     truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
@@ -134,7 +134,7 @@ def clip_batch(
     batch = Frames.of(who, scripts)
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
     batch = Frames(who, batch.weights, batch.smile, batch.pose, batch.gaze, batch.tremble + offset.astype("f4"))
-    crops = film(stage.render(batch, size, Look.draw(rng, len(who), stage.device)), batch.pose, rng)
+    crops = film(stage.render(batch, size, Look.draw(rng, len(who), frames, stage.device)), batch.pose, rng)
     crops = crops * stage.masks(batch, size, rng) if face_only else crops
     labels = np.stack([s.labels() for s in scripts])
     strength = np.stack([s.intensity for s in scripts])

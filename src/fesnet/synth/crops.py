@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fesnet.faces import face_mask
-from fesnet.synth.motion import Script, log_uniform
+from fesnet.synth.motion import Script, log_uniform, wander
 from fesnet.synth.puppet import (
     EYES,
     GAZE_REACH,
@@ -119,7 +119,7 @@ class Stage:
         field = field.flatten(0, 1)
         source = self.invert(field, size)
         image = self.paint(who, source, torch.as_tensor(smile, device=self.device))
-        image = image * (1 + look.rows(t, "shading") * self.folds(field, source)).clamp(0.6, 1.3)
+        image = image * (1 + look.rows("shading") * self.folds(field, source)).clamp(0.6, 1.3)
         upper, lower = (torch.as_tensor(placed[:, list(lip)], device=self.device) for lip in (LIP_UPPER, LIP_LOWER))
         closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
         image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look)
@@ -191,22 +191,35 @@ def sample_each(maps: Tensor, where: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Look:
-    """One look a clip: shading of folds, brightness of mouth interior and teeth, height of teeth; each (B,)."""
+    """How folds and mouths look, one value a clip and frame, each (B, T): shading of folds; brightness of the mouth's
+    interior, of teeth and of the tongue; height of teeth (crop units), and of the tongue (share of the opening)."""
 
     shading: Tensor
     mouth: Tensor
     teeth: Tensor
     teeth_height: Tensor
+    tongue: Tensor
+    tongue_height: Tensor
 
-    def rows(self, frames: int, name: str) -> Tensor:
-        """One value of the look for each of `frames` frames a clip: (B * frames, 1, 1, 1)."""
+    def rows(self, name: str) -> Tensor:
+        """The values of all frames: (B * T, 1, 1, 1)."""
         values: Tensor = getattr(self, name)
-        return values.repeat_interleave(frames).view(-1, 1, 1, 1)
+        return values.reshape(-1, 1, 1, 1)
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, clips: int, device: torch.device) -> Look:
-        ranges = ((0.0, 0.8), (0.02, 0.2), (0.4, 0.95), (0.0, 0.05))
-        return cls(*(torch.as_tensor(rng.uniform(*r, clips), device=device).float() for r in ranges))
+    def draw(cls, rng: np.random.Generator, clips: int, frames: int, device: torch.device) -> Look:
+        """Folds stay as they are in a clip; what shows in an open mouth changes with every sound, and tells nothing."""
+        still = np.repeat(rng.uniform(0.0, 0.8, (clips, 1)), frames, 1)
+        ranges = ((0.02, 0.2, 0.05), (0.4, 0.95, 0.15), (0.0, 0.05, 0.012), (0.25, 0.7, 0.1), (-0.6, 0.5, 0.25))
+        moving = [np.stack([drifting(rng, frames, *r) for _ in range(clips)]) for r in ranges]
+        return cls(*(torch.as_tensor(v, device=device).float() for v in (still, *moving)))
+
+
+def drifting(rng: np.random.Generator, frames: int, low: float, high: float, spread: float) -> Floats:
+    """(frames,) about a value between low and high, changing by `spread` within a few frames; 0 or more."""
+    lively = float(rng.choice([0.0, 0.5, 1.0, 2.0]))
+    track = rng.uniform(low, high) + wander(rng, frames, rng.uniform(1.5, 8), spread * lively)
+    return np.asarray(np.maximum(track, 0), np.float32)
 
 
 def contour(lip: Tensor, columns: Tensor) -> Tensor:
@@ -233,9 +246,11 @@ def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look
     soft = size * 0.9
     inside = torch.sigmoid((y - top) * soft) * torch.sigmoid((bottom - y) * soft) * parted
     inside = inside * ((axis > upper[:, :1, 0]) & (axis < upper[:, -1:, 0]))[:, None, None]
-    frames = len(image) // len(look.mouth)
-    edge = top + torch.minimum(look.rows(frames, "teeth_height"), 0.7 * (bottom - top))
+    edge = top + torch.minimum(look.rows("teeth_height"), 0.7 * (bottom - top))
     teeth = torch.sigmoid((edge - y) * soft)
+    tongue = torch.sigmoid((y - bottom + look.rows("tongue_height").clamp(max=0.8) * (bottom - top)) * soft)
+    tongue = tongue * (look.rows("tongue_height") > 0)
+    dark = look.rows("mouth") + tongue * (look.rows("tongue") - look.rows("mouth"))
     skin = image.mean((1, 2, 3), keepdim=True)
-    colour = skin * (look.rows(frames, "mouth") * (1 - teeth) + 1.3 * look.rows(frames, "teeth") * teeth)
+    colour = skin * (dark * (1 - teeth) + 1.3 * look.rows("teeth") * teeth)
     return image * (1 - inside) + colour * inside

@@ -101,7 +101,9 @@ class ShardMaker:
         given = Frames.of([who], [script])
         frames = replace(given, tremble=(given.tremble + offset).astype(np.float32))
         size = self.network.config.crop_size
-        crops = film(self.stage.render(frames, size, Look.draw(rng, 1, self.stage.device)), frames.pose, rng)[0]
+        crops = film(
+            self.stage.render(frames, size, Look.draw(rng, 1, self.frames, self.stage.device)), frames.pose, rng
+        )[0]
         if self.network.config.face_only:
             crops = crops * self.stage.masks(frames, size, rng)[0]
         crops = crops.flip(-1) if flip else crops
