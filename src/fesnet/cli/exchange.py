@@ -1,0 +1,50 @@
+"""Results to and from other programs: export, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fesnet.cli.base import EXPORTS, Year, app, video_progress
+
+
+@app.command()
+def export(
+    result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`.")],
+    to: Annotated[str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")] = None,
+    year: Year = 2023,
+) -> None:
+    """Write a result for other programs, named like the result. Files of the same name are written over."""
+    from fesnet.batch import prepare_folder
+    from fesnet.exports import export as write
+    from fesnet.exports import read_formats
+    from fesnet.result import Spotting
+
+    formats = read_formats(to, year)
+    spotting = Spotting.from_json(result)
+    folder = result.parent if out is None else prepare_folder(out)
+    for path in write(spotting, formats, folder, result.stem, year):
+        print(f"wrote {path}")
+
+
+@app.command("import")
+def import_annotations(
+    file: Annotated[Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv.")],
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", help="The video or its result; default: FILE.json beside, else what FILE links to."),
+    ] = None,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of an image folder.")] = None,
+) -> None:
+    """Read the macro- and micro-expressions of an ELAN file, as truth on the frames of its video."""
+    from fesnet.batch import import_truth
+
+    with video_progress() as report:
+        read = import_truth(file, out, video, fps, report)
+    for name, number in read.ignored.items():
+        print(f"left out: {number} of tier '{name}', neither macro nor micro")
+    print(f"wrote {out}, expressions: {len(read.found)}")

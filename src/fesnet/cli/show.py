@@ -1,0 +1,107 @@
+"""What commands print."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fesnet.metrics import Agreement
+    from fesnet.result import Spotting
+
+
+def show_result(result: Spotting) -> None:
+    """A table of the intervals, and what else a person must know."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(markup=False, emoji=False, highlight=False)  # names of files are shown as they are
+    table = Table(title=result.source.name, title_justify="left")
+    for column in ("face", "kind", "onset s", "apex s", "offset s", "frames", "score"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for i in result.intervals:
+        times = (f"{t:.2f}" for t in (i.onset_s, i.apex_s, i.offset_s))
+        table.add_row(str(i.face), i.kind, *times, f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}")
+    console.print(table if result.intervals else f"{result.source.name}: no expression found")
+    for gap in result.gaps:
+        print(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
+    for warning in result.warnings:
+        print(f"  warning: {warning}")
+
+
+def show_agreement(values: dict[str, Any], agreement: Agreement) -> None:
+    """Tables of counts by protocol, and what else there is to know."""
+    from rich.console import Console
+
+    from fesnet.metrics.words import lines
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a table in a file is not cut
+    for name, kinds in values["protocols"].items():
+        console.print(counts_table(name, values, kinds))
+    for line in lines(values, agreement):
+        print(line)
+
+
+def counts_table(name: str, values: dict[str, Any], kinds: dict[str, Any]) -> Table:
+    """Counts of one protocol, by kind, and by subject where there are some."""
+    from rich.table import Table
+
+    table = Table(title=f"{name}, IoU {values['iou']:g}, {values['videos']} videos", title_justify="left")
+    for column in ("", "TP", "FP", "FN", "P", "R", "F1", "95 %", "false/min"):
+        table.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
+
+    def add(label: str, c: dict[str, Any]) -> None:
+        rates = [f"{c[n]:.4f}" for n in ("precision", "recall", "f1")]
+        spread = "{:.3f}-{:.3f}".format(*c["f1_95"]) if "f1_95" in c else ""
+        alarms = "" if c["false_alarms_a_minute"] is None else f"{c['false_alarms_a_minute']:.2f}"
+        table.add_row(label, str(c["tp"]), str(c["fp"]), str(c["fn"]), *rates, spread, alarms)
+
+    for kind, c in kinds.items():
+        add(kind, c)
+    for subject, counts in values.get("by_subject", {}).get(name, {}).items():
+        table.add_section()
+        for kind, c in counts.items():
+            add(f"{subject} {kind}", c)
+    return table
+
+
+def show_json(event: dict[str, Any]) -> None:
+    from json import dumps
+
+    print(dumps(event), flush=True)
+
+
+def show_event(event: dict[str, Any]) -> None:
+    """A line for each interval on stdout; the state on one line of a terminal's stderr."""
+    kind = event["event"]
+    if kind == "interval":
+        span = f"{event['onset_s']:8.2f} - {event['offset_s']:.2f} s"
+        print(f"face {event['face']}  {event['kind']}  {span}  score {event['score']:.2f}", flush=True)
+    elif kind == "status":
+        if sys.stderr.isatty():
+            counts = f"{event['faces']} face(s), {event['dropped']} of {event['frames']} frames dropped"
+            line = f"{event['time_s']:8.1f} s  {counts}  delay {event['delay_median_s']:.2f} s"
+            print(f"\r{line} ", end="", file=sys.stderr)
+    elif kind == "start":
+        wait = f"scores are final after {event['look_ahead_s']:.1f} s at most"
+        print(f"watching {event['source']}; {wait}", file=sys.stderr)
+    else:
+        counts = f"{event['dropped']} of {event['frames']} frames dropped"
+        delays = f"delay {event['delay_median_s']:.2f} s, 95 %: {event['delay_95_percent_s']:.2f} s"
+        print(f"\n{event['intervals']} expressions; {counts}; {delays}", file=sys.stderr)
+
+
+def show_comparison(rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="found beside truth (synthetic demo video)", title_justify="left")
+    for column in ("kind", "true onset-offset s", "found as", "found onset-offset s", "overlap (IoU)"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,40 @@
+"""The installation itself: models, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fesnet.cli.base import app, step_progress
+
+models_app = typer.Typer(help="The face models (MediaPipe's detector and face mesh, Apache-2.0).", no_args_is_help=True)
+
+
+app.add_typer(models_app, name="models")
+
+
+@models_app.command("import")
+def import_models(
+    wheel: Annotated[Path | None, typer.Argument(help="A mediapipe 0.10.21 wheel; default: downloaded by pip.")] = None,
+) -> None:
+    """Fetch and convert the face models into the user's cache (about 36 MB once; or from a wheel file, offline)."""
+    from fesnet.faces.models import import_models as fetch
+
+    with step_progress("fetching the face models") as report:
+        files = fetch(wheel, report)
+    print(f"face models in {files.detector.parent}")
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, face models, weights, threads and GPU: what to send with a bug report."""
+    from fesnet.doctor import examine
+
+    findings = examine()
+    width = max(len(f.what) for f in findings)
+    for f in findings:
+        print(f"{'ok ' if f.good else 'BAD'} {f.what:<{width}}  {f.found}")
+    if not all(f.good for f in findings):
+        raise typer.Exit(1)
