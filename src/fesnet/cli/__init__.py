@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# isort: off  (each of these adds its commands; `fesnet --help` lists them in this order)
+# Each of these adds its commands; `fesnet --help` lists them in this order.
+# isort: off
 from fesnet.cli import spotting, exchange, measuring, making, upkeep  # noqa: F401
 
 # isort: on
