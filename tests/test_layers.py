@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"intervals", "synth", "model", "losses", "weights"},
     "metrics": {"intervals"},
     "live": {"result", "spotter", "video"},
+    "datasets": {"intervals", "video"},
     "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth"},
     "batch": {"intervals", "result", "exports", "spotter", "video"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
