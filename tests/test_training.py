@@ -13,7 +13,7 @@ import torch
 
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.faces import SHAPE
-from fesnet.losses import LossConfig, clip_losses
+from fesnet.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.network import FesNet
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.batches import TARGETS, clip_batch
@@ -144,6 +144,12 @@ def test_wrong_calls_are_refused(tmp_path: Path) -> None:
 
 def test_motion_targets_match_the_preset() -> None:
     assert PRESETS["default"].motions == TARGETS
+
+
+def test_a_small_error_counts_more_where_little_moves() -> None:
+    faint, wide = torch.tensor([[0.1, 0.0]]), torch.tensor([[2.0, 0.0]])
+    assert pair_loss(faint, faint) == 0
+    assert pair_loss(faint + 0.05, faint) > 5 * pair_loss(wide + 0.05, wide)
 
 
 def test_the_paper_preset_learns_from_clips_alone() -> None:
