@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "exports": {"intervals", "result"},
     "report": {"intervals", "result", "video"},
     "synth": {"intervals", "video", "faces"},
-    "training": {"intervals", "synth", "model", "losses", "weights"},
+    "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},
     "live": {"result", "spotter", "video"},
     "datasets": {"intervals", "video"},

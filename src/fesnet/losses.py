@@ -46,13 +46,14 @@ def smooth_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
 def clip_losses(
     stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor, config: LossConfig
 ) -> dict[str, Tensor]:
-    """Named terms for stage logits (S, B, T, K), intensity (B, T), labels (B, T) and true intensity (B, T).
+    """Named terms for stage logits (S, B, T, K), intensity (B, T), labels (B, T) and true intensity (B, T), below 0
+    where it is not known.
 
     `total` is their weighted sum and the one to minimise.
     """
     terms = {f"frame{s}": frame_loss(logits, labels, config) for s, logits in enumerate(stages)}
     terms["smooth"] = torch.stack([smooth_loss(logits, labels, config) for logits in stages[1:]]).mean()
-    known = (labels >= 0).float()
+    known = ((labels >= 0) & (truth >= 0)).float()
     miss = F.smooth_l1_loss(strength, truth, reduction="none", beta=0.1)
     terms["intensity"] = (miss * known).sum() / known.sum().clamp(min=1)
     frames = torch.stack([terms[f"frame{s}"] for s in range(len(stages))]).mean()
