@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "spotter": {"intervals", "result", "video", "faces", "runtime", "weights", "stream"},
     "exports": {"intervals", "result"},
     "web": set(),
-    "report": {"intervals", "result", "video", "web"},
+    "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
     "synth": {"intervals", "video", "faces"},
     "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},
