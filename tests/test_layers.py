@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
     "doctor": {"faces", "weights"},
     "cli": {"*"},
+    "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},
 }
 TORCH = {"model", "losses", "training"}
