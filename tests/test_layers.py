@@ -38,10 +38,12 @@ ALLOWED: dict[str, set[str]] = {
     "live": {"result", "spotter", "video"},
     "datasets": {"intervals", "video"},
     "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth"},
-    "batch": {"intervals", "result", "exports", "spotter", "video"},
+    "engine": set(),
+    "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "engine"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
     "doctor": {"faces", "weights"},
     "cli": {"*"},
+    "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},
 }
 TORCH = {"model", "losses", "training"}
@@ -101,6 +103,7 @@ LIGHT = {
     "fesnet.cli": HEAVY,
     "fesnet.metrics": ["torch", "cv2", "av", "onnxruntime"],
     **{f"fesnet.{name}": ["torch"] for name in ("spotter", "batch", "demo", "report", "exports", "doctor")},
+    "fesnet.engine": [*HEAVY, "ray"],
 }
 
 
