@@ -28,13 +28,23 @@ class KindRules:
 
 def spans(track: Floats, rate: float, rules: KindRules) -> list[Span]:
     """Spans in scores (T,) at `rate` Hz; scores that are not numbers count as 0."""
+    return finished(track, raw_spans(track, rate, rules), rate, rules)
+
+
+def raw_spans(track: Floats, rate: float, rules: KindRules) -> list[tuple[int, int]]:
+    """Spans of any length, as threshold, release, valley and merging make them."""
     if not track.max(initial=0) >= rules.threshold:
         return []
     found = [(a, b) for a, b in runs(track >= rules.threshold * rules.release) if track[a:b].max() >= rules.threshold]
     if rules.valley:
         found = divided(track, found, rules.valley, max(1, round(0.1 * rate)))
+    return merged(found, rules.merge_s * rate + 1e-6)
+
+
+def finished(track: Floats, found: list[tuple[int, int]], rate: float, rules: KindRules) -> list[Span]:
+    """Of raw spans those of a fitting length, with apex and score, in the length that the rules ask for."""
     out = []
-    for a, b in merged(found, rules.merge_s * rate + 1e-6):
+    for a, b in found:
         if rules.min_s * rate - 1e-6 <= b - a <= rules.max_s * rate + 1e-6:
             apex = a + int(np.argmax(track[a:b]))
             c, d = sized(a, b, track, rules.length_s * rate)

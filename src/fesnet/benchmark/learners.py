@@ -76,10 +76,22 @@ def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, Featur
 def learn_fesnet(
     taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
 ) -> tuple[list[Floats], str]:
+    from fesnet.training.features import Lesson, fesnet_course, learn_and_score
+
+    lessons = [Lesson(inputs, held) for inputs, held in taught]
+    model, train = fesnet_settings(variant, len(groups))
+    return learn_and_score(lessons, groups, blind, model, fesnet_course(model, train), seed)
+
+
+def learn_auwgcn(
+    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
+) -> tuple[list[Floats], str]:
+    from fesnet.baselines.auwgcn import auwgcn_course
     from fesnet.training.features import Lesson, learn_and_score
 
     lessons = [Lesson(inputs, held) for inputs, held in taught]
-    return learn_and_score(lessons, groups, blind, fesnet_settings(variant, len(groups)), seed)
+    model, train = fesnet_settings(variant, len(groups))  # the same windows, schedule and augmentation
+    return learn_and_score(lessons, groups, blind, model, auwgcn_course(lessons, groups, model.window, train), seed)
 
 
 def told_settings(variant: Variant) -> dict[str, Any]:
@@ -87,4 +99,7 @@ def told_settings(variant: Variant) -> dict[str, Any]:
     return {"model": {k: v for k, v in asdict(model).items() if k != "inputs"}, "training": asdict(train)}
 
 
-LEARNERS: dict[str, Learner] = {"fesnet": Learner(learn_fesnet, told_settings)}
+LEARNERS: dict[str, Learner] = {
+    "fesnet": Learner(learn_fesnet, told_settings),
+    "auwgcn": Learner(learn_auwgcn, told_settings),
+}

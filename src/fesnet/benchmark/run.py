@@ -14,14 +14,13 @@ from fesnet.benchmark.learners import Variant
 from fesnet.benchmark.material import Material
 from fesnet.benchmark.rows import (
     Row,
+    at_release,
     choose_for,
     epoch_candidates,
     judge,
     sweep_candidates,
     tally_all,
-    with_threshold,
 )
-from fesnet.benchmark.select import THRESHOLDS
 from fesnet.benchmark.units import Outcome, run_pieces
 
 Floats = NDArray[np.floating]
@@ -78,7 +77,7 @@ def rows_of(
             aim,
             judged=tuple(judge(material, folds, scores, lambda f, c=chosen: c[f.tested])),  # type: ignore[misc]
             ranked=tuple(
-                judge(material, folds, scores, lambda f, c=chosen: with_threshold(c[f.tested], THRESHOLDS[0]))  # type: ignore[misc]
+                judge(material, folds, scores, lambda f, c=chosen: at_release(c[f.tested]))  # type: ignore[misc]
             ),
             chosen={" ".join(sorted(tested)): c for tested, c in chosen.items()},
             fingerprints=marks,

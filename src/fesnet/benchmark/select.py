@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.benchmark.decode import KindRules, Span, spans
+from fesnet.benchmark.decode import KindRules, Span, finished, raw_spans, spans
 from fesnet.benchmark.material import Spans
 from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import IOU, match
@@ -55,8 +55,8 @@ class Chosen:
 def candidates(kind: str) -> tuple[KindRules, ...]:
     """All rules that may be chosen, threshold last so that neighbours stand side by side."""
     if kind == "macro":
-        grid = product((0.4, 0.7), (0.25, 0.5), (0.0, 0.5), (0.1, 0.4))
-        return tuple(KindRules(t, r, low, 60.0, v, m) for r, low, v, m in grid for t in THRESHOLDS)
+        grid = product((0.4, 0.7), (0.0, 0.5), (0.25, 0.5))
+        return tuple(KindRules(t, r, low, 60.0, v, 0.2) for r, v, low in grid for t in THRESHOLDS)
     tails = product((0.5, 0.8), (0.6, 1.0), (0.0, 0.35, 0.47))
     return tuple(KindRules(t, r, 0.1, high, 0.5, 0.1, length) for r, high, length in tails for t in THRESHOLDS)
 
@@ -64,20 +64,30 @@ def candidates(kind: str) -> tuple[KindRules, ...]:
 def tally(clip: Scored, kind: str) -> Counted:
     """(E, candidates, 3) true positives, false positives, false negatives of one clip."""
     column = KINDS.index("macro" if kind == "macro" else "micro")
-    truth = [Interval(a, b, "macro") for a, b in clip.truth[column]]
     scores = np.nan_to_num(clip.scores[:, :, column])
     out = np.zeros((len(scores), len(candidates(kind)), 3), np.int64)
     for e, track in enumerate(scores):
+        raw: dict[tuple[float, float, float], list[tuple[int, int]]] = {}  # shared by rules that differ in lengths
         for c, rules in enumerate(candidates(kind)):
-            out[e, c] = hits(truth, spans(track, clip.rate, rules))
+            key = (rules.threshold, rules.release, rules.valley)
+            if key not in raw:
+                raw[key] = raw_spans(track, clip.rate, rules)
+            out[e, c] = hits(clip.truth[column], finished(track, raw[key], clip.rate, rules))
     return out
 
 
-def hits(truth: Sequence[Interval], found: Sequence[Span]) -> tuple[int, int, int]:
+def hits(truth: Spans, found: Sequence[Span]) -> tuple[int, int, int]:
     """Counts of one clip and kind by the MEGC rule."""
-    if not truth or not found:
-        return 0, len(found), len(truth)
-    n = len(match(truth, [Interval(a, b, "macro") for a, b, _, _ in found], IOU))
+    near = [
+        (i, j)
+        for i, (a, b) in enumerate(truth)
+        for j, (c, d, _, _) in enumerate(found)
+        if c < b and a < d and min(b, d) - max(a, c) >= IOU * (max(b, d) - min(a, c))
+    ]
+    n = len(near)
+    if len({i for i, _ in near}) < n or len({j for _, j in near}) < n:  # who goes with whom is a question
+        sides = [[Interval(s[0], s[1], "macro") for s in side] for side in (truth, found)]
+        n = len(match(sides[0], sides[1], IOU))
     return n, len(found) - n, len(truth) - n
 
 

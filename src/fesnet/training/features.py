@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from fesnet.errors import UsageError
 from fesnet.intervals import runs
@@ -25,7 +25,9 @@ from fesnet.model.network import FeatureNet
 from fesnet.weights import FesNetConfig
 
 Floats = NDArray[np.float32]
-Checkpoint = Callable[[FeatureNet], None]
+Network = nn.Module  # (B, T, F) -> logits of its stages (S, B, T, K), and something of its own
+Checkpoint = Callable[[Network], None]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # both outputs and held (B, T, 2) -> what to minimise
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,7 @@ class FeatureTraining:
     weight_decay: float = 0.02
     around: float = 0.6  # share of windows that are drawn around an expression
     micro_share: float = 3.0  # how many times more often around a micro than around a macro
-    checkpoints: tuple[float, ...] = (
-        0.4,
-        0.52,
-        0.64,
-        0.76,
-        0.88,
-        1.0,
-    )  # shares of the steps: the epochs to choose from
+    checkpoints: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0)  # shares of the steps: the epochs to choose from
     average: float = 0.98  # of the weights' moving average, a step
     gain: float = 0.25  # standard deviation of the log of a window's amplitude
     stretch: float = 0.15  # windows play up to this much faster or slower
@@ -131,28 +126,33 @@ def losses(stages: Tensor, held: Tensor, config: LossConfig, *, independent: boo
     return torch.stack(frames).mean() + config.smooth * torch.stack(smooth).mean()
 
 
+@dataclass(frozen=True)
+class Course:
+    """What is trained and how: make (after seeding) and loss of a network, windows of `window` frames."""
+
+    make: Callable[[], Network]
+    loss: Loss
+    window: int
+    config: FeatureTraining
+
+
 def train_on_features(
-    lessons: Sequence[Lesson],
-    groups: Sequence[int],
-    model: FesNetConfig,
-    config: FeatureTraining,
-    seed: int,
-    checkpoint: Checkpoint,
-) -> FeatureNet:
-    """Train on lessons alone; `checkpoint` gets the averaged network at each of `config.checkpoints`, the last one is
-    returned. groups: which inputs are of one region. Raises UsageError where no lesson holds an expression."""
+    lessons: Sequence[Lesson], groups: Sequence[int], course: Course, seed: int, checkpoint: Checkpoint
+) -> Network:
+    """Train on lessons alone; `checkpoint` gets the averaged network at each of the config's checkpoints, the last one
+    is returned. groups: which inputs are of one region. Raises UsageError where no lesson holds an expression."""
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    material, group = Lessons(lessons, model.window), torch.tensor(groups)
-    network = FeatureNet(model).train()
+    rng, config = np.random.default_rng(seed), course.config
+    material, group = Lessons(lessons, course.window), torch.tensor(groups)
+    network = course.make().train()
     averaged = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.lr, total_steps=config.steps + 1)
     told = {round(share * config.steps) for share in config.checkpoints}
     for step in range(1, config.steps + 1):
         inputs, held = material.draw(rng, config)
-        stages, _ = network(varied(inputs, group, config))
-        loss = losses(stages, held, config.loss, independent=model.independent)
+        stages, other = network(varied(inputs, group, config))
+        loss = course.loss(stages, other, held)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -165,7 +165,7 @@ def train_on_features(
 
 
 @torch.no_grad()
-def average(averaged: FeatureNet, network: FeatureNet, share: float) -> None:
+def average(averaged: Network, network: Network, share: float) -> None:
     """Draw the averaged network, batch statistics too, towards the trained one."""
     for one, other in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
         if one.is_floating_point():
@@ -175,10 +175,9 @@ def average(averaged: FeatureNet, network: FeatureNet, share: float) -> None:
 
 
 @torch.inference_mode()
-def score_features(network: FeatureNet, inputs: Floats) -> Floats:
+def score_features(network: Network, config: FesNetConfig, inputs: Floats) -> Floats:
     """(T, F) -> (T, 2), macro and micro in 0..1: overlapping windows, averaged, their edges weighing less."""
-    config, t = network.config, len(inputs)
-    window = config.window
+    t, window = len(inputs), config.window
     starts = np.unique(np.clip(np.arange(0, t, config.stride), 0, max(t - window, 0)))
     at = np.minimum(starts[:, None] + np.arange(window), t - 1)
     ramp = (np.arange(window) + 0.5) / window
@@ -196,7 +195,7 @@ def score_features(network: FeatureNet, inputs: Floats) -> Floats:
     return np.asarray(sums[:, :2] / sums[:, 2:], np.float32)
 
 
-def fingerprint(network: FeatureNet) -> str:
+def fingerprint(network: Network) -> str:
     """sha256 of all tensors, for proofs that two trainings gave the same weights."""
     digest = hashlib.sha256()
     for name, values in network.state_dict().items():
@@ -208,16 +207,26 @@ def learn_and_score(
     lessons: Sequence[Lesson],
     groups: Sequence[int],
     blind: Sequence[Floats],
-    settings: tuple[FesNetConfig, FeatureTraining],
+    model: FesNetConfig,
+    course: Course,
     seed: int,
 ) -> tuple[list[Floats], str]:
     """Train on lessons, score other videos: (E, T, 2) of each at the E checkpoints, and the weights' fingerprint."""
     torch.set_num_threads(1)  # folds run side by side, and sums come out the same on any number of cores
     told: list[list[Floats]] = [[] for _ in blind]
 
-    def checkpoint(network: FeatureNet) -> None:
+    def checkpoint(network: Network) -> None:
         for scores, inputs in zip(told, blind, strict=True):
-            scores.append(score_features(network, inputs))
+            scores.append(score_features(network, model, inputs))
 
-    network = train_on_features(lessons, groups, *settings, seed, checkpoint)
+    network = train_on_features(lessons, groups, course, seed, checkpoint)
     return [np.stack(scores) for scores in told], fingerprint(network)
+
+
+def fesnet_course(model: FesNetConfig, config: FeatureTraining) -> Course:
+    """FESNet with a projection in LSDM's place."""
+
+    def loss(stages: Tensor, _: Tensor, held: Tensor) -> Tensor:
+        return losses(stages, held, config.loss, independent=model.independent)
+
+    return Course(lambda: FeatureNet(model), loss, model.window, config)
