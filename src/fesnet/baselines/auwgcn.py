@@ -1,7 +1,7 @@
 """A graph convolution over facial regions with temporal convolutions: the comparator after AUW-GCN.
 
 Re-implemented from the published idea (S. Yin et al., "AU-aware graph convolutional network for macro- and
-micro-expression spotting", ICME 2023): nodes are regions of optical flow, edges say which of them move together, a graph
+micro-expression spotting", ICME 2023): nodes are regions of optical flow, edges say which move together; a graph
 convolution mixes the nodes of a frame, convolutions over time tell its class and how likely it is a boundary.
 
 Our choices: edges come from the training subjects' own flow (how regions' sizes of motion go together in frames with an
