@@ -16,7 +16,7 @@ from fesnet.benchmark import learners
 from fesnet.benchmark.folds import Mode, folds_of, pieces_of
 from fesnet.benchmark.learners import Variant
 from fesnet.benchmark.material import Clip, Material
-from fesnet.benchmark.prepare import prepare_features
+from fesnet.benchmark.prepare import Preparation, prepare
 from fesnet.benchmark.rows import Row
 from fesnet.benchmark.run import Plan, run_plan
 from fesnet.errors import SourceError, TruthError, UsageError
@@ -32,7 +32,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def material(folder: Path, truth: dict[str, tuple[Interval, ...]] | None = None) -> Material:
-    return prepare_features([data_set(folder, truth)], folder / "inputs", "auto", features_of)[0]
+    return prepare([data_set(folder, truth)], "fesnet", Preparation(folder / "inputs", features_of))[0]
 
 
 def rows(folder: Path, made: Material, mode: Mode = "nested", **plan: object) -> list[Row]:
@@ -117,11 +117,11 @@ sys.path.insert(0, {tests!r})
 import small_bench
 from fesnet.benchmark import learners
 from fesnet.benchmark.learners import Variant
-from fesnet.benchmark.prepare import prepare_features
+from fesnet.benchmark.prepare import Preparation, prepare
 from fesnet.benchmark.run import Plan, run_plan
 learners.fesnet_settings = small_bench.small_settings
 folder = Path({folder!r})
-made, _ = prepare_features([small_bench.data_set(folder)], folder / "inputs", "auto", small_bench.features_of)
+made, _ = prepare([small_bench.data_set(folder)], "fesnet", Preparation(folder / "inputs", small_bench.features_of))
 list(run_plan(made, Plan((Variant("fesnet", steps=40),), "crossfit"), folder / "pieces", lambda *_: None))
 """
 
@@ -147,7 +147,7 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> N
 def test_too_few_subjects(tmp_path: Path) -> None:
     data = data_set(tmp_path)
     two = type(data)("folder", tmp_path, data.recordings[:2])
-    made = prepare_features([two], tmp_path, "auto", features_of)[0]
+    made = prepare([two], "fesnet", Preparation(tmp_path, features_of))[0]
     with pytest.raises(UsageError, match=r"expected at least 3 subjects .* got 2 \(a, b\)"):
         folds_of(made, "nested", 6)
 
@@ -161,16 +161,16 @@ def test_features_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=rf"finite numbers in the features of a_1, got others in 1 of {FRAMES} frames"
     ):
-        prepare_features([data_set(tmp_path)], tmp_path, "auto", broken)
+        prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, broken))
 
     def wider(recording: object) -> tuple[np.ndarray, float]:
         table, rate = features_of(recording)  # type: ignore[arg-type]
         return (np.concatenate([table, table], 1) if recording.id == "c_1" else table), rate  # type: ignore[attr-defined]
 
     with pytest.raises(UsageError, match="one width, got 6 numbers a frame in a_1 and 12 in c_1"):
-        prepare_features([data_set(tmp_path)], tmp_path, "auto", wider)
+        prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, wider))
     with pytest.raises(SourceError, match=r"expected features \(T, D\) or \(T, R, 2\) of a_1, got shape \(5,\)"):
-        prepare_features([data_set(tmp_path)], tmp_path, "auto", lambda _: (np.zeros(5, np.float32), 30.0))
+        prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, lambda _: (np.zeros(5, np.float32), 30.0)))
 
 
 def test_truth_after_the_end_of_the_features(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fesnet.benchmark.folds import MODES, Mode
 from fesnet.benchmark.inputs import Flow
 from fesnet.benchmark.learners import ABLATIONS, LEARNERS, Variant
 from fesnet.benchmark.material import Material
-from fesnet.benchmark.prepare import prepare_features
+from fesnet.benchmark.prepare import Preparation, prepare
 from fesnet.benchmark.report import fingerprint, write_report
 from fesnet.benchmark.run import Plan, run_plan
 from fesnet.benchmark.table import Line, read_row
@@ -61,8 +61,8 @@ class Options:
         whole = [Variant(m, steps=self.steps) for m in self.methods]
         return (*whole, *(Variant("fesnet", without, self.steps) for without in self.ablate))
 
-    def plan(self) -> Plan:
-        return Plan(self.variants(), self.mode, tuple(range(self.seeds)), self.aims, self.inner, self.jobs)
+    def plan(self, variants: tuple[Variant, ...]) -> Plan:
+        return Plan(variants, self.mode, tuple(range(self.seeds)), self.aims, self.inner, self.jobs)
 
 
 def benchmark(data: Sequence[DataSet], options: Options, out: Path, told: Told = lambda *_: None) -> list[Line]:
@@ -70,13 +70,22 @@ def benchmark(data: Sequence[DataSet], options: Options, out: Path, told: Told =
 
     What was finished by an earlier call with the same `out` is used again. Raises UsageError, SourceError, TruthError.
     """
-    from fesnet.datasets import load_features as load  # type: ignore[attr-defined]
+    from fesnet.datasets import load_features as load
 
     check(data)
     out.mkdir(parents=True, exist_ok=True)
-    work = out / "work"
-    material, decided = prepare_features(data, work / "inputs", options.flow, load)
-    lines = [read_row(row, options.protocols) for row in run_plan(material, options.plan(), work / "pieces", told)]
+    how = Preparation(out / "work" / "inputs", load, options.flow, options.jobs)
+    lines: list[Line] = []
+    decided: dict[str, dict[str, str]] = {}
+    for variant in options.variants():
+        material, decided[variant.method] = prepare(
+            data,
+            variant.method,
+            how,
+            lambda n, of, v=variant: told(f"{v.method}: videos", n, of),  # type: ignore[misc]
+        )
+        plan = options.plan((variant,))
+        lines += [read_row(row, options.protocols) for row in run_plan(material, plan, out / "work" / "pieces", told)]
     facts = fingerprint(material)
     settings = {
         "fesnet": __version__,
@@ -89,7 +98,7 @@ def benchmark(data: Sequence[DataSet], options: Options, out: Path, told: Told =
         "variants": [v.settings() for v in options.variants()],
         "options": {k: v for k, v in asdict(options).items() if k != "jobs"},
     }
-    write_report(lines, material, settings, notes_of(data, options, facts, decided, material), out)
+    write_report(lines, material, settings, notes_of(data, options.mode, facts, decided, material), out)
     return lines
 
 
@@ -107,19 +116,23 @@ def check(data: Sequence[DataSet]) -> None:
 
 
 def notes_of(
-    data: Sequence[DataSet], options: Options, facts: dict[str, object], decided: dict[str, str], material: Material
+    data: Sequence[DataSet],
+    mode: Mode,
+    facts: dict[str, object],
+    decided: dict[str, dict[str, str]],
+    material: Material,
 ) -> list[str]:
     """What a reader of the table must know first."""
     minutes = sum(f.seconds for f in material.footage) / 60
     out = [
         f"{facts['videos']} videos of {facts['subjects']} subjects, {minutes:.0f} minutes, {facts['macro']} macro, "
         f"{facts['micro']} micro; data {str(facts['sha256'])[:12]}, fesnet {__version__}",
-        ", ".join(f"{k}: {v}" for k, v in decided.items()),
+        *(f"{method}: " + ", ".join(f"{k} {v}" for k, v in told.items()) for method, told in decided.items()),
         {
             "nested": "nested: epoch and rules for a subject were chosen on inner folds that never saw that subject",
             "crossfit": "crossfit: last epoch; rules for a subject were chosen on the other subjects' test scores",
             "oracle": "ORACLE: epoch and rules were chosen on the tested subjects themselves; no result, not to quote",
-        }[options.mode],
+        }[mode],
     ]
     if len(data) > 1:
         out.append(f"trained on {data[0].name}, tested on {data[1].name}")

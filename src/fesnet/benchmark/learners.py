@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +41,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Learner:
-    """learn: the work; settings: what is written beside the results."""
+    """learn: the work; settings: what is written beside the results.
+
+    needs: what is prepared for it, by what a data set has ("features", "video"); a missing one cannot be read.
+    """
 
     learn: Learn
     settings: Callable[[Variant], dict[str, Any]]
-    media: tuple[Literal["features", "video"], ...] = ("features", "video")
+    needs: dict[str, str]
 
 
 def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, FeatureTraining]:
@@ -99,7 +102,26 @@ def told_settings(variant: Variant) -> dict[str, Any]:
     return {"model": {k: v for k, v in asdict(model).items() if k != "inputs"}, "training": asdict(train)}
 
 
+def learn_nothing(
+    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
+) -> tuple[list[Floats], str]:
+    """Hand-crafted and pretrained methods: their inputs are their scores, and only rules are chosen."""
+    return [scores[None] for scores in blind], ""
+
+
+def bare_settings(variant: Variant) -> dict[str, Any]:
+    return {}
+
+
+def fixed(name: str, *media: str) -> Learner:
+    return Learner(learn_nothing, bare_settings, dict.fromkeys(media, name))
+
+
 LEARNERS: dict[str, Learner] = {
-    "fesnet": Learner(learn_fesnet, told_settings),
-    "auwgcn": Learner(learn_auwgcn, told_settings),
+    "fesnet": Learner(learn_fesnet, told_settings, {"features": "features", "video": "lsdm"}),
+    "fesnet-pretrained": fixed("pretrained", "video"),
+    "auwgcn": Learner(learn_auwgcn, told_settings, {"features": "features", "video": "regions"}),
+    "flow": fixed("flow", "features", "video"),
+    "landmarks": fixed("landmarks", "video"),
+    "mdmd": fixed("mdmd", "video"),
 }

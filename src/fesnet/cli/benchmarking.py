@@ -37,7 +37,7 @@ def benchmark(
 
     from fesnet.benchmark.bench import Options
     from fesnet.benchmark.bench import benchmark as run
-    from fesnet.datasets import load_dataset  # type: ignore[attr-defined]
+    from fesnet.datasets import load_dataset
     from fesnet.metrics import PROTOCOLS
 
     protocols = tuple(PROTOCOLS) if protocol == "all" else listed(protocol)
