@@ -9,20 +9,39 @@ from pathlib import Path
 from fesnet.errors import UsageError
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write UTF-8 text beside `path`, then rename; raises UsageError where that is not possible."""
+def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
+    """Write UTF-8 text beside `path`, then rename; raises UsageError where that is not possible.
+
+    durable: come back only when the disk has it, so that not even a power cut takes it away.
+    """
     try:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as opened:
                 opened.write(text)
+                opened.flush()
+                if durable:
+                    os.fsync(opened.fileno())
             os.chmod(part, 0o666 & ~current_umask())
             os.replace(part, path)
+            if durable:
+                sync_folder(path.parent)
         except BaseException:
-            os.unlink(part)
+            Path(part).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UsageError(f"expected to write {path}, got '{error.strerror}'; name a writable folder") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder last. Windows knows no such call, and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def current_umask() -> int:
