@@ -33,10 +33,13 @@ from fesnet.model.checkpoint import save_weights
 from fesnet.model.network import FesNet
 from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, pair_batch
 from fesnet.synth.crops import Stage
+from fesnet.synth.plan import VideoPlan
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
+from fesnet.synth.videos import make_videos
 from fesnet.training.config import TrainConfig, read_config
-from fesnet.training.windows import WindowBatch, Windows, make_shards
+from fesnet.training.films import film_shards
+from fesnet.training.windows import WindowBatch, Windows, joined, make_shards
 from fesnet.weights import PRESETS, FesNetConfig
 
 STATE = "state.safetensors"
@@ -77,14 +80,22 @@ def draw(rng: np.random.Generator, people: int, count: int) -> np.ndarray[Any, n
 class Trainer:
     """Holds network and optimiser; `run` goes from the step it stands at to the end."""
 
-    def __init__(self, network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path) -> None:
+    def __init__(
+        self,
+        network: FesNet,
+        puppets: Sequence[Puppet],
+        config: TrainConfig,
+        folder: Path,
+        films: Path | None = None,
+    ) -> None:
+        """folder: for the state and shards; films: videos of `fesnet synth`, of the same people, to mix in."""
         if not puppets:
             raise UsageError("expected at least one portrait with a face to train on, got none")
         if config.pair_steps and not network.config.motions:
             raise UsageError("expected a network with a motion head for pair steps; the paper's has none")
         self.network = network.to(config.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self.puppets, self.config, self.folder = puppets, config, folder
+        self.puppets, self.config, self.folder, self.films = puppets, config, folder, films
         seeing = ("lsdm.stem", "lsdm.backbone", "lsdm.attention", "lsdm.local", "lsdm.pool")  # what pairs train
         named = list(network.named_parameters())
         self.seeing = [p for n, p in named if n.startswith(seeing)]
@@ -122,10 +133,19 @@ class Trainer:
         yield from self.made(range(self.step, head))
         if self.step < end:
             shards = make_shards(self.network, self.puppets, c, self.folder / "shards")
-            windows = Windows(shards)
+            windows, films = Windows(shards), self.filmed()
+            few = round(c.windows * c.film_share) if films else 0
             while self.step < end:
-                yield windows.draw(np.random.default_rng([c.seed, self.step]), c.windows, c.blind, c.swapped)
+                rng = np.random.default_rng([c.seed, self.step])
+                batch = windows.draw(rng, c.windows - few, c.blind, c.swapped)
+                yield batch if films is None else joined(batch, films.draw(rng, few, c.blind))
         yield from self.made(range(self.step, c.steps))
+
+    def filmed(self) -> Windows | None:
+        """The windows of the films, if there are films."""
+        if self.films is None:
+            return None
+        return Windows(list(film_shards(self.network, self.films, self.folder / "film-shards", self.config.seed)))
 
     def made(self, steps: range) -> Iterator[PairBatch | ClipBatch]:
         if not steps:
@@ -271,7 +291,12 @@ def train_from_portraits(
     puppets, left_out = read_puppets(portraits)
     yield from (f"left out: {line}" for line in left_out)
     torch.manual_seed(config.seed)
-    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state)
+    films = None
+    if config.films and config.head_steps:
+        films = state / "films"
+        make_videos(portraits, films, film_plan(config), lambda what, share: None)
+        yield f"films of {config.films} hours in {films}"
+    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state, films)
     if resume and trainer.resume():
         yield f"resumed at step {trainer.step} of {trainer.steps}"
     for terms in trainer.run():
@@ -280,6 +305,18 @@ def train_from_portraits(
     training = {"data": f"synthetic video from {len(puppets)} portraits", "config": asdict(config)}
     save_weights(trainer.network, out, training=training, rules=IntervalRules().to_dict())
     yield f"weights in {out}"
+
+
+def film_plan(config: TrainConfig) -> VideoPlan:
+    """Films are denser than life: there are few of them."""
+    return VideoPlan(
+        hours=config.films,
+        seed=config.seed,
+        rates=(30.0, 25.0),
+        macro_per_minute=5.0,
+        micro_per_minute=6.0,
+        speech_share=0.8,
+    )
 
 
 def fitting(config: TrainConfig, model: FesNetConfig) -> TrainConfig:

@@ -17,8 +17,9 @@ export function wireKeys(table) {
     const found = table.find(([, , meant]) => meant(event));
     if (!found) return;
     event.preventDefault();
+    event.stopPropagation(); // the timeline has keys of its own, which mean other steps
     found[3](event);
-  });
+  }, true);
 }
 
 // Whether a key is for the page, rather than for the field or button that has the focus.

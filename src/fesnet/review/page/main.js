@@ -1,6 +1,6 @@
 // The page: one video at a time, its present state as the server told it, and edits that the server has to confirm.
 
-import { FesnetTimeline } from "/static/timeline.js";
+/* global FesnetTimeline: timeline.js is a plain script, as pages without a server need it */
 import { control, key, wireKeys } from "/static/keys.js";
 import { clearErrors, showAgreement, showHistory, showSliders, showVersions, showVideos, tell, wireExport, wireSliders, wireUpload } from "/static/panels.js";
 import { at, json, numbers, post } from "/static/server.js";
@@ -33,7 +33,7 @@ function draw() {
   timeline.setData({
     duration: view.duration,
     tracks,
-    intervals: intervals(),
+    intervals: intervals().map((i) => ({ ...i })), // its own: it moves edges before the server has agreed
     gaps: view.gaps,
     thresholds: { macro: preview ? $("macro_threshold").valueAsNumber : rules.macro_threshold, micro: preview ? $("micro_threshold").valueAsNumber : rules.micro_threshold },
   });
@@ -74,7 +74,8 @@ async function open(name) {
     const read = await Promise.all(told.faces.map(async ({ face, ticks }) => {
       const both = await numbers(at(name, `/scores/${face}`), Float32Array);
       const grid = Float64Array.from({ length: ticks }, (_, k) => k / told.working_rate);
-      return { face, times: grid, macro: both.subarray(0, ticks), micro: both.subarray(ticks) };
+      const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
+      return { face, times: grid, macro: known.slice(0, ticks), micro: known.slice(ticks) };
     }));
     [view, frames, tracks, chosenId, time, preview] = [told, times, read, null, 0, null];
   } catch (error) {
@@ -306,10 +307,7 @@ function add(kind, onset_s = time, offset_s = Math.min(time + NEW_S[kind], frame
 }
 
 // What lies under half a second is a micro-expression by the field's usual rule; the kind can be changed.
-const addSpan = (onset_s, offset_s, face) => {
-  const kind = offset_s - onset_s <= 0.5 ? "micro" : "macro";
-  return edit({ what: "add", kind, face: face ?? tracks[0]?.face ?? 0, onset_s, offset_s });
-};
+const addSpan = (onset_s, offset_s) => add(offset_s - onset_s <= 0.5 ? "micro" : "macro", onset_s, offset_s);
 
 function undo(what) {
   if (view && view[what]) edit({ what });
@@ -339,18 +337,15 @@ function wire(about) {
   timeline = new FesnetTimeline($("timeline"), {
     editable: true,
     onSeek: (s) => { video.pause(); seek(s); },
-    onSelect: (id) => choose(id, false),
+    onSelect: (id) => { video.pause(); choose(id, false); },
     onEdit: (id, times) => (machineOnly() ? (draw(), editChosen({})) : edit({ id, what: "edge", ...times })),
-    onAdd: (onset, offset, face) => (machineOnly() ? editChosen({}) : addSpan(onset, offset, face)),
+    onAdd: (onset, offset) => (machineOnly() ? editChosen({}) : addSpan(onset, offset)),
   });
   const click = (id, does) => $(id).addEventListener("click", does);
   click("play", toggle);
   click("back", () => { video.pause(); seekFrame(frameAt(time) - 1); });
   click("forward", () => { video.pause(); seekFrame(frameAt(time) + 1); });
   click("loop", playChosen);
-  click("zoomin", () => timeline.zoom(1.5, time));
-  click("zoomout", () => timeline.zoom(1 / 1.5, time));
-  click("fit", () => timeline.fit());
   click("undo", () => undo("undo"));
   click("redo", () => undo("redo"));
   click("addmacro", () => add("macro"));
@@ -403,9 +398,9 @@ const KEYS = [
   ["Delete", "delete the chosen expression", key("Delete", "Backspace"), () => editChosen({ what: "delete" })],
   ["Ctrl Z", "undo", control("z", false), () => undo("undo")],
   ["Ctrl Shift Z", "redo (or Ctrl Y)", (e) => control("z", true)(e) || control("y", false)(e), () => undo("redo")],
-  ["+ -", "zoom in, out", key("+", "=", "-"), (event) => timeline.zoom(event.key === "-" ? 1 / 1.5 : 1.5, time)],
+  ["+ -", "zoom in, out", key("+", "=", "-"), (event) => timeline.zoom(event.key === "-" ? 0.5 : 2)],
   ["0", "the whole video", key("0"), () => timeline.fit()],
-  ["Esc", "choose nothing", key("Escape"), () => choose(null, false)],
+  ["Esc", "choose nothing", key("Escape"), () => { timeline.cancel(); choose(null, false); }],
 ];
 
 history.replaceState(null, "", location.pathname + location.hash); // the token leaves the address
