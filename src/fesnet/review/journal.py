@@ -23,8 +23,8 @@ from typing import Any
 
 from fesnet._files import write_whole
 from fesnet._version import __version__
-from fesnet.errors import ResultError
-from fesnet.intervals import KINDS, Kind
+from fesnet.errors import ResultError, UsageError
+from fesnet.intervals import KINDS, IntervalRules, Kind
 
 SCHEMA = "fesnet-review/1"
 ENDING = ".review.json"
@@ -157,16 +157,22 @@ def read_review(path: Path) -> Review:
         entries = tuple(Entry(**e) for e in values["journal"])
         review = Review(values["source"], values["frames"], values["machine"], entries)
         check(review)
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
         raise ResultError(f"expected a whole review in {path}, but it is damaged ({error!r})") from error
     return review
 
 
 def check(review: Review) -> None:
-    """Raises an error of Python's own for a journal that cannot be read in order."""
+    """Raises ValueError, another error of Python's own, or UsageError for a journal that cannot be read in order."""
     if [e.n for e in review.entries] != list(range(1, review.revision + 1)):
         raise ValueError("the numbers of its journal")
     review.steps()
-    if any(row.offset_frame >= review.frames for row in review.rows):
-        raise ValueError("frames after the end")
-    dict(review.rules)
+    IntervalRules.from_dict(review.machine["rules"])
+    if not all(isinstance(t, str) for t in (review.machine["sha256"], review.source["name"])):
+        raise TypeError("names")
+    for entry in review.entries:
+        for values in (entry.before, entry.after):
+            if entry.id == RULES:
+                IntervalRules.from_dict(values or {})
+            elif values is not None and Row.from_values(values).offset_frame >= review.frames:
+                raise ValueError("frames after the end")

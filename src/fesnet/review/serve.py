@@ -75,6 +75,7 @@ def open_socket(port: int) -> socket.socket:
     try:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         handle.bind((HOST, port))
+        handle.listen(128)  # from now on whoever opens the address waits, rather than being turned away
     except (OSError, OverflowError) as error:
         handle.close()
         raise UsageError(f"expected a free port, got {port} ({error}); name another, or none for any") from error
