@@ -20,8 +20,6 @@ from fesnet.review.journal import Review, read_review, save_review
 from fesnet.review.view import Machine, reviewed, shown
 from review_server import made_spotting
 
-pytest.importorskip("fastapi", reason="extra `review` is not installed")
-
 
 @pytest.fixture
 def machine() -> Machine:
@@ -114,7 +112,7 @@ def test_an_added_interval_leaves_the_other_kind_alone(machine: Machine, review:
 
 
 def test_rules_under_another_name_are_refused(machine: Machine, review: Review) -> None:
-    with pytest.raises(UsageError, match="expected interval rules .* got colour"):
+    with pytest.raises(UsageError, match=r"expected interval rules .* got colour"):
         do(machine, review, "rules", rules={"colour": 1.0})
     with pytest.raises(UsageError, match="expected macro_threshold above 0 and up to 1, got 3"):
         do(machine, review, "rules", rules={"macro_threshold": 3.0})
@@ -141,7 +139,7 @@ def test_refused_edits(machine: Machine, review: Review, fields: dict[str, Any],
 def test_a_stale_edit_is_refused_and_says_who_was_first(machine: Machine, review: Review) -> None:
     now = do(machine, review, "check", id=first(machine, review))
     late = Edit(0, "ben", "delete", first(machine, review))
-    with pytest.raises(StaleError, match="expected an edit of revision 1, got one of 0: .*last by anna at "):
+    with pytest.raises(StaleError, match=r"expected an edit of revision 1, got one of 0: .*last by anna at "):
         apply(machine, now, late)
 
 

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("fastapi", reason="extra `review` is not installed")
-
 from fesnet.errors import UsageError
 from fesnet.exports.elan_read import read_elan
 from fesnet.faces import ModelFiles

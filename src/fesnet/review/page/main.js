@@ -270,10 +270,10 @@ function edit(fields, about = view.key) {
       clearErrors();
       return true;
     } catch (error) {
-      saved("not saved", "bad");
-      tell(`Not saved: ${error.message}`);
       preview = null;
       if (error.status === 409) view = await json(at(about)).catch(() => view);
+      saved("not saved", "bad");
+      tell(`Not saved: ${error.message}`);
       return false;
     } finally {
       waiting -= 1;
