@@ -56,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "engine"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
     "doctor": {"faces", "weights"},
+    "review": {"batch", "exports", "faces", "intervals", "metrics", "result", "spotter", "video", "weights"},
     "cli": {"*"},
     "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},

@@ -91,8 +91,8 @@ def made(pieces: Sequence[Piece], folder: Path, jobs: int) -> Iterator[None]:
 def make(piece: Piece, folder: Path) -> None:
     """Train, score, write."""
     learner = LEARNERS[piece.variant.method].learn
-    blind = [np.load(clip.inputs) for clip in piece.view.blind]
-    taught = [(np.load(s.clip.inputs), s.held()) for s in piece.view.studied]
+    blind = [np.load(clip.inputs, allow_pickle=False) for clip in piece.view.blind]
+    taught = [(np.load(s.clip.inputs, allow_pickle=False), s.held()) for s in piece.view.studied]
     scores, mark = learner(taught, piece.groups, blind, piece.variant, piece.seed)
     named = {c.id: s.astype(np.float16) for c, s in zip(piece.view.blind, scores, strict=True)}
     write_arrays(
