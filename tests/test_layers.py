@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "exports": {"intervals", "result"},
     "web": set(),
     "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
+    "overlay": {"intervals", "result", "video", "faces", "clips"},
     "synth": {"intervals", "video", "faces"},
     "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},

@@ -23,6 +23,7 @@ from fesnet.cli.base import (
     step_progress,
     video_progress,
 )
+from fesnet.cli.looking import check_looks, show_looks
 from fesnet.cli.many import Many, spot_many
 from fesnet.cli.show import show_comparison, show_event, show_json, show_result
 from fesnet.errors import FesnetError, UsageError
@@ -48,6 +49,10 @@ def spot(
     formats: Annotated[
         str | None, typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORTS}.")
     ] = None,
+    report: Annotated[bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")] = False,
+    overlay: Annotated[
+        Path | None, typer.Option("--overlay", help="Write the video with what was found drawn into it (mp4).")
+    ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=0, help="Batch: worker processes.")] = None,
     manifest: Annotated[Path | None, typer.Option("--manifest", help="Batch: CSV of videos and their options.")] = None,
     ray: Annotated[
@@ -68,6 +73,7 @@ def spot(
     is_batch = many.wanted(given)
     sources = [] if is_batch else check_sources(given)
     exports = export_formats(formats, out)
+    check_looks(report, overlay, out, sources)
     if is_batch:
         fetch_models()
         base = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
@@ -82,8 +88,8 @@ def spot(
     spotter = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
     spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
     job = Job(spotter, folder, fps, seconds, exports)
-    with video_progress() as report:
-        results = spot_all(sources, job, report)
+    with video_progress() as tell:
+        results = spot_all(sources, job, tell)
     failed = 0
     for name, result in results:
         if isinstance(result, FesnetError):
@@ -91,6 +97,7 @@ def spot(
             print(f"fesnet: {name}: {result}", file=sys.stderr)
         else:
             show_result(result)
+            show_looks(result, folder if report else None, overlay)
     if folder is not None:
         print(f"results in {folder}")
     if failed:
