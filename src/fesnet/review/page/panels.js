@@ -170,9 +170,8 @@ export async function showAgreement(view) {
     const asked = new URLSearchParams({ truth: $("truth").value, found: $("compared").value });
     const values = await json(`${at(view.key, "/agreement")}?${asked}`);
     const kappa = values.kappa === null ? "" : `, Cohen’s kappa over frames ${values.kappa.toFixed(2)}`;
-    const more = make("details");
-    more.append(make("summary", "More figures"), ...values.lines.map((text) => make("p", text, "quiet")));
-    box.replaceChildren(agreementTable(values), make("p", `In both: overlap (IoU) of ${values.iou} or more${kappa}.`, "quiet"), more);
+    const lines = [`In both: overlap (IoU) of ${values.iou} or more${kappa}.`, ...values.lines, "fesnet score says more."];
+    box.replaceChildren(agreementTable(values), ...lines.map((text) => make("p", text, "quiet")));
   } catch (error) {
     box.replaceChildren(make("p", error.message, "quiet"));
   }
