@@ -55,6 +55,11 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def puppets() -> list[Puppet]:
+    return make_puppets()
+
+
+def make_puppets() -> list[Puppet]:
+    """Two people with noise for faces."""
     rng = np.random.default_rng(1)
     points = (motion_basis().canonical * 130 + [35, 35, 0]).astype(np.float32)
     photos = [np.kron(rng.integers(40, 220, (25, 25, 1), np.uint8), np.ones((8, 8, 3), np.uint8)) for _ in range(2)]

@@ -9,23 +9,20 @@ from pathlib import Path
 from fesnet.errors import UsageError
 
 
-def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
-    """Write UTF-8 text beside `path`, then rename; raises UsageError where that is not possible.
-
-    durable: come back only when the disk has it, so that not even a power cut takes it away.
-    """
+def write_whole(path: Path, text: str) -> None:
+    """Write UTF-8 text beside `path`, then rename; raises UsageError where that is not possible."""
     try:
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # Its ending tells what a killed process left: a batch removes it when it is started again.
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as opened:
+            # A file name may hold bytes that are no UTF-8; in JSON they become a valid escape.
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as opened:
                 opened.write(text)
                 opened.flush()
-                if durable:
-                    os.fsync(opened.fileno())
+                os.fsync(handle)  # else a power cut could leave the new name with nothing in it
             os.chmod(part, 0o666 & ~current_umask())
             os.replace(part, path)
-            if durable:
-                sync_folder(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise

@@ -69,3 +69,16 @@ def pair_loss(found: Tensor, truth: Tensor) -> Tensor:
     """
     weight = 1 / (0.1 + truth.abs().amax(-1, keepdim=True))
     return 20 * (weight * F.smooth_l1_loss(found, truth, reduction="none", beta=0.03)).mean()
+
+
+def kinds_loss(logits: Tensor, held: Tensor, config: LossConfig) -> Tensor:
+    """As `frame_loss`, each kind against neutral by itself: logits (..., K), held (..., 2) in 0..1, -1 where unknown.
+
+    A frame of a kind weighs as `class_weights` says, any other 1.
+    """
+    known = (held >= 0).all(-1)
+    found, truth = (logits[known][:, 1:] - logits[known][:, :1]), held[known]
+    entropy = F.binary_cross_entropy_with_logits(found, truth, reduction="none")
+    sure = torch.exp(-entropy)
+    share = 1 + truth * (torch.tensor(config.class_weights[1:], device=logits.device) - 1)
+    return (share * (1 - sure) ** config.focal * entropy).sum() / share.sum().clamp(min=1.0)

@@ -141,7 +141,7 @@ def save_review(review: Review, intervals: Sequence[Values], path: Path) -> None
         "intervals": list(intervals),
         "journal": [asdict(e) for e in review.entries],
     }
-    write_whole(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n", durable=True)
+    write_whole(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_review(path: Path) -> Review:

@@ -19,6 +19,10 @@ from fesnet.intervals import Interval, IntervalRules, known_stretches
 from fesnet.metrics.tables import read_intervals
 from fesnet.model.network import FesNet
 from fesnet.stream import SpotStream
+from fesnet.synth.plan import VideoPlan
+from fesnet.synth.videos import make_videos
+from fesnet.training.config import TrainConfig
+from fesnet.training.peers import Peers
 from fesnet.training.windows import DRAWS, SECONDS, STARTS, Shard, shard_file
 from fesnet.video import open_source
 
@@ -42,6 +46,28 @@ class Catcher:
     def decode(self, window: Floats) -> tuple[Floats, Floats]:
         self.ticks.append(window[0].astype(np.float16))
         return np.zeros((1, 3), np.float32), np.zeros(1, np.float32)
+
+
+def make_films(portraits: Path, folder: Path, config: TrainConfig, peers: Peers) -> Path | None:
+    """Make the videos, if the config wants some: the first of the peers does, the others wait. Returns their folder."""
+    if not (config.films and config.head_steps):
+        return None
+    if peers.first:
+        make_videos(portraits, folder, film_plan(config), lambda what, share: None)
+    peers.meet()
+    return folder
+
+
+def film_plan(config: TrainConfig) -> VideoPlan:
+    """Films are denser than life: there are few of them."""
+    return VideoPlan(
+        hours=config.films,
+        seed=config.seed,
+        rates=(30.0, 25.0),
+        macro_per_minute=5.0,
+        micro_per_minute=6.0,
+        speech_share=0.8,
+    )
 
 
 def film_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> Iterator[Shard]:

@@ -490,7 +490,7 @@ class FesnetTimeline {
     g.globalAlpha = 1;
     if (!truth && w > 8 && i.apex_s !== undefined) {
       g.fillStyle = c[`${i.kind}-text`];
-      g.fillRect(this.x(i.apex_s) - 0.75, top + inset + 2, 1.5, h - 4);
+      g.fillRect(this.x(i.apex_s) - 1, top + inset + h - 5, 2, 5); // the apex, a notch
     }
     if (w > 46) {
       g.fillStyle = c[`${i.kind}-text`];
