@@ -254,7 +254,7 @@ def test_export_downloads_a_file_that_a_reader_opens(page: Page, work: Path, tmp
 
 
 def test_agreement_is_shown(page: Page, work: Path) -> None:
-    until(page, "document.querySelector('#agreement').textContent.includes('nothing has been corrected')")
+    until(page, "document.querySelector('#agreement').textContent.includes('nothing has been corrected or checked')")
     page.keyboard.press("n")
     page.keyboard.press("Delete")
     wait_saved(page, 1, work)

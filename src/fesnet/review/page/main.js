@@ -18,7 +18,7 @@ let time = 0;
 let stopAt = null; // where playing one expression ends
 let waiting = 0; // edits that are not confirmed yet
 let line = Promise.resolve(); // edits go one after another
-let seenStamp = "";
+let seenStamp = null; // of the review file, when the list was last asked for
 let preview = null; // proposals while a slider moves
 let timeline;
 
@@ -61,7 +61,7 @@ function render() {
 let agreeTimer;
 function agreeSoon() {
   clearTimeout(agreeTimer);
-  agreeTimer = setTimeout(() => showAgreement(view), 300);
+  agreeTimer = setTimeout(() => showAgreement(view), 600);
 }
 
 // --- which video ---
@@ -77,7 +77,7 @@ async function open(name) {
       const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
       return { face, times: grid, macro: known.slice(0, ticks), micro: known.slice(ticks) };
     }));
-    [view, frames, tracks, chosenId, time, preview] = [told, times, read, null, 0, null];
+    [view, frames, tracks, chosenId, time, preview, seenStamp] = [told, times, read, null, 0, null, null];
   } catch (error) {
     tell(error.message);
     return;
@@ -149,7 +149,9 @@ async function follow(videos) {
     play();
   }
   if (now && now.stamp !== seenStamp && !waiting) {
+    const first = seenStamp === null;
     seenStamp = now.stamp;
+    if (first) return;
     const told = await json(at(view.key));
     if (told.revision !== view.revision && !waiting && told.key === view.key) {
       view = told;
