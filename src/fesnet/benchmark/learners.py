@@ -114,6 +114,21 @@ def told_settings(variant: Variant) -> dict[str, Any]:
     return {"model": told, "independent above": OVERLAPPING, "training": asdict(train)}
 
 
+def learn_softnet(
+    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
+) -> tuple[list[Floats], str]:
+    from fesnet.baselines.softnet import learn
+
+    return learn(taught, blind, seed, variant.steps)  # type: ignore[arg-type]  # its maps are int8
+
+
+def softnet_settings(variant: Variant) -> dict[str, Any]:
+    from fesnet.baselines.flowmaps import LAGS_S, SIDE
+    from fesnet.baselines.softnet import BATCH, STEPS
+
+    return {"steps": variant.steps or STEPS, "batch": BATCH, "side": SIDE, "lags_s": LAGS_S}
+
+
 def learn_nothing(
     taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
 ) -> tuple[list[Floats], str]:
@@ -133,6 +148,7 @@ LEARNERS: dict[str, Learner] = {
     "fesnet": Learner(learn_fesnet, told_settings, {"features": "features", "video": "lsdm"}),
     "fesnet-pretrained": fixed("pretrained", "video"),
     "auwgcn": Learner(learn_auwgcn, told_settings, {"features": "features", "video": "regions"}),
+    "softnet": Learner(learn_softnet, softnet_settings, {"video": "maps"}),
     "flow": fixed("flow", "features", "video"),
     "landmarks": fixed("landmarks", "video"),
     "mdmd": fixed("mdmd", "video"),
