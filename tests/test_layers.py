@@ -30,9 +30,10 @@ ALLOWED: dict[str, set[str]] = {
     "stream": {"intervals", "result", "video", "faces", "clips", "runtime", "weights"},
     "spotter": {"intervals", "result", "video", "faces", "runtime", "weights", "stream"},
     "exports": {"intervals", "result"},
-    "report": {"intervals", "result", "video"},
+    "web": set(),
+    "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
     "synth": {"intervals", "video", "faces"},
-    "training": {"intervals", "synth", "model", "losses", "weights"},
+    "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},
     "benchmark": {
         "intervals",
@@ -51,10 +52,13 @@ ALLOWED: dict[str, set[str]] = {
     "live": {"result", "spotter", "video"},
     "datasets": {"intervals", "video"},
     "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth", "training", "losses"},
-    "batch": {"intervals", "result", "exports", "spotter", "video"},
+    "engine": set(),
+    "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "engine"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
     "doctor": {"faces", "weights"},
+    "review": {"batch", "exports", "faces", "intervals", "metrics", "result", "spotter", "video", "weights"},
     "cli": {"*"},
+    "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},
 }
 TORCH = {"model", "losses", "training"}
@@ -114,6 +118,7 @@ LIGHT = {
     "fesnet.cli": HEAVY,
     "fesnet.metrics": ["torch", "cv2", "av", "onnxruntime"],
     **{f"fesnet.{name}": ["torch"] for name in ("spotter", "batch", "demo", "report", "exports", "doctor")},
+    "fesnet.engine": [*HEAVY, "ray"],
 }
 
 

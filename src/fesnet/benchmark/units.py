@@ -102,7 +102,7 @@ def make(piece: Piece, folder: Path) -> None:
 
 def load(path: Path) -> NDArray[Any]:
     """Inputs; maps, which would not fit into memory together, stay on the disk."""
-    mapped: NDArray[Any] = np.load(path, mmap_mode="r")
+    mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return mapped if mapped.dtype == np.int8 else np.array(mapped)
 
 

@@ -137,13 +137,15 @@ def first_scores(faces: Sequence[Any], times: NDArray[np.float64]) -> NDArray[np
 
 def look(name: str, recording: Recording) -> Seen:
     """What `name` needs of a recording. Raises UsageError, SourceError, FaceModelError."""
-    looks: dict[str, Callable[[Recording], Seen]] = {
-        "lsdm": lsdm,
-        "regions": regions,
-        "maps": maps,
-        "pretrained": pretrained,
-    }
-    return looks[name](recording) if name in looks else handmade(name, recording)
+    return LOOKS[name](recording) if name in LOOKS else handmade(name, recording)
+
+
+LOOKS: dict[str, Callable[[Recording], Seen]] = {
+    "lsdm": lsdm,
+    "regions": regions,
+    "maps": maps,
+    "pretrained": pretrained,
+}
 
 
 def look_once(name: str, recording: Recording, folder: Path) -> Seen:

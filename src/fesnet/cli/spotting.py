@@ -23,13 +23,19 @@ from fesnet.cli.base import (
     step_progress,
     video_progress,
 )
+from fesnet.cli.many import Many, spot_many
 from fesnet.cli.show import show_comparison, show_event, show_json, show_result
-from fesnet.errors import FesnetError
+from fesnet.errors import FesnetError, UsageError
 
 
 @app.command()
 def spot(
-    videos: Annotated[list[str], typer.Argument(help="Video files, image folders, stream addresses, camera numbers.")],
+    videos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Video files, image folders, stream addresses, camera numbers; folders of videos, patterns."
+        ),
+    ] = None,
     out: Out = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of image folders.")] = None,
     faces: Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")] = "largest",
@@ -42,13 +48,35 @@ def spot(
     formats: Annotated[
         str | None, typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORTS}.")
     ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=0, help="Batch: worker processes.")] = None,
+    manifest: Annotated[Path | None, typer.Option("--manifest", help="Batch: CSV of videos and their options.")] = None,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Batch: address of a Ray cluster, 'auto' or 'local'.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Batch: try again what failed in an earlier run.")
+    ] = False,
 ) -> None:
-    """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv."""
-    from fesnet.batch import Job, check_sources, prepare_folder, spot_all
+    """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv.
+
+    Folders of videos, patterns and the options marked "Batch" make a batch: results to --out, finished ones kept.
+    """
+    from fesnet.batch import Job, Settings, check_sources, prepare_folder, spot_all
     from fesnet.spotter import Spotter
 
-    sources = check_sources(videos)
+    many, given = Many(jobs, ray, manifest, retry_failed), videos or []
+    is_batch = many.wanted(given)
+    sources = [] if is_batch else check_sources(given)
     exports = export_formats(formats, out)
+    if is_batch:
+        fetch_models()
+        base = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
+        own = chosen_rules(base.rules, rules, macro_threshold, micro_threshold)
+        place = None if weights is None else str(weights.absolute())
+        spot_many(given, out, Settings(place, runtime, faces, own, fps, seconds, exports), many)
+        return
+    if not given:
+        raise UsageError("expected a video, got none; name a file, a folder, a camera number, or a --manifest")
     folder = None if out is None else prepare_folder(out)
     fetch_models()
     spotter = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
