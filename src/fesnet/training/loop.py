@@ -37,8 +37,9 @@ from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
 from fesnet.training.config import TrainConfig, read_config
+from fesnet.training.films import film_shards, make_films
 from fesnet.training.peers import ALONE, Peers, join_peers, share_layers
-from fesnet.training.windows import WindowBatch, Windows, make_shards
+from fesnet.training.windows import WindowBatch, Windows, joined, make_shards
 from fesnet.weights import PRESETS, FesNetConfig
 
 STATE = "state.safetensors"
@@ -85,8 +86,10 @@ class Trainer:
         puppets: Sequence[Puppet],
         config: TrainConfig,
         folder: Path,
+        films: Path | None = None,
         peers: Peers = ALONE,
     ) -> None:
+        """folder: for the state and shards; films: videos of `fesnet synth`, of the same people, to mix in."""
         if not puppets:
             raise UsageError("expected at least one portrait with a face to train on, got none")
         if config.pair_steps and not network.config.motions:
@@ -97,7 +100,7 @@ class Trainer:
         share_layers(network, peers)
         self.network = network.to(config.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self.puppets, self.config, self.folder = puppets, config, folder
+        self.puppets, self.config, self.folder, self.films = puppets, config, folder, films
         seeing = ("lsdm.stem", "lsdm.backbone", "lsdm.attention", "lsdm.local", "lsdm.pool")  # what pairs train
         named = list(network.named_parameters())
         self.seeing = [p for n, p in named if n.startswith(seeing)]
@@ -135,10 +138,25 @@ class Trainer:
         yield from self.made(range(self.step, head))
         if self.step < end:
             shards = make_shards(self.network, self.puppets, c, self.folder / "shards", self.peers)
-            windows = Windows(shards)
+            windows, films = Windows(shards), self.filmed()
+            few = round(c.windows * c.film_share) if films else 0
             while self.step < end:
-                yield windows.draw(np.random.default_rng([c.seed, self.step]), c.windows, c.blind, c.swapped)
+                rng = np.random.default_rng([c.seed, self.step])
+                batch = windows.draw(rng, c.windows - few, c.blind, c.swapped)
+                yield batch if films is None else joined(batch, films.draw(rng, few, c.blind))
         yield from self.made(range(self.step, c.steps))
+
+    def filmed(self) -> Windows | None:
+        """The windows of the films, if there are films."""
+        if self.films is None:
+            return None
+        shards = film_shards(self.network, self.films, self.folder / "film-shards", self.config.seed)
+        if not self.peers.first:
+            self.peers.meet()  # the first makes them
+        windows = Windows(list(shards))
+        if self.peers.first:
+            self.peers.meet()
+        return windows
 
     def made(self, steps: range) -> Iterator[PairBatch | ClipBatch]:
         if not steps:
@@ -303,7 +321,8 @@ def train_from_portraits(
     puppets, left_out = read_puppets(portraits)
     yield from (f"left out: {line}" for line in left_out)
     torch.manual_seed(config.seed)
-    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state, peers)
+    films = make_films(portraits, state / "films", config, peers)
+    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state, films, peers)
     if resume and trainer.resume():
         yield f"resumed at step {trainer.step} of {trainer.steps}"
     for terms in trainer.run():

@@ -148,6 +148,12 @@ class WindowBatch:
     intensity: Tensor
 
 
+def joined(one: WindowBatch, other: WindowBatch) -> WindowBatch:
+    """The windows of both."""
+    columns = zip(vars(one).values(), vars(other).values(), strict=True)
+    return WindowBatch(*(torch.cat(pair) for pair in columns))
+
+
 class Windows:
     """All windows of many shards in memory, to draw batches from."""
 
