@@ -149,13 +149,14 @@ def odd_videos(folder: Path) -> Iterator[Input]:
     for name, pixels, codec in (
         ("gray", "gray", "ffv1"), ("yuv444p", "yuv444p", "libx264"), ("10 bit", "yuv422p10le", "ffv1"),
         ("16 bit", "gbrp16le", "ffv1"), ("alpha", "yuva420p", "ffv1"), ("rgb24", "rgb24", "png"),
-        ("411", "yuv411p", "ffv1"), ("bgra", "bgra", "png"), ("gray16", "gray16be", "png"),
+        ("411", "yuv411p", "ffv1"), ("rgba", "rgba", "png"), ("gray16", "gray16be", "png"),
     ):  # fmt: skip
-        yield Input("video", "pixel format", str(encode(folder / f"{name}.mkv", images, codec, pixels)))
+        ending = "mov" if codec == "png" else "mkv"
+        yield Input("video", "pixel format", str(encode(folder / f"{name}.{ending}", images, codec, pixels)))
     sizes = {"1x1": (1, 1), "2x2": (2, 2), "1x999": (1, 999), "999x1": (999, 1), "odd": (159, 121)}
     for name, (w, h) in sizes.items():
         tiny = [np.full((h, w, 3), 30 * i, np.uint8) for i in range(6)]
-        yield Input("video", "size", str(encode(folder / f"{name}.mkv", tiny, "ffv1", "bgr0")))
+        yield Input("video", "size", str(encode(folder / f"{name}.mov", tiny, "png", "rgb24")))
     huge = [cv2.resize(face(1920, 1080, t, 7), (7680, 4320)) for t in range(2)]
     yield Input("video", "size", str(encode(folder / "8k.mkv", huge, "mjpeg", "yuvj420p")))
     for rate, unit in ((1, Fraction(1)), (1000, Fraction(1, 1000)), (200, Fraction(1, 200))):
