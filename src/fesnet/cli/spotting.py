@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -66,8 +67,8 @@ def spot(
 
     Folders of videos, patterns and the options marked "Batch" make a batch: results to --out, finished ones kept.
     """
-    from fesnet.batch import Job, Settings, check_sources, prepare_folder, spot_all
-    from fesnet.spotter import Spotter
+    from fesnet.batch import Job, Settings, check_sources, prepare_folder, spot_all, spotter_for
+    from fesnet.spotter import Spotter, recommended_rules
 
     many, given = Many(jobs, ray, manifest, retry_failed), videos or []
     is_batch = many.wanted(given)
@@ -76,10 +77,11 @@ def spot(
     check_looks(report, overlay, out, sources)
     if is_batch:
         fetch_models()
-        base = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
-        own = chosen_rules(base.rules, rules, macro_threshold, micro_threshold)
         place = None if weights is None else str(weights.absolute())
-        spot_many(given, out, Settings(place, runtime, faces, own, fps, seconds, exports), many)
+        settings = Settings(place, choice(runtime, "onnx", "torch"), choice(faces, "largest", "all"))
+        known = recommended_rules(spotter_for(settings).weights)
+        own = chosen_rules(known, rules, macro_threshold, micro_threshold)
+        spot_many(given, out, replace(settings, rules=own, rate=fps, seconds=seconds, formats=exports), many)
         return
     if not given:
         raise UsageError("expected a video, got none; name a file, a folder, a camera number, or a --manifest")
