@@ -93,7 +93,7 @@ def to_unit(pose: Floats) -> Matrix:
 
 
 def warp(image: Image, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE) -> Image:
-    """The crop (size, size, 3) uint8 of an image (H, W, 3) uint8 that `matrix` (2, 3) shows.
+    """The crop (size, size[, 3]) uint8 of an image (H, W[, 3]) uint8 that `matrix` (2, 3) shows.
 
     matrix carries source pixels to crop units; supersample: samples a crop pixel and axis, averaged. A face
     much larger than the crop is shrunk by whole blocks of pixels first, so nothing is skipped. Beyond the

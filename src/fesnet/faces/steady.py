@@ -6,6 +6,8 @@ upper cheeks) is far more exact from one frame to the next, but drifts. So the p
 and drawn slowly to the landmarks: a complementary filter. It looks at no later frame, has no lag against head
 motion, and needs no delay. Skin that moves by itself (blinks, brows, cheeks in a smile) is outvoted by a
 robust fit.
+
+Between looks of the landmark model (`FaceTracker(rest=...)`) the flow alone carries the pose.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ FAR = 0.12  # ... and from which on the landmarks win at once
 SPREAD = 0.001  # crop units off the common motion at which a point counts a quarter
 ROUNDS = 3  # re-weighted fits
 AGREED, WITHIN = 0.25, 0.003  # share of points that must follow the common motion so closely, else no flow
+ALONE, QUIET = 0.4, 0.04  # the same share where no landmarks are looked for, and the motion (crop units) up to which
 LEVER = 0.25  # crop units from the pivot at which turning and scaling are compared with shifting
 WINDOW, LEVELS = (11, 11), 1  # of the flow: pixels of the view, and halvings of it
 STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.01)
@@ -55,10 +58,10 @@ POINTS = np.concatenate(
 )
 
 
-def common_motion(before: Image, after: Image) -> Matrix | None:
+def common_motion(before: Image, after: Image, agreed: float = AGREED) -> Matrix | None:
     """The similarity (2, 3), crop units, that most stable points follow between two grey views (VIEW, VIEW).
 
-    None where too few points agree (blur, a hand before the face).
+    agreed: share of points that must follow it. None where fewer do (blur, a hand before the face).
     """
     start = (POINTS * VIEW - 0.5)[:, None]
     end, status, _ = cv2.calcOpticalFlowPyrLK(
@@ -72,7 +75,7 @@ def common_motion(before: Image, after: Image) -> Matrix | None:
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     kept = status[:, 0] > 0
-    if kept.sum() < AGREED * len(POINTS):
+    if kept.sum() < agreed * len(POINTS):
         return None
     a = POINTS[kept].astype(np.float64)
     b = (end[kept, 0].astype(np.float64) + 0.5) / VIEW
@@ -85,7 +88,7 @@ def common_motion(before: Image, after: Image) -> Matrix | None:
         matrix = fit_similarity(a, b, weight)
         spread = SPREAD
     off = ((apply(matrix, a) - b) ** 2).sum(1)
-    return matrix if (off < WITHIN**2).sum() >= AGREED * len(POINTS) else None
+    return matrix if (off < WITHIN**2).sum() >= agreed * len(POINTS) else None
 
 
 def difference(pose: Floats, other: Floats) -> Matrix:
@@ -102,7 +105,7 @@ def extent(change: Floats, pose: Floats) -> float:
 
 
 class Steady:
-    """The pose of one face over one unbroken run of frames."""
+    """The pose of one face over one unbroken run of frames. Images are grey (H, W) or RGB (H, W, 3), uint8."""
 
     def __init__(self, image: Image, seen: Floats, time: float) -> None:
         self.pose = np.asarray(seen, np.float64)
@@ -114,7 +117,7 @@ class Steady:
     def step(self, image: Image, seen: Floats, time: float) -> Matrix:
         """The pose in the next frame.
 
-        image (H, W, 3) uint8 RGB; seen (4,): the pose that this frame's landmarks give; time in seconds.
+        seen (4,): the pose that this frame's landmarks give; time in seconds.
         """
         view = self.pose + difference(seen, self._seen)
         grey = grey_view(image, view)
@@ -125,6 +128,22 @@ class Steady:
         self.pose = carried + max(slow, far) * off
         self._seen, self._time, self._view, self._grey = np.asarray(seen, np.float64), time, view, grey
         return self.pose
+
+    def carry(self, image: Image) -> bool:
+        """Move the pose on to the next frame by its texture alone; False, and nothing changes, where that tells too
+        little or the head moves fast."""
+        grey = grey_view(image, self.pose)
+        motion = common_motion(self._grey, grey, ALONE)
+        if motion is None:
+            return False
+        before = self.pose
+        carried = self._carry(motion, before)
+        change = difference(carried, before)
+        if extent(change, before) > QUIET:
+            return False
+        self.pose, self._seen = carried, self._seen + change
+        self._view, self._grey = before, grey
+        return True
 
     def _carry(self, motion: Matrix | None, view: Matrix) -> Matrix:
         """The last pose moved on by the flow; by the landmarks alone where there is no flow to believe."""
@@ -139,4 +158,5 @@ class Steady:
 
 def grey_view(image: Image, pose: Floats) -> Image:
     """The face in grey (VIEW, VIEW) under a pose."""
-    return np.asarray(cv2.cvtColor(warp(image, to_unit(pose), VIEW), cv2.COLOR_RGB2GRAY), np.uint8)
+    view = warp(image, to_unit(pose), VIEW)
+    return view if view.ndim == 2 else np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), np.uint8)
