@@ -39,7 +39,8 @@ ALLOWED: dict[str, set[str]] = {
     "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth"},
     "batch": {"intervals", "result", "exports", "spotter", "video"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
-    "doctor": {"faces", "weights"},
+    "doctor": {"faces", "runtime", "weights"},
+    "profile": {"faces", "result", "runtime", "spotter", "stream", "video"},
     "cli": {"*"},
     "__init__": {"intervals", "result", "spotter"},
 }

@@ -23,7 +23,7 @@ from fesnet.cli.base import (
     step_progress,
     video_progress,
 )
-from fesnet.cli.show import show_comparison, show_event, show_json, show_result
+from fesnet.cli.show import show_comparison, show_event, show_json, show_profile, show_result
 from fesnet.errors import FesnetError
 
 
@@ -42,16 +42,19 @@ def spot(
     formats: Annotated[
         str | None, typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORTS}.")
     ] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, stage by stage.")] = False,
 ) -> None:
     """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv."""
     from fesnet.batch import Job, check_sources, prepare_folder, spot_all
+    from fesnet.profile import ProfiledSpotter
     from fesnet.spotter import Spotter
 
     sources = check_sources(videos)
     exports = export_formats(formats, out)
     folder = None if out is None else prepare_folder(out)
     fetch_models()
-    spotter = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
+    make = ProfiledSpotter if profile else Spotter
+    spotter = make(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
     spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
     job = Job(spotter, folder, fps, seconds, exports)
     with video_progress() as report:
@@ -63,6 +66,8 @@ def spot(
             print(f"fesnet: {name}: {result}", file=sys.stderr)
         else:
             show_result(result)
+    if isinstance(spotter, ProfiledSpotter):
+        show_profile(spotter.clock.rows())
     if folder is not None:
         print(f"results in {folder}")
     if failed:
