@@ -16,7 +16,7 @@ from fesnet.faces import FaceTracker, model_files
 from fesnet.intervals import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
-from fesnet.stream import SpotStream
+from fesnet.stream import REST, SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import Weights, load_weights, sha256
 
@@ -70,7 +70,7 @@ class Spotter:
 
     def stream(self) -> SpotStream:
         """A stream to push frames into as they come."""
-        tracker = FaceTracker(which=self.faces, crop_size=self.weights.config.crop_size)
+        tracker = FaceTracker(which=self.faces, crop_size=self.weights.config.crop_size, colour=False, rest=REST)
         return SpotStream(tracker, self.runtime, self.weights.config, self.rules)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
