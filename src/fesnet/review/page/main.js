@@ -115,7 +115,6 @@ video.addEventListener("error", async () => {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Make a copy that it plays" });
     button.addEventListener("click", () => {
       box.textContent = "A copy is being made; it is shown when it is ready.";
-      copying = name;
       post(at(name, "/copy")).then(refresh, (error) => tell(error.message));
     });
     box.append(button);
@@ -123,7 +122,8 @@ video.addEventListener("error", async () => {
     box.textContent = error.message;
   }
 });
-let copying = null;
+
+let tried = null;
 
 async function refresh() {
   try {
@@ -144,8 +144,8 @@ async function follow(videos) {
     return;
   }
   const now = videos.find((v) => v.key === view.key);
-  if (copying === view.key && now?.state === "done") {
-    copying = null;
+  if (now?.copy && !$("novideo").hidden && tried !== view.key) {
+    tried = view.key; // once: the copy is there now, and should play
     play();
   }
   if (now && now.stamp !== seenStamp && !waiting) {
