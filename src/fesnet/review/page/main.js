@@ -94,10 +94,11 @@ async function open(name) {
   refresh();
 }
 
-function play() {
+// `again`: another address for the same, as browsers keep what they could not play.
+function play(again = "") {
   $("novideo").hidden = true;
   video.hidden = false;
-  video.src = `/media/${encodeURIComponent(view.key)}`;
+  video.src = `/media/${encodeURIComponent(view.key)}${again}`;
   video.playbackRate = Number($("speed").value);
 }
 
@@ -146,7 +147,7 @@ async function follow(videos) {
   const now = videos.find((v) => v.key === view.key);
   if (now?.copy && !$("novideo").hidden && tried !== view.key) {
     tried = view.key; // once: the copy is there now, and should play
-    play();
+    play("?copy");
   }
   if (now && now.stamp !== seenStamp && !waiting) {
     const first = seenStamp === null;
