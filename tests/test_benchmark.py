@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,16 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from fesnet.benchmark import learners
+from fesnet.benchmark.bench import Options, benchmark
 from fesnet.benchmark.folds import Mode, folds_of, pieces_of
 from fesnet.benchmark.learners import Variant
 from fesnet.benchmark.material import Clip, Material
 from fesnet.benchmark.prepare import Preparation, prepare
 from fesnet.benchmark.rows import Row
 from fesnet.benchmark.run import Plan, run_plan
+from fesnet.cli import app
+from fesnet.datasets import load_dataset
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import Interval
+from fesnet.metrics import PROTOCOLS, agree
 from small_bench import FRAMES, SUBJECTS, TRUTH, data_set, features_of, small_settings
 
 POISON = (Interval(0, 300, "macro"), Interval(5, 9, "micro"), Interval(40, 44, "micro"))
@@ -188,3 +194,87 @@ def test_nobody_shows_anything(tmp_path: Path) -> None:
 def test_a_subject_without_an_expression_counts(tmp_path: Path) -> None:
     row = rows(tmp_path, material(tmp_path, {"d": ()}), "crossfit", aims=("kinds",))[0]
     assert [len(v.truth) for v in row.judged] == [3, 3, 3, 0]
+
+
+def test_kinds_are_scored_apart_where_micros_lie_in_macros() -> None:
+    held = np.zeros((10, 2), np.int8)
+    held[2:8, 0] = held[6:10, 1] = 1
+    assert learners.inside([(np.zeros((10, 1), np.float32), held)]) == 0.5
+    assert learners.inside([(np.zeros((10, 1), np.float32), 0 * held)]) == 0
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """The tiny data set as a folder that others could have sent."""
+    root = tmp_path / "data"
+    root.mkdir()
+    recordings = data_set(root).recordings
+    for r in recordings:
+        table, rate = features_of(r)
+        np.savez(root / f"{r.id}.npz", features=table.reshape(len(table), -1, 2), fps=rate)
+    rows = [f"{r.subject},{r.id},{i.kind},{i.start + 1},,{i.stop}\n" for r in recordings for i in r.truth]
+    (root / "videos.csv").write_text("subject,video\n" + "".join(f"{r.subject},{r.id}\n" for r in recordings))
+    (root / "truth.csv").write_text("subject,video,kind,onset_frame,apex_frame,offset_frame\n" + "".join(rows))
+    return root
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    names = ("table.md", "table.csv", "index.html", "config.json", "found", "megc")
+    paths = [p for n in names for p in ([folder / n] if (folder / n).is_file() else sorted((folder / n).iterdir()))]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in paths}
+
+
+def test_everything_is_written_and_the_same_again(shared: Path, tmp_path: Path) -> None:
+    data = [load_dataset("folder", shared)]
+    options = Options(("fesnet", "flow"), "crossfit", ablate=("smooth",))
+    lines = benchmark(data, options, tmp_path / "one")
+    benchmark(data, options, tmp_path / "one")
+    assert [line.row.name for line in lines[::2]] == ["fesnet", "flow", "fesnet without smooth"]
+    benchmark(data, options, tmp_path / "other")
+    one = files(tmp_path / "one")
+    assert one == files(tmp_path / "other")
+    text = one["table.md"].decode()
+    assert all(f"`{name}`" in text for name in PROTOCOLS) and "crossfit" in text
+    page = one["index.html"].decode()
+    assert "Not measured here" in page and "MDMD" in page and ".1196 / .0082 / .0376" in page
+    kept = json.loads(one["config.json"])
+    assert kept["data"]["macro"] == 8 and kept["rows"][0]["weights"].keys() == set(SUBJECTS)
+
+
+def test_found_tables_score_as_the_table_says(shared: Path, tmp_path: Path) -> None:
+    line = benchmark([load_dataset("folder", shared)], Options(("flow",), "nested"), tmp_path / "out")[0]
+    found = tmp_path / "out" / "found" / "flow_nested_for-kinds_seed_0.csv"
+    assert agree(shared, found).read_as("official").counts == line.read["official"].counts
+
+
+def test_another_data_set_is_only_tested_on(shared: Path, tmp_path: Path) -> None:
+    own = load_dataset("folder", shared)
+    other = type(own)("other", own.root, own.recordings[:2])
+    line = benchmark([own, other], Options(("fesnet",), "nested", inner=3, steps=2), tmp_path / "out")[0]
+    assert {v.subject for v in line.row.judged} == {"other:a", "other:b"}
+    assert list(line.row.chosen) == ["other:a other:b"]
+    assert "tested on other" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_wrong_calls(shared: Path, tmp_path: Path) -> None:
+    data = [load_dataset("folder", shared)]
+    with pytest.raises(UsageError, match=r"expected methods out of fesnet, .* got fastnet"):
+        Options(("fastnet",))
+    with pytest.raises(UsageError, match=r"expected ablations out of cascade, .* got attention"):
+        Options(ablate=("attention",))
+    with pytest.raises(UsageError, match="expected jobs of 1 or more, got 0"):
+        Options(jobs=0)
+    with pytest.raises(UsageError, match="expected video for method mdmd, got features"):
+        benchmark(data, Options(("mdmd",)), tmp_path / "out")
+    (shared / "c_1.npz").unlink()
+    with pytest.raises(UsageError, match=r"expected all videos of .* but 1 are missing \(c_1\)"):
+        benchmark([load_dataset("folder", shared)], Options(), tmp_path / "out")
+
+
+def test_the_command_prints_the_table_or_one_clear_line(shared: Path, tmp_path: Path) -> None:
+    call = ["benchmark", "folder", str(shared), "--method", "flow", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*call, "--protocol", "official,abpn"])
+    assert done.exit_code == 0 and "| flow | nested |" in done.output and "lssnet" not in done.output
+    wrong = CliRunner().invoke(app, [*call, "--mode", "nessted"])
+    assert isinstance(wrong.exception, UsageError)
+    assert str(wrong.exception) == "expected mode out of nested, crossfit, oracle, got nessted"

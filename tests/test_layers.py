@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "exports": {"intervals", "result"},
     "web": set(),
     "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
+    "overlay": {"intervals", "result", "video", "faces", "clips"},
     "synth": {"intervals", "video", "faces"},
     "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},
@@ -55,13 +56,15 @@ ALLOWED: dict[str, set[str]] = {
     "engine": set(),
     "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "engine"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
-    "doctor": {"faces", "weights"},
+    "doctor": {"faces", "runtime", "weights"},
+    "profile": {"faces", "result", "runtime", "spotter", "stream", "video"},
+    "review": {"batch", "exports", "faces", "intervals", "metrics", "result", "spotter", "video", "weights"},
     "cli": {"*"},
     "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},
 }
 TORCH = {"model", "losses", "training"}
-TORCH_FILES = {"baselines/auwgcn.py", "synth/crops.py", "synth/camera.py", "synth/batches.py"}
+TORCH_FILES = {"baselines/softnet.py", "baselines/auwgcn.py", "synth/crops.py", "synth/camera.py", "synth/batches.py"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -18,6 +18,8 @@ NETWORK = {"socket", "ssl", "urllib.request", "http.client", "ftplib", "smtplib"
 UNPICKLING = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
 # The file that runs other programs: pip, for the face models.
 RUNS_PROGRAMS = {"faces/models.py"}
+# The file that opens a socket: the review app's, on this machine alone (tests/test_review_server.py).
+OPENS_SOCKETS = {"review/serve.py"}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -40,7 +42,8 @@ def test_source(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     name = path.relative_to(ROOT).as_posix()
     modules = set(imported(tree))
-    assert not modules & NETWORK, f"{name} can reach the network"
+    allowed = {"socket", "socket.socket"} if name in OPENS_SOCKETS else set()
+    assert not modules & (NETWORK - allowed), f"{name} can reach the network"
     assert not modules & UNPICKLING, f"{name} can unpickle"
     if "subprocess" in modules:
         assert name in RUNS_PROGRAMS, f"{name} runs other programs"

@@ -22,11 +22,23 @@ def write_whole(path: Path, text: str) -> None:
                 os.fsync(handle)  # else a power cut could leave the new name with nothing in it
             os.chmod(part, 0o666 & ~current_umask())
             os.replace(part, path)
+            sync_folder(path.parent)
         except BaseException:
-            os.unlink(part)
+            Path(part).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UsageError(f"expected to write {path}, got '{error.strerror}'; name a writable folder") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder last. Windows knows no such call, and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def current_umask() -> int:

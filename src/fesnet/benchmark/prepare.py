@@ -92,6 +92,8 @@ def inputs_of(seen: Seen, needed: str, width: int) -> Inputs:
     """Scores stay as they are; features become copies as those of `make_inputs`, ticks without a face held."""
     from fesnet.benchmark.watch import RATE
 
+    if needed == "maps" and seen.values.shape[1] != width:  # a video without a face
+        return Inputs(np.zeros((len(seen.values), width), np.float32).astype(np.int8), (0,), RATE)
     if needed not in ("lsdm", "regions"):
         return Inputs(seen.values, (0, 1), RATE)
     table = held(seen.values) if seen.values.shape[1] == width else np.zeros((len(seen.values), width), np.float32)

@@ -91,13 +91,19 @@ def made(pieces: Sequence[Piece], folder: Path, jobs: int) -> Iterator[None]:
 def make(piece: Piece, folder: Path) -> None:
     """Train, score, write."""
     learner = LEARNERS[piece.variant.method].learn
-    blind = [np.load(clip.inputs) for clip in piece.view.blind]
-    taught = [(np.load(s.clip.inputs), s.held()) for s in piece.view.studied]
+    blind = [load(clip.inputs) for clip in piece.view.blind]
+    taught = [(load(s.clip.inputs), s.held()) for s in piece.view.studied]
     scores, mark = learner(taught, piece.groups, blind, piece.variant, piece.seed)
     named = {c.id: s.astype(np.float16) for c, s in zip(piece.view.blind, scores, strict=True)}
     write_arrays(
         folder / f"{piece.key}.npz", {"fingerprint": np.array(mark), **{f"s:{k}": v for k, v in named.items()}}
     )
+
+
+def load(path: Path) -> NDArray[Any]:
+    """Inputs; maps, which would not fit into memory together, stay on the disk."""
+    mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped if mapped.dtype == np.int8 else np.array(mapped)
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:

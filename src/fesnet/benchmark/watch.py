@@ -1,6 +1,7 @@
 """The slow look at a video that each method needs once: what is kept of it, on ticks of 30 Hz, under `work/watched`.
 
 fesnet              features of the bundled weights' frozen LSDM (trained on synthetic video), one face
+softnet             maps of flow and strain at two lags
 auwgcn              displacement of facial regions, as the flow baseline measures it
 fesnet-pretrained   scores of the bundled weights as they are
 flow landmarks mdmd scores of the hand-crafted baselines
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._version import __version__
+from fesnet.baselines.base import Watched
 from fesnet.benchmark.units import write_arrays
 from fesnet.clips import Floats
 from fesnet.datasets.recording import Recording
@@ -32,7 +34,7 @@ RATE = 30.0
 class Seen:
     """values (T, F) on ticks, rows that are not numbers where there is no face; frame_times (N,) s of the source."""
 
-    values: NDArray[np.float32]
+    values: NDArray[Any]
     frame_times: NDArray[np.float64]
 
 
@@ -90,10 +92,21 @@ def regions(recording: Recording) -> Seen:
     """(T, 2 R) displacement of facial regions."""
     from fesnet.baselines import make_baseline
 
-    watched = make_baseline("flow").watch(recording.source, rate=recording.rate)
+    return laid(make_baseline("flow").watch(recording.source, rate=recording.rate), np.nan, np.dtype(np.float32))
+
+
+def maps(recording: Recording) -> Seen:
+    """(T, 2 * 3 * 42 * 42) int8, flow and strain at two lags; 0 where there is no face."""
+    from fesnet.baselines.flowmaps import MapMaker
+
+    return laid(MapMaker().watch(recording.source, rate=recording.rate), 0, np.dtype(np.int8))
+
+
+def laid(watched: Watched, empty: float, dtype: np.dtype[Any]) -> Seen:
+    """The segments of the first face on the ticks of the video."""
     parts = watched.faces.get(0, [])
     width = parts[0].features.shape[1] if parts else 2
-    values = np.full((watched.ticks, width), np.nan, np.float32)
+    values = np.full((watched.ticks, width), empty, dtype)
     for part in parts:
         stop = min(part.start + len(part.features), watched.ticks)
         values[part.start : stop] = part.features[: stop - part.start]
@@ -124,8 +137,15 @@ def first_scores(faces: Sequence[Any], times: NDArray[np.float64]) -> NDArray[np
 
 def look(name: str, recording: Recording) -> Seen:
     """What `name` needs of a recording. Raises UsageError, SourceError, FaceModelError."""
-    looks: dict[str, Callable[[Recording], Seen]] = {"lsdm": lsdm, "regions": regions, "pretrained": pretrained}
-    return looks[name](recording) if name in looks else handmade(name, recording)
+    return LOOKS[name](recording) if name in LOOKS else handmade(name, recording)
+
+
+LOOKS: dict[str, Callable[[Recording], Seen]] = {
+    "lsdm": lsdm,
+    "regions": regions,
+    "maps": maps,
+    "pretrained": pretrained,
+}
 
 
 def look_once(name: str, recording: Recording, folder: Path) -> Seen:

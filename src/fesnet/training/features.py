@@ -34,8 +34,8 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # both outputs and held (B, T
 class FeatureTraining:
     """How to train on features; a step is one update on `windows` windows."""
 
-    steps: int = 300
-    windows: int = 24
+    steps: int = 250
+    windows: int = 16
     lr: float = 2e-3  # highest of the one-cycle schedule
     weight_decay: float = 0.02
     around: float = 0.6  # share of windows that are drawn around an expression
