@@ -88,12 +88,8 @@ def test_the_two_graphs_run_without_fesnet(tmp_path: Path) -> None:
     np.savez(tmp_path / "faces.npz", crops=shown, shapes=face_shape(moving_landmarks(count)))
     script = ROOT / "examples" / "two_graphs.py"
     assert "fesnet" not in {line.split()[1] for line in script.read_text().splitlines() if line.startswith("import")}
-    done = subprocess.run(
-        [sys.executable, "-I", script, tmp_path / "w", tmp_path / "faces.npz"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, "-I", script, tmp_path / "w", tmp_path / "faces.npz"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = np.array([line.split() for line in done.stdout.splitlines()], float)
     expected = line_scores(OnnxRuntime(load_weights(tmp_path / "w")), crops, SHAPED)
     np.testing.assert_allclose(found[:, 1:], expected.scores, atol=2e-4)
