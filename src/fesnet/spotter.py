@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from fesnet.faces import FaceTracker, model_files
 from fesnet.intervals import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
-from fesnet.stream import SpotStream
+from fesnet.stream import REST, SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import Weights, load_weights, sha256
 
@@ -62,15 +62,19 @@ class Spotter:
         """
         with open_source(source, rate=rate) as opened:
             stream = self.stream()
-            for frame in opened:
+            for frame in self.frames(opened):
                 stream.push(frame)
                 if progress is not None:
                     progress(frame, opened)
             return self.result(stream, opened)
 
+    def frames(self, opened: Source) -> Iterator[Frame]:
+        """The frames of a source; a place for clocks."""
+        return iter(opened)
+
     def stream(self) -> SpotStream:
         """A stream to push frames into as they come."""
-        tracker = FaceTracker(which=self.faces, crop_size=self.weights.config.crop_size)
+        tracker = FaceTracker(which=self.faces, crop_size=self.weights.config.crop_size, colour=False, rest=REST)
         return SpotStream(tracker, self.runtime, self.weights.config, self.rules)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:

@@ -23,6 +23,7 @@ from fesnet.video import Frame
 from fesnet.weights import FesNetConfig
 
 Floats = NDArray[np.float32]
+REST = 0.11  # s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30 Hz
 ENCODE_BATCH = 16  # crops through the network at once: wide enough to be efficient, short enough for a camera
 
 
@@ -35,7 +36,7 @@ class Crop:
     segment: int
     crop: NDArray[np.uint8]
     mask: NDArray[np.uint8]
-    landmarks: Floats
+    landmarks: Floats | None  # None: of an earlier frame
 
 
 class FaceLine:
@@ -46,6 +47,7 @@ class FaceLine:
         self.grid = Grid(config.working_rate)
         self.stitcher = Stitcher(config.window, config.stride, runtime.decode)
         self.segment: int | None = None
+        self.shapes = Shapes()
         self.waiting: list[Crop] = []
         self.parts: list[Scored] = []
         self.told = 0  # ticks whose intervals have been handed out, and the first part behind them
@@ -55,15 +57,20 @@ class FaceLine:
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
-        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop, face.mask, face.landmarks))
-        if len(self.waiting) >= ENCODE_BATCH:
-            self.encode()
+        landmarks = face.landmarks if face.key else None
+        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop, face.mask, landmarks))
+        if len(self.waiting) >= ENCODE_BATCH and self.config.shape:
+            keys = [i for i, crop in enumerate(self.waiting) if crop.landmarks is not None]
+            self.encode(keys[-1] + 1 if keys else 0)
+        elif len(self.waiting) >= ENCODE_BATCH:
+            self.encode(len(self.waiting))
 
-    def encode(self) -> None:
-        """Run the static path over the crops that wait, once per frame, and feed the windows."""
-        if not self.waiting:
+    def encode(self, count: int) -> None:
+        """Run the static path over the first crops that wait, once per frame, and feed the windows."""
+        crops, self.waiting = self.waiting[:count], self.waiting[count:]
+        if not crops:
             return
-        for crop, attended in zip(self.waiting, self.features(), strict=True):
+        for crop, attended in zip(crops, self.features(crops), strict=True):
             if crop.segment != self.segment or not self.grid.continues(crop.time, crop.spacing):
                 self.end_segment()
                 self.segment = crop.segment
@@ -75,16 +82,17 @@ class FaceLine:
                     self.inside = True
                 self.last = tick
                 self.keep(self.stitcher.push(value))
-        self.waiting.clear()
 
-    def features(self) -> Floats:
-        """(N, P, C) of the crops that wait: pixels' positions, then the rows of shapes (see `FesNet.join`)."""
-        crops = np.stack([c.crop for c in self.waiting])
+    def features(self, waiting: list[Crop]) -> Floats:
+        """(N, P, C) of crops: pixels' positions, then the rows of shapes (see `FesNet.join`)."""
+        crops = np.stack([c.crop for c in waiting])
         if self.config.face_only:
-            crops = only_face(crops, np.stack([c.mask for c in self.waiting]))
+            crops = only_face(crops, np.stack([c.mask for c in waiting]))
+        if crops.ndim == 3:  # luma: the network weighs three equal channels back into it
+            crops = np.repeat(crops[..., None], 3, -1)
         features = self.runtime.encode(crops)
         if self.config.shape:
-            shapes = face_shape(np.stack([c.landmarks for c in self.waiting]))
+            shapes = self.shapes.of(waiting)
             features = np.concatenate([features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1)
         return features
 
@@ -99,7 +107,7 @@ class FaceLine:
             self.parts.append(scored)
 
     def finish(self) -> None:
-        self.encode()
+        self.encode(len(self.waiting))
         self.end_segment()
 
     def track(self, face: int, ticks: int, rate: float) -> FaceTrack:
@@ -134,6 +142,37 @@ class FaceLine:
         return FaceTrack(face, waiting.times[:count], waiting.scores[:count], waiting.intensity[:count])
 
 
+class Shapes:
+    """Shapes of the face in every frame, from landmarks in key frames: linear in time between two of a segment."""
+
+    def __init__(self) -> None:
+        self.last: tuple[Crop, Floats] | None = None  # the last key frame so far
+
+    def of(self, crops: list[Crop]) -> Floats:
+        """(N, SHAPE). Behind the last key frame of a segment its shape stays."""
+        found = [c.landmarks for c in crops if c.landmarks is not None]
+        known = iter(face_shape(np.stack(found)) if found else ())
+        keys = [(c, next(known)) for c in crops if c.landmarks is not None]
+        out = []
+        for crop in crops:
+            if keys and keys[0][0] is crop:
+                self.last = keys.pop(0)
+            out.append(between(crop, self.last, keys[0] if keys else None))
+        return np.stack(out)
+
+
+def between(crop: Crop, before: tuple[Crop, Floats] | None, after: tuple[Crop, Floats] | None) -> Floats:
+    """The shape (SHAPE,) of a crop at or after the key frame `before`, and before the key frame `after`."""
+    if before is None:
+        raise ValueError("expected landmarks with the first face of a line, got none")
+    key, shape = before
+    if crop is key or after is None or after[0].segment != crop.segment:
+        return shape
+    span = after[0].time - key.time
+    share = np.float32((crop.time - key.time) / span) if span > 0 else np.float32(0)
+    return np.asarray(shape + share * (after[1] - shape), np.float32)
+
+
 def ends(part: Scored) -> int:
     """The tick after a part's last."""
     return part.start + len(part.scores)
@@ -156,8 +195,8 @@ class SpotStream:
 
     @property
     def look_ahead(self) -> float:
-        """Seconds until the scores of a moment are final at the latest: a window and a batch of crops."""
-        return (self.config.window + ENCODE_BATCH) / self.config.working_rate
+        """Seconds until the scores of a moment are final at the latest: a window, a batch of crops, a key frame."""
+        return (self.config.window + ENCODE_BATCH) / self.config.working_rate + REST
 
     @property
     def times(self) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from fesnet.batch.run import Batch, run_batch
 from fesnet.batch.settings import Settings, changed_rules
 from fesnet.batch.sources import Entry, find_entries, is_many, read_manifest
 from fesnet.batch.truth import frame_axis, import_truth
+from fesnet.batch.work import spotter_for
 
 __all__ = [
     "Batch",
@@ -35,5 +36,6 @@ __all__ = [
     "run_batch",
     "spot_all",
     "spot_one",
+    "spotter_for",
     "write_results",
 ]

@@ -13,10 +13,9 @@ from fesnet.batch.log import Record, RunLog
 from fesnet.batch.settings import Settings
 from fesnet.batch.sources import Entry
 from fesnet.batch.summary import row_of, write_summary
-from fesnet.batch.work import Done, Task, do, result_file, stamp, stored
+from fesnet.batch.work import Done, Task, do, result_file, spotter_for, stamp, stored
 from fesnet.engine import Engine, Outcome
 from fesnet.errors import SourceError, UsageError
-from fesnet.spotter import Spotter
 
 Say = Callable[[str], None]
 
@@ -79,7 +78,7 @@ def run_batch(
 
 def make_plans(entries: list[Entry], settings: Settings, log: RunLog) -> list[Plan]:
     """Settings and names for all entries: a video keeps the name that the log gives it, and none is given twice."""
-    spotter = Spotter(settings.weights, runtime=settings.runtime, faces="largest")  # type: ignore[arg-type]
+    spotter = spotter_for(settings)
     by_path = {r.path: r for r in log.records.values()}
     by_key = {r.key: r for r in log.records.values()}
     taken = {name.lower() for name in log.records}

@@ -22,7 +22,7 @@ from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import open_source
 from fesnet.video.folder import image_files, natural_key
-from fesnet.weights import sha256
+from fesnet.weights import CONFIG, bundled_weights, sha256
 
 FRESH = 3.0  # s; a file changed so shortly before it was read may change again within its clock's tick
 
@@ -80,7 +80,7 @@ def do(task: Task) -> Done:
 
 def spot(source: str, settings: Settings) -> Spotting:
     """As `Spotter.spot`; every error of the video is a SourceError, as the rest of the batch goes on."""
-    spotter = spotter_of(settings.weights, settings.runtime, settings.faces)
+    spotter = spotter_for(settings)
     spotter.rules = settings.rules
     try:
         opened = open_source(source, rate=settings.rate)
@@ -94,9 +94,16 @@ def spot(source: str, settings: Settings) -> Spotting:
         raise SourceError(f"cannot read {Path(source).name}: {error.strerror}; is its share still there?") from error
 
 
+def spotter_for(settings: Settings) -> Spotter:
+    """One for each process and kind, as loading costs more than a short video; a new one for weights that changed."""
+    folder = bundled_weights() if settings.weights is None else Path(settings.weights)
+    config = folder / CONFIG
+    known = sha256(config) if config.is_file() else ""
+    return spotter_of(settings.weights, settings.runtime, settings.faces, known)
+
+
 @lru_cache(maxsize=2)
-def spotter_of(weights: str | None, runtime: Any, faces: Any) -> Spotter:
-    """One for each process and kind: loading costs more than a short video."""
+def spotter_of(weights: str | None, runtime: Any, faces: Any, _known: str) -> Spotter:
     cv2.setNumThreads(1)  # other workers have the other cores
     return Spotter(weights, runtime=runtime, faces=faces)
 

@@ -24,5 +24,6 @@ def face_mask(points: Floats, size: int) -> Image:
 
 
 def only_face(crops: Image, masks: Image) -> Image:
-    """Crops (N, S, S, 3) uint8, black wherever masks (N, S, S) say that there is no face."""
-    return np.asarray(np.rint(crops * (masks[..., None] * np.float32(1 / 255))), np.uint8)
+    """Crops (N, S, S[, 3]) uint8, black wherever masks (N, S, S) say that there is no face."""
+    share = masks if crops.ndim == masks.ndim else masks[..., None]
+    return np.asarray(np.rint(crops * (share * np.float32(1 / 255))), np.uint8)

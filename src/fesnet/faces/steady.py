@@ -6,28 +6,25 @@ upper cheeks) is far more exact from one frame to the next, but drifts. So the p
 and drawn slowly to the landmarks: a complementary filter. It looks at no later frame, has no lag against head
 motion, and needs no delay. Skin that moves by itself (blinks, brows, cheeks in a smile) is outvoted by a
 robust fit.
+
+Between looks of the landmark model (`FaceTracker(rest=...)`) the flow alone carries the pose.
 """
 
 from __future__ import annotations
 
+import cmath
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.faces.align import (
-    Floats,
-    Image,
-    Matrix,
-    apply,
-    fit_similarity,
-    invert,
-    pose_of_matrix,
-    to_unit,
-    warp,
-)
+from fesnet.faces.align import PIVOT, Floats, Image, Matrix, to_unit, warp
 
+Complex = NDArray[np.complex128]
+
+CENTRE = complex(*PIVOT)
 VIEW = 112  # pixels of the grey view that the flow is measured on; independent of the crop's size
 TAU = 0.7  # seconds in which the landmarks draw the pose to themselves
 NEAR = 0.03  # crop units of disagreement up to which that slow draw holds ...
@@ -35,6 +32,7 @@ FAR = 0.12  # ... and from which on the landmarks win at once
 SPREAD = 0.001  # crop units off the common motion at which a point counts a quarter
 ROUNDS = 3  # re-weighted fits
 AGREED, WITHIN = 0.25, 0.003  # share of points that must follow the common motion so closely, else no flow
+ALONE, QUIET = 0.4, 0.04  # the same share where no landmarks are looked for, and the motion (crop units) up to which
 LEVER = 0.25  # crop units from the pivot at which turning and scaling are compared with shifting
 WINDOW, LEVELS = (11, 11), 1  # of the flow: pixels of the view, and halvings of it
 STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.01)
@@ -55,10 +53,10 @@ POINTS = np.concatenate(
 )
 
 
-def common_motion(before: Image, after: Image) -> Matrix | None:
-    """The similarity (2, 3), crop units, that most stable points follow between two grey views (VIEW, VIEW).
+def common_motion(before: Image, after: Image, agreed: float = AGREED) -> Similarity | None:
+    """The similarity, crop units, that most stable points follow between two grey views (VIEW, VIEW).
 
-    None where too few points agree (blur, a hand before the face).
+    agreed: share of points that must follow it. None where fewer do (blur, a hand before the face).
     """
     start = (POINTS * VIEW - 0.5)[:, None]
     end, status, _ = cv2.calcOpticalFlowPyrLK(
@@ -72,20 +70,64 @@ def common_motion(before: Image, after: Image) -> Matrix | None:
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     kept = status[:, 0] > 0
-    if kept.sum() < AGREED * len(POINTS):
+    if kept.sum() < agreed * len(POINTS):
         return None
-    a = POINTS[kept].astype(np.float64)
-    b = (end[kept, 0].astype(np.float64) + 0.5) / VIEW
-    matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    matrix[:, 2] = np.median(b - a, 0)
+    a = complex_points(POINTS)[kept]
+    b = complex_points((end[:, 0] + np.float32(0.5)) / VIEW)[kept]
+    step = b - a
+    motion = Similarity(1.0, complex(np.median(step.real), np.median(step.imag)))
     spread = 2 * SPREAD
     for _ in range(ROUNDS):
-        off = ((apply(matrix, a) - b) ** 2).sum(1)
-        weight = (1 + off / spread**2) ** -2
-        matrix = fit_similarity(a, b, weight)
+        off = b - motion(a)
+        weight = (1 + (off.real**2 + off.imag**2) / spread**2) ** -2
+        motion = fit(a, b, weight)
         spread = SPREAD
-    off = ((apply(matrix, a) - b) ** 2).sum(1)
-    return matrix if (off < WITHIN**2).sum() >= AGREED * len(POINTS) else None
+    return motion if (abs(b - motion(a)) < WITHIN).sum() >= agreed * len(POINTS) else None
+
+
+def complex_points(points: Floats) -> Complex:
+    """Points (N, 2) as N numbers x + y i: similarities are then a product and a sum, and cost a tenth."""
+    return np.asarray(points[:, 0] + 1j * points[:, 1].astype(np.float64), np.complex128)
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """Of the plane: z -> turn z + shift, both complex."""
+
+    turn: complex
+    shift: complex
+
+    def __call__(self, points: Complex) -> Complex:
+        return self.turn * points + self.shift
+
+    def after(self, first: Similarity) -> Similarity:
+        """This one after another one."""
+        return Similarity(self.turn * first.turn, self.turn * first.shift + self.shift)
+
+    def inverse(self) -> Similarity:
+        return Similarity(1 / self.turn, -self.shift / self.turn)
+
+
+def fit(a: Complex, b: Complex, weight: NDArray[np.float64]) -> Similarity:
+    """The similarity that carries a (N,) to b (N,) with the least squares, weighted (Umeyama 1991)."""
+    share = weight / weight.sum()
+    from_, to = complex(share @ a), complex(share @ b)
+    p, weighted = a - from_, share * (a - from_).conj()
+    turn = complex(weighted @ (b - to)) / complex(weighted @ p).real
+    return Similarity(turn, to - turn * from_)
+
+
+def from_unit(pose: Floats) -> Similarity:
+    """From crop units to source pixels."""
+    x, y, log_scale, angle = (float(v) for v in pose)
+    turn = cmath.rect(math.exp(log_scale), angle)
+    return Similarity(turn, complex(x, y) - turn * CENTRE)
+
+
+def as_pose(unit_to_source: Similarity) -> Matrix:
+    """The pose (4,) of a similarity from crop units to source pixels."""
+    turn, centre = unit_to_source.turn, unit_to_source.turn * CENTRE + unit_to_source.shift
+    return np.array([centre.real, centre.imag, math.log(abs(turn)), cmath.phase(turn)])
 
 
 def difference(pose: Floats, other: Floats) -> Matrix:
@@ -102,7 +144,7 @@ def extent(change: Floats, pose: Floats) -> float:
 
 
 class Steady:
-    """The pose of one face over one unbroken run of frames."""
+    """The pose of one face over one unbroken run of frames. Images are grey (H, W) or RGB (H, W, 3), uint8."""
 
     def __init__(self, image: Image, seen: Floats, time: float) -> None:
         self.pose = np.asarray(seen, np.float64)
@@ -114,7 +156,7 @@ class Steady:
     def step(self, image: Image, seen: Floats, time: float) -> Matrix:
         """The pose in the next frame.
 
-        image (H, W, 3) uint8 RGB; seen (4,): the pose that this frame's landmarks give; time in seconds.
+        seen (4,): the pose that this frame's landmarks give; time in seconds.
         """
         view = self.pose + difference(seen, self._seen)
         grey = grey_view(image, view)
@@ -126,17 +168,32 @@ class Steady:
         self._seen, self._time, self._view, self._grey = np.asarray(seen, np.float64), time, view, grey
         return self.pose
 
-    def _carry(self, motion: Matrix | None, view: Matrix) -> Matrix:
+    def carry(self, image: Image) -> bool:
+        """Move the pose on to the next frame by its texture alone; False, and nothing changes, where that tells too
+        little or the head moves fast."""
+        grey = grey_view(image, self.pose)
+        motion = common_motion(self._grey, grey, ALONE)
+        if motion is None:
+            return False
+        before = self.pose
+        carried = self._carry(motion, before)
+        change = difference(carried, before)
+        if extent(change, before) > QUIET:
+            return False
+        self.pose, self._seen = carried, self._seen + change
+        self._view, self._grey = before, grey
+        return True
+
+    def _carry(self, motion: Similarity | None, view: Matrix) -> Matrix:
         """The last pose moved on by the flow; by the landmarks alone where there is no flow to believe."""
         if motion is None:
             return view
-        corners = np.array([[0.0, 0.0], [1.0, 0.0]])
-        before = apply(invert(to_unit(self.pose)), corners)  # two corners of the crop on the frame before,
-        moved = apply(motion, apply(to_unit(self._view), before))  # carried on by the flow between the two views,
-        now = apply(invert(to_unit(view)), moved)  # on this frame
-        return pose_of_matrix(fit_similarity(corners, now))
+        # From the crop to the frame before, to the view of it, by the flow to the view of this frame, to this frame.
+        seen_before = from_unit(self._view).inverse().after(from_unit(self.pose))
+        return as_pose(from_unit(view).after(motion).after(seen_before))
 
 
 def grey_view(image: Image, pose: Floats) -> Image:
     """The face in grey (VIEW, VIEW) under a pose."""
-    return np.asarray(cv2.cvtColor(warp(image, to_unit(pose), VIEW), cv2.COLOR_RGB2GRAY), np.uint8)
+    view = warp(image, to_unit(pose), VIEW)
+    return view if view.ndim == 2 else np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), np.uint8)

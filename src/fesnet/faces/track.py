@@ -1,7 +1,7 @@
 """Follow one face or several through a video and hand out still, aligned crops.
 
-    frame -> cut? -> landmarks of the followed faces -> (detector: nobody followed, somebody lost, or once a
-    second) -> steady pose -> crop
+    frame -> cut? -> landmarks of the followed faces (key frames; between them texture carries the pose) ->
+    (detector: nobody followed, somebody lost, or once a second) -> steady pose -> crop
 
 Everything is causal: `push` returns the faces of the frame just pushed, so a file and a camera see the same.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.errors import UsageError
-from fesnet.faces.align import Floats, Image, Matrix, apply, pose_of, to_unit, warp
+from fesnet.faces.align import Floats, Image, Matrix, apply, invert, pose_of, to_unit, warp
 from fesnet.faces.detect import BlazeFaceDetector, Box, Detection, FaceDetector, box_area, box_overlap
 from fesnet.faces.landmarks import FaceMesh, Region, region_of_detection, region_of_landmarks
 from fesnet.faces.mask import face_mask
@@ -55,9 +55,10 @@ class Face:
 
     face: number of the person's face, kept as long as it is followed; segment: rises by one whenever the face
     was lost or the shot changed, so crops of different segments must not be compared; index, time: the
-    frame's; crop (S, S, 3) uint8 RGB, aligned (see `fesnet.faces.align`); box: x0, y0, x1, y1 of the
-    landmarks, source pixels; landmarks (468, 3) float32 source pixels, z in the same scale; score: presence
-    0..1; mask (S, S) uint8: 255 where the crop shows the face, 0 where what lies behind it.
+    frame's; crop (S, S, 3) uint8 RGB, or (S, S) luma from a tracker without colour, aligned (see
+    `fesnet.faces.align`); box: x0, y0, x1, y1 of the landmarks, source pixels; landmarks (468, 3) float32 source
+    pixels, z in the same scale; score: presence 0..1; mask (S, S) uint8: 255 where the crop shows the face, 0 where
+    what lies behind it; key: whether the landmarks are of this frame, or of an earlier one and only moved along.
     """
 
     face: int
@@ -69,6 +70,7 @@ class Face:
     landmarks: NDArray[np.float32]
     score: float
     mask: Image
+    key: bool = True
 
 
 class LandmarkModel(Protocol):
@@ -89,6 +91,7 @@ class Followed:
     score: float
     steady: Steady
     time: float
+    keyed: float  # when its landmarks were last looked for, s
     broken: bool = False  # lost by a jump or on an earlier frame: the old alignment must not be carried on
 
     @property
@@ -109,10 +112,10 @@ class CutTest:
         self._last: NDArray[np.float32] | None = None
         self._usual: deque[float] = deque(maxlen=CUT_MEMORY)
 
-    def push(self, image: Image) -> bool:
-        """Whether this frame begins a new shot."""
-        step = max(1, min(image.shape[:2]) // 64)
-        tiny = cv2.resize(image[::step, ::step, 1], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+    def push(self, grey: Image) -> bool:
+        """Whether this frame (H, W) begins a new shot."""
+        step = max(1, min(grey.shape) // 64)
+        tiny = cv2.resize(grey[::step, ::step], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
         before, self._last = self._last, tiny
         if before is None:
             return False
@@ -128,8 +131,10 @@ class FaceTracker:
 
     which: "largest" follows one face and always calls it 0; it stays with it until it is lost or another one
     has been clearly larger for a second. "all" follows up to max_faces, numbered in order of appearance.
-    crop_size: side of the crops in pixels. detector, mesh: other models, both or either; MediaPipe's by
-    default, which are downloaded the first time. Raises UsageError, FaceModelError.
+    crop_size: side of the crops in pixels; colour: RGB crops, else luma. rest: seconds for which the landmark
+    model may rest while the head moves slowly and its texture says how; 0 looks at every frame. detector, mesh: other
+    models, both or either; MediaPipe's by default, which are downloaded the first time. Raises UsageError,
+    FaceModelError.
     """
 
     def __init__(
@@ -138,6 +143,8 @@ class FaceTracker:
         which: Literal["largest", "all"] = "largest",
         crop_size: int = 96,
         max_faces: int = 8,
+        colour: bool = True,
+        rest: float = 0.0,
         detector: FaceDetector | None = None,
         mesh: LandmarkModel | None = None,
     ) -> None:
@@ -145,7 +152,7 @@ class FaceTracker:
             raise UsageError(f"expected which to be 'largest' or 'all', got {which!r}")
         if crop_size < 16 or max_faces < 1:
             raise UsageError(f"expected crop_size >= 16 and max_faces >= 1, got {crop_size} and {max_faces}")
-        self._crop_size = crop_size
+        self._crop_size, self._colour, self._rest = crop_size, colour, rest
         self._max_faces = 1 if which == "largest" else max_faces
         self._one = which == "largest"
         self._detector = detector or BlazeFaceDetector(ensure_models().detector)
@@ -159,7 +166,7 @@ class FaceTracker:
 
     def push(self, frame: Frame) -> list[Face]:
         """The faces of the next frame, in order of their numbers; empty where there is none."""
-        if self._cuts.push(frame.image):
+        if self._cuts.push(frame.grey):
             self._followed.clear()
             self._lost.clear()
         missed = self._follow(frame)
@@ -171,14 +178,16 @@ class FaceTracker:
 
     def _face(self, one: Followed, frame: Frame) -> Face:
         matrix, size = to_unit(one.steady.pose), self._crop_size
-        crop, mask = warp(frame.image, matrix, size), face_mask(apply(matrix, one.landmarks[:, :2]), size)
-        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score, mask)
+        crop = warp(frame.image if self._colour else frame.grey, matrix, size)
+        mask, key = face_mask(apply(matrix, one.landmarks[:, :2]), size), one.keyed == frame.time
+        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score, mask, key)
 
     def _follow(self, frame: Frame) -> bool:
         """Move every followed face on to this frame; whether one was lost."""
         before, self._followed = self._followed, []
-        found = self._mesh.landmarks(frame.image, [one.region for one in before])
-        for one, (landmarks, score) in zip(before, found, strict=True):
+        due = [one for one in before if not self._carry(one, frame)]
+        found = self._mesh.landmarks(frame.image, [one.region for one in due]) if due else []
+        for one, (landmarks, score) in zip(due, found, strict=True):
             jumped = is_jump(one.region, region_of_landmarks(landmarks), frame.time - one.time)
             if score >= PRESENT and not jumped and self._is_free(landmarks, frame.image, MERGED):
                 self._advance(one, frame, landmarks, score)
@@ -187,10 +196,22 @@ class FaceTracker:
                 self._lost.append(one)
         return len(self._followed) < len(before)
 
+    def _carry(self, one: Followed, frame: Frame) -> bool:
+        """Move a face on without a look at its landmarks, if that is not due and its texture tells how."""
+        spacing = frame.time - one.time
+        if frame.time + spacing / 2 >= one.keyed + self._rest:
+            return False
+        before = one.steady.pose
+        if not one.steady.carry(frame.grey):
+            return False
+        one.landmarks, one.time = carried(one.landmarks, before, one.steady.pose), frame.time
+        self._followed.append(one)
+        return True
+
     def _advance(self, one: Followed, frame: Frame, landmarks: NDArray[np.float32], score: float) -> None:
         """Carry a face on without a break."""
-        one.steady.step(frame.image, pose_of(landmarks), frame.time)
-        one.landmarks, one.score, one.time = landmarks, score, frame.time
+        one.steady.step(frame.grey, pose_of(landmarks), frame.time)
+        one.landmarks, one.score, one.time, one.keyed = landmarks, score, frame.time, frame.time
         self._followed.append(one)
 
     def _is_free(self, landmarks: Floats, image: Image, overlap: float) -> bool:
@@ -251,8 +272,8 @@ class FaceTracker:
             return True
         face = 0 if self._one else known.face if known else len(self._segments)
         self._segments[face] = self._segments.get(face, -1) + 1
-        steady = Steady(frame.image, self._first_pose(frame.image, region), frame.time)
-        self._followed.append(Followed(face, self._segments[face], landmarks, score, steady, frame.time))
+        steady = Steady(frame.grey, self._first_pose(frame.image, region), frame.time)
+        self._followed.append(Followed(face, self._segments[face], landmarks, score, steady, frame.time, frame.time))
         return True
 
     def _first_pose(self, image: Image, region: Region) -> Matrix:
@@ -276,6 +297,13 @@ class FaceTracker:
         if best:
             self._lost.remove(best)
         return best
+
+
+def carried(landmarks: NDArray[np.float32], before: Matrix, after: Matrix) -> NDArray[np.float32]:
+    """Landmarks (468, 3) moved along with the pose (4,) of their face."""
+    flat = apply(invert(to_unit(after)), apply(to_unit(before), landmarks[:, :2]))
+    deep = landmarks[:, 2:] * math.exp(after[2] - before[2])
+    return np.concatenate([flat, deep], 1).astype(np.float32)
 
 
 def box_of(landmarks: Floats) -> Box:

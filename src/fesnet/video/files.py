@@ -7,26 +7,33 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import av
+import cv2
 import numpy as np
 from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from fesnet.errors import SourceError
 from fesnet.video.clock import Clock, Damage
-from fesnet.video.orient import UPRIGHT, display_matrix, turn_upright
+from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
 from fesnet.video.source import Frame, Image, Source
 
 # Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without times.
 DEFAULT_RATE = Fraction(25)
 # Of a stream address: to connect, and to wait for the next packet (s); a lost camera must not hang us.
 TIMEOUTS = (10.0, 30.0)
+# Formats whose first plane is eight bits of luma, and those of them that always use all 256 values.
+LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "nv12", "yuvj420p", "yuvj422p", "yuvj444p", "gray")
+FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
+BLACK, WHITE = 16, 235  # of the other ones
+ABOVE: Any = (BLACK, 0, 0, 0)  # as OpenCV takes a number for each channel; its types know arrays only
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
 
@@ -118,6 +125,34 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
     return Fraction(whole, av.time_base) if whole is not None and whole > 0 else None
 
 
+class Decoded:
+    """A frame as the decoder gave it; `matrix` turns it upright."""
+
+    __slots__ = ("frame", "matrix")
+
+    def __init__(self, frame: VideoFrame, matrix: Matrix) -> None:
+        self.frame = frame
+        self.matrix = matrix
+
+    def rgb(self) -> Image:
+        """(H, W, 3) uint8, upright."""
+        # threads=1: the default starts a pool for each frame. Copied only where FFmpeg pads the rows.
+        image = np.ascontiguousarray(self.frame.to_ndarray(format="rgb24", threads=1), np.uint8)
+        return image if self.matrix == UPRIGHT else turn_upright(image, self.matrix)
+
+    def grey(self) -> Image | None:
+        """(H, W) uint8: the luma plane as the file holds it, in full range; None for other formats."""
+        frame = self.frame
+        if frame.format.name not in LUMA_FIRST:
+            return None
+        plane = frame.planes[0]
+        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+        if frame.format.name not in FULL_RANGE and frame.color_range != ColorRange.JPEG:
+            above_black = np.asarray(cv2.subtract(luma, ABOVE), np.uint8)
+            luma = np.asarray(cv2.convertScaleAbs(above_black, alpha=255 / (WHITE - BLACK)), np.uint8)
+        return luma if self.matrix == UPRIGHT else turn_upright(luma, self.matrix)
+
+
 class _Reader:
     """Decodes one stream from front to back; holds no more than one packet's frames."""
 
@@ -149,7 +184,9 @@ class _Reader:
                 self._begin(decoded)
             time = self.clock.stamp(getattr(decoded, self.stamp))
             (self.damage.hit if decoded.is_corrupt else self.damage.good)(time)
-            yield Frame(index, float(time), self._image(decoded))
+            if decoded.rotation != self.rotation:
+                self.rotation, self.matrix = decoded.rotation, display_matrix(decoded)
+            yield Frame(index, float(time), Decoded(decoded, self.matrix))
         if decoded is not None:
             self._finish(decoded)
 
@@ -188,13 +225,6 @@ class _Reader:
 
     def _place(self, packet: Packet[VideoStream] | None) -> Fraction:
         return self.clock.place(None if packet is None else getattr(packet, self.stamp))
-
-    def _image(self, decoded: VideoFrame) -> Image:
-        # threads=1: the default starts a pool for each frame. Copied only where FFmpeg pads the rows.
-        image = np.ascontiguousarray(decoded.to_ndarray(format="rgb24", threads=1), np.uint8)
-        if decoded.rotation != self.rotation:
-            self.rotation, self.matrix = decoded.rotation, display_matrix(decoded)
-        return image if self.matrix == UPRIGHT else turn_upright(image, self.matrix)
 
     def _finish(self, last: VideoFrame) -> None:
         for at in self.clock.restarts:

@@ -30,7 +30,7 @@ def display_matrix(frame: VideoFrame) -> Matrix:
 
 
 def turn_upright(image: Image, matrix: Matrix) -> Image:
-    """Turn and mirror (H, W, 3) as `matrix` says: (H, W, 3), or (W, H, 3) for a quarter turn."""
+    """Turn and mirror (H, W[, 3]) as `matrix` says: (H, W[, 3]), or (W, H[, 3]) for a quarter turn."""
     a, b, c, d = matrix
     turned = np.asarray(image if a else cv2.transpose(image), np.uint8)
     mirror_x, mirror_y = (a or c) < 0, (d or b) < 0

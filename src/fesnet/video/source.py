@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,18 +19,51 @@ from fesnet.errors import UsageError
 Image = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+class Picture(Protocol):
+    """A picture that has not been converted yet: most frames of a fast video never need to be."""
+
+    def rgb(self) -> Image:
+        """(H, W, 3) uint8 RGB 0..255, upright."""
+        ...
+
+    def grey(self) -> Image | None:
+        """(H, W) uint8 luma 0..255, upright; None where it is only to be had by way of `rgb`."""
+        ...
+
+
 class Frame:
     """One picture of a source.
 
     index: 0-based place on the source's own frame axis.
     time: seconds since the first frame, from the container's presentation times; never falls.
-    image: (H, W, 3) uint8 RGB 0..255, upright.
+    image: (H, W, 3) uint8 RGB 0..255, upright; made when first asked for, as is grey: (H, W) uint8 0..255, luma.
     """
 
-    index: int
-    time: float
-    image: Image
+    __slots__ = ("_grey", "_image", "_picture", "index", "time")
+
+    def __init__(self, index: int, time: float, image: Image | Picture) -> None:
+        self.index = index
+        self.time = time
+        self._image = image if isinstance(image, np.ndarray) else None
+        self._picture = None if isinstance(image, np.ndarray) else image
+        self._grey: Image | None = None
+
+    def __repr__(self) -> str:
+        return f"Frame(index={self.index}, time={self.time})"
+
+    @property
+    def image(self) -> Image:
+        if self._image is None and self._picture is not None:
+            self._image = self._picture.rgb()
+        assert self._image is not None
+        return self._image
+
+    @property
+    def grey(self) -> Image:
+        if self._grey is None:
+            luma = None if self._picture is None else self._picture.grey()
+            self._grey = np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), np.uint8) if luma is None else luma
+        return self._grey
 
 
 def _nothing() -> None:

@@ -19,6 +19,8 @@ class FesnetTimeline {
     this.time = 0;
     this.selected = null;
     this.drag = null;
+    this.width = 0; // of the canvas, pixels
+    this.kept = new Map(); // columns of curves that were drawn last
     this.build();
     this.listen();
   }
@@ -161,8 +163,9 @@ class FesnetTimeline {
   }
 
   x(seconds) {
+    // Kept by resize(): asking the canvas for each of an hour's ticks would lay out the page as often.
     const [a, b] = this.view;
-    return FesnetTimeline.LEFT + ((seconds - a) / (b - a)) * (this.main.clientWidth - FesnetTimeline.LEFT);
+    return FesnetTimeline.LEFT + ((seconds - a) / (b - a)) * (this.width - FesnetTimeline.LEFT);
   }
 
   seconds(x) {
@@ -316,6 +319,8 @@ class FesnetTimeline {
       canvas.height = Math.round(height * scale);
       canvas.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
     }
+    this.width = this.main.clientWidth;
+    this.kept.clear();
     this.later();
   }
 
@@ -387,6 +392,16 @@ class FesnetTimeline {
   }
 
   columns(track, kind, from, to, x) {
+    // As long as the view stays, as while playing, they stay, too.
+    const name = `${track.face} ${kind} ${from} ${to} ${x(from)} ${x(to)}`;
+    if (!this.kept.has(name)) {
+      if (this.kept.size > 40) this.kept.clear();
+      this.kept.set(name, this.newColumns(track, kind, from, to, x));
+    }
+    return this.kept.get(name);
+  }
+
+  newColumns(track, kind, from, to, x) {
     // The highest score of each pixel column, so that a peak of a tenth of a second shows in an hour; null: unknown.
     const { times } = track, values = track[kind], n = times.length;
     if (n === 0) return [];

@@ -5,12 +5,14 @@ const TEXT = new Set(["text", "number", "search", ""]);
 
 // [how it is written, what it says, when it is meant, what it does]
 export function wireKeys(table) {
-  $("keys").replaceChildren(...table.flatMap(([written, says]) => {
+  $("keys").replaceChildren(...table.map(([written, says]) => {
     const term = document.createElement("dt");
     term.append(...written.split(" ").map((part) => Object.assign(document.createElement("kbd"), { textContent: part })));
     const what = document.createElement("dd");
     what.textContent = says;
-    return [term, what];
+    const both = document.createElement("div");
+    both.append(term, what);
+    return both;
   }));
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || !mine(event)) return;

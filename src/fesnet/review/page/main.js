@@ -18,7 +18,7 @@ let time = 0;
 let stopAt = null; // where playing one expression ends
 let waiting = 0; // edits that are not confirmed yet
 let line = Promise.resolve(); // edits go one after another
-let seenStamp = "";
+let seenStamp = null; // of the review file, when the list was last asked for
 let preview = null; // proposals while a slider moves
 let timeline;
 
@@ -61,7 +61,7 @@ function render() {
 let agreeTimer;
 function agreeSoon() {
   clearTimeout(agreeTimer);
-  agreeTimer = setTimeout(() => showAgreement(view), 300);
+  agreeTimer = setTimeout(() => showAgreement(view), 600);
 }
 
 // --- which video ---
@@ -77,7 +77,7 @@ async function open(name) {
       const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
       return { face, times: grid, macro: known.slice(0, ticks), micro: known.slice(ticks) };
     }));
-    [view, frames, tracks, chosenId, time, preview] = [told, times, read, null, 0, null];
+    [view, frames, tracks, chosenId, time, preview, seenStamp] = [told, times, read, null, 0, null, null];
   } catch (error) {
     tell(error.message);
     return;
@@ -115,7 +115,6 @@ video.addEventListener("error", async () => {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Make a copy that it plays" });
     button.addEventListener("click", () => {
       box.textContent = "A copy is being made; it is shown when it is ready.";
-      copying = name;
       post(at(name, "/copy")).then(refresh, (error) => tell(error.message));
     });
     box.append(button);
@@ -123,7 +122,8 @@ video.addEventListener("error", async () => {
     box.textContent = error.message;
   }
 });
-let copying = null;
+
+let tried = null;
 
 async function refresh() {
   try {
@@ -144,12 +144,14 @@ async function follow(videos) {
     return;
   }
   const now = videos.find((v) => v.key === view.key);
-  if (copying === view.key && now?.state === "done") {
-    copying = null;
+  if (now?.copy && !$("novideo").hidden && tried !== view.key) {
+    tried = view.key; // once: the copy is there now, and should play
     play();
   }
   if (now && now.stamp !== seenStamp && !waiting) {
+    const first = seenStamp === null;
     seenStamp = now.stamp;
+    if (first) return;
     const told = await json(at(view.key));
     if (told.revision !== view.revision && !waiting && told.key === view.key) {
       view = told;

@@ -102,9 +102,9 @@ export function wireUpload(limit, refresh) {
 
 const RULES = {
   macro_threshold: "macro: counts from",
-  macro_release: "macro: goes on down to",
+  macro_release: "macro: ends below",
   micro_threshold: "micro: counts from",
-  micro_release: "micro: goes on down to",
+  micro_release: "micro: ends below",
 };
 const shown = (name, value) => (name.endsWith("release") ? `${Math.round(100 * value)} % of that` : value.toFixed(2));
 
@@ -136,7 +136,7 @@ export function showSliders(rules) {
 // --- agreement ---
 
 export function showVersions(view) {
-  const told = [["person", "the corrected version"], ["machine", "the machine’s version"], ...view.others.map((name) => [name, name])];
+  const told = [["person", "corrected"], ["machine", "machine’s"], ...view.others.map((name) => [name, name])];
   for (const [id, fallback] of [["truth", "person"], ["compared", "machine"]]) {
     const before = $(id).value || fallback;
     $(id).replaceChildren(...told.map(([value, text]) => new Option(text, value)));
@@ -166,13 +166,16 @@ function agreementTable(values) {
 export async function showAgreement(view) {
   const box = $("agreement");
   if (!$("agreementbox").open) return;
+  if (!view.revision && [$("truth").value, $("compared").value].includes("person")) {
+    box.replaceChildren(make("p", "Nothing to compare yet: nothing has been corrected or checked.", "quiet"));
+    return;
+  }
   try {
     const asked = new URLSearchParams({ truth: $("truth").value, found: $("compared").value });
     const values = await json(`${at(view.key, "/agreement")}?${asked}`);
     const kappa = values.kappa === null ? "" : `, Cohen’s kappa over frames ${values.kappa.toFixed(2)}`;
-    const more = make("details");
-    more.append(make("summary", "More figures"), ...values.lines.map((text) => make("p", text, "quiet")));
-    box.replaceChildren(agreementTable(values), make("p", `In both: overlap (IoU) of ${values.iou} or more${kappa}.`, "quiet"), more);
+    const lines = [`In both: overlap (IoU) of ${values.iou} or more${kappa}.`, ...values.lines, "fesnet score says more."];
+    box.replaceChildren(agreementTable(values), ...lines.map((text) => make("p", text, "quiet")));
   } catch (error) {
     box.replaceChildren(make("p", error.message, "quiet"));
   }
@@ -180,8 +183,10 @@ export async function showAgreement(view) {
 
 // --- export, history ---
 
+const PROGRAMS = { eaf: "ELAN (.eaf)", textgrid: "Praat (.TextGrid)", vtt: "WebVTT (.vtt)", srt: "SubRip (.srt)", boris: "BORIS", labelstudio: "Label Studio", activitynet: "ActivityNet", bids: "BIDS events", megc: "MEGC", csv: "CSV" };
+
 export function wireExport(formats, current) {
-  $("format").replaceChildren(...formats.map((name) => new Option(name)));
+  $("format").replaceChildren(...formats.map((name) => new Option(PROGRAMS[name] ?? name, name)));
   $("export").addEventListener("click", async () => {
     try {
       const asked = new URLSearchParams({ to: $("format").value, which: $("which").value });
