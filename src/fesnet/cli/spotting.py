@@ -25,7 +25,7 @@ from fesnet.cli.base import (
     video_progress,
 )
 from fesnet.cli.looking import check_looks, show_looks
-from fesnet.cli.many import Many, spot_many
+from fesnet.cli.many import Many, only_single, spot_many
 from fesnet.cli.show import show_comparison, show_event, show_json, show_profile, show_result
 from fesnet.errors import FesnetError, UsageError
 
@@ -78,6 +78,7 @@ def spot(
     exports = export_formats(formats, out)
     check_looks(report, overlay, out, sources)
     if is_batch:
+        only_single(report=report, overlay=overlay, profile=profile)
         fetch_models()
         place = None if weights is None else str(weights.absolute())
         settings = Settings(place, choice(runtime, "onnx", "torch"), choice(faces, "largest", "all"))
