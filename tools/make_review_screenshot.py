@@ -39,7 +39,7 @@ def main(demo: Path) -> None:
             page.goto(served.address)
             page.wait_for_selector("#rows tr")
             work(page)
-            shrink(page.screenshot())
+            shrink(page.screenshot(), TARGET)
             browser.close()
         server.should_exit = True
         thread.join(5)
@@ -71,12 +71,12 @@ def settle(page: Page) -> None:
     time.sleep(0.3)
 
 
-def shrink(png: bytes) -> None:
+def shrink(png: bytes, target: Path) -> None:
     """Fewer shades, most compression."""
     image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     fewer = np.clip(np.rint(image / STEPS) * STEPS + 3, 0, 255).astype(np.uint8)
-    TARGET.parent.mkdir(exist_ok=True)
-    cv2.imwrite(str(TARGET), fewer, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    target.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(target), fewer, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == "__main__":
