@@ -232,7 +232,7 @@ def test_report_is_one_safe_page(tmp_path: Path) -> None:
     assert "&lt;face&gt;.mp4" in text
     assert "<face>" not in text
     assert "<warning>" not in text
-    assert "http" not in text
+    assert "http:" not in text and "https:" not in text
     assert text.count("<rect") == len(found.intervals)
     assert "1 macro-expressions (5.0 a minute)" in text
     assert "unknown from 9.00 to 9.97 s" in text
