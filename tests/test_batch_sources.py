@@ -9,6 +9,7 @@ import pytest
 
 from fesnet.batch import Entry, find_entries, is_many, read_manifest
 from fesnet.batch.sources import OPTIONS
+from fesnet.cli.many import only_single
 from fesnet.errors import UsageError
 
 
@@ -131,3 +132,9 @@ def test_manifests_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected a manifest"):
         read_manifest(tmp_path / "m.csv")
     assert "fps" in OPTIONS
+
+
+def test_options_for_single_videos_are_refused_in_a_batch() -> None:
+    only_single(report=False, overlay=None)
+    with pytest.raises(UsageError, match="expected --overlay with single videos, got a batch"):
+        only_single(report=False, overlay="boxes")

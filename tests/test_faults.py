@@ -86,7 +86,7 @@ def test_killed_and_started_again_ends_with_the_same_bytes(
         for path in out.rglob("*.json"):
             json.loads(path.read_text(encoding="utf-8"))
     batch = run("killed")
-    assert batch.kept >= 2
+    assert batch.kept >= 1
     assert tree(out) == tree(tmp_path / "whole")
 
 

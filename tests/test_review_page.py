@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from fesnet.exports.elan_read import read_elan
 from fesnet.review.serve import Served
 from review_server import made_spotting, make_work, program, serving
+from video_files import pictures, write_video
 
 ERRORS: list[str] = []  # of scripts, in whatever page
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -322,6 +323,21 @@ def test_a_killed_server_is_told_and_its_edits_are_there_again(browser: Browser,
         again = show(new_page(browser), served.address)
         assert rows(again) == kept
         again.context.close()
+
+
+def test_a_format_that_browsers_do_not_play_gets_a_copy(page: Page, served: Served, work: Path) -> None:
+    (work / "small.mp4").unlink()
+    write_video(work / "small.avi", pictures(100), codec="mpeg4")
+    made_spotting(name="small.avi").to_json(work / "small.json")
+    served.library.videos.clear()
+    page.goto("about:blank")
+    page.goto(served.address)
+    page.wait_for_selector("#novideo button")
+    page.keyboard.press("ArrowRight")  # everything else works
+    page.click("#novideo button")
+    until(page, "document.querySelector('video').readyState >= 2", 30)
+    assert page.is_hidden("#novideo")
+    until(page, "Math.abs(document.querySelector('video').currentTime - 1.5 / 25) < 0.001")
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080), (640, 400)])  # the last: 200 % of the first

@@ -171,16 +171,17 @@ def main() -> None:
     counts: Counter[tuple[str, str]] = Counter()
     memory, slowest, bugs = [], (0.0, ""), []
     with LocalPool(options.jobs) as pool:
-        items = ((f"{i.kind} {i.group} {i.path}", i) for i in make_all(options.folder, options.rounds))
+        items = ((f"{i.kind}: {i.group} | {i.path}", i) for i in make_all(options.folder, options.rounds))
         for outcome in pool.map(answer, items, retries=0):
-            group = outcome.key.rsplit(" ", 1)[0]
+            group = outcome.key.split(" | ")[0]
             got = outcome.value or Answer("BUG: crash", str(outcome.error), 0.0, 0.0, 0.0)
             counts[group, got.what] += 1
-            memory.append(got.megabytes)
+            if group.startswith("video") and got.megabytes:
+                memory.append(got.megabytes)  # others load what videos never need
             slowest = max(slowest, (got.seconds, outcome.key))
             if got.what.startswith("BUG"):
                 bugs.append(f"{got.what} {outcome.key}\n{got.words}")
-                print(bugs[-1], flush=True)
+                print(bugs[-1][:3000], flush=True)
             peak = got.peak
     for (group, what), number in sorted(counts.items()):
         print(f"{group:32} {what:20} {number}")
@@ -188,7 +189,9 @@ def main() -> None:
     print(f"{sum(kinds.values())} inputs: {', '.join(f'{n} {what}' for what, n in kinds.items())}")
     tenth = max(1, len(memory) // 10)
     early, late = np.median(memory[2 * tenth : 3 * tenth]), np.median(memory[-tenth:])
-    print(f"memory of a worker: {early:.0f} MB after a fifth, {late:.0f} MB at the end, peak {peak:.0f} MB")
+    print(
+        f"memory over the videos: {early:.0f} MB after a fifth, {late:.0f} MB at their end; peak of all {peak:.0f} MB"
+    )
     print(f"slowest: {slowest[0]:.1f} s of CPU, {slowest[1]}")
     sys.exit(bool(bugs))
 

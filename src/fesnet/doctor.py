@@ -13,6 +13,7 @@ import onnxruntime as ort
 from fesnet._version import __version__
 from fesnet.errors import FesnetError
 from fesnet.faces.models import cache_folder, model_files
+from fesnet.runtime import FORCE_CPU, chosen_providers
 from fesnet.weights import load_weights
 
 CV2_DISTRIBUTIONS = (
@@ -82,7 +83,10 @@ def threads() -> Finding:
 
 
 def providers() -> Finding:
-    return Finding("onnxruntime providers", ", ".join(ort.get_available_providers()))
+    """Which ones onnxruntime brings, and which FESNet will be run on."""
+    chosen = ", then ".join(chosen_providers())
+    there = ", ".join(ort.get_available_providers())
+    return Finding("onnxruntime providers", f"{there}; the network tries {chosen} ({FORCE_CPU}=1 keeps to the CPU)")
 
 
 def torch_and_gpu() -> Finding:

@@ -6,6 +6,7 @@ above (windows, stitching, intervals) exists once and cannot tell them apart.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,10 @@ from fesnet.errors import CheckpointError, MissingExtraError, UsageError
 from fesnet.weights import Weights
 
 Floats = NDArray[np.float32]
+CPU = "CPUExecutionProvider"
+# What onnxruntime may run FESNet on, the fastest first, where the installed build brings it.
+ACCELERATORS = ("CUDAExecutionProvider", "CoreMLExecutionProvider", "DmlExecutionProvider")
+FORCE_CPU = "FESNET_CPU"  # environment variable; anything but empty or 0 keeps to the CPU
 
 
 class Runtime(Protocol):
@@ -37,9 +42,10 @@ class OnnxRuntime:
     """FESNet's two exported graphs under onnxruntime."""
 
     def __init__(self, weights: Weights, threads: int = 1) -> None:
-        self.name = f"onnxruntime {ort.__version__}"
         self.encoder = session(weights.encode, threads)
         self.decoder = session(weights.decode, threads)
+        used = self.encoder.get_providers()[0]
+        self.name = f"onnxruntime {ort.__version__}" + ("" if used == CPU else f", {used}")
 
     def encode(self, crops: NDArray[np.uint8]) -> Floats:
         out: Floats = self.encoder.run(["attended"], {"crops": crops})[0]
@@ -87,6 +93,14 @@ def make_runtime(name: str, weights: Weights, threads: int = 1) -> Runtime:
     raise UsageError(f"expected runtime 'onnx' or 'torch', got {name!r}")
 
 
+def chosen_providers() -> list[str]:
+    """onnxruntime's execution providers for FESNet, the first that works is used; the CPU is always the last."""
+    if os.environ.get(FORCE_CPU, "0") not in ("", "0"):
+        return [CPU]
+    there = ort.get_available_providers()
+    return [*(name for name in ACCELERATORS if name in there), CPU]
+
+
 def session(path: Path, threads: int) -> ort.InferenceSession:
     """A session that neither spins nor takes more threads than it is given: a busy machine must not collapse."""
     options = ort.SessionOptions()
@@ -95,7 +109,7 @@ def session(path: Path, threads: int) -> ort.InferenceSession:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(str(path), options, providers=chosen_providers())
     except Exception as error:  # onnxruntime raises its own, unrelated classes
         raise CheckpointError(f"expected an ONNX graph in {path}, but onnxruntime cannot read it") from error
 

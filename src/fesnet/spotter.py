@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -62,11 +62,15 @@ class Spotter:
         """
         with open_source(source, rate=rate) as opened:
             stream = self.stream()
-            for frame in opened:
+            for frame in self.frames(opened):
                 stream.push(frame)
                 if progress is not None:
                     progress(frame, opened)
             return self.result(stream, opened)
+
+    def frames(self, opened: Source) -> Iterator[Frame]:
+        """The frames of a source; a place for clocks."""
+        return iter(opened)
 
     def stream(self) -> SpotStream:
         """A stream to push frames into as they come."""

@@ -148,9 +148,14 @@ def check_columns(file: Path, columns: Iterable[str] | None) -> None:
     known = ("video", "subject", *OPTIONS)
     unknown = [repr(c) for c in got if c not in known]
     if unknown:
-        raise UsageError(f"expected columns out of {', '.join(known)} in {file}, got {', '.join(unknown)}")
+        raise UsageError(f"expected columns out of {', '.join(known)} in {file}, got {shortened(unknown)}")
     if "video" not in got or len(set(got)) < len(got):
-        raise UsageError(f"expected a column video in {file}, and each column once, got {', '.join(got) or 'none'}")
+        raise UsageError(f"expected a column video in {file}, and each column once, got {shortened(got) or 'none'}")
+
+
+def shortened(words: list[str]) -> str:
+    """The first few, each cut, as a damaged table may have thousands."""
+    return ", ".join(word[:40] for word in words[:5]) + (" ..." if len(words) > 5 else "")
 
 
 def entry_of(file: Path, number: int, row: dict[str, Any]) -> Entry:

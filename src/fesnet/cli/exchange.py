@@ -12,12 +12,20 @@ from fesnet.cli.base import EXPORTS, Year, app, video_progress
 
 @app.command()
 def export(
-    result: Annotated[Path, typer.Argument(help="A result (NAME.json) or a review (NAME.review.json).")],
-    to: Annotated[str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}.")],
+    result: Annotated[
+        Path, typer.Argument(help="A result (NAME.json), a review (NAME.review.json), or a weights folder.")
+    ],
+    to: Annotated[str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}; of weights: onnx.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")] = None,
     year: Year = 2023,
 ) -> None:
-    """Write a result for other programs, named like the result. Files of the same name are written over."""
+    """Write a result for other programs, named like the result; files of the same name are written over.
+
+    A weights folder is written anew as ONNX graphs, which are checked against torch (extra train).
+    """
+    if result.is_dir():
+        export_graphs(result, to, out)
+        return
     from fesnet.batch import prepare_folder
     from fesnet.exports import export as write
     from fesnet.exports import read_formats
@@ -29,6 +37,23 @@ def export(
     folder = result.parent if out is None else prepare_folder(out)
     for path in write(spotting, formats, folder, result.stem, year):
         print(f"wrote {path}")
+
+
+def export_graphs(weights: Path, to: str, out: Path | None) -> None:
+    """A weights folder to a new one."""
+    from fesnet.errors import MissingExtraError, UsageError
+
+    try:
+        from fesnet.model.checkpoint import export_weights
+    except ImportError as error:
+        raise MissingExtraError("expected torch to write ONNX graphs, got none; install fesnet[train]") from error
+
+    if to != "onnx":
+        raise UsageError(f"expected --to onnx for a weights folder, got {to!r}; other formats are for results")
+    if out is None:
+        raise UsageError("expected --out with a weights folder, got none; name a new folder")
+    export_weights(weights, out)
+    print(f"wrote {out / 'encode.onnx'} and {out / 'decode.onnx'}, equal to torch")
 
 
 @app.command("import")

@@ -53,5 +53,14 @@ def spot_many(videos: list[str], out: Path | None, settings: Settings, many: Man
         raise typer.Exit(1)
 
 
+def only_single(**options: object) -> None:
+    """Raises UsageError for an option that a batch does not know: nothing is passed over without a word."""
+    from fesnet.errors import UsageError
+
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise UsageError(f"expected {given[0]} with single videos, got a batch; spot those videos by themselves")
+
+
 def tell(line: str) -> None:
     print(line, flush=True)

@@ -95,6 +95,21 @@ def show_event(event: dict[str, Any]) -> None:
         print(f"\n{event['intervals']} expressions; {counts}; {delays}", file=sys.stderr)
 
 
+def show_profile(rows: list[tuple[str, float, float, float]]) -> None:
+    """A table by stage: CPU time a frame, its share, calls a frame."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="where the time went (CPU)", title_justify="left")
+    table.add_column("stage")
+    for column in ("ms a frame", "share", "calls a frame"):
+        table.add_column(column, justify="right")
+    for stage, spent, share, calls in rows:
+        table.add_row(stage, f"{spent:.3f}", f"{100 * share:.1f} %", f"{calls:.3f}")
+    table.add_row("all", f"{sum(row[1] for row in rows):.3f}", "", "")
+    Console().print(table)
+
+
 def show_comparison(rows: list[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table

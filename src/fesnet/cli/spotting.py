@@ -25,8 +25,8 @@ from fesnet.cli.base import (
     video_progress,
 )
 from fesnet.cli.looking import check_looks, show_looks
-from fesnet.cli.many import Many, spot_many
-from fesnet.cli.show import show_comparison, show_event, show_json, show_result
+from fesnet.cli.many import Many, only_single, spot_many
+from fesnet.cli.show import show_comparison, show_event, show_json, show_profile, show_result
 from fesnet.errors import FesnetError, UsageError
 
 
@@ -62,12 +62,14 @@ def spot(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Batch: try again what failed in an earlier run.")
     ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, stage by stage.")] = False,
 ) -> None:
     """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv.
 
     Folders of videos, patterns and the options marked "Batch" make a batch: results to --out, finished ones kept.
     """
     from fesnet.batch import Job, Settings, check_sources, prepare_folder, spot_all, spotter_for
+    from fesnet.profile import ProfiledSpotter
     from fesnet.spotter import Spotter, recommended_rules
 
     many, given = Many(jobs, ray, manifest, retry_failed), videos or []
@@ -76,6 +78,7 @@ def spot(
     exports = export_formats(formats, out)
     check_looks(report, overlay, out, sources)
     if is_batch:
+        only_single(report=report, overlay=overlay, profile=profile)
         fetch_models()
         place = None if weights is None else str(weights.absolute())
         settings = Settings(place, choice(runtime, "onnx", "torch"), choice(faces, "largest", "all"))
@@ -87,7 +90,8 @@ def spot(
         raise UsageError("expected a video, got none; name a file, a folder, a camera number, or a --manifest")
     folder = None if out is None else prepare_folder(out)
     fetch_models()
-    spotter = Spotter(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
+    make = ProfiledSpotter if profile else Spotter
+    spotter = make(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
     spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
     job = Job(spotter, folder, fps, seconds, exports)
     with video_progress() as tell:
@@ -100,6 +104,8 @@ def spot(
         else:
             show_result(result)
             show_looks(result, folder if report else None, overlay)
+    if isinstance(spotter, ProfiledSpotter):
+        show_profile(spotter.clock.rows())
     if folder is not None:
         print(f"results in {folder}")
     if failed:

@@ -65,7 +65,8 @@ def invert(matrix: Matrix) -> Matrix:
     """The inverse of an affine (2, 3)."""
     (a, b, x), (c, d, y) = matrix.tolist()
     size = a * d - b * c
-    return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / size  # by hand: numpy's takes ten times as long
+    rows = [[d, -b, b * y - d * x], [-c, a, c * x - a * y]]  # by hand: numpy's takes ten times as long
+    return np.asarray(np.array(rows) / size, np.float64)
 
 
 def apply(matrix: Matrix, points: Floats) -> Matrix:

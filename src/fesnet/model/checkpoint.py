@@ -16,7 +16,7 @@ from fesnet._version import __version__
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.export import export_onnx
 from fesnet.model.network import FesNet
-from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, sha256
+from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, load_weights, sha256
 
 
 def save_weights(network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]) -> None:
@@ -39,6 +39,15 @@ def save_weights(network: FesNet, folder: Path, *, training: dict[str, Any], rul
         }
         (part / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         os.replace(part, folder)
+
+
+def export_weights(source: Path, folder: Path) -> None:
+    """Write a weights folder anew whose ONNX graphs are made from the tensors of `source`, and checked against torch.
+
+    Raises UsageError, CheckpointError (also where a graph and torch differ by more than `export.TOLERANCE`).
+    """
+    weights = load_weights(source)
+    save_weights(load_network(weights), folder, training=weights.training, rules=weights.rules)
 
 
 def load_network(weights: Weights) -> FesNet:

@@ -105,7 +105,8 @@ def videos(request: Request) -> list[dict[str, Any]]:
         review = library.review(video.key)
         stamp = review.stat().st_mtime_ns if review.is_file() else 0
         told = {name: getattr(video, name) for name in ("key", "name", "state", "share", "stage", "error")}
-        out.append({**told, "result": library.result(video.key).is_file(), "stamp": str(stamp)})
+        files = {"result": library.result(video.key).is_file(), "copy": library.copy(video.key).is_file()}
+        out.append({**told, **files, "stamp": str(stamp)})
     return out
 
 

@@ -62,6 +62,10 @@ class Library:
     def review(self, key: str) -> Path:
         return self.folder / f"{key}{ENDING}"
 
+    def copy(self, key: str) -> Path:
+        """A copy to be played; it need not be there."""
+        return self.folder / COPIES / f"{key}.mp4"
+
     def scan(self) -> None:
         """Look what there is: results first, then videos that have none."""
         with self.lock:
@@ -131,7 +135,7 @@ class Library:
 
     def media(self, video: Video) -> Path:
         """The file to be played. Raises UsageError with the reason where there is none that may be served."""
-        copy = self.folder / COPIES / f"{video.key}.mp4"
+        copy = self.copy(video.key)
         if copy.is_file() and self.inside(copy):
             return copy
         return self.original(video)

@@ -12,7 +12,7 @@ from pathlib import Path
 from fesnet.batch import Job, spot_one, write_results
 from fesnet.errors import FesnetError
 from fesnet.faces.models import ensure_models
-from fesnet.review.library import COPIES, Library, Video
+from fesnet.review.library import Library, Video
 from fesnet.spotter import Spotter
 from fesnet.video import VideoWriter, open_source
 
@@ -103,13 +103,13 @@ class Worker:
         Raises FesnetError.
         """
         source = self.library.original(video)
-        folder = self.library.folder / COPIES
-        folder.mkdir(exist_ok=True)
+        target = self.library.copy(video.key)
+        target.parent.mkdir(exist_ok=True)
         video.stage = "making a copy that the browser plays"
         with open_source(source, rate=None if self.rate is None else Fraction(self.rate)) as opened:
             rate = min(opened.rate or COPY_RATE, Fraction(60))
             size = (opened.width, opened.height)
-            with VideoWriter(folder / f"{video.key}.mp4", rate, *size, crf=COPY_CRF) as writer:
+            with VideoWriter(target, rate, *size, crf=COPY_CRF) as writer:
                 last = None
                 for frame in opened:
                     while last is not None and writer.count / rate < frame.time - 1e-6:

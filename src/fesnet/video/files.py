@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import av
@@ -33,6 +33,7 @@ TIMEOUTS = (10.0, 30.0)
 LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "nv12", "yuvj420p", "yuvj422p", "yuvj444p", "gray")
 FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
 BLACK, WHITE = 16, 235  # of the other ones
+ABOVE: Any = (BLACK, 0, 0, 0)  # as OpenCV takes a number for each channel; its types know arrays only
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
 
@@ -145,9 +146,9 @@ class Decoded:
         if frame.format.name not in LUMA_FIRST:
             return None
         plane = frame.planes[0]
-        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
         if frame.format.name not in FULL_RANGE and frame.color_range != ColorRange.JPEG:
-            above_black = cv2.subtract(luma, (BLACK, 0, 0, 0))
+            above_black = np.asarray(cv2.subtract(luma, ABOVE), np.uint8)
             luma = np.asarray(cv2.convertScaleAbs(above_black, alpha=255 / (WHITE - BLACK)), np.uint8)
         return luma if self.matrix == UPRIGHT else turn_upright(luma, self.matrix)
 

@@ -94,10 +94,11 @@ async function open(name) {
   refresh();
 }
 
-function play() {
+// `again`: another address for the same, as browsers keep what they could not play.
+function play(again = "") {
   $("novideo").hidden = true;
   video.hidden = false;
-  video.src = `/media/${encodeURIComponent(view.key)}`;
+  video.src = `/media/${encodeURIComponent(view.key)}${again}`;
   video.playbackRate = Number($("speed").value);
 }
 
@@ -115,7 +116,6 @@ video.addEventListener("error", async () => {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Make a copy that it plays" });
     button.addEventListener("click", () => {
       box.textContent = "A copy is being made; it is shown when it is ready.";
-      copying = name;
       post(at(name, "/copy")).then(refresh, (error) => tell(error.message));
     });
     box.append(button);
@@ -123,7 +123,8 @@ video.addEventListener("error", async () => {
     box.textContent = error.message;
   }
 });
-let copying = null;
+
+let tried = null;
 
 async function refresh() {
   try {
@@ -144,9 +145,9 @@ async function follow(videos) {
     return;
   }
   const now = videos.find((v) => v.key === view.key);
-  if (copying === view.key && now?.state === "done") {
-    copying = null;
-    play();
+  if (now?.copy && !$("novideo").hidden && tried !== view.key) {
+    tried = view.key; // once: the copy is there now, and should play
+    play("?copy");
   }
   if (now && now.stamp !== seenStamp && !waiting) {
     const first = seenStamp === null;

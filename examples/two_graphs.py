@@ -1,0 +1,40 @@
+"""FESNet without fesnet: its two ONNX graphs run by onnxruntime and numpy alone, as any other language would run them.
+
+usage: python two_graphs.py WEIGHTS_FOLDER FACES.npz
+
+FACES.npz: crops (N, 96, 96, 3) uint8, aligned, black outside the face; shapes (N, 128) float32; both at 30 a second.
+Prints a line for each frame: seconds, probability of a macro- and of a micro-expression.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+folder, faces = Path(sys.argv[1]), np.load(sys.argv[2], allow_pickle=False)
+config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
+window, stride = config["window"], config["stride"]
+encode = onnxruntime.InferenceSession(str(folder / "encode.onnx"), providers=["CPUExecutionProvider"])
+decode = onnxruntime.InferenceSession(str(folder / "decode.onnx"), providers=["CPUExecutionProvider"])
+
+# Once a frame: pixels to features of positions; the numbers of the shape fill more rows behind them.
+features = encode.run(["attended"], {"crops": faces["crops"]})[0]
+if config["shape"]:
+    rows = faces["shapes"].reshape(len(features), -1, features.shape[-1])
+    features = np.concatenate([features, rows], 1)
+
+# Overlapping windows; where they overlap, the mean, with weights that fall towards a window's ends.
+count = len(features)
+ramp = (np.arange(window) + 0.5) / window
+weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1)
+sums, weights = np.zeros((count + window, 2)), np.zeros((count + window, 1))
+for start in range(0, max(count - window, 0) + stride, stride):
+    frames = np.minimum(np.arange(start, start + window), count - 1)  # the last window repeats the last frame
+    logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(np.float64)
+    raised = np.exp(logits - logits.max(-1, keepdims=True))
+    sums[start : start + window] += (raised / raised.sum(-1, keepdims=True))[:, 1:] * weight[:, None]
+    weights[start : start + window] += weight[:, None]
+for i, (macro, micro) in enumerate(sums[:count] / weights[:count]):
+    print(f"{i / config['working_rate']:.3f} {macro:.4f} {micro:.4f}")

@@ -1,0 +1,182 @@
+"""Where the time of spotting goes, stage by stage: `fesnet spot --profile`.
+
+The parts of a spotter are wrapped in clocks; what they compute stays the same. Times are CPU time of the thread, so
+other programs on a busy machine do not count as ours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.faces import BlazeFaceDetector, Detection, Face, FaceMesh, FaceTracker, ensure_models
+from fesnet.faces.landmarks import Region
+from fesnet.result import Spotting
+from fesnet.runtime import Runtime
+from fesnet.spotter import Spotter
+from fesnet.stream import REST, SpotStream
+from fesnet.video import Frame, Source
+
+Floats = NDArray[np.float32]
+Image = NDArray[np.uint8]
+# In the order of the frame's way; what lies inside another stage is taken off that one.
+STAGES = (
+    "decode",
+    "colour and luma",
+    "detect",
+    "landmarks",
+    "track",
+    "warp and mask",
+    "encode",
+    "decode graph",
+    "stream",
+    "rules",
+)
+
+
+@dataclass
+class Clock:
+    """CPU seconds and calls of each stage, nested stages taken off; and how many frames there were."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    calls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+    frames: int = 0
+    inner: list[float] = field(default_factory=list)
+
+    def timed(self, stage: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Call the function, and count its time for the stage."""
+        started = time.thread_time()
+        self.inner.append(0.0)
+        try:
+            return function(*arguments, **options)
+        finally:
+            spent = time.thread_time() - started
+            self.seconds[stage] += spent - self.inner.pop()
+            self.calls[stage] += 1
+            if self.inner:
+                self.inner[-1] += spent
+
+    def rows(self) -> list[tuple[str, float, float, float]]:
+        """Of each stage: name, CPU ms a frame, share 0..1, calls a frame."""
+        total, frames = max(sum(self.seconds.values()), 1e-9), max(self.frames, 1)
+        return [(s, 1e3 * self.seconds[s] / frames, self.seconds[s] / total, self.calls[s] / frames) for s in STAGES]
+
+
+class ProfiledSpotter(Spotter):
+    """A `Spotter` that counts the time of its stages in `clock`; all sources together."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.clock = Clock()
+        self.runtime: Runtime = TimedRuntime(self.clock, self.runtime)
+
+    def frames(self, opened: Source) -> Iterator[Frame]:
+        frames = super().frames(opened)
+        while (frame := self.clock.timed("decode", next, frames, None)) is not None:
+            self.clock.frames += 1
+            yield Frame(frame.index, frame.time, TimedPicture(self.clock, frame))
+
+    def stream(self) -> SpotStream:
+        models = ensure_models()
+        tracker = TimedTracker(
+            self.clock,
+            which=self.faces,
+            crop_size=self.weights.config.crop_size,
+            colour=False,
+            rest=REST,
+            detector=TimedDetector(self.clock, BlazeFaceDetector(models.detector)),
+            mesh=TimedMesh(self.clock, FaceMesh(models.landmarks)),
+        )
+        return TimedStream(self.clock, tracker, self.runtime, self.weights.config, self.rules)
+
+    def result(self, stream: SpotStream, source: Source) -> Spotting:
+        found: Spotting = self.clock.timed("rules", super().result, stream, source)
+        return found
+
+
+class TimedStream(SpotStream):
+    """A stream that counts what no other stage counts."""
+
+    def __init__(self, clock: Clock, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.clock = clock
+
+    def push(self, frame: Frame) -> list[Any]:
+        out: list[Any] = self.clock.timed("stream", super().push, frame)
+        return out
+
+
+@dataclass
+class TimedPicture:
+    """A frame's picture, converted when it is asked for."""
+
+    clock: Clock
+    frame: Frame
+
+    def rgb(self) -> Image:
+        image: Image = self.clock.timed("colour and luma", lambda: self.frame.image)
+        return image
+
+    def grey(self) -> Image:
+        grey: Image = self.clock.timed("colour and luma", lambda: self.frame.grey)
+        return grey
+
+
+class TimedTracker(FaceTracker):
+    """A tracker that counts tracking, and cutting out."""
+
+    def __init__(self, clock: Clock, **options: Any) -> None:
+        super().__init__(**options)
+        self.clock = clock
+
+    def push(self, frame: Frame) -> list[Face]:
+        faces: list[Face] = self.clock.timed("track", super().push, frame)
+        return faces
+
+    def _face(self, *arguments: Any) -> Face:
+        face: Face = self.clock.timed("warp and mask", super()._face, *arguments)
+        return face
+
+
+@dataclass
+class TimedDetector:
+    """A detector with a clock."""
+
+    clock: Clock
+    detector: BlazeFaceDetector
+
+    def detect(self, image: Image, *, thorough: bool = True) -> list[Detection]:
+        found: list[Detection] = self.clock.timed("detect", self.detector.detect, image, thorough=thorough)
+        return found
+
+
+@dataclass
+class TimedMesh:
+    """A landmark model with a clock."""
+
+    clock: Clock
+    mesh: FaceMesh
+
+    def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[Floats, float]]:
+        found: list[tuple[Floats, float]] = self.clock.timed("landmarks", self.mesh.landmarks, image, regions)
+        return found
+
+
+class TimedRuntime:
+    """A runtime with a clock."""
+
+    def __init__(self, clock: Clock, runtime: Runtime) -> None:
+        self.clock, self.runtime, self.name = clock, runtime, runtime.name
+
+    def encode(self, crops: Image) -> Floats:
+        out: Floats = self.clock.timed("encode", self.runtime.encode, crops)
+        return out
+
+    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+        out: tuple[Floats, Floats] = self.clock.timed("decode graph", self.runtime.decode, attended)
+        return out
