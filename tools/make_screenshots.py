@@ -31,16 +31,15 @@ def main(demo: Path) -> None:
 
 
 def shoot(browser: Browser, page: Path, scheme: str, part: str | None, target: Path) -> None:
-    """What a window shows of the page at its top, or at `part`."""
+    """What a window shows of the page at its top, or only its `part`."""
     opened = browser.new_page(viewport=SIZE, color_scheme=scheme)  # type: ignore[arg-type]
     opened.set_default_timeout(120_000)
     opened.goto(page.as_uri())
     opened.locator(".card button").first.click()
     opened.wait_for_timeout(2000)  # until the video shows the frame
-    if part is not None:
-        opened.evaluate("(part) => document.querySelector(part).scrollIntoView()", part)
-        opened.wait_for_timeout(500)
-    shrink(opened.screenshot(), target)
+    opened.evaluate("scrollTo(0, 0)")
+    opened.wait_for_timeout(500)
+    shrink(opened.screenshot() if part is None else opened.locator(part).screenshot(), target)
     print(f"wrote {target}, {target.stat().st_size // 1000} kB")
 
 

@@ -21,6 +21,9 @@ class FesnetTimeline {
     this.drag = null;
     this.width = 0; // of the canvas, pixels
     this.kept = new Map(); // columns of curves that were drawn last
+    this.still = document.createElement("canvas"); // all but the line of the present time, which moves at every frame
+    this.whole = document.createElement("canvas"); // of the overview, all that only new data change
+    this.stale = true;
     this.build();
     this.listen();
   }
@@ -40,7 +43,7 @@ class FesnetTimeline {
     this.time = Math.min(Math.max(seconds, 0), this.data.duration);
     const [a, b] = this.view;
     if (follow && !this.drag && (this.time < a || this.time > b)) this.look(this.time - (b - a) * 0.1, b - a);
-    this.later();
+    this.later(false);
   }
 
   select(id) {
@@ -119,7 +122,7 @@ class FesnetTimeline {
     this.overview.addEventListener("pointerdown", centre);
     this.overview.addEventListener("pointermove", centre);
     new ResizeObserver(() => this.resize()).observe(this.element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.later());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
   }
 
   fillList() {
@@ -246,6 +249,7 @@ class FesnetTimeline {
     } else if (d.copy) {
       const { onset_s, apex_s, offset_s } = d.copy;
       Object.assign(d.hit.interval, { onset_s, apex_s, offset_s });
+      this.whole.width = 0;
       this.options.onEdit?.(d.hit.interval.id, { onset_s, apex_s, offset_s });
     }
     this.later();
@@ -321,10 +325,12 @@ class FesnetTimeline {
     }
     this.width = this.main.clientWidth;
     this.kept.clear();
+    this.whole.width = 0;
     this.later();
   }
 
-  later() {
+  later(stale = true) {
+    this.stale = this.stale || stale;
     if (this.pending) return;
     this.pending = true;
     requestAnimationFrame(() => {
@@ -343,11 +349,9 @@ class FesnetTimeline {
     const begun = performance.now();
     const g = this.main.getContext("2d"), c = this.colours();
     const width = this.main.clientWidth, { rows, height } = this.rows();
-    g.clearRect(0, 0, width, height);
-    g.font = "12px system-ui, sans-serif";
-    g.textBaseline = "middle";
-    this.drawRuler(g, c, width, height);
-    for (const row of rows) this.drawFace(g, c, row, rows.length > 1);
+    if (this.stale) this.drawStill(c, rows, width, height);
+    this.stale = false;
+    this.lay(g, this.main, this.still);
     this.drawNow(g, c, height);
     this.drawOverview(c);
     const [a, b] = this.view;
@@ -355,6 +359,30 @@ class FesnetTimeline {
     this.main.setAttribute("aria-valuenow", this.time.toFixed(2));
     this.main.setAttribute("aria-valuetext", `${this.time.toFixed(2)} seconds`);
     this.drawn = performance.now() - begun; // ms, for whoever wants to measure
+  }
+
+  drawStill(c, rows, width, height) {
+    const g = this.sheet(this.still, this.main);
+    g.font = "12px system-ui, sans-serif";
+    g.textBaseline = "middle";
+    this.drawRuler(g, c, width, height);
+    for (const row of rows) this.drawFace(g, c, row, rows.length > 1);
+  }
+
+  sheet(hidden, shown) {
+    // An empty canvas as large as the shown one, with its scale.
+    [hidden.width, hidden.height] = [shown.width, shown.height];
+    const g = hidden.getContext("2d"), scale = devicePixelRatio || 1;
+    g.setTransform(scale, 0, 0, scale, 0, 0);
+    return g;
+  }
+
+  lay(g, shown, hidden) {
+    g.save();
+    g.resetTransform();
+    g.clearRect(0, 0, shown.width, shown.height);
+    g.drawImage(hidden, 0, 0);
+    g.restore();
   }
 
   drawRuler(g, c, width, height) {
@@ -485,7 +513,8 @@ class FesnetTimeline {
     g.fillStyle = c[i.kind];
     g.globalAlpha = truth ? 0.55 : 1;
     g.beginPath();
-    g.roundRect(a, top + inset, w, h, 3);
+    if (w > 8) g.roundRect(a, top + inset, w, h, 3);
+    else g.rect(a, top + inset, w, h); // an hour has hundreds, and a plain one is many times cheaper
     g.fill();
     g.globalAlpha = 1;
     if (!truth && w > 8 && i.apex_s !== undefined) {
@@ -523,7 +552,21 @@ class FesnetTimeline {
   drawOverview(c) {
     const g = this.overview.getContext("2d"), width = this.overview.clientWidth, height = 34;
     const x = (t) => (t / this.data.duration) * width;
-    g.clearRect(0, 0, width, height);
+    if (this.whole.width === 0) this.drawWhole(c, x);
+    this.lay(g, this.overview, this.whole);
+    const [a, b] = this.view;
+    g.fillStyle = c.accent;
+    g.globalAlpha = 0.14;
+    g.fillRect(x(a), 0, x(b) - x(a), height);
+    g.globalAlpha = 1;
+    g.strokeStyle = c.accent;
+    g.strokeRect(x(a) + 0.5, 0.5, Math.max(x(b) - x(a) - 1, 2), height - 1);
+    g.fillStyle = c.now;
+    g.fillRect(x(this.time) - 1, 0, 2, height);
+  }
+
+  drawWhole(c, x) {
+    const g = this.sheet(this.whole, this.overview);
     for (const kind of ["macro", "micro"]) {
       g.fillStyle = c[kind];
       for (const track of this.data.tracks) {
@@ -535,15 +578,6 @@ class FesnetTimeline {
         g.fillRect(x(i.onset_s), kind === "macro" ? 26 : 30, Math.max(x(i.offset_s) - x(i.onset_s), 1.5), 3);
       }
     }
-    const [a, b] = this.view;
-    g.fillStyle = c.accent;
-    g.globalAlpha = 0.14;
-    g.fillRect(x(a), 0, x(b) - x(a), height);
-    g.globalAlpha = 1;
-    g.strokeStyle = c.accent;
-    g.strokeRect(x(a) + 0.5, 0.5, Math.max(x(b) - x(a) - 1, 2), height - 1);
-    g.fillStyle = c.now;
-    g.fillRect(x(this.time) - 1, 0, 2, height);
   }
 
   static clock(seconds, digits) {
