@@ -8,7 +8,7 @@ endif
 USER_ENV := .venv
 TEST_ENV := .venv-test
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format docs clean
 
 demo: $(USER_ENV)/ready
 	$(USER_ENV)/$(BIN)/fesnet demo --out fesnet-demo
@@ -17,13 +17,17 @@ test: $(TEST_ENV)/ready lint
 	$(TEST_ENV)/$(BIN)/python -m pytest
 
 lint: $(TEST_ENV)/ready
-	$(TEST_ENV)/$(BIN)/ruff check src tests tools benchmarks
-	$(TEST_ENV)/$(BIN)/ruff format --check src tests tools benchmarks
+	$(TEST_ENV)/$(BIN)/ruff check src tests tools benchmarks docs examples
+	$(TEST_ENV)/$(BIN)/ruff format --check src tests tools benchmarks docs examples
 	$(TEST_ENV)/$(BIN)/mypy
 
+docs: $(TEST_ENV)/ready
+	$(TEST_ENV)/$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "documentation: build/docs/index.html"
+
 format: $(TEST_ENV)/ready
-	$(TEST_ENV)/$(BIN)/ruff check --fix src tests tools benchmarks
-	$(TEST_ENV)/$(BIN)/ruff format src tests tools benchmarks
+	$(TEST_ENV)/$(BIN)/ruff check --fix src tests tools benchmarks docs examples
+	$(TEST_ENV)/$(BIN)/ruff format src tests tools benchmarks docs examples
 
 $(USER_ENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; name one: make PYTHON=python3.12")'

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,3 +56,34 @@ def face_frames() -> list[np.ndarray]:
 def face_video(face_frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same frames as a lossless video at 25 Hz (40 ms: Matroska keeps that exactly)."""
     return write_video(tmp_path_factory.mktemp("video") / "face.mkv", face_frames, codec="ffv1", pixels="bgr0")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster of two nodes with a processor each, on this machine; its usage statistics are off."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    pytest.importorskip("ray", reason="Ray is not installed: pip install fesnet[cluster]")
+    from ray.cluster_utils import Cluster
+
+    here = os.pathsep.join([str(Path(__file__).parent), str(ASSETS.parent.parent)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", here)  # of the nodes: their workers import what tests give them
+        nodes = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 * 2**20}
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args=nodes)
+            cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+            pytest.skip("Ray did not start within its 30 s: the machine is too busy")
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def ray_engine(ray_cluster: Any) -> Iterator[Any]:
+    """The engine on that cluster."""
+    from fesnet.engine import make_engine
+
+    with make_engine(2, ray_cluster.address) as engine:
+        yield engine

@@ -307,7 +307,7 @@ def test_version_and_no_arguments(run: Run) -> None:
     assert "rethreshold" in shown.out + shown.err
     wrong = run("sing")
     assert wrong.code == 2
-    assert "No such command 'sing'" in wrong.err
+    assert wrong.err == "fesnet: no such command 'sing'; see fesnet --help\n"
 
 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:

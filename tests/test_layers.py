@@ -30,22 +30,41 @@ ALLOWED: dict[str, set[str]] = {
     "stream": {"intervals", "result", "video", "faces", "clips", "runtime", "weights"},
     "spotter": {"intervals", "result", "video", "faces", "runtime", "weights", "stream"},
     "exports": {"intervals", "result"},
-    "report": {"intervals", "result", "video"},
+    "web": set(),
+    "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
+    "overlay": {"intervals", "result", "video", "faces", "clips"},
     "synth": {"intervals", "video", "faces"},
-    "training": {"intervals", "synth", "model", "losses", "weights"},
+    "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},
+    "benchmark": {
+        "intervals",
+        "datasets",
+        "metrics",
+        "training",
+        "weights",
+        "baselines",
+        "spotter",
+        "stream",
+        "clips",
+        "faces",
+        "video",
+        "runtime",
+    },
     "live": {"result", "spotter", "video"},
     "datasets": {"intervals", "video"},
-    "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth"},
-    "batch": {"intervals", "result", "exports", "spotter", "video"},
+    "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth", "training", "losses"},
+    "engine": set(),
+    "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "engine"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
     "doctor": {"faces", "runtime", "weights"},
     "profile": {"faces", "result", "runtime", "spotter", "stream", "video"},
+    "review": {"batch", "exports", "faces", "intervals", "metrics", "result", "spotter", "video", "weights"},
     "cli": {"*"},
+    "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},
 }
 TORCH = {"model", "losses", "training"}
-TORCH_FILES = {"synth/crops.py", "synth/camera.py", "synth/batches.py"}
+TORCH_FILES = {"baselines/softnet.py", "baselines/auwgcn.py", "synth/crops.py", "synth/camera.py", "synth/batches.py"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -101,6 +120,7 @@ LIGHT = {
     "fesnet.cli": HEAVY,
     "fesnet.metrics": ["torch", "cv2", "av", "onnxruntime"],
     **{f"fesnet.{name}": ["torch"] for name in ("spotter", "batch", "demo", "report", "exports", "doctor")},
+    "fesnet.engine": [*HEAVY, "ray"],
 }
 
 

@@ -203,6 +203,15 @@ def test_batches_are_deterministic_and_in_range(puppet: Puppet) -> None:
     assert set(clips.labels.unique().tolist()) <= {-1, 0, 1, 2}
 
 
+def test_many_pairs_move_by_less_than_a_pixel(puppet: Puppet) -> None:
+    """A unit of the targets is 4 pixels of a 96 px crop; LSDM must see micro-expressions, which move about one."""
+    batch = pair_batch(Stage([puppet]), np.zeros(60, np.int64), 7, 2, 16)
+    faces = batch.targets[:, 1, :-4] - batch.targets[:, 0, :-4]  # without pose and gaze
+    largest = 4 * faces.abs().amax(-1)
+    assert 0.2 < ((largest > 0.1) & (largest < 1)).float().mean() < 0.7
+    assert (largest > 3).float().mean() > 0.1
+
+
 def test_demo_video_plays_and_has_its_truth(puppet: Puppet, tmp_path: Path) -> None:
     script = demo_script()
     assert [(e.kind, e.start / RATE) for e in script.events] == [(k, s) for k, _, s, _, _ in DEMO_EVENTS]

@@ -13,7 +13,7 @@ import torch
 
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.faces import SHAPE
-from fesnet.losses import LossConfig, clip_losses
+from fesnet.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.network import FesNet
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.batches import TARGETS, clip_batch
@@ -22,8 +22,9 @@ from fesnet.synth.motion import SynthConfig, write_script
 from fesnet.synth.puppet import Puppet, make_puppet
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
+from fesnet.training.films import film_shards
 from fesnet.training.loop import STATE, draw, fitting
-from fesnet.training.windows import Shard, ShardMaker, Windows, make_shards
+from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, make_shards
 from fesnet.weights import PRESETS
 
 TINY = replace(
@@ -36,6 +37,7 @@ QUICK = TrainConfig(
     shards=2,
     head_steps=3,
     windows=3,
+    films=0,
     clip_steps=2,
     clips=2,
     workers=0,
@@ -53,6 +55,11 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def puppets() -> list[Puppet]:
+    return make_puppets()
+
+
+def make_puppets() -> list[Puppet]:
+    """Two people with noise for faces."""
     rng = np.random.default_rng(1)
     points = (motion_basis().canonical * 130 + [35, 35, 0]).astype(np.float32)
     photos = [np.kron(rng.integers(40, 220, (25, 25, 1), np.uint8), np.ones((8, 8, 3), np.uint8)) for _ in range(2)]
@@ -146,6 +153,12 @@ def test_motion_targets_match_the_preset() -> None:
     assert PRESETS["default"].motions == TARGETS
 
 
+def test_a_small_error_counts_more_where_little_moves() -> None:
+    faint, wide = torch.tensor([[0.1, 0.0]]), torch.tensor([[2.0, 0.0]])
+    assert pair_loss(faint, faint) == 0
+    assert pair_loss(faint + 0.05, faint) > 5 * pair_loss(wide + 0.05, wide)
+
+
 def test_the_paper_preset_learns_from_clips_alone() -> None:
     config = fitting(TrainConfig(pair_steps=5, head_steps=7), PRESETS["paper"])
     assert (config.pair_steps, config.head_steps, config.clip_steps) == (0, 0, 7)
@@ -185,6 +198,42 @@ def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) ->
         assert (batch.labels[k, shard.last[at] + 1 :] == -1).all()
         known = batch.labels[k, : shard.last[at] + 1]
         assert (known >= 0).all() or (known == -1).all()  # an expression from edge to edge does not count
+
+
+@pytest.fixture
+def films(face_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder such as `fesnet synth` makes, with one video of 1.6 s; chunks of a second."""
+    monkeypatch.setattr("fesnet.training.films.SECONDS", 1)
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(face_video.read_bytes())
+    rows = "subject,video,kind,onset_frame,apex_frame,offset_frame,amplitude,pixels\np,a.mp4,macro,11,13,15,1,2\n"
+    (folder / "a.truth.csv").write_text(rows)
+    return folder
+
+
+def test_films_are_windows_of_whole_videos(films: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = FesNet(TINY).eval()
+    (shard,) = film_shards(network, films, tmp_path / "shards")
+    assert shard.pixels.shape == (8, TINY.window, TINY.features)
+    assert shard.shapes.shape == (1, 2, 30, SHAPE)
+    held = np.zeros(30, int)
+    held[12:18] = 1  # frames 10 to 14 at 25 Hz, on ticks of 30 Hz
+    for labels, start in zip(shard.labels, shard.start, strict=True):
+        assert labels.tolist() == held[start : start + TINY.window].tolist()
+    (again,) = film_shards(network, films, tmp_path / "others")
+    assert np.array_equal(shard.pixels, again.pixels)
+    assert np.abs(shard.pixels.astype(np.float32)).max() > 0
+
+
+def test_films_are_mixed_in(films: Path, puppets: list[Puppet], tmp_path: Path) -> None:
+    config = replace(QUICK, pair_steps=0, film_share=0.34)
+    given = Trainer(FesNet(TINY), puppets, config, tmp_path / "one", films)
+    batch = next(given.batches())
+    assert isinstance(batch, WindowBatch)
+    assert (batch.intensity < 0).all(1).tolist() == [False, False, True]  # films do not know it
+    assert given.windows(batch)["total"] > 0
 
 
 def test_blind_windows_lack_pixels_and_swapped_ones_have_others(puppets: list[Puppet]) -> None:

@@ -86,24 +86,21 @@ def measure(videos: Sequence[Video], rules: IntervalRules) -> dict[str, Counts]:
 
 
 def choose(videos: Sequence[Video]) -> IntervalRules:
-    """Thresholds first, then the valley."""
+    """Each kind by itself: in rules that are not exclusive one kind's numbers do not touch the other's intervals."""
     best, chosen = -1.0, IntervalRules()
     for valley in VALLEYS:
-        for macro, micro, release in itertools.product(GRID, GRID, RELEASES):
-            if (macro - micro) ** 2 > 0.16:
-                continue
-            rules = replace(
-                IntervalRules(),
-                macro_threshold=macro,
-                micro_threshold=micro,
-                macro_release=release,
-                micro_release=release,
-                valley=valley,
-            )
-            result = measure(videos, rules)
-            value = result["macro"].f1 + result["micro"].f1
-            if value > best:
-                best, chosen = value, rules
+        rules = replace(IntervalRules(), valley=valley, exclusive=False)
+        value = 0.0
+        for kind in map(str, KINDS):
+            own = []
+            for threshold, release in itertools.product(GRID, RELEASES):
+                tried = replace(rules, **{f"{kind}_threshold": threshold, f"{kind}_release": release})
+                own.append((measure(videos, tried)[kind].f1, threshold, release))
+            f1, threshold, release = max(own)
+            rules = replace(rules, **{f"{kind}_threshold": threshold, f"{kind}_release": release})
+            value += f1
+        if value > best:
+            best, chosen = value, rules
     return chosen
 
 

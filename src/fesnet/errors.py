@@ -7,6 +7,7 @@
     ├── CheckpointError         weights or their config are damaged or not understood
     ├── ResultError             a result file is damaged or of an unknown schema
     ├── TruthError              an annotation or truth file is damaged
+    ├── WorkerError             a worker process died, or ended in an error that nobody expected
     └── MissingExtraError       an optional part is not installed (says which extra to install)
 
 Messages follow one form: expected what, got what, do what.
@@ -45,6 +46,10 @@ class ResultError(FesnetError):
 
 class TruthError(FesnetError):
     """An annotation or truth file is damaged or has columns that were not expected."""
+
+
+class WorkerError(FesnetError):
+    """A worker process died (killed, out of memory), or ended in an error that nobody expected."""
 
 
 class MissingExtraError(FesnetError):

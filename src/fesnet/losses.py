@@ -46,13 +46,14 @@ def smooth_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
 def clip_losses(
     stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor, config: LossConfig
 ) -> dict[str, Tensor]:
-    """Named terms for stage logits (S, B, T, K), intensity (B, T), labels (B, T) and true intensity (B, T).
+    """Named terms for stage logits (S, B, T, K), intensity (B, T), labels (B, T) and true intensity (B, T), below 0
+    where it is not known.
 
     `total` is their weighted sum and the one to minimise.
     """
     terms = {f"frame{s}": frame_loss(logits, labels, config) for s, logits in enumerate(stages)}
     terms["smooth"] = torch.stack([smooth_loss(logits, labels, config) for logits in stages[1:]]).mean()
-    known = (labels >= 0).float()
+    known = ((labels >= 0) & (truth >= 0)).float()
     miss = F.smooth_l1_loss(strength, truth, reduction="none", beta=0.1)
     terms["intensity"] = (miss * known).sum() / known.sum().clamp(min=1)
     frames = torch.stack([terms[f"frame{s}"] for s in range(len(stages))]).mean()
@@ -61,5 +62,23 @@ def clip_losses(
 
 
 def pair_loss(found: Tensor, truth: Tensor) -> Tensor:
-    """Smooth L1 between found and true motion differences (..., M), 4 crop pixels of motion being 1."""
-    return 20 * F.smooth_l1_loss(found, truth, beta=0.1)
+    """Weighted smooth L1 between found and true motion differences (..., M), 4 crop pixels of motion being 1.
+
+    A pair's weight falls with its largest motion, so that an error of a tenth of a pixel counts where nothing else
+    moves and hardly beside a wide smile (our choice).
+    """
+    weight = 1 / (0.1 + truth.abs().amax(-1, keepdim=True))
+    return 20 * (weight * F.smooth_l1_loss(found, truth, reduction="none", beta=0.03)).mean()
+
+
+def kinds_loss(logits: Tensor, held: Tensor, config: LossConfig) -> Tensor:
+    """As `frame_loss`, each kind against neutral by itself: logits (..., K), held (..., 2) in 0..1, -1 where unknown.
+
+    A frame of a kind weighs as `class_weights` says, any other 1.
+    """
+    known = (held >= 0).all(-1)
+    found, truth = (logits[known][:, 1:] - logits[known][:, :1]), held[known]
+    entropy = F.binary_cross_entropy_with_logits(found, truth, reduction="none")
+    sure = torch.exp(-entropy)
+    share = 1 + truth * (torch.tensor(config.class_weights[1:], device=logits.device) - 1)
+    return (share * (1 - sure) ** config.focal * entropy).sum() / share.sum().clamp(min=1.0)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,10 +174,41 @@ def check_values(values: dict[str, Any]) -> None:
     frames = int(values["frames"])
     if frames != len(unpack_times(values["frame_times_us"])):
         raise ValueError(f"{frames} frames")
+    check_rows(values, frames)
+
+
+def check_rows(values: dict[str, Any], frames: int) -> None:
+    """As `check_values`, for what stands in rows."""
+    check_row(values["source"], SourceInfo)
+    wrong = [w for w in values["warnings"] if not isinstance(w, str)]
+    wrong += [f for f in values["faces"] if type(f["face"]) is not int or type(f["ticks"]) is not int]
+    if wrong:
+        raise TypeError(f"warning or face {wrong[0]!r}")
+    for gap in values["gaps"]:
+        check_row(gap, Gap)
+        if not 0 <= gap["start_frame"] <= gap["stop_frame"] < frames:
+            raise ValueError(f"gap {gap}")
     for i in values["intervals"]:
+        check_row(i, SpottedInterval)
         onset, apex, offset = i["onset_frame"], i["apex_frame"], i["offset_frame"]
         if i["kind"] not in KINDS or not 0 <= onset <= apex <= offset < frames:
             raise ValueError(f"interval {i}")
+
+
+# What JSON may hold for a field of each type; no number stands for true or false.
+JSON_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "Kind": (str,)}
+
+
+def check_row(row: dict[str, Any], kind: type[SourceInfo | SpottedInterval | Gap]) -> None:
+    """Raises TypeError or ValueError unless every field holds a value of its type, and numbers are finite."""
+    for field in fields(kind):
+        name, value = str(field.type), row[field.name]
+        if value is None and name.endswith(" | None"):
+            continue
+        if type(value) not in JSON_TYPES[name.removesuffix(" | None")]:
+            raise TypeError(f"{field.name} {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{field.name} {value}")
 
 
 def assemble(

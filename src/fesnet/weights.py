@@ -47,13 +47,16 @@ class FesNetConfig:
     shape_features: int = 64  # features that the shape's discrepancy adds to a frame's, where there is a shape
     face_only: bool = False  # extension: what lies outside the outline of the face's landmarks is black
     centred: bool = False  # extension: beside the difference to the first frame, that to the window's median frame
+    inputs: int = 0  # extension: numbers of pre-extracted features a frame, projected in LSDM's place; 0: pixels
+    independent: bool = False  # extension: each kind scored by itself, so that a micro may lie in a macro
 
     def __post_init__(self) -> None:
         if self.reference not in ("first", "neutral"):
             raise UsageError(f"expected reference 'first' or 'neutral', got {self.reference!r}")
-        for name in ("crop_size", "width", "heads", "features", "window", "hidden", "stages", "blocks"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"expected {name} of 1 or more, got {getattr(self, name)}")
+        sizes = ("crop_size", "width", "heads", "features", "window", "hidden", "stages", "blocks")
+        for name, least in ((n, 0 if n == "inputs" else 1) for n in (*sizes, "inputs")):
+            if getattr(self, name) < least:
+                raise UsageError(f"expected {name} of {least} or more, got {getattr(self, name)}")
         if self.crop_size % 8:
             raise UsageError(f"expected a crop size divisible by 8, got {self.crop_size}")
         if not self.branches or self.hidden % len(self.branches) or (4 * self.width) % self.heads:

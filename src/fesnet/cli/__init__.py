@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Each of these adds its commands; `fesnet --help` lists them in this order.
 # isort: off
-from fesnet.cli import spotting, exchange, measuring, making, upkeep  # noqa: F401
+from fesnet.cli import spotting, looking, reviewing, exchange, measuring, data, benchmarking, making, upkeep  # noqa: F401
 
 # isort: on
 from fesnet.cli.base import EXPORTS, app, main

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -39,13 +40,32 @@ EXPORTS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc,
 def main() -> None:
     """Run the command line; exit code 2 for a wrong call, 1 for a failure."""
     try:
-        app()
+        sys.exit(app(prog_name="fesnet", standalone_mode=False))
     except FesnetError as error:
-        print(f"fesnet: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("fesnet: stopped", file=sys.stderr)
-        sys.exit(130)
+        fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("stopped", 130)
+    except BrokenPipeError:  # who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's errors of calls; their class moves between its versions
+            raise
+        fail(call_error(error), 2)
+
+
+def fail(line: str, code: int) -> NoReturn:
+    print(line if line.startswith("Usage:") else f"fesnet: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+def call_error(error: Any) -> str:
+    """One line for a wrong call; the help for a call of nothing."""
+    said = str(error.format_message()).rstrip()
+    if said.startswith("Usage:"):
+        return said
+    command = error.ctx.command_path if error.ctx else "fesnet"
+    return f"{said[:1].lower()}{' '.join(said[1:].split()).rstrip('.')}; see {command} --help"
 
 
 def version(wanted: bool) -> None:

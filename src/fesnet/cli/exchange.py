@@ -12,7 +12,9 @@ from fesnet.cli.base import EXPORTS, Year, app, video_progress
 
 @app.command()
 def export(
-    result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`, or a weights folder.")],
+    result: Annotated[
+        Path, typer.Argument(help="A result (NAME.json), a review (NAME.review.json), or a weights folder.")
+    ],
     to: Annotated[str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}; of weights: onnx.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")] = None,
     year: Year = 2023,
@@ -28,9 +30,10 @@ def export(
     from fesnet.exports import export as write
     from fesnet.exports import read_formats
     from fesnet.result import Spotting
+    from fesnet.review import read_reviewed
 
     formats = read_formats(to, year)
-    spotting = Spotting.from_json(result)
+    spotting = read_reviewed(result) if result.name.endswith(".review.json") else Spotting.from_json(result)
     folder = result.parent if out is None else prepare_folder(out)
     for path in write(spotting, formats, folder, result.stem, year):
         print(f"wrote {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,13 +24,20 @@ from fesnet.cli.base import (
     step_progress,
     video_progress,
 )
+from fesnet.cli.looking import check_looks, show_looks
+from fesnet.cli.many import Many, only_single, spot_many
 from fesnet.cli.show import show_comparison, show_event, show_json, show_profile, show_result
-from fesnet.errors import FesnetError
+from fesnet.errors import FesnetError, UsageError
 
 
 @app.command()
 def spot(
-    videos: Annotated[list[str], typer.Argument(help="Video files, image folders, stream addresses, camera numbers.")],
+    videos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Video files, image folders, stream addresses, camera numbers; folders of videos, patterns."
+        ),
+    ] = None,
     out: Out = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of image folders.")] = None,
     faces: Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")] = "largest",
@@ -42,23 +50,52 @@ def spot(
     formats: Annotated[
         str | None, typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORTS}.")
     ] = None,
+    report: Annotated[bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")] = False,
+    overlay: Annotated[
+        Path | None, typer.Option("--overlay", help="Write the video with what was found drawn into it (mp4).")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=0, help="Batch: worker processes.")] = None,
+    manifest: Annotated[Path | None, typer.Option("--manifest", help="Batch: CSV of videos and their options.")] = None,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Batch: address of a Ray cluster, 'auto' or 'local'.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Batch: try again what failed in an earlier run.")
+    ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, stage by stage.")] = False,
 ) -> None:
-    """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv."""
-    from fesnet.batch import Job, check_sources, prepare_folder, spot_all
-    from fesnet.profile import ProfiledSpotter
-    from fesnet.spotter import Spotter
+    """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv.
 
-    sources = check_sources(videos)
+    Folders of videos, patterns and the options marked "Batch" make a batch: results to --out, finished ones kept.
+    """
+    from fesnet.batch import Job, Settings, check_sources, prepare_folder, spot_all, spotter_for
+    from fesnet.profile import ProfiledSpotter
+    from fesnet.spotter import Spotter, recommended_rules
+
+    many, given = Many(jobs, ray, manifest, retry_failed), videos or []
+    is_batch = many.wanted(given)
+    sources = [] if is_batch else check_sources(given)
     exports = export_formats(formats, out)
+    check_looks(report, overlay, out, sources)
+    if is_batch:
+        only_single(report=report, overlay=overlay, profile=profile)
+        fetch_models()
+        place = None if weights is None else str(weights.absolute())
+        settings = Settings(place, choice(runtime, "onnx", "torch"), choice(faces, "largest", "all"))
+        known = recommended_rules(spotter_for(settings).weights)
+        own = chosen_rules(known, rules, macro_threshold, micro_threshold)
+        spot_many(given, out, replace(settings, rules=own, rate=fps, seconds=seconds, formats=exports), many)
+        return
+    if not given:
+        raise UsageError("expected a video, got none; name a file, a folder, a camera number, or a --manifest")
     folder = None if out is None else prepare_folder(out)
     fetch_models()
     make = ProfiledSpotter if profile else Spotter
     spotter = make(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
     spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
     job = Job(spotter, folder, fps, seconds, exports)
-    with video_progress() as report:
-        results = spot_all(sources, job, report)
+    with video_progress() as tell:
+        results = spot_all(sources, job, tell)
     failed = 0
     for name, result in results:
         if isinstance(result, FesnetError):
@@ -66,6 +103,7 @@ def spot(
             print(f"fesnet: {name}: {result}", file=sys.stderr)
         else:
             show_result(result)
+            show_looks(result, folder if report else None, overlay)
     if isinstance(spotter, ProfiledSpotter):
         show_profile(spotter.clock.rows())
     if folder is not None:

@@ -1,1 +1,36 @@
-"""Data sets of the field as recordings: which videos there are, of whom, and where their expressions lie."""
+"""Official files, folders and features -> recordings with their truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fesnet.datasets import casme2_long, casme3, samm_lv
+from fesnet.datasets.folder import load_features, load_folder
+from fesnet.datasets.recording import DataSet, Quirk, Recording
+from fesnet.errors import UsageError
+
+__all__ = ["NAMES", "DataSet", "Quirk", "Recording", "load_dataset", "load_features"]
+
+
+NAMES = {
+    "casme2": "CAS(ME)^2 part A, long videos",
+    "samm": "SAMM Long Videos",
+    "casme3": "CAS(ME)^3 part A, table v1 or v2",
+    "synthetic": "videos of fesnet synth",
+    "folder": "any videos, frames or features with videos.csv and truth.csv",
+}
+
+
+def load_dataset(name: str, root: Path, offset: str = "apex") -> DataSet:
+    """The data set of a name in NAMES, from its official files under `root`.
+
+    offset: what an offset of 0 means, one of `fesnet.datasets.official.CONVENTIONS`. Raises UsageError for an unknown
+    name or no such folder, TruthError for tables that are not understood, MissingExtraError without their readers.
+    """
+    if name not in NAMES:
+        raise UsageError(f"expected a data set out of {', '.join(NAMES)}, got {name!r}")
+    if not root.is_dir():
+        raise UsageError(f"expected the folder of a data set, but {root} does not exist")
+    if name in ("folder", "synthetic"):
+        return load_folder(root, name)
+    return {"casme2": casme2_long.load, "samm": samm_lv.load, "casme3": casme3.load}[name](root, offset)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from fesnet._files import write_whole
 from fesnet._version import __version__
-from fesnet.exports.spans import end_of, frame_edges, video_id, write_text
+from fesnet.exports.spans import end_of, frame_edges, video_id
 from fesnet.result import Spotting
 
 
@@ -28,4 +29,4 @@ def write_activitynet(spotting: Spotting, path: Path) -> None:
         "results": {video_id(spotting.source): found},
         "external_data": {"used": True, "details": f"trained on {trained_on}"},
     }
-    write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    write_whole(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")

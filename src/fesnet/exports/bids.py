@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fesnet.exports.spans import end_of, frame_edges, write_text
+from fesnet._files import write_whole
+from fesnet.exports.spans import end_of, frame_edges
 from fesnet.result import Spotting
 
 NONE = "n/a"
@@ -40,5 +41,5 @@ def write_bids(spotting: Spotting, path: Path) -> None:
     lines = ["\t".join(ABOUT)]
     for onset, seconds, *rest in sorted(rows):
         lines.append("\t".join([f"{onset:.6f}", f"{seconds:.6f}", *map(str, rest)]))
-    write_text(path, "\n".join(lines) + "\n")
-    write_text(path.with_suffix(".json"), json.dumps(ABOUT, indent=1) + "\n")
+    write_whole(path, "\n".join(lines) + "\n")
+    write_whole(path.with_suffix(".json"), json.dumps(ABOUT, indent=1) + "\n")

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fesnet._files import write_whole
 from fesnet.exports.spans import (
     Floats,
     end_of,
@@ -18,7 +19,6 @@ from fesnet.exports.spans import (
     named_lanes,
     told_rate,
     video_file,
-    write_text,
 )
 from fesnet.intervals import KINDS
 from fesnet.result import SpottedInterval, Spotting
@@ -58,7 +58,7 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         "converters": {},
     }
     # ASCII alone: BORIS opens a project in the encoding of the machine, which need not be UTF-8.
-    write_text(path, json.dumps(project, indent=1) + "\n")
+    write_whole(path, json.dumps(project, indent=1) + "\n")
 
 
 def ethogram() -> dict[str, Any]:

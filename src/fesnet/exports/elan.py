@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from fesnet._files import write_whole
 from fesnet._version import __version__
 from fesnet.exports.spans import (
     Floats,
@@ -22,7 +23,6 @@ from fesnet.exports.spans import (
     milliseconds,
     named_lanes,
     video_file,
-    write_text,
 )
 from fesnet.intervals import KINDS
 from fesnet.result import SourceInfo, SpottedInterval, Spotting
@@ -125,7 +125,7 @@ def write_elan(spotting: Spotting, path: Path) -> None:
     ET.indent(root)
     ET.register_namespace("xsi", XSI)
     text = ET.tostring(root, encoding="unicode")
-    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+    write_whole(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
 
 
 def make_tiers(spotting: Spotting) -> Tiers:

@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 import numpy as np
 
+from fesnet._files import write_whole
 from fesnet._version import __version__
 from fesnet.errors import ResultError
-from fesnet.exports.spans import told_rate, write_text
+from fesnet.exports.spans import told_rate
 from fesnet.result import Spotting
 
 LOOSE = 0.25  # of a frame: as far as a frame may lie from its place and still be told from its neighbours (our choice)
@@ -45,7 +46,7 @@ def write_labelstudio(spotting: Spotting, path: Path) -> None:
         "data": {"video": video, "fps": float(rate), "name": spotting.source.name},
         "predictions": [{"model_version": f"fesnet {__version__}", "result": regions}],
     }
-    write_text(path, json.dumps([task], indent=1, ensure_ascii=False) + "\n")
+    write_whole(path, json.dumps([task], indent=1, ensure_ascii=False) + "\n")
 
 
 def constant_rate(spotting: Spotting) -> Fraction:

@@ -6,8 +6,9 @@ import csv
 import io
 from pathlib import Path
 
+from fesnet._files import write_whole
 from fesnet.errors import UsageError
-from fesnet.exports.spans import video_id, write_text
+from fesnet.exports.spans import video_id
 from fesnet.result import Spotting
 
 # 2022 and 2023 ask where expressions of both kinds are; 2024 and 2025 ask for micro-expressions and their emotion.
@@ -36,4 +37,4 @@ def write_megc(spotting: Spotting, path: Path, year: int = NEWEST_SPOTTING) -> N
             table.writerow((video, *frames, TYPES[i.kind]))
         elif i.kind == "micro":
             table.writerow((video.partition("_")[0], video, *frames, ""))
-    write_text(path, text.getvalue())
+    write_whole(path, text.getvalue())

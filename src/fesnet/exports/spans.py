@@ -17,21 +17,11 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._files import write_whole
-from fesnet.errors import UsageError
 from fesnet.intervals import KINDS, Kind
 from fesnet.result import SourceInfo, SpottedInterval, Spotting
 
 Floats = NDArray[np.floating]
 Times = tuple[int, int]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text whole or not at all. Raises UsageError, also for a name that no text file can hold."""
-    try:
-        write_whole(path, text)
-    except UnicodeEncodeError as error:
-        raise UsageError(f"expected names of readable characters for {path.name}, got {error.object!r}") from error
 
 
 def frame_edges(times: Floats, working_rate: float) -> Floats:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet.exports.spans import end_of, frame_edges, milliseconds, write_text
+from fesnet._files import write_whole
+from fesnet.exports.spans import end_of, frame_edges, milliseconds
 from fesnet.result import SpottedInterval, Spotting
 
 
 def write_vtt(spotting: Spotting, path: Path) -> None:
     """Write `path`, whole or not at all; milliseconds. Cues may overlap."""
     cues = [f"{n}\n{start} --> {stop}\n{text}\n" for n, start, stop, text in cues_of(spotting, ".")]
-    write_text(path, "\n".join(["WEBVTT\n", *cues]))
+    write_whole(path, "\n".join(["WEBVTT\n", *cues]))
 
 
 def write_srt(spotting: Spotting, path: Path) -> None:
     """Write `path`, whole or not at all; milliseconds. Cues may overlap, which some players show one by one."""
     cues = [f"{n}\n{start} --> {stop}\n{text}\n" for n, start, stop, text in cues_of(spotting, ",")]
-    write_text(path, "\n".join(cues))
+    write_whole(path, "\n".join(cues))
 
 
 def cues_of(spotting: Spotting, mark: str) -> list[tuple[int, str, str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet.exports.spans import end_of, faces_of, frame_edges, named_lanes, write_text
+from fesnet._files import write_whole
+from fesnet.exports.spans import end_of, faces_of, frame_edges, named_lanes
 from fesnet.result import Spotting
 
 Stretch = tuple[float, float, str]
@@ -33,7 +34,7 @@ def write_textgrid(spotting: Spotting, path: Path) -> None:
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, tier in enumerate(tiers, 1):
         lines += [f"    item [{number}]:", *(f"        {line}" for line in tier)]
-    write_text(path, "\n".join(lines) + "\n")
+    write_whole(path, "\n".join(lines) + "\n")
 
 
 def filled(spans: list[Stretch], first: float, last: float) -> list[Stretch]:

@@ -24,6 +24,7 @@ MIN_SCORE = 0.5  # the original's default
 MAX_OVERLAP = 0.3  # boxes that overlap more are one face, the original's default
 ZOOM_OUT = 1.6  # a face that fills the frame is found when the frame is seen from further away
 TILE_LEVELS = (1, 2)  # tiles of the frame's short side and of half of it
+SMALLEST = 16  # pixels of a tile; smaller faces than that cannot be aligned (`track.MIN_SIDE`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ def search_squares(width: int, height: int) -> list[Square]:
     squares = [whole_square(width, height), whole_square(width, height, ZOOM_OUT)]
     for level in TILE_LEVELS:
         side = min(width, height) / level
+        if side < SMALLEST:
+            break  # no face in it could be aligned; a strip one pixel wide would have thousands of them
         squares += [(x, y, side) for y in starts(height, side) for x in starts(width, side)]
     return squares
 

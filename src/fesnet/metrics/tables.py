@@ -7,6 +7,7 @@
 | MEGC 2022, 2023 | `vid`, `pred_onset` or `onset`, `type` (mae, me) | 1-based, inclusive |
 | MEGC 2024, 2025 | `subject`, `video`, `onset`, `emotion`, no kind: all are micro | 1-based, inclusive |
 | results of `fesnet spot` | `.json` with schema `fesnet/1` | 0-based, inclusive |
+| reviews of `fesnet review` | `.json` with schema `fesnet-review/1` | 0-based, inclusive |
 | ActivityNet | `.json` with `results` | seconds; needs the frame rate |
 """
 
@@ -32,8 +33,9 @@ KIND_NAMES: dict[str, Kind] = {
     "me": "micro",
     "micro-expression": "micro",
 }
-# What `fesnet export` puts beside results, and tables that hold no intervals of their own.
-NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv")
+SCHEMAS = ("fesnet/", "fesnet-review/")
+# What is put beside results (exports, reviews; those count when they are named), and tables without intervals.
+NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def from_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[Found]:
 
 def from_json(path: Path, values: Any, rate: float | None) -> Iterator[Found]:
     try:
-        if isinstance(values, dict) and str(values.get("schema", "")).startswith("fesnet/"):
+        if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
             yield from from_result(path, values)
         elif isinstance(values, dict) and isinstance(values.get("results"), dict):
             if rate is None:

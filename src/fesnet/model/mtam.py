@@ -13,6 +13,18 @@ from torch import Tensor, nn
 from fesnet.weights import FesNetConfig
 
 
+def probabilities(logits: Tensor, dim: int, *, independent: bool) -> Tensor:
+    """Class probabilities from logits with K = 3 along `dim`: a softmax, or macro and micro each against neutral.
+
+    Independent ones need not sum to 1: a micro inside a macro has both high.
+    """
+    if not independent:
+        return logits.softmax(dim)
+    neutral, kinds = torch.split(logits, [1, 2], dim)
+    each = (kinds - neutral).sigmoid()
+    return torch.cat([(1 - each).prod(dim, keepdim=True), each], dim)
+
+
 class MultiScale(nn.Module):
     """Parallel temporal convolutions, concatenated, with a shortcut: (B, C, T) -> (B, C, T)."""
 
@@ -54,6 +66,7 @@ class Mtam(nn.Module):
 
     def __init__(self, config: FesNetConfig) -> None:
         super().__init__()
+        self.independent = config.independent
         # Feature by feature: the faint ones tell of expressions, the strong ones of head turns and blinks.
         self.norm = nn.BatchNorm1d(config.scored_features)
         self.stages = nn.ModuleList(Stage(config) for _ in range(config.stages if config.cascade else 1))
@@ -65,7 +78,7 @@ class Mtam(nn.Module):
         logits, refined = proposal.transpose(1, 2), []
         hidden = x
         for stage in self.stages:
-            hidden, logits = stage(x, logits.softmax(1))
+            hidden, logits = stage(x, probabilities(logits, 1, independent=self.independent))
             refined.append(logits.transpose(1, 2))
         if self.intensity is None:
             return refined, torch.zeros_like(proposal[..., 0])

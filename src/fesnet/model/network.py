@@ -21,6 +21,15 @@ from fesnet.model.mtam import Mtam
 from fesnet.weights import FesNetConfig
 
 
+def beside_centred(features: Tensor) -> Tensor:
+    """(B, T, D) -> (B, T, 2 D), each window's features and their difference to its median frame.
+
+    The first frame may lie inside an expression; the median frame seldom does.
+    """
+    middle = features.sort(1).values[:, features.shape[1] // 2, None]
+    return torch.cat([features, features - middle], -1)
+
+
 class FesNet(nn.Module):
     """LSDM and MTAM. Colour crops (N, H, W, 3) uint8 RGB go in; logits of all stages (S, B, T, K) come out."""
 
@@ -66,9 +75,7 @@ class FesNet(nn.Module):
     def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) -> as `decode`."""
         if self.config.centred:
-            # The first frame may lie inside an expression; the median frame seldom does.
-            middle = features.sort(1).values[:, features.shape[1] // 2, None]
-            features = torch.cat([features, features - middle], -1)
+            features = beside_centred(features)
         proposal = self.lsdm.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity
@@ -83,3 +90,26 @@ class FesNet(nn.Module):
                 raise ValueError(f"expected shapes (B, T, {self.config.shape}) beside the crops, got none")
             attended = self.join(attended, shapes)
         return self.decode(attended)
+
+
+class FeatureNet(nn.Module):
+    """The same cascade over features that somebody else extracted: a linear projection stands in LSDM's place.
+
+    (B, T, config.inputs) go in; logits of all stages (S, B, T, K), proposal first, and intensity (B, T) come out.
+    """
+
+    def __init__(self, config: FesNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.projection = nn.Linear(config.inputs, config.features)
+        self.proposal = nn.Linear(config.scored_features, 3)
+        self.mtam = Mtam(config)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        change = inputs - inputs[:, :1] if self.config.discrepancy else inputs
+        features = self.projection(change)
+        if self.config.centred:
+            features = beside_centred(features)
+        proposal = self.proposal(features)
+        refined, intensity = self.mtam(features, proposal)
+        return torch.stack([proposal, *refined]), intensity

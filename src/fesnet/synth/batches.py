@@ -18,6 +18,8 @@ from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
 TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
 
+FAINT = 0.6  # share of groups whose frames differ little: without them one pair in twenty moves by less than a pixel
+
 
 @dataclass(frozen=True)
 class PairBatch:
@@ -91,6 +93,10 @@ def pair_batch(
     for g in range(groups):
         for f in range(int(rng.random() < 0.5), frames):  # every other group holds a quite neutral frame
             smile[g, f] = random_face(rng, weights[g, f])
+        if rng.random() < FAINT:  # the same face, and what little a micro-expression changes in it
+            share = log_uniform(rng, 0.06, 0.6)
+            weights[g] = weights[g, 0] + share * (weights[g] - weights[g, 0])
+            smile[g] = smile[g, 0] + share * (smile[g] - smile[g, 0])
     spread = np.exp(rng.uniform(np.log(0.005), np.log(0.14), (groups, 1, 1)))
     pose = rng.normal(0, [0.1, 0.08, 0.05], (groups, 1, 3)) + spread * rng.normal(0, 1, (groups, frames, 3))
     pose = np.clip(pose, -0.38, 0.38).astype(np.float32)

@@ -95,7 +95,9 @@ def draw_exposure(rng: np.random.Generator, times: Floats) -> Floats:
         exposure = exposure + rng.uniform(0.005, 0.03) * np.sin(2 * np.pi * rng.uniform(1.5, 14) * times)
     if rng.random() < 0.3:
         for at in rng.uniform(0, times[-1] + 1e-3, rng.integers(1, 4)):
-            exposure = exposure * (1 + rng.normal(0, 0.08) / (1 + np.exp(-(times - at) / rng.uniform(0.07, 0.5))))
+            size = rng.normal(0, 0.08)
+            later = np.clip((times - at) / rng.uniform(0.07, 0.5), -50, 50)  # beyond, it has settled
+            exposure = exposure * (1 + size / (1 + np.exp(-later)))
     return np.clip(exposure, 0.5, 1.5).astype(np.float32)
 
 

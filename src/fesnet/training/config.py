@@ -27,6 +27,8 @@ class TrainConfig:
     head_lr: float = 2e-3
     blind: float = 0.07  # share of windows without pixels: what shapes show must be found by shapes, too
     swapped: float = 0.12  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
+    films: float = 1.2  # hours of whole encoded videos whose windows are mixed in: few, but as spotting sees them
+    film_share: float = 0.25  # of the windows of a step
     clip_steps: int = 0  # everything on filmed clips, end to end
     clips: int = 8  # clips a step
     clip_lr: float = 3e-4
@@ -46,6 +48,8 @@ class TrainConfig:
             raise UsageError("expected numbers of steps of 0 or more")
         if self.head_steps and self.shards < 1:
             raise UsageError("expected at least one shard of windows for the head's steps")
+        if self.films < 0 or not 0 <= self.film_share <= 1:
+            raise UsageError("expected hours of films of 0 or more, and a share of them from 0 to 1")
 
     @property
     def steps(self) -> int:

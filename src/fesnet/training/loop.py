@@ -5,7 +5,8 @@ windows  LSDM keeps still; proposals and MTAM learn from windows that it has see
 clips    everything together on filmed clips, end to end
 
 Batches follow from (seed, step) alone, and so does every random number of a step, so a run that was interrupted and
-resumed ends with the same weights as one that was not.
+resumed ends with the same weights as one that was not; and one by several processes (torchrun) as one by one, to
+rounding (`fesnet.training.peers`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
 from fesnet.training.config import TrainConfig, read_config
-from fesnet.training.windows import WindowBatch, Windows, make_shards
+from fesnet.training.films import film_shards, make_films
+from fesnet.training.peers import ALONE, Peers, join_peers, share_layers
+from fesnet.training.windows import WindowBatch, Windows, joined, make_shards
 from fesnet.weights import PRESETS, FesNetConfig
 
 STATE = "state.safetensors"
@@ -75,16 +78,29 @@ def draw(rng: np.random.Generator, people: int, count: int) -> np.ndarray[Any, n
 
 
 class Trainer:
-    """Holds network and optimiser; `run` goes from the step it stands at to the end."""
+    """Holds network and optimiser; `run` goes from the step it stands at to the end. peers: who trains with it."""
 
-    def __init__(self, network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path) -> None:
+    def __init__(
+        self,
+        network: FesNet,
+        puppets: Sequence[Puppet],
+        config: TrainConfig,
+        folder: Path,
+        films: Path | None = None,
+        peers: Peers = ALONE,
+    ) -> None:
+        """folder: for the state and shards; films: videos of `fesnet synth`, of the same people, to mix in."""
         if not puppets:
             raise UsageError("expected at least one portrait with a face to train on, got none")
         if config.pair_steps and not network.config.motions:
             raise UsageError("expected a network with a motion head for pair steps; the paper's has none")
+        if peers.count > 1 and config.clip_steps and not (config.pair_steps or config.head_steps):
+            raise UsageError("expected pair or head steps before clip steps for several processes, got none; use one")
+        self.peers = peers
+        share_layers(network, peers)
         self.network = network.to(config.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self.puppets, self.config, self.folder = puppets, config, folder
+        self.puppets, self.config, self.folder, self.films = puppets, config, folder, films
         seeing = ("lsdm.stem", "lsdm.backbone", "lsdm.attention", "lsdm.local", "lsdm.pool")  # what pairs train
         named = list(network.named_parameters())
         self.seeing = [p for n, p in named if n.startswith(seeing)]
@@ -121,15 +137,36 @@ class Trainer:
         head, end = c.pair_steps, c.pair_steps + c.head_steps
         yield from self.made(range(self.step, head))
         if self.step < end:
-            shards = make_shards(self.network, self.puppets, c, self.folder / "shards")
-            windows = Windows(shards)
+            shards = make_shards(self.network, self.puppets, c, self.folder / "shards", self.peers)
+            windows, films = Windows(shards), self.filmed()
+            few = round(c.windows * c.film_share) if films else 0
             while self.step < end:
-                yield windows.draw(np.random.default_rng([c.seed, self.step]), c.windows, c.blind, c.swapped)
+                rng = np.random.default_rng([c.seed, self.step])
+                batch = windows.draw(rng, c.windows - few, c.blind, c.swapped)
+                yield batch if films is None else joined(batch, films.draw(rng, few, c.blind))
         yield from self.made(range(self.step, c.steps))
+
+    def filmed(self) -> Windows | None:
+        """The windows of the films, if there are films."""
+        if self.films is None:
+            return None
+        shards = film_shards(self.network, self.films, self.folder / "film-shards", self.config.seed)
+        if not self.peers.first:
+            self.peers.meet()  # the first makes them
+        windows = Windows(list(shards))
+        if self.peers.first:
+            self.peers.meet()
+        return windows
 
     def made(self, steps: range) -> Iterator[PairBatch | ClipBatch]:
         if not steps:
             return iter(())
+        if self.peers.count > 1:  # making a batch costs more than learning from it: each process makes every count-th
+            mine = steps[self.peers.rank :: self.peers.count]
+            return self.peers.in_turn(self.made_here(mine), steps)
+        return self.made_here(steps)
+
+    def made_here(self, steps: range) -> Iterator[PairBatch | ClipBatch]:
         data = Batches(self.puppets, self.config, self.network.config, steps)
         if self.config.workers == 0:
             return (data[i] for i in range(len(data)))
@@ -140,19 +177,21 @@ class Trainer:
         return iter(loader)
 
     def pairs(self, batch: PairBatch) -> dict[str, float]:
-        """One step on all ordered pairs of frames of each group."""
+        """One step on all ordered pairs of frames of each group; this process looks at its share of the groups."""
         net, (g, f) = self.network.train(), batch.targets.shape[:2]
         self.rates(self.config.pair_lr, self.step, self.config.pair_steps, 1.0)
         first, second = zip(*((i, j) for i in range(f) for j in range(f) if i != j), strict=True)
-        crops, targets = batch.crops.to(self.config.device), batch.targets.to(self.config.device)
+        mine = self.peers.span(g)
+        crops, targets = batch.crops[mine].to(self.config.device), batch.targets.to(self.config.device)
         with self.precision():
             z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-            z = z.view(g, f, *z.shape[1:])
+            z = z.view(len(crops), f, *z.shape[1:])
             found = net.lsdm.motions(
                 z[:, list(second)].flatten(0, 1)[:, None], z[:, list(first)].flatten(0, 1)[:, None]
             )
         truth = (targets[:, list(second)] - targets[:, list(first)]).flatten(0, 1)
-        loss = pair_loss(found[:, 0].float(), truth)
+        seen = self.peers.whole(found[:, 0].float().view(len(crops), len(first), -1), g)
+        loss = pair_loss(seen.flatten(0, 1), truth)
         self.update(loss)
         return {"pair": loss.item(), "share": loss.item() / max(pair_loss(torch.zeros_like(truth), truth).item(), 1e-9)}
 
@@ -160,9 +199,10 @@ class Trainer:
         """One step on windows that the frozen LSDM has seen."""
         c, net = self.config, self.network.train()
         self.rates(c.head_lr, self.step - c.pair_steps, c.head_steps, 0.0)
-        features = batch.pixels.to(c.device)
+        mine = self.peers.span(len(batch.pixels))
+        features, shapes = batch.pixels[mine].to(c.device), batch.shapes[mine]
         if net.config.shape:
-            change = batch.shapes - batch.shapes[:, :1] if net.config.discrepancy else batch.shapes
+            change = shapes - shapes[:, :1] if net.config.discrepancy else shapes
             features = torch.cat([features, net.lsdm.outline(change.to(c.device))], -1)
         stages, strength = net.score(features)
         return self.learn(stages, strength, batch.labels, batch.intensity)
@@ -174,21 +214,26 @@ class Trainer:
         self.rates(c.clip_lr, self.step - trained, c.clip_steps, c.lsdm_lr if trained else 1.0)
         if trained:
             net.lsdm.eval()  # batch statistics of a few clips are poorer than those of many pairs
-        crops = batch.crops.to(c.device)
+        mine = self.peers.span(len(batch.crops))
+        crops = batch.crops[mine].to(c.device)
         b, t = crops.shape[:2]
         with self.precision():
             # Clip by clip: the attention of a thousand frames at once would be hundreds of megabytes.
             z = torch.cat([net.encode_grey(clip.contiguous(memory_format=torch.channels_last)) for clip in crops])
             z = z.view(b, t, *z.shape[1:])
             if net.config.shape:
-                z = net.join(z, batch.shapes.to(c.device))
+                z = net.join(z, batch.shapes[mine].to(c.device))
             stages, strength = net.decode(z)
         return self.learn(stages, strength, batch.labels, batch.intensity)
 
     def learn(self, stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor) -> dict[str, float]:
         """Losses of stage logits (S, B, T, K) and intensity (B, T), and one update."""
         device = self.config.device
-        terms = clip_losses(stages.float(), strength.float(), labels.to(device), truth.to(device), self.config.loss)
+        stages, strength = (
+            self.peers.whole(stages.float(), len(labels), 1),
+            self.peers.whole(strength.float(), len(labels)),
+        )
+        terms = clip_losses(stages, strength, labels.to(device), truth.to(device), self.config.loss)
         self.update(terms["total"])
         return {name: value.item() for name, value in terms.items()}
 
@@ -205,6 +250,7 @@ class Trainer:
     def update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.peers.sum_gradients(self.network)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
 
@@ -212,6 +258,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write network, optimiser and step beside each other; a kill at any moment leaves the last whole state."""
+        if not self.peers.first:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"net.{k}": v for k, v in self.network.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
@@ -268,15 +316,20 @@ def train_from_portraits(
     if not resume and (state / STATE).exists():
         raise UsageError(f"expected no earlier training in {state}; give --resume to go on, or remove it")
     config = fitting(read_config(file, steps), PRESETS[preset])
+    peers, device = join_peers(config.device)
+    config = replace(config, device=device)
     puppets, left_out = read_puppets(portraits)
     yield from (f"left out: {line}" for line in left_out)
     torch.manual_seed(config.seed)
-    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state)
+    films = make_films(portraits, state / "films", config, peers)
+    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state, films, peers)
     if resume and trainer.resume():
         yield f"resumed at step {trainer.step} of {trainer.steps}"
     for terms in trainer.run():
         if trainer.step % TELL_EVERY == 0 or trainer.step == trainer.steps:
             yield " ".join(f"{name} {value:.4g}" for name, value in terms.items())
+    if not peers.first:
+        return
     training = {"data": f"synthetic video from {len(puppets)} portraits", "config": asdict(config)}
     save_weights(trainer.network, out, training=training, rules=IntervalRules().to_dict())
     yield f"weights in {out}"

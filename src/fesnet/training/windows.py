@@ -27,6 +27,7 @@ from fesnet.synth.motion import Script, SynthConfig, log_uniform, write_script
 from fesnet.synth.puppet import Puppet
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 from fesnet.training.config import TrainConfig
+from fesnet.training.peers import ALONE, Peers
 from fesnet.weights import FesNetConfig
 
 SCRIPTS = 8  # performances in a shard
@@ -147,6 +148,12 @@ class WindowBatch:
     intensity: Tensor
 
 
+def joined(one: WindowBatch, other: WindowBatch) -> WindowBatch:
+    """The windows of both."""
+    columns = zip(vars(one).values(), vars(other).values(), strict=True)
+    return WindowBatch(*(torch.cat(pair) for pair in columns))
+
+
 class Windows:
     """All windows of many shards in memory, to draw batches from."""
 
@@ -183,10 +190,15 @@ class Windows:
         return batch
 
 
-def make_shards(network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path) -> list[Shard]:
-    """All shards of a training run; those that lie in `folder` already are taken as they are."""
+def make_shards(
+    network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path, peers: Peers = ALONE
+) -> list[Shard]:
+    """All shards of a training run; those that lie in `folder` already are taken as they are. Each of the peers makes
+    its share of the others; they must see the same folder."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [i for i in range(config.shards) if not shard_file(folder, i).is_file()]
+    peers.meet()  # nobody writes before all have looked
+    missing = missing[peers.rank :: peers.count]
     if missing and config.workers < 2:
         write_shards(network.config, network.state_dict(), puppets, config, folder, missing)
     elif missing:
@@ -197,6 +209,7 @@ def make_shards(network: FesNet, puppets: Sequence[Puppet], config: TrainConfig,
             jobs = [pool.submit(write_shards, network.config, state, puppets, config, folder, p) for p in parts if p]
             for job in jobs:
                 job.result()
+    peers.meet()
     return [Shard.load(shard_file(folder, i)) for i in range(config.shards)]
 
 

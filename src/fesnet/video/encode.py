@@ -32,8 +32,18 @@ class VideoWriter:
             writer.write(image)
     """
 
-    def __init__(self, path: str | Path, rate: Fraction | float, width: int, height: int, *, crf: int = 18) -> None:
-        """`crf` is x264's quality: 0 lossless, 18 looks the same (our choice), 51 worst.
+    def __init__(
+        self,
+        path: str | Path,
+        rate: Fraction | float,
+        width: int,
+        height: int,
+        *,
+        crf: int = 18,
+        timed: bool = False,
+    ) -> None:
+        """`crf` is x264's quality: 0 lossless, 18 looks the same (our choice), 51 worst. timed: every picture comes
+        with its own time, and `rate` is only about what to expect.
 
         Odd sizes get one more column or row, a copy of the last, because yuv420p needs even ones.
         Raises UsageError for sizes, rate or crf out of range, or a folder that does not exist.
@@ -50,6 +60,8 @@ class VideoWriter:
         self.height = height
         self.crf = crf
         self.count = 0
+        self.fine = Fraction(1, 90000) if timed else None  # s; the unit of times in which video is usually told
+        self.last = -1  # the time of the picture before, in that unit
         # Beside the target: a rename is one step only within a file system.
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._container: OutputContainer | None = None
@@ -75,13 +87,17 @@ class VideoWriter:
         stream.width = self.width + self.width % 2
         stream.height = self.height + self.height % 2
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = 1 / self.rate if self.fine is None else self.fine
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
         return stream
 
-    def write(self, image: npt.NDArray[Any]) -> None:
-        """Append one picture (height, width, 3) uint8 RGB. Raises UsageError for any other shape or type."""
+    def write(self, image: npt.NDArray[Any], time: float | None = None) -> None:
+        """Append one picture (height, width, 3) uint8 RGB, shown from `time` s where the writer is a timed one.
+
+        Raises UsageError for any other shape or type.
+        """
         if self._stream is None:
             raise UsageError("expected VideoWriter to be used in a with block; write inside of it")
         wanted = (self.height, self.width, 3)
@@ -92,9 +108,16 @@ class VideoWriter:
             image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
-        frame.pts, frame.time_base = self.count, 1 / self.rate
+        frame.pts, frame.time_base = self.place(time)
         self._mux(self._stream, frame)
         self.count += 1
+
+    def place(self, time: float | None) -> tuple[int, Fraction]:
+        """When the next picture is shown, in units of a time base."""
+        if self.fine is None or time is None:
+            return self.count, 1 / self.rate
+        self.last = max(round(time / self.fine), self.last + 1)  # a camera may give one time twice; a file may not
+        return self.last, self.fine
 
     def _mux(self, stream: VideoStream, frame: av.VideoFrame | None) -> None:
         try:

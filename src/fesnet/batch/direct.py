@@ -1,24 +1,18 @@
-"""Spotting for the command line: many sources, results to files, errors gathered instead of raised."""
+"""A few sources in this process, one after another: results to files, errors gathered instead of raised."""
 
 from __future__ import annotations
 
 import tempfile
-import tomllib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
-
-import numpy as np
 
 from fesnet.errors import FesnetError, UsageError
 from fesnet.exports import WRITERS, export
-from fesnet.exports.csv import write_rows
-from fesnet.exports.elan_read import Annotations, on_frames, read_elan
-from fesnet.intervals import IntervalRules
-from fesnet.result import Floats, Spotting
+from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
 
@@ -103,10 +97,21 @@ def spot_one(source: str | int, job: Job, report: Report) -> Spotting:
 
 def result_names(sources: list[str | int]) -> list[str]:
     """A file name for each source: its name without the ending, or with it where two would be the same."""
-    both = [names_of(source) for source in sources]
-    short = [first for first, _ in both]
-    names = [whole if short.count(first) > 1 else first for first, whole in both]
-    return [f"{n}-{names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
+    return unique_names([names_of(source) for source in sources])
+
+
+def unique_names(both: list[tuple[str, str]]) -> list[str]:
+    """Of (short, whole): the short name, the whole one where another short is the same, else that with a number. Case
+    does not tell names apart, as on many file systems it does not tell files apart."""
+    short = Counter(first.lower() for first, _ in both)
+    names = [whole if short[first.lower()] > 1 else first for first, whole in both]
+    total = Counter(name.lower() for name in names)
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name.lower()] += 1
+        out.append(f"{name}-{seen[name.lower()]}" if total[name.lower()] > 1 else name)
+    return out
 
 
 def names_of(source: str | int) -> tuple[str, str]:
@@ -129,50 +134,3 @@ def write_results(found: Spotting, path: Path) -> None:
         raise UsageError(f"expected a .json file for the result (the .csv comes beside it), got {path}")
     WRITERS["json"](found, path)
     WRITERS["csv"](found, path.with_suffix(".csv"))
-
-
-def import_truth(file: Path, out: Path, video: Path | None, rate: float | None, report: Report) -> Annotations:
-    """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex that nobody marked is
-    empty. video: the video or its result, default the result beside the file, else the video that the file names;
-    rate: of an image folder. Returns what the file held. Raises UsageError, TruthError, ResultError, SourceError."""
-    if out.suffix != ".csv":
-        raise UsageError(f"expected a .csv file for the truth, got {out}")
-    if not file.is_file():
-        raise UsageError(f"expected an ELAN file, but {file} does not exist")
-    read = read_elan(file)
-    beside = file.with_suffix(".json")
-    chosen = video or (beside if beside.is_file() else read.video)
-    if chosen is None:
-        raise UsageError(
-            f"expected the video that {file} annotates, got none beside it; name it, or its result, by --video"
-        )
-    name, times = frame_axis(chosen, rate, report)
-    write_rows(name, on_frames(read.found, times), out)
-    return read
-
-
-def frame_axis(path: Path, rate: float | None, report: Report) -> tuple[str, Floats]:
-    """The name of a video and the times (N,) s of its frames; from its result, or by reading it through."""
-    if path.suffix == ".json":
-        result = Spotting.from_json(path)
-        return result.source.name, result.frame_times
-    times = []
-    with open_source(path, rate=rate) as opened:
-        for frame in opened:
-            times.append(frame.time)
-            if frame.index % 100 == 0:
-                report(opened.name, min(frame.time / opened.duration, 1.0) if opened.duration else None)
-    # Microseconds, as results keep them.
-    return opened.name, np.round(times, 6)
-
-
-def changed_rules(rules: IntervalRules, file: Path | None, single: dict[str, Any]) -> IntervalRules:
-    """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises UsageError."""
-    values = rules.to_dict()
-    if file is not None:
-        try:
-            values |= tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"expected a TOML file with interval rules in {file}, but {error}") from error
-    values |= {name: value for name, value in single.items() if value is not None}
-    return IntervalRules.from_dict(values)

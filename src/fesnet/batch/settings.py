@@ -1,0 +1,63 @@
+"""What a result depends on besides its video, and the digest that says whether a stored one still holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from fesnet.errors import UsageError
+from fesnet.intervals import IntervalRules
+from fesnet.spotter import Spotter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Travels to the workers. weights: a folder, None for the bundled ones; rate: frames a second of image folders;
+    seconds: stop after; formats: of `fesnet.exports` to write beside each result."""
+
+    weights: str | None = None
+    runtime: str = "onnx"
+    faces: str = "largest"
+    rules: IntervalRules = field(default_factory=IntervalRules)
+    rate: float | None = None
+    seconds: float | None = None
+    formats: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not self.seconds > 0:
+            raise UsageError(f"expected a time above 0 s to stop after, got {self.seconds}")
+        if self.rate is not None and not 0 < self.rate < float("inf"):
+            raise UsageError(f"expected a rate above 0 frames a second, got {self.rate}; give --fps (rate=) like 25")
+        if self.faces not in ("largest", "all"):
+            raise UsageError(f"expected faces 'largest' or 'all', got {self.faces!r}")
+
+    def changed(self, own: dict[str, Any]) -> Settings:
+        """With a video's own values for rate, faces, seconds and the names of rules. Raises UsageError."""
+        mine = {f.name for f in fields(self)}
+        rules = changed_rules(self.rules, None, {k: v for k, v in own.items() if k not in mine})
+        return replace(self, rules=rules, **{k: v for k, v in own.items() if k in mine})
+
+    def digest(self, spotter: Spotter) -> str:
+        """Hex digest of everything that decides what is written, by content: the version, the sha256 of weights and
+        face models, the runtime and these settings. A result with another digest is made anew."""
+        made_by = spotter.provenance()
+        names = ("fesnet", "weights_sha256", "face_models_sha256", "runtime")
+        values = {**asdict(self), **{name: made_by[name] for name in names}}
+        del values["weights"]  # a place; its sha256 stands for it
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def changed_rules(rules: IntervalRules, file: Path | None, single: dict[str, Any]) -> IntervalRules:
+    """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises UsageError."""
+    values = rules.to_dict()
+    if file is not None:
+        try:
+            values |= tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"expected a TOML file with interval rules in {file}, but {error}") from error
+    values |= {name: value for name, value in single.items() if value is not None}
+    return IntervalRules.from_dict(values)

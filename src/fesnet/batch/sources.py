@@ -1,0 +1,201 @@
+"""Which videos a batch is made of: files, folders, patterns, a manifest; and what their results are called."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fesnet.batch.direct import names_of, unique_names
+from fesnet.errors import UsageError
+from fesnet.video.folder import SUFFIXES as IMAGES
+
+VIDEOS = (
+    *(".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
+PATTERN = set("*?[")
+# Columns of a manifest -> the setting that each sets (`Settings.changed`), and how it is read.
+OPTIONS: dict[str, tuple[str, type]] = {
+    "fps": ("rate", float),
+    "faces": ("faces", str),
+    "seconds": ("seconds", float),
+    "macro_threshold": ("macro_threshold", float),
+    "micro_threshold": ("micro_threshold", float),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One video of a batch. source: what `open_source` takes; key: its path below the folder that was given, or its
+    name, with "/"; name: of its results, below the output folder, without an ending; own: settings of its own."""
+
+    source: str
+    key: str
+    name: str = ""
+    subject: str = ""
+    own: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Tells this video from any other of this machine."""
+        return self.source if "://" in self.source else os.path.abspath(self.source)  # noqa: PTH100  # links stay as they are
+
+
+def is_many(videos: list[str]) -> bool:
+    """Whether the arguments of a call mean a batch by themselves: a pattern, or a folder that is not one of images."""
+    return any(is_pattern(v) or (Path(v).is_dir() and not holds(Path(v), IMAGES)) for v in videos)
+
+
+def is_pattern(text: str) -> bool:
+    return "://" not in text and bool(PATTERN & set(text)) and not Path(text).exists()
+
+
+def holds(folder: Path, endings: Iterable[str]) -> bool:
+    """Whether a visible file with one of the endings lies directly in a folder."""
+    with os.scandir(folder) as items:
+        return any(Path(i.name).suffix.lower() in endings and not i.name.startswith(".") for i in items)
+
+
+def find_entries(videos: list[str], out: Path) -> list[Entry]:
+    """The videos that the arguments name, each once, in order of their keys; `out` is not searched. Raises UsageError
+    for what is not there, holds no video, or cannot be a part of a batch."""
+    found: dict[str, Entry] = {}
+    for video in videos:
+        before = len(found)
+        for entry in entries_of(video, out):
+            found.setdefault(entry.path, entry)
+        if len(found) == before and not Path(video).is_file():
+            raise UsageError(f"expected videos or folders of images in {video}, found none; name another")
+    return with_names(sorted(found.values(), key=lambda e: (e.key, e.path)))
+
+
+def entries_of(video: str, out: Path) -> Iterator[Entry]:
+    """The videos of one argument."""
+    path = Path(video)
+    if is_pattern(video):
+        for match in sorted(glob.glob(video, recursive=True)):  # noqa: PTH207  # of any path, relative or not
+            inside = Path(match)
+            if inside.is_dir() or inside.suffix.lower() in VIDEOS:
+                yield from entries_of(match, out)
+    elif "://" in video:
+        yield Entry(video, names_of(video)[1])
+    elif path.is_dir():
+        yield from walk(path, out)
+    elif path.exists():
+        yield Entry(video, path.name)
+    elif video.isdecimal():
+        raise UsageError(f"expected videos for a batch, got camera {video}; use `fesnet live`")
+    else:
+        raise UsageError(f"expected a video file or a folder, but {video} does not exist")
+
+
+def walk(root: Path, out: Path) -> Iterator[Entry]:
+    """Videos anywhere below a folder. A folder that holds images and no video is one video; hidden files and folders
+    and the output folder are left out; links are followed, but no folder is entered twice. Raises UsageError for a
+    folder that cannot be read: videos must not be missed without a word."""
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"expected to read the folder {error.filename}, got '{error.strerror}'") from error
+
+    seen = {os.path.realpath(out)}
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=refuse):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        visible = sorted(f for f in files if not f.startswith("."))
+        here = Path(folder)
+        videos = [f for f in visible if Path(f).suffix.lower() in VIDEOS]
+        for name in videos:
+            yield Entry(str(here / name), (here / name).relative_to(root).as_posix())
+        if not videos and any(Path(f).suffix.lower() in IMAGES for f in visible):
+            key = here.relative_to(root).as_posix()
+            yield Entry(str(here), root.resolve().name if key == "." else key)
+
+
+def read_manifest(file: Path) -> list[Entry]:
+    """A CSV table with the column `video` (a path from the table's own folder) and, as needed, `subject` and the
+    columns of OPTIONS; an empty cell leaves things as they are. Raises UsageError, naming the line."""
+    if not file.is_file():
+        raise UsageError(f"expected a manifest (CSV), but {file} does not exist")
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            rows = csv.DictReader(handle, strict=True)
+            check_columns(file, rows.fieldnames)
+            entries = [entry_of(file, number, row) for number, row in enumerate(rows, 2)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"expected a manifest (CSV, UTF-8) in {file}, got something else ({error})") from error
+    if not entries:
+        raise UsageError(f"expected at least one video in {file}, got none")
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(entries, 2):
+        if seen.setdefault(entry.path, number) != number:
+            raise UsageError(
+                f"expected each video once in {file}, got {entry.key} in lines {seen[entry.path]} and {number}"
+            )
+    return with_names(sorted(entries, key=lambda e: (e.key, e.path)))
+
+
+def check_columns(file: Path, columns: Iterable[str] | None) -> None:
+    got = list(columns or ())
+    known = ("video", "subject", *OPTIONS)
+    unknown = [repr(c) for c in got if c not in known]
+    if unknown:
+        raise UsageError(f"expected columns out of {', '.join(known)} in {file}, got {shortened(unknown)}")
+    if "video" not in got or len(set(got)) < len(got):
+        raise UsageError(f"expected a column video in {file}, and each column once, got {shortened(got) or 'none'}")
+
+
+def shortened(words: list[str]) -> str:
+    """The first few, each cut, as a damaged table may have thousands."""
+    return ", ".join(word[:40] for word in words[:5]) + (" ..." if len(words) > 5 else "")
+
+
+def entry_of(file: Path, number: int, row: dict[str, Any]) -> Entry:
+    """One line of a manifest."""
+    where = f"{file} line {number}"
+    if None in row or None in row.values():
+        raise UsageError(f"expected as many cells as columns in {where}, got others")
+    video = row["video"].strip()
+    if not video or video.isdecimal():
+        raise UsageError(f"expected the path of a video in {where}, got {video!r}")
+    source = video if "://" in video else str(file.parent / video)
+    own = {}
+    for column, (name, kind) in OPTIONS.items():
+        text = (row.get(column) or "").strip()
+        if text:
+            try:
+                own[name] = kind(text)
+            except ValueError as error:
+                raise UsageError(f"expected a number for {column} in {where}, got {text!r}") from error
+    return Entry(source, manifest_key(video), subject=(row.get("subject") or "").strip(), own=own)
+
+
+def manifest_key(video: str) -> str:
+    """The path as it stands there, or the bare name where that leads out of the manifest's folder."""
+    if "://" in video:
+        return names_of(video)[1]
+    path = PurePosixPath(video.replace("\\", "/"))
+    inside = not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
+    return str(path) if inside else path.name
+
+
+def with_names(entries: list[Entry]) -> list[Entry]:
+    """Each entry with a name for its results that no other has."""
+    names = unique_names([short_and_whole(e) for e in entries])
+    return [replace(e, name=name) for e, name in zip(entries, names, strict=True)]
+
+
+def short_and_whole(entry: Entry) -> tuple[str, str]:
+    key = PurePosixPath(entry.key)
+    is_folder = "://" not in entry.source and Path(entry.source).is_dir()
+    short = str(key if is_folder or key.suffix.lower() not in VIDEOS else key.with_suffix(""))
+    # "summary.csv" and "run.jsonl" are the batch's own.
+    return (str(key) if short.lower() in ("summary", "run") else short), str(key)

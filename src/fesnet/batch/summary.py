@@ -1,0 +1,85 @@
+"""A row for each video, for statistics: summary.csv, and summary.parquet where pyarrow is installed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fesnet._files import write_whole
+from fesnet.errors import UsageError
+from fesnet.intervals import KINDS
+from fesnet.result import Spotting
+
+SUMMARY = "summary.csv"
+PLACE = ("video", "subject", "result", "status", "reason")
+FACTS = {
+    "duration_s": float,
+    "frames": int,
+    "faces": int,
+    "unknown_s": float,
+    **{f"{kind}_{what}": form for kind in KINDS for what, form in
+       (("count", int), ("per_minute", float), ("mean_s", float), ("total_s", float), ("mean_score", float))},
+    "warnings": int,
+    "sha256": str,
+}  # fmt: skip
+
+
+def row_of(spotting: Spotting) -> dict[str, Any]:
+    """What the summary says of a result. Numbers that do not exist (the mean of nothing) are None.
+
+    duration_s: from the first frame to the last; unknown_s: summed over faces; per minute of that duration.
+    """
+    seconds = float(spotting.frame_times[-1] - spotting.frame_times[0])
+    row: dict[str, Any] = {
+        "duration_s": round(seconds, 6),
+        "frames": len(spotting.frame_times),
+        "faces": len(spotting.faces),
+        "unknown_s": round(sum(g.stop_s - g.start_s for g in spotting.gaps), 6),
+    }
+    for kind in KINDS:
+        found = [i for i in spotting.intervals if i.kind == kind]
+        lasts = [i.offset_s - i.onset_s for i in found]
+        row[f"{kind}_count"] = len(found)
+        row[f"{kind}_per_minute"] = round(60 * len(found) / seconds, 4) if seconds > 0 else None
+        row[f"{kind}_mean_s"] = round(float(np.mean(lasts)), 6) if found else None
+        row[f"{kind}_total_s"] = round(float(sum(lasts)), 6)
+        row[f"{kind}_mean_score"] = round(float(np.mean([i.score for i in found])), 4) if found else None
+    return {**row, "warnings": len(spotting.warnings), "sha256": spotting.source.sha256 or ""}
+
+
+def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
+    """Write the tables into the folder, each whole or not at all; returns what was written. Raises UsageError."""
+    table = list(rows)
+    columns = [*PLACE, *FACTS]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in table])
+    path = folder / SUMMARY
+    write_whole(path, text.getvalue())
+    return [path, *write_parquet(path.with_suffix(".parquet"), table)]
+
+
+def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
+    """The same as Parquet, if pyarrow is there."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        return []
+    kinds = {float: pa.float64(), int: pa.int64(), str: pa.string()}
+    fields = [*((c, pa.string()) for c in PLACE), *((c, kinds[form]) for c, form in FACTS.items())]
+    part = path.with_name(f".{path.name}.part")
+    try:
+        pq.write_table(pa.Table.from_pylist(table, pa.schema(fields)), part)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"expected to write {path}, got '{error.strerror}'; name a writable folder") from error
+    return [path]

@@ -1,0 +1,49 @@
+"""Truth out of annotation files, on the frames of the video that they annotate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fesnet.batch.direct import Report
+from fesnet.errors import UsageError
+from fesnet.exports.csv import write_rows
+from fesnet.exports.elan_read import Annotations, on_frames, read_elan
+from fesnet.result import Floats, Spotting
+from fesnet.video import open_source
+
+
+def import_truth(file: Path, out: Path, video: Path | None, rate: float | None, report: Report) -> Annotations:
+    """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex that nobody marked is
+    empty. video: the video or its result, default the result beside the file, else the video that the file names;
+    rate: of an image folder. Returns what the file held. Raises UsageError, TruthError, ResultError, SourceError."""
+    if out.suffix != ".csv":
+        raise UsageError(f"expected a .csv file for the truth, got {out}")
+    if not file.is_file():
+        raise UsageError(f"expected an ELAN file, but {file} does not exist")
+    read = read_elan(file)
+    beside = file.with_suffix(".json")
+    chosen = video or (beside if beside.is_file() else read.video)
+    if chosen is None:
+        raise UsageError(
+            f"expected the video that {file} annotates, got none beside it; name it, or its result, by --video"
+        )
+    name, times = frame_axis(chosen, rate, report)
+    write_rows(name, on_frames(read.found, times), out)
+    return read
+
+
+def frame_axis(path: Path, rate: float | None, report: Report) -> tuple[str, Floats]:
+    """The name of a video and the times (N,) s of its frames; from its result, or by reading it through."""
+    if path.suffix == ".json":
+        result = Spotting.from_json(path)
+        return result.source.name, result.frame_times
+    times = []
+    with open_source(path, rate=rate) as opened:
+        for frame in opened:
+            times.append(frame.time)
+            if frame.index % 100 == 0:
+                report(opened.name, min(frame.time / opened.duration, 1.0) if opened.duration else None)
+    # Microseconds, as results keep them.
+    return opened.name, np.round(times, 6)

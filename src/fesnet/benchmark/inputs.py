@@ -1,0 +1,155 @@
+"""Features of any kind and rate -> what the network reads, video by video, without a look at any truth.
+
+Region flow comes as steps from frame to frame (most published features) or as displacement from a reference; other
+features tell a state. Steps are summed to displacement, states are differentiated, so that both end up as the same
+three copies, each scaled by what is usual in its video:
+
+    step       how fast it moves now
+    recent     displacement less its mean of about 2 s: what is brief, whatever the face did before
+    lasting    displacement less its running median of about 12 s: what is held
+
+All of this is our choice: the feature-level kin of LSDM's discrepancy to a reference frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.errors import SourceError, UsageError
+
+Floats = NDArray[np.float32]
+Flow = Literal["auto", "step", "state"]
+WIDE = 256  # numbers a frame; wider features are projected at random, by the same draw everywhere
+STEADY = 0.9  # correlation of successive frames from which features tell a state
+RECENT_S, LASTING_S = 2.0, 12.0
+USUAL = 0.9  # quantile of sizes that becomes 1
+RATES = (20.0, 36.0)  # Hz; features of such a rate are taken as they are
+RATE = 30.0  # Hz; others are brought to it
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """values (T, F) float32 at `rate` Hz, tick k at k / rate seconds; groups (F,): inputs of one region together."""
+
+    values: Floats
+    groups: tuple[int, ...]
+    rate: float
+
+
+def working_rate(rates: set[float]) -> float:
+    """One for a whole data set: its own if all videos have the same usual one, else RATE."""
+    only = next(iter(rates)) if len(rates) == 1 else 0.0
+    return only if RATES[0] <= only <= RATES[1] else RATE
+
+
+def flat(features: NDArray[np.floating], name: str) -> Floats:
+    """(T, D) of (T, D) or (T, R, 2), checked. Raises SourceError for other shapes and what is not finite."""
+    if features.ndim not in (2, 3) or not all(features.shape):
+        raise SourceError(f"expected features (T, D) or (T, R, 2) of {name}, got shape {features.shape}")
+    table = np.asarray(features, np.float32).reshape(len(features), -1)
+    bad = int((~np.isfinite(table)).any(1).sum())
+    if bad:
+        raise SourceError(
+            f"expected finite numbers in the features of {name}, got others in {bad} of {len(table)} frames; "
+            "fill them (with 0 or the last known values) or leave the video out"
+        )
+    return table
+
+
+def steadiness(table: Floats) -> float:
+    """Median over columns of the correlation of successive frames, -1..1."""
+    centred = table - table.mean(0)
+    power = np.maximum((centred**2).mean(0), 1e-12)
+    return float(np.median((centred[1:] * centred[:-1]).mean(0) / power))
+
+
+def decide(tables: list[Floats], flow: Flow) -> Literal["step", "state"]:
+    """What features tell, by how steady most videos are, unless somebody said so."""
+    if flow not in ("auto", "step", "state"):
+        raise UsageError(f"expected features that tell 'step' or 'state', or 'auto', got {flow!r}")
+    if flow != "auto":
+        return flow
+    usual = float(np.median([steadiness(t) for t in tables if len(t) > 1] or [1.0]))
+    return "state" if usual >= STEADY else "step"
+
+
+def make_inputs(table: Floats, rate: float, to: float, tells: Literal["step", "state"], groups: int) -> Inputs:
+    """(T, D) at `rate` -> inputs at `to` Hz. groups: D / groups successive columns are one region."""
+    columns = table.shape[1]
+    table = projected(table)
+    owner = np.arange(table.shape[1]) * groups // columns if table.shape[1] == columns else np.arange(table.shape[1])
+    table = np.asarray(table - np.median(table, 0), np.float32)
+    if tells == "step":
+        place = np.cumsum(resampled_steps(table, rate, to), 0, dtype=np.float64)
+    else:
+        place = resampled_states(table, rate, to).astype(np.float64)
+    step = np.diff(place, axis=0, prepend=place[:1])
+    copies: list[NDArray[np.float64]] = [
+        step,
+        place - running_mean(place, RECENT_S * to),
+        place - running_median(place, LASTING_S * to),
+    ]
+    values = np.concatenate([scaled(c) for c in copies], 1)
+    return Inputs(np.ascontiguousarray(values, np.float32), tuple(int(g) for g in np.tile(owner, len(copies))), to)
+
+
+def projected(table: Floats) -> Floats:
+    """Wide features on WIDE random directions: distances stay about the same, and no data decides which."""
+    if table.shape[1] <= WIDE:
+        return table
+    directions = np.random.default_rng(0).standard_normal((table.shape[1], WIDE), np.float32)
+    return np.asarray(table @ directions / np.float32(WIDE**0.5), np.float32)
+
+
+def resampled_steps(step: Floats, rate: float, to: float) -> Floats:
+    """Steps between ticks: the sum of the steps of the frames between them, so that no motion is lost."""
+    if rate == to:
+        return step
+    path = np.cumsum(step, 0, dtype=np.float64)
+    placed = at_ticks(path, rate, to)
+    return np.asarray(np.diff(placed, axis=0, prepend=placed[:1] - step[:1] * rate / to), np.float32)
+
+
+def resampled_states(state: Floats, rate: float, to: float) -> Floats:
+    """States at ticks: the mean of the frames round each where there are more frames than ticks."""
+    if rate == to:
+        return state
+    width = round(rate / to)
+    return np.asarray(at_ticks(running_mean(state.astype(np.float64), width) if width > 1 else state, rate, to))
+
+
+def at_ticks(table: NDArray[np.floating], rate: float, to: float) -> NDArray[np.float64]:
+    """Rows at tick times, linearly between frames."""
+    ticks = int((len(table) - 1) / rate * to + 1e-6) + 1
+    at = np.minimum(np.arange(ticks) * rate / to, len(table) - 1)
+    low = at.astype(int)
+    high, share = np.minimum(low + 1, len(table) - 1), (at - low)[:, None]
+    return np.asarray(table[low] * (1 - share) + table[high] * share, np.float64)
+
+
+def running_mean(table: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """Mean over a window round each row, shorter at the ends."""
+    half = max(1, round(width / 2))
+    path = np.concatenate([np.zeros((1, table.shape[1])), np.cumsum(table, 0)])
+    row = np.arange(len(table))
+    low, high = np.maximum(row - half, 0), np.minimum(row + half + 1, len(table))
+    return np.asarray((path[high] - path[low]) / (high - low)[:, None])
+
+
+def running_median(table: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """Median over a window round each row, at every eighth of a window and on lines between."""
+    half, last = max(1, round(width / 2)), len(table) - 1
+    knots = np.unique(np.append(np.arange(0, len(table), max(1, half // 4)), last))
+    values = np.stack([np.median(table[max(0, k - half) : k + half + 1], 0) for k in knots])
+    rows = np.arange(len(table))
+    return np.stack([np.interp(rows, knots, column) for column in values.T], 1)
+
+
+def scaled(table: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Divided by what is usual in the video over all columns, and large values drawn in (arcsinh)."""
+    usual = float(np.quantile(np.abs(table), USUAL))
+    return np.asarray(np.arcsinh(table / max(usual, 1e-9)))

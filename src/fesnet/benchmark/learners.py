@@ -1,0 +1,155 @@
+"""Methods that learn, behind one call: lessons and blind inputs in, scores of the blind ones out. torch loads late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.errors import UsageError
+from fesnet.weights import FesNetConfig
+
+if TYPE_CHECKING:
+    from fesnet.training.features import FeatureTraining
+
+Floats = NDArray[np.float32]
+Taught = Sequence[tuple[Floats, NDArray[np.int8]]]
+Learn = Callable[[Taught, tuple[int, ...], Sequence[Floats], "Variant", int], tuple[list[Floats], str]]
+# A softmax cannot say "a micro in a macro"; where training subjects show more of it than this, kinds are scored apart.
+OVERLAPPING = 0.1
+# One mechanism each; the first three are named in the paper's abstract.
+ABLATIONS = ("cascade", "multi_scale", "smooth", "balance", "variation", "averaging")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with something switched off ("" for nothing), and how long it learns (None: as usual)."""
+
+    method: str
+    without: str = ""
+    steps: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} without {self.without.replace('_', ' ')}" if self.without else self.method
+
+    def settings(self) -> dict[str, Any]:
+        """All that the outcome depends on beside the material."""
+        return {"method": self.method, "without": self.without, **LEARNERS[self.method].settings(self)}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """learn: the work; settings: what is written beside the results.
+
+    needs: what is prepared for it, by what a data set has ("features", "video"); a missing one cannot be read.
+    """
+
+    learn: Learn
+    settings: Callable[[Variant], dict[str, Any]]
+    needs: dict[str, str]
+
+
+def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, FeatureTraining]:
+    """Sizes and training of the feature path; every one is our choice. Raises UsageError for an unknown ablation."""
+    from fesnet.training.features import FeatureTraining
+
+    model = FesNetConfig(
+        inputs=inputs, features=64, hidden=64, window=256, stride=128, dropout=0.3, discrepancy=False,
+        branches=((3, 1), (5, 1), (5, 2), (7, 4)),
+    )  # fmt: skip
+    train = FeatureTraining()
+    if variant.steps is not None:
+        train = replace(train, steps=variant.steps)
+    off: dict[str, Callable[[], tuple[FesNetConfig, FeatureTraining]]] = {
+        "": lambda: (model, train),
+        "cascade": lambda: (replace(model, cascade=False), train),
+        "multi_scale": lambda: (replace(model, multi_scale=False), train),
+        "smooth": lambda: (model, replace(train, loss=replace(train.loss, smooth=0.0))),
+        "balance": lambda: (model, replace(train, loss=replace(train.loss, class_weights=(1.0, 1.0, 1.0), focal=0.0))),
+        "variation": lambda: (model, replace(train, gain=0.0, stretch=0.0, noise=0.0, dropped=0.0, drift=0.0)),
+        "averaging": lambda: (model, replace(train, average=0.0)),
+    }
+    if variant.without not in off:
+        raise UsageError(f"expected ablations out of {', '.join(ABLATIONS)}, got {variant.without!r}")
+    return off[variant.without]()
+
+
+def learn_fesnet(
+    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
+) -> tuple[list[Floats], str]:
+    from fesnet.training.features import Lesson, fesnet_course, learn_and_score
+
+    lessons = [Lesson(inputs, held) for inputs, held in taught]
+    model, train = fesnet_settings(variant, len(groups))
+    model = replace(model, independent=inside(taught) > OVERLAPPING)
+    return learn_and_score(lessons, groups, blind, model, fesnet_course(model, train), seed)
+
+
+def inside(taught: Taught) -> float:
+    """Share of the micro ticks of the training videos that lie in a macro, 0..1."""
+    held = np.concatenate([held for _, held in taught])
+    micro = held[:, 1] == 1
+    return float((held[micro, 0] == 1).mean()) if micro.any() else 0.0
+
+
+def learn_auwgcn(
+    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
+) -> tuple[list[Floats], str]:
+    from fesnet.baselines.auwgcn import auwgcn_course
+    from fesnet.training.features import Lesson, learn_and_score
+
+    lessons = [Lesson(inputs, held) for inputs, held in taught]
+    model, train = fesnet_settings(variant, len(groups))  # the same windows, schedule and augmentation
+    model = replace(model, independent=True)
+    return learn_and_score(lessons, groups, blind, model, auwgcn_course(lessons, groups, model.window, train), seed)
+
+
+def told_settings(variant: Variant) -> dict[str, Any]:
+    model, train = fesnet_settings(variant, 1)
+    told = {k: v for k, v in asdict(model).items() if k not in ("inputs", "independent")}
+    return {"model": told, "independent above": OVERLAPPING, "training": asdict(train)}
+
+
+def learn_softnet(
+    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
+) -> tuple[list[Floats], str]:
+    from fesnet.baselines.softnet import learn
+
+    return learn(taught, blind, seed, variant.steps)  # type: ignore[arg-type]  # its maps are int8
+
+
+def softnet_settings(variant: Variant) -> dict[str, Any]:
+    from fesnet.baselines.flowmaps import LAGS_S, SIDE
+    from fesnet.baselines.softnet import BATCH, STEPS
+
+    return {"steps": variant.steps or STEPS, "batch": BATCH, "side": SIDE, "lags_s": LAGS_S}
+
+
+def learn_nothing(
+    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
+) -> tuple[list[Floats], str]:
+    """Hand-crafted and pretrained methods: their inputs are their scores, and only rules are chosen."""
+    return [scores[None] for scores in blind], ""
+
+
+def bare_settings(variant: Variant) -> dict[str, Any]:
+    return {}
+
+
+def fixed(name: str, *media: str) -> Learner:
+    return Learner(learn_nothing, bare_settings, dict.fromkeys(media, name))
+
+
+LEARNERS: dict[str, Learner] = {
+    "fesnet": Learner(learn_fesnet, told_settings, {"features": "features", "video": "lsdm"}),
+    "fesnet-pretrained": fixed("pretrained", "video"),
+    "auwgcn": Learner(learn_auwgcn, told_settings, {"features": "features", "video": "regions"}),
+    "softnet": Learner(learn_softnet, softnet_settings, {"video": "maps"}),
+    "flow": fixed("flow", "features", "video"),
+    "landmarks": fixed("landmarks", "video"),
+    "mdmd": fixed("mdmd", "video"),
+}

@@ -1,0 +1,190 @@
+"""The slow look at a video that each method needs once: what is kept of it, on ticks of 30 Hz, under `work/watched`.
+
+fesnet              features of the bundled weights' frozen LSDM (trained on synthetic video), one face
+softnet             maps of flow and strain at two lags
+auwgcn              displacement of facial regions, as the flow baseline measures it
+fesnet-pretrained   scores of the bundled weights as they are
+flow landmarks mdmd scores of the hand-crafted baselines
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet._version import __version__
+from fesnet.baselines.base import Watched
+from fesnet.benchmark.units import write_arrays
+from fesnet.clips import Floats
+from fesnet.datasets.recording import Recording
+from fesnet.errors import UsageError
+
+RATE = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """values (T, F) on ticks, rows that are not numbers where there is no face; frame_times (N,) s of the source."""
+
+    values: NDArray[Any]
+    frame_times: NDArray[np.float64]
+
+
+class Recorder:
+    """A runtime that runs the static path and keeps it, instead of scoring windows."""
+
+    name = "recorder"
+
+    def __init__(self, encode: Callable[[NDArray[np.uint8]], Floats]) -> None:
+        self.encode = encode
+        self.rows: list[NDArray[np.float16]] = []
+
+    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+        """One tick (1, P, C), kept in order; the answer means nothing."""
+        self.rows.append(attended[0].astype(np.float16))
+        return np.zeros((1, 3), np.float32), np.zeros(1, np.float32)
+
+
+def lsdm(recording: Recording) -> Seen:
+    """(T, D) of the frozen LSDM."""
+    from dataclasses import replace
+
+    from fesnet.faces import FaceTracker
+    from fesnet.runtime import OnnxRuntime
+    from fesnet.stream import SpotStream
+    from fesnet.training.frozen import frozen_features
+    from fesnet.video import open_source
+    from fesnet.weights import load_weights
+
+    weights = load_weights()
+    recorder = Recorder(OnnxRuntime(weights).encode)
+    config = replace(weights.config, window=1, stride=1)
+    stream = SpotStream(FaceTracker(crop_size=config.crop_size), recorder, config, no_rules())
+    with open_source(recording.source, rate=recording.rate) as opened:
+        for frame in opened:
+            stream.push(frame)
+    ticks = len(stream.finish()[0].times) if stream.lines else int(stream.times[-1] * RATE + 1e-6) + 1
+    values = np.full((ticks, config.frame_features), np.nan, np.float32)
+    if stream.lines:
+        at = [part.start for line in stream.lines.values() for part in line.parts]
+        told = frozen_features(np.stack(recorder.rows), weights)
+        for tick, row in zip(at, told, strict=True):
+            if tick < ticks:
+                values[tick] = row
+    return Seen(values, stream.times)
+
+
+def no_rules() -> Any:
+    from fesnet.intervals import IntervalRules
+
+    return IntervalRules()
+
+
+def regions(recording: Recording) -> Seen:
+    """(T, 2 R) displacement of facial regions."""
+    from fesnet.baselines import make_baseline
+
+    return laid(make_baseline("flow").watch(recording.source, rate=recording.rate), np.nan, np.dtype(np.float32))
+
+
+def maps(recording: Recording) -> Seen:
+    """(T, 2 * 3 * 42 * 42) int8, flow and strain at two lags; 0 where there is no face."""
+    from fesnet.baselines.flowmaps import MapMaker
+
+    return laid(MapMaker().watch(recording.source, rate=recording.rate), 0, np.dtype(np.int8))
+
+
+def laid(watched: Watched, empty: float, dtype: np.dtype[Any]) -> Seen:
+    """The segments of the first face on the ticks of the video."""
+    parts = watched.faces.get(0, [])
+    width = parts[0].features.shape[1] if parts else 2
+    values = np.full((watched.ticks, width), empty, dtype)
+    for part in parts:
+        stop = min(part.start + len(part.features), watched.ticks)
+        values[part.start : stop] = part.features[: stop - part.start]
+    return Seen(values, np.asarray(watched.frame_times, np.float64))
+
+
+def pretrained(recording: Recording) -> Seen:
+    """Scores (T, 2) of the bundled weights."""
+    from fesnet.spotter import Spotter
+
+    told = Spotter().spot(recording.source, rate=recording.rate)
+    times = np.asarray(told.frame_times, np.float64)
+    return Seen(np.asarray(first_scores(told.faces, times), np.float32), times)
+
+
+def handmade(name: str, recording: Recording) -> Seen:
+    """Scores (T, 2) of a hand-crafted baseline."""
+    from fesnet.baselines import make_baseline
+
+    told = make_baseline(name).spot(recording.source, rate=recording.rate)
+    times = np.asarray(told.frame_times, np.float64)
+    return Seen(np.asarray(first_scores(told.faces, times), np.float32), times)
+
+
+def first_scores(faces: Sequence[Any], times: NDArray[np.float64]) -> NDArray[np.floating]:
+    return faces[0].scores if faces else np.full((int(times[-1] * RATE + 1e-6) + 1, 2), np.nan)
+
+
+def look(name: str, recording: Recording) -> Seen:
+    """What `name` needs of a recording. Raises UsageError, SourceError, FaceModelError."""
+    return LOOKS[name](recording) if name in LOOKS else handmade(name, recording)
+
+
+LOOKS: dict[str, Callable[[Recording], Seen]] = {
+    "lsdm": lsdm,
+    "regions": regions,
+    "maps": maps,
+    "pretrained": pretrained,
+}
+
+
+def look_once(name: str, recording: Recording, folder: Path) -> Seen:
+    """As `look`, kept in `folder` until the file or the package changes."""
+    path = folder / f"{name}-{mark(name, recording)}.npz"
+    if not path.is_file():
+        seen = look(name, recording)
+        write_arrays(path, {"values": seen.values, "frame_times": seen.frame_times})
+    with np.load(path, allow_pickle=False) as table:
+        return Seen(table["values"], table["frame_times"])
+
+
+def mark(name: str, recording: Recording) -> str:
+    """Changes with the source's files, the package, and what is looked for."""
+    source = recording.source
+    files = [source] if source.is_file() else sorted(source.glob("*"))
+    told = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    text = repr((__version__, name, str(source.resolve()), recording.rate, told))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def look_at_all(
+    name: str, recordings: Sequence[Recording], folder: Path, jobs: int, told: Callable[[int, int], None]
+) -> list[Seen]:
+    """All recordings, `jobs` at a time; told: (done, all)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    gone = [r.id for r in recordings if not r.source.exists()]
+    if gone:
+        raise UsageError(f"expected the video of {gone[0]}, but it is not there ({len(gone)} missing)")
+    told(0, len(recordings))
+    out = []
+    if jobs < 2:
+        for n, recording in enumerate(recordings, 1):
+            out.append(look_once(name, recording, folder))
+            told(n, len(recordings))
+        return out
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        work = [pool.submit(look_once, name, recording, folder) for recording in recordings]
+        for n, done in enumerate(work, 1):
+            out.append(done.result())
+            told(n, len(recordings))
+    return out

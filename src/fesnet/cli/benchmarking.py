@@ -1,0 +1,60 @@
+"""Methods against data sets: benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fesnet.cli.base import app, progress_bar
+
+
+def listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@app.command()
+def benchmark(
+    name: Annotated[str, typer.Argument(help="Data set: folder, synthetic, casme2, samm-lv, ...")],
+    root: Annotated[Path, typer.Argument(help="Its folder.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the tables; one of an earlier call goes on.")],
+    method: Annotated[str, typer.Option("--method", help="Methods, divided by commas.")] = "fesnet",
+    mode: Annotated[str, typer.Option("--mode", help="'nested', 'crossfit', or 'oracle' (not a result).")] = "nested",
+    protocol: Annotated[str, typer.Option("--protocol", help="Protocols, divided by commas, or 'all'.")] = "all",
+    ablate: Annotated[str, typer.Option("--ablate", help="Parts of fesnet to leave out, one row each.")] = "",
+    seeds: Annotated[int, typer.Option("--seeds", help="Trainings of each fold.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", help="Folds at a time; each takes one core.")] = 1,
+    inner: Annotated[int, typer.Option("--inner", help="Groups of subjects for nested choice.")] = 6,
+    steps: Annotated[int | None, typer.Option("--steps", help="Steps of training; default: the method's.")] = None,
+    flow: Annotated[str, typer.Option("--features", help="What they tell: 'step', 'state' or 'auto'.")] = "auto",
+    offset: Annotated[str, typer.Option("--offset", help="What an offset of 0 stands for.")] = "apex",
+    test_on: Annotated[
+        tuple[str, Path] | None, typer.Option("--test-on", help="Name and folder of another data set to test on.")
+    ] = None,
+) -> None:
+    """Train and test leave-one-subject-out, and print the table under every protocol (extra `train`)."""
+
+    from fesnet.benchmark.bench import Options
+    from fesnet.benchmark.bench import benchmark as run
+    from fesnet.datasets import load_dataset
+    from fesnet.metrics import PROTOCOLS
+
+    protocols = tuple(PROTOCOLS) if protocol == "all" else listed(protocol)
+    options = Options(
+        listed(method), mode, protocols, listed(ablate), seeds, inner, jobs, steps, flow  # type: ignore[arg-type]
+    )  # fmt: skip
+    sets = [load_dataset(name, root, offset=offset)]
+    if test_on is not None:
+        sets.append(load_dataset(test_on[0], test_on[1], offset=offset))
+    with progress_bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def told(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=of)
+            bar.update(tasks[what], completed=done)
+
+        run(sets, options, out, told)
+    print((out / "table.md").read_text(encoding="utf-8"))
+    print(f"tables, found intervals and the page: {out.resolve()}")

@@ -1,0 +1,70 @@
+"""Results to look at: report, and what `spot` draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fesnet.cli.base import app, video_progress
+
+if TYPE_CHECKING:
+    from fesnet.result import Spotting
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Results written by `fesnet spot --out`.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The page; default: beside the result, NAME.html.")] = None,
+    video: Annotated[
+        Path | None, typer.Option("--video", help="Where the video is now; default: where the result says.")
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="Link the video instead of putting it into the page.")] = False,
+) -> None:
+    """Write an HTML page of each result: video, timeline, pictures of each expression. It needs no network."""
+    from fesnet.errors import UsageError
+    from fesnet.report import EMBED, write_report
+    from fesnet.result import Spotting
+
+    if len(results) > 1 and (out or video):
+        raise UsageError(f"expected one result with --out or --video, got {len(results)}")
+    if video is not None and not video.exists():
+        raise UsageError(f"expected a video, but {video} does not exist")
+    for result in results:
+        page = out or result.with_suffix(".html")
+        write_report(Spotting.from_json(result), page, video=video, embed=0 if link else EMBED)
+        print(f"wrote {page}")
+
+
+def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: list[str | int]) -> None:
+    """Before any work: are --report and --overlay possible? Raises UsageError."""
+    from fesnet.errors import UsageError
+
+    if report and out is None:
+        raise UsageError("expected --out with --report, got none; name the folder for the page")
+    if (report or overlay) and not sources:
+        raise UsageError("expected single videos with --report or --overlay, got a batch; use fesnet report afterwards")
+    if overlay is None:
+        return
+    if len(sources) != 1 or not Path(str(sources[0])).exists():
+        raise UsageError("expected one video file or image folder with --overlay, got others; name one")
+    if not overlay.absolute().parent.is_dir():
+        raise UsageError(f"expected an existing folder for {overlay}; make {overlay.parent} first")
+
+
+def show_looks(result: Spotting, folder: Path | None, overlay: Path | None) -> None:
+    """Write the page into `folder` and the video `overlay`, whichever is wanted."""
+    from fesnet.overlay import write_overlay
+    from fesnet.report import write_report
+
+    if folder is not None:
+        page = folder / f"{Path(result.source.name).stem}.html"
+        write_report(result, page)
+        print(f"wrote {page}")
+    if overlay is not None and result.source.path is not None:
+        with video_progress() as tell:
+            count = len(result.frame_times)
+            write_overlay(result, Path(result.source.path), overlay,
+                          lambda frame, source: tell(overlay.name, (frame.index + 1) / count))  # fmt: skip
+        print(f"wrote {overlay}")

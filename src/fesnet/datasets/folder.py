@@ -1,0 +1,143 @@
+"""A folder of videos or of features with two tables beside them: what `fesnet synth` writes, and what labs may share.
+
+videos.csv   subject,video                                                    every annotated video
+truth.csv    subject,video,kind,onset_frame,apex_frame,offset_frame           frames from 1, both ends inside
+VIDEO.npz    features (T, D) or (T, R, 2), fps          or a video file, or a folder of frames, of that name
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.datasets.recording import DataSet, Media, Recording
+from fesnet.errors import SourceError, TruthError, UsageError
+from fesnet.intervals import KINDS, Interval
+
+VIDEOS, TRUTH = "videos.csv", "truth.csv"
+NEEDED = {VIDEOS: ("subject", "video"), TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame")}
+FEATURES = (".npz", ".npy")
+FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg")
+
+
+def load_folder(root: Path, name: str = "folder") -> DataSet:
+    """Read both tables. Recordings whose file is not there are named in `missing`.
+
+    Raises UsageError where there is no such folder or table, TruthError for a wrong column, kind or frame, and for a
+    truth of a video that `videos.csv` does not name.
+    """
+    rows = [(row["subject"].strip(), row["video"].strip()) for _, row in table(root, VIDEOS)]
+    truth = read_truth(root, set(rows))
+    bare = [stem(video) for _, video in rows]
+    recordings, missing = [], []
+    for subject, video in dict.fromkeys(rows):
+        unique = bare.count(stem(video)) == 1
+        ident = (stem(video) if unique else f"{subject}_{stem(video)}").replace("/", "_")
+        found = find(root, subject, video)
+        if found is None:
+            missing.append(ident)
+            continue
+        events = tuple(sorted(truth.get((subject, video), ())))
+        recordings.append(Recording(ident, subject, found, media_of(found), events))
+    return DataSet(name, root, tuple(sorted(recordings, key=lambda r: r.id)), missing=tuple(sorted(missing)))
+
+
+def table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line numbers and rows of one of the tables."""
+    path = root / name
+    if not path.is_file():
+        raise UsageError(f"expected {name} in {root}, but it is not there; see docs/benchmark.md for the layout")
+    with path.open(newline="", encoding="utf-8-sig") as handle:
+        reader = csv.DictReader(handle, restval="")
+        columns = reader.fieldnames or []
+        for needed in NEEDED[name]:
+            if needed not in columns:
+                raise TruthError(f"expected a column {needed} in {path}, got {', '.join(columns) or 'none'}")
+        yield from enumerate(reader, 2)
+
+
+def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str], list[Interval]]:
+    out: dict[tuple[str, str], list[Interval]] = {}
+    by_stem = {(subject, stem(video)): (subject, video) for subject, video in videos}
+    for line, row in table(root, TRUTH):
+        where = f"{root / TRUTH} line {line}"
+        at = by_stem.get((row["subject"].strip(), stem(row["video"].strip())))
+        if at is None:
+            raise TruthError(
+                f"expected the videos of {VIDEOS} in {where}, got {row['video']} of {row['subject']}; add it there or "
+                "correct it"
+            )
+        out.setdefault(at, []).append(interval(row, where))
+    return out
+
+
+def interval(row: dict[str, str], where: str) -> Interval:
+    kinds = {str(kind): kind for kind in KINDS}
+    kind = kinds.get(row["kind"].strip().lower())
+    if kind is None:
+        raise TruthError(f"expected kind macro or micro in {where}, got {row['kind']!r}")
+    onset, offset = (frame(row[name], name, where) for name in ("onset_frame", "offset_frame"))
+    apex = frame(row["apex_frame"], "apex_frame", where) if row.get("apex_frame") else 0
+    if offset == 0:
+        offset = apex  # the challenges' rule for an unknown offset
+    if not 1 <= onset <= offset:
+        raise TruthError(f"expected 1 <= onset_frame <= offset_frame in {where}, got {onset} and {offset}")
+    return Interval.from_inclusive(onset, offset, kind, apex=apex if onset <= apex <= offset else None)
+
+
+def frame(text: str, name: str, where: str) -> int:
+    try:
+        return round(float(text))
+    except (ValueError, OverflowError):
+        raise TruthError(f"expected a frame number for {name} in {where}, got {text!r}") from None
+
+
+def stem(video: str) -> str:
+    path = Path(video)
+    return str(path.with_suffix("")) if path.suffix.lower() in FEATURES + FILMS else video
+
+
+def find(root: Path, subject: str, video: str) -> Path | None:
+    """The file or folder of a video: under the root or the subject's folder, by its name or with an ending."""
+    for base in (root / video, root / subject / video):
+        if base.exists():
+            return base
+        plain = base.parent / stem(base.name)
+        for ending in FEATURES + FILMS:
+            path = plain.with_name(plain.name + ending)
+            if path.is_file():
+                return path
+    return None
+
+
+def media_of(path: Path) -> Media:
+    if path.is_dir():
+        return "frames"
+    return "features" if path.suffix.lower() in FEATURES else "video"
+
+
+def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
+    """(T, D) float32 and their rate in Hz. Raises SourceError for files that hold something else."""
+    path = recording.source
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            values, rate = loaded, recording.rate
+        else:
+            with loaded:
+                if "features" not in loaded.files:
+                    raise SourceError(f"expected an array features in {path}, got {', '.join(loaded.files) or 'none'}")
+                values = loaded["features"]
+                rate = float(loaded["fps"]) if "fps" in loaded.files else recording.rate
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise SourceError(f"expected features in {path}, but it cannot be read ({error})") from error
+    if rate is None or not 0 < rate < float("inf"):
+        raise SourceError(f"expected fps above 0 beside the features in {path}, got {rate}")
+    if values.ndim not in (2, 3) or not all(values.shape) or values.dtype.kind not in "fiu":
+        raise SourceError(f"expected features (T, D) or (T, R, 2) in {path}, got {values.dtype} {values.shape}")
+    return np.asarray(values, np.float32).reshape(len(values), -1), float(rate)

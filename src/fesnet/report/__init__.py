@@ -1,0 +1,104 @@
+"""One self-contained HTML page for a result: the video, a timeline to walk through, pictures, where it came from.
+
+Nothing is loaded from elsewhere: scripts, styles and pictures are in the page, and its policy forbids the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from fesnet._files import write_whole
+from fesnet.errors import FesnetError
+from fesnet.intervals import Interval
+from fesnet.report import page as parts
+from fesnet.report.drawing import drawing
+from fesnet.report.pictures import Pictures, take_pictures
+from fesnet.result import Spotting
+from fesnet.web import part
+
+EMBED = 40_000_000  # bytes up to which a video is put into the page
+ABOUT = """<p>Each row shows the face at onset, apex and offset, cut out and turned upright. <b>change</b> is the apex
+with a map laid over it: how far the network's features of each place (attended features of LSDM, 12 x 12 places) lie
+from those of the onset; bright is far. All maps of a page have one scale. It shows where the network saw a difference,
+which light, a turn of the head or speech can make, too.</p>"""
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title><style>{style}</style></head><body><main>
+<h1>{title}</h1>
+<div class="top"><div>{player}</div><div>{numbers}</div></div>
+<div class="screen" id="timeline"></div>
+<p class="screen">Click or use the arrow keys to move, <kbd>+</kbd> <kbd>-</kbd> or the wheel to zoom,
+<kbd>[</kbd> <kbd>]</kbd> to go from expression to expression.</p>
+<div class="still">{drawings}</div><noscript>{drawings}</noscript>
+<h2>Expressions</h2>{about}{cards}
+{notes}
+<h2>Where this came from</h2><dl class="origin">{origin}</dl>
+<details><summary>Model and rules</summary><pre>{details}</pre></details>
+</main><script type="application/json" id="data">{data}</script><script>{script}</script>
+</body></html>
+"""
+
+
+def write_report(
+    spotting: Spotting,
+    path: Path,
+    truth: Iterable[Interval] = (),
+    *,
+    video: Path | None = None,
+    embed: int = EMBED,
+) -> None:
+    """Write the page, whole or not at all.
+
+    truth: intervals on source frames to be drawn below the found ones. video: where the source is now, default where
+    the result says. embed: bytes up to which the video is put into the page; larger ones are linked.
+    """
+    video = video or (Path(spotting.source.path) if spotting.source.path else None)
+    known = tuple(truth)
+    pictures, why = pictures_of(spotting, video)
+    title = f"Expressions in {html.escape(spotting.source.name)}"
+    script = part("timeline.js") + part("report.js")
+    details = json.dumps({"rules": spotting.rules.to_dict(), **spotting.provenance}, indent=1)
+    text = PAGE.format(
+        policy=policy(script),
+        title=title,
+        style=part("style.css") + part("report.css"),
+        player=parts.player(video, path, embed),
+        numbers=parts.numbers(spotting),
+        drawings="\n".join(drawing(spotting, track, known) for track in spotting.faces),
+        about=ABOUT if pictures else why,
+        cards=parts.cards(spotting.intervals, pictures),
+        notes=parts.notes(spotting),
+        origin=parts.origin(spotting),
+        details=html.escape(details),
+        data=parts.timeline_data(spotting, known),
+        script=script,
+    )
+    write_whole(path, text)
+
+
+def pictures_of(spotting: Spotting, video: Path | None) -> tuple[dict[int, Pictures], str]:
+    """Pictures, or none and a line that says why."""
+    if not spotting.intervals:
+        return {}, ""
+    try:
+        if video is None or not video.exists():
+            raise FesnetError("the video is not where the result says")
+        return take_pictures(spotting, video), ""
+    except FesnetError as error:
+        return {}, f'<p class="note">No pictures: {html.escape(str(error))}.</p>'
+
+
+def policy(script: str) -> str:
+    """Nothing from elsewhere: the one script by its checksum, pictures and a small video from inside the page."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "media-src 'self' data: file:; base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,178 @@
+"""The parts of the page, each a piece of HTML; every text that comes from outside is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from fesnet.intervals import KINDS, Interval
+from fesnet.report.pictures import Pictures
+from fesnet.result import SpottedInterval, Spotting
+
+PLAYABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".ogv": "video/ogg", ".mov": "video/mp4"}
+
+
+def numbers(spotting: Spotting) -> str:
+    """Counts, rates and durations; rates are of the time in which a face was known."""
+    known = known_seconds(spotting)
+    length = float(spotting.frame_times[-1])
+    cells = [
+        ("length", f"{length:.1f} s", ""),
+        ("without a face", f"{max(length - known, 0):.1f} s", gap_words(spotting)),
+    ]
+    for kind in KINDS:
+        some = [i for i in spotting.intervals if i.kind == kind]
+        cells.append((f"{kind}-expressions", str(len(some)), f"{60 * len(some) / max(known, 1e-9):.1f} a minute"))
+        times = [i.offset_s - i.onset_s for i in some]
+        if times:
+            cells.append(
+                (f"{kind} duration", f"{np.median(times):.2f} s", f"median, {min(times):.2f}-{max(times):.2f} s")
+            )
+    rows = "".join(f"<div><dt>{a}</dt><dd>{b} <small>{c}</small></dd></div>" for a, b, c in cells)
+    return f'<dl class="numbers">{rows}</dl>'
+
+
+def known_seconds(spotting: Spotting) -> float:
+    """Seconds in which any face was known."""
+    if not spotting.faces:
+        return 0.0
+    known = np.any([~np.isnan(track.scores).any(1) for track in spotting.faces], 0)
+    return float(known.sum()) / spotting.working_rate
+
+
+def gap_words(spotting: Spotting) -> str:
+    count = len(spotting.gaps)
+    return f"{count} gap{'' if count == 1 else 's'}"
+
+
+def player(video: Path | None, page: Path, embed: int) -> str:
+    """The video: inside the page up to `embed` bytes, linked beyond; a line where it cannot be shown."""
+    if video is None or not video.is_file():
+        return '<p class="note">The video is not there any more, so it cannot be shown here.</p>'
+    kind = PLAYABLE.get(video.suffix.lower())
+    if kind is None:
+        name = html.escape(video.name)
+        return f'<p class="note">Browsers do not play such files; open {name} in a player beside this page.</p>'
+    sorry = "This browser cannot play the video; open it in a player beside this page."
+    note = f'<p class="note" id="no-video" hidden>{sorry}</p>'
+    if video.stat().st_size <= embed:
+        source = f"data:{kind};base64,{base64.b64encode(video.read_bytes()).decode()}"
+    else:
+        source = relative(video, page)
+    return f'<video controls preload="metadata" src="{html.escape(source)}" aria-label="the video"></video>{note}'
+
+
+def relative(video: Path, page: Path) -> str:
+    """The address of a file as seen from the page."""
+    try:
+        path = video.resolve().relative_to(page.resolve().parent)
+        return quote(path.as_posix())
+    except ValueError:
+        return video.resolve().as_uri()
+
+
+def cards(intervals: Sequence[SpottedInterval], pictures: dict[int, Pictures]) -> str:
+    """A card for each interval."""
+    if not intervals:
+        return "<p>No expression was found.</p>"
+    several = len({i.face for i in intervals}) > 1
+    return (
+        '<ol class="cards">' + "".join(card(k, i, pictures.get(k), several) for k, i in enumerate(intervals)) + "</ol>"
+    )
+
+
+def card(number: int, i: SpottedInterval, pictures: Pictures | None, several: bool) -> str:
+    face = f"face {i.face}, " if several else ""
+    head = f'<span class="kind {i.kind}">{i.kind}</span> <strong>{i.onset_s:.2f}-{i.offset_s:.2f} s</strong>'
+    button = f'<button type="button" aria-label="go to {i.onset_s:.2f} seconds">go there</button>'
+    facts = (
+        f"{face}{i.offset_s - i.onset_s:.2f} s long, apex {i.apex_s:.2f} s, score {i.score:.2f}, "
+        f"frames {i.onset_frame}-{i.offset_frame}"
+    )
+    return (
+        f'<li class="card" data-id="{number}" aria-current="false"><header>{head} {button}</header>'
+        f"<p>{facts}</p>{shots(pictures)}</li>"
+    )
+
+
+def shots(pictures: Pictures | None) -> str:
+    """The four pictures, or nothing."""
+    if pictures is None:
+        return ""
+    named = {"onset": pictures.onset, "apex": pictures.apex, "offset": pictures.offset, "change": pictures.heat}
+    figures = [
+        f'<figure><img alt="face at {name}" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
+        f"<figcaption>{name}</figcaption></figure>"
+        for name, data in named.items()
+        if data is not None
+    ]
+    return f'<div class="shots">{"".join(figures)}</div>' if figures else "<p>no face found in these frames</p>"
+
+
+def notes(spotting: Spotting) -> str:
+    """Gaps and warnings, if there are any."""
+    lines = [f"face {g.face} unknown from {g.start_s:.2f} to {g.stop_s:.2f} s ({g.reason})" for g in spotting.gaps]
+    lines += spotting.warnings
+    if not lines:
+        return ""
+    return "<h2>Gaps and warnings</h2><ul>" + "".join(f"<li>{html.escape(x)}</li>" for x in lines) + "</ul>"
+
+
+def origin(spotting: Spotting) -> str:
+    """Source and weights; accuracy on real faces must not be read into synthetic training."""
+    s, p = spotting.source, spotting.provenance
+    rows = {
+        "source": s.path or s.name,
+        "sha256": s.sha256 or "not a file",
+        "picture": f"{s.width} x {s.height}, {s.rate or 'unknown'} frames a second",
+        "fesnet": p.get("fesnet", ""),
+        "weights": f"{p.get('weights', '')} ({p.get('weights_sha256', '')})",
+        "trained on": p.get("trained_on", ""),
+    }
+    return "".join(f"<dt>{k}</dt><dd>{html.escape(str(v))}</dd>" for k, v in rows.items())
+
+
+def timeline_data(spotting: Spotting, truth: Sequence[Interval]) -> str:
+    """What `timeline.js` draws, as JSON that is safe inside a page."""
+    times, last = spotting.frame_times, len(spotting.frame_times) - 1  # a truth may be longer than a cut video
+    rules = spotting.rules
+    values = {
+        "duration": max([float(times[-1]), *(float(t.times[-1]) for t in spotting.faces)]),
+        "tracks": [
+            {"face": t.face, "times": steps(t.times), **{k: thousandths(t.scores[:, n]) for n, k in enumerate(KINDS)}}
+            for t in spotting.faces
+        ],
+        "intervals": [{"id": k, **vars_of(i)} for k, i in enumerate(spotting.intervals)],
+        "gaps": [{"face": g.face, "start_s": g.start_s, "stop_s": g.stop_s, "reason": g.reason} for g in spotting.gaps],
+        "thresholds": {k: rules.of(k, "threshold") for k in KINDS},
+        "truth": [
+            {
+                "kind": t.kind,
+                "onset_s": float(times[min(t.start, last)]),
+                "offset_s": float(times[min(t.stop - 1, last)]),
+            }
+            for t in truth
+        ],
+    }
+    return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def vars_of(i: SpottedInterval) -> dict[str, Any]:
+    times = {"onset_s": i.onset_s, "apex_s": i.apex_s, "offset_s": i.offset_s}
+    return {"face": i.face, "kind": i.kind, "score": i.score, **times}
+
+
+def steps(times: np.ndarray) -> list[float]:
+    return [round(float(t), 4) for t in times]
+
+
+def thousandths(scores: np.ndarray) -> list[float | None]:
+    """Three digits are more than a screen shows."""
+    return [None if np.isnan(s) else round(float(s), 3) for s in scores]

@@ -1,0 +1,112 @@
+"""Who may ask: only pages of this server, opened with its token, on this machine.
+
+- The address that is printed holds a random token; the page gets it as a cookie that scripts cannot read and that other
+  sites' pages do not send (`HttpOnly`, `SameSite=Strict`).
+- `Host` must be this server's own address: a site that lets its name point to this machine (DNS rebinding) has another.
+- What changes something must come from this server's own page (`Origin`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE = ("GET", "HEAD")
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@dataclass
+class Guard:
+    """Wraps the application. Requests that may not be answered get 403 and one line."""
+
+    app: ASGIApp
+    token: str
+
+    @property
+    def cookie(self) -> str:
+        """Cookies know no ports: servers side by side each have a name of their own."""
+        return f"fesnet-{hashlib.sha256(self.token.encode()).hexdigest()[:12]}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        refused = self.refusal(scope)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if refused is None and self.named(scope):
+                    headers.append("set-cookie", f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/")
+            await send(message)
+
+        app = self.app if refused is None else PlainTextResponse(f"{refused}\n", 403)
+        await app(scope, receive, sending)
+
+    def refusal(self, scope: Scope) -> str | None:
+        """Why a request may not be answered, or None."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if host not in own_hosts(scope):
+            return f"expected this machine's own address as host, got {host!r}: open the address that was printed"
+        if scope["method"] not in SAFE and headers.get("origin") != f"http://{host}":
+            return f"expected a change from this server's own page, got one from {headers.get('origin')!r}"
+        given = (*self.in_cookies(headers), *self.in_address(scope))
+        if not any(secrets.compare_digest(g.encode(), self.token.encode()) for g in given):
+            return (
+                "expected the token of this server, got none or another: open the address that `fesnet review` printed"
+            )
+        return None
+
+    def in_cookies(self, headers: Headers) -> Iterator[str]:
+        try:
+            found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return
+        if found is not None:
+            yield found.value
+
+    def in_address(self, scope: Scope) -> list[str]:
+        """The token of the address; it counts for the page alone, so that it stays out of other addresses."""
+        if scope["path"] != "/" or scope["method"] not in SAFE:
+            return []
+        return parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
+
+    def named(self, scope: Scope) -> bool:
+        return self.token in self.in_address(scope)
+
+
+def own_hosts(scope: Scope) -> tuple[str, ...]:
+    port = (scope.get("server") or ("", 0))[1]
+    return f"127.0.0.1:{port}", f"localhost:{port}"

@@ -1,0 +1,224 @@
+"""The folder: which videos and results there are, and which files may be served.
+
+Nothing is served by a path that the browser names: the page names a video by its key, and the key is looked up here. A
+file may be served if it lies in the folder (links are followed first), was named on the command line, or is, by its
+sha256, the very file that a result was made from.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fesnet.errors import FesnetError, UsageError
+from fesnet.review.journal import ENDING, Review, read_review, save_review
+from fesnet.review.view import Machine, shown
+from fesnet.weights import sha256
+
+VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"}
+COPIES = ".playable"  # folder of copies that a browser plays, where it does not play the video itself
+HEAD = 400  # bytes of a result in which its schema stands
+
+
+@dataclass
+class Video:
+    """One video and what is known of it. state: new, waiting, working, done, failed, stopped; share: of the work, None
+    where unknown; stage: what is being done; error: one line."""
+
+    key: str
+    name: str
+    source: Path | None = None
+    state: str = "new"
+    share: float | None = None
+    stage: str = ""
+    error: str = ""
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+
+@dataclass
+class Library:
+    """All videos of a work folder. named: files from the command line, which may lie elsewhere."""
+
+    folder: Path
+    named: tuple[Path, ...] = ()
+    videos: dict[str, Video] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    machines: dict[str, tuple[tuple[int, int], Machine]] = field(default_factory=dict, repr=False)
+    vouched: dict[tuple[str, int, int], str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.resolve()
+        self.named = tuple(path.resolve() for path in self.named)
+        self.scan()
+
+    def inside(self, path: Path) -> bool:
+        """Whether the file, where links lead to, lies in the folder."""
+        return path.resolve().is_relative_to(self.folder)
+
+    def result(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+    def review(self, key: str) -> Path:
+        return self.folder / f"{key}{ENDING}"
+
+    def copy(self, key: str) -> Path:
+        """A copy to be played; it need not be there."""
+        return self.folder / COPIES / f"{key}.mp4"
+
+    def scan(self) -> None:
+        """Look what there is: results first, then videos that have none."""
+        with self.lock:
+            for path in sorted(self.folder.glob("*.json")):
+                if path.stem not in self.videos and self.inside(path) and is_result(path):
+                    self.videos[path.stem] = Video(path.stem, path.stem, state="done")
+            for file in self.videos_here():
+                self.take(file)
+
+    def videos_here(self) -> list[Path]:
+        here = [p for p in sorted(self.folder.iterdir()) if p.suffix.lower() in VIDEOS and p.name[0] != "."]
+        return [*self.named, *(p for p in here if p.is_file() and self.inside(p))]
+
+    def take(self, file: Path) -> Video:
+        """The video of a file: one that is there, or a new one under a free key."""
+        with self.lock:
+            for video in self.videos.values():
+                if video.source == file:
+                    return video
+            for key in (file.stem, file.name, *(f"{file.stem}-{n}" for n in range(2, 1000))):
+                video = self.videos.setdefault(key, Video(key, file.name))
+                if video.source is None and (video.state == "new" or self.made_from(video, file)):
+                    video.source, video.name = file, file.name
+                    return video
+            raise UsageError(f"expected fewer videos of the name {file.stem}")
+
+    def made_from(self, video: Video, file: Path) -> bool:
+        """Whether a result, by the name it gives, is of this file."""
+        try:
+            return self.machine(video.key).spotting.source.name == file.name
+        except FesnetError:
+            return False
+
+    def get(self, key: str) -> Video:
+        """Raises UsageError for a key that is none."""
+        with self.lock:
+            if key not in self.videos:
+                self.scan()
+            if key not in self.videos:
+                raise UsageError(f"expected a video of {self.folder.name}, got {key!r}")
+            return self.videos[key]
+
+    def machine(self, key: str) -> Machine:
+        """The result, read again when its file has changed. Raises ResultError."""
+        path = self.result(key)
+        stamp = stamp_of(path)
+        held = self.machines.get(key)
+        if held is None or held[0] != stamp:
+            held = (stamp, Machine.read(path))
+            self.machines[key] = held
+        return held[1]
+
+    def open_review(self, key: str) -> Review:
+        """Read from the disk each time: another program may have written it. Raises ResultError."""
+        path = self.review(key)
+        return read_review(path) if path.is_file() else self.machine(key).begin(self.result(key).name)
+
+    def keep(self, key: str, review: Review) -> None:
+        """Save; back when the disk has it. Raises UsageError."""
+        save_review(review, shown(self.machine(key), review), self.review(key))
+
+    def others(self, key: str) -> list[str]:
+        """Reviews of the same video by others: NAME.someone.review.json."""
+        found = self.folder.glob(f"{glob_safe(key)}.*{ENDING}")
+        taken = {f"{k}{ENDING}" for k in self.videos}
+        return sorted(p.name for p in found if p.name not in taken and self.inside(p))
+
+    def media(self, video: Video) -> Path:
+        """The file to be played. Raises UsageError with the reason where there is none that may be served."""
+        copy = self.copy(video.key)
+        if copy.is_file() and self.inside(copy):
+            return copy
+        return self.original(video)
+
+    def original(self, video: Video) -> Path:
+        """The file or image folder itself. Raises UsageError."""
+        if video.source is not None:
+            if video.source in self.named or self.inside(video.source):
+                return video.source
+            raise UsageError(f"expected a video in {self.folder}, got a link out of it")
+        told = self.machine(video.key).spotting.source
+        near = self.folder / told.name
+        if near.is_file() and self.inside(near):
+            return near
+        path = None if told.path is None else Path(told.path)
+        if path is None or not path.exists():
+            raise UsageError(f"expected the video {told.name}, but it is not there: name it too when you start")
+        if self.inside(path) or path.resolve() in self.named or self.is_the_one(path, told.sha256):
+            return path
+        raise UsageError(f"expected {path} as it was spotted, got another file of that name; name it when you start")
+
+    def is_the_one(self, path: Path, wanted: str | None) -> bool:
+        """Whether a file has this sha256; asked once for each state of a file."""
+        if wanted is None or not path.is_file():
+            return False
+        key = (str(path), *stamp_of(path))
+        if key not in self.vouched:
+            self.vouched[key] = sha256(path)
+        return self.vouched[key] == wanted
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """When a file was changed and its size; zeros where it is not there."""
+    try:
+        told = path.stat()
+    except OSError:
+        return 0, 0
+    return told.st_mtime_ns, told.st_size
+
+
+def is_result(path: Path) -> bool:
+    """Whether it begins like a result of `fesnet spot`."""
+    try:
+        with path.open("rb") as handle:
+            return b'"schema": "fesnet/1"' in handle.read(HEAD)
+    except OSError:
+        return False
+
+
+def glob_safe(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def default_folder(named: list[Path]) -> Path:
+    """Where results lie unless told otherwise: the folder that was named, or that of the result that was named, else
+    `fesnet-review` here."""
+    for path in named:
+        if path.is_dir() and not is_pictures(path):
+            return path
+        if path.suffix == ".json":
+            return path.parent
+    return Path("fesnet-review")
+
+
+def is_pictures(folder: Path) -> bool:
+    """Whether a folder is a video in pictures rather than one of videos and results."""
+    files = list(folder.iterdir())
+    work = any(p.suffix.lower() in VIDEOS or p.suffix == ".json" for p in files)
+    return not work and any(p.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"} for p in files)
+
+
+def sources_of(named: list[Path], folder: Path) -> list[Path]:
+    """The videos among the files of the command line. Raises UsageError for what is not there, and for a result that
+    lies elsewhere."""
+    out = []
+    for path in named:
+        if not path.exists():
+            raise UsageError(f"expected a video, a result or a folder, but {path} does not exist")
+        if path.suffix == ".json":
+            if path.resolve().parent != folder.resolve():
+                raise UsageError(f"expected results in one folder, got {path} beside {folder}; review one at a time")
+            if not is_result(path):
+                raise UsageError(f"expected a result of `fesnet spot --out`, got {path}")
+        elif path.resolve() != folder.resolve():
+            out.append(path)
+    return out

@@ -1,0 +1,416 @@
+// The page: one video at a time, its present state as the server told it, and edits that the server has to confirm.
+
+/* global FesnetTimeline: timeline.js is a plain script, as pages without a server need it */
+import { control, key, wireKeys } from "/static/keys.js";
+import { clearErrors, showAgreement, showHistory, showSliders, showVersions, showVideos, tell, wireExport, wireSliders, wireUpload } from "/static/panels.js";
+import { at, json, numbers, post } from "/static/server.js";
+import { markRow, showChosen, showRows, wireForm } from "/static/table.js";
+
+const $ = (id) => document.getElementById(id);
+const video = $("video");
+const NEW_S = { macro: 1, micro: 0.3 }; // length of an expression added by a key, s
+
+let view = null; // what the server told of the chosen video
+let frames = new Float64Array(); // times of its frames, s
+let tracks = [];
+let chosenId = null;
+let time = 0;
+let stopAt = null; // where playing one expression ends
+let waiting = 0; // edits that are not confirmed yet
+let line = Promise.resolve(); // edits go one after another
+let seenStamp = null; // of the review file, when the list was last asked for
+let preview = null; // proposals while a slider moves
+let timeline;
+
+// --- what there is to see ---
+
+const machineOnly = () => document.querySelector('input[name="version"]:checked').value === "machine";
+const intervals = () => (machineOnly() ? view.machine.map((i, n) => ({ ...i, id: `machine-${n}`, checked: false, by: "machine", note: "" })) : (preview ?? view.intervals));
+const chosen = () => intervals().find((i) => i.id === chosenId) ?? null;
+
+function draw() {
+  const rules = view.rules;
+  timeline.setData({
+    duration: view.duration,
+    tracks,
+    intervals: intervals().map((i) => ({ ...i })), // its own: it moves edges before the server has agreed
+    gaps: view.gaps,
+    thresholds: { macro: preview ? $("macro_threshold").valueAsNumber : rules.macro_threshold, micro: preview ? $("micro_threshold").valueAsNumber : rules.micro_threshold },
+  });
+  timeline.setTime(time);
+  if (!chosen()) chosenId = null;
+  timeline.select(chosenId);
+  showRows(intervals(), (id) => choose(id, true));
+  markRow(chosenId);
+  showChosen(chosen(), !machineOnly());
+}
+
+function render() {
+  draw();
+  showSliders(view.rules);
+  showHistory(view.history);
+  showVersions(view);
+  $("undo").disabled = !view.undo;
+  $("redo").disabled = !view.redo;
+  $("undo").title = view.undo ? `Undo: ${view.undo} (Ctrl+Z)` : "nothing to undo";
+  $("redo").title = view.redo ? `Redo: ${view.redo} (Ctrl+Shift+Z)` : "nothing to redo";
+  $("warnings").replaceChildren(...view.warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  agreeSoon();
+}
+
+let agreeTimer;
+function agreeSoon() {
+  clearTimeout(agreeTimer);
+  agreeTimer = setTimeout(() => showAgreement(view), 600);
+}
+
+// --- which video ---
+
+async function open(name) {
+  if (waiting) await line;
+  try {
+    const told = await json(at(name));
+    const times = await numbers(at(name, "/frames"), Float64Array);
+    const read = await Promise.all(told.faces.map(async ({ face, ticks }) => {
+      const both = await numbers(at(name, `/scores/${face}`), Float32Array);
+      const grid = Float64Array.from({ length: ticks }, (_, k) => k / told.working_rate);
+      const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
+      return { face, times: grid, macro: known.slice(0, ticks), micro: known.slice(ticks) };
+    }));
+    [view, frames, tracks, chosenId, time, preview, seenStamp] = [told, times, read, null, 0, null, null];
+  } catch (error) {
+    tell(error.message);
+    return;
+  }
+  location.hash = encodeURIComponent(name);
+  document.title = `${view.name} · fesnet review`;
+  $("title").textContent = view.name;
+  $("welcome").hidden = true;
+  $("workplace").hidden = $("side").hidden = false;
+  play();
+  render();
+  timeline.fit();
+  showTime();
+  refresh();
+}
+
+// `again`: another address for the same, as browsers keep what they could not play.
+function play(again = "") {
+  $("novideo").hidden = true;
+  video.hidden = false;
+  video.src = `/media/${encodeURIComponent(view.key)}${again}`;
+  video.playbackRate = Number($("speed").value);
+}
+
+// Why the picture is missing, and what can be done.
+video.addEventListener("error", async () => {
+  if (!view || !video.getAttribute("src")) return;
+  video.hidden = true;
+  const box = $("novideo");
+  box.hidden = false;
+  const name = view.key;
+  try {
+    const { problem } = await json(at(name, "/media"));
+    box.textContent = problem ? `No picture: ${problem}.` : "This browser cannot play the format of this video. Everything else works. ";
+    if (problem) return;
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Make a copy that it plays" });
+    button.addEventListener("click", () => {
+      box.textContent = "A copy is being made; it is shown when it is ready.";
+      post(at(name, "/copy")).then(refresh, (error) => tell(error.message));
+    });
+    box.append(button);
+  } catch (error) {
+    box.textContent = error.message;
+  }
+});
+
+let tried = null;
+
+async function refresh() {
+  try {
+    const videos = await json("/api/videos");
+    showVideos(videos, view?.key, open);
+    await follow(videos);
+  } catch (error) {
+    if (!$("errors").textContent.includes(error.message)) tell(error.message);
+  }
+}
+
+// Take over what happened elsewhere: in another window, or in the background.
+async function follow(videos) {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  if (!view) {
+    const first = videos.find((v) => v.key === wanted && v.result) ?? (wanted ? null : videos.length === 1 && videos[0].result ? videos[0] : null);
+    if (first) await open(first.key);
+    return;
+  }
+  const now = videos.find((v) => v.key === view.key);
+  if (now?.copy && !$("novideo").hidden && tried !== view.key) {
+    tried = view.key; // once: the copy is there now, and should play
+    play("?copy");
+  }
+  if (now && now.stamp !== seenStamp && !waiting) {
+    const first = seenStamp === null;
+    seenStamp = now.stamp;
+    if (first) return;
+    const told = await json(at(view.key));
+    if (told.revision !== view.revision && !waiting && told.key === view.key) {
+      view = told;
+      render();
+    }
+  }
+}
+
+// --- time ---
+
+function frameAt(seconds) {
+  let [low, high] = [0, frames.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (frames[middle] <= seconds + 1e-6) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+// Into the middle of a frame, so that rounding cannot show its neighbour.
+function seekFrame(frame) {
+  const k = Math.min(Math.max(frame, 0), frames.length - 1);
+  const next = frames[k + 1] ?? frames[k] + 1 / view.working_rate;
+  time = frames[k];
+  if (video.readyState > 0) video.currentTime = Math.min((frames[k] + next) / 2, video.duration || Infinity);
+  showTime();
+}
+
+const seek = (seconds) => seekFrame(frameAt(seconds));
+
+function showTime() {
+  $("clock").textContent = `${time.toFixed(3)} s · frame ${frameAt(time)}`;
+  timeline.setTime(time);
+}
+
+function follows() {
+  if (!view) return;
+  if (!video.paused || video.seeking) {
+    time = frames[frameAt(video.currentTime)] ?? 0;
+    showTime();
+  }
+  if (stopAt !== null && video.currentTime >= stopAt) {
+    stopAt = null;
+    video.pause();
+  }
+}
+
+function tick() {
+  if (!video.paused) {
+    follows();
+    requestAnimationFrame(tick);
+  }
+}
+
+video.addEventListener("play", () => { $("play").textContent = "Pause"; requestAnimationFrame(tick); });
+video.addEventListener("pause", () => { $("play").textContent = "Play"; stopAt = null; });
+video.addEventListener("loadedmetadata", () => seekFrame(frameAt(time)));
+
+function toggle() {
+  if (!video.paused) video.pause();
+  else video.play().catch(() => {});
+}
+
+function playChosen() {
+  const one = chosen();
+  if (!one) return;
+  const last = frameAt(one.offset_s);
+  seekFrame(Math.max(frameAt(one.onset_s), 0));
+  stopAt = frames[last + 1] ?? Infinity;
+  video.play().catch(() => {});
+}
+
+// --- choosing and editing ---
+
+function choose(id, andSeek) {
+  chosenId = id;
+  timeline.select(id);
+  markRow(id);
+  showChosen(chosen(), !machineOnly());
+  const one = chosen();
+  if (one && andSeek) {
+    video.pause();
+    seek(one.onset_s);
+  }
+}
+
+function step(direction) {
+  const all = intervals();
+  if (!all.length) return;
+  const now = all.findIndex((i) => i.id === chosenId);
+  let next = now + direction;
+  if (now < 0) {
+    const later = all.findIndex((i) => i.onset_s > time + 1e-6);
+    next = direction > 0 ? (later < 0 ? all.length - 1 : later) : (later < 0 ? all.length : later) - 1;
+  }
+  choose(all[Math.min(Math.max(next, 0), all.length - 1)].id, true);
+}
+
+const saved = (text, name) => {
+  $("saved").textContent = text;
+  $("saved").className = name;
+};
+
+// Send an edit; what is shown is what the server has saved. Returns whether it has.
+function edit(fields, about = view.key) {
+  waiting += 1;
+  saved("saving …", "busy");
+  const sent = line.then(async () => {
+    if (view.key !== about) return false;
+    try {
+      const known = new Set(view.intervals.map((i) => i.id));
+      view = await post(at(about, "/edits"), { revision: view.revision, who: $("who").value, ...fields });
+      preview = null;
+      const fresh = view.intervals.find((i) => !known.has(i.id));
+      if (fields.what === "add" && fresh) chosenId = fresh.id;
+      if (waiting === 1) saved(`saved ${new Date().toLocaleTimeString("en-GB")}`, "good");
+      clearErrors();
+      return true;
+    } catch (error) {
+      preview = null;
+      if (error.status === 409) view = await json(at(about)).catch(() => view);
+      saved("not saved", "bad");
+      tell(`Not saved: ${error.message}`);
+      return false;
+    } finally {
+      waiting -= 1;
+      render();
+    }
+  });
+  line = sent.catch(() => {});
+  return sent;
+}
+
+// An edit of the chosen expression; the machine's own version is not to be changed.
+function editChosen(fields) {
+  const one = chosen();
+  if (!one) return tell("Choose an expression first (n or p, or click one).");
+  if (machineOnly()) return tell("This is the machine’s version, only to look at. Choose “the corrected version” above the timeline to edit.");
+  return edit({ id: one.id, ...fields });
+}
+
+function moveEdge(which) {
+  const one = chosen();
+  if (!one) return editChosen({});
+  const times = { onset_s: one.onset_s, apex_s: one.apex_s, offset_s: one.offset_s, [`${which}_s`]: time };
+  if (times.onset_s > times.offset_s) return tell(`Not moved: the onset would come after the offset (${which} at ${time.toFixed(3)} s).`);
+  return editChosen({ what: "edge", ...times });
+}
+
+function add(kind, onset_s = time, offset_s = Math.min(time + NEW_S[kind], frames.at(-1))) {
+  if (machineOnly()) return editChosen({});
+  const face = chosen()?.face ?? tracks[0]?.face ?? 0;
+  return edit({ what: "add", kind, face, onset_s, offset_s });
+}
+
+// What lies under half a second is a micro-expression by the field's usual rule; the kind can be changed.
+const addSpan = (onset_s, offset_s) => add(offset_s - onset_s <= 0.5 ? "micro" : "macro", onset_s, offset_s);
+
+function undo(what) {
+  if (view && view[what]) edit({ what });
+}
+
+async function showPreview(values) {
+  wanted = values;
+  if (asking) return;
+  asking = true;
+  while (wanted) {
+    const rules = Object.entries(wanted).map(([name, value]) => `${name}=${value}`).join(",");
+    wanted = null;
+    try {
+      preview = await json(`${at(view.key, "/preview")}?rules=${encodeURIComponent(rules)}`);
+      if (!waiting) draw();
+    } catch (error) {
+      tell(error.message);
+    }
+  }
+  asking = false;
+}
+let [asking, wanted] = [false, null];
+
+// --- beginning ---
+
+function wire(about) {
+  timeline = new FesnetTimeline($("timeline"), {
+    editable: true,
+    onSeek: (s) => { video.pause(); seek(s); },
+    onSelect: (id) => { video.pause(); choose(id, false); },
+    onEdit: (id, times) => (machineOnly() ? (draw(), editChosen({})) : edit({ id, what: "edge", ...times })),
+    onAdd: (onset, offset) => (machineOnly() ? editChosen({}) : addSpan(onset, offset)),
+  });
+  const click = (id, does) => $(id).addEventListener("click", does);
+  click("play", toggle);
+  click("back", () => { video.pause(); seekFrame(frameAt(time) - 1); });
+  click("forward", () => { video.pause(); seekFrame(frameAt(time) + 1); });
+  click("loop", playChosen);
+  click("undo", () => undo("undo"));
+  click("redo", () => undo("redo"));
+  click("addmacro", () => add("macro"));
+  click("addmicro", () => add("micro"));
+  click("resetrules", () => edit({ what: "rules", rules: numbersOf(view.machine_rules) }));
+  $("speed").addEventListener("change", () => { video.playbackRate = Number($("speed").value); });
+  for (const radio of document.querySelectorAll('input[name="version"]')) radio.addEventListener("change", () => { preview = null; draw(); });
+  for (const id of ["truth", "compared"]) $(id).addEventListener("change", agreeSoon);
+  $("agreementbox").addEventListener("toggle", agreeSoon);
+  $("who").value = localStorage.getItem("fesnet-who") || about.who;
+  $("who").addEventListener("change", () => localStorage.setItem("fesnet-who", $("who").value.trim()));
+  $("folder").textContent = `results in ${about.folder}`;
+  wireForm(chosen, editChosen);
+  wireSliders(showPreview, (rules) => { wanted = null; edit({ what: "rules", rules }); });
+  wireExport(about.formats, () => view.key);
+  wireUpload(about.limit, refresh);
+  wireKeys(KEYS.map(([written, says, meant, does]) => [written, says, meant, (event) => view && does(event)]));
+  addEventListener("beforeunload", (event) => { if (waiting) event.preventDefault(); });
+  addEventListener("hashchange", () => { const name = decodeURIComponent(location.hash.slice(1)); if (name && name !== view?.key) open(name); });
+}
+
+const numbersOf = (rules) => Object.fromEntries(Object.entries(rules).filter(([name]) => /threshold|release/.test(name)));
+const frameStep = (direction) => (event) => {
+  video.pause();
+  if (event.shiftKey) seek(Math.max(0, time + direction));
+  else seekFrame(frameAt(time) + direction);
+};
+const SPEEDS = ["1", "0.25", "0.1"];
+const slower = () => {
+  $("speed").value = SPEEDS[(SPEEDS.indexOf($("speed").value) + 1) % SPEEDS.length];
+  video.playbackRate = Number($("speed").value);
+};
+
+const KEYS = [
+  ["Space", "play, pause", key(" "), toggle],
+  ["←", "one frame back (with Shift one second)", key("ArrowLeft"), frameStep(-1)],
+  ["→", "one frame on (with Shift one second)", key("ArrowRight"), frameStep(1)],
+  ["n", "next expression", key("n"), () => step(1)],
+  ["p", "previous expression", key("p"), () => step(-1)],
+  ["l", "play the chosen expression", key("l"), playChosen],
+  ["s", "speed 1, ¼, ⅒", key("s"), slower],
+  ["i", "onset here", key("i"), () => moveEdge("onset")],
+  ["a", "apex here", key("a"), () => moveEdge("apex")],
+  ["o", "offset here", key("o"), () => moveEdge("offset")],
+  ["m", "is a macro-expression", key("m"), () => editChosen({ what: "kind", kind: "macro" })],
+  ["u", "is a micro-expression", key("u"), () => editChosen({ what: "kind", kind: "micro" })],
+  ["c", "checked, or not", key("c"), () => editChosen({ what: "check", checked: !chosen()?.checked })],
+  ["Shift M", "add a macro-expression here", key("M"), () => add("macro")],
+  ["Shift U", "add a micro-expression here", key("U"), () => add("micro")],
+  ["Delete", "delete the chosen expression", key("Delete", "Backspace"), () => editChosen({ what: "delete" })],
+  ["Ctrl Z", "undo", control("z", false), () => undo("undo")],
+  ["Ctrl Shift Z", "redo (or Ctrl Y)", (e) => control("z", true)(e) || control("y", false)(e), () => undo("redo")],
+  ["+ -", "zoom in, out", key("+", "=", "-"), (event) => timeline.zoom(event.key === "-" ? 0.5 : 2)],
+  ["0", "the whole video", key("0"), () => timeline.fit()],
+  ["Esc", "choose nothing", key("Escape"), () => { timeline.cancel(); choose(null, false); }],
+];
+
+history.replaceState(null, "", location.pathname + location.hash); // the token leaves the address
+json("/api/about").then(async (about) => {
+  wire(about);
+  for (;;) {
+    await refresh();
+    await new Promise((done) => setTimeout(done, document.hidden ? 5000 : 1000));
+  }
+}).catch((error) => tell(error.message));

@@ -1,0 +1,64 @@
+// Asking the server. Every answer that is not good becomes an Error with one line for people.
+
+const GONE = "the server does not answer. Is `fesnet review` still running? Start it again and open the address that it prints";
+
+export async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", ...options });
+  } catch {
+    throw new Error(GONE);
+  }
+  if (!answer.ok) throw await refusal(answer);
+  return answer;
+}
+
+async function refusal(answer) {
+  const text = await answer.text();
+  let line = text.trim();
+  try {
+    line = JSON.parse(text).error ?? line;
+  } catch { /* one line of plain text */ }
+  const error = new Error(line || `the server answered ${answer.status}`);
+  error.status = answer.status;
+  return error;
+}
+
+export const json = async (path, options) => (await ask(path, options)).json();
+
+export const post = (path, body) =>
+  json(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}) });
+
+export const at = (key, rest = "") => `/api/videos/${encodeURIComponent(key)}${rest}`;
+
+export async function numbers(path, Kind) {
+  return new Kind(await (await ask(path)).arrayBuffer());
+}
+
+// Save what the server answers as a file, under the name that it gives.
+export async function download(path) {
+  const answer = await ask(path, { method: "POST" });
+  const told = answer.headers.get("content-disposition") ?? "";
+  const coded = /filename\*=utf-8''([^;]+)/i.exec(told);
+  const name = coded ? decodeURIComponent(coded[1]) : (/filename="([^"]+)"/.exec(told)?.[1] ?? "export");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return name;
+}
+
+// Send a file; `report` gets the share that is sent.
+export function upload(file, report) {
+  return new Promise((resolve, reject) => {
+    const sender = new XMLHttpRequest();
+    sender.open("PUT", `/api/upload/${encodeURIComponent(file.name)}`);
+    sender.responseType = "json";
+    sender.upload.onprogress = (event) => report(event.loaded / Math.max(event.total, 1));
+    sender.onload = () =>
+      sender.status === 200 ? resolve(sender.response.key) : reject(new Error(sender.response?.error ?? `the server answered ${sender.status}`));
+    sender.onerror = () => reject(new Error(`${file.name} was not taken: ${GONE}`));
+    sender.send(file);
+  });
+}

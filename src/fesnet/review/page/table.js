@@ -1,0 +1,79 @@
+// The list of expressions and the form of the chosen one.
+
+const $ = (id) => document.getElementById(id);
+const MARKS = { macro: "■", micro: "◆" }; // told apart without colours, too
+const seconds = (value) => value.toFixed(3);
+
+function cell(row, text, name = "") {
+  const out = row.insertCell();
+  out.textContent = text;
+  if (name) out.className = name;
+  return out;
+}
+
+function line(interval, choose) {
+  const row = document.createElement("tr");
+  row.dataset.id = interval.id;
+  row.addEventListener("click", () => choose(interval.id));
+  cell(row, interval.checked ? "✓" : "", "mark").setAttribute("aria-label", interval.checked ? "checked" : "not checked");
+  cell(row, `${MARKS[interval.kind]} ${interval.kind}`, interval.kind);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = seconds(interval.onset_s);
+  button.setAttribute("aria-label", `${interval.kind} from ${seconds(interval.onset_s)} to ${seconds(interval.offset_s)} seconds`);
+  cell(row, "", "num").append(button);
+  cell(row, seconds(interval.offset_s), "num");
+  cell(row, interval.by === "machine" || interval.machine ? interval.score.toFixed(2) : "", "num");
+  const by = cell(row, interval.note ? `${interval.by} ✎` : interval.by, "by");
+  if (interval.note) by.title = interval.note;
+  return row;
+}
+
+export function showRows(intervals, choose) {
+  $("rows").replaceChildren(...intervals.map((interval) => line(interval, choose)));
+  const checked = intervals.filter((i) => i.checked).length;
+  const of = (kind) => intervals.filter((i) => i.kind === kind).length;
+  $("count").textContent = `${of("macro")} macro, ${of("micro")} micro; ${checked} of ${intervals.length} checked`;
+}
+
+export function markRow(id) {
+  for (const row of $("rows").rows) {
+    const chosen = row.dataset.id === id;
+    row.classList.toggle("chosen", chosen);
+    row.toggleAttribute("aria-current", chosen);
+    if (chosen) bringIntoView(row);
+  }
+}
+
+// Scrolls the list alone, never the page.
+function bringIntoView(row) {
+  const box = $("tablebox");
+  const top = row.offsetTop - box.querySelector("thead").offsetHeight;
+  if (top < box.scrollTop) box.scrollTop = top;
+  else if (row.offsetTop + row.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = row.offsetTop + row.offsetHeight - box.clientHeight;
+}
+
+export function showChosen(interval, editable) {
+  $("chosenfields").disabled = !interval || !editable;
+  $("chosenname").textContent = interval ? `Chosen: ${interval.kind} of face ${interval.face}, by ${interval.by}` : "No expression chosen";
+  for (const name of ["onset", "apex", "offset"]) $(name).value = interval ? seconds(interval[`${name}_s`]) : "";
+  $("kind").value = interval?.kind ?? "macro";
+  $("checked").checked = interval?.checked ?? false;
+  if (document.activeElement !== $("note") || !interval) $("note").value = interval?.note ?? "";
+}
+
+// `edit` takes the fields of an edit of the chosen expression.
+export function wireForm(chosen, edit) {
+  for (const name of ["onset", "apex", "offset"]) {
+    $(name).addEventListener("change", () => {
+      const times = { onset_s: $("onset").valueAsNumber, apex_s: $("apex").valueAsNumber, offset_s: $("offset").valueAsNumber };
+      if (Object.values(times).some(Number.isNaN)) showChosen(chosen(), true);
+      else edit({ what: "edge", ...times });
+    });
+  }
+  $("kind").addEventListener("change", () => edit({ what: "kind", kind: $("kind").value }));
+  $("checked").addEventListener("change", () => edit({ what: "check", checked: $("checked").checked }));
+  $("note").addEventListener("change", () => edit({ what: "note", note: $("note").value }));
+  $("delete").addEventListener("click", () => edit({ what: "delete" }));
+  $("chosen").addEventListener("submit", (event) => event.preventDefault());
+}

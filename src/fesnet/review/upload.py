@@ -1,0 +1,109 @@
+"""Videos from the browser into the folder: counted while they come, looked at before they are kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+
+from fesnet.errors import FesnetError, SourceError, UsageError
+from fesnet.review.library import VIDEOS
+from fesnet.video import open_source
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+LONGEST = 150  # bytes of a name; file systems take 255, and endings are added
+
+
+class TooLargeError(UsageError):
+    """More bytes than allowed, or than the disk has left."""
+
+
+def read_size(text: str) -> int:
+    """Bytes of "2GB", "500 MB" or "1000". Raises UsageError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
+    if not found or not float(found[1]):
+        raise UsageError(f"expected a size like 2GB or 500MB, got {text!r}")
+    return round(float(found[1]) * UNITS[found[2]])
+
+
+def words(size: int) -> str:
+    """A size for people: "2 GB"."""
+    for unit, one in reversed(UNITS.items()):
+        if size >= one:
+            return f"{round(size / one, 1):g} {unit.upper().replace('K', 'k')}B"
+    return f"{size} B"
+
+
+def safe_name(name: str) -> str:
+    """The name of a file to be kept. Raises UsageError for one that is a path, hidden, or no video's."""
+    if re.search(r"[/\\\x00-\x1f\x7f]", name) or name.startswith(".") or len(name.encode()) > LONGEST:
+        raise UsageError(f"expected the plain name of a file, got {name[:80]!r}; rename it")
+    if Path(name).suffix.lower() not in VIDEOS:
+        raise UsageError(f"expected a video ({', '.join(sorted(VIDEOS))}), got {name}")
+    return name
+
+
+def check_size(told: str | None, limit: int, folder: Path) -> None:
+    """Refuse by what the request says of itself, before anything is read. Raises TooLargeError, UsageError."""
+    if told is None:
+        return
+    if not told.isdecimal():
+        raise UsageError(f"expected a length in bytes, got {told!r}")
+    size = int(told)
+    if size > limit:
+        raise TooLargeError(too_large(limit, words(size)))
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise TooLargeError(f"expected room for {words(size)} in {folder}, got {words(free)}; make room")
+
+
+def too_large(limit: int, got: str) -> str:
+    return f"expected a video of at most {words(limit)}, got {got}; name it on the command line, or raise --max-upload"
+
+
+async def receive_video(folder: Path, name: str, chunks: AsyncIterator[bytes], limit: int) -> Path:
+    """Keep a video as `folder/name`, or name-2 where that is taken. Nothing is left of one that is refused.
+
+    Raises TooLargeError, SourceError for what is no video, UsageError.
+    """
+    part = folder / f".{secrets.token_hex(8)}{Path(name).suffix}"
+    count = 0
+    try:
+        with part.open("xb") as handle:
+            async for chunk in chunks:
+                count += len(chunk)
+                if count > limit:
+                    raise TooLargeError(too_large(limit, "more"))
+                await run_in_threadpool(handle.write, chunk)
+        await run_in_threadpool(check_video, part, name)
+        return settle(part, folder, name)
+    except OSError as error:
+        raise UsageError(f"expected to write {name} in {folder}, got '{error.strerror}'") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_video(path: Path, name: str) -> None:
+    """Raises SourceError, in words about `name`, for a file of which no picture can be seen."""
+    try:
+        open_source(path).close()
+    except FesnetError as error:
+        raise SourceError(str(error).replace(path.name, name)) from error
+
+
+def settle(part: Path, folder: Path, name: str) -> Path:
+    """Give the file its name; an other file of that name stays."""
+    stem, ending = Path(name).stem, Path(name).suffix
+    for number in range(1, 10_000):
+        path = folder / (name if number == 1 else f"{stem}-{number}{ending}")
+        try:
+            os.link(part, path)  # unlike a rename, never over a file that is there
+            return path
+        except FileExistsError:
+            continue
+    raise UsageError(f"expected fewer files of the name {name}")

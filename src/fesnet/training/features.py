@@ -1,0 +1,232 @@
+"""MTAM, cascade and smooth loss on features that were extracted before: lessons -> network -> scores of other videos.
+
+Made for small data sets (twenty people, a few hundred expressions, one micro frame in a hundred): windows are drawn
+around expressions more often than not, each is changed a little every time, and what is kept is a moving average of the
+weights. Everything follows from the seed. All numbers are our choice.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fesnet.errors import UsageError
+from fesnet.intervals import runs
+from fesnet.losses import LossConfig, frame_loss, kinds_loss, smooth_loss
+from fesnet.model.mtam import probabilities
+from fesnet.model.network import FeatureNet
+from fesnet.weights import FesNetConfig
+
+Floats = NDArray[np.float32]
+Network = nn.Module  # (B, T, F) -> logits of its stages (S, B, T, K), and something of its own
+Checkpoint = Callable[[Network], None]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # both outputs and held (B, T, 2) -> what to minimise
+
+
+@dataclass(frozen=True)
+class FeatureTraining:
+    """How to train on features; a step is one update on `windows` windows."""
+
+    steps: int = 250
+    windows: int = 16
+    lr: float = 2e-3  # highest of the one-cycle schedule
+    weight_decay: float = 0.02
+    around: float = 0.6  # share of windows that are drawn around an expression
+    micro_share: float = 3.0  # how many times more often around a micro than around a macro
+    checkpoints: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0)  # shares of the steps: the epochs to choose from
+    average: float = 0.98  # of the weights' moving average, a step
+    gain: float = 0.25  # standard deviation of the log of a window's amplitude
+    stretch: float = 0.15  # windows play up to this much faster or slower
+    noise: float = 0.1  # of the inputs, which are about 1 where something moves
+    dropped: float = 0.1  # share of groups of inputs (regions) that a window lacks
+    drift: float = 0.3  # size of a slow line added to each input of a window
+    loss: LossConfig = field(default_factory=lambda: LossConfig((1.0, 3.0, 8.0), focal=1.0, smooth=0.15))
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.windows) < 1:
+            raise UsageError("expected at least one step and one window to train")
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """One training video on the working axis: inputs (T, F), held (T, 2), 1 where a macro, a micro is, -1 unknown."""
+
+    inputs: Floats
+    held: NDArray[np.int8]
+
+
+class Lessons:
+    """All training videos one behind the other, to draw windows from."""
+
+    def __init__(self, lessons: Sequence[Lesson], window: int) -> None:
+        self.window = window
+        self.inputs = torch.from_numpy(np.concatenate([lesson.inputs for lesson in lessons]))
+        self.held = torch.from_numpy(np.concatenate([lesson.held for lesson in lessons]))
+        ends = np.cumsum([len(lesson.inputs) for lesson in lessons])
+        self.video = np.repeat(np.arange(len(lessons)), np.diff(ends, prepend=0))
+        self.first, self.last = np.concatenate([[0], ends[:-1]]), ends - 1
+        self.events = [
+            np.array([(a, b) for n, lesson in enumerate(lessons) for a, b in of_kind(lesson, k, self.first[n])], int)
+            for k in range(2)
+        ]
+        if not any(map(len, self.events)):
+            raise UsageError("expected expressions in the training videos, got none; training needs some")
+
+    def draw(self, rng: np.random.Generator, config: FeatureTraining) -> tuple[Tensor, Tensor]:
+        """Inputs (B, T, F) and held (B, T, 2) of random windows, played a little faster or slower."""
+        weights = np.array([len(self.events[0]), config.micro_share * len(self.events[1])])
+        middle = rng.integers(len(self.inputs), size=config.windows)
+        for i in np.flatnonzero(rng.random(config.windows) < config.around):
+            events = self.events[int(rng.random() < weights[1] / weights.sum())]
+            a, b = events[rng.integers(len(events))]
+            middle[i] = np.clip(rng.integers(a, b) + rng.integers(-self.window // 2, self.window // 2),
+                                self.first[self.video[a]], self.last[self.video[a]])  # fmt: skip
+        video = self.video[middle]
+        speed = np.exp(rng.uniform(-1, 1, (config.windows, 1)) * config.stretch)
+        at = np.rint(middle[:, None] + (np.arange(self.window) - self.window // 2) * speed).astype(int)
+        inside = (at >= self.first[video, None]) & (at <= self.last[video, None])
+        index = torch.from_numpy(np.clip(at, self.first[video, None], self.last[video, None]))
+        held = self.held[index]
+        held[torch.from_numpy(~inside)] = -1
+        return self.inputs[index], held
+
+
+def of_kind(lesson: Lesson, kind: int, first: int) -> list[tuple[int, int]]:
+    return [(first + a, first + b) for a, b in runs(lesson.held[:, kind] == 1)]
+
+
+def varied(inputs: Tensor, groups: Tensor, config: FeatureTraining) -> Tensor:
+    """Windows (B, T, F) a little changed: amplitude, noise, groups of inputs (F,) that are missing, a slow line."""
+    b, t, f = inputs.shape
+    gain = torch.exp(config.gain * torch.randn(b, 1, 1))
+    line = torch.linspace(-1, 1, t)[None, :, None] * torch.randn(b, 1, f) + torch.randn(b, 1, f)
+    kept = torch.rand(b, 1, int(groups.max()) + 1) >= config.dropped
+    out = inputs * gain + config.noise * torch.randn(inputs.shape) + config.drift * line
+    return out * kept[:, :, groups]
+
+
+def losses(stages: Tensor, held: Tensor, config: LossConfig, *, independent: bool) -> Tensor:
+    """Mean frame loss of all stages (S, B, T, K) and the smooth loss of the refined ones."""
+    known = held[..., 0] >= 0
+    if independent:
+        frames = [kinds_loss(logits, held.float(), config) for logits in stages]
+        pairs = [torch.stack([0 * s[..., 1:], s[..., 1:] - s[..., :1]], -1) for s in stages[1:]]
+        smooth = [smooth_loss(p[:, :, k], known.long() - 1, config) for p in pairs for k in range(2)]
+    else:
+        labels = torch.where(held[..., 1] == 1, 2, held[..., 0].long())
+        frames = [frame_loss(logits, labels, config) for logits in stages]
+        smooth = [smooth_loss(logits, labels, config) for logits in stages[1:]]
+    return torch.stack(frames).mean() + config.smooth * torch.stack(smooth).mean()
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is trained and how: make (after seeding) and loss of a network, windows of `window` frames."""
+
+    make: Callable[[], Network]
+    loss: Loss
+    window: int
+    config: FeatureTraining
+
+
+def train_on_features(
+    lessons: Sequence[Lesson], groups: Sequence[int], course: Course, seed: int, checkpoint: Checkpoint
+) -> Network:
+    """Train on lessons alone; `checkpoint` gets the averaged network at each of the config's checkpoints, the last one
+    is returned. groups: which inputs are of one region. Raises UsageError where no lesson holds an expression."""
+    torch.manual_seed(seed)
+    rng, config = np.random.default_rng(seed), course.config
+    material, group = Lessons(lessons, course.window), torch.tensor(groups)
+    network = course.make().train()
+    averaged = copy.deepcopy(network).eval()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.lr, total_steps=config.steps + 1)
+    told = {round(share * config.steps) for share in config.checkpoints}
+    for step in range(1, config.steps + 1):
+        inputs, held = material.draw(rng, config)
+        stages, other = network(varied(inputs, group, config))
+        loss = course.loss(stages, other, held)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        average(averaged, network, min(config.average, 1 - 1 / step))
+        if step in told:
+            checkpoint(averaged)
+    return averaged
+
+
+@torch.no_grad()
+def average(averaged: Network, network: Network, share: float) -> None:
+    """Draw the averaged network, batch statistics too, towards the trained one."""
+    for one, other in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+        if one.is_floating_point():
+            one.lerp_(other, 1 - share)
+        else:
+            one.copy_(other)
+
+
+@torch.inference_mode()
+def score_features(network: Network, config: FesNetConfig, inputs: Floats) -> Floats:
+    """(T, F) -> (T, 2), macro and micro in 0..1: overlapping windows, averaged, their edges weighing less."""
+    t, window = len(inputs), config.window
+    starts = np.unique(np.clip(np.arange(0, t, config.stride), 0, max(t - window, 0)))
+    at = np.minimum(starts[:, None] + np.arange(window), t - 1)
+    ramp = (np.arange(window) + 0.5) / window
+    weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1).astype(np.float32)
+    sums = np.zeros((t, 3), np.float32)
+    whole = torch.from_numpy(inputs)
+    for first in range(0, len(starts), 16):
+        part = at[first : first + 16]
+        logits = network(whole[torch.from_numpy(part)])[0][-1]
+        found = probabilities(logits, -1, independent=config.independent)[..., 1:].numpy()
+        for rows, values in zip(part, found, strict=True):
+            n = min(window, t - rows[0])
+            sums[rows[:n], :2] += values[:n] * weight[:n, None]
+            sums[rows[:n], 2] += weight[:n]
+    return np.asarray(sums[:, :2] / sums[:, 2:], np.float32)
+
+
+def fingerprint(network: Network) -> str:
+    """sha256 of all tensors, for proofs that two trainings gave the same weights."""
+    digest = hashlib.sha256()
+    for name, values in network.state_dict().items():
+        digest.update(name.encode() + values.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def learn_and_score(
+    lessons: Sequence[Lesson],
+    groups: Sequence[int],
+    blind: Sequence[Floats],
+    model: FesNetConfig,
+    course: Course,
+    seed: int,
+) -> tuple[list[Floats], str]:
+    """Train on lessons, score other videos: (E, T, 2) of each at the E checkpoints, and the weights' fingerprint."""
+    torch.set_num_threads(1)  # folds run side by side, and sums come out the same on any number of cores
+    told: list[list[Floats]] = [[] for _ in blind]
+
+    def checkpoint(network: Network) -> None:
+        for scores, inputs in zip(told, blind, strict=True):
+            scores.append(score_features(network, model, inputs))
+
+    network = train_on_features(lessons, groups, course, seed, checkpoint)
+    return [np.stack(scores) for scores in told], fingerprint(network)
+
+
+def fesnet_course(model: FesNetConfig, config: FeatureTraining) -> Course:
+    """FESNet with a projection in LSDM's place."""
+
+    def loss(stages: Tensor, _: Tensor, held: Tensor) -> Tensor:
+        return losses(stages, held, config.loss, independent=model.independent)
+
+    return Course(lambda: FeatureNet(model), loss, model.window, config)

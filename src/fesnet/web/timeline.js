@@ -1,0 +1,593 @@
+"use strict";
+/* A timeline of scores and intervals on two canvases: the part in view, and the whole below it.
+
+   const t = new FesnetTimeline(element, {editable, onSeek(s), onSelect(id), onEdit(id, {onset_s, apex_s, offset_s}),
+                                          onAdd(onset_s, offset_s)});
+   t.setData({duration, tracks: [{face, times, macro, micro}], intervals: [{id, face, kind, onset_s, apex_s, offset_s,
+              score, checked}], gaps: [{face, start_s, stop_s, reason}], thresholds: {macro, micro}, truth: [...]});
+
+   Scores are 0..1, null where unknown; times rise in equal steps. Mouse: click jumps, drag moves the view, wheel (with
+   Ctrl, or when the timeline has the focus) zooms; where it is editable, edges can be dragged and Shift and drag adds.
+   Keys: arrows step, + - zoom, 0 shows all, [ ] go to the interval before and after. */
+
+class FesnetTimeline {
+  constructor(element, options = {}) {
+    this.element = element;
+    this.options = options;
+    this.data = { duration: 1, tracks: [], intervals: [], gaps: [], thresholds: {} };
+    this.view = [0, 1];
+    this.time = 0;
+    this.selected = null;
+    this.drag = null;
+    this.width = 0; // of the canvas, pixels
+    this.kept = new Map(); // columns of curves that were drawn last
+    this.still = document.createElement("canvas"); // all but the line of the present time, which moves at every frame
+    this.whole = document.createElement("canvas"); // of the overview, all that only new data change
+    this.stale = true;
+    this.build();
+    this.listen();
+  }
+
+  // -- what others call ------------------------------------------------------------------------------------------
+
+  setData(data) {
+    const same = data.duration === this.data.duration;
+    this.data = { gaps: [], truth: [], thresholds: {}, ...data, duration: Math.max(data.duration, 0.1) };
+    if (!same) this.view = [0, this.data.duration];
+    if (!this.data.intervals.some((i) => i.id === this.selected)) this.selected = null;
+    this.fillList();
+    this.resize();
+  }
+
+  setTime(seconds, follow = true) {
+    this.time = Math.min(Math.max(seconds, 0), this.data.duration);
+    const [a, b] = this.view;
+    if (follow && !this.drag && (this.time < a || this.time > b)) this.look(this.time - (b - a) * 0.1, b - a);
+    this.later(false);
+  }
+
+  select(id) {
+    this.selected = id;
+    const chosen = this.data.intervals.find((i) => i.id === id);
+    if (chosen) {
+      const [a, b] = this.view;
+      if (chosen.onset_s < a || chosen.offset_s > b) this.look(chosen.onset_s - (b - a) / 2, b - a);
+    }
+    for (const button of this.list.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.id === String(id)));
+    }
+    this.later();
+  }
+
+  zoom(factor, around = null) {
+    const [a, b] = this.view;
+    const width = Math.min(Math.max((b - a) / factor, 0.2), this.data.duration);
+    let at = around;
+    if (at === null) at = this.time >= a && this.time <= b ? this.time : (a + b) / 2;
+    this.look(at - ((at - a) / (b - a)) * width, width);
+  }
+
+  fit() {
+    this.look(0, this.data.duration);
+  }
+
+  // -- building --------------------------------------------------------------------------------------------------
+
+  build() {
+    this.element.classList.add("ft");
+    this.element.innerHTML = `
+      <canvas class="ft-main" tabindex="0" role="slider" aria-label="Timeline: position in the video"
+        aria-valuemin="0"></canvas>
+      <canvas class="ft-overview" aria-hidden="true"></canvas>
+      <div class="ft-bar" role="group" aria-label="View of the timeline">
+        <button type="button" data-do="in" title="zoom in (+)">+</button>
+        <button type="button" data-do="out" title="zoom out (-)">&minus;</button>
+        <button type="button" data-do="fit" title="show all (0)">all</button>
+        <button type="button" data-do="before" title="expression before ([)">&#9664; expression</button>
+        <button type="button" data-do="after" title="expression after (])">expression &#9654;</button>
+        <output></output>
+      </div>
+      <ol class="hidden" aria-label="Expressions in order of time"></ol>`;
+    this.main = this.element.querySelector(".ft-main");
+    this.overview = this.element.querySelector(".ft-overview");
+    this.list = this.element.querySelector("ol");
+    this.output = this.element.querySelector("output");
+  }
+
+  listen() {
+    const actions = {
+      in: () => this.zoom(2), out: () => this.zoom(0.5), fit: () => this.fit(),
+      before: () => this.step(-1), after: () => this.step(1),
+    };
+    this.element.querySelector(".ft-bar").addEventListener("click", (event) => {
+      const action = actions[event.target.closest("button")?.dataset.do];
+      if (action) action();
+    });
+    this.list.addEventListener("click", (event) => {
+      const chosen = this.data.intervals.find((i) => String(i.id) === event.target.dataset.id);
+      if (chosen) this.choose(chosen);
+    });
+    this.main.addEventListener("pointerdown", (event) => this.press(event));
+    this.main.addEventListener("pointermove", (event) => this.move(event));
+    this.main.addEventListener("pointerup", (event) => this.release(event));
+    this.main.addEventListener("pointercancel", () => this.cancel());
+    this.main.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.main.addEventListener("keydown", (event) => this.key(event));
+    const centre = (event) => {
+      if (event.type === "pointermove" && !event.buttons) return;
+      const [a, b] = this.view;
+      const at = (event.offsetX / this.overview.clientWidth) * this.data.duration;
+      this.look(at - (b - a) / 2, b - a);
+    };
+    this.overview.addEventListener("pointerdown", centre);
+    this.overview.addEventListener("pointermove", centre);
+    new ResizeObserver(() => this.resize()).observe(this.element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
+  }
+
+  fillList() {
+    const rows = [...this.data.intervals].sort((a, b) => a.onset_s - b.onset_s);
+    this.list.replaceChildren(...rows.map((i) => {
+      const item = document.createElement("li"), button = document.createElement("button");
+      button.type = "button";
+      button.tabIndex = -1;
+      button.dataset.id = String(i.id);
+      button.textContent = `${i.kind}-expression of face ${i.face}, ${i.onset_s.toFixed(2)} to ${i.offset_s.toFixed(2)} seconds`;
+      item.append(button);
+      return item;
+    }));
+    this.main.setAttribute("aria-valuemax", this.data.duration.toFixed(2));
+  }
+
+  // -- where things are ------------------------------------------------------------------------------------------
+
+  faces() {
+    const known = [...this.data.tracks, ...this.data.intervals].map((x) => x.face);
+    return [...new Set(known)].sort((a, b) => a - b);
+  }
+
+  rows() {
+    // Of each face: its curve, a lane for each kind, and one for the truth where there is one.
+    const rows = [];
+    let y = FesnetTimeline.RULER;
+    for (const face of this.faces()) {
+      const row = { face, curve: y + 6, height: 84 };
+      row.macro = row.curve + row.height + 6;
+      row.micro = row.macro + FesnetTimeline.LANE;
+      y = row.micro + FesnetTimeline.LANE;
+      if (this.data.truth.length) {
+        row.truth = y;
+        y += FesnetTimeline.LANE;
+      }
+      rows.push(row);
+      y += 6;
+    }
+    return { rows, height: Math.max(y + 4, 60) };
+  }
+
+  x(seconds) {
+    // Kept by resize(): asking the canvas for each of an hour's ticks would lay out the page as often.
+    const [a, b] = this.view;
+    return FesnetTimeline.LEFT + ((seconds - a) / (b - a)) * (this.width - FesnetTimeline.LEFT);
+  }
+
+  seconds(x) {
+    const [a, b] = this.view;
+    const share = (x - FesnetTimeline.LEFT) / (this.main.clientWidth - FesnetTimeline.LEFT);
+    return Math.min(Math.max(a + share * (b - a), 0), this.data.duration);
+  }
+
+  at(x, y) {
+    // The interval under a point, and which part of it: "onset", "offset" or "body".
+    for (const row of this.rows().rows) {
+      for (const i of this.data.intervals) {
+        const top = row[i.kind];
+        if (i.face !== row.face || y < top || y >= top + FesnetTimeline.LANE) continue;
+        const [a, b] = [this.x(i.onset_s), this.x(i.offset_s)];
+        if (x < a - 6 || x > b + 6) continue;
+        if (!this.options.editable) return { interval: i, part: "body" };
+        const [left, right] = [Math.abs(x - a), Math.abs(x - b)];
+        const reach = Math.min(6, Math.max((b - a) / 3, 3));
+        if (Math.min(left, right) <= reach || x < a || x > b) return { interval: i, part: left <= right ? "onset" : "offset" };
+        return { interval: i, part: "body" };
+      }
+    }
+    return null;
+  }
+
+  // -- mouse, wheel, keys ----------------------------------------------------------------------------------------
+
+  press(event) {
+    if (event.button !== 0) return;
+    this.main.focus({ preventScroll: true });
+    this.main.setPointerCapture(event.pointerId);
+    const hit = this.at(event.offsetX, event.offsetY);
+    this.drag = { from: event.offsetX, x: event.offsetX, view: this.view, hit, what: "view", moved: false };
+    if (this.options.editable && event.shiftKey) this.drag.what = "add";
+    else if (this.options.editable && hit && hit.part !== "body") {
+      this.drag.what = hit.part;
+      this.drag.copy = { ...hit.interval };
+      this.select(hit.interval.id);
+    }
+  }
+
+  move(event) {
+    const d = this.drag;
+    if (!d) {
+      const hit = this.at(event.offsetX, event.offsetY);
+      this.main.style.cursor = hit ? (hit.part === "body" ? "pointer" : "ew-resize") : "";
+      return;
+    }
+    d.x = event.offsetX;
+    d.moved = d.moved || Math.abs(d.x - d.from) > 3;
+    if (!d.moved) return;
+    if (d.what === "view") {
+      const width = d.view[1] - d.view[0];
+      const pixels = this.main.clientWidth - FesnetTimeline.LEFT;
+      this.look(d.view[0] - ((d.x - d.from) / pixels) * width, width);
+    } else if (d.copy) {
+      const least = 0.02;
+      const t = this.seconds(d.x);
+      if (d.what === "onset") d.copy.onset_s = Math.min(t, d.copy.offset_s - least);
+      else d.copy.offset_s = Math.max(t, d.copy.onset_s + least);
+      d.copy.apex_s = Math.min(Math.max(d.hit.interval.apex_s, d.copy.onset_s), d.copy.offset_s);
+    }
+    this.later();
+  }
+
+  release(event) {
+    const d = this.drag;
+    this.drag = null;
+    if (!d) return;
+    d.x = event.offsetX;
+    if (!d.moved) {
+      if (d.hit) this.choose(d.hit.interval, this.seconds(d.x));
+      else this.seek(this.seconds(d.x));
+    } else if (d.what === "add") {
+      const [a, b] = [this.seconds(d.from), this.seconds(d.x)].sort((p, q) => p - q);
+      this.options.onAdd?.(a, b);
+    } else if (d.copy) {
+      const { onset_s, apex_s, offset_s } = d.copy;
+      Object.assign(d.hit.interval, { onset_s, apex_s, offset_s });
+      this.whole.width = 0;
+      this.options.onEdit?.(d.hit.interval.id, { onset_s, apex_s, offset_s });
+    }
+    this.later();
+  }
+
+  cancel() {
+    this.drag = null;
+    this.later();
+  }
+
+  wheel(event) {
+    const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    const mine = event.ctrlKey || event.metaKey || document.activeElement === this.main;
+    if (!sideways && !mine) return;
+    event.preventDefault();
+    const [a, b] = this.view;
+    if (sideways) this.look(a + (event.deltaX / this.main.clientWidth) * (b - a), b - a);
+    else this.zoom(Math.exp(-event.deltaY / 300), this.seconds(event.offsetX));
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = event.shiftKey ? 1 : 0.1;
+    const actions = {
+      ArrowLeft: () => this.seek(this.time - step), ArrowRight: () => this.seek(this.time + step),
+      Home: () => this.seek(0), End: () => this.seek(this.data.duration),
+      "+": () => this.zoom(2), "=": () => this.zoom(2), "-": () => this.zoom(0.5), 0: () => this.fit(),
+      "[": () => this.step(-1), "]": () => this.step(1), Escape: () => this.cancel(),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  }
+
+  seek(seconds) {
+    this.setTime(seconds);
+    this.options.onSeek?.(this.time);
+  }
+
+  choose(interval, seconds = null) {
+    this.select(interval.id);
+    this.options.onSelect?.(interval.id);
+    this.seek(seconds ?? interval.onset_s);
+  }
+
+  step(way) {
+    const rows = [...this.data.intervals].sort((a, b) => a.onset_s - b.onset_s);
+    const chosen = rows.findIndex((i) => i.id === this.selected);
+    let next = chosen + way;
+    if (chosen < 0) next = way > 0 ? rows.findIndex((i) => i.onset_s > this.time) : rows.findLastIndex((i) => i.onset_s < this.time);
+    if (rows[next]) this.choose(rows[next]);
+  }
+
+  look(start, width) {
+    const most = this.data.duration;
+    const w = Math.min(width, most), a = Math.min(Math.max(start, 0), most - w);
+    this.view = [a, a + w];
+    this.later();
+  }
+
+  // -- drawing ---------------------------------------------------------------------------------------------------
+
+  resize() {
+    const sizes = [[this.main, this.rows().height], [this.overview, 34]];
+    for (const [canvas, height] of sizes) {
+      const scale = devicePixelRatio || 1;
+      canvas.style.height = `${height}px`;
+      canvas.width = Math.max(1, Math.round(canvas.clientWidth * scale));
+      canvas.height = Math.round(height * scale);
+      canvas.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
+    }
+    this.width = this.main.clientWidth;
+    this.kept.clear();
+    this.whole.width = 0;
+    this.later();
+  }
+
+  later(stale = true) {
+    this.stale = this.stale || stale;
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => {
+      this.pending = false;
+      this.draw();
+    });
+  }
+
+  colours() {
+    const style = getComputedStyle(this.element);
+    const names = ["paper", "ink", "faint", "line", "macro", "micro", "macro-text", "micro-text", "gap", "now", "accent"];
+    return Object.fromEntries(names.map((n) => [n, style.getPropertyValue(`--${n}`).trim()]));
+  }
+
+  draw() {
+    const begun = performance.now();
+    const g = this.main.getContext("2d"), c = this.colours();
+    const width = this.main.clientWidth, { rows, height } = this.rows();
+    if (this.stale) this.drawStill(c, rows, width, height);
+    this.stale = false;
+    this.lay(g, this.main, this.still);
+    this.drawNow(g, c, height);
+    this.drawOverview(c);
+    const [a, b] = this.view;
+    this.output.textContent = `${FesnetTimeline.clock(this.time, 2)} · view ${FesnetTimeline.clock(a, 1)} to ${FesnetTimeline.clock(b, 1)}`;
+    this.main.setAttribute("aria-valuenow", this.time.toFixed(2));
+    this.main.setAttribute("aria-valuetext", `${this.time.toFixed(2)} seconds`);
+    this.drawn = performance.now() - begun; // ms, for whoever wants to measure
+  }
+
+  drawStill(c, rows, width, height) {
+    const g = this.sheet(this.still, this.main);
+    g.font = "12px system-ui, sans-serif";
+    g.textBaseline = "middle";
+    this.drawRuler(g, c, width, height);
+    for (const row of rows) this.drawFace(g, c, row, rows.length > 1);
+  }
+
+  sheet(hidden, shown) {
+    // An empty canvas as large as the shown one, with its scale.
+    [hidden.width, hidden.height] = [shown.width, shown.height];
+    const g = hidden.getContext("2d"), scale = devicePixelRatio || 1;
+    g.setTransform(scale, 0, 0, scale, 0, 0);
+    return g;
+  }
+
+  lay(g, shown, hidden) {
+    g.save();
+    g.resetTransform();
+    g.clearRect(0, 0, shown.width, shown.height);
+    g.drawImage(hidden, 0, 0);
+    g.restore();
+  }
+
+  drawRuler(g, c, width, height) {
+    const [a, b] = this.view, room = (width - FesnetTimeline.LEFT) / 90;
+    const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600];
+    const step = steps.find((s) => (b - a) / s <= room) ?? 7200;
+    g.textAlign = "center";
+    for (let t = Math.ceil(a / step) * step; t <= b + 1e-9; t += step) {
+      const x = this.x(t);
+      g.fillStyle = c.line;
+      g.fillRect(x, FesnetTimeline.RULER - 4, 1, height);
+      g.fillStyle = c.faint;
+      if (x > FesnetTimeline.LEFT + 12 && x < width - 16) g.fillText(FesnetTimeline.clock(t, step < 0.1 ? 2 : step < 1 ? 1 : 0), x, 9);
+    }
+  }
+
+  drawFace(g, c, row, several) {
+    g.textAlign = "left";
+    g.fillStyle = c.ink;
+    const names = [[several ? `face ${row.face}` : "scores", row.curve + 10], ["macro", row.macro + 10], ["micro", row.micro + 10]];
+    if (row.truth) names.push(["truth", row.truth + 10]);
+    for (const [name, y] of names) g.fillText(name, 4, y);
+    g.save();
+    g.beginPath();
+    g.rect(FesnetTimeline.LEFT, 0, this.main.clientWidth, 1e5);
+    g.clip();
+    for (const gap of this.data.gaps.filter((x) => x.face === row.face)) this.drawGap(g, c, gap, row);
+    for (const track of this.data.tracks.filter((t) => t.face === row.face)) {
+      for (const kind of ["macro", "micro"]) this.drawCurve(g, c[kind], track, kind, row);
+    }
+    for (const kind of ["macro", "micro"]) this.drawThreshold(g, c[kind], kind, row);
+    for (const i of this.data.intervals.filter((x) => x.face === row.face)) this.drawBar(g, c, i, row[i.kind]);
+    if (row.truth) for (const i of this.data.truth) this.drawBar(g, c, i, row.truth, true);
+    g.restore();
+  }
+
+  columns(track, kind, from, to, x) {
+    // As long as the view stays, as while playing, they stay, too.
+    const name = `${track.face} ${kind} ${from} ${to} ${x(from)} ${x(to)}`;
+    if (!this.kept.has(name)) {
+      if (this.kept.size > 40) this.kept.clear();
+      this.kept.set(name, this.newColumns(track, kind, from, to, x));
+    }
+    return this.kept.get(name);
+  }
+
+  newColumns(track, kind, from, to, x) {
+    // The highest score of each pixel column, so that a peak of a tenth of a second shows in an hour; null: unknown.
+    const { times } = track, values = track[kind], n = times.length;
+    if (n === 0) return [];
+    const step = n > 1 ? (times[n - 1] - times[0]) / (n - 1) : 1;
+    const first = Math.max(0, Math.floor((from - times[0]) / step)), last = Math.min(n - 1, Math.ceil((to - times[0]) / step));
+    const out = [];
+    let column = null;
+    for (let k = first; k <= last; k += 1) {
+      const px = Math.round(x(times[k])), v = values[k];
+      if (column === null || px !== column[0]) out.push((column = [px, v]));
+      else if (v !== null && (column[1] === null || v > column[1])) column[1] = v;
+    }
+    return out;
+  }
+
+  drawCurve(g, colour, track, kind, row) {
+    const [a, b] = this.view;
+    g.strokeStyle = colour;
+    g.lineWidth = 1.5;
+    g.setLineDash(kind === "micro" ? [5, 2] : []);
+    g.beginPath();
+    let down = false;
+    for (const [x, v] of this.columns(track, kind, a, b, (t) => this.x(t))) {
+      if (v === null) {
+        down = false;
+        continue;
+      }
+      const y = row.curve + (1 - v) * row.height;
+      if (down) g.lineTo(x, y);
+      else g.moveTo(x, y);
+      down = true;
+    }
+    g.stroke();
+    g.setLineDash([]);
+  }
+
+  drawThreshold(g, colour, kind, row) {
+    const level = this.data.thresholds[kind];
+    if (level === undefined || level === null) return;
+    const y = row.curve + (1 - level) * row.height;
+    g.globalAlpha = 0.6;
+    g.strokeStyle = colour;
+    g.lineWidth = 1;
+    g.setLineDash([2, 4]);
+    g.beginPath();
+    g.moveTo(FesnetTimeline.LEFT, y);
+    g.lineTo(this.main.clientWidth, y);
+    g.stroke();
+    g.setLineDash([]);
+    g.globalAlpha = 1;
+  }
+
+  drawGap(g, c, gap, row) {
+    const [x, end] = [this.x(gap.start_s), this.x(gap.stop_s)];
+    const top = row.curve, height = row.micro + FesnetTimeline.LANE - row.curve;
+    g.save();
+    g.beginPath();
+    g.rect(x, top, Math.max(end - x, 2), height);
+    g.clip();
+    g.strokeStyle = c.gap;
+    g.globalAlpha = 0.5;
+    g.lineWidth = 1;
+    g.beginPath();
+    for (let s = Math.max(x, 0) - height; s < Math.min(end, this.main.clientWidth) + height; s += 8) {
+      g.moveTo(s, top + height);
+      g.lineTo(s + height, top);
+    }
+    g.stroke();
+    g.restore();
+    if (end - x > 90) {
+      g.fillStyle = c.faint;
+      g.fillText(`unknown: ${gap.reason}`, Math.max(x, FesnetTimeline.LEFT) + 6, top + height / 2, end - x - 10);
+    }
+  }
+
+  drawBar(g, c, given, top, truth = false) {
+    const i = this.drag?.copy && this.drag.copy.id === given.id && !truth ? this.drag.copy : given;
+    const [a, b] = [this.x(i.onset_s), this.x(i.offset_s)];
+    if (b < FesnetTimeline.LEFT || a > this.main.clientWidth) return;
+    const inset = i.kind === "micro" ? 4 : 2, w = Math.max(b - a, 3), h = FesnetTimeline.LANE - 2 * inset;
+    g.fillStyle = c[i.kind];
+    g.globalAlpha = truth ? 0.55 : 1;
+    g.beginPath();
+    if (w > 8) g.roundRect(a, top + inset, w, h, 3);
+    else g.rect(a, top + inset, w, h); // an hour has hundreds, and a plain one is many times cheaper
+    g.fill();
+    g.globalAlpha = 1;
+    if (!truth && w > 8 && i.apex_s !== undefined) {
+      g.fillStyle = c[`${i.kind}-text`];
+      g.fillRect(this.x(i.apex_s) - 1, top + inset + h - 5, 2, 5); // the apex, a notch
+    }
+    if (w > 46) {
+      g.fillStyle = c[`${i.kind}-text`];
+      g.fillText(`${i.checked ? "✓ " : ""}${i.kind}`, Math.max(a, FesnetTimeline.LEFT) + 6, top + inset + h / 2 + 0.5, w - 8);
+    } else if (i.checked) {
+      g.fillStyle = c.ink;
+      g.fillRect(a, top + inset + h, w, 2);
+    }
+    if (!truth && i.id === this.selected) {
+      g.strokeStyle = c.ink;
+      g.lineWidth = 2;
+      g.stroke();
+    }
+  }
+
+  drawNow(g, c, height) {
+    const x = this.x(this.time);
+    if (x >= FesnetTimeline.LEFT) {
+      g.fillStyle = c.now;
+      g.fillRect(x - 1, FesnetTimeline.RULER - 4, 2, height);
+    }
+    if (this.drag?.what === "add" && this.drag.moved) {
+      g.fillStyle = c.accent;
+      g.globalAlpha = 0.25;
+      g.fillRect(Math.min(this.drag.from, this.drag.x), FesnetTimeline.RULER, Math.abs(this.drag.x - this.drag.from), height);
+      g.globalAlpha = 1;
+    }
+  }
+
+  drawOverview(c) {
+    const g = this.overview.getContext("2d"), width = this.overview.clientWidth, height = 34;
+    const x = (t) => (t / this.data.duration) * width;
+    if (this.whole.width === 0) this.drawWhole(c, x);
+    this.lay(g, this.overview, this.whole);
+    const [a, b] = this.view;
+    g.fillStyle = c.accent;
+    g.globalAlpha = 0.14;
+    g.fillRect(x(a), 0, x(b) - x(a), height);
+    g.globalAlpha = 1;
+    g.strokeStyle = c.accent;
+    g.strokeRect(x(a) + 0.5, 0.5, Math.max(x(b) - x(a) - 1, 2), height - 1);
+    g.fillStyle = c.now;
+    g.fillRect(x(this.time) - 1, 0, 2, height);
+  }
+
+  drawWhole(c, x) {
+    const g = this.sheet(this.whole, this.overview);
+    for (const kind of ["macro", "micro"]) {
+      g.fillStyle = c[kind];
+      for (const track of this.data.tracks) {
+        for (const [px, v] of this.columns(track, kind, 0, this.data.duration, x)) {
+          if (v !== null) g.fillRect(px, 24 - v * 22, 1, 2);
+        }
+      }
+      for (const i of this.data.intervals.filter((q) => q.kind === kind)) {
+        g.fillRect(x(i.onset_s), kind === "macro" ? 26 : 30, Math.max(x(i.offset_s) - x(i.onset_s), 1.5), 3);
+      }
+    }
+  }
+
+  static clock(seconds, digits) {
+    const whole = Math.max(seconds, 0) + 0.5 * 10 ** -digits;
+    const h = Math.floor(whole / 3600), m = Math.floor((whole % 3600) / 60);
+    const s = (Math.floor((whole % 60) * 10 ** digits) / 10 ** digits).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
+    return h ? `${h}:${String(m).padStart(2, "0")}:${s}` : `${m}:${s}`;
+  }
+}
+
+FesnetTimeline.LEFT = 58; // pixels for the names of rows
+FesnetTimeline.RULER = 22;
+FesnetTimeline.LANE = 20;

@@ -1,0 +1,333 @@
+"""Whole batches: what is written, what is kept on a second start, and that nothing is lost or mixed up."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fesnet.batch import Batch, Settings, find_entries, read_manifest, run_batch
+from fesnet.batch import work as work_module
+from fesnet.batch.log import LOG, Record, RunLog
+from fesnet.batch.run import free_name
+from fesnet.batch.summary import SUMMARY
+from fesnet.engine import InProcess, make_engine
+from fesnet.errors import UsageError
+from fesnet.faces import ModelFiles
+from fesnet.result import Spotting
+from fesnet.spotter import Spotter
+from video_files import write_video
+
+FRAMES = 10
+OLD = 1_000_000_000.0  # a time of change long ago, which can be trusted
+
+
+@pytest.fixture(scope="session")
+def short(face_frames: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the face video: these tests are about files."""
+    return write_video(tmp_path_factory.mktemp("short") / "face.mkv", face_frames[:FRAMES], codec="ffv1", pixels="bgr0")
+
+
+@pytest.fixture
+def videos(short: Path, face_models: ModelFiles, tmp_path: Path) -> Path:
+    """Two subjects with a video of one name, and different contents."""
+    root = tmp_path / "videos"
+    data = short.read_bytes()
+    for n, name in enumerate(("s1/face.mkv", "s2/face.mkv")):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_bytes(data + bytes(n))
+        os.utime(root / name, (OLD, OLD))
+    return root
+
+
+@pytest.fixture
+def settings(tiny_weights: Path) -> Settings:
+    return Settings(str(tiny_weights), rules=Spotter(tiny_weights).rules)
+
+
+@pytest.fixture
+def run(tmp_path: Path, settings: Settings) -> Callable[..., Batch]:
+    """Runs a batch of folders into tmp_path/out, in this process."""
+
+    def call(*folders: Path, settings: Settings = settings, **options: Any) -> Batch:
+        out = tmp_path / "out"
+        out.mkdir(exist_ok=True)
+        entries = find_entries([str(f) for f in folders], out)
+        return run_batch(entries, out, settings, InProcess(), lambda line: None, **options)
+
+    return call
+
+
+@pytest.fixture
+def spotted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The sources that went through the network, as it happens."""
+    done: list[str] = []
+    real = work_module.spot
+
+    def counted(source: str, settings: Settings) -> Spotting:
+        done.append(source)
+        return real(source, settings)
+
+    monkeypatch.setattr(work_module, "spot", counted)
+    return done
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != LOG
+    }
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / SUMMARY).open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_results_are_those_of_single_calls(run: Callable[..., Batch], videos: Path, tiny_weights: Path) -> None:
+    batch = run(videos)
+    assert (batch.done, batch.kept, batch.failed) == (2, 0, ())
+    for name in ("s1/face", "s2/face"):
+        alone = Spotter(tiny_weights).spot(videos / f"{name}.mkv")
+        out = batch.tables[0].parent
+        assert (out / f"{name}.json").read_text(encoding="utf-8") == alone.to_json()
+        assert (out / f"{name}.csv").is_file()
+
+
+def test_summary_has_a_row_for_each_video(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+    (videos / "bad.mp4").write_text("no video")
+    run(videos)
+    rows = {r["video"]: r for r in table(tmp_path / "out")}
+    assert {v: r["status"] for v, r in rows.items()} == {
+        "bad.mp4": "failed",
+        "s1/face.mkv": "done",
+        "s2/face.mkv": "done",
+    }
+    found = Spotting.from_json(tmp_path / "out" / "s1" / "face.json")
+    row = rows["s1/face.mkv"]
+    assert (row["frames"], row["duration_s"], row["sha256"]) == (str(FRAMES), "0.36", found.source.sha256)
+    for kind in ("macro", "micro"):
+        of_kind = [i for i in found.intervals if i.kind == kind]
+        assert int(row[f"{kind}_count"]) == len(of_kind)
+        assert float(row[f"{kind}_total_s"]) == pytest.approx(sum(i.offset_s - i.onset_s for i in of_kind))
+    assert rows["bad.mp4"]["macro_count"] == ""
+
+
+def test_summary_as_parquet(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install fesnet[cluster]")
+    run(videos)
+    rows = pq.read_table(tmp_path / "out" / "summary.parquet").to_pylist()
+    assert [r["video"] for r in rows] == ["s1/face.mkv", "s2/face.mkv"]
+    assert rows[0]["frames"] == FRAMES
+
+
+# --- second starts ---
+
+
+def test_finished_videos_are_kept(run: Callable[..., Batch], videos: Path, tmp_path: Path, spotted: list[str]) -> None:
+    run(videos)
+    before = tree(tmp_path / "out")
+    batch = run(videos)
+    assert (batch.done, batch.kept, len(spotted)) == (0, 2, 2)
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_new_time_of_change_is_not_a_new_video(run: Callable[..., Batch], videos: Path, spotted: list[str]) -> None:
+    run(videos)
+    os.utime(videos / "s1" / "face.mkv")
+    assert run(videos).kept == 2
+    assert len(spotted) == 2
+
+
+def test_new_content_under_the_old_size_and_time_of_change_is_seen_where_these_were_too_fresh(
+    run: Callable[..., Batch], videos: Path, spotted: list[str]
+) -> None:
+    path = videos / "s1" / "face.mkv"
+    os.utime(path)
+    run(videos)
+    facts = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert run(videos).done + len(spotted) == 1 + 3
+
+
+def test_changed_content_and_changed_settings_are_done_again(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path, settings: Settings, spotted: list[str]
+) -> None:
+    run(videos)
+    with (videos / "s1" / "face.mkv").open("ab") as handle:
+        handle.write(b"x")
+    assert (run(videos).done, len(spotted)) == (1, 3)
+    other = replace(settings, rules=replace(settings.rules, macro_threshold=0.9))
+    assert (run(videos, settings=other).done, len(spotted)) == (2, 5)
+    assert Spotting.from_json(tmp_path / "out" / "s1" / "face.json").rules.macro_threshold == 0.9
+    assert len(table(tmp_path / "out")) == 2
+
+
+def test_removed_results_are_made_again_and_corrected_ones_are_kept(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path, settings: Settings, spotted: list[str]
+) -> None:
+    run(videos)
+    first, second = tmp_path / "out" / "s1" / "face.json", tmp_path / "out" / "s2" / "face.json"
+    first.unlink()
+    changed = Spotting.from_json(second).rethreshold(replace(settings.rules, macro_threshold=1.0, micro_threshold=1.0))
+    changed.to_json(second)
+    text = second.read_bytes()
+    assert run(videos).done == 1
+    assert second.read_bytes() == text
+    assert table(tmp_path / "out")[1]["macro_count"] == "0", "the summary tells what the file says"
+
+
+def test_failed_videos_wait_for_retry_failed(run: Callable[..., Batch], videos: Path, spotted: list[str]) -> None:
+    (videos / "bad.mp4").write_text("no video")
+    reasons = run(videos).failed
+    assert [key for key, _ in reasons] == ["bad.mp4"]
+    assert "cannot open bad.mp4" in reasons[0][1]
+    assert run(videos).failed == reasons
+    assert len(spotted) == 3
+    assert run(videos, retry_failed=True).failed == reasons
+    assert len(spotted) == 4
+    shutil.copy(videos / "s1" / "face.mkv", videos / "bad.mp4")  # repaired: no option needed
+    assert run(videos).failed == ()
+
+
+def test_a_share_at_another_place_is_recognised(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path, spotted: list[str]
+) -> None:
+    run(videos)
+    shutil.move(videos, tmp_path / "elsewhere")
+    batch = run(tmp_path / "elsewhere")
+    assert (batch.kept, len(spotted)) == (2, 2)
+    assert run(tmp_path / "elsewhere").kept == 2
+    assert len(table(tmp_path / "out")) == 2
+
+
+def test_another_video_of_the_same_name_never_takes_the_place_of_results(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path
+) -> None:
+    """A stick for each participant, all at the same place or one after the other, all with face.mkv."""
+    run(videos / "s1")
+    before = tree(tmp_path / "out")
+    run(videos / "s2")  # while the first is still there
+    shutil.move(videos / "s1", tmp_path / "gone")
+    third = tmp_path / "third"
+    third.mkdir()
+    (third / "face.mkv").write_bytes((tmp_path / "gone" / "face.mkv").read_bytes() + b"xyz")
+    (tmp_path / "gone" / "face.mkv").unlink()
+    run(third)  # while the first is away
+    after = tree(tmp_path / "out")
+    assert {k: after[k] for k in before if k.startswith("face")} == {
+        k: v for k, v in before.items() if k.startswith("face")
+    }
+    assert sorted(k for k in after if k.endswith(".json")) == ["face-2.json", "face-3.json", "face.json"]
+    assert len({r["sha256"] for r in table(tmp_path / "out")}) == 3
+
+
+def test_a_cut_log_loses_one_video_at_most(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+    run(videos)
+    log = tmp_path / "out" / LOG
+    before = tree(tmp_path / "out")
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:-2]) + lines[-2][:40])
+    batch = run(videos)
+    assert (batch.done, batch.kept) == (1, 1)
+    assert tree(tmp_path / "out") == before
+    assert [json.loads(x)["event"] for x in log.read_bytes().splitlines()[-3:]] == ["start", "done", "end"]
+
+
+@pytest.mark.parametrize("line", ["[]", "7", '{"event": "done"}', '{"event": "done", "name": 3}', "\x00\xff", '{"a":'])
+def test_damaged_lines_of_the_log_are_passed_over(line: str, tmp_path: Path) -> None:
+    (tmp_path / LOG).write_text(line, encoding="latin-1")
+    with RunLog(tmp_path) as log:
+        assert log.records == {}
+        log.settle(Record("a", "a.mp4", "/a.mp4", "d"))
+    with RunLog(tmp_path) as log:
+        assert list(log.records) == ["a"]
+
+
+def test_two_runs_do_not_share_a_folder(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with RunLog(tmp_path / "out"), pytest.raises(UsageError, match=r"expected no other run in .*out"):
+        run(videos)
+    assert run(videos).done == 2
+
+
+def test_parts_that_a_kill_left_are_removed(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "s1").mkdir(parents=True)
+    (tmp_path / "out" / "s1" / ".face.json.abc.part").touch()
+    run(videos)
+    assert not [name for name in tree(tmp_path / "out") if name.endswith(".part")]
+
+
+def test_names_that_are_taken_get_a_number() -> None:
+    assert free_name("a/x", {"a/y"}) == "a/x"
+    assert free_name("a/X", {"a/x", "a/x-2"}) == "a/X-3"
+
+
+# --- manifests, image folders ---
+
+
+def test_a_manifest_sets_options_and_subjects(videos: Path, tmp_path: Path, settings: Settings) -> None:
+    file = videos / "videos.csv"
+    file.write_text("video,subject,macro_threshold\ns1/face.mkv,P1,0.9\ns2/face.mkv,P2,\n")
+    out = tmp_path / "out"
+    out.mkdir()
+    run_batch(read_manifest(file), out, settings, InProcess(), lambda line: None)
+    thresholds = [Spotting.from_json(out / s / "face.json").rules.macro_threshold for s in ("s1", "s2")]
+    assert thresholds == [0.9, settings.rules.macro_threshold]
+    assert [r["subject"] for r in table(out)] == ["P1", "P2"]
+    file.write_text("video,macro_threshold\ns1/face.mkv,7\n")
+    with pytest.raises(UsageError, match=r"up to 1, got 7.0 \(in the manifest, for s1/face"):
+        run_batch(read_manifest(file), out, settings, InProcess(), lambda line: None)
+
+
+def test_videos_that_are_not_there_fail_alone(videos: Path, tmp_path: Path, settings: Settings) -> None:
+    file = videos / "videos.csv"
+    file.write_text("video\ns1/face.mkv\nlost.mp4\n")
+    (tmp_path / "out").mkdir()
+    batch = run_batch(read_manifest(file), tmp_path / "out", settings, InProcess(), lambda line: None)
+    assert batch.done == 1
+    ((key, reason),) = batch.failed
+    assert (key, "is its share still there?" in reason) == ("lost.mp4", True)
+
+
+def test_image_folders(
+    run: Callable[..., Batch], face_frames: list[Any], tmp_path: Path, settings: Settings, face_models: ModelFiles
+) -> None:
+    import cv2
+
+    folder = tmp_path / "v" / "s1"
+    folder.mkdir(parents=True)
+    for n, frame in enumerate(face_frames[:8]):
+        cv2.imwrite(str(folder / f"img{n}.png"), frame[:, :, ::-1])
+        os.utime(folder / f"img{n}.png", (OLD, OLD))
+    assert "--fps" in run(tmp_path / "v").failed[0][1]
+    timed = replace(settings, rate=25.0)
+    assert run(tmp_path / "v", settings=timed).done == 1
+    assert len(Spotting.from_json(tmp_path / "out" / "s1.json").frame_times) == 8
+    assert run(tmp_path / "v", settings=timed).kept == 1
+    (folder / "img7.png").unlink()
+    assert run(tmp_path / "v", settings=timed).done == 1
+
+
+# --- engines ---
+
+
+def test_local_pool_and_ray_write_the_same(videos: Path, tmp_path: Path, settings: Settings, ray_engine: Any) -> None:
+    seen = []
+    with make_engine(2) as pool:
+        for name, engine in {"pool": pool, "ray": ray_engine, "here": InProcess()}.items():
+            out = tmp_path / name
+            out.mkdir()
+            run_batch(find_entries([str(videos)], out), out, settings, engine, lambda line: None)
+            seen.append(tree(out))
+    assert seen[0] == seen[1] == seen[2]
+    assert len(seen[0]) >= 5

@@ -1,0 +1,212 @@
+"""Faults on purpose, each in seconds: kills, a full disk, a folder that may not be written, a share that goes away.
+
+`tools/faults.py` does the same to more commands, many times, with more videos.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fesnet import _files
+from fesnet.batch import Settings, find_entries, run_batch
+from fesnet.batch import work as work_module
+from fesnet.batch.log import LOG, Record, RunLog
+from fesnet.engine import InProcess, LocalPool
+from fesnet.errors import UsageError
+from fesnet.faces import ModelFiles
+from fesnet.spotter import Spotter
+from video_files import write_video
+
+
+@pytest.fixture
+def clips(face_frames: list[Any], face_models: ModelFiles, tmp_path: Path) -> Path:
+    """Four very short videos."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for n in range(4):
+        write_video(folder / f"c{n}.mkv", face_frames[3 * n : 3 * n + 6], codec="ffv1", pixels="bgr0")
+    return folder
+
+
+@pytest.fixture
+def settings(tiny_weights: Path) -> Settings:
+    return Settings(str(tiny_weights), rules=Spotter(tiny_weights).rules)
+
+
+@pytest.fixture
+def run(clips: Path, settings: Settings, tmp_path: Path) -> Callable[..., Any]:
+    """Runs a batch of the clips into tmp_path/NAME, in this process."""
+
+    def call(name: str, say: Callable[[str], None] = lambda line: None, engine: Any = None) -> Any:
+        out = tmp_path / name
+        out.mkdir(exist_ok=True)
+        return run_batch(find_entries([str(clips)], out), out, settings, engine or InProcess(), say)
+
+    return call
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != LOG)
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def kill_after(lines: int, arguments: list[str]) -> None:
+    """Start `fesnet`, and kill it when it has told of so many videos."""
+    code = "from fesnet.cli import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    told = 0
+    for line in process.stdout:
+        told += line.startswith("[")
+        if told == lines:
+            break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_killed_and_started_again_ends_with_the_same_bytes(
+    run: Callable[..., Any], clips: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    run("whole")
+    out = tmp_path / "killed"
+    arguments = ["spot", str(clips), "--out", str(out), "--jobs", "2", "--weights", str(tiny_weights)]
+    for _ in range(2):
+        kill_after(1, arguments)
+        for path in out.rglob("*.json"):
+            json.loads(path.read_text(encoding="utf-8"))
+    batch = run("killed")
+    assert batch.kept >= 1
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_a_killed_worker_loses_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
+    run("whole")
+    with LocalPool(2) as pool:
+        killed = iter([True])
+
+        def say(line: str) -> None:
+            if line.startswith("[") and next(killed, False):
+                for worker in pool.workers:
+                    os.kill(worker.process.pid or 0, signal.SIGKILL)
+
+        batch = run("killed", say, pool)
+    assert (batch.done, batch.failed) == (4, ())
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def full(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk on which `after` more files have room."""
+    left = iter(range(after))
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    monkeypatch.setattr(_files.os, "fsync", fsync)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 5, 6])
+def test_a_full_disk_stops_the_run_and_spoils_nothing(
+    after: int, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is full at a result, at its table or at the log."""
+    run("whole")
+    with monkeypatch.context() as patch:
+        full(after, patch)
+        with pytest.raises(UsageError, match="No space left on device"):
+            run("full")
+    wanted = tree(tmp_path / "whole")
+    assert tree(tmp_path / "full").items() <= wanted.items(), "what can be seen is whole"
+    assert run("full").failed == (), "a full disk is no fault of the video"
+    assert tree(tmp_path / "full") == wanted
+
+
+def test_files_of_limited_size(run: Callable[..., Any], clips: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    """The operating system itself refuses to write on."""
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900)); from fesnet.cli import main; main()"
+    out = tmp_path / "small"
+    arguments = ["spot", str(clips), "--out", str(out), "--jobs", "0", "--weights", str(tiny_weights)]
+    done = subprocess.run([sys.executable, "-c", limit, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done
+    assert done.stderr.startswith("fesnet: expected to write")
+    assert len(done.stderr.splitlines()) == 1
+    assert not [name for name in tree(out) if name.endswith((".part", ".json"))]
+
+
+def test_a_folder_that_becomes_read_only(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_files.tempfile, "mkstemp", refuse)
+        with pytest.raises(UsageError, match=r"expected to write .*got 'Permission denied'"):
+            run("closed")
+    assert run("closed").done == 4
+
+
+def test_a_share_that_goes_away_fails_what_is_left_and_comes_back(
+    run: Callable[..., Any], clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("whole")
+    away = clips.with_name("away")
+    told: list[str] = []
+
+    def say(line: str) -> None:
+        told.append(line)
+        if line.startswith("[2/"):
+            clips.rename(away)
+
+    batch = run("out", say)
+    assert (batch.done, len(batch.failed)) == (2, 2)
+    assert all("is its share still there?" in reason for _, reason in batch.failed)
+    away.rename(clips)
+    assert run("out").done == 2, "tried again without being asked: it was not the videos' fault"
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_a_video_that_changes_while_it_is_read_is_no_result(
+    run: Callable[..., Any], clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = work_module.spot
+
+    def growing(source: str, settings: Settings) -> Any:
+        found = real(source, settings)
+        if source.endswith("c1.mkv"):
+            with Path(source).open("ab") as handle:
+                handle.write(b"more")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work_module, "spot", growing)
+        ((key, reason),) = run("out").failed
+    assert (key, "changed while it was read" in reason) == ("c1.mkv", True)
+
+
+def test_the_log_is_whole_after_a_kill_at_any_byte(tmp_path: Path) -> None:
+    with RunLog(tmp_path) as log:
+        for n in range(3):
+            log.settle(Record(f"v{n}", f"v{n}.mp4", f"/v{n}.mp4", "d", sha256="s"))
+    data = (tmp_path / LOG).read_bytes()
+    for cut in range(0, len(data), 7):
+        (tmp_path / LOG).write_bytes(data[:cut])
+        with RunLog(tmp_path) as log:
+            known = set(log.records)
+            log.settle(Record("new", "new.mp4", "/new.mp4", "d"))
+        with RunLog(tmp_path) as log:
+            assert set(log.records) == known | {"new"}

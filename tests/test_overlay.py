@@ -1,0 +1,51 @@
+"""The overlay: every frame at its own time, boxes and scores in it, nothing half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fesnet.errors import UsageError
+from fesnet.overlay import COLOURS, scores, write_overlay
+from fesnet.video import VideoWriter, open_source
+from test_report_page import spotted
+
+
+def test_times_and_pictures(face_models: object, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+    video, times = tmp_path / "uneven.mp4", [0.0]
+    for k in range(len(face_frames) - 1):
+        times.append(times[-1] + (0.08 if k % 5 == 0 else 0.03))
+    with VideoWriter(video, 25, 320, 240, timed=True) as writer:
+        for image, time in zip(face_frames, times, strict=True):
+            writer.write(np.ascontiguousarray(image), time)
+    with open_source(video) as source:
+        assert [f.time for f in source] == pytest.approx(times, abs=1e-4)
+    out = tmp_path / "out.mp4"
+    write_overlay(spotted(video, 1.6), video, out)
+    with open_source(out) as source:
+        frames = list(source)
+    assert [f.time for f in frames] == pytest.approx(times, abs=1e-4)
+    assert frames[0].image.shape == (300, 320, 3)
+    blue = near(frames[20].image[:240], COLOURS["macro"])
+    assert blue > 100 > near(frames[0].image[:240], COLOURS["macro"])  # the box in the macro's colour, and before it
+
+
+def near(image: np.ndarray, colour: tuple[int, int, int]) -> int:
+    return int((np.abs(image.astype(int) - colour).max(-1) < 40).sum())
+
+
+def test_scores_run_along_and_break(tmp_path: Path) -> None:
+    found = spotted(tmp_path / "a.mp4", 30)
+    early, late = (scores(t, found, 400, 80) for t in (0.7, 28.0))
+    assert near(early, COLOURS["macro"]) > 100
+    assert near(early, COLOURS["micro"]) > 20
+    assert not np.array_equal(early, late)
+
+
+def test_the_video_is_not_written_over(face_video: Path, tmp_path: Path) -> None:
+    before = face_video.read_bytes()
+    with pytest.raises(UsageError, match="expected another file than the video"):
+        write_overlay(spotted(face_video, 1.6), face_video, face_video)
+    assert face_video.read_bytes() == before

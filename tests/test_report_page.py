@@ -1,0 +1,102 @@
+"""The report in a real browser: it plays, it follows, it jumps, and an hour of it stays quick."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from browser import opened_page, until
+from fesnet import Spotting
+from fesnet.demo import found_intervals
+from fesnet.intervals import IntervalRules
+from fesnet.report import write_report
+from fesnet.report.pictures import take_pictures
+from fesnet.result import FaceTrack, SourceInfo, assemble
+
+RATE = 30.0
+
+
+def spotted(video: Path, seconds: float, name: str = "face.mp4") -> Spotting:
+    """A macro at 0.4-1.1 s and a micro at 1.2-1.4 s, then one macro each 20 s, of made-up scores."""
+    ticks = int(seconds * RATE)
+    scores = np.full((ticks, 2), 0.05)
+    scores[12:34, 0], scores[36:42, 1] = 0.9, 0.8
+    for start in range(600, ticks - 60, 600):
+        scores[start : start + 45, 0] = 0.8
+    times = np.arange(ticks) / RATE
+    source = SourceInfo(name, str(video), None, 320, 240, "25", None, seconds)
+    track = FaceTrack(0, times, scores, np.zeros(ticks))
+    frames = np.arange(int(seconds * 25)) / 25
+    return assemble(source, (track,), frames, RATE, IntervalRules(), warnings=(), provenance={})
+
+
+@pytest.fixture(scope="module")
+def playable(face_frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from video_files import write_video
+
+    return write_video(tmp_path_factory.mktemp("report") / "face.mp4", face_frames, codec="libx264", pixels="yuv420p")
+
+
+def test_pictures_show_the_face_and_its_change(face_models: object, playable: Path) -> None:
+    found = spotted(playable, 1.6)
+    assert [i.kind for i in found_intervals(found)] == ["macro", "micro"]
+    pictures = take_pictures(found, playable)
+    assert sorted(pictures) == [0, 1]
+    assert all(p is not None and p[:2] == b"\xff\xd8" for p in vars(pictures[0]).values())
+
+
+def test_report_plays_follows_and_jumps(face_models: object, playable: Path, tmp_path: Path) -> None:
+    write_report(spotted(playable, 1.6), tmp_path / "r.html")
+    with opened_page() as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        until(page, "document.querySelector('video').readyState >= 2")
+        assert page.locator(".card img").count() == 8
+        box = page.locator(".ft-main").bounding_box()
+        page.mouse.click(box["x"] + 58 + 0.75 * (box["width"] - 58), box["y"] + 60)  # three quarters of 1.6 s
+        assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(1.2, abs=0.05)
+        page.locator(".ft-main").press("Home")
+        page.locator(".ft-main").press("]")
+        assert page.locator(".card[aria-current=true]").get_attribute("data-id") == "0"
+        assert page.evaluate("fesnetTimeline.time") == pytest.approx(0.4, abs=0.05)
+        page.get_by_role("button", name="go to 1.20 seconds").click()
+        assert page.evaluate("fesnetTimeline.selected") == 1
+        page.evaluate("(() => { const v = document.querySelector('video'); v.currentTime = 0; return v.play(); })()")
+        until(page, "fesnetTimeline.time > 0.3")
+
+
+def test_a_video_that_is_gone_is_said_so(playable: Path, tmp_path: Path) -> None:
+    write_report(replace(spotted(tmp_path / "gone.mp4", 1.6)), tmp_path / "r.html")
+    with opened_page() as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        assert "not there any more" in page.inner_text("main")
+        assert "No pictures" in page.inner_text("main")
+        page.locator(".ft-main").press("ArrowRight")
+        assert page.evaluate("fesnetTimeline.time") == pytest.approx(0.1)
+
+
+def test_large_videos_are_linked(playable: Path, tmp_path: Path) -> None:
+    beside = tmp_path / "a b.mp4"
+    beside.write_bytes(playable.read_bytes())
+    write_report(spotted(beside, 1.6), tmp_path / "r.html", embed=0)
+    assert 'src="a%20b.mp4"' in (tmp_path / "r.html").read_text(encoding="utf-8")
+    with opened_page(color_scheme="dark") as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        until(page, "document.querySelector('video').readyState >= 1")
+
+
+def test_zoom_keeps_the_point_under_the_mouse(playable: Path, tmp_path: Path) -> None:
+    write_report(spotted(tmp_path / "gone.mp4", 3600), tmp_path / "r.html")
+    with opened_page() as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        box = page.locator(".ft-main").bounding_box()
+        x, y = box["x"] + 58 + 0.25 * (box["width"] - 58), box["y"] + 60
+        page.mouse.click(x, y)
+        page.mouse.wheel(0, -600)
+        until(page, "fesnetTimeline.view[1] - fesnetTimeline.view[0] < 1000")
+        start, stop = page.evaluate("fesnetTimeline.view")
+        assert start + 0.25 * (stop - start) == pytest.approx(900, abs=2)
+        page.locator(".ft-main").press("0")
+        assert page.evaluate("fesnetTimeline.view") == [0, pytest.approx(3600, abs=0.1)]

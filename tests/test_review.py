@@ -1,0 +1,226 @@
+"""Reviews: what the journal keeps, what moving thresholds leaves alone, what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fesnet.errors import ResultError, UsageError
+from fesnet.exports import export
+from fesnet.intervals import IntervalRules
+from fesnet.metrics import agree
+from fesnet.metrics.tables import read_intervals
+from fesnet.review import read_reviewed
+from fesnet.review.editing import Edit, StaleError, apply
+from fesnet.review.journal import Review, read_review, save_review
+from fesnet.review.view import Machine, reviewed, shown
+from review_server import made_spotting
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine(made_spotting(), "0" * 64)
+
+
+@pytest.fixture
+def review(machine: Machine) -> Review:
+    return machine.begin("small.json")
+
+
+def do(machine: Machine, review: Review, what: Any, **fields: Any) -> Review:
+    return apply(machine, review, Edit(review.revision, "anna", what, **fields))
+
+
+def seen(machine: Machine, review: Review) -> list[tuple[str, int, int, str]]:
+    return [(i["kind"], i["onset_frame"], i["offset_frame"], i["by"]) for i in shown(machine, review)]
+
+
+def first(machine: Machine, review: Review, kind: str = "macro") -> str:
+    return next(i["id"] for i in shown(machine, review) if i["kind"] == kind)
+
+
+def test_nothing_done_shows_the_machine_s(machine: Machine, review: Review) -> None:
+    found = [(i.kind, i.onset_frame, i.offset_frame, "machine") for i in machine.spotting.intervals]
+    assert len(found) == 2
+    assert seen(machine, review) == found
+
+
+def test_an_edge_is_moved_to_the_nearest_frame_and_undone(machine: Machine, review: Review) -> None:
+    before = seen(machine, review)
+    key = first(machine, review)
+    moved = do(machine, review, "edge", id=key, onset_s=0.51, apex_s=0.1, offset_s=1.49)
+    assert seen(machine, moved)[0] == ("macro", 13, 37, "anna")
+    assert shown(machine, moved)[0]["apex_frame"] == 13  # kept inside
+    back = do(machine, moved, "undo")
+    assert seen(machine, back) == before
+    again = do(machine, back, "redo")
+    assert seen(machine, again) == seen(machine, moved)
+    assert [(e.n, e.what, e.who, e.of) for e in again.entries] == [
+        (1, "edge", "anna", None), (2, "undo", "anna", 1), (3, "redo", "anna", 1)
+    ]  # fmt: skip
+
+
+def test_a_new_edit_ends_what_could_be_redone(machine: Machine, review: Review) -> None:
+    key = first(machine, review)
+    undone = do(machine, do(machine, review, "delete", id=key), "undo")
+    other = do(machine, undone, "check", id=key)
+    with pytest.raises(UsageError, match="expected an edit to redo, but there is none"):
+        do(machine, other, "redo")
+    both = do(machine, do(machine, other, "undo"), "redo")
+    assert seen(machine, both) == seen(machine, other)
+
+
+def test_undo_goes_back_to_the_beginning(machine: Machine, review: Review) -> None:
+    start, now = seen(machine, review), review
+    now = do(machine, now, "rules", rules={"macro_threshold": 0.3})
+    now = do(machine, now, "add", kind="micro", onset_s=0.2, offset_s=0.4)
+    now = do(machine, now, "note", id="p2", note="a blink?")
+    now = do(machine, now, "kind", id=first(machine, now), kind="micro")
+    for _ in range(4):
+        now = do(machine, now, "undo")
+    assert seen(machine, now) == start
+    with pytest.raises(UsageError, match="expected an edit to undo, but there is none"):
+        do(machine, now, "undo")
+    assert now.revision == 8  # nothing leaves the journal
+
+
+def test_a_lower_threshold_brings_new_proposals_and_nothing_that_was_judged(machine: Machine, review: Review) -> None:
+    now = do(machine, review, "delete", id=first(machine, review, "micro"))
+    now = do(machine, now, "edge", id=first(machine, now), onset_s=0.9, apex_s=1.0, offset_s=1.1)
+    now = do(machine, now, "rules", rules={"macro_threshold": 0.3, "micro_threshold": 0.3})
+    assert seen(machine, now) == [("macro", 22, 27, "anna"), ("macro", 75, 89, "machine")]
+    # The machine alone would say all three.
+    assert len(machine.proposals(IntervalRules.from_dict(now.rules))) == 3
+
+
+def test_a_higher_threshold_takes_only_what_nobody_touched(machine: Machine, review: Review) -> None:
+    now = do(machine, review, "check", id=first(machine, review))
+    now = do(machine, now, "rules", rules={"macro_threshold": 0.99, "micro_threshold": 0.99})
+    assert [row[0] for row in seen(machine, now)] == ["macro"]
+    assert shown(machine, now)[0]["checked"] is True
+
+
+def test_an_added_interval_leaves_the_other_kind_alone(machine: Machine, review: Review) -> None:
+    now = do(machine, review, "add", kind="micro", onset_s=0.9, offset_s=1.1)  # inside the macro
+    assert [row[0] for row in seen(machine, now)] == ["macro", "micro", "micro"]
+    now = do(machine, now, "add", kind="macro", onset_s=0.6, offset_s=1.4)  # over the macro
+    assert [(kind, by) for kind, _, _, by in seen(machine, now)].count(("macro", "machine")) == 0
+
+
+def test_rules_under_another_name_are_refused(machine: Machine, review: Review) -> None:
+    with pytest.raises(UsageError, match=r"expected interval rules .* got colour"):
+        do(machine, review, "rules", rules={"colour": 1.0})
+    with pytest.raises(UsageError, match="expected macro_threshold above 0 and up to 1, got 3"):
+        do(machine, review, "rules", rules={"macro_threshold": 3.0})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"what": "edge", "onset_s": 2.0, "offset_s": 1.0}, "expected an onset before its offset, got 2.0 s and 1.0 s"),
+        ({"what": "edge", "onset_s": float("nan"), "offset_s": 1.0}, "expected an onset before its offset"),
+        ({"what": "edge", "onset_s": 500.0, "offset_s": 501.0}, r"expected a time within the video \(0 to 3.96 s\)"),
+        ({"what": "add", "face": 7, "onset_s": 0.0, "offset_s": 1.0}, "expected one of the faces 0, got 7"),
+        ({"what": "delete", "id": "m9.9.9.macro"}, "expected an interval that is there, got 'm9.9.9.macro'"),
+        ({"what": "note", "note": "x" * 5000}, "expected a note of at most 4000 letters, got 5000"),
+        ({"what": "check", "who": "  "}, "expected your name"),
+    ],
+)
+def test_refused_edits(machine: Machine, review: Review, fields: dict[str, Any], words: str) -> None:
+    values = {"revision": 0, "who": "anna", "id": first(machine, review), **fields}
+    with pytest.raises(UsageError, match=words):
+        apply(machine, review, Edit(**values))
+
+
+def test_a_stale_edit_is_refused_and_says_who_was_first(machine: Machine, review: Review) -> None:
+    now = do(machine, review, "check", id=first(machine, review))
+    late = Edit(0, "ben", "delete", first(machine, review))
+    with pytest.raises(StaleError, match=r"expected an edit of revision 1, got one of 0: .*last by anna at "):
+        apply(machine, now, late)
+
+
+def saved(machine: Machine, review: Review, folder: Path) -> Path:
+    machine.spotting.to_json(folder / "small.json")
+    path = folder / "small.review.json"
+    save_review(review, shown(machine, review), path)
+    return path
+
+
+def test_saved_and_read_back(machine: Machine, review: Review, tmp_path: Path) -> None:
+    now = do(machine, review, "note", id=first(machine, review), note="Stirn 😀")
+    now = do(machine, now, "rules", rules={"micro_threshold": 0.4})
+    path = saved(machine, now, tmp_path)
+    back = read_review(path)
+    assert shown(machine, back) == shown(machine, now)
+    assert back.revision == 2
+    values = json.loads(path.read_text(encoding="utf-8"))
+    assert values["schema"] == "fesnet-review/1"
+    # Both versions are in it.
+    assert [i["kind"] for i in values["machine"]["intervals"]] == ["macro", "micro"]
+    assert values["machine"]["sha256"] == "0" * 64
+    assert values["journal"][0]["who"] == "anna"
+    assert values["journal"][0]["when"].endswith("Z")
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda v: v.update(schema="fesnet-review/9"), "expected a review of schema fesnet-review/1"),
+        (lambda v: v["journal"].pop(0), "it is damaged .*numbers of its journal"),
+        (lambda v: v["journal"][0]["after"].update(kind="smile"), "it is damaged"),
+        (lambda v: v["journal"][0]["after"].update(offset_frame=100_000), "it is damaged .*after the end"),
+        (lambda v: v.pop("machine"), "it is damaged"),
+    ],
+)
+def test_damaged_reviews(machine: Machine, review: Review, tmp_path: Path, spoil: Any, words: str) -> None:
+    now = do(machine, review, "check", id=first(machine, review))
+    path = saved(machine, do(machine, now, "undo"), tmp_path)
+    values = json.loads(path.read_text(encoding="utf-8"))
+    spoil(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ResultError, match=words):
+        read_review(path)
+
+
+def test_a_review_of_another_video_is_refused(machine: Machine, review: Review) -> None:
+    other = Machine(made_spotting(seconds=8.0), "1" * 64)
+    with pytest.raises(ResultError, match=r"was reviewed \(100 frames\), got one of 200 frames"):
+        shown(other, review)
+
+
+def test_a_review_becomes_a_result_for_exports(machine: Machine, review: Review, tmp_path: Path) -> None:
+    now = do(machine, review, "delete", id=first(machine, review, "micro"))
+    path = saved(machine, now, tmp_path)
+    found = read_reviewed(path)
+    assert [i.kind for i in found.intervals] == ["macro"]
+    assert found.provenance["review"] == {
+        "by": ["anna"], "when": now.entries[-1].when, "edits": 1, "machine_sha256": "0" * 64
+    }  # fmt: skip
+    assert found.provenance["trained_on"] == "nothing"
+    (written,) = export(found, ["csv"], tmp_path, "small.review")
+    assert len(written.read_text(encoding="utf-8").splitlines()) == 2
+    (tmp_path / "small.json").unlink()
+    with pytest.raises(ResultError, match=r"expected the machine's result small\.json beside .*, found none"):
+        read_reviewed(path)
+
+
+def test_scores_read_reviews(machine: Machine, review: Review, tmp_path: Path) -> None:
+    now = do(machine, review, "delete", id=first(machine, review, "micro"))
+    now = do(machine, now, "add", kind="macro", onset_s=3.0, offset_s=3.6)
+    path = saved(machine, now, tmp_path)
+    counts = agree(path, tmp_path / "small.json").to_dict(["official"])["protocols"]["official"]
+    assert (counts["macro"]["tp"], counts["macro"]["fn"], counts["micro"]["fp"]) == (1, 1, 1)
+    # Of a folder the results count, not what people made of them.
+    assert [f.interval.kind for f in read_intervals(tmp_path)] == ["macro", "micro"]
+
+
+def test_a_result_made_anew_keeps_the_person_s_edits(machine: Machine, review: Review) -> None:
+    now = do(machine, review, "edge", id=first(machine, review), onset_s=0.2, apex_s=0.5, offset_s=0.8)
+    anew = Machine(replace(machine.spotting, intervals=()), "1" * 64)
+    assert seen(anew, now) == [("macro", 5, 20, "anna")]
+    assert [i.onset_frame for i in reviewed(anew, now).intervals] == [5]

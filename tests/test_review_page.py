@@ -1,0 +1,372 @@
+"""The review page in a real browser: Debian's chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from fesnet.exports.elan_read import read_elan
+from fesnet.review.serve import Served
+from review_server import made_spotting, make_work, program, serving
+from video_files import pictures, write_video
+
+ERRORS: list[str] = []  # of scripts, in whatever page
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as api:
+        started = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(autouse=True)
+def no_error_in_a_page() -> Iterator[None]:
+    ERRORS.clear()
+    yield
+    assert not ERRORS
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_work(tmp_path_factory.mktemp("ready") / "work")
+
+
+@pytest.fixture
+def work(ready: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(ready, tmp_path / "work")
+
+
+def show(page: Page, address: str) -> Page:
+    """The page at an address, with its one video open."""
+    page.goto(address)
+    page.wait_for_selector("#rows tr")
+    until(page, "document.querySelector('video').readyState >= 2")
+    return page
+
+
+def new_page(browser: Browser, size: tuple[int, int] = (1280, 800)) -> Page:
+    page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
+    page.set_default_timeout(15_000)
+    page.on("pageerror", lambda error: ERRORS.append(str(error)))
+    return page
+
+
+@pytest.fixture(scope="module")
+def running(browser: Browser, ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Page]]:
+    """One server and one window for many tests; starting them takes longer than they do."""
+    with serving([shutil.copytree(ready, tmp_path_factory.mktemp("running") / "work")]) as (_, served):
+        yield served, new_page(browser)
+
+
+@pytest.fixture
+def served(running: tuple[Served, Page], work: Path) -> Served:
+    """That server, on this test's folder."""
+    served, _ = running
+    served.library.folder = work.resolve()
+    served.library.videos.clear()
+    served.library.scan()
+    return served
+
+
+@pytest.fixture
+def page(running: tuple[Served, Page], served: Served) -> Page:
+    """That window, as new."""
+    _, window = running
+    window.goto("about:blank")
+    show(window, served.address)
+    window.evaluate("localStorage.clear()")
+    return window
+
+
+def until(page: Page, expression: str, seconds: float = 15.0) -> None:
+    """Wait until an expression is true; Playwright's own waiting needs eval, which the page's policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"waited too long for {expression}"
+        page.wait_for_timeout(20)
+
+
+def rows(page: Page) -> list[list[str]]:
+    """kind, onset, offset, by of each row."""
+    return [[cells[i] for i in (1, 2, 3, 5)] for cells in page.eval_on_selector_all(
+        "#rows tr", "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
+    )]  # fmt: skip
+
+
+def wait_saved(page: Page, revision: int, work: Path) -> None:
+    """Until the page says that it is saved, and the file has that many edits."""
+    until(page, "/^saved \\d\\d:\\d\\d:\\d\\d$/.test(document.querySelector('#saved').textContent)")
+    assert len(json.loads((work / "small.review.json").read_text(encoding="utf-8"))["journal"]) == revision
+
+
+def place(page: Page, seconds: float, lane: str = "macro") -> tuple[float, float]:
+    """Where on the screen a time of the timeline is; the whole video (4 s) is in view."""
+    page.locator(".ft-main").scroll_into_view_if_needed()
+    box = page.locator(".ft-main").bounding_box()
+    left, ruler, height = page.evaluate("[FesnetTimeline.LEFT, FesnetTimeline.RULER, FesnetTimeline.LANE]")
+    down = {"curve": ruler + 40, "macro": ruler + 96 + height / 2, "micro": ruler + 96 + 1.5 * height}[lane]
+    assert box is not None
+    return box["x"] + left + seconds / 3.96 * (box["width"] - left), box["y"] + down
+
+
+def drag(page: Page, start: tuple[float, float], stop: tuple[float, float], key: str | None = None) -> None:
+    if key:
+        page.keyboard.down(key)
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move((start[0] + stop[0]) / 2, start[1], steps=3)
+    page.mouse.move(stop[0], start[1], steps=3)
+    page.mouse.up()
+    if key:
+        page.keyboard.up(key)
+
+
+def now(page: Page) -> float:
+    return float(page.evaluate("document.querySelector('video').currentTime"))
+
+
+def test_load_play_and_seek_from_the_timeline(page: Page) -> None:
+    assert "token" not in page.url
+    assert [r[0] for r in rows(page)] == ["■ macro", "◆ micro"]
+    page.keyboard.press(" ")
+    until(page, "document.querySelector('video').currentTime > 0.3")
+    page.keyboard.press(" ")
+    assert page.evaluate("document.querySelector('video').paused")
+    page.mouse.click(*place(page, 3.0, "curve"))
+    until(page, "Math.abs(document.querySelector('video').currentTime - 3) < 0.06")
+    assert page.text_content("#clock") is not None
+    page.keyboard.press("ArrowRight")  # the timeline has the focus: still one frame
+    frame = int(str(page.text_content("#clock")).split()[-1])
+    page.keyboard.press("ArrowLeft")
+    assert int(str(page.text_content("#clock")).split()[-1]) == frame - 1
+
+
+def test_a_frame_shown_is_the_frame_told(page: Page) -> None:
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    until(page, "Math.abs(document.querySelector('video').currentTime - 7.5 / 25) < 0.001")
+    assert page.text_content("#clock") == "0.280 s · frame 7"
+
+
+def test_sliders_change_intervals_at_once_and_lose_no_correction(page: Page, work: Path) -> None:
+    page.keyboard.press("n")
+    page.keyboard.press("c")  # the macro is checked
+    wait_saved(page, 1, work)
+    slider = page.locator("#macro_threshold")
+    slider.focus()
+    slider.evaluate("e => { e.value = 0.3; e.dispatchEvent(new Event('input')); }")
+    until(page, "document.querySelectorAll('#rows tr').length === 3")  # before it is let go
+    assert len(json.loads((work / "small.review.json").read_text(encoding="utf-8"))["journal"]) == 1
+    slider.evaluate("e => e.dispatchEvent(new Event('change'))")
+    wait_saved(page, 2, work)
+    assert len(rows(page)) == 3
+    slider.evaluate("e => { e.value = 1; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }")
+    until(page, "document.querySelectorAll('#rows tr').length === 2")
+    wait_saved(page, 3, work)
+    assert rows(page)[0][0] == "■ macro"  # checked by a person: it stays
+
+
+def test_drag_an_edge_undo_redo_and_reload(page: Page, work: Path) -> None:
+    before = rows(page)
+    onset = float(before[0][1])
+    drag(page, place(page, onset), place(page, 0.2))
+    wait_saved(page, 1, work)
+    moved = rows(page)
+    assert abs(float(moved[0][1]) - 0.2) < 0.05
+    assert moved[0][2] == before[0][2]
+    page.keyboard.press("Control+z")
+    until(page, f"document.querySelector('#rows td:nth-child(3)').textContent === '{before[0][1]}'")
+    wait_saved(page, 2, work)
+    page.keyboard.press("Control+Shift+Z")
+    until(page, f"document.querySelector('#rows td:nth-child(3)').textContent === '{moved[0][1]}'")
+    page.reload()
+    page.wait_for_selector("#rows tr")
+    assert rows(page) == moved
+    assert page.is_enabled("#undo")
+
+
+def test_everything_by_keys(page: Page, work: Path) -> None:
+    page.keyboard.press("n")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("i")
+    wait_saved(page, 1, work)
+    assert float(rows(page)[0][1]) == pytest.approx(0.72)
+    page.keyboard.press("u")
+    wait_saved(page, 2, work)
+    assert rows(page)[0][0] == "◆ micro"
+    page.keyboard.press("0")
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Shift+M")  # at 2.96 s
+    wait_saved(page, 3, work)
+    assert rows(page)[2] == ["■ macro", "2.960", "3.960", rows(page)[2][3]]
+    page.keyboard.press("Delete")
+    wait_saved(page, 4, work)
+    assert len(rows(page)) == 2
+
+
+def test_shift_and_drag_adds_and_the_form_edits(page: Page, work: Path) -> None:
+    page.fill("#who", "Zoë")
+    page.dispatch_event("#who", "change")
+    drag(page, place(page, 3.0, "curve"), place(page, 3.3, "curve"), "Shift")
+    wait_saved(page, 1, work)
+    assert rows(page)[2][0] == "◆ micro"  # under half a second
+    page.fill("#offset", "3.8")
+    page.keyboard.press("Tab")
+    wait_saved(page, 2, work)
+    page.fill("#note", "brow, <b>not</b> lips")
+    page.keyboard.press("Tab")
+    wait_saved(page, 3, work)
+    kept = json.loads((work / "small.review.json").read_text(encoding="utf-8"))["intervals"][2]
+    assert (kept["offset_s"], kept["note"], kept["by"]) == (3.8, "brow, <b>not</b> lips", "Zoë")
+    page.keyboard.press("n")  # letters typed in a field are text, outside of it they are keys
+    assert page.input_value("#note") != "n"
+
+
+def test_export_downloads_a_file_that_a_reader_opens(page: Page, work: Path, tmp_path: Path) -> None:
+    pympi = pytest.importorskip("pympi")
+    page.keyboard.press("n")
+    page.keyboard.press("Delete")
+    wait_saved(page, 1, work)
+    page.select_option("#format", "eaf")
+    with page.expect_download() as waiting:
+        page.click("#export")
+    assert waiting.value.suggested_filename == "small.review.eaf"
+    file = tmp_path / "got.eaf"
+    waiting.value.save_as(file)
+    opened = pympi.Elan.Eaf(str(file))
+    found = {name: opened.get_annotation_data_for_tier(name) for name in opened.get_tier_names()}
+    assert [len(found[f"face 0 {kind}"]) for kind in ("macro", "micro")] == [0, 1]
+    assert [f.kind for f in read_elan(file).found] == ["micro"]
+
+
+def test_agreement_is_shown(page: Page, work: Path) -> None:
+    until(page, "document.querySelector('#agreement').textContent.includes('nothing has been corrected or checked')")
+    page.keyboard.press("n")
+    page.keyboard.press("Delete")
+    wait_saved(page, 1, work)
+    page.wait_for_selector("#agreement table")
+    cells = page.eval_on_selector_all(
+        "#agreement tbody tr", "all => all.map(r => [...r.cells].map(c => c.textContent))"
+    )
+    assert cells[0] == ["macro", "0", "0", "1", "0.00"]
+    assert cells[1] == ["micro", "1", "0", "0", "1.00"]
+
+
+def test_two_windows_do_not_overwrite_each_other(page: Page, work: Path) -> None:
+    other = page.context.new_page()
+    other.goto(page.url.split("#")[0])
+    other.wait_for_selector("#rows tr")
+    other.evaluate("window.setTimeout = () => 0")  # it does not look what happens elsewhere
+    page.keyboard.press("n")
+    page.keyboard.press("Delete")
+    wait_saved(page, 1, work)
+    other.keyboard.press("n")
+    other.keyboard.press("c")
+    until(other, "document.querySelector('#errors').textContent.includes('changed in another window')")
+    assert other.text_content("#saved") == "not saved"
+    assert rows(other) == rows(page)
+    assert len(json.loads((work / "small.review.json").read_text(encoding="utf-8"))["journal"]) == 1
+    other.close()
+
+
+def test_the_machine_s_version_can_be_seen_and_not_changed(page: Page, work: Path) -> None:
+    page.keyboard.press("n")
+    page.keyboard.press("Delete")
+    wait_saved(page, 1, work)
+    page.check("input[value=machine]")
+    assert len(rows(page)) == 2
+    page.keyboard.press("n")
+    page.keyboard.press("Delete")
+    assert "only to look at" in str(page.text_content("#errors"))
+    page.check("input[value=person]")
+    assert len(rows(page)) == 1
+
+
+def test_what_is_no_video_is_told_in_the_page(page: Page, work: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("dear diary\n" * 50, encoding="utf-8")
+    page.set_input_files("#pick", notes)
+    until(page, "document.querySelector('#errors').textContent.includes('cannot open notes.mp4 as a video')")
+    assert not (work / "notes.mp4").exists()
+
+
+def test_a_killed_server_is_told_and_its_edits_are_there_again(browser: Browser, work: Path) -> None:
+    with program(work) as (process, address):
+        page = show(new_page(browser), address)
+        page.keyboard.press("n")
+        page.keyboard.press("u")
+        wait_saved(page, 1, work)
+        process.kill()
+        process.wait()
+        page.keyboard.press("Delete")
+        until(page, "document.querySelector('#saved').textContent === 'not saved'")
+        assert "the server does not answer" in str(page.text_content("#errors"))
+        assert len(rows(page)) == 2  # what is shown is what is saved
+        kept = rows(page)
+        page.context.close()
+    with serving([work]) as (_, served):
+        again = show(new_page(browser), served.address)
+        assert rows(again) == kept
+        again.context.close()
+
+
+def test_a_format_that_browsers_do_not_play_gets_a_copy(page: Page, served: Served, work: Path) -> None:
+    (work / "small.mp4").unlink()
+    write_video(work / "small.avi", pictures(100), codec="mpeg4")
+    made_spotting(name="small.avi").to_json(work / "small.json")
+    served.library.videos.clear()
+    page.goto("about:blank")
+    page.goto(served.address)
+    page.wait_for_selector("#novideo button")
+    page.keyboard.press("ArrowRight")  # everything else works
+    page.click("#novideo button")
+    until(page, "document.querySelector('video').readyState >= 2", 30)
+    assert page.is_hidden("#novideo")
+    until(page, "Math.abs(document.querySelector('video').currentTime - 1.5 / 25) < 0.001")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080), (640, 400)])  # the last: 200 % of the first
+def test_nothing_is_cut_off(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    try:
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        hidden: Any = page.evaluate(
+            """[...document.querySelectorAll('button, input, select, textarea')].filter(e => e.checkVisibility()
+               && e.id !== 'pick' && !e.closest('.hidden, .tablebox') && (e.getBoundingClientRect().right > innerWidth
+               || e.scrollWidth > e.clientWidth + 2)).map(e => e.id || e.textContent)"""
+        )
+        assert hidden == []
+        unnamed: Any = page.evaluate(
+            """[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels?.length
+               && !e.ariaLabel).map(e => e.id)"""
+        )
+        assert unnamed == []
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_unknown_scores_and_a_second_face_are_drawn(page: Page, served: Served, work: Path) -> None:
+    found = made_spotting()
+    (track,) = found.faces
+    scores = track.scores.copy()
+    scores[50:60] = np.nan
+    unknown = replace(track, scores=scores, intensity=np.where(np.isnan(scores[:, 0]), np.nan, 1.0))
+    replace(found, faces=(unknown, replace(track, face=1))).to_json(work / "small.json")
+    page.goto("about:blank")
+    show(page, served.address)
+    until(page, "document.querySelector('.ft-main').clientHeight > 250")  # two rows
