@@ -8,7 +8,7 @@ Files go the same way as cameras (`Spotter.spot` is this stream run to its end),
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from fesnet.weights import FesNetConfig
 
 Floats = NDArray[np.float32]
 REST = 0.11  # s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30 Hz
+MOVED = 0.02  # mean change of a shape's numbers between two looks from which the frames between are looked at too
 ENCODE_BATCH = 16  # crops through the network at once: wide enough to be efficient, short enough for a camera
 
 
@@ -36,7 +37,17 @@ class Crop:
     segment: int
     crop: NDArray[np.uint8]
     mask: NDArray[np.uint8]
-    landmarks: Floats | None  # None: of an earlier frame
+    look: Callable[[], Floats] | None  # finds landmarks that were not looked for yet
+    shape: Floats | None = None  # of the face; None while that is open
+
+
+@dataclass(frozen=True)
+class Key:
+    """A frame whose landmarks were looked for at once."""
+
+    time: float
+    segment: int
+    shape: Floats
 
 
 class FaceLine:
@@ -47,7 +58,8 @@ class FaceLine:
         self.grid = Grid(config.working_rate)
         self.stitcher = Stitcher(config.window, config.stride, runtime.decode)
         self.segment: int | None = None
-        self.shapes = Shapes()
+        self.key: Key | None = None  # the last one so far
+        self.open: list[Crop] = []  # those behind it
         self.waiting: list[Crop] = []
         self.parts: list[Scored] = []
         self.told = 0  # ticks whose intervals have been handed out, and the first part behind them
@@ -57,13 +69,21 @@ class FaceLine:
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
-        landmarks = face.landmarks if face.key else None
-        self.waiting.append(Crop(face.time, spacing, face.segment, face.crop, face.mask, landmarks))
-        if len(self.waiting) >= ENCODE_BATCH and self.config.shape:
-            keys = [i for i, crop in enumerate(self.waiting) if crop.landmarks is not None]
-            self.encode(keys[-1] + 1 if keys else 0)
-        elif len(self.waiting) >= ENCODE_BATCH:
-            self.encode(len(self.waiting))
+        crop = Crop(face.time, spacing, face.segment, face.crop, face.mask, face.look)
+        self.waiting.append(crop)
+        if self.config.shape and face.look is None:
+            crop.shape = shape_of(face.landmarks)
+            self.settle(Key(face.time, face.segment, crop.shape))
+        elif self.config.shape:
+            self.open.append(crop)
+        if len(self.waiting) >= ENCODE_BATCH:
+            self.encode(len(self.waiting) - len(self.open))
+
+    def settle(self, key: Key | None) -> None:
+        """The next key frame (None: there is none) decides on the shapes since the last one."""
+        if self.key is not None:
+            fill(self.open, self.key, key)
+        self.key, self.open = key, []
 
     def encode(self, count: int) -> None:
         """Run the static path over the first crops that wait, once per frame, and feed the windows."""
@@ -92,7 +112,7 @@ class FaceLine:
             crops = np.repeat(crops[..., None], 3, -1)
         features = self.runtime.encode(crops)
         if self.config.shape:
-            shapes = self.shapes.of(waiting)
+            shapes = np.stack([c.shape for c in waiting if c.shape is not None])
             features = np.concatenate([features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1)
         return features
 
@@ -107,6 +127,7 @@ class FaceLine:
             self.parts.append(scored)
 
     def finish(self) -> None:
+        self.settle(None)
         self.encode(len(self.waiting))
         self.end_segment()
 
@@ -142,35 +163,25 @@ class FaceLine:
         return FaceTrack(face, waiting.times[:count], waiting.scores[:count], waiting.intensity[:count])
 
 
-class Shapes:
-    """Shapes of the face in every frame, from landmarks in key frames: linear in time between two of a segment."""
-
-    def __init__(self) -> None:
-        self.last: tuple[Crop, Floats] | None = None  # the last key frame so far
-
-    def of(self, crops: list[Crop]) -> Floats:
-        """(N, SHAPE). Behind the last key frame of a segment its shape stays."""
-        found = [c.landmarks for c in crops if c.landmarks is not None]
-        known = iter(face_shape(np.stack(found)) if found else ())
-        keys = [(c, next(known)) for c in crops if c.landmarks is not None]
-        out = []
-        for crop in crops:
-            if keys and keys[0][0] is crop:
-                self.last = keys.pop(0)
-            out.append(between(crop, self.last, keys[0] if keys else None))
-        return np.stack(out)
+def shape_of(landmarks: Floats) -> Floats:
+    """The shape (SHAPE,) of landmarks (468, 3)."""
+    return face_shape(landmarks[None])[0]
 
 
-def between(crop: Crop, before: tuple[Crop, Floats] | None, after: tuple[Crop, Floats] | None) -> Floats:
-    """The shape (SHAPE,) of a crop at or after the key frame `before`, and before the key frame `after`."""
-    if before is None:
-        raise ValueError("expected landmarks with the first face of a line, got none")
-    key, shape = before
-    if crop is key or after is None or after[0].segment != crop.segment:
-        return shape
-    span = after[0].time - key.time
-    share = np.float32((crop.time - key.time) / span) if span > 0 else np.float32(0)
-    return np.asarray(shape + share * (after[1] - shape), np.float32)
+def fill(crops: list[Crop], before: Key, after: Key | None) -> None:
+    """Give shapes to the crops between two key frames: in between where the face hardly moved, else looked for.
+
+    Behind the last key frame of a segment its shape stays.
+    """
+    for crop in crops:
+        if after is None or after.segment != before.segment:
+            crop.shape = before.shape
+        elif crop.look is not None and float(np.abs(after.shape - before.shape).mean()) > MOVED:
+            crop.shape = shape_of(crop.look())
+        else:
+            share = np.float32((crop.time - before.time) / max(after.time - before.time, 1e-9))
+            crop.shape = before.shape + share * (after.shape - before.shape)
+        crop.look = None  # lets the picture go
 
 
 def ends(part: Scored) -> int:

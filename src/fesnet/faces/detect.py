@@ -51,13 +51,14 @@ class FaceDetector(Protocol):
         ...
 
 
-def open_session(path: Path, threads: int = 1) -> ort.InferenceSession:
+def open_session(graph: Path | bytes, threads: int = 1) -> ort.InferenceSession:
     """A session that leaves the other cores alone: these graphs are too small for threads to pay."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = graph if isinstance(graph, bytes) else str(graph)
+    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def box_overlap(a: Box, b: Box) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fesnet.faces.align import Floats, Image, Matrix, apply, invert, warp
 from fesnet.faces.detect import Detection, open_session
+from fesnet.faces.quicker import without_prelu
 
 SIDE = 192  # the network's input
 POINTS = 468
@@ -56,7 +57,7 @@ class FaceMesh:
     """MediaPipe's Face Mesh (468 points, without attention)."""
 
     def __init__(self, model: Path, *, threads: int = 1) -> None:
-        self._session = open_session(model, threads)
+        self._session = open_session(without_prelu(model), threads)
 
     def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[NDArray[np.float32], float]]:
         """Landmarks (468, 3) in source pixels (z in the same scale) and presence 0..1 for each region.

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Literal, Protocol
 
@@ -58,7 +60,8 @@ class Face:
     frame's; crop (S, S, 3) uint8 RGB, or (S, S) luma from a tracker without colour, aligned (see
     `fesnet.faces.align`); box: x0, y0, x1, y1 of the landmarks, source pixels; landmarks (468, 3) float32 source
     pixels, z in the same scale; score: presence 0..1; mask (S, S) uint8: 255 where the crop shows the face, 0 where
-    what lies behind it; key: whether the landmarks are of this frame, or of an earlier one and only moved along.
+    what lies behind it; look: None where the landmarks are of this frame; where they are of an earlier one and only
+    moved along, finds this frame's after all (it keeps the picture).
     """
 
     face: int
@@ -70,7 +73,7 @@ class Face:
     landmarks: NDArray[np.float32]
     score: float
     mask: Image
-    key: bool = True
+    look: Callable[[], NDArray[np.float32]] | None = None
 
 
 class LandmarkModel(Protocol):
@@ -179,8 +182,13 @@ class FaceTracker:
     def _face(self, one: Followed, frame: Frame) -> Face:
         matrix, size = to_unit(one.steady.pose), self._crop_size
         crop = warp(frame.image if self._colour else frame.grey, matrix, size)
-        mask, key = face_mask(apply(matrix, one.landmarks[:, :2]), size), one.keyed == frame.time
-        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score, mask, key)
+        mask = face_mask(apply(matrix, one.landmarks[:, :2]), size)
+        look = None if one.keyed == frame.time else partial(self._late, frame, one.region)
+        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score, mask, look)
+
+    def _late(self, frame: Frame, region: Region) -> NDArray[np.float32]:
+        """The landmarks in a frame that had none of its own."""
+        return self._mesh.landmarks(frame.image, [region])[0][0]
 
     def _follow(self, frame: Frame) -> bool:
         """Move every followed face on to this frame; whether one was lost."""

@@ -31,6 +31,21 @@ class Picture(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A picture that is there already."""
+
+    image: Image
+
+    def rgb(self) -> Image:
+        """(H, W, 3) uint8 RGB."""
+        return self.image
+
+    def grey(self) -> None:
+        """By way of `rgb`."""
+        return
+
+
 class Frame:
     """One picture of a source.
 
@@ -44,24 +59,23 @@ class Frame:
     def __init__(self, index: int, time: float, image: Image | Picture) -> None:
         self.index = index
         self.time = time
-        self._image = image if isinstance(image, np.ndarray) else None
-        self._picture = None if isinstance(image, np.ndarray) else image
+        self._image: Image | None = None
         self._grey: Image | None = None
+        self._picture = Made(image) if isinstance(image, np.ndarray) else image
 
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, time={self.time})"
 
     @property
     def image(self) -> Image:
-        if self._image is None and self._picture is not None:
+        if self._image is None:
             self._image = self._picture.rgb()
-        assert self._image is not None
         return self._image
 
     @property
     def grey(self) -> Image:
         if self._grey is None:
-            luma = None if self._picture is None else self._picture.grey()
+            luma = self._picture.grey()
             self._grey = np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), np.uint8) if luma is None else luma
         return self._grey
 
