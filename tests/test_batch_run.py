@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from fesnet.batch import Batch, Settings, find_entries, read_manifest, run_batch
@@ -319,6 +320,43 @@ def test_image_folders(
 
 
 # --- engines ---
+
+
+def kill_a_ray_worker() -> bool:
+    """Kill one process of Ray that is at work on a video; whether there was one."""
+    for process in psutil.process_iter(["cmdline"]):
+        if "ray::run_in_worker" in " ".join(process.info["cmdline"] or ()):
+            process.kill()
+            return True
+    return False
+
+
+def test_a_worker_of_ray_that_is_killed_changes_nothing(
+    short: Path, face_models: ModelFiles, tmp_path: Path, settings: Settings, ray_engine: Any
+) -> None:
+    root = tmp_path / "videos"
+    root.mkdir()
+    for n in range(8):
+        (root / f"v{n}.mkv").write_bytes(short.read_bytes() + bytes(n))
+    killed = []
+
+    def say(line: str) -> None:
+        if line.startswith("[") and not any(killed):
+            killed.append(kill_a_ray_worker())
+
+    with make_engine(2) as pool:
+        for name, engine in {"pool": pool, "ray": ray_engine}.items():
+            out = tmp_path / name
+            out.mkdir()
+            tell = say if name == "ray" else (lambda line: None)
+            batch = run_batch(find_entries([str(root)], out), out, settings, engine, tell)
+            assert (batch.done, batch.failed) == (8, ())
+    assert any(killed), "there was nothing to kill"
+    done = [json.loads(line) for line in (tmp_path / "ray" / LOG).read_text().splitlines()]
+    tries = [event["tries"] for event in done if event["event"] == "done"]
+    assert len(tries) == 8, "each video stands once in the log"
+    assert max(tries) == 2, "one was done again"
+    assert tree(tmp_path / "ray") == tree(tmp_path / "pool")
 
 
 def test_local_pool_and_ray_write_the_same(videos: Path, tmp_path: Path, settings: Settings, ray_engine: Any) -> None:
