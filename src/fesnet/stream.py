@@ -165,7 +165,7 @@ class FaceLine:
 
 def shape_of(landmarks: Floats) -> Floats:
     """The shape (SHAPE,) of landmarks (468, 3)."""
-    return face_shape(landmarks[None])[0]
+    return np.asarray(face_shape(landmarks[None])[0])
 
 
 def fill(crops: list[Crop], before: Key, after: Key | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -46,7 +47,7 @@ def weights(name: str, values: np.ndarray) -> onnx.TensorProto:
 def written_out(node: onnx.NodeProto, kept: str, passed: str, channels: int) -> list[onnx.NodeProto]:
     """The four operations in place of one PRelu."""
     x, y = node.input[0], node.output[0]
-    alone = {"group": channels, "kernel_shape": [1, 1]}
+    alone: dict[str, Any] = {"group": channels, "kernel_shape": [1, 1]}
     return [
         helper.make_node("Relu", [x], [f"{y}_relu"]),
         helper.make_node("Conv", [x, kept], [f"{y}_below"], **alone),
