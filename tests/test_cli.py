@@ -321,3 +321,16 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert done.stderr == ""
     for command in ("spot", "rethreshold", "demo", "train", "models", "doctor"):
         assert command in done.stdout
+
+
+def test_weights_are_exported_again_and_checked(run: Run, tiny_weights: Path, tmp_path: Path) -> None:
+    done = run("export", tiny_weights, "--to", "onnx", "--out", tmp_path / "new")
+    assert (done.code, done.err) == (0, "")
+    assert "equal to torch" in done.out
+    assert json.loads((tmp_path / "new" / CONFIG).read_text())["model"]["crop_size"] == 96
+    assert (tmp_path / "new" / ENCODE).stat().st_size > 1000
+    again = run("export", tiny_weights, "--to", "onnx", "--out", tmp_path / "new")
+    assert (again.code, again.err.count("\n")) == (2, 1)
+    assert "expected a new folder for the weights" in again.err
+    assert "expected --to onnx for a weights folder" in run("export", tiny_weights, "--to", "eaf").err
+    assert "expected --out with a weights folder" in run("export", tiny_weights, "--to", "onnx").err

@@ -19,7 +19,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from fesnet.errors import FaceModelError
-from fesnet.faces import models, tflite
+from fesnet.faces import ModelFiles, models, tflite
+from fesnet.faces.detect import open_session
+from fesnet.faces.quicker import without_prelu
 
 
 @pytest.fixture
@@ -257,3 +259,12 @@ def test_converted_models_have_the_expected_shape() -> None:
             assert out.shape == shape
             assert np.isfinite(out).all()
             np.testing.assert_allclose(out[1:2], single, atol=1e-3)
+
+
+def test_face_mesh_without_prelu_is_the_same_network(face_models: ModelFiles) -> None:
+    image = {"image": np.random.default_rng(0).uniform(0, 1, (2, 192, 192, 3)).astype(np.float32)}
+    graph = without_prelu(face_models.landmarks)
+    assert "PRelu" not in {node.op_type for node in onnx.load_from_string(graph).graph.node}
+    plain, quick = (open_session(g).run(["landmarks", "presence"], image) for g in (face_models.landmarks, graph))
+    np.testing.assert_allclose(quick[0], plain[0], atol=1e-3)  # pixels of 192
+    np.testing.assert_allclose(quick[1], plain[1], atol=1e-3)

@@ -254,6 +254,75 @@ def test_search_covers_the_frame(size: tuple[int, int]) -> None:
     assert seen.min() >= 2
 
 
+# --- between looks of the landmark model ---
+
+
+@dataclass
+class Counting(World):
+    """A world that counts how often landmarks are looked for."""
+
+    looks: int = 0
+
+    def landmarks(self, image: np.ndarray, regions: list[Region]) -> list[tuple[np.ndarray, float]]:
+        self.looks += 1
+        return super().landmarks(image, regions)
+
+
+def glide(step: int) -> tuple[np.ndarray, Place]:
+    """A textured face that moves by half a pixel a frame, and where it is."""
+    rng = np.random.default_rng(2)
+    texture = cv2.GaussianBlur(rng.uniform(0, 255, (480, 640)).astype(np.float32), (0, 0), 3)
+    texture = np.clip((texture - 127) * 6 + 127, 0, 255).astype(np.uint8)
+    moved = cv2.warpAffine(texture, np.array([[1, 0, step / 2], [0, 1, 0.0]]), (640, 480))
+    return np.repeat(moved[..., None], 3, 2), (280 + step / 2, 220, 150)
+
+
+def test_texture_carries_the_face_while_landmarks_rest() -> None:
+    world = Counting()
+    film = Film(world, rest=0.11, colour=False)
+    faces = []
+    for step in range(31):
+        film.image, place = glide(step)
+        before = world.looks
+        (face,) = film.push(place)
+        faces.append((face, world.looks - before, world.mesh_at(place)))
+    looked = [i for i, (face, _, _) in enumerate(faces) if face.look is None]
+    assert looked == list(range(0, 31, 3))
+    assert all(count == 0 for i, (_, count, _) in enumerate(faces) if i not in looked)
+    assert {(face.face, face.segment) for face, _, _ in faces} == {(0, 0)}
+    assert all(face.crop.shape == (96, 96) for face, _, _ in faces)
+    for face, _, truth in faces:
+        np.testing.assert_allclose(face.landmarks, truth, atol=0.5)
+
+
+def test_a_frame_passed_over_can_be_looked_at_after_all() -> None:
+    world = World()
+    film = Film(world, rest=0.11)
+    for step in range(3):
+        film.image, place = glide(step)
+        (face,) = film.push(place)
+    assert face.look is not None
+    world.places = [(place[0] + 1, place[1], 151)]
+    np.testing.assert_allclose(face.look(), world.mesh_at(world.places[0]))
+
+
+def test_without_texture_every_frame_is_looked_at() -> None:
+    world = Counting()
+    film = Film(world, rest=0.11)
+    film.image = np.full((480, 640, 3), 90, np.uint8)
+    faces = [film.push((200 + i, 200, 150))[0] for i in range(6)]
+    assert [face.look for face in faces] == [None] * 6
+
+
+def test_a_jump_while_landmarks_rest_is_seen_on_its_frame() -> None:
+    film = Film(World(), rest=0.5)
+    for step in range(4):
+        film.image, place = glide(step)
+        film.push(place)
+    film.image = shot(3)
+    assert numbers(film.push((380, 300, 150))) == [(0, 1)]
+
+
 # --- the texture holds the crop still where the landmarks tremble ---
 
 

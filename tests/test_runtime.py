@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fesnet.doctor import providers
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
 from fesnet.intervals import IntervalRules, find_intervals
-from fesnet.runtime import OnnxRuntime, TorchRuntime, make_runtime, softmax
+from fesnet.runtime import OnnxRuntime, TorchRuntime, chosen_providers, make_runtime, softmax
 from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights, sha256
 from small_network import TINY, line_scores, moving_crops
 
@@ -88,6 +89,16 @@ def test_without_torch_the_extra_is_named(weights: Weights, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"install fesnet\[train\]"):
         make_runtime("torch", weights)
+
+
+def test_accelerators_come_before_the_cpu_unless_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FESNET_CPU", raising=False)
+    there = ["DmlExecutionProvider", "CUDAExecutionProvider", "AzureExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("fesnet.runtime.ort.get_available_providers", lambda: there)
+    assert chosen_providers() == ["CUDAExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider"]
+    assert "then CPUExecutionProvider" in providers().found
+    monkeypatch.setenv("FESNET_CPU", "1")
+    assert chosen_providers() == ["CPUExecutionProvider"]
 
 
 def test_softmax_of_large_logits() -> None:

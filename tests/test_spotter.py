@@ -98,6 +98,51 @@ def test_every_rate_lands_on_the_working_grid_without_holes(fps: float, tiny_wei
     assert np.isfinite(line.track(0, ticks, 30.0).scores).all()
 
 
+def looked_line(shapes: list[np.ndarray | None], late: np.ndarray) -> tuple[np.ndarray, int]:
+    """Shapes that a line gives to faces with landmarks of their own (else None), and how many were looked for late."""
+    line, crops, looks = FaceLine(SHAPED, Still()), moving_crops(len(shapes)), []
+
+    def look() -> np.ndarray:
+        looks.append(1)
+        return late
+
+    for i, landmarks in enumerate(shapes):
+        face = face_of(crops[i], i, i / 30)
+        known = shapes[0] if landmarks is None else landmarks
+        line.push(replace(face, landmarks=known, look=look if landmarks is None else None), 1 / 30)
+    line.settle(None)
+    return np.stack([crop.shape for crop in line.waiting if crop.shape is not None]), len(looks)
+
+
+class Still:
+    """A runtime that is never asked."""
+
+    name = "still"
+
+    def encode(self, crops: np.ndarray) -> np.ndarray:
+        raise AssertionError("expected no crop to be encoded")
+
+    decode = encode
+
+
+def test_shapes_between_looks_are_interpolated_where_the_face_is_still() -> None:
+    first, other = moving_landmarks(1)[0], moving_landmarks(1)[0] * np.float32(1)
+    other[61] += 0.2  # a corner of the mouth, by hundredths of the face
+    shapes, looks = looked_line([first, None, None, other, None], first)
+    a, b = face_shape(np.stack([first, other]))
+    assert looks == 0
+    np.testing.assert_allclose(shapes, [a, a + (b - a) / 3, a + 2 * (b - a) / 3, b, b], atol=1e-5)
+    assert np.abs(b - a).max() > 1e-3
+
+
+def test_shapes_between_looks_are_looked_for_where_the_face_moved() -> None:
+    first, last = moving_landmarks(1)[0], moving_landmarks(12)[11]
+    between = moving_landmarks(6)[5]
+    shapes, looks = looked_line([first, None, None, last], between)
+    assert looks == 2
+    np.testing.assert_allclose(shapes, face_shape(np.stack([first, between, between, last])), atol=1e-5)
+
+
 # --- whole videos ---
 
 
@@ -179,6 +224,17 @@ def test_what_a_stream_hands_out_is_what_the_file_gives(irregular: bool, tiny_we
     assert len(told) > 3
     assert told == list(result.intervals[: len(told)])
     assert max(late) < (TINY.window + ENCODE_BATCH) / 30 + 3
+
+
+def test_scores_are_final_within_the_look_ahead(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    """Measured on every frame: how far the scores that are final lie behind the frame just pushed."""
+    stream, behind = spotter.stream(), []
+    for frame in open_source(np.concatenate([np.stack(face_frames), np.stack(face_frames)[::-1]] * 2), rate=RATE):
+        stream.push(frame)
+        parts = stream.lines[0].parts if stream.lines else []
+        final = (parts[-1].start + len(parts[-1].scores)) / stream.config.working_rate if parts else 0.0
+        behind.append(frame.time - final)
+    assert stream.look_ahead / 2 < max(behind) <= stream.look_ahead
 
 
 def test_progress_sees_every_frame(spotter: Spotter, face_frames: list[np.ndarray]) -> None:

@@ -802,3 +802,23 @@ def test_real_clips_decode_whole(path: Path) -> None:
     assert times[0] == 0.0 and len(times) > 50
     assert all(a < b for a, b in pairwise(times))
     assert source.warnings == []
+
+
+# --- luma without colour ---
+
+
+@pytest.mark.parametrize("turn", [None, (90, False, False)])
+def test_grey_is_the_luma_of_the_file(turn: tuple[int, bool, bool] | None, tmp_path: Path) -> None:
+    images = [cv2.GaussianBlur(image, (0, 0), 4) for image in pictures(3, 96, 64)]
+    path = write_video(tmp_path / "a.mp4", images, turn=turn)
+    for frame in open_source(path):
+        grey = frame.grey
+        assert grey.shape == frame.image.shape[:2]
+        assert np.abs(grey - frame.image @ np.array([0.299, 0.587, 0.114])).mean() < 2.5
+
+
+def test_grey_of_a_picture_in_colour() -> None:
+    (image,) = pictures(1)
+    expected = image @ np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(Frame(0, 0.0, image).grey, expected, atol=1.0)
+    assert Frame(0, 0.0, image).image is image

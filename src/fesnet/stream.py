@@ -69,7 +69,8 @@ class FaceLine:
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
-        crop = Crop(face.time, spacing, face.segment, face.crop, face.mask, face.look)
+        look = face.look if self.config.shape else None
+        crop = Crop(face.time, spacing, face.segment, face.crop, face.mask, look)
         self.waiting.append(crop)
         if self.config.shape and face.look is None:
             crop.shape = shape_of(face.landmarks)
