@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
         "video",
         "runtime",
         "prepared",
+        "result",
     },
     "prepared": {"video", "faces", "clips", "stream", "weights", "baselines", "datasets", "engine"},
     "live": {"result", "spotter", "video"},

@@ -26,13 +26,12 @@ from fesnet.datasets import DataSet, Recording, load_dataset
 from fesnet.engine import InProcess, make_engine
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import ModelFiles
-from fesnet.intervals import IntervalRules
 from fesnet.prepared import Prepared, open_recording, prepare_data, verify_data
 from fesnet.prepared import work as work_module
 from fesnet.prepared.run import check
 from fesnet.prepared.store import load
 from fesnet.prepared.sums import SUMS, read_sums
-from fesnet.runtime import make_runtime
+from fesnet.result import as_stored
 from fesnet.spotter import Spotter
 from fesnet.stream import SpotStream
 
@@ -162,20 +161,16 @@ def test_frames_without_a_face_are_unknown(
 # --- whoever reads it sees what they would have seen in the videos ---
 
 
-def test_spotting_replayed_is_spotting(prepared: Path, official: Path, tiny_weights: Path) -> None:
-    """The largest of the videos, through the same network, score by score."""
-    for weights in (None, tiny_weights):
-        spotter = Spotter(weights)
-        if spotter.weights.config.crop_size != 96:
-            continue
-        recording = load_dataset("casme2", official).recordings[0]
-        alone = spotter.spot(recording.source, rate=recording.rate)
-        source, tracker = open_recording(load_dataset("prepared", prepared).recordings[0], "spotting")
-        stream = SpotStream(tracker, make_runtime("onnx", spotter.weights, 1), spotter.weights.config, IntervalRules())
-        for frame in source:
-            stream.push(frame)
-        (face,) = stream.finish()
-        np.testing.assert_array_equal(face.scores, alone.faces[0].scores)
+def test_spotting_replayed_is_spotting(prepared: Path, official: Path) -> None:
+    """Through the bundled network, score by score."""
+    recording, spotter = load_dataset("casme2", official).recordings[0], Spotter()
+    alone = spotter.spot(recording.source, rate=recording.rate)
+    source, tracker = open_recording(load_dataset("prepared", prepared).recordings[0], "spotting")
+    stream = SpotStream(tracker, spotter.runtime, spotter.weights.config, spotter.rules)
+    for frame in source:
+        stream.push(frame)
+    (face,) = stream.finish()
+    np.testing.assert_array_equal(as_stored(face).scores, alone.faces[0].scores)
 
 
 @pytest.mark.parametrize("name", ["lsdm", "pretrained", "regions", "maps", "landmarks", "mdmd"])

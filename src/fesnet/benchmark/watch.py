@@ -32,6 +32,7 @@ from fesnet.errors import UsageError
 from fesnet.intervals import IntervalRules
 from fesnet.prepared import at_stage, open_recording
 from fesnet.prepared.store import stamp
+from fesnet.result import as_stored
 from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream
 from fesnet.weights import FesNetConfig, load_weights
@@ -123,10 +124,12 @@ def laid(watched: Watched, empty: float, dtype: np.dtype[Any]) -> Seen:
 
 
 def pretrained(recording: Recording) -> Seen:
-    """Scores (T, 2) of the bundled weights."""
+    """Scores (T, 2) of the bundled weights, as `fesnet spot` stores them."""
     weights = load_weights()
     stream = streamed(recording, make_runtime("onnx", weights, 1), weights.config)
-    return Seen(np.asarray(first_scores(stream.finish(), stream.times), np.float32), stream.times)
+    return Seen(
+        np.asarray(first_scores([as_stored(t) for t in stream.finish()], stream.times), np.float32), stream.times
+    )
 
 
 def handmade(name: str, recording: Recording) -> Seen:
