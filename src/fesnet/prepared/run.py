@@ -159,7 +159,8 @@ class Run:
         if self.sums is not None and self.sums.known.get(name) != done.sha256:
             self.sums.settle(name, done.sha256)
         gaps = len(done.facts["unknown"])
-        words = f"{done.facts['with_face']} faces in {done.facts['frames']} frames, {gaps} unknown stretches"
+        words = f"{done.facts['with_face']} faces in {done.facts['frames']} frames"
+        words += f", unknown stretches: {gaps}" if gaps else ""
         return words + (" (done before)" if done.state == "fine" else "")
 
     def left(self, number: int) -> str:

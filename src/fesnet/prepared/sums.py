@@ -32,13 +32,14 @@ class Sums:
     def __init__(self, folder: Path) -> None:
         self.path = folder / SUMS
         try:
-            self.handle = self.path.open("ab", buffering=0)
+            self.handle = self.path.open("a+b", buffering=0)
         except OSError as error:
             raise UsageError(f"expected to write {self.path}, got '{error.strerror}'; name another folder") from error
         hold(self.handle, folder)
         self.known = read_sums(folder)
-        if self.handle.tell():
-            self.append("\n")  # ends a line that was cut off
+        self.handle.seek(0)
+        if self.handle.read()[-1:] not in (b"", b"\n"):  # a line that was cut off
+            self.append("\n")
 
     def settle(self, name: str, digest: str) -> None:
         """A file is finished."""
