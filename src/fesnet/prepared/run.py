@@ -47,7 +47,7 @@ def prepare_data(data: DataSet, out: Path, stages: Sequence[str], engine: Engine
         say(f"{len(data.recordings)} recordings, {', '.join(stages)}; {engine.name}")
         run.through(tasks(data, out, stages, sums.known), engine)
         earlier = other_stages(data, out, stages)
-        sums.finish([name for name in (*run.facts, *earlier) if name in sums.known])
+        sums.finish([name for name in (*run.facts, *earlier.files) if name in sums.known])
         write_tables(data, out)
         write_about(data, out, stages, run, earlier)
         return Prepared(run.made, run.kept, run.all_failed(data))
@@ -177,18 +177,29 @@ class Run:
         return tuple(sorted({**{k.removesuffix(".npz"): v for k, v in self.failed.items()}, **gone}.items()))
 
 
-def other_stages(data: DataSet, out: Path, stages: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What the folder holds of stages that this run had nothing to do with, by name of the file."""
+@dataclass(frozen=True)
+class Earlier:
+    """What the folder holds of stages that a run had nothing to do with: facts by file, and what failed."""
+
+    files: dict[str, dict[str, Any]]
+    failed: dict[str, str]
+
+
+def other_stages(data: DataSet, out: Path, stages: Sequence[str]) -> Earlier:
+    """Read it from the record of the last run, if there was one."""
     if not (out / ABOUT).is_file():
-        return {}
-    mine = {f"{stage}/{r.id}.npz" for stage in STAGES if stage not in stages for r in data.recordings}
-    return {name: facts for name, facts in read_about(out).get("files", {}).items() if name in mine}
+        return Earlier({}, {})
+    about = read_about(out)
+    mine = {f"{stage}/{r.id}" for stage in STAGES if stage not in stages for r in data.recordings}
+    files = {name: facts for name, facts in about.get("files", {}).items() if name.removesuffix(".npz") in mine}
+    return Earlier(files, {name: why for name, why in about.get("failed", {}).items() if name in mine})
 
 
-def write_about(data: DataSet, out: Path, stages: Sequence[str], run: Run, earlier: dict[str, dict[str, Any]]) -> None:
+def write_about(data: DataSet, out: Path, stages: Sequence[str], run: Run, earlier: Earlier) -> None:
     """prepared.json: what a person or `fesnet.datasets` must know of the folder."""
-    files = {**earlier, **run.facts}
-    held = {*stages, *(name.split("/")[0] for name in earlier)}
+    files = {**earlier.files, **run.facts}
+    held = {*stages, *(name.split("/")[0] for name in earlier.files)}
+    failed = {**earlier.failed, **dict(run.all_failed(data))}
     about = {
         "schema": SCHEMA,
         "fesnet": __version__,
@@ -196,7 +207,7 @@ def write_about(data: DataSet, out: Path, stages: Sequence[str], run: Run, earli
         "options": data.options,
         "stages": [stage for stage in STAGES if stage in held],
         "missing": list(data.missing),
-        "failed": dict(run.all_failed(data)),
+        "failed": {name: failed[name] for name in sorted(failed)},
         "files": {name: files[name] for name in sorted(files)},
     }
     write_whole(out / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -74,15 +74,34 @@ class Kept:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass
+class Column:
+    """Rows of an array that grows: long videos must not lie in memory twice."""
+
+    def __init__(self, kind: type[np.generic], *shape: int) -> None:
+        self.kind, self.shape, self.data = np.dtype(kind), shape, bytearray()
+
+    def push(self, row: Any) -> None:
+        self.data += np.asarray(row, self.kind).tobytes()
+
+    def array(self) -> NDArray[Any]:
+        return np.frombuffer(self.data, self.kind).reshape(-1, *self.shape)
+
+
 class Keeper:
     """Takes the frames that were looked at one after another, each with its face or without."""
 
-    size: int
-    frames: list[int] = field(default_factory=list)
-    rows: list[tuple[Any, ...]] = field(default_factory=list)  # of each face; no picture is held
-    unknown: list[list[int]] = field(default_factory=list)
-    lost: bool = False
+    def __init__(self, size: int) -> None:
+        self.columns = {
+            "frames": Column(np.int64),
+            "crops": Column(np.uint8, size, size),
+            "masks": Column(np.uint8, size, size),
+            "landmarks": Column(np.float32, POINTS, 3),
+            "keyed": Column(np.bool_),
+            "segments": Column(np.int64),
+            "scores": Column(np.float64),
+        }
+        self.unknown: list[list[int]] = []
+        self.lost = False
 
     def push(self, frame: int, face: Face | None) -> None:
         if face is None and not self.lost:
@@ -91,27 +110,20 @@ class Keeper:
             if self.lost:
                 self.unknown[-1][1] = frame
             landmarks = face.landmarks if face.look is None else face.look()
-            self.frames.append(frame)
-            self.rows.append((grey(face), face.mask, landmarks, face.look is None, face.segment, face.score))
+            row = (frame, grey(face), face.mask, landmarks, face.look is None, face.segment, face.score)
+            for column, value in zip(self.columns.values(), row, strict=True):
+                column.push(value)
         self.lost = face is None
 
     def finish(self, times: list[float], warnings: list[str]) -> Kept:
         """All of it; `times` s of all frames of the source."""
         if self.lost:
             self.unknown[-1][1] = len(times)
-        columns = list(zip(*self.rows, strict=True)) or [()] * 6
-        square = (-1, self.size, self.size)
         return Kept(
-            np.asarray(times, np.float64),
-            np.asarray(self.frames, np.int64),
-            np.asarray(columns[0], np.uint8).reshape(square),
-            np.asarray(columns[1], np.uint8).reshape(square),
-            np.asarray(columns[2], np.float32).reshape(-1, POINTS, 3),
-            np.asarray(columns[3], np.bool_),
-            np.asarray(columns[4], np.int64),
-            np.asarray(columns[5], np.float64),
-            np.asarray(self.unknown, np.int64).reshape(-1, 2),
-            tuple(warnings),
+            frame_times=np.asarray(times, np.float64),
+            unknown=np.asarray(self.unknown, np.int64).reshape(-1, 2),
+            warnings=tuple(warnings),
+            **{name: column.array() for name, column in self.columns.items()},
         )
 
 
