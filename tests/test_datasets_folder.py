@@ -36,6 +36,19 @@ def test_equal_names_of_two_subjects_are_two_videos(tmp_path: Path) -> None:
     assert [(r.id, len(r.truth)) for r in load_dataset("folder", tmp_path).recordings] == [("s1_a", 0), ("s2_a", 1)]
 
 
+def test_folders_of_frames_have_a_rate_of_their_own(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "videos.csv").write_text("subject,video,fps\ns1,a,\ns2,b,\ns3,c,59.94\n")
+    assert {r.id: (r.media, r.rate) for r in load_dataset("folder", tmp_path).recordings} == {
+        "a": ("features", None), "b": ("features", None), "c": ("frames", 59.94),
+    }  # fmt: skip
+    for wrong in ("fast", "0", "nan"):
+        (tmp_path / "videos.csv").write_text(f"subject,video,fps\ns1,a,{wrong}\n")
+        with pytest.raises(TruthError, match=f"expected fps above 0 in .*videos.csv line 2, got '{wrong}'"):
+            load_dataset("folder", tmp_path)
+
+
 def test_a_missing_video_is_named(tmp_path: Path) -> None:
     folder(tmp_path, videos="s1,a\ns2,b\ns3,c\n")
     data = load_dataset("folder", tmp_path)

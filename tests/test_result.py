@@ -216,7 +216,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "two"
     with pytest.raises(UsageError, match=r"expected to write .*; name a writable folder"):
         write_whole(tmp_path / "missing" / "a.txt", "three")
-    with pytest.raises(TypeError):
+    with pytest.raises(AttributeError):
         write_whole(tmp_path / "a.txt", None)  # type: ignore[arg-type]
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "two"

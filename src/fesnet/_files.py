@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from fesnet.errors import UsageError
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write UTF-8 text beside `path`, then rename; raises UsageError where that is not possible."""
+    """Write UTF-8 text to `path`, as `open_whole` does."""
+    with open_whole(path) as handle:
+        # A file name may hold bytes that are no UTF-8; in JSON they become a valid escape.
+        handle.write(text.encode("utf-8", errors="backslashreplace"))
+
+
+@contextmanager
+def open_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into beside `path`, renamed to it at the end; raises UsageError where that is not possible."""
     try:
         # Its ending tells what a killed process left: a batch removes it when it is started again.
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
-            # A file name may hold bytes that are no UTF-8; in JSON they become a valid escape.
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as opened:
-                opened.write(text)
+            with os.fdopen(handle, "wb") as opened:
+                yield opened
                 opened.flush()
                 os.fsync(handle)  # else a power cut could leave the new name with nothing in it
             os.chmod(part, 0o666 & ~current_umask())
@@ -39,6 +49,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def hold(handle: IO[bytes], folder: Path) -> None:
+    """Keep other runs out of a folder as long as a file in it is open, as far as the file system can; a killed run's
+    hold is gone with it. Raises UsageError where another run has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs at once would do work twice, and write the same
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handle.close()
+        raise UsageError(f"expected no other run in {folder}, but one is going on; wait for it") from error
+    except OSError:
+        return  # a share without locks
 
 
 def current_umask() -> int:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, SourceError, UsageError
-from fesnet.faces import FaceTracker, model_files
+from fesnet.faces import model_files
 from fesnet.intervals import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
-from fesnet.stream import REST, SpotStream
+from fesnet.stream import SpotStream, spotting_faces
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import Weights, load_weights, sha256
 
@@ -74,8 +74,8 @@ class Spotter:
 
     def stream(self) -> SpotStream:
         """A stream to push frames into as they come."""
-        tracker = FaceTracker(which=self.faces, crop_size=self.weights.config.crop_size, colour=False, rest=REST)
-        return SpotStream(tracker, self.runtime, self.weights.config, self.rules)
+        config = self.weights.config
+        return SpotStream(spotting_faces(config, self.faces), self.runtime, config, self.rules)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
         """The whole result of a stream that has got all frames of `source`. Raises SourceError if there was none."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.clips import Grid, Sampler, Scored, Stitcher
-from fesnet.faces import Face, FaceTracker, face_shape, only_face
+from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
 from fesnet.intervals import IntervalRules, decided
 from fesnet.result import FaceTrack, SpottedInterval, as_stored, make_intervals
 from fesnet.runtime import Runtime
@@ -190,6 +191,11 @@ def ends(part: Scored) -> int:
     return part.start + len(part.scores)
 
 
+def spotting_faces(config: FesNetConfig, which: Literal["largest", "all"] = "largest") -> FaceTracker:
+    """The face stage of spotting: luma crops of the network's size, landmarks resting where texture tells the pose."""
+    return FaceTracker(which=which, crop_size=config.crop_size, colour=False, rest=REST)
+
+
 class SpotStream:
     """Push frames in order of time; each `push` returns the intervals that have become certain with it.
 
@@ -197,7 +203,7 @@ class SpotStream:
     ended, and been neutral again for longer than the rules would bridge. faces: those of the last frame.
     """
 
-    def __init__(self, tracker: FaceTracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules) -> None:
+    def __init__(self, tracker: Tracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules) -> None:
         self.tracker, self.runtime, self.config, self.rules = tracker, runtime, config, rules
         self.sampler = Sampler(config.working_rate)
         self.lines: dict[int, FaceLine] = {}

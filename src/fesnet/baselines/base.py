@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fesnet._version import __version__
 from fesnet.clips import Sampler
 from fesnet.errors import SourceError
-from fesnet.faces import Face, FaceTracker
+from fesnet.faces import Face, FaceTracker, Tracker
 from fesnet.intervals import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import describe
@@ -34,14 +34,6 @@ RATE = 30.0  # Hz; the working rate of the bundled weights, so that all methods 
 CROP = 128  # pixels; side of the crops that the methods read, as is usual in the field
 BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
 SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up to this spacing
-
-
-class Tracker(Protocol):
-    """What the comparators need of `FaceTracker`."""
-
-    def push(self, frame: Frame) -> list[Face]:
-        """The faces of the next frame, with crops of CROP pixels."""
-        ...
 
 
 class Reader(ABC):
@@ -119,7 +111,7 @@ def follows(before: Face, face: Face, spacing: float) -> bool:
 
 def grey(face: Face) -> Image:
     """The crop of a face without colour, (S, S)."""
-    return np.asarray(cv2.cvtColor(face.crop, cv2.COLOR_RGB2GRAY), np.uint8)
+    return face.crop if face.crop.ndim == 2 else np.asarray(cv2.cvtColor(face.crop, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def dense_flow(one: Image, other: Image) -> Floats:
@@ -131,6 +123,11 @@ def dense_flow(one: Image, other: Image) -> Floats:
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     method.setFinestScale(0)
     return np.asarray(method.calc(one, other, np.zeros((*one.shape, 2), np.float32)) / np.float32(len(one)))
+
+
+def baseline_faces(which: Which = "largest") -> FaceTracker:
+    """The face stage of the comparators: landmarks in every frame, as published methods have them."""
+    return FaceTracker(which=which, crop_size=CROP)
 
 
 class Baseline(ABC, Generic[S]):
@@ -153,7 +150,7 @@ class Baseline(ABC, Generic[S]):
     ) -> None:
         self.settings = settings or self.defaults()
         self.rules, self.faces = rules or self.recommended, faces
-        self.tracker = tracker or (lambda: FaceTracker(which=faces, crop_size=CROP))
+        self.tracker = tracker or (lambda: baseline_faces(faces))
 
     @staticmethod
     @abstractmethod

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from fesnet._files import hold
 from fesnet.errors import UsageError
 
 LOG = "run.jsonl"
@@ -50,28 +51,12 @@ class RunLog:
             self.handle = self.path.open("a+b", buffering=0)
         except OSError as error:
             raise UsageError(f"expected to write {self.path}, got '{error.strerror}'; name another --out") from error
-        self.lock()
+        hold(self.handle, folder)
         self.records: dict[str, Record] = {}
         for event in self.events():
             record = read_record(event)
             if record is not None:
                 self.records[record.name] = record
-
-    def lock(self) -> None:
-        """Keep other runs out, as far as the file system can. A killed run's lock is gone with it."""
-        try:
-            import fcntl
-        except ImportError:  # Windows: two runs at once would do work twice, and write the same
-            return
-        try:
-            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.handle.close()
-            raise UsageError(
-                f"expected no other run in {self.path.parent}, but one is going on; wait for it"
-            ) from error
-        except OSError:
-            return  # a share without locks
 
     def events(self) -> Iterator[dict[str, Any]]:
         """What stands in the log; a line that a kill or a full disk cut off is passed over, and ended."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._files import open_whole
 from fesnet.benchmark.inputs import Floats, Flow, Inputs, decide, flat, make_inputs, working_rate
 from fesnet.benchmark.learners import LEARNERS
 from fesnet.benchmark.material import Clip, Footage, Material
@@ -168,9 +168,7 @@ def kept(made: Inputs, times: NDArray[np.floating], recording: Recording, before
     mark = hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest()
     path = folder / f"{mark[:24]}.npy"
     if not path.is_file():
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with part.open("wb") as handle:
+        with open_whole(path) as handle:
             np.save(handle, values)
-        os.replace(part, path)
     clip = Clip(before + recording.id, before + recording.subject, path, mark, len(values), made.rate)
     return Footage(clip, np.asarray(times, np.float64), recording.truth)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._files import open_whole
 from fesnet._version import __version__
 from fesnet.benchmark.learners import LEARNERS, Variant
 from fesnet.benchmark.material import View
@@ -108,10 +108,8 @@ def load(path: Path) -> NDArray[Any]:
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """An `.npz`, whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as handle:
+    with open_whole(path) as handle:
         np.savez(handle, **arrays)  # type: ignore[arg-type]  # numpy's stubs mistake the names for its options
-    os.replace(part, path)
 
 
 def read(path: Path) -> Outcome:

@@ -5,6 +5,8 @@ softnet             maps of flow and strain at two lags
 auwgcn              displacement of facial regions, as the flow baseline measures it
 fesnet-pretrained   scores of the bundled weights as they are
 flow landmarks mdmd scores of the hand-crafted baselines
+
+Faces are looked for in the videos, or come from the crops that `fesnet data prepare` kept (`fesnet.prepared`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._version import __version__
-from fesnet.baselines.base import Watched
+from fesnet.baselines import make_baseline
+from fesnet.baselines.base import Baseline, Watched
 from fesnet.benchmark.units import write_arrays
 from fesnet.clips import Floats
 from fesnet.datasets.recording import Recording
 from fesnet.errors import UsageError
+from fesnet.intervals import IntervalRules
+from fesnet.prepared import at_stage, open_recording
+from fesnet.prepared.store import stamp
+from fesnet.result import as_stored
+from fesnet.runtime import Runtime, make_runtime
+from fesnet.stream import SpotStream
+from fesnet.weights import FesNetConfig, load_weights
 
 RATE = 30.0
 
@@ -55,22 +65,13 @@ class Recorder:
 
 def lsdm(recording: Recording) -> Seen:
     """(T, D) of the frozen LSDM."""
-    from dataclasses import replace
-
-    from fesnet.faces import FaceTracker
     from fesnet.runtime import OnnxRuntime
-    from fesnet.stream import SpotStream
     from fesnet.training.frozen import frozen_features
-    from fesnet.video import open_source
-    from fesnet.weights import load_weights
 
     weights = load_weights()
     recorder = Recorder(OnnxRuntime(weights).encode)
     config = replace(weights.config, window=1, stride=1)
-    stream = SpotStream(FaceTracker(crop_size=config.crop_size), recorder, config, no_rules())
-    with open_source(recording.source, rate=recording.rate) as opened:
-        for frame in opened:
-            stream.push(frame)
+    stream = streamed(recording, recorder, config)
     ticks = len(stream.finish()[0].times) if stream.lines else int(stream.times[-1] * RATE + 1e-6) + 1
     values = np.full((ticks, config.frame_features), np.nan, np.float32)
     if stream.lines:
@@ -82,24 +83,33 @@ def lsdm(recording: Recording) -> Seen:
     return Seen(values, stream.times)
 
 
-def no_rules() -> Any:
-    from fesnet.intervals import IntervalRules
+def streamed(recording: Recording, runtime: Runtime, config: FesNetConfig) -> SpotStream:
+    """A stream that has got all frames of a recording, through the face stage of spotting."""
+    source, tracker = open_recording(recording, "spotting")
+    stream = SpotStream(tracker, runtime, config, IntervalRules())
+    with source:
+        for frame in source:
+            stream.push(frame)
+    return stream
 
-    return IntervalRules()
+
+def watched(method: Baseline[Any], recording: Recording) -> Watched:
+    """All that a comparator keeps of a recording, through the comparators' face stage."""
+    source, tracker = open_recording(recording, "baselines")
+    method.tracker = lambda: tracker
+    return method.watch(source)
 
 
 def regions(recording: Recording) -> Seen:
     """(T, 2 R) displacement of facial regions."""
-    from fesnet.baselines import make_baseline
-
-    return laid(make_baseline("flow").watch(recording.source, rate=recording.rate), np.nan, np.dtype(np.float32))
+    return laid(watched(make_baseline("flow"), recording), np.nan, np.dtype(np.float32))
 
 
 def maps(recording: Recording) -> Seen:
     """(T, 2 * 3 * 42 * 42) int8, flow and strain at two lags; 0 where there is no face."""
     from fesnet.baselines.flowmaps import MapMaker
 
-    return laid(MapMaker().watch(recording.source, rate=recording.rate), 0, np.dtype(np.int8))
+    return laid(watched(MapMaker(), recording), 0, np.dtype(np.int8))
 
 
 def laid(watched: Watched, empty: float, dtype: np.dtype[Any]) -> Seen:
@@ -114,19 +124,18 @@ def laid(watched: Watched, empty: float, dtype: np.dtype[Any]) -> Seen:
 
 
 def pretrained(recording: Recording) -> Seen:
-    """Scores (T, 2) of the bundled weights."""
-    from fesnet.spotter import Spotter
-
-    told = Spotter().spot(recording.source, rate=recording.rate)
-    times = np.asarray(told.frame_times, np.float64)
-    return Seen(np.asarray(first_scores(told.faces, times), np.float32), times)
+    """Scores (T, 2) of the bundled weights, as `fesnet spot` stores them."""
+    weights = load_weights()
+    stream = streamed(recording, make_runtime("onnx", weights, 1), weights.config)
+    return Seen(
+        np.asarray(first_scores([as_stored(t) for t in stream.finish()], stream.times), np.float32), stream.times
+    )
 
 
 def handmade(name: str, recording: Recording) -> Seen:
     """Scores (T, 2) of a hand-crafted baseline."""
-    from fesnet.baselines import make_baseline
-
-    told = make_baseline(name).spot(recording.source, rate=recording.rate)
+    method = make_baseline(name)
+    told = method.judge(watched(method, recording))
     times = np.asarray(told.frame_times, np.float64)
     return Seen(np.asarray(first_scores(told.faces, times), np.float32), times)
 
@@ -148,6 +157,10 @@ LOOKS: dict[str, Callable[[Recording], Seen]] = {
 }
 
 
+SPOTTING = ("lsdm", "pretrained")  # the others look at what the baselines' face stage hands out
+FACES = 2  # rises when another face stage stands behind what is kept here
+
+
 def look_once(name: str, recording: Recording, folder: Path) -> Seen:
     """As `look`, kept in `folder` until the file or the package changes."""
     path = folder / f"{name}-{mark(name, recording)}.npz"
@@ -159,11 +172,9 @@ def look_once(name: str, recording: Recording, folder: Path) -> Seen:
 
 
 def mark(name: str, recording: Recording) -> str:
-    """Changes with the source's files, the package, and what is looked for."""
-    source = recording.source
-    files = [source] if source.is_file() else sorted(source.glob("*"))
-    told = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    text = repr((__version__, name, str(source.resolve()), recording.rate, told))
+    """Changes with the source's files, the package, what is looked for, and the face stage."""
+    place = str(recording.source.resolve())
+    text = repr((__version__, FACES, name, place, recording.rate, stamp(recording.source)))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -175,6 +186,7 @@ def look_at_all(
     gone = [r.id for r in recordings if not r.source.exists()]
     if gone:
         raise UsageError(f"expected the video of {gone[0]}, but it is not there ({len(gone)} missing)")
+    recordings = [at_stage(r, "spotting" if name in SPOTTING else "baselines") for r in recordings]
     told(0, len(recordings))
     out = []
     if jobs < 2:

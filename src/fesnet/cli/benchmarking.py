@@ -16,7 +16,7 @@ def listed(text: str) -> tuple[str, ...]:
 
 @app.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="Data set: folder, synthetic, casme2, samm-lv, ...")],
+    name: Annotated[str, typer.Argument(help="Data set: one of `fesnet data list`.")],
     root: Annotated[Path, typer.Argument(help="Its folder.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the tables; one of an earlier call goes on.")],
     method: Annotated[str, typer.Option("--method", help="Methods, divided by commas.")] = "fesnet",

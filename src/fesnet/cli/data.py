@@ -1,4 +1,4 @@
-"""Data sets: data check, data list."""
+"""Data sets: data check, data prepare, data list."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import app
+from fesnet.cli.base import app, fetch_models
 
-data_app = typer.Typer(help="Data sets: what is in them.", no_args_is_help=True)
+data_app = typer.Typer(help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
 @data_app.command("check")
 def check(
-    name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic or folder.")],
+    name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic, folder or prepared.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     offset: Annotated[
         str, typer.Option("--offset", help="What offset 0 means: apex, mirror, apex+20, drop or unmatchable.")
@@ -29,6 +29,38 @@ def check(
     for line in report(data):
         print(line)
     if data.missing:
+        raise typer.Exit(1)
+
+
+@data_app.command("prepare")
+def prepare(
+    name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic or folder.")],
+    root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the crops; one of an earlier call goes on.")],
+    stage: Annotated[
+        str, typer.Option("--stage", help="Face stages, divided by commas: spotting (fesnet), baselines (the others).")
+    ] = "spotting",
+    offset: Annotated[str, typer.Option("--offset", help="What offset 0 means, as of `data check`.")] = "apex",
+    jobs: Annotated[int, typer.Option("--jobs", help="Worker processes; 0: none.")] = 1,
+    ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Only check what lies there; write nothing.")] = False,
+) -> None:
+    """Find the faces of a whole data set once, for `fesnet benchmark prepared OUT`. Start it again after anything."""
+    import sys
+
+    from fesnet.datasets import load_dataset
+    from fesnet.engine import make_engine
+    from fesnet.prepared import prepare_data, verify_data
+
+    data = load_dataset(name, root, offset)
+    fetch_models()
+    work = verify_data if verify else prepare_data
+    with make_engine(jobs, ray) as engine:
+        done = work(data, out, stage.split(","), engine, lambda line: print(line, flush=True))
+    for what, reason in done.failed:
+        print(f"fesnet: {what}: {reason}", file=sys.stderr)
+    print(f"{done.made} made, {done.kept} done before, {len(done.failed)} failed; crops in {out}")
+    if done.failed:
         raise typer.Exit(1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet.datasets import casme2_long, casme3, samm_lv
+from fesnet.datasets import casme2_long, casme3, prepared, samm_lv
 from fesnet.datasets.folder import load_features, load_folder
 from fesnet.datasets.recording import DataSet, Quirk, Recording
 from fesnet.errors import UsageError
@@ -17,6 +17,7 @@ NAMES = {
     "samm": "SAMM Long Videos",
     "casme3": "CAS(ME)^3 part A, table v1 or v2",
     "synthetic": "videos of fesnet synth",
+    "prepared": "what fesnet data prepare wrote of one of the others",
     "folder": "any videos, frames or features with videos.csv and truth.csv",
 }
 
@@ -33,4 +34,5 @@ def load_dataset(name: str, root: Path, offset: str = "apex") -> DataSet:
         raise UsageError(f"expected the folder of a data set, but {root} does not exist")
     if name in ("folder", "synthetic"):
         return load_folder(root, name)
-    return {"casme2": casme2_long.load, "samm": samm_lv.load, "casme3": casme3.load}[name](root, offset)
+    readers = {"casme2": casme2_long.load, "samm": samm_lv.load, "casme3": casme3.load, "prepared": prepared.load}
+    return readers[name](root, offset)

@@ -1,13 +1,14 @@
 """A folder of videos or of features with two tables beside them: what `fesnet synth` writes, and what labs may share.
 
-videos.csv   subject,video                                                    every annotated video
-truth.csv    subject,video,kind,onset_frame,apex_frame,offset_frame           frames from 1, both ends inside
+videos.csv   subject,video,fps                     every annotated video; fps only where a folder of frames needs it
+truth.csv    subject,video,kind,onset_frame,apex_frame,offset_frame     frames from 1, both ends inside
 VIDEO.npz    features (T, D) or (T, R, 2), fps          or a video file, or a folder of frames, of that name
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,11 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
     Raises UsageError where there is no such folder or table, TruthError for a wrong column, kind or frame, and for a
     truth of a video that `videos.csv` does not name.
     """
-    rows = [(row["subject"].strip(), row["video"].strip()) for _, row in table(root, VIDEOS)]
+    lines = list(table(root, VIDEOS))
+    rows = [(row["subject"].strip(), row["video"].strip()) for _, row in lines]
+    rates = {
+        at: rate(row.get("fps") or "", f"{root / VIDEOS} line {n}") for at, (n, row) in zip(rows, lines, strict=True)
+    }
     truth = read_truth(root, set(rows))
     bare = [stem(video) for _, video in rows]
     recordings, missing = [], []
@@ -43,7 +48,7 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
             missing.append(ident)
             continue
         events = tuple(sorted(truth.get((subject, video), ())))
-        recordings.append(Recording(ident, subject, found, media_of(found), events))
+        recordings.append(Recording(ident, subject, found, media_of(found), events, None, rates[subject, video]))
     return DataSet(name, root, tuple(sorted(recordings, key=lambda r: r.id)), missing=tuple(sorted(missing)))
 
 
@@ -88,6 +93,17 @@ def interval(row: dict[str, str], where: str) -> Interval:
     if not 1 <= onset <= offset:
         raise TruthError(f"expected 1 <= onset_frame <= offset_frame in {where}, got {onset} and {offset}")
     return Interval.from_inclusive(onset, offset, kind, apex=apex if onset <= apex <= offset else None)
+
+
+def rate(text: str, where: str) -> float | None:
+    """Frames a second; None for an empty cell."""
+    try:
+        value = float(text) if text.strip() else None
+    except ValueError:
+        value = math.nan
+    if value is not None and not 0 < value < math.inf:
+        raise TruthError(f"expected fps above 0 in {where}, got {text!r}")
+    return value
 
 
 def frame(text: str, name: str, where: str) -> int:

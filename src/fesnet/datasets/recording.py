@@ -8,17 +8,17 @@ from typing import Literal
 
 from fesnet.intervals import Interval
 
-Media = Literal["video", "frames", "features"]
+Media = Literal["video", "frames", "features", "prepared"]
 
 
 @dataclass(frozen=True)
 class Recording:
     """One video of one subject.
 
-    id: unique in its data set, and good as a file name. source: video file, folder of frames, or `.npz`/`.npy` of
-    features per frame. frames: how many there are, None where only decoding would tell. rate: frames a second as the
-    data set states it, None where the file itself tells. truth: on the source's frames, 0-based, half-open; empty for
-    a video without expressions, which counts in every table.
+    id: unique in its data set, and good as a file name. source: video file, folder of frames, `.npz`/`.npy` of features
+    per frame, or crops that `fesnet data prepare` kept (media "prepared"). frames: how many there are, None where only
+    decoding would tell. rate: frames a second as the data set states it, None where the file itself tells. truth: on
+    the source's frames, 0-based, half-open; empty for a video without expressions, which counts in every table.
     """
 
     id: str

@@ -6,7 +6,7 @@ from fesnet.faces.landmarks import FaceMesh
 from fesnet.faces.mask import face_mask, only_face
 from fesnet.faces.models import ModelFiles, ensure_models, import_models, model_files
 from fesnet.faces.shape import SHAPE, face_shape
-from fesnet.faces.track import Face, FaceTracker
+from fesnet.faces.track import Face, FaceTracker, Tracker
 
 __all__ = [
     "CANONICAL_STABLE",
@@ -19,6 +19,7 @@ __all__ = [
     "FaceMesh",
     "FaceTracker",
     "ModelFiles",
+    "Tracker",
     "ensure_models",
     "face_mask",
     "face_shape",

@@ -76,6 +76,14 @@ class Face:
     look: Callable[[], NDArray[np.float32]] | None = None
 
 
+class Tracker(Protocol):
+    """What hands out faces: `FaceTracker`, or faces that were kept earlier (`fesnet.prepared`)."""
+
+    def push(self, frame: Frame) -> list[Face]:
+        """The faces of the next frame."""
+        ...
+
+
 class LandmarkModel(Protocol):
     """What the tracker needs of a landmark model (see `FaceMesh.landmarks`)."""
 
