@@ -16,7 +16,7 @@ from fesnet.faces import SHAPE
 from fesnet.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.network import FesNet
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.batches import TARGETS, clip_batch
+from fesnet.synth.batches import TARGETS, clip_batch, expressive_targets
 from fesnet.synth.crops import Stage
 from fesnet.synth.motion import SynthConfig, write_script
 from fesnet.synth.puppet import Puppet, make_puppet
@@ -154,9 +154,27 @@ def test_motion_targets_match_the_preset() -> None:
 
 
 def test_a_small_error_counts_more_where_little_moves() -> None:
-    faint, wide = torch.tensor([[0.1, 0.0]]), torch.tensor([[2.0, 0.0]])
-    assert pair_loss(faint, faint) == 0
-    assert pair_loss(faint + 0.05, faint) > 5 * pair_loss(wide + 0.05, wide)
+    faint, wide = torch.tensor([[0.1, 0.0, 0.0]]), torch.tensor([[2.0, 0.0, 0.0]])
+    expressive = torch.tensor([True, True, False])
+    assert pair_loss(faint, faint, expressive) == 0
+    missed = torch.tensor([[0.05, 0.05, 0.0]])
+    assert pair_loss(faint + missed, faint, expressive) > 5 * pair_loss(wide + missed, wide, expressive)
+
+
+def test_a_turning_head_does_not_drown_a_faint_expression() -> None:
+    expressive = torch.tensor([True, False])
+    still, turning = torch.tensor([[0.1, 0.0]]), torch.tensor([[0.1, 3.0]])
+    missed = torch.tensor([[0.1, 0.0]])
+    assert torch.isclose(pair_loss(still - missed, still, expressive), pair_loss(turning - missed, turning, expressive))
+
+
+def test_expressive_targets_leave_out_eyes_and_head() -> None:
+    expressive = expressive_targets()
+    assert len(expressive) == TARGETS
+    names = [*motion_basis().names, "smile", "yaw", "pitch", "gaze", "gaze"]
+    left_out = {n for n, e in zip(names, expressive.tolist(), strict=True) if not e}
+    assert {"yaw", "pitch", "gaze", "eyeBlink_L", "eyeLookDown_R"} <= left_out
+    assert not left_out & {"mouthSmile_L", "browInnerUp", "eyeSquint_L", "smile"}
 
 
 def test_the_paper_preset_learns_from_clips_alone() -> None:

@@ -32,7 +32,7 @@ from fesnet.losses import LossConfig, clip_losses, frame_loss, pair_loss
 from fesnet.metrics import Counts, count, overall
 from fesnet.model.checkpoint import load_network
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import pair_batch
+from fesnet.synth.batches import expressive_targets, pair_batch
 from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
@@ -218,8 +218,8 @@ def lsdm_row(row: Row, puppets: list[Puppet], steps: int, seed: int) -> dict[str
             z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))
             found = network.lsdm.motions(z[:, second].flatten(0, 1)[:, None], z[:, first].flatten(0, 1)[:, None])[:, 0]
         truth = (held.targets[:, second] - held.targets[:, first]).flatten(0, 1)
-        left += pair_loss(found, truth).item()
-        whole += pair_loss(torch.zeros_like(truth), truth).item()
+        left += pair_loss(found, truth, expressive_targets()).item()
+        whole += pair_loss(torch.zeros_like(truth), truth, expressive_targets()).item()
     return {"share": left / whole}
 
 

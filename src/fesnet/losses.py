@@ -12,6 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LEAST = 0.06  # a quarter of a pixel: below it, errors count as they are
+BEND = 0.7  # of the largest motion: errors beyond it count linearly
+ASIDE = 0.25  # what a blink's, gaze's or head's error weighs beside an expression's
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -61,14 +65,22 @@ def clip_losses(
     return terms
 
 
-def pair_loss(found: Tensor, truth: Tensor) -> Tensor:
-    """Weighted smooth L1 between found and true motion differences (..., M), 4 crop pixels of motion being 1.
+def pair_loss(found: Tensor, truth: Tensor, expressive: Tensor) -> Tensor:
+    """Error of motion differences (..., M), 4 crop pixels of motion being 1, relative to how much moved (our choice).
 
-    A pair's weight falls with its largest motion, so that an error of a tenth of a pixel counts where nothing else
-    moves and hardly beside a wide smile (our choice).
+    expressive (M,) bool: motions that expressions are made of; the others (blinks, gaze, head) are weighed apart, or a
+    turning head would drown the corner of a mouth. Square below BEND: an absolute error has the median as its
+    answer, and of motions that are mostly none the median is none, however well a faint one can be guessed.
     """
-    weight = 1 / (0.1 + truth.abs().amax(-1, keepdim=True))
-    return 20 * (weight * F.smooth_l1_loss(found, truth, reduction="none", beta=0.03)).mean()
+    parts = (relative_error(found[..., which], truth[..., which]) for which in (expressive, ~expressive))
+    mine, others = parts
+    return 20 * (mine + ASIDE * (~expressive).sum() / expressive.sum() * others)
+
+
+def relative_error(found: Tensor, truth: Tensor) -> Tensor:
+    """Mean Huber loss of errors (..., M) divided by each pair's largest motion."""
+    weight = 1 / (LEAST + truth.abs().amax(-1, keepdim=True))
+    return F.smooth_l1_loss(weight * found, weight * truth, beta=BEND)
 
 
 def kinds_loss(logits: Tensor, held: Tensor, config: LossConfig) -> Tensor:

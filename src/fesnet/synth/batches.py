@@ -19,6 +19,7 @@ POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh 
 TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
 
 FAINT = 0.6  # share of groups whose frames differ little: without them one pair in twenty moves by less than a pixel
+STILL, TURNING = 0.03, 0.14  # radians, how much the head turns at most between frames that differ little, and others
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ def target_scale() -> Floats:
     basis = motion_basis()
     reach = np.linalg.norm(basis.delta[..., :2], axis=-1).max(1) * 96 / 4
     return np.concatenate([reach, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]).astype("f4")
+
+
+def expressive_targets() -> Tensor:
+    """(TARGETS,) bool: motions that expressions are made of; False for blinks, gaze and the head."""
+    names = motion_basis().names
+    facial = [not name.startswith(("eyeBlink", "eyeLook")) for name in names]
+    return torch.tensor([*facial, True, False, False, False, False])
 
 
 def mirror_map() -> tuple[NDArray[np.int64], Floats]:
@@ -90,17 +98,22 @@ def pair_batch(
     groups, k = len(who), len(motion_basis().names)
     weights = np.zeros((groups, frames, k), np.float32)
     smile = np.zeros((groups, frames), np.float32)
+    calm = rng.random(groups) < FAINT
     for g in range(groups):
         for f in range(int(rng.random() < 0.5), frames):  # every other group holds a quite neutral frame
             smile[g, f] = random_face(rng, weights[g, f])
-        if rng.random() < FAINT:  # the same face, and what little a micro-expression changes in it
+        if calm[g]:  # the same face, and what little a micro-expression changes in it
             share = log_uniform(rng, 0.06, 0.6)
             weights[g] = weights[g, 0] + share * (weights[g] - weights[g, 0])
             smile[g] = smile[g, 0] + share * (smile[g] - smile[g, 0])
-    spread = np.exp(rng.uniform(np.log(0.005), np.log(0.14), (groups, 1, 1)))
+    most = np.log(np.where(calm, STILL, TURNING))[:, None, None]
+    spread = np.exp(rng.uniform(np.log(0.002), most, (groups, 1, 1)))
     pose = rng.normal(0, [0.1, 0.08, 0.05], (groups, 1, 3)) + spread * rng.normal(0, 1, (groups, frames, 3))
     pose = np.clip(pose, -0.38, 0.38).astype(np.float32)
-    gaze = np.clip(rng.normal(0, 0.25, (groups, frames, 2)), -1, 1) * (rng.random((groups, 1, 1)) < 0.6)
+    gaze = (
+        np.clip(rng.normal(0, 0.25, (groups, frames, 2)), -1, 1)
+        * (rng.random(groups) < np.where(calm, 0.3, 0.6))[:, None, None]
+    )
     residue = np.exp(rng.normal(0, 0.7, (groups, 1, 1))) * rng.normal(0, 1, (groups, frames, 4))
     offset = rng.normal(0, 1, (groups, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
     tremble = (residue * [0.0025, 0.0025, 0.004, 0.004] + offset).astype(np.float32)

@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fesnet.faces import FaceTracker
 from fesnet.intervals import Interval, IntervalRules, known_stretches
 from fesnet.metrics.tables import read_intervals
 from fesnet.model.network import FesNet
-from fesnet.stream import SpotStream
+from fesnet.stream import SpotStream, spotting_faces
 from fesnet.synth.plan import VideoPlan
 from fesnet.synth.videos import make_videos
 from fesnet.training.config import TrainConfig
@@ -86,9 +85,7 @@ def film_shard(network: FesNet, video: Path, truth: list[Interval], rng: np.rand
     """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
     config, catcher = network.config, Catcher(network)
     # Windows of one tick: the stitcher hands every tick's features to the catcher, and does nothing else.
-    stream = SpotStream(
-        FaceTracker(crop_size=config.crop_size), catcher, replace(config, window=1, stride=1), IntervalRules()
-    )
+    stream = SpotStream(spotting_faces(config), catcher, replace(config, window=1, stride=1), IntervalRules())
     with open_source(video) as source:
         for frame in source:
             stream.push(frame)

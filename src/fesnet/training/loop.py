@@ -32,7 +32,7 @@ from fesnet.intervals import IntervalRules
 from fesnet.losses import clip_losses, pair_loss
 from fesnet.model.checkpoint import save_weights
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, pair_batch
+from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, expressive_targets, pair_batch
 from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
@@ -191,9 +191,11 @@ class Trainer:
             )
         truth = (targets[:, list(second)] - targets[:, list(first)]).flatten(0, 1)
         seen = self.peers.whole(found[:, 0].float().view(len(crops), len(first), -1), g)
-        loss = pair_loss(seen.flatten(0, 1), truth)
+        expressive = expressive_targets().to(truth.device)
+        loss = pair_loss(seen.flatten(0, 1), truth, expressive)
         self.update(loss)
-        return {"pair": loss.item(), "share": loss.item() / max(pair_loss(torch.zeros_like(truth), truth).item(), 1e-9)}
+        nothing = pair_loss(torch.zeros_like(truth), truth, expressive)
+        return {"pair": loss.item(), "share": loss.item() / max(nothing.item(), 1e-9)}
 
     def windows(self, batch: WindowBatch) -> dict[str, float]:
         """One step on windows that the frozen LSDM has seen."""
