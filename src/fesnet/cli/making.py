@@ -23,7 +23,7 @@ def synth(
     size: Annotated[str, typer.Option("--size", help="Width x height in pixels.")] = "640x480",
     fps: Annotated[list[float] | None, typer.Option("--fps", help="Frames a second; more than once: drawn.")] = None,
     dropped: Annotated[float, typer.Option("--dropped", help="Share of frames missing (variable frame rate).")] = 0.0,
-    crf: Annotated[str, typer.Option("--crf", help="x264's quality, or a range to draw from.")] = "18-30",
+    crf: Annotated[str, typer.Option("--crf", help="x264's quality, or a range to draw from.")] = "12-26",
     macro: Annotated[float, typer.Option("--macro", help="Macro-expressions a minute, about.")] = 3.0,
     micro: Annotated[float, typer.Option("--micro", help="Micro-expressions a minute, about.")] = 2.0,
     speech: Annotated[float, typer.Option("--speech", help="Share of videos with speech.")] = 0.35,
