@@ -22,13 +22,13 @@ class TrainConfig:
     pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
     pair_lr: float = 1.2e-3
     shards: int = 400  # files of windows for the next phase, 64 windows each
-    head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
+    head_steps: int = 2500  # proposals and MTAM on windows that the frozen LSDM has seen; more only fit rendered ones
     windows: int = 32  # a step
     head_lr: float = 2e-3
     blind: float = 0.07  # share of windows without pixels: what shapes show must be found by shapes, too
-    swapped: float = 0.12  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
+    swapped: float = 0.0  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
     films: float = 1.2  # hours of whole encoded videos whose windows are mixed in: few, but as spotting sees them
-    film_share: float = 0.25  # of the windows of a step
+    film_share: float = 0.3  # of the windows of a step
     clip_steps: int = 0  # everything on filmed clips, end to end
     clips: int = 8  # clips a step
     clip_lr: float = 3e-4
