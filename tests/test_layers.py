@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
     "overlay": {"intervals", "result", "video", "faces", "clips"},
     "synth": {"intervals", "video", "faces"},
-    "training": {"intervals", "synth", "model", "losses", "runtime", "weights", "video", "faces", "stream", "metrics"},
+    "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},
     "benchmark": {
         "intervals",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import EXPORTS, Year, app, fetch_models, video_progress
+from fesnet.cli.base import EXPORTS, Year, app, video_progress
 
 
 @app.command()
@@ -18,22 +18,14 @@ def export(
     to: Annotated[str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}; of weights: onnx.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")] = None,
     year: Year = 2023,
-    int8: Annotated[
-        Path | None, typer.Option("--int8", help="Of weights: in 8-bit integers, by the ranges on these portraits.")
-    ] = None,
 ) -> None:
     """Write a result for other programs, named like the result; files of the same name are written over.
 
-    A weights folder is written anew as ONNX graphs, which are checked against torch (extra train). With --int8
-    PORTRAITS its graphs are written in 8-bit integers, checked against the float ones.
+    A weights folder is written anew as ONNX graphs, which are checked against torch (extra train).
     """
     if result.is_dir():
-        export_graphs(result, to, out, int8)
+        export_graphs(result, to, out)
         return
-    if int8 is not None:
-        from fesnet.errors import UsageError
-
-        raise UsageError(f"expected a weights folder with --int8, got {result}")
     from fesnet.batch import prepare_folder
     from fesnet.exports import export as write
     from fesnet.exports import read_formats
@@ -47,7 +39,7 @@ def export(
         print(f"wrote {path}")
 
 
-def export_graphs(weights: Path, to: str, out: Path | None, portraits: Path | None) -> None:
+def export_graphs(weights: Path, to: str, out: Path | None) -> None:
     """A weights folder to a new one."""
     from fesnet.errors import MissingExtraError, UsageError
 
@@ -60,13 +52,6 @@ def export_graphs(weights: Path, to: str, out: Path | None, portraits: Path | No
         raise UsageError(f"expected --to onnx for a weights folder, got {to!r}; other formats are for results")
     if out is None:
         raise UsageError("expected --out with a weights folder, got none; name a new folder")
-    if portraits is not None:
-        from fesnet.training.int8 import export_int8
-
-        fetch_models()
-        apart = export_int8(weights, portraits, out)
-        print(f"wrote {out / 'encode.onnx'} and {out / 'decode.onnx'} in int8, scores within {apart:.3f} on average")
-        return
     export_weights(weights, out)
     print(f"wrote {out / 'encode.onnx'} and {out / 'decode.onnx'}, equal to torch")
 
