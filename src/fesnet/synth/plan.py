@@ -30,10 +30,8 @@ class VideoPlan:
     height: int = 480
     rates: tuple[float, ...] = (30.0,)  # frames a second; one is drawn for each video
     dropped: float = 0.0  # share of frames that are missing, as webcams leave some out: the rate varies then
-    crf: tuple[int, int] = (
-        12,
-        26,
-    )  # drawn for each video: about 5 Mbit/s at 640x480, as cameras record, to 0.3, as calls do
+    # Drawn for each video: about 5 Mbit/s at 640x480, as cameras record, to 0.3, as calls do.
+    crf: tuple[int, int] = (12, 26)
     macro_per_minute: float = 3.0  # sparse, as in the field's long videos
     micro_per_minute: float = 2.0  # more than in the field, where there are too few to measure anything
     speech_share: float = 0.35  # share of videos with speech
