@@ -82,6 +82,8 @@ def benchmark(
     check(data)
     engine, out = engine or InProcess(), out.absolute()  # workers of a cluster need not stand in our folder
     out.mkdir(parents=True, exist_ok=True)
+    for part in out.rglob(".*.part"):  # of a run that was killed
+        part.unlink()
     how = Preparation(out / "work" / "inputs", load, options.flow, engine)
     lines: list[Line] = []
     decided: dict[str, dict[str, str]] = {}
