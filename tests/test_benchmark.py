@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import engine_work
 from fesnet.benchmark import learners
 from fesnet.benchmark.bench import Options, benchmark
+from fesnet.benchmark.fan import fan_out, seen_here
 from fesnet.benchmark.folds import Mode, folds_of, pieces_of
 from fesnet.benchmark.learners import Variant
 from fesnet.benchmark.material import Clip, Material
@@ -24,10 +26,11 @@ from fesnet.benchmark.rows import Row
 from fesnet.benchmark.run import Plan, run_plan
 from fesnet.cli import app
 from fesnet.datasets import load_dataset
+from fesnet.engine import Engine, InProcess, LocalPool, make_engine
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import Interval
 from fesnet.metrics import PROTOCOLS, agree
-from small_bench import FRAMES, SUBJECTS, TRUTH, data_set, features_of, small_settings
+from small_bench import FRAMES, REAL, SUBJECTS, TRUTH, data_set, features_of, small_settings
 
 POISON = (Interval(0, 300, "macro"), Interval(5, 9, "micro"), Interval(40, 44, "micro"))
 
@@ -107,7 +110,8 @@ def test_pieces_are_used_again_and_follow_from_their_material_alone(tmp_path: Pa
 def test_counting_side_by_side_is_as_one_after_another(tmp_path: Path) -> None:
     made = material(tmp_path)
     plan = {"mode": "crossfit", "aims": ("kinds",)}
-    assert rows(tmp_path / "one", made, **plan) == rows(tmp_path / "one", made, **plan, jobs=2)  # type: ignore[arg-type]
+    with make_engine(2) as pool:
+        assert rows(tmp_path / "one", made, **plan) == rows(tmp_path / "one", made, **plan, engine=pool)  # type: ignore[arg-type]
 
 
 def test_several_seeds_have_a_row_each_and_one_together(tmp_path: Path) -> None:
@@ -241,6 +245,42 @@ def test_everything_is_written_and_the_same_again(shared: Path, tmp_path: Path) 
     assert kept["data"]["macro"] == 8 and kept["rows"][0]["weights"].keys() == set(SUBJECTS)
 
 
+def small_in_workers(monkeypatch: pytest.MonkeyPatch) -> Options:
+    """Real settings, as workers are processes of their own, and few steps."""
+    monkeypatch.setattr(learners, "fesnet_settings", REAL)
+    return Options(("fesnet", "flow"), "crossfit", inner=3, steps=2, aims=("kinds",))
+
+
+def test_every_engine_writes_the_same(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_engine: Engine
+) -> None:
+    """A worker of the pool is killed, too: its fold is done again."""
+    options, data = small_in_workers(monkeypatch), [load_dataset("folder", shared)]
+    killed: list[int] = []
+
+    with LocalPool(2) as pool:
+
+        def kill(what: str, done: int, of: int) -> None:
+            if what == "fesnet" and done == 1 and not killed:
+                killed.extend(w.process.pid or 0 for w in pool.workers if w.work)
+                os.kill(killed[0], signal.SIGKILL)
+
+        benchmark(data, options, tmp_path / "pool", kill, pool)
+    benchmark(data, options, tmp_path / "here", engine=InProcess())
+    benchmark(data, options, tmp_path / "ray", engine=ray_engine)
+    assert killed, "there was nothing to kill"
+    wanted = files(tmp_path / "here")
+    assert files(tmp_path / "pool") == wanted
+    assert files(tmp_path / "ray") == wanted
+
+
+def test_an_error_in_a_worker_is_the_benchmark_s(tmp_path: Path) -> None:
+    with make_engine(0) as here, pytest.raises(SourceError, match="got a brick"):
+        fan_out(here, engine_work.fail, [("a", 0), ("b", 1)])
+    with pytest.raises(UsageError, match=r"expected a.npz of a worker in .*share"):
+        seen_here([tmp_path / "a.npz"])
+
+
 def test_found_tables_score_as_the_table_says(shared: Path, tmp_path: Path) -> None:
     line = benchmark([load_dataset("folder", shared)], Options(("flow",), "nested"), tmp_path / "out")[0]
     found = tmp_path / "out" / "found" / "flow_nested_for-kinds_seed_0.csv"
@@ -262,8 +302,8 @@ def test_wrong_calls(shared: Path, tmp_path: Path) -> None:
         Options(("fastnet",))
     with pytest.raises(UsageError, match=r"expected ablations out of cascade, .* got attention"):
         Options(ablate=("attention",))
-    with pytest.raises(UsageError, match="expected jobs of 1 or more, got 0"):
-        Options(jobs=0)
+    with pytest.raises(UsageError, match="expected inner of 3 or more, got 2"):
+        Options(inner=2)
     with pytest.raises(UsageError, match="expected video for method mdmd, got features"):
         benchmark(data, Options(("mdmd",)), tmp_path / "out")
     (shared / "c_1.npz").unlink()

@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "web": set(),
     "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
     "overlay": {"intervals", "result", "video", "faces", "clips"},
-    "synth": {"intervals", "video", "faces"},
+    "synth": {"intervals", "video", "faces", "engine"},
     "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
     "metrics": {"intervals"},
     "benchmark": {
@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
         "runtime",
         "prepared",
         "result",
+        "engine",
     },
     "prepared": {"video", "faces", "clips", "stream", "weights", "baselines", "datasets", "engine"},
     "live": {"result", "spotter", "video"},

@@ -177,7 +177,7 @@ def test_spotting_replayed_is_spotting(prepared: Path, official: Path) -> None:
 def test_every_method_sees_the_same(name: str, prepared: Path, official: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     both = [load_dataset("casme2", official).recordings[2:], load_dataset("prepared", prepared).recordings[2:]]
-    one, other = (look_at_all(name, r, tmp_path / str(n), 1, lambda *_: None)[0] for n, r in enumerate(both))
+    one, other = (look_at_all(name, r, tmp_path / str(n), InProcess(), lambda *_: None)[0] for n, r in enumerate(both))
     np.testing.assert_array_equal(one.values, other.values)
     np.testing.assert_array_equal(one.frame_times, other.frame_times)
 
@@ -197,7 +197,7 @@ def test_a_stage_that_was_not_prepared(official: Path, face_models: ModelFiles, 
     with pytest.raises(
         UsageError, match=r"expected s15_0401 prepared for the face stage baselines, .*spotting,baselines"
     ):
-        look_at_all("flow", data.recordings, tmp_path / "watched", 1, lambda *_: None)
+        look_at_all("flow", data.recordings, tmp_path / "watched", InProcess(), lambda *_: None)
     monkey = replace(data.recordings[0], source=tmp_path / "out" / "spotting" / "s15_0401.npz")
     monkey.source.write_bytes(b"PK rubbish")
     with pytest.raises(SourceError, match=r"expected prepared crops in .*s15_0401.npz, but it is damaged; run `fesnet"):

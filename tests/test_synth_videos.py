@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import signal
 import struct
 import sys
 from collections.abc import Callable
@@ -17,6 +19,7 @@ import pytest
 
 import fesnet
 from fesnet.cli import main
+from fesnet.engine import Engine, LocalPool
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import ModelFiles
 from fesnet.faces.align import CANONICAL_STABLE, STABLE
@@ -188,7 +191,8 @@ def test_a_second_start_makes_only_what_is_missing(drawn: list[Person], tmp_path
 
 def test_a_break_leaves_whole_files_alone(drawn: list[Person], tmp_path: Path) -> None:
     def stop(what: str, share: float) -> None:
-        if share > 0.6:  # in the second video
+        assert what == "looking for faces" or share == 0.5
+        if what == "filming":  # the first video is done
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -197,6 +201,27 @@ def test_a_break_leaves_whole_files_alone(drawn: list[Person], tmp_path: Path) -
     assert "ann_001.mp4" in left
     assert not [n for n in left if n.endswith(".part") or n == "bob_001.mp4"]
     assert [r["video"] for r in table(tmp_path / "videos.csv")] == ["ann_001.mp4"]
+
+
+def test_every_engine_makes_the_same(drawn: list[Person], tmp_path: Path, ray_engine: Engine) -> None:
+    """A worker of the pool is killed in the middle, too: its video is made again."""
+    four = replace(SMALL, hours=6 / 3600)
+    make(tmp_path / "here", four)
+    killed: list[int] = []
+    with LocalPool(2) as pool:
+
+        def kill(what: str, share: float) -> None:
+            if what == "filming" and not killed:
+                killed.extend(w.process.pid or 0 for w in pool.workers if w.work)
+                os.kill(killed[-1], signal.SIGKILL)
+
+        make_videos(Path("portraits"), tmp_path / "pool", four, kill, pool)
+    make_videos(Path("portraits"), tmp_path / "ray", four, silent, ray_engine)
+    assert killed, "there was nothing to kill"
+    wanted = files(tmp_path / "here")
+    assert len(wanted) == 11
+    assert files(tmp_path / "pool") == wanted
+    assert files(tmp_path / "ray") == wanted
 
 
 def test_videos_play_from_the_start(drawn: list[Person], tmp_path: Path) -> None:

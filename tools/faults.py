@@ -6,7 +6,8 @@
 Each command first runs undisturbed. Then it is started again and again in another folder and killed (-9) at a random
 moment, with all its workers or only one of them, until it has been killed often enough; then it runs to its end. After
 each kill every result that can be seen must be whole; at the end all files must equal the undisturbed ones byte for
-byte (the run log aside) and no part of a file may be left.
+byte (the run log aside) and no part of a file may be left. `review` is a server:
+`fault_review.py` says what holds there.
 """
 
 from __future__ import annotations
@@ -21,38 +22,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import psutil
+from fault_cases import Case, cases
+from fault_review import run_review
 
 import fesnet
-from fesnet.video import VideoWriter
 
-PORTRAIT = Path(fesnet.__file__).parent / "assets" / "portrait.jpg"
 LEFT_OUT = {"run.jsonl"}  # tells times and interruptions, so it cannot be equal
-TRAINING = """pair_steps = 6
-pair_groups = 2
-pair_frames = 2
-head_steps = 0
-clip_steps = 3
-clips = 1
-save_every = 1
-workers = 0
-warmup = 1
-"""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One command. call: its arguments for an output folder; kept: folders beside `out` that hold its state."""
-
-    name: str
-    call: Callable[[Path], list[str]]
-    workers: bool = False  # whether single workers are killed, too
+ENDS = ("summary.csv", "config.json", "prepared.json")  # what a command writes last
 
 
 @dataclass
@@ -79,11 +59,12 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> Report:
     report, out, problems = Report(case.name), folder / "killed", list[str]()
     while report.kills < kills:
         # Starting takes its time: a kill in the first seconds tests little.
-        problems += disturbed(case, out, report, rng, rng.uniform(0.5, max(6.0, 2.5 * lasted / kills)))
+        latest = max(6.0, lasted if case.short else 2.5 * lasted / kills)
+        problems += disturbed(case, out, report, rng, rng.uniform(0.5, latest))
         if report.starts > 20 * kills:
             problems.append("it did not get far enough to be killed so often")
             break
-        if (out / "summary.csv").exists() or (out / "config.json").exists():
+        if any((out / name).exists() for name in ENDS):
             shutil.rmtree(out)  # it came to its end before enough kills: from the beginning
     last = start(case.call(out))
     output = last.communicate()[0]
@@ -163,38 +144,6 @@ def tree(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def make_clips(folder: Path, count: int, frames: int = 40) -> Path:
-    """Short clips of the bundled portrait that sways, all different, in ten folders."""
-    photo = cv2.imread(str(PORTRAIT))[:, :, ::-1]
-    for k in range(count):
-        rng = np.random.default_rng(k)
-        across, down, period = rng.uniform(2, 9), rng.uniform(1, 4), rng.uniform(4, 12)
-        place = folder / f"s{k % 10:02d}"
-        place.mkdir(parents=True, exist_ok=True)
-        with VideoWriter(place / f"clip{k // 10:03d}.mp4", 25, 320, 240) as writer:
-            for t in range(frames):
-                x, y = 150 - across * np.sin(t / period), 40 + down * np.cos(t / 5)
-                matrix = np.array([[1.4, 0, -1.4 * x + 80], [0, 1.4, -1.4 * y + 20]])
-                picture = cv2.warpAffine(photo, matrix, (320, 240), borderMode=cv2.BORDER_REPLICATE)
-                writer.write(np.ascontiguousarray(picture))
-    return folder
-
-
-def cases(folder: Path, videos: Path | None, count: int) -> list[Case]:
-    """The table of commands."""
-    clips = videos or make_clips(folder / "clips", count)
-    portraits = folder / "portraits"
-    portraits.mkdir(parents=True, exist_ok=True)
-    shutil.copy(PORTRAIT, portraits / "one.jpg")
-    (folder / "train.toml").write_text(TRAINING, encoding="utf-8")
-    config = ["--config", str(folder / "train.toml"), "--resume"]
-    spot = ["spot", str(clips), "--jobs", "2", "--retry-failed"]
-    return [
-        Case("spot", lambda out: [*spot, "--out", str(out)], workers=True),
-        Case("train", lambda out: ["train", str(portraits), "--out", str(out), *config]),
-    ]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a new folder for everything")
@@ -206,15 +155,25 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
     bad = 0
-    for case in cases(options.folder, options.videos, options.count):
+    for case in cases(options.folder, options.videos, options.count, options.only):
         if options.only in (None, case.name):
             r = run_case(case, options.folder / case.name, options.kills, options.seed)
-            counts = f"{r.kills} kills, {r.workers_killed} workers killed, {r.starts} starts, {r.files} files"
-            print(f"{r.name}: {counts}, {r.seconds:.0f} s: {'all equal' if not r.problems else 'PROBLEMS'}", flush=True)
-            for problem in r.problems:
-                print(f"  {problem}")
-            bad += bool(r.problems)
+            bad += tell(r)
+    if options.only in (None, "review"):
+        kills, edits, problems, seconds = run_review(options.folder / "review", options.kills, options.seed)
+        print(f"review: {kills} kills, {edits} acknowledged edits, {seconds:.0f} s: ", end="")
+        print("all there" if not problems else "PROBLEMS", *problems, sep="\n  ")
+        bad += bool(problems)
     sys.exit(bool(bad))
+
+
+def tell(r: Report) -> bool:
+    """Print a report; whether there were problems."""
+    counts = f"{r.kills} kills, {r.workers_killed} workers killed, {r.starts} starts, {r.files} files"
+    print(f"{r.name}: {counts}, {r.seconds:.0f} s: {'all equal' if not r.problems else 'PROBLEMS'}", flush=True)
+    for problem in r.problems:
+        print(f"  {problem}")
+    return bool(r.problems)
 
 
 if __name__ == "__main__":

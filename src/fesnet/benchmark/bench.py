@@ -18,6 +18,7 @@ from fesnet.benchmark.report import fingerprint, write_report
 from fesnet.benchmark.run import Plan, run_plan
 from fesnet.benchmark.table import Line, read_row
 from fesnet.datasets.recording import DataSet
+from fesnet.engine import Engine, InProcess
 from fesnet.errors import UsageError
 from fesnet.metrics import PROTOCOLS
 
@@ -34,7 +35,6 @@ class Options:
     ablate: tuple[str, ...] = ()
     seeds: int = 1
     inner: int = 6
-    jobs: int = 1
     steps: int | None = None
     flow: Flow = "auto"
     aims: tuple[str, ...] = field(default=("kinds", "overall"))
@@ -50,7 +50,7 @@ class Options:
             wrong = [v for v in values if v not in known]
             if wrong:
                 raise UsageError(f"expected {name} out of {', '.join(known)}, got {', '.join(wrong)}")
-        for name, low in (("seeds", 1), ("inner", 3), ("jobs", 1)):
+        for name, low in (("seeds", 1), ("inner", 3)):
             if getattr(self, name) < low:
                 raise UsageError(f"expected {name} of {low} or more, got {getattr(self, name)}")
         if self.ablate and "fesnet" not in self.methods:
@@ -61,20 +61,30 @@ class Options:
         whole = [Variant(m, steps=self.steps) for m in self.methods]
         return (*whole, *(Variant("fesnet", without, self.steps) for without in self.ablate))
 
-    def plan(self, variants: tuple[Variant, ...]) -> Plan:
-        return Plan(variants, self.mode, tuple(range(self.seeds)), self.aims, self.inner, self.jobs)
+    def plan(self, variants: tuple[Variant, ...], engine: Engine) -> Plan:
+        return Plan(variants, self.mode, tuple(range(self.seeds)), self.aims, self.inner, engine)
 
 
-def benchmark(data: Sequence[DataSet], options: Options, out: Path, told: Told = lambda *_: None) -> list[Line]:
+def benchmark(
+    data: Sequence[DataSet],
+    options: Options,
+    out: Path,
+    told: Told = lambda *_: None,
+    engine: Engine | None = None,
+) -> list[Line]:
     """Run everything and write it to `out`. data: one data set, or that and another one to test on.
+    engine: what trains folds, looks at videos and counts; None: this process.
 
     What was finished by an earlier call with the same `out` is used again. Raises UsageError, SourceError, TruthError.
     """
     from fesnet.datasets import load_features as load
 
     check(data)
+    engine, out = engine or InProcess(), out.absolute()  # workers of a cluster need not stand in our folder
     out.mkdir(parents=True, exist_ok=True)
-    how = Preparation(out / "work" / "inputs", load, options.flow, options.jobs)
+    for part in out.rglob(".*.part"):  # of a run that was killed
+        part.unlink()
+    how = Preparation(out / "work" / "inputs", load, options.flow, engine)
     lines: list[Line] = []
     decided: dict[str, dict[str, str]] = {}
     for variant in options.variants():
@@ -84,7 +94,7 @@ def benchmark(data: Sequence[DataSet], options: Options, out: Path, told: Told =
             how,
             lambda n, of, v=variant: told(f"{v.method}: videos", n, of),  # type: ignore[misc]
         )
-        plan = options.plan((variant,))
+        plan = options.plan((variant,), engine)
         lines += [read_row(row, options.protocols) for row in run_plan(material, plan, out / "work" / "pieces", told)]
     facts = fingerprint(material)
     settings = {
@@ -96,7 +106,7 @@ def benchmark(data: Sequence[DataSet], options: Options, out: Path, told: Told =
         "seeds": options.seeds,
         "decided": decided,
         "variants": [v.settings() for v in options.variants()],
-        "options": {k: v for k, v in asdict(options).items() if k != "jobs"},
+        "options": asdict(options),
     }
     write_report(lines, material, settings, notes_of(data, options.mode, facts, decided, material), out)
     return lines

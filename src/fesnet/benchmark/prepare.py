@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from fesnet.benchmark.learners import LEARNERS
 from fesnet.benchmark.material import Clip, Footage, Material
 from fesnet.benchmark.watch import Seen, look_at_all
 from fesnet.datasets.recording import DataSet, Recording
+from fesnet.engine import Engine, InProcess
 from fesnet.errors import TruthError, UsageError
 
 Load = Callable[[Recording], tuple[NDArray[np.floating], float]]
@@ -25,12 +26,12 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Preparation:
-    """Where inputs are kept, how features are read, and how many videos are looked at at a time."""
+    """Where inputs are kept, how features are read, and what looks at the videos."""
 
     folder: Path
     load: Load
     flow: Flow = "auto"
-    jobs: int = 1
+    engine: Engine = field(default_factory=InProcess)
 
 
 def prepare(
@@ -78,7 +79,7 @@ def prepare_videos(
 ) -> tuple[Material, dict[str, str]]:
     """As `prepare_features`; videos are looked at once for everything that is `needed`."""
     recordings = listed(sets)
-    seen = look_at_all(needed, [r for _, r in recordings], how.folder.parent / "watched", how.jobs, told)
+    seen = look_at_all(needed, [r for _, r in recordings], how.folder.parent / "watched", how.engine, told)
     width = max(s.values.shape[1] for s in seen)
     footage = []
     for (n, recording), one in zip(recordings, seen, strict=True):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.benchmark.decode import Span
+from fesnet.benchmark.fan import fan_out
 from fesnet.benchmark.folds import Fold, Held, Mode
 from fesnet.benchmark.material import Footage, Material
 from fesnet.benchmark.select import THRESHOLDS, Chosen, Counted, Scored, choose_rules, tally
+from fesnet.engine import Engine
 from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import Judged
 
@@ -44,22 +44,25 @@ class Row:
     sweep: Mapping[str, Sequence[Judged]]
 
 
-def tally_all(material: Material, folds: Sequence[Fold], scores: Scores, jobs: int) -> Tallies:
+def tally_all(material: Material, folds: Sequence[Fold], scores: Scores, engine: Engine) -> Tallies:
     """Tallies of every clip that a judge needs. Truth comes from what a fold may see."""
-    wanted: dict[tuple[Held, str], Scored] = {}
+    wanted: dict[Held, dict[str, Scored]] = {}
     for fold in folds:
         for s in fold.seen(material):
             for piece, subjects in fold.judges:
-                if s.clip.subject in subjects and (piece, s.clip.id) not in wanted:
-                    wanted[piece, s.clip.id] = Scored(s.clip.id, scores[piece][s.clip.id], s.clip.rate, s.truth)
-    if jobs < 2:
-        return {key: both(scored) for key, scored in wanted.items()}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return dict(zip(wanted, pool.map(both, wanted.values(), chunksize=8), strict=True))
+                if s.clip.subject in subjects and s.clip.id not in wanted.setdefault(piece, {}):
+                    wanted[piece][s.clip.id] = Scored(s.clip.id, scores[piece][s.clip.id], s.clip.rate, s.truth)
+    tallies = fan_out(engine, both, [(str(n), list(clips.values())) for n, clips in enumerate(wanted.values())])
+    return {
+        (piece, clip): counted
+        for (piece, clips), told in zip(wanted.items(), tallies.values(), strict=True)
+        for clip, counted in zip(clips, told, strict=True)
+    }
 
 
-def both(scored: Scored) -> tuple[Counted, Counted]:
-    return tally(scored, "macro"), tally(scored, "micro")
+def both(clips: Sequence[Scored]) -> list[tuple[Counted, Counted]]:
+    """Macro and micro of each clip."""
+    return [(tally(scored, "macro"), tally(scored, "micro")) for scored in clips]
 
 
 def choose_for(fold: Fold, material: Material, tallies: Tallies, aim: str, *, last: bool) -> Chosen:

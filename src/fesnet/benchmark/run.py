@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from fesnet.benchmark.rows import (
     tally_all,
 )
 from fesnet.benchmark.units import Outcome, run_pieces
+from fesnet.engine import Engine, InProcess
 
 Floats = NDArray[np.floating]
 Scores = Mapping[Held, Mapping[str, Floats]]
@@ -37,7 +38,7 @@ class Plan:
     seeds: tuple[int, ...] = (0,)
     aims: tuple[str, ...] = ("kinds", "overall")
     inner: int = 6
-    jobs: int = 1
+    engine: Engine = field(default_factory=InProcess)
 
 
 def run_plan(material: Material, plan: Plan, folder: Path, told: Told) -> Iterator[Row]:
@@ -46,7 +47,7 @@ def run_plan(material: Material, plan: Plan, folder: Path, told: Told) -> Iterat
     for variant in plan.variants:
         by_seed = {seed: pieces_of(material, folds, variant, seed) for seed in plan.seeds}
         pieces = [piece for held in by_seed.values() for piece in held.values()]
-        outcomes = run_pieces(pieces, folder, plan.jobs, lambda n, of, v=variant: told(v.name, n, of))  # type: ignore[misc]
+        outcomes = run_pieces(pieces, folder, plan.engine, lambda n, of, v=variant: told(v.name, n, of))  # type: ignore[misc]
         sets = [(seed,) for seed in plan.seeds] + ([plan.seeds] if len(plan.seeds) > 1 else [])
         for seeds in sets:
             got = {held: [outcomes[by_seed[seed][held].key] for seed in seeds] for held in by_seed[seeds[0]]}
@@ -66,7 +67,7 @@ def rows_of(
         held: {clip: np.mean([o.scores[clip] for o in several], axis=0) for clip in several[0].scores}
         for held, several in outcomes.items()
     }
-    tallies = tally_all(material, folds, scores, plan.jobs)
+    tallies = tally_all(material, folds, scores, plan.engine)
     marks = {" ".join(sorted(f.tested)): " ".join(o.fingerprint for o in outcomes[f.piece]) for f in folds}
     for aim in plan.aims:
         chosen = {f.tested: choose_for(f, material, tallies, aim, last=plan.mode == "crossfit") for f in folds}

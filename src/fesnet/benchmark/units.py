@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,10 @@ from numpy.typing import NDArray
 
 from fesnet._files import open_whole
 from fesnet._version import __version__
+from fesnet.benchmark.fan import fan_out, seen_here
 from fesnet.benchmark.learners import LEARNERS, Variant
 from fesnet.benchmark.material import View
+from fesnet.engine import Engine
 
 Floats = NDArray[np.floating]
 
@@ -59,33 +60,18 @@ class Outcome:
 
 
 def run_pieces(
-    pieces: Sequence[Piece], folder: Path, jobs: int, told: Callable[[int, int], None]
+    pieces: Sequence[Piece], folder: Path, engine: Engine, told: Callable[[int, int], None]
 ) -> dict[str, Outcome]:
-    """All outcomes by key; those that lie in `folder` are read, others made, `jobs` at a time. told: (done, all)."""
+    """All outcomes by key; those that lie in `folder` are read, others made by the engine. told: (done, all)."""
     folder.mkdir(parents=True, exist_ok=True)
     by_key = {piece.key: piece for piece in pieces}
-    missing = [piece for key, piece in by_key.items() if not (folder / f"{key}.npz").is_file()]
-    told(len(by_key) - len(missing), len(by_key))
-    for n, _ in enumerate(made(missing, folder, jobs), len(by_key) - len(missing) + 1):
-        told(n, len(by_key))
-    return {key: read(folder / f"{key}.npz") for key in by_key}
-
-
-def made(pieces: Sequence[Piece], folder: Path, jobs: int) -> Iterator[None]:
-    if jobs < 2 or len(pieces) < 2:
-        for piece in pieces:
-            make(piece, folder)
-            yield
-        return
-    with ProcessPoolExecutor(min(jobs, len(pieces)), mp_context=get_context("spawn")) as pool:
-        work = [pool.submit(make, piece, folder) for piece in pieces]
-        try:
-            for done in as_completed(work):
-                done.result()
-                yield
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    files = {key: folder / f"{key}.npz" for key in by_key}
+    missing = [(key, piece) for key, piece in by_key.items() if not files[key].is_file()]
+    kept = len(by_key) - len(missing)
+    told(kept, len(by_key))
+    fan_out(engine, partial(make, folder=folder), missing, lambda n, _: told(kept + n, len(by_key)))
+    seen_here(files.values())
+    return {key: read(file) for key, file in files.items()}
 
 
 def make(piece: Piece, folder: Path) -> None:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,11 @@ from numpy.typing import NDArray
 from fesnet._version import __version__
 from fesnet.baselines import make_baseline
 from fesnet.baselines.base import Baseline, Watched
+from fesnet.benchmark.fan import fan_out, seen_here
 from fesnet.benchmark.units import write_arrays
 from fesnet.clips import Floats
 from fesnet.datasets.recording import Recording
+from fesnet.engine import Engine
 from fesnet.errors import UsageError
 from fesnet.intervals import IntervalRules
 from fesnet.prepared import at_stage, open_recording
@@ -161,12 +162,14 @@ SPOTTING = ("lsdm", "pretrained")  # the others look at what the baselines' face
 FACES = 2  # rises when another face stage stands behind what is kept here
 
 
-def look_once(name: str, recording: Recording, folder: Path) -> Seen:
-    """As `look`, kept in `folder` until the file or the package changes."""
-    path = folder / f"{name}-{mark(name, recording)}.npz"
-    if not path.is_file():
-        seen = look(name, recording)
-        write_arrays(path, {"values": seen.values, "frame_times": seen.frame_times})
+def keep_look(item: tuple[Recording, Path], name: str) -> None:
+    """As `look`, written to a file: large arrays need not go from process to process."""
+    recording, path = item
+    seen = look(name, recording)
+    write_arrays(path, {"values": seen.values, "frame_times": seen.frame_times})
+
+
+def read_look(path: Path) -> Seen:
     with np.load(path, allow_pickle=False) as table:
         return Seen(table["values"], table["frame_times"])
 
@@ -179,24 +182,20 @@ def mark(name: str, recording: Recording) -> str:
 
 
 def look_at_all(
-    name: str, recordings: Sequence[Recording], folder: Path, jobs: int, told: Callable[[int, int], None]
+    name: str, recordings: Sequence[Recording], folder: Path, engine: Engine, told: Callable[[int, int], None]
 ) -> list[Seen]:
-    """All recordings, `jobs` at a time; told: (done, all)."""
+    """All recordings, looked at once: kept in `folder` until file or package change. told: (done, all)."""
     folder.mkdir(parents=True, exist_ok=True)
     gone = [r.id for r in recordings if not r.source.exists()]
     if gone:
         raise UsageError(f"expected the video of {gone[0]}, but it is not there ({len(gone)} missing)")
-    recordings = [at_stage(r, "spotting" if name in SPOTTING else "baselines") for r in recordings]
-    told(0, len(recordings))
-    out = []
-    if jobs < 2:
-        for n, recording in enumerate(recordings, 1):
-            out.append(look_once(name, recording, folder))
-            told(n, len(recordings))
-        return out
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        work = [pool.submit(look_once, name, recording, folder) for recording in recordings]
-        for n, done in enumerate(work, 1):
-            out.append(done.result())
-            told(n, len(recordings))
-    return out
+    staged = [at_stage(r, "spotting" if name in SPOTTING else "baselines") for r in recordings]
+    files = [folder / f"{name}-{mark(name, r)}.npz" for r in staged]
+    # Whole paths: a worker of a cluster need not stand in our folder. By file: two recordings may be of one video.
+    work = {f.name: (replace(r, source=r.source.absolute()), f) for f, r in zip(files, staged, strict=True)}
+    missing = [(key, item) for key, item in work.items() if not item[1].is_file()]
+    kept = len(work) - len(missing)
+    told(kept, len(work))
+    fan_out(engine, partial(keep_look, name=name), missing, lambda n, _: told(kept + n, len(work)))
+    seen_here(files)
+    return [read_look(file) for file in files]

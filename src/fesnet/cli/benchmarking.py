@@ -24,7 +24,8 @@ def benchmark(
     protocol: Annotated[str, typer.Option("--protocol", help="Protocols, divided by commas, or 'all'.")] = "all",
     ablate: Annotated[str, typer.Option("--ablate", help="Parts of fesnet to leave out, one row each.")] = "",
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings of each fold.")] = 1,
-    jobs: Annotated[int, typer.Option("--jobs", help="Folds at a time; each takes one core.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", help="Worker processes, a fold each; 0: none.")] = 1,
+    ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
     inner: Annotated[int, typer.Option("--inner", help="Groups of subjects for nested choice.")] = 6,
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of training; default: the method's.")] = None,
     flow: Annotated[str, typer.Option("--features", help="What they tell: 'step', 'state' or 'auto'.")] = "auto",
@@ -38,16 +39,17 @@ def benchmark(
     from fesnet.benchmark.bench import Options
     from fesnet.benchmark.bench import benchmark as run
     from fesnet.datasets import load_dataset
+    from fesnet.engine import make_engine
     from fesnet.metrics import PROTOCOLS
 
     protocols = tuple(PROTOCOLS) if protocol == "all" else listed(protocol)
     options = Options(
-        listed(method), mode, protocols, listed(ablate), seeds, inner, jobs, steps, flow  # type: ignore[arg-type]
+        listed(method), mode, protocols, listed(ablate), seeds, inner, steps, flow  # type: ignore[arg-type]
     )  # fmt: skip
     sets = [load_dataset(name, root, offset=offset)]
     if test_on is not None:
         sets.append(load_dataset(test_on[0], test_on[1], offset=offset))
-    with progress_bar() as bar:
+    with make_engine(jobs, ray) as engine, progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
         def told(what: str, done: int, of: int) -> None:
@@ -55,6 +57,6 @@ def benchmark(
                 tasks[what] = bar.add_task(what, total=of)
             bar.update(tasks[what], completed=done)
 
-        run(sets, options, out, told)
+        run(sets, options, out, told, engine)
     print((out / "table.md").read_text(encoding="utf-8"))
     print(f"tables, found intervals and the page: {out.resolve()}")

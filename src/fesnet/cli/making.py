@@ -27,16 +27,19 @@ def synth(
     macro: Annotated[float, typer.Option("--macro", help="Macro-expressions a minute, about.")] = 3.0,
     micro: Annotated[float, typer.Option("--micro", help="Micro-expressions a minute, about.")] = 2.0,
     speech: Annotated[float, typer.Option("--speech", help="Share of videos with speech.")] = 0.35,
+    jobs: Annotated[int, typer.Option("--jobs", help="Worker processes, a video each; 0: none.")] = 1,
+    ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
 ) -> None:
     """Make long face videos with known truth from face photos: NAME.mp4, videos.csv, truth.csv, synth.json."""
+    from fesnet.engine import make_engine
     from fesnet.synth.plan import VideoPlan
     from fesnet.synth.videos import make_videos
 
     rates = {"macro_per_minute": macro, "micro_per_minute": micro, "speech_share": speech, "dropped": dropped}
     plan = VideoPlan.from_options(size, crf, fps or [30.0], {"hours": hours, "seconds": seconds, "seed": seed, **rates})
     fetch_models()
-    with video_progress() as report:
-        outcome = make_videos(portraits, out, plan, report)
+    with make_engine(jobs, ray) as engine, video_progress() as report:
+        outcome = make_videos(portraits, out, plan, report, engine)
     print(outcome)
     for line in outcome.left_out:
         print(f"fesnet: {line}", file=sys.stderr)

@@ -12,8 +12,9 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 
 from fesnet._files import write_whole
 from fesnet._version import __version__
+from fesnet.engine import Engine, InProcess, Resources
 from fesnet.errors import SourceError, UsageError
 from fesnet.synth.film import write_truth
 from fesnet.synth.performance import Performance, perform
@@ -32,6 +34,7 @@ SETTINGS = "synth.json"
 VIDEO_COLUMNS = ("subject", "video", "seconds", "fps", "frames", "seed")
 TRUTH_COLUMNS = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "amplitude", "pixels")
 Report = Callable[[str, float], None]
+TASK = Resources(cpus=1.0)  # of a video: it is rendered and encoded on one thread, so that its bytes are the same
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,17 @@ class Job:
     name: str
     seed: int
     plan: VideoPlan
+
+
+@dataclass(frozen=True)
+class Done:
+    """One video that is there: its number and name, whether it was there before, its rows of the two tables."""
+
+    number: int
+    name: str
+    kept: bool
+    video: list[Any]
+    truth: list[list[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,10 +77,11 @@ class Outcome:
         return f"{len(self.made) + len(self.kept)} videos in {self.out}{kept}, with {events}"
 
 
-def make_videos(portraits: Path, out: Path, plan: VideoPlan, report: Report) -> Outcome:
+def make_videos(portraits: Path, out: Path, plan: VideoPlan, report: Report, engine: Engine | None = None) -> Outcome:
     """Make the videos of a plan in the folder `out`; finished ones are kept, so a second call goes on.
 
-    report takes what is being done and the share of it that is done. Raises UsageError for a wrong call (no
+    report takes what is being done and the share of it that is done. engine: what makes them, None: this process.
+    Raises UsageError for a wrong call (no
     portraits, a folder that cannot be written or holds something else) and SourceError without any usable photo;
     then nothing is left behind.
     """
@@ -79,22 +94,36 @@ def make_videos(portraits: Path, out: Path, plan: VideoPlan, report: Report) -> 
         settings = describe(plan, people, left_out)
         agree(out, settings)
         write_whole(out / SETTINGS, json.dumps(settings, indent=1) + "\n")
-    made: list[str] = []
-    kept: list[str] = []
-    videos: list[list[Any]] = []
-    truth: list[list[Any]] = []
-    for job in jobs(plan, people):
-        performance, take = rehearse(job)
-        known = (out / f"{job.name}.mp4").is_file()
-        if not known:
-            film(job, performance, take, out, report)
-        (kept if known else made).append(job.name)
-        videos.append(video_row(job, performance, take))
-        truth += truth_rows(job, performance)
-        write_table(out / "videos.csv", VIDEO_COLUMNS, videos)
-        write_table(out / "truth.csv", TRUTH_COLUMNS, truth)
-    counts = {kind: sum(row[2] == kind for row in truth) for kind in ("macro", "micro")}
-    return Outcome(out, tuple(made), tuple(kept), counts, tuple(left_out))
+    for part in out.glob(".*.part"):  # of a run that was killed
+        part.unlink()
+    done = film_all(plan, people, out, report, engine or InProcess())
+    counts = {kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")}
+    made, kept = (tuple(d.name for d in done if d.kept is there) for there in (False, True))
+    return Outcome(out, made, kept, counts, tuple(left_out))
+
+
+def film_all(plan: VideoPlan, people: Sequence[Person], out: Path, report: Report, engine: Engine) -> list[Done]:
+    """All videos in the order of the plan. Whenever one more is there, so are its rows in the tables."""
+    done: list[Done] = []
+    work = ((job.name, job) for job in jobs(plan, people))
+    with closing(engine.map(partial(make_one, out=out.absolute()), work, resources=TASK)) as outcomes:  # type: ignore[type-var]
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+            done = sorted([*done, outcome.value], key=lambda d: d.number)
+            write_table(out / "videos.csv", VIDEO_COLUMNS, [d.video for d in done])
+            write_table(out / "truth.csv", TRUTH_COLUMNS, [row for d in done for row in d.truth])
+            report("filming", len(done) / plan.count)
+    return done
+
+
+def make_one(job: Job, out: Path) -> Done:
+    """Film a video unless it is there; what the tables say of it."""
+    performance, take = rehearse(job)
+    kept = (out / f"{job.name}.mp4").is_file()
+    if not kept:
+        film(job, performance, take, out)
+    return Done(job.number, job.name, kept, video_row(job, performance, take), truth_rows(job, performance))
 
 
 @contextmanager
@@ -164,7 +193,13 @@ def jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[Job]:
     for number in range(plan.count):
         turn, who = divmod(number, len(people))
         name = f"{names[who]}_{turn + 1:03d}"
-        yield Job(number, names[who], people[who], name, video_seed(plan.seed, number), plan)
+        yield Job(number, names[who], standing(people[who]), name, video_seed(plan.seed, number), plan)
+
+
+def standing(person: Person) -> Person:
+    """With whole paths: a worker of a cluster need not stand in our folder."""
+    neutral, smiling = (shot and replace(shot, path=shot.path.absolute()) for shot in (person.neutral, person.smiling))
+    return Person(person.name, neutral or person.neutral, smiling)
 
 
 def subject_names(people: Sequence[Person]) -> list[str]:
@@ -185,20 +220,14 @@ def rehearse(job: Job) -> tuple[Performance, Take]:
     return perform(acting, np.flatnonzero(shown) / fps, plan.script), take
 
 
-def film(job: Job, performance: Performance, take: Take, out: Path, report: Report) -> None:
+def film(job: Job, performance: Performance, take: Take, out: Path) -> None:
     """Write NAME.truth.csv and then, under its name only when it is whole, NAME.mp4."""
     video = f"{job.name}.mp4"
-    for part in out.glob(glob.escape(f".{video}.") + "*.part"):  # of a run that was killed
+    for part in out.glob(glob.escape(f".{video}.") + "*.part"):  # of a worker that was killed
         part.unlink()
     events = [e.interval for e in performance.events]
     write_truth(out / f"{job.name}.truth.csv", video, events, performance.times)
-    total = len(performance)
-
-    def filmed(frame: int) -> None:
-        if frame % 10 == 9:
-            report("filming", (job.number + frame / total) / job.plan.count)
-
-    film_performance(job.person, performance, take, out / video, filmed)
+    film_performance(job.person, performance, take, out / video, lambda frame: None)
 
 
 def video_row(job: Job, performance: Performance, take: Take) -> list[Any]:
