@@ -27,7 +27,9 @@ def place(tmp_path: Path) -> Path:
     """An empty folder with a command `fesnet` that runs this package, as an installation would put on the path."""
     command = tmp_path / "bin" / "fesnet"
     command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\nfrom fesnet.cli import main\nmain()\n", encoding="utf-8")
+    # Guarded as installed commands are: worker processes import this file.
+    program = "from fesnet.cli import main\nif __name__ == '__main__':\n    main()\n"
+    command.write_text(f"#!{sys.executable}\n{program}", encoding="utf-8")
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     return tmp_path
 
