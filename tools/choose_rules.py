@@ -32,6 +32,7 @@ GRID = [round(x, 2) for x in np.arange(0.2, 0.86, 0.05)]
 RELEASES = (0.4, 0.5, 0.6, 0.7, 0.8)
 VALLEYS = (0.5, 0.65, 0.8)
 SIZES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)  # edges in pixels of a 96 px crop, of the curve of recall
+LEAST_SIZES = (0.0, 1.0, 2.0, 3.0)  # pixels, for F1 without the faintest events
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,28 @@ def curve(videos: Sequence[Video], rules: IntervalRules, kind: str) -> Iterator[
             yield f"{kind} up to {size:g} px: recall {found_n / total:.2f} of {total}"
 
 
+def from_size(videos: Sequence[Video], rules: IntervalRules, least: float) -> dict[str, Counts]:
+    """Counts where events that move less than `least` pixels are neither wanted nor false when found."""
+    total = {str(kind): Counts(0, 0, 0) for kind in KINDS}
+    for v in videos:
+        found = v.intervals(rules)
+        pairs = match(list(v.truth), found)
+        hit, used = {i for i, _ in pairs}, {j for _, j in pairs}
+        for n, (event, pixels) in enumerate(zip(v.truth, v.pixels, strict=True)):
+            if pixels >= least:
+                total[event.kind] += Counts(int(n in hit), 0, int(n not in hit))
+        for n, interval in enumerate(found):
+            total[interval.kind] += Counts(0, int(n not in used), 0)
+    return total
+
+
+def by_least_size(videos: Sequence[Video], rules: IntervalRules) -> Iterator[str]:
+    """F1 of each kind over the events from some size on."""
+    for least in LEAST_SIZES:
+        for kind, c in from_size(videos, rules, least).items():
+            yield f"{kind} of at least {least:g} px: {c.tp + c.fn} events, TP {c.tp} FP {c.fp} FN {c.fn} F1 {c.f1:.3f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("validation", type=Path)
@@ -148,6 +171,7 @@ def main() -> None:
         print("\n".join(tell(name, part, rules)))
     for kind in KINDS:
         print("\n".join(curve(held, rules, kind)))
+    print("\n".join(by_least_size(held, rules)))
     if given.write:
         path = given.weights / CONFIG
         values = json.loads(path.read_text(encoding="utf-8"))
