@@ -25,16 +25,22 @@ if config["shape"]:
     rows = faces["shapes"].reshape(len(features), -1, features.shape[-1])
     features = np.concatenate([features, rows], 1)
 
-# Overlapping windows; where they overlap, the mean, with weights that fall towards a window's ends.
+# Overlapping windows; where they overlap, the mean, with weights that fall towards a window's ends. The last window
+# ends with the video and counts from where no other starts; a video shorter than a window runs through it to and fro.
 count = len(features)
 ramp = (np.arange(window) + 0.5) / window
-weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1)
-sums, weights = np.zeros((count + window, 2)), np.zeros((count + window, 1))
-for start in range(0, max(count - window, 0) + stride, stride):
-    frames = np.minimum(np.arange(start, start + window), count - 1)  # the last window repeats the last frame
+weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1)[:, None]
+sums, weights = np.zeros((max(count, window), 2)), np.zeros((max(count, window), 1))
+starts = list(range(0, count - window + 1, stride))
+end = max(0, count - window)
+period = max(1, 2 * (min(count, window) - 1))
+there = np.arange(window) % period
+for start, first in [*((s, s) for s in starts), (end, max(end, len(starts) * stride))]:
+    frames = start + np.minimum(there, period - there)
     logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(np.float64)
     raised = np.exp(logits - logits.max(-1, keepdims=True))
-    sums[start : start + window] += (raised / raised.sum(-1, keepdims=True))[:, 1:] * weight[:, None]
-    weights[start : start + window] += weight[:, None]
+    probabilities = (raised / raised.sum(-1, keepdims=True))[:, 1:]
+    sums[first : start + window] += (probabilities * weight)[first - start :]
+    weights[first : start + window] += weight[first - start :]
 for i, (macro, micro) in enumerate(sums[:count] / weights[:count]):
     print(f"{i / config['working_rate']:.3f} {macro:.4f} {micro:.4f}")

@@ -29,9 +29,10 @@ TINY = replace(
     motions=0,
     shape=0,
     centred=False,
+    relative=False,
     face_only=False,
 )
-SHAPED = replace(TINY, shape=128, shape_features=8, centred=True, face_only=True)
+SHAPED = replace(TINY, shape=128, shape_features=8, centred=True, relative=True, face_only=True)
 
 
 def make_network(config: FesNetConfig = TINY) -> FesNet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fesnet.clips import Grid, Sampler, Stitcher
+from fesnet.clips import Grid, Sampler, Stitcher, to_and_fro
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,32 @@ def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def naive(track: np.ndarray, window: int, stride: int, weight: np.ndarray) -> np.ndarray:
-    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one filled up at the end."""
+    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one that ends with the track
+    for ticks that the others have not made final."""
     n = len(track)
-    sums = np.zeros((n + window, 4))
-    whole = max(0, (n - window) // stride + 1)
-    for start in range(0, whole * stride + 1, stride):
-        if start >= n:
-            break
-        part = track[np.minimum(np.arange(start, start + window), n - 1)]
+    sums = np.zeros((max(n, window), 4))
+
+    def add(start: int, part: np.ndarray, first: int) -> None:
         p, strength = fake_decode(part)
-        sums[start : start + window, :3] += np.column_stack([p[:, 1:], strength]) * weight
-        sums[start : start + window, 3:] += weight
+        rows = np.column_stack([p[:, 1:], strength, np.ones(window)]) * weight
+        sums[max(start, first) : start + window] += rows[max(start, first) - start :]
+
+    starts = range(0, n - window + 1, stride)
+    for start in starts:
+        add(start, track[start : start + window], 0)
+    done = len(starts) * stride
+    if n >= window:
+        add(n - window, track[-window:], done)
+    else:
+        there_and_back = np.concatenate([track, track[-2:0:-1]] if n > 1 else [track])
+        add(0, np.concatenate([there_and_back] * window)[:window], 0)
     return sums[:n, :3] / sums[:n, 3:]
+
+
+def test_a_short_segment_is_run_through_to_and_fro() -> None:
+    assert to_and_fro(9, 3).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2]
+    assert to_and_fro(4, 3).tolist() == [0, 1, 2, 3]
+    assert to_and_fro(3, 0).tolist() == [0, 0, 0]
 
 
 def stitched(stitcher: Stitcher, track: np.ndarray) -> np.ndarray:

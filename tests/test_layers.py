@@ -33,8 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "web": set(),
     "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
     "overlay": {"intervals", "result", "video", "faces", "clips"},
-    "synth": {"intervals", "video", "faces", "engine"},
-    "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "stream", "metrics"},
+    "synth": {"intervals", "video", "faces", "clips", "engine"},
+    "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "clips", "stream", "metrics"},
     "metrics": {"intervals"},
     "benchmark": {
         "intervals",

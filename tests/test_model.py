@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fesnet.losses import LossConfig, clip_losses, frame_loss, smooth_loss
-from fesnet.model.network import FesNet
+from fesnet.model.network import FesNet, beside_centred
 from fesnet.weights import PRESETS, FesNetConfig
 from small_network import TINY, make_network, moving_crops
 
@@ -119,6 +119,25 @@ def test_motions_need_a_motion_head(window: torch.Tensor) -> None:
         assert headed.lsdm.motions(attended, attended[:, :1]).shape == (1, TINY.window, 7)
 
 
+def test_relative_changes_do_not_depend_on_how_much_a_face_moves() -> None:
+    noise = torch.randn(2, 40, 5, generator=torch.Generator().manual_seed(3))
+    noise[:, 20:24] += 6
+    calm, lively = beside_centred(noise, relative=True), beside_centred(4 * noise + 7, relative=True)
+    assert calm.shape == (2, 40, 15)
+    torch.testing.assert_close(calm[..., :10], beside_centred(noise))
+    torch.testing.assert_close(lively[..., 5:10], 4 * calm[..., 5:10], atol=1e-4, rtol=0)
+    torch.testing.assert_close(lively[..., 10:], calm[..., 10:], atol=1e-3, rtol=0)
+
+
+def test_a_window_without_any_change_has_no_relative_change() -> None:
+    still = torch.ones(1, 9, 4)
+    assert not beside_centred(still, relative=True)[..., 4:].any()
+    still[:, :, 0] += torch.tensor([0, 0, 0, 0, 1.0, 0, 0, 0, 0])
+    hardly = still + torch.tensor([0, 1e-6, 0, 0])[None, None] * torch.arange(9)[None, :, None]
+    relative = beside_centred(hardly, relative=True)[0, :, 8:]
+    assert relative[:, 1].abs().max() < 0.01 * relative[:, 0].abs().max()
+
+
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_presets_build_and_stay_small(name: str) -> None:
     network = FesNet(PRESETS[name])
@@ -130,6 +149,7 @@ def test_the_paper_preset_has_every_mechanism_and_no_extension() -> None:
     assert paper.attention and paper.discrepancy and paper.cascade and paper.multi_scale
     assert paper.reference == "first"
     assert not (paper.reference_beside or paper.intensity or paper.motions or paper.shape)
+    assert not (paper.centred or paper.relative or paper.face_only)
 
 
 # --- loss ---

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from fesnet.clips import to_and_fro
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import Face, ModelFiles, face_shape
 from fesnet.intervals import IntervalRules
@@ -40,13 +41,15 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
     weight = np.minimum(8 * np.array(edge), 1)
     sums = np.zeros((n + TINY.window, 4))
     starts = list(range(0, n - TINY.window + 1, TINY.stride))
-    starts.append(starts[-1] + TINY.stride if starts else 0)
-    for start in starts:
-        frames = np.minimum(np.arange(start, start + TINY.window), n - 1)  # the last window is filled up
+    done = len(starts) * TINY.stride
+    last = max(0, n - TINY.window)  # the last window ends with the video, or runs through it to and fro
+    for start, first in [*((s, s) for s in starts), (last, max(last, done))]:
+        frames = start + to_and_fro(TINY.window, min(n, TINY.window) - 1)
         with torch.inference_mode():
             logits, strength = network(torch.from_numpy(crops[frames])[None], shapes[frames][None])
         rows = np.column_stack([softmax(logits[-1, 0].numpy())[:, 1:], strength[0].numpy()])
-        sums[start : start + TINY.window] += np.column_stack([rows, np.ones(TINY.window)]) * weight[:, None]
+        share = np.column_stack([rows, np.ones(TINY.window)]) * weight[:, None]
+        sums[first : start + TINY.window] += share[first - start :]
     rows = sums[:n, :3] / sums[:n, 3:]
     return rows[:, :2], rows[:, 2]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from fesnet.clips import to_and_fro
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.faces import SHAPE
 from fesnet.losses import LossConfig, clip_losses, pair_loss
@@ -211,7 +212,7 @@ def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) ->
     batch = held.batch(torch.arange(3 * n), torch.ones(3 * n, dtype=torch.long))
     for k in range(3 * n):
         shard, at = made[k // n], k % n
-        frames = np.minimum(np.arange(TINY.window), shard.last[at]) + shard.start[at]
+        frames = shard.start[at] + to_and_fro(TINY.window, int(shard.last[at]))
         np.testing.assert_array_equal(batch.shapes[k].numpy(), shard.shapes[shard.script[at], 1, frames].astype("f4"))
         assert (batch.labels[k, shard.last[at] + 1 :] == -1).all()
         known = batch.labels[k, : shard.last[at] + 1]
@@ -222,6 +223,7 @@ def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) ->
 def films(face_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder such as `fesnet synth` makes, with one video of 1.6 s; chunks of a second."""
     monkeypatch.setattr("fesnet.training.films.SECONDS", 1)
+    monkeypatch.setattr("fesnet.training.films.STARTS", 8)
     folder = tmp_path / "films"
     folder.mkdir()
     (folder / "a.mp4").write_bytes(face_video.read_bytes())

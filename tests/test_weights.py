@@ -160,6 +160,7 @@ def test_configs_survive_json(name: str) -> None:
         ({"reference": "last"}, "expected reference 'first' or 'neutral', got 'last'"),
         ({"crop_size": 90}, "expected a crop size divisible by 8, got 90"),
         ({"hidden": 30}, "expected hidden to divide by the number of branches"),
+        ({"relative": True}, "expected centred with relative"),
         ({"stride": 200}, "expected a stride of 1 to 128 frames"),
     ],
 )

@@ -60,7 +60,9 @@ class Row:
 
 CASCADE = (
     Row("default"),
-    Row("changes from the first frame alone, not from the median", {"centred": False}),
+    Row("changes not in units of their mean size", {"relative": False}),
+    Row("changes from the first frame alone, not from the median", {"centred": False, "relative": False}),
+    Row("window of 192 frames (6.4 s)", frames=192),
     Row("window of 128 frames (4.3 s)", frames=128),
     Row("window of 64 frames (2.1 s)", frames=64),
     Row("pixels alone", {"shape": 0}),

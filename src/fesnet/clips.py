@@ -7,6 +7,7 @@ and variable frame rates all meet the network at the rate it was trained at.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -78,24 +79,35 @@ class Scored:
     intensity: Floats
 
 
+def to_and_fro(ticks: int, last: int | NDArray[np.int64]) -> NDArray[np.int64]:
+    """(ticks,) positions 0 .. last, then back to 0, and so on:  0 1 2 3 2 1 0 1 2 ...   For last (N, 1): (N, ticks).
+
+    So a window is filled that a short segment does not fill. (Its last frame again and again would become the window's
+    median, to which changes are measured: in an expression just then, it would turn the face around.)
+    """
+    period = np.maximum(1, 2 * np.asarray(last))
+    at = np.arange(ticks) % period
+    return np.asarray(np.minimum(at, period - at))
+
+
 class Stitcher:
     """Windows over one segment's ticks; every window's probabilities are averaged where windows overlap.
 
     Weights fall towards a window's edges, where temporal convolutions see padding. A tick's score is final when no
-    later window can reach it: at most `window` ticks later.
+    later window can reach it: at most `window` ticks later. The last window ends where the segment ends.
     """
 
     def __init__(self, window: int, stride: int, decode: Decode) -> None:
         self.window, self.stride, self.decode = window, stride, decode
         ramp = (np.arange(window) + 0.5) / window
         self.weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1).astype(np.float32)[:, None]
-        self.buffer: list[Floats] = []
+        self.buffer: deque[Floats] = deque(maxlen=window)  # the last ticks
         self.clear(0)
 
     def clear(self, start: int) -> None:
         """Begin a new segment at tick `start`."""
         self.start, self.length, self.done = start, 0, 0
-        self.buffer = []
+        self.buffer.clear()
         self.sums = np.zeros((self.window, 4), np.float32)  # macro, micro, intensity, weight of ticks done..
 
     def push(self, features: Floats) -> Scored | None:
@@ -104,25 +116,25 @@ class Stitcher:
         self.length += 1
         if self.length - self.done < self.window:
             return None
-        self.score(self.done, np.stack(self.buffer))
-        self.buffer = self.buffer[self.stride :]
+        self.score(np.stack(self.buffer), self.window)
         return self.take(self.stride)
 
     def finish(self) -> Scored | None:
-        """The segment has ended: score what is left, the last features repeated to fill the last window."""
+        """The segment has ended: score what is left."""
         left = self.length - self.done
         if left == 0:
             return None
-        rest = self.buffer[-left:]
-        filled = rest + [rest[-1]] * (self.window - left)
-        self.score(self.done, np.stack(filled))
+        seen = np.stack(self.buffer)
+        self.score(seen[to_and_fro(self.window, len(seen) - 1)], left, skipped=len(seen) - left)
         return self.take(left)
 
-    def score(self, start: int, window: Floats) -> None:
+    def score(self, window: Floats, ticks: int, *, skipped: int = 0) -> None:
+        """Add a window's scores to `ticks` ticks that are not done, without those of its first `skipped` ticks."""
         probabilities, intensity = self.decode(window)
         rows = np.concatenate([probabilities[:, 1:], intensity[:, None]], 1)
-        self.sums[:, :3] += rows * self.weight
-        self.sums[:, 3:] += self.weight
+        part = slice(skipped, skipped + ticks)
+        self.sums[:ticks, :3] += rows[part] * self.weight[part]
+        self.sums[:ticks, 3:] += self.weight[part]
 
     def take(self, ticks: int) -> Scored:
         """Hand out the first `ticks` ticks as final and move on."""

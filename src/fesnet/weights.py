@@ -47,24 +47,29 @@ class FesNetConfig:
     shape_features: int = 64  # features that the shape's discrepancy adds to a frame's, where there is a shape
     face_only: bool = False  # extension: what lies outside the outline of the face's landmarks is black
     centred: bool = False  # extension: beside the difference to the first frame, that to the window's median frame
+    relative: bool = False  # extension: with `centred`, also in units of each feature's mean change in the window
     inputs: int = 0  # extension: numbers of pre-extracted features a frame, projected in LSDM's place; 0: pixels
     independent: bool = False  # extension: each kind scored by itself, so that a micro may lie in a macro
 
     def __post_init__(self) -> None:
-        if self.reference not in ("first", "neutral"):
-            raise UsageError(f"expected reference 'first' or 'neutral', got {self.reference!r}")
-        sizes = ("crop_size", "width", "heads", "features", "window", "hidden", "stages", "blocks")
-        for name, least in ((n, 0 if n == "inputs" else 1) for n in (*sizes, "inputs")):
-            if getattr(self, name) < least:
-                raise UsageError(f"expected {name} of {least} or more, got {getattr(self, name)}")
-        if self.crop_size % 8:
-            raise UsageError(f"expected a crop size divisible by 8, got {self.crop_size}")
-        if not self.branches or self.hidden % len(self.branches) or (4 * self.width) % self.heads:
-            raise UsageError("expected hidden to divide by the number of branches and 4 * width by heads")
-        if self.shape % (4 * self.width):
-            raise UsageError(f"expected shape to divide by 4 * width ({4 * self.width}), got {self.shape}")
-        if not 0 < self.stride <= self.window:
-            raise UsageError(f"expected a stride of 1 to {self.window} frames (the window), got {self.stride}")
+        least = {"inputs": 0} | dict.fromkeys(
+            ("crop_size", "width", "heads", "features", "window", "hidden", "stages", "blocks"), 1
+        )
+        shared = bool(self.branches) and self.hidden % len(self.branches) == 0
+        wanted = {
+            f"reference 'first' or 'neutral', got {self.reference!r}": self.reference in ("first", "neutral"),
+            **{f"{n} of {k} or more, got {getattr(self, n)}": getattr(self, n) >= k for n, k in least.items()},
+            f"a crop size divisible by 8, got {self.crop_size}": self.crop_size % 8 == 0,
+            "hidden to divide by the number of branches": shared,
+            "4 * width to divide by heads": (4 * self.width) % max(1, self.heads) == 0,
+            f"shape to divide by 4 * width ({4 * self.width}), got {self.shape}": self.shape % max(1, 4 * self.width)
+            == 0,
+            "centred with relative, which scales the change from the median frame": self.centred or not self.relative,
+            f"a stride of 1 to {self.window} frames (the window), got {self.stride}": 0 < self.stride <= self.window,
+        }
+        for what, holds in wanted.items():
+            if not holds:
+                raise UsageError(f"expected {what}")
 
     @property
     def frame_features(self) -> int:
@@ -73,8 +78,8 @@ class FesNetConfig:
 
     @property
     def scored_features(self) -> int:
-        """What proposals and MTAM get of each frame: D, twice that where there are centred ones too."""
-        return self.frame_features * (2 if self.centred else 1)
+        """What proposals and MTAM get of each frame: D, and D more for `centred` and for `relative`."""
+        return self.frame_features * (1 + self.centred + self.relative)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FesNetConfig:
@@ -100,14 +105,15 @@ class FesNetConfig:
 PRESETS = {
     "paper": FesNetConfig(),
     "default": FesNetConfig(
-        window=192,
-        stride=48,
+        window=320,
+        stride=80,
         reference_beside=True,
         intensity=True,
         motions=60,
         shape=128,
         face_only=True,
         centred=True,
+        relative=True,
     ),
 }
 

@@ -21,13 +21,20 @@ from fesnet.model.mtam import Mtam
 from fesnet.weights import FesNetConfig
 
 
-def beside_centred(features: Tensor) -> Tensor:
+def beside_centred(features: Tensor, *, relative: bool = False) -> Tensor:
     """(B, T, D) -> (B, T, 2 D), each window's features and their difference to its median frame.
 
-    The first frame may lie inside an expression; the median frame seldom does.
+    The first frame may lie inside an expression; the median frame seldom does. With `relative` (B, T, 3 D): also that
+    difference in units of its mean size in the window, feature by feature. What a face that talks, turns or trembles
+    does all the time is then small, and what a still one does once is large.
     """
     middle = features.sort(1).values[:, features.shape[1] // 2, None]
-    return torch.cat([features, features - middle], -1)
+    change = features - middle
+    if not relative:
+        return torch.cat([features, change], -1)
+    size = change.abs().mean(1, keepdim=True)
+    floor = 0.05 * size.mean(-1, keepdim=True) + 1e-4  # a feature that never moves must not become the loudest
+    return torch.cat([features, change, change / (size + floor)], -1)
 
 
 class FesNet(nn.Module):
@@ -75,7 +82,7 @@ class FesNet(nn.Module):
     def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) -> as `decode`."""
         if self.config.centred:
-            features = beside_centred(features)
+            features = beside_centred(features, relative=self.config.relative)
         proposal = self.lsdm.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity
@@ -109,7 +116,7 @@ class FeatureNet(nn.Module):
         change = inputs - inputs[:, :1] if self.config.discrepancy else inputs
         features = self.projection(change)
         if self.config.centred:
-            features = beside_centred(features)
+            features = beside_centred(features, relative=self.config.relative)
         proposal = self.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fesnet.clips import to_and_fro
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
@@ -161,16 +162,17 @@ def clip_batch(
     shapes = np.stack([seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)])
     for b in range(len(who)):
         if rng.random() < 0.15:
-            freeze(int(rng.integers(frames // 6, frames - 1)), crops[b], shapes[b], labels[b])
+            run_to_and_fro(int(rng.integers(frames // 6, frames - 1)), crops[b], shapes[b], labels[b])
     flipped = rng.random(len(who)) < 0.5
     shapes = np.where(flipped[:, None, None], mirrored_shapes(shapes), shapes)
     rest = (torch.as_tensor(values, device=stage.device) for values in (shapes, labels, strength))
     return ClipBatch(mirrored(crops, flipped), *rest)
 
 
-def freeze(last: int, crops: Tensor, shapes: Floats, labels: NDArray[np.int64]) -> None:
-    """Repeat frame `last` of a clip to its end, as windows over the end of a video are filled up; those frames do not
-    count (label -1)."""
-    crops[last + 1 :] = crops[last].clone()
-    shapes[last + 1 :] = shapes[last]
+def run_to_and_fro(last: int, crops: Tensor, shapes: Floats, labels: NDArray[np.int64]) -> None:
+    """Let a clip run to and fro behind frame `last`, as spotting fills a window that a short video does not fill; those
+    frames do not count (label -1)."""
+    at = to_and_fro(len(crops), last)
+    crops[:] = crops[torch.from_numpy(at)]
+    shapes[:] = shapes[at]
     labels[last + 1 :] = -1

@@ -21,7 +21,7 @@ class TrainConfig:
     pair_groups: int = 48  # identities a step; diversity per operation is what LSDM learns from
     pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
     pair_lr: float = 1.2e-3
-    shards: int = 400  # files of windows for the next phase, 64 windows each
+    shards: int = 400  # files of windows for the next phase, 48 windows each
     head_steps: int = 2500  # proposals and MTAM on windows that the frozen LSDM has seen; more only fit rendered ones
     windows: int = 32  # a step
     head_lr: float = 2e-3

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fesnet.clips import to_and_fro
 from fesnet.model.network import FesNet
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
@@ -31,20 +32,21 @@ from fesnet.training.peers import ALONE, Peers
 from fesnet.weights import FesNetConfig
 
 SCRIPTS = 8  # performances in a shard
-SECONDS = 15  # length of each
+SECONDS = 20  # length of each
 LEAD = 3.0  # s that are written before and cut, so that a performance may open inside an event
 DRAWS = 2  # draws of the landmark model's errors of each performance
-STARTS = 8  # windows of each performance
-TAIL = 0.15  # share of windows filled up with their last frame, as at the end of a video
+STARTS = 6  # windows of each performance
+TAIL = 0.15  # share of windows that a short video runs through to and fro
 
 
 @dataclass(frozen=True)
 class Shard:
     """N windows of S performances.
 
-    pixels (N, T, D) float16: LSDM's pixel features against the window's first frame. labels (N, T) int8, -1 in a
-    filled-up tail. strength (N, T) float16. shapes (S, DRAWS, F, SHAPE) float16 of whole performances; window n
-    begins at frame start[n] of performance script[n], and its last real frame is last[n] (window frame).
+    pixels (N, T, D) float16: LSDM's pixel features against the window's first frame. labels (N, T) int8, -1 behind the
+    last real frame, from where the window runs to and fro. strength (N, T) float16. shapes (S, DRAWS, F, SHAPE) float16
+    of whole performances; window n begins at frame start[n] of performance script[n], and its last real frame is
+    last[n] (window frame).
     """
 
     pixels: NDArray[np.float16]
@@ -119,7 +121,7 @@ class ShardMaker:
         edge = rng.random() < 0.15  # now and then the first or last window of a video
         start = int(rng.choice([0, self.frames - length]) if edge else rng.integers(self.frames - length + 1))
         last = int(rng.integers(length // 6, length - 1)) if rng.random() < TAIL else length - 1
-        at = np.minimum(np.arange(length), last) + start
+        at = start + to_and_fro(length, last)
         with torch.autocast("cpu", torch.bfloat16):
             pixels = self.network.lsdm.pixels(attended[at][None], attended[start : start + 1][None])[0]
         labels = script.labels()[at].astype(np.int8)
@@ -173,8 +175,9 @@ class Windows:
 
     def batch(self, which: Tensor, draw: Tensor) -> WindowBatch:
         """Windows (B,) with draws (B,) of the landmark model's errors."""
-        t = torch.arange(self.labels.shape[1])
-        at = self.start[which][:, None] + torch.minimum(t, self.last[which][:, None])
+        at = self.start[which][:, None] + torch.from_numpy(
+            to_and_fro(self.labels.shape[1], self.last[which, None].numpy())
+        )
         shapes = self.shapes[self.script[which][:, None], draw[:, None], at]
         values = (self.pixels[which].float(), shapes.float(), self.labels[which].long(), self.strength[which].float())
         return WindowBatch(*values)
