@@ -249,3 +249,19 @@ def test_the_same_draw_gives_the_same_mouth() -> None:
     assert torch.equal(one.tongue_height, two.tongue_height)
     assert one.teeth.shape == (2, 30)
     assert (one.teeth_height >= 0).all()
+
+
+def test_long_pauses_leave_words_alone() -> None:
+    """Share of frames in which somebody speaks, and bursts of speech a minute, by the length of the pauses."""
+
+    def spoken(pause: float) -> tuple[float, float]:
+        config = SynthConfig(quiet_share=1.0, speech_share=1.0, speech_pause=(pause, pause))
+        jaw = motion_basis().names.index("jawOpen")
+        moving = np.concatenate(
+            [write_script(np.random.default_rng(i), 900, config).weights[:, jaw] > 1e-4 for i in range(20)]
+        )
+        return float(moving.mean()), float((np.diff(moving.astype(int)) == 1).sum() / (len(moving) / 1800))
+
+    often, seldom = spoken(0.5), spoken(12.0)
+    assert seldom[0] < 0.5 * often[0]
+    assert seldom[1] < often[1]

@@ -134,6 +134,7 @@ def test_config_file(tmp_path: Path) -> None:
     file.write_text("seed = 3\n[loss]\nsmooth = 0.2\n[synth]\nspeech_share = 0.5\n")
     config = read_config(file, {"pair_steps": 7, "clip_steps": None})
     assert (config.seed, config.pair_steps, config.loss.smooth, config.synth.speech_share) == (3, 7, 0.2, 0.5)
+    assert config.synth.speech_pause == TrainConfig().synth.speech_pause  # what the file does not name stays as it is
     file.write_text("sed = 3\n")
     with pytest.raises(UsageError, match="expected settings of TrainConfig"):
         read_config(file, {})

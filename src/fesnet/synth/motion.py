@@ -87,6 +87,7 @@ class SynthConfig:
     held_share: float = 0.08  # macro events that last much longer (up to 20 s)
     quiet_share: float = 0.2  # scripts without any expression
     speech_share: float = 0.4  # scripts with speech
+    speech_pause: tuple[float, float] = (1.2, 1.2)  # mean pause of a speaker, log-uniform; long ones leave words alone
     blinks_per_minute: float = 16.0
     gaze_per_minute: float = 20.0
     head_scale: float = 1.0  # multiplies head turns
@@ -260,7 +261,9 @@ class ScriptWriter:
         mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH}
         if rng.random() < 0.25:
             mix["jawOpen"] *= 0.2
-        t = rng.uniform(-2, 1.5) * rate
+        low, high = self.config.speech_pause
+        pause = low if low == high else log_uniform(rng, low, high)
+        t = rng.uniform(-2, max(1.5, pause)) * rate
         while t < self.frames:
             frames = int(rng.uniform(0.7, 6.0) * rate)
             envelope = intensity_curve(frames, min(0.3, 4 / frames), min(0.3, 5 / frames), 1.0)
@@ -268,7 +271,7 @@ class ScriptWriter:
                 shape = np.abs(wander(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness))
                 add(self.weights, int(t), shape * envelope, self.basis.weights({name: 1.0}))
             add(speaking, int(t), envelope)
-            t += frames + rng.exponential(1.2) * rate
+            t += frames + rng.exponential(pause) * rate
 
     def blinks(self) -> None:
         """Blinks, half blinks, and now and then eyes that stay closed for a while."""

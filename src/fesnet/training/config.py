@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fesnet.errors import UsageError
 from fesnet.losses import LossConfig
 from fesnet.synth.motion import SynthConfig
+
+SPEAKERS = SynthConfig(speech_share=0.55, speech_pause=(0.8, 15.0))  # fluent ones, and words that stand alone
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class TrainConfig:
     save_every: int = 200
     device: str = "cpu"
     loss: LossConfig = field(default_factory=LossConfig)
-    synth: SynthConfig = field(default_factory=SynthConfig)
+    synth: SynthConfig = SPEAKERS
 
     def __post_init__(self) -> None:
         if min(self.pair_steps, self.head_steps, self.clip_steps) < 0:
@@ -65,9 +67,9 @@ def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
         except (OSError, ValueError) as error:
             raise UsageError(f"expected a TOML file with training settings in {file}, but {error}") from error
     try:
-        for name, kind in (("loss", LossConfig), ("synth", SynthConfig)):
+        for name in ("loss", "synth"):
             if name in values:
-                values[name] = kind(**values[name])
+                values[name] = replace(getattr(TrainConfig(), name), **values[name])
         return TrainConfig(**(values | {k: v for k, v in steps.items() if v is not None}))
     except TypeError as error:
         raise UsageError(f"expected settings of TrainConfig in {file}, got others ({error})") from error
