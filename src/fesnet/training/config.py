@@ -23,8 +23,8 @@ class TrainConfig:
     pair_groups: int = 48  # identities a step; diversity per operation is what LSDM learns from
     pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
     pair_lr: float = 1.2e-3
-    shards: int = 400  # files of windows for the next phase, 48 windows each
-    head_steps: int = 2500  # proposals and MTAM on windows that the frozen LSDM has seen; more only fit rendered ones
+    shards: int = 450  # files of windows for the next phase, 48 windows each
+    head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
     windows: int = 32  # a step
     head_lr: float = 2e-3
     blind: float = 0.07  # share of windows without pixels: what shapes show must be found by shapes, too
