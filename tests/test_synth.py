@@ -16,9 +16,21 @@ from fesnet.synth.basis import motion_basis
 from fesnet.synth.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
 from fesnet.synth.crops import Frames, Look, Stage
 from fesnet.synth.film import DEMO_EVENTS, RATE, demo_script, film_script, write_truth
-from fesnet.synth.motion import EXPRESSIONS, SynthConfig, intensity_curve, wander, write_script
-from fesnet.synth.puppet import LATTICE, LIP_LOWER, LIP_UPPER, MARGIN, Puppet, aligned, make_puppet, moved_points
+from fesnet.synth.hands import Hand, draw_hand
+from fesnet.synth.motion import EXPRESSIONS, Script, SynthConfig, intensity_curve, wander, without_photo, write_script
+from fesnet.synth.puppet import (
+    LATTICE,
+    LIP_LOWER,
+    LIP_UPPER,
+    MARGIN,
+    Puppet,
+    aligned,
+    face_motion,
+    make_puppet,
+    moved_points,
+)
 from fesnet.synth.render import Mouth, Renderer
+from fesnet.synth.speech import Speaker
 from fesnet.video import open_source
 
 
@@ -265,3 +277,78 @@ def test_long_pauses_leave_words_alone() -> None:
     often, seldom = spoken(0.5), spoken(12.0)
     assert seldom[0] < 0.5 * often[0]
     assert seldom[1] < often[1]
+
+
+def test_speech_in_sounds_moves_the_lower_lip_most_and_begins_at_rest() -> None:
+    """As the landmark model sees people speak: pixels of a 96 px crop, over many speakers."""
+    phrases = [Speaker(np.random.default_rng(seed)).phrase(90, 30.0) for seed in range(20)]
+    again = Speaker(np.random.default_rng(3)).phrase(90, 30.0)
+    np.testing.assert_array_equal(phrases[3], again)
+    moved = 96 * np.stack([face_motion(p)[:, [17, 0, 61], 1] for p in phrases])  # lower lip, upper lip, a corner
+    lower, upper, corner = np.median(np.ptp(moved, 1), 0)
+    assert lower > 2 * upper
+    assert 3 < lower < 12
+    assert 0.5 < corner < 5
+    assert all(np.abs(face_motion(p)[0]).max() * 96 < 2 for p in phrases)
+
+
+def test_speech_in_sounds_is_no_expression() -> None:
+    config = SynthConfig(quiet_share=1.0, speech_share=1.0, sounds_share=1.0, blinks_per_minute=0.001)
+    script = write_script(np.random.default_rng(0), 900, config)
+    assert script.events == ()
+    assert script.intensity.max() == 0
+    assert np.abs(script.weights[:, motion_basis().names.index("jawOpen")]).max() > 0.01
+
+
+def test_heads_turn_and_do_not_come_back() -> None:
+    """How far the mean direction of a script's end lies from that of its start, over many scripts."""
+
+    def moved(share: float) -> float:
+        config = SynthConfig(quiet_share=1.0, speech_share=0.0, turning_share=share)
+        poses = [write_script(np.random.default_rng(i), 600, config).pose for i in range(30)]
+        assert max(np.abs(p[:, 0]).max() for p in poses) <= 0.3801
+        return float(np.median([np.abs(p[-60:, 0].mean() - p[:60, 0].mean()) for p in poses]))
+
+    assert moved(1.0) > 3 * moved(0.0)
+
+
+def test_brows_follow_a_look_upwards_and_blinks_reach_further() -> None:
+    config = SynthConfig(quiet_share=1.0, speech_share=0.0)
+    wide = replace(config, blink_reach=3.0, brows_follow=0.5)
+    names = motion_basis().names
+    for name in ("browInnerUp_L", "browDown_L"):
+        at = next(i for i, n in enumerate(names) if n.startswith(name.removesuffix("_L")))
+        calm, lively = (
+            max(float(write_script(np.random.default_rng(i), 900, c).weights[:, at].max()) for i in range(8))
+            for c in (config, wide)
+        )
+        assert lively > calm + 0.05
+
+
+def test_a_smile_without_a_photo_is_the_basis_s() -> None:
+    smiling = Script(**{**still(5), "smile": np.linspace(0, 1, 5, dtype="f4")}, intensity=np.zeros(5))
+    script = without_photo(smiling)
+    assert script.smile.max() == 0
+    np.testing.assert_allclose(script.weights[-1], motion_basis().weights(EXPRESSIONS["smile"]))
+    assert script.weights[0].max() == 0
+
+
+def test_a_hand_covers_what_it_lies_on_and_misleads_landmarks_there_only() -> None:
+    far, near = [0.5, 1.9], [0.5, 0.8]
+    hand = Hand(np.array([far, near]), np.array([0.4, 0.2]), 0.0, 0.5, 0.08)
+    crops = torch.full((2, 1, 96, 96), 0.6)
+    covered = hand.cover(crops)
+    torch.testing.assert_close(covered[0], crops[0], atol=1e-4, rtol=0)
+    assert covered[1, 0, 77, 48] < 0.4
+    torch.testing.assert_close(covered[1, 0, :40], crops[1, 0, :40], atol=1e-3, rtol=0)
+    shapes = np.zeros((1, 2, 10), np.float32)
+    misled = hand.mislead(shapes, np.random.default_rng(0))
+    assert np.abs(misled[0, 0]).max() == 0
+    assert np.abs(misled[0, 1]).max() > 0.02
+
+
+def test_hands_come_and_go() -> None:
+    hands = [draw_hand(np.random.default_rng(i), 600, 30.0) for i in range(10)]
+    away = [np.linalg.norm(h.centre - 0.5, axis=1) for h in hands]
+    assert all(a.max() > 1 for a in away)
+    assert all(a.min() < 0.9 for a in away)

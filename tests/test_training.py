@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from fesnet.clips import to_and_fro
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.faces import SHAPE
 from fesnet.losses import LossConfig, clip_losses, pair_loss
+from fesnet.model.checkpoint import save_weights
 from fesnet.model.network import FesNet
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.batches import TARGETS, clip_batch, expressive_targets
@@ -25,8 +27,8 @@ from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
 from fesnet.training.films import film_shards
 from fesnet.training.loop import STATE, draw, fitting
-from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, make_shards
-from fesnet.weights import PRESETS
+from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, alter, make_shards
+from fesnet.weights import PRESETS, load_weights
 
 TINY = replace(
     PRESETS["default"], crop_size=32, width=4, heads=2, features=16, hidden=16, window=24, stride=8, stages=2, blocks=1
@@ -267,6 +269,75 @@ def test_blind_windows_lack_pixels_and_swapped_ones_have_others(puppets: list[Pu
     assert 15 < other.sum() < 65
     torch.testing.assert_close(batch.shapes, usual.shapes)
     torch.testing.assert_close(batch.labels, usual.labels)
+
+
+def test_altered_windows_begin_alike_and_run_at_another_speed() -> None:
+    """A feature that counts frames tells the speed; labels, strength and shapes go along with it."""
+    ramp = torch.arange(40.0)
+
+    def batch() -> WindowBatch:
+        track = ramp[None, :, None].repeat(50, 1, 2)
+        labels = (ramp >= 20).long().repeat(50, 1)
+        return WindowBatch(track.clone(), track.clone(), labels, torch.where(ramp >= 20, ramp, -1.0).repeat(50, 1))
+
+    one, usual = batch(), batch()
+    alter(np.random.default_rng(0), one, 0.5)
+    changed = (one.pixels != usual.pixels).flatten(1).any(1)
+    assert 15 < changed.sum() < 35
+    torch.testing.assert_close(one.pixels, one.shapes)
+    assert (one.pixels[:, 0] == 0).all()
+    for b in torch.nonzero(changed).flatten().tolist():
+        count = one.labels[b] >= 0
+        start = int((one.labels[b] == 1).nonzero()[0])
+        assert 20 / 1.21 - 1 <= start <= 20 * 1.21 + 1
+        seen = one.pixels[b, count, 0]
+        assert (seen.diff() > 0).all()
+        assert 0.6 < float(seen[1]) < 1.7
+        assert (one.intensity[b, count][one.labels[b, count] == 0] == -1).all()
+        assert not count[-1] or float(one.pixels[b, -1, 0]) < 39 * 1.36
+    unchanged = ~changed
+    torch.testing.assert_close(one.labels[unchanged], usual.labels[unchanged])
+
+
+def test_what_is_kept_is_an_average_of_the_weights(puppets: list[Puppet], tmp_path: Path) -> None:
+    config = replace(QUICK, pair_steps=0, clip_steps=0, head_steps=3)
+    last = {}
+    for average in (0.0, 0.9):
+        trained = trainer(puppets, tmp_path / str(average), replace(config, average=average))
+        seen = []
+        for _ in trained.run():
+            seen.append(trained.network.mtam.state_dict()["intensity.weight"].clone())
+        last[average] = trained.network.mtam.state_dict()["intensity.weight"]
+    torch.testing.assert_close(last[0.0], seen[-1])
+    torch.testing.assert_close(last[0.9], (seen[0] + seen[1] + seen[2]) / 3)  # so early it is the plain mean
+    with pytest.raises(UsageError, match="expected an average"):
+        TrainConfig(average=1.0)
+
+
+def test_training_goes_on_from_other_weights(
+    puppets: list[Puppet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no step at all the weights come out as they went in, and name where they come from."""
+    torch.manual_seed(0)
+    save_weights(FesNet(TINY), tmp_path / "first", training={"data": "none"}, rules={"macro_threshold": 0.3})
+    asked = []
+
+    def people(folder: Path, smilers: int) -> tuple[list[Puppet], list[str]]:
+        asked.append(smilers)
+        return puppets, []
+
+    monkeypatch.setattr("fesnet.training.loop.read_puppets", people)
+    none = {"pair_steps": 0, "head_steps": 0, "clip_steps": 0}
+    list(train_from_portraits(tmp_path, tmp_path / "then", "default", None, none, start=tmp_path / "first"))
+    first, then = (load_weights(tmp_path / n) for n in ("first", "then"))
+    assert then.training["start"] == {"sha256": first.sha256, "training": {"data": "none"}}
+    assert then.rules == first.rules
+    assert then.config == TINY
+    for (name, a), b in zip(load_file(first.tensors).items(), load_file(then.tensors).values(), strict=True):
+        assert torch.equal(a, b), name
+    assert asked == [3]
+    with pytest.raises(UsageError, match="expected a weights folder"):
+        list(train_from_portraits(tmp_path, tmp_path / "w", "default", None, none, start=tmp_path / "nothing"))
 
 
 def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:

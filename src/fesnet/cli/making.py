@@ -27,6 +27,8 @@ def synth(
     macro: Annotated[float, typer.Option("--macro", help="Macro-expressions a minute, about.")] = 3.0,
     micro: Annotated[float, typer.Option("--micro", help="Micro-expressions a minute, about.")] = 2.0,
     speech: Annotated[float, typer.Option("--speech", help="Share of videos with speech.")] = 0.35,
+    sounds: Annotated[float, typer.Option("--sounds", help="Share of the speech that is a chain of sounds.")] = 0.0,
+    turning: Annotated[float, typer.Option("--turning", help="Share of videos in which the head turns to stay.")] = 0.0,
     jobs: Annotated[int, typer.Option("--jobs", help="Worker processes, a video each; 0: none.")] = 1,
     ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
 ) -> None:
@@ -36,6 +38,7 @@ def synth(
     from fesnet.synth.videos import make_videos
 
     rates = {"macro_per_minute": macro, "micro_per_minute": micro, "speech_share": speech, "dropped": dropped}
+    rates |= {"sounds_share": sounds, "turning_share": turning}
     plan = VideoPlan.from_options(size, crf, fps or [30.0], {"hours": hours, "seconds": seconds, "seed": seed, **rates})
     fetch_models()
     with make_engine(jobs, ray) as engine, video_progress() as report:
@@ -58,6 +61,9 @@ def train(
     pair_steps: Annotated[int | None, typer.Option("--pair-steps", help="Steps on pairs of frames.")] = None,
     head_steps: Annotated[int | None, typer.Option("--head-steps", help="Steps on windows that LSDM has seen.")] = None,
     clip_steps: Annotated[int | None, typer.Option("--clip-steps", help="Steps on clips, end to end.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="Weights to go on from: 'bundled' or a folder; their preset counts.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved state.")] = False,
 ) -> None:
     """Train weights on synthetic video made from portraits (extra `train`)."""
@@ -69,5 +75,5 @@ def train(
         raise MissingExtraError(f"expected torch for training ({error}); install fesnet[train]") from error
     steps = {"pair_steps": pair_steps, "head_steps": head_steps, "clip_steps": clip_steps}
     fetch_models()
-    for line in train_from_portraits(portraits, out, preset, config, steps, resume=resume):
+    for line in train_from_portraits(portraits, out, preset, config, steps, resume=resume, start=start):
         print(line, flush=True)

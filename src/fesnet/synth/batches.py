@@ -13,7 +13,16 @@ from fesnet.clips import to_and_fro
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
-from fesnet.synth.motion import EXPRESSIONS, ONE_SIDED, SPEECH, Floats, SynthConfig, log_uniform, write_script
+from fesnet.synth.motion import (
+    EXPRESSIONS,
+    ONE_SIDED,
+    SPEECH,
+    Floats,
+    SynthConfig,
+    log_uniform,
+    without_photo,
+    write_script,
+)
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 
 POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
@@ -151,6 +160,7 @@ def clip_batch(
     """One clip for each puppet of `who` (B,), opening anywhere in its performance."""
     rng = np.random.default_rng(seed)
     scripts = [write_script(rng, frames, config, lead=int(4 * config.rate)) for _ in who]
+    scripts = [s if stage.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)]
     batch = Frames.of(who, scripts)
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
     batch = Frames(who, batch.weights, batch.smile, batch.pose, batch.gaze, batch.tremble + offset.astype("f4"))

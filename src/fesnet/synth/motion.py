@@ -8,13 +8,14 @@ faint micro-expressions) and from the measured tremble of the face stage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
+from fesnet.synth.speech import Speaker
 
 Floats = NDArray[np.floating]
 Weights = dict[str, float]
@@ -60,6 +61,7 @@ EXPRESSIONS: dict[str, Weights] = {
     "right wink": {"eyeBlink_R": 1.0, "cheekSquint_R": 0.8, "mouthSmile_R": 0.4},
 }
 ONE_SIDED = 0.22  # share of events shown on one side of the face only (where the motion has sides)
+TURN = np.array([0.2, 0.08, 0.05])  # yaw, pitch, roll (rad) of the directions between which a head turns, about
 SPEECH: tuple[tuple[str, float], ...] = (
     ("jawOpen", 0.35),
     ("mouthFunnel", 0.5),
@@ -88,9 +90,13 @@ class SynthConfig:
     quiet_share: float = 0.2  # scripts without any expression
     speech_share: float = 0.4  # scripts with speech
     speech_pause: tuple[float, float] = (1.2, 1.2)  # mean pause of a speaker, log-uniform; long ones leave words alone
+    sounds_share: float = 0.0  # of the speech: as a chain of sounds, not of motions that wander by themselves
     blinks_per_minute: float = 16.0
+    blink_reach: float = 1.0  # multiplies what cheeks and brows do along with a blink
     gaze_per_minute: float = 20.0
+    brows_follow: float = 0.0  # how far brows may rise along with a look upwards; 1 is a full expression
     head_scale: float = 1.0  # multiplies head turns
+    turning_share: float = 0.0  # scripts in which the head, or the camera round it, turns and does not come back
     tremble_scale: float = 1.0  # multiplies the residue of alignment
 
     def __post_init__(self) -> None:
@@ -149,10 +155,11 @@ def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Float
 
 
 def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
-    """Add `curve` (n,) times `vector` to `track` (T, ...) from `start` on, cut at both ends."""
+    """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut at both ends."""
     a, b = max(0, start), min(len(track), start + len(curve))
     if b > a:
         part = curve[a - start : b - start]
+        vector = vector[a - start : b - start] if np.ndim(vector) == 2 else vector  # type: ignore[index]
         track[a:b] += part[:, None] * vector if track.ndim == 2 else part * vector
 
 
@@ -261,13 +268,16 @@ class ScriptWriter:
         mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH}
         if rng.random() < 0.25:
             mix["jawOpen"] *= 0.2
+        speaker = Speaker(rng) if self.config.sounds_share and rng.random() < self.config.sounds_share else None
         low, high = self.config.speech_pause
         pause = low if low == high else log_uniform(rng, low, high)
         t = rng.uniform(-2, max(1.5, pause)) * rate
         while t < self.frames:
             frames = int(rng.uniform(0.7, 6.0) * rate)
             envelope = intensity_curve(frames, min(0.3, 4 / frames), min(0.3, 5 / frames), 1.0)
-            for name, scale in mix.items():
+            if speaker is not None:
+                add(self.weights, int(t), envelope, speaker.phrase(frames, rate))
+            for name, scale in mix.items() if speaker is None else ():
                 shape = np.abs(wander(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness))
                 add(self.weights, int(t), shape * envelope, self.basis.weights({name: 1.0}))
             add(speaking, int(t), envelope)
@@ -285,7 +295,8 @@ class ScriptWriter:
             rise = 0.35 if not long else 0.1
             curve = intensity_curve(frames, rise, 0.5 if not long else 0.12, 1.0)
             depth = rng.uniform(0.35, 0.7) if rng.random() < 0.15 else rng.uniform(0.8, 1.05)
-            extra = {"cheekSquint": rng.uniform(0, 0.08), "browDown": rng.uniform(0, 0.06)}
+            reach = self.config.blink_reach
+            extra = {"cheekSquint": reach * rng.uniform(0, 0.08), "browDown": reach * rng.uniform(0, 0.06)}
             add(self.weights, int(t), curve * float(depth), lids + self.basis.weights(extra))
             t += frames + rng.exponential(60 / per_minute) * rate * (0.15 if rng.random() < 0.1 else 1.0)
 
@@ -306,6 +317,10 @@ class ScriptWriter:
         lid_down = self.basis.weights({"eyeLookDown": 1.0}) * float(rng.uniform(0.5, 1.0))
         lid_up = self.basis.weights({"eyeLookUp": 1.0}) * float(rng.uniform(0.5, 1.0))
         self.weights += down[:, None] * lid_down + up[:, None] * lid_up
+        if self.config.brows_follow:
+            raised = rng.uniform(0, self.config.brows_follow, 2)
+            brows = self.basis.weights({"browInnerUp": raised[0], "browOuterUp": raised[1]})
+            self.weights += up[:, None] * brows
 
     def swallows(self) -> None:
         rng, rate = self.rng, self.config.rate
@@ -328,8 +343,24 @@ class ScriptWriter:
             turn = rng.normal(0, 1, 3) * [0.12, 0.09, 0.06] * scale
             add(pose, int(t), intensity_curve(frames, 0.4, 0.4, 1.0), turn.astype(np.float32))
             t += frames + rng.exponential(5) * rate
+        if self.config.turning_share and rng.random() < self.config.turning_share:
+            pose = pose + self.turns()
         rest = rng.normal(0, 1, 3) * [0.1, 0.08, 0.05]
         return np.clip(pose + rest, [-0.38, -0.3, -0.5], [0.38, 0.3, 0.5]).astype(np.float32)
+
+    def turns(self) -> Floats:
+        """(T, 3) yaw, pitch, roll that go from one direction to another and stay there, slowly or at once."""
+        rng, rate = self.rng, self.config.rate
+        pose, at, to = np.zeros((self.frames, 3)), 0.0, rng.normal(0, 1, 3) * TURN
+        lasting = log_uniform(rng, 0.4, 8.0)  # seconds of a turn, about: a glance aside, or a camera that goes round
+        while at < self.frames:
+            since, to = to, rng.normal(0, 1, 3) * TURN
+            turn, hold = lasting * rng.uniform(0.6, 1.6) * rate, rng.exponential(rng.choice([0.3, 3.0])) * rate
+            t = np.arange(self.frames) - at
+            share = 0.5 - 0.5 * np.cos(np.pi * np.clip(t / turn, 0, 1))
+            pose[t >= 0] = (since + share[:, None] * (to - since))[t >= 0]
+            at += turn + hold
+        return pose
 
     def tremble(self, pose: Floats) -> Floats:
         """(T, 4) residue of alignment: a fast part, a slow part, and a part that grows with head speed.
@@ -344,6 +375,13 @@ class ScriptWriter:
         speed = np.abs(np.gradient(pose, axis=0)).sum(1)
         moving = 1 + np.convolve(speed, np.ones(5) / 5, "same")[:n] / 0.02
         return np.asarray((fast * moving[:, None] + slow) * unit, np.float32)
+
+
+def without_photo(script: Script) -> Script:
+    """The same for a person of whom there is no smiling photo: smiles are the motion basis's."""
+    smile = motion_basis().weights(EXPRESSIONS["smile"])
+    weights = script.weights + script.smile[:, None] * smile
+    return replace(script, weights=weights, smile=np.zeros_like(script.smile))
 
 
 def write_script(rng: np.random.Generator, frames: int, config: SynthConfig, *, lead: int = 0) -> Script:

@@ -34,6 +34,8 @@ class VideoPlan:
     macro_per_minute: float = 3.0  # sparse, as in the field's long videos
     micro_per_minute: float = 2.0  # more than in the field, where there are too few to measure anything
     speech_share: float = 0.35  # share of videos with speech
+    sounds_share: float = 0.0  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
+    turning_share: float = 0.0  # share of videos in which the head turns and does not come back
     quiet_share: float = 0.03  # share of videos without any expression
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class VideoPlan:
             (0 <= self.macro_per_minute <= 30, "0 to 30 macro-expressions a minute", self.macro_per_minute),
             (0 <= self.micro_per_minute <= 30, "0 to 30 micro-expressions a minute", self.micro_per_minute),
             (0 <= self.speech_share <= 1, "a share of speech from 0 to 1", self.speech_share),
+            (0 <= self.sounds_share <= 1, "a share of speech in sounds from 0 to 1", self.sounds_share),
+            (0 <= self.turning_share <= 1, "a share of turning heads from 0 to 1", self.turning_share),
             (0 <= self.quiet_share <= 1, "a share of quiet videos from 0 to 1", self.quiet_share),
         )
         for good, expected, got in checks:
@@ -83,6 +87,8 @@ class VideoPlan:
             micro_per_minute=self.micro_per_minute,
             quiet_share=quiet,
             speech_share=self.speech_share,
+            sounds_share=self.sounds_share,
+            turning_share=self.turning_share,
             tremble_scale=0.0,
         )
 

@@ -77,6 +77,11 @@ class Person:
             return make_puppet(self.name, photo, own, pixels=pixels)
         return make_puppet(self.name, photo, own, self.smiling.read(), self.smiling.landmarks, pixels=pixels)
 
+    def smiler(self, pixels: int = PICTURE) -> Puppet:
+        """The puppet whose face at rest is that of the smiling photo. Raises SourceError."""
+        shot = self.smiling or self.neutral
+        return make_puppet(f"{self.name}, smiling", shot.read(), shot.landmarks, pixels=pixels)
+
 
 def find_people(folder: Path, report: Callable[[float], None] | None = None) -> tuple[list[Person], list[str]]:
     """The people of all photos in natural order (2.jpg before 10.jpg), and one line for each photo left out.
@@ -113,7 +118,11 @@ def find_person(path: Path, finder: FaceFinder, smiling: Path) -> Person:
     return Person(path.stem, shot, None if other is None else Shot(smiling, other))
 
 
-def read_puppets(folder: Path, *, pixels: int = PICTURE) -> tuple[list[Puppet], list[str]]:
-    """Puppets of all people that `find_people` finds, and one line for each photo that was left out."""
+def read_puppets(folder: Path, *, pixels: int = PICTURE, smilers: int = 0) -> tuple[list[Puppet], list[str]]:
+    """Puppets of all people that `find_people` finds, and one line for each photo that was left out.
+
+    Of every `smilers`-th person with a smiling photo there is a second one that smiles at rest, behind all the others.
+    """
     people, left_out = find_people(folder)
-    return [person.puppet(pixels) for person in people], left_out
+    smiling = [p for p in people if p.smiling is not None][::smilers] if smilers else []
+    return [*(p.puppet(pixels) for p in people), *(p.smiler(pixels) for p in smiling)], left_out

@@ -11,7 +11,16 @@ from fesnet.errors import UsageError
 from fesnet.losses import LossConfig
 from fesnet.synth.motion import SynthConfig
 
-SPEAKERS = SynthConfig(speech_share=0.55, speech_pause=(0.8, 15.0))  # fluent ones, and words that stand alone
+# Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and do not come back;
+# blinks and looks that move more than the lids.
+SPEAKERS = SynthConfig(
+    speech_share=0.55,
+    speech_pause=(0.8, 15.0),
+    sounds_share=0.6,
+    turning_share=0.3,
+    blink_reach=2.5,
+    brows_follow=0.25,
+)
 
 
 @dataclass(frozen=True)
@@ -23,11 +32,14 @@ class TrainConfig:
     pair_groups: int = 48  # identities a step; diversity per operation is what LSDM learns from
     pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
     pair_lr: float = 1.2e-3
+    hands: float = 0.08  # share of performances in which a hand comes before the face
+    smilers: int = 3  # of every so many people one appears a second time, smiling at rest; 0: nobody
     shards: int = 450  # files of windows for the next phase, 48 windows each
     head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
     windows: int = 32  # a step
     head_lr: float = 2e-3
     blind: float = 0.07  # share of windows without pixels: what shapes show must be found by shapes, too
+    altered: float = 0.0  # share of windows that run a little faster or slower, and move a little more or less
     swapped: float = 0.0  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
     films: float = 1.2  # hours of whole encoded videos whose windows are mixed in: few, but as spotting sees them
     film_share: float = 0.3  # of the windows of a step
@@ -36,6 +48,7 @@ class TrainConfig:
     clip_lr: float = 3e-4
     lsdm_lr: float = 0.1  # share of it for LSDM, where that has been trained; at the full rate its features die
     weight_decay: float = 0.03
+    average: float = 0.998  # of the weights' moving average, a step on windows or clips; 0: the last weights are kept
     warmup: int = 100
     bf16: bool = True
     threads: int = 1
@@ -52,6 +65,8 @@ class TrainConfig:
             raise UsageError("expected at least one shard of windows for the head's steps")
         if self.films < 0 or not 0 <= self.film_share <= 1:
             raise UsageError("expected hours of films of 0 or more, and a share of them from 0 to 1")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"expected an average of 0 or more and below 1, got {self.average}")
 
     @property
     def steps(self) -> int:

@@ -22,6 +22,7 @@ from fesnet.intervals import runs
 from fesnet.losses import LossConfig, frame_loss, kinds_loss, smooth_loss
 from fesnet.model.mtam import probabilities
 from fesnet.model.network import FeatureNet
+from fesnet.training.averaging import draw_towards
 from fesnet.weights import FesNetConfig
 
 Floats = NDArray[np.float32]
@@ -158,20 +159,10 @@ def train_on_features(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        average(averaged, network, min(config.average, 1 - 1 / step))
+        draw_towards(averaged, network, min(config.average, 1 - 1 / step))
         if step in told:
             checkpoint(averaged)
     return averaged
-
-
-@torch.no_grad()
-def average(averaged: Network, network: Network, share: float) -> None:
-    """Draw the averaged network, batch statistics too, towards the trained one."""
-    for one, other in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-        if one.is_floating_point():
-            one.lerp_(other, 1 - share)
-        else:
-            one.copy_(other)
 
 
 @torch.inference_mode()

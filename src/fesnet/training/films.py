@@ -66,6 +66,8 @@ def film_plan(config: TrainConfig) -> VideoPlan:
         macro_per_minute=5.0,
         micro_per_minute=6.0,
         speech_share=0.8,
+        sounds_share=config.synth.sounds_share,
+        turning_share=config.synth.turning_share,
     )
 
 

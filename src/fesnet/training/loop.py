@@ -11,6 +11,7 @@ rounding (`fesnet.training.peers`).
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -30,19 +31,21 @@ from torch.utils.data import DataLoader, Dataset
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.intervals import IntervalRules
 from fesnet.losses import clip_losses, pair_loss
-from fesnet.model.checkpoint import save_weights
+from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.network import FesNet
 from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, expressive_targets, pair_batch
 from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
+from fesnet.training.averaging import draw_towards
 from fesnet.training.config import TrainConfig, read_config
 from fesnet.training.films import film_shards, make_films
 from fesnet.training.peers import ALONE, Peers, join_peers, share_layers
 from fesnet.training.windows import WindowBatch, Windows, joined, make_shards
-from fesnet.weights import PRESETS, FesNetConfig
+from fesnet.weights import PRESETS, FesNetConfig, Weights, load_weights
 
 STATE = "state.safetensors"
+BUNDLED = "bundled"
 TELL_EVERY = 50  # steps between lines of progress
 
 
@@ -108,6 +111,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             [{"params": rest}, {"params": self.seeing}], lr=config.pair_lr, weight_decay=config.weight_decay
         )
+        self.averaged = copy.deepcopy(self.network)
         self.step = 0
 
     @property
@@ -126,11 +130,19 @@ class Trainer:
             else:
                 terms = self.windows(batch) if isinstance(batch, WindowBatch) else self.clips(batch)
             self.step += 1
+            self.average()
             yield {"step": self.step, "seconds": time.monotonic() - started, **terms}
             if self.step % c.save_every == 0:
                 self.save()
         self.save()
+        self.network.load_state_dict(self.averaged.state_dict())
         self.network.eval()
+
+    def average(self) -> None:
+        """Draw the averaged weights towards the network's; while LSDM learns from pairs they are the network's."""
+        since = self.step - self.config.pair_steps
+        share = min(self.config.average, 1 - 1 / since) if since > 1 else 0.0
+        draw_towards(self.averaged, self.network, share)
 
     def batches(self) -> Iterator[PairBatch | WindowBatch | ClipBatch]:
         c = self.config
@@ -142,8 +154,8 @@ class Trainer:
             few = round(c.windows * c.film_share) if films else 0
             while self.step < end:
                 rng = np.random.default_rng([c.seed, self.step])
-                batch = windows.draw(rng, c.windows - few, c.blind, c.swapped)
-                yield batch if films is None else joined(batch, films.draw(rng, few, c.blind))
+                batch = windows.draw(rng, c.windows - few, c.blind, c.swapped, c.altered)
+                yield batch if films is None else joined(batch, films.draw(rng, few, c.blind, 0.0, c.altered))
         yield from self.made(range(self.step, c.steps))
 
     def filmed(self) -> Windows | None:
@@ -264,6 +276,7 @@ class Trainer:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"net.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"avg.{k}": v for k, v in self.averaged.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"opt.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
         meta = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
@@ -282,7 +295,8 @@ class Trainer:
             tensors = load_file(path)
             with safe_open(path, "pt") as opened:
                 step = int(opened.metadata()["step"])
-            self.network.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith("net.")})
+            for name, network in (("net.", self.network), ("avg.", self.averaged)):
+                network.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith(name)})
         except Exception as error:
             raise CheckpointError(f"expected a training state in {path}, but it does not fit ({error})") from error
         state: dict[int, dict[str, Tensor]] = {}
@@ -304,11 +318,13 @@ def train_from_portraits(
     steps: dict[str, int | None],
     *,
     resume: bool = False,
+    start: str | Path | None = None,
 ) -> Iterator[str]:
     """Train on a folder of portraits and write a weights folder; yields lines that tell how it goes.
 
     The state lies in `OUT.state` until the weights are written. file: TOML with `TrainConfig` fields. Raises
     UsageError where `out` exists, the preset is unknown, or there is a state that nobody asked to resume.
+    start: weights to go on from ("bundled" or a folder) in the preset's stead.
     """
     if preset not in PRESETS:
         raise UsageError(f"expected preset {' or '.join(PRESETS)}, got {preset!r}")
@@ -317,14 +333,17 @@ def train_from_portraits(
     state = out.with_name(out.name + ".state")
     if not resume and (state / STATE).exists():
         raise UsageError(f"expected no earlier training in {state}; give --resume to go on, or remove it")
-    config = fitting(read_config(file, steps), PRESETS[preset])
+    begun = None if start is None else load_weights(None if start == BUNDLED else start)
+    model = begun.config if begun else PRESETS[preset]
+    config = fitting(read_config(file, steps), model)
     peers, device = join_peers(config.device)
     config = replace(config, device=device)
-    puppets, left_out = read_puppets(portraits)
+    puppets, left_out = read_puppets(portraits, smilers=config.smilers)
     yield from (f"left out: {line}" for line in left_out)
     torch.manual_seed(config.seed)
     films = make_films(portraits, state / "films", config, peers)
-    trainer = Trainer(FesNet(PRESETS[preset]), puppets, config, state, films, peers)
+    network = load_network(begun) if begun else FesNet(model)
+    trainer = Trainer(network, puppets, config, state, films, peers)
     if resume and trainer.resume():
         yield f"resumed at step {trainer.step} of {trainer.steps}"
     for terms in trainer.run():
@@ -332,9 +351,15 @@ def train_from_portraits(
             yield " ".join(f"{name} {value:.4g}" for name, value in terms.items())
     if not peers.first:
         return
-    training = {"data": f"synthetic video from {len(puppets)} portraits", "config": asdict(config)}
-    save_weights(trainer.network, out, training=training, rules=IntervalRules().to_dict())
+    training = {"data": f"synthetic video from {len(puppets)} faces", "config": asdict(config), **before(begun)}
+    rules = begun.rules if begun else IntervalRules().to_dict()
+    save_weights(trainer.network, out, training=training, rules=rules)
     yield f"weights in {out}"
+
+
+def before(begun: Weights | None) -> dict[str, Any]:
+    """What weights say of those that training began with."""
+    return {"start": {"sha256": begun.sha256, "training": begun.training}} if begun else {}
 
 
 def fitting(config: TrainConfig, model: FesNetConfig) -> TrainConfig:

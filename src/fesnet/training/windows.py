@@ -24,7 +24,8 @@ from fesnet.clips import to_and_fro
 from fesnet.model.network import FesNet
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
-from fesnet.synth.motion import Script, SynthConfig, log_uniform, write_script
+from fesnet.synth.hands import Hand, draw_hand
+from fesnet.synth.motion import Script, SynthConfig, log_uniform, without_photo, write_script
 from fesnet.synth.puppet import Puppet
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 from fesnet.training.config import TrainConfig
@@ -73,8 +74,12 @@ class Shard:
 class ShardMaker:
     """Makes shards with one network and one set of people."""
 
-    def __init__(self, network: FesNet, puppets: Sequence[Puppet], config: SynthConfig, seed: int) -> None:
+    def __init__(
+        self, network: FesNet, puppets: Sequence[Puppet], config: SynthConfig, seed: int, hands: float = 0.0
+    ) -> None:
+        """hands: share of performances in which a hand comes before the face."""
         self.network, self.puppets, self.config, self.seed = network.eval(), puppets, config, seed
+        self.hands = hands
         self.stage = Stage(puppets)
         self.frames = round(SECONDS * config.rate)
 
@@ -91,22 +96,25 @@ class ShardMaker:
         """Windows of one performance, and its shapes."""
         who = int(rng.integers(len(self.puppets)))
         script = write_script(rng, self.frames, varied(self.config, rng), lead=round(LEAD * self.config.rate))
+        script = script if self.stage.has_smile[who] else without_photo(script)
         flip = bool(rng.random() < 0.5)
-        attended = self.look(who, script, flip, rng)
+        hand = draw_hand(rng, self.frames, self.config.rate) if rng.random() < self.hands else None
+        attended = self.look(who, script, flip, hand, rng)
         puppet = self.puppets[who]
         shapes = np.stack([seen_shapes(script, puppet.points[:468], puppet.smile, rng) for _ in range(DRAWS)])
+        shapes = shapes if hand is None else hand.mislead(shapes, rng)
         shapes = mirrored_shapes(shapes) if flip else shapes
         return [self.window(attended, script, rng) for _ in range(STARTS)], shapes.astype(np.float16)
 
-    def look(self, who: int, script: Script, flip: bool, rng: np.random.Generator) -> Tensor:
+    def look(self, who: int, script: Script, flip: bool, hand: Hand | None, rng: np.random.Generator) -> Tensor:
         """(F, P, C) attended features of one filmed performance."""
         offset = rng.normal(0, 1, (1, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
         given = Frames.of([who], [script])
         frames = replace(given, tremble=(given.tremble + offset).astype(np.float32))
         size = self.network.config.crop_size
-        crops = film(
-            self.stage.render(frames, size, Look.draw(rng, 1, self.frames, self.stage.device)), frames.pose, rng
-        )[0]
+        crops = self.stage.render(frames, size, Look.draw(rng, 1, self.frames, self.stage.device))
+        crops = crops if hand is None else hand.cover(crops[0])[None]
+        crops = film(crops, frames.pose, rng)[0]
         if self.network.config.face_only:
             crops = crops * self.stage.masks(frames, size, rng)[0]
         crops = crops.flip(-1) if flip else crops
@@ -182,15 +190,42 @@ class Windows:
         values = (self.pixels[which].float(), shapes.float(), self.labels[which].long(), self.strength[which].float())
         return WindowBatch(*values)
 
-    def draw(self, rng: np.random.Generator, count: int, blind: float, swapped: float = 0.0) -> WindowBatch:
-        """`count` random windows; a share `blind` of them without pixels, and `swapped` with another window's."""
+    def draw(
+        self, rng: np.random.Generator, count: int, blind: float, swapped: float = 0.0, altered: float = 0.0
+    ) -> WindowBatch:
+        """`count` random windows; a share `blind` of them without pixels, `swapped` with another window's, `altered` in
+        speed and size (`alter`)."""
         which = torch.from_numpy(rng.integers(len(self), size=count))
         batch = self.batch(which, torch.from_numpy(rng.integers(self.shapes.shape[1], size=count)))
+        if altered:
+            alter(rng, batch, altered)
         fate = torch.from_numpy(rng.random(count))
         batch.pixels[fate < blind] = 0
         other = fate > 1 - swapped
         batch.pixels[other] = self.pixels[torch.from_numpy(rng.integers(len(self), size=int(other.sum())))].float()
         return batch
+
+
+def alter(rng: np.random.Generator, batch: WindowBatch, share: float) -> None:
+    """Let a share of the windows run faster or slower by up to a fifth and move up to a third more or less, in place.
+
+    A window begins with the same frame as before, to which its features are changes. One that runs faster turns round
+    at its end, and those frames do not count.
+    """
+    length = batch.labels.shape[1]
+    for b in np.flatnonzero(rng.random(len(batch.labels)) < share):
+        at = np.arange(length) * np.exp(rng.uniform(-0.18, 0.18))
+        size, inside = float(np.exp(rng.uniform(-0.3, 0.3))), torch.from_numpy(at <= length - 1)
+        at = np.where(at <= length - 1, at, 2 * (length - 1) - at)
+        left = np.minimum(at.astype(int), length - 2)
+        part = torch.from_numpy((at - left).astype(np.float32))[:, None]
+        for track in (batch.pixels, batch.shapes):
+            track[b] = torch.lerp(track[b, left], track[b, left + 1], part)
+            track[b] = track[b, :1] + size * (track[b] - track[b, :1])
+        near = torch.from_numpy(np.rint(at).astype(np.int64))
+        batch.labels[b] = torch.where(inside, batch.labels[b, near], -1)
+        strength = batch.intensity[b, near]
+        batch.intensity[b] = torch.where(strength < 0, strength, size * strength)
 
 
 def make_shards(
@@ -229,7 +264,7 @@ def write_shards(
     network = FesNet(model)
     network.load_state_dict(state)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    maker = ShardMaker(network, puppets, config.synth, config.seed)
+    maker = ShardMaker(network, puppets, config.synth, config.seed, config.hands)
     for index in which:
         maker.make(index).save(shard_file(folder, index))
 
