@@ -25,14 +25,14 @@ from fesnet.faces import ModelFiles
 from fesnet.faces.align import CANONICAL_STABLE, STABLE
 from fesnet.intervals import Interval
 from fesnet.metrics import count, overall
-from fesnet.synth import videos
+from fesnet.synth import portraits, videos
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.film import write_truth
 from fesnet.synth.look import Developer, Look
 from fesnet.synth.motion import EXPRESSIONS, ScriptWriter, SynthConfig
 from fesnet.synth.performance import Event, Recorder, perform, sample
 from fesnet.synth.plan import VideoPlan, video_seed
-from fesnet.synth.portraits import Person, Shot, find_people
+from fesnet.synth.portraits import Person, Shot, find_people, read_puppets
 from fesnet.synth.puppet import LIP_LOWER, LIP_UPPER
 from fesnet.synth.render import Renderer, halved, lattice_value
 from fesnet.synth.scene import Framing, bottom_of, draw_framing, make_scene, wall
@@ -582,3 +582,17 @@ def test_wrong_calls_end_in_one_line(call: Call, face_models: ModelFiles, tmp_pa
         assert line.startswith("fesnet: ")
         assert words in line
         assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "photos"]
+
+
+def test_some_people_appear_a_second_time_and_smile_at_rest(
+    people: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ann has a smiling photo, Bob has none."""
+    monkeypatch.setattr(portraits, "find_people", lambda folder: ([*people, people[0]], []))
+    puppets, left_out = read_puppets(Path(), pixels=96, smilers=2)
+    assert [p.name for p in puppets] == ["ann", "bob", "ann", "ann, smiling"]
+    assert left_out == []
+    assert puppets[-1].smile is None
+    wider = np.ptp(puppets[-1].points[[61, 291], 0]) - np.ptp(puppets[0].points[[61, 291], 0])
+    assert wider > 0.03
+    assert [p.name for p in read_puppets(Path(), pixels=96)[0]] == ["ann", "bob", "ann"]
