@@ -65,26 +65,27 @@ def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def naive(track: np.ndarray, window: int, stride: int, weight: np.ndarray) -> np.ndarray:
-    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one that ends with the track
-    for ticks that the others have not made final."""
+    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one that ends with the track,
+    forwards and backwards, for ticks that the others have not made final."""
     n = len(track)
-    sums = np.zeros((max(n, window), 4))
+    sums = np.zeros((n, 4))
 
-    def add(start: int, part: np.ndarray, first: int) -> None:
-        p, strength = fake_decode(part)
-        rows = np.column_stack([p[:, 1:], strength, np.ones(window)]) * weight
-        sums[max(start, first) : start + window] += rows[max(start, first) - start :]
+    def add(at: list[int], first: int) -> None:
+        p, strength = fake_decode(track[at])
+        for k, tick in enumerate(at):
+            if tick >= first:
+                sums[tick] += np.array([*p[k, 1:], strength[k], 1]) * weight[k]
 
     starts = range(0, n - window + 1, stride)
     for start in starts:
-        add(start, track[start : start + window], 0)
+        add(list(range(start, start + window)), 0)
     done = len(starts) * stride
-    if n >= window:
-        add(n - window, track[-window:], done)
-    else:
-        there_and_back = np.concatenate([track, track[-2:0:-1]] if n > 1 else [track])
-        add(0, np.concatenate([there_and_back] * window)[:window], 0)
-    return sums[:n, :3] / sums[:n, 3:]
+    if done < n:
+        there = list(range(max(0, n - window), n))
+        add(([*there, *there[-2:0:-1]] * window)[:window], done)
+        there.reverse()
+        add(([*there, *there[-2:0:-1]] * window)[:window], done)
+    return sums[:, :3] / sums[:, 3:]
 
 
 def test_a_short_segment_is_run_through_to_and_fro() -> None:

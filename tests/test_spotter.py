@@ -39,18 +39,21 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
         crops = crops * (np.stack([half_mask(i) for i in range(n)]) > 0)[..., None].astype(np.uint8)
     edge = [min((i + 0.5) / TINY.window, 1 - (i + 0.5) / TINY.window) for i in range(TINY.window)]
     weight = np.minimum(8 * np.array(edge), 1)
-    sums = np.zeros((n + TINY.window, 4))
+    sums = np.zeros((n, 4))
     starts = list(range(0, n - TINY.window + 1, TINY.stride))
     done = len(starts) * TINY.stride
-    last = max(0, n - TINY.window)  # the last window ends with the video, or runs through it to and fro
-    for start, first in [*((s, s) for s in starts), (last, max(last, done))]:
-        frames = start + to_and_fro(TINY.window, min(n, TINY.window) - 1)
+    views = [(0, s + np.arange(TINY.window)) for s in starts]
+    if done < n:  # the last window ends with the video, or runs through it to and fro; and backwards
+        there = max(0, n - TINY.window) + to_and_fro(TINY.window, min(n, TINY.window) - 1)
+        views += [(done, there), (done, n - 1 - (there - max(0, n - TINY.window)))]
+    for first, frames in views:
         with torch.inference_mode():
             logits, strength = network(torch.from_numpy(crops[frames])[None], shapes[frames][None])
         rows = np.column_stack([softmax(logits[-1, 0].numpy())[:, 1:], strength[0].numpy()])
         share = np.column_stack([rows, np.ones(TINY.window)]) * weight[:, None]
-        sums[first : start + TINY.window] += share[first - start :]
-    rows = sums[:n, :3] / sums[:n, 3:]
+        for frame, row in zip(frames, share, strict=True):
+            sums[frame] += row if frame >= first else 0
+    rows = sums[:, :3] / sums[:, 3:]
     return rows[:, :2], rows[:, 2]
 
 

@@ -94,7 +94,8 @@ class Stitcher:
     """Windows over one segment's ticks; every window's probabilities are averaged where windows overlap.
 
     Weights fall towards a window's edges, where temporal convolutions see padding. A tick's score is final when no
-    later window can reach it: at most `window` ticks later. The last window ends where the segment ends.
+    later window can reach it: at most `window` ticks later. The last window ends where the segment ends, and is judged
+    backwards, too: nothing else would look at those ticks from another first frame.
     """
 
     def __init__(self, window: int, stride: int, decode: Decode) -> None:
@@ -116,25 +117,26 @@ class Stitcher:
         self.length += 1
         if self.length - self.done < self.window:
             return None
-        self.score(np.stack(self.buffer), self.window)
+        self.score(np.stack(self.buffer), np.arange(self.window))
         return self.take(self.stride)
 
     def finish(self) -> Scored | None:
-        """The segment has ended: score what is left."""
+        """The segment has ended: score what is left, forwards and backwards."""
         left = self.length - self.done
         if left == 0:
             return None
         seen = np.stack(self.buffer)
-        self.score(seen[to_and_fro(self.window, len(seen) - 1)], left, skipped=len(seen) - left)
+        forth = to_and_fro(self.window, len(seen) - 1)
+        for at in (forth, len(seen) - 1 - forth):
+            self.score(seen[at], at - (len(seen) - left))
         return self.take(left)
 
-    def score(self, window: Floats, ticks: int, *, skipped: int = 0) -> None:
-        """Add a window's scores to `ticks` ticks that are not done, without those of its first `skipped` ticks."""
+    def score(self, window: Floats, ticks: NDArray[np.int64]) -> None:
+        """Add a window's scores to the ticks that it shows, counted from the first that is not done; earlier ones are."""
         probabilities, intensity = self.decode(window)
-        rows = np.concatenate([probabilities[:, 1:], intensity[:, None]], 1)
-        part = slice(skipped, skipped + ticks)
-        self.sums[:ticks, :3] += rows[part] * self.weight[part]
-        self.sums[:ticks, 3:] += self.weight[part]
+        rows = np.concatenate([probabilities[:, 1:], intensity[:, None], np.ones_like(intensity)[:, None]], 1)
+        there = ticks >= 0
+        np.add.at(self.sums, ticks[there], (rows * self.weight)[there])
 
     def take(self, ticks: int) -> Scored:
         """Hand out the first `ticks` ticks as final and move on."""
