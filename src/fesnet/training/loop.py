@@ -149,8 +149,8 @@ class Trainer:
         head, end = c.pair_steps, c.pair_steps + c.head_steps
         yield from self.made(range(self.step, head))
         if self.step < end:
-            shards = make_shards(self.network, self.puppets, c, self.folder / "shards", self.peers)
-            windows, films = Windows(shards), self.filmed()
+            windows = Windows(make_shards(self.network, self.puppets, c, self.folder / "shards", self.peers))
+            films = self.filmed()
             few = round(c.windows * c.film_share) if films else 0
             while self.step < end:
                 rng = np.random.default_rng([c.seed, self.step])
