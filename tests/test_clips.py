@@ -65,8 +65,8 @@ def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def naive(track: np.ndarray, window: int, stride: int, weight: np.ndarray) -> np.ndarray:
-    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one that ends with the track,
-    forwards and backwards, for ticks that the others have not made final."""
+    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one that ends with the
+    track, forwards and backwards, for ticks that the others have not made final."""
     n = len(track)
     sums = np.zeros((n, 4))
 

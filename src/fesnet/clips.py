@@ -132,7 +132,7 @@ class Stitcher:
         return self.take(left)
 
     def score(self, window: Floats, ticks: NDArray[np.int64]) -> None:
-        """Add a window's scores to the ticks that it shows, counted from the first that is not done; earlier ones are."""
+        """Add a window's scores to the ticks that it shows (from the first open one; earlier ones are final)."""
         probabilities, intensity = self.decode(window)
         rows = np.concatenate([probabilities[:, 1:], intensity[:, None], np.ones_like(intensity)[:, None]], 1)
         there = ticks >= 0
