@@ -118,16 +118,20 @@ def choose_apart(videos: Sequence[Video]) -> IntervalRules:
 
 
 def choose_together(videos: Sequence[Video], start: IntervalRules) -> IntervalRules:
-    """Exclusive rules, from `start` on: one number after another, as long as it helps."""
-    grids = {"threshold": GRID, "release": RELEASES}
-    steps = [(f"{kind}_{what}", grid) for what, grid in grids.items() for kind in KINDS] + [("valley", VALLEYS)]
+    """Exclusive rules, from `start` on: a kind's threshold and release at once, then the other's, then the valley, as
+    long as it helps. At once, because a higher threshold wants a lower release."""
+    pairs = list(itertools.product(GRID, RELEASES))
+    steps: list[list[dict[str, float]]] = [
+        [{f"{kind}_threshold": threshold, f"{kind}_release": release} for threshold, release in pairs] for kind in KINDS
+    ]
+    steps.append([{"valley": valley} for valley in VALLEYS])
     rules, value, better = replace(start, exclusive=True), -1.0, True
     while better:
         better = False
-        for name, grid in steps:
-            top, number = max((worth(videos, replace(rules, **{name: n})), n) for n in grid)
-            if top > value:
-                rules, value, better = replace(rules, **{name: number}), top, True
+        for changes in steps:
+            tried = max((replace(rules, **change) for change in changes), key=lambda r: worth(videos, r))
+            if (top := worth(videos, tried)) > value:
+                rules, value, better = tried, top, True
     return rules
 
 
