@@ -1,11 +1,12 @@
 """Choose the interval rules of new weights on validation people, and measure them on test people.
 
-usage: python tools/choose_rules.py VALIDATION TEST WEIGHTS --results FOLDER [--write]
+usage: python tools/choose_rules.py VALIDATION TEST WEIGHTS --results FOLDER [--write | --keep]
 
 VALIDATION and TEST are folders that `fesnet synth` made, of people whom training never saw (`tools/people.csv` says who
 is who). Every video goes through the whole of `fesnet spot`: decoding, face tracking, network. Results are kept in
 FOLDER and taken from there the next time. Rules are chosen on VALIDATION alone, by the sum of the F1 of macro and micro
-at IoU 0.5; TEST is only measured. `--write` puts the rules into the weights' config.
+at IoU 0.5; TEST is only measured. `--write` puts the rules into the weights'
+config; `--keep` chooses none and measures with the rules that are there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from fesnet.intervals import KINDS, Interval, IntervalRules
 from fesnet.metrics import Counts, bootstrap, count, match, overall
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
-from fesnet.weights import CONFIG
+from fesnet.weights import CONFIG, load_weights
 
 GRID = tuple(round(float(x), 2) for x in np.arange(0.2, 0.86, 0.05))
 RELEASES = (0.4, 0.5, 0.6, 0.7, 0.8)
@@ -192,17 +193,21 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--keep", action="store_true")
     given = parser.parse_args()
     people = read_folder(given.validation, given.weights, given.results)
-    rules = choose(people)
-    print("chosen on validation people:", json.dumps(rules.to_dict()))
+    if given.keep:
+        rules = IntervalRules.from_dict(load_weights(given.weights).rules)
+    else:
+        rules = choose(people)
+    print("rules of the weights:" if given.keep else "chosen on validation people:", json.dumps(rules.to_dict()))
     held = read_folder(given.test, given.weights, given.results)
     for name, part in (("validation", people), ("test", held)):
         print("\n".join(tell(name, part, rules)))
     for kind in KINDS:
         print("\n".join(curve(held, rules, kind)))
     print("\n".join(by_least_size(held, rules)))
-    if given.write:
+    if given.write and not given.keep:
         path = given.weights / CONFIG
         values = json.loads(path.read_text(encoding="utf-8"))
         values["rules"] = rules.to_dict()
