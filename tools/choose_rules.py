@@ -196,10 +196,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true")
     given = parser.parse_args()
     people = read_folder(given.validation, given.weights, given.results)
-    if given.keep:
-        rules = IntervalRules.from_dict(load_weights(given.weights).rules)
-    else:
-        rules = choose(people)
+    rules = IntervalRules.from_dict(load_weights(given.weights).rules) if given.keep else choose(people)
     print("rules of the weights:" if given.keep else "chosen on validation people:", json.dumps(rules.to_dict()))
     held = read_folder(given.test, given.weights, given.results)
     for name, part in (("validation", people), ("test", held)):
