@@ -31,7 +31,7 @@ from fesnet.synth.film import write_truth
 from fesnet.synth.look import Developer, Look
 from fesnet.synth.motion import EXPRESSIONS, ScriptWriter, SynthConfig
 from fesnet.synth.performance import Event, Recorder, perform, sample
-from fesnet.synth.plan import VideoPlan, video_seed
+from fesnet.synth.plan import VideoPlan, span, video_seed
 from fesnet.synth.portraits import Person, Shot, find_people, read_puppets
 from fesnet.synth.puppet import LIP_LOWER, LIP_UPPER
 from fesnet.synth.render import Renderer, halved, lattice_value
@@ -44,7 +44,7 @@ PORTRAIT = Path(fesnet.__file__).parent / "assets" / "portrait.jpg"
 BUSY = SynthConfig(macro_per_minute=20, micro_per_minute=20, quiet_share=0.0, tremble_scale=0.0)
 # Two videos of a second and a half with something in most of them; the seed is one for which both kinds occur.
 SMALL = VideoPlan(
-    hours=3 / 3600, seconds=1.5, width=96, height=80, macro_per_minute=30, micro_per_minute=30, quiet_share=0, seed=10
+    hours=3 / 3600, seconds=1.5, width=96, height=80, macro_per_minute=30, micro_per_minute=30, quiet_share=0, seed=11
 )
 
 
@@ -239,7 +239,7 @@ def test_videos_play_from_the_start(drawn: list[Person], tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"seed": 5}, "expected seed 10 as in .*synth.json, got 5; name another folder"),
+        ({"seed": 5}, "expected seed 11 as in .*synth.json, got 5; name another folder"),
         ({"seconds": 2.0}, "expected seconds 1.5 as in"),
         ({"rates": (25.0,)}, "expected rates .30.0. as in .*, got .25.0."),
     ],
@@ -307,6 +307,8 @@ def test_people_have_names_of_their_own(people: list[Person]) -> None:
         ({"crf": (30, 18)}, "expected crf from 0 to 51, the lower first, got 30-18"),
         ({"micro_per_minute": 99.0}, "expected 0 to 30 micro-expressions a minute, got 99.0"),
         ({"speech_share": 2.0}, "expected a share of speech from 0 to 1, got 2.0"),
+        ({"macro_amplitude": (0.5, 3.0)}, "expected macro strengths of 0.01 to 2 full expressions, .* got .0.5, 3.0."),
+        ({"micro_amplitude": (0.5, 0.2)}, "expected micro strengths of 0.01 to 2 full expressions, the lower first"),
     ],
 )
 def test_plans_out_of_range(values: dict[str, object], words: str) -> None:
@@ -321,8 +323,19 @@ def test_plans_from_texts() -> None:
     assert VideoPlan(hours=0.01).count == 1
     with pytest.raises(UsageError, match="expected a size such as 640x480, got 'big'"):
         VideoPlan.from_options("big", "23", [25.0], {})
-    with pytest.raises(UsageError, match="expected a crf such as 23, or a range such as 18-30, got 'good'"):
+    with pytest.raises(UsageError, match="expected a crf such as 18, or a range such as 18-30, got 'good'"):
         VideoPlan.from_options("64x64", "good", [25.0], {})
+    assert span("strength", "0.3-0.9", "0.3-0.9") == (0.3, 0.9)
+    with pytest.raises(UsageError, match=r"expected a strength such as 0.3, or a range such as 0.3-0.9, got 'a'"):
+        span("strength", "a", "0.3-0.9")
+
+
+def test_expressions_are_as_strong_as_asked() -> None:
+    plan = VideoPlan(macro_per_minute=20, micro_per_minute=20, macro_amplitude=(1, 1.1), micro_amplitude=(0.4, 0.5))
+    events = [e for s in range(10) for e in perform(np.random.default_rng(s), np.arange(600) / 30, plan.script).events]
+    whole = {kind: [e.amplitude for e in events if e.interval.kind == kind] for kind in ("macro", "micro")}
+    assert 0.9 < np.median(whole["macro"]) < 1.3
+    assert 0.35 < np.median(whole["micro"]) <= 0.5
 
 
 def test_without_expressions_there_is_no_truth() -> None:
@@ -334,7 +347,7 @@ def test_without_expressions_there_is_no_truth() -> None:
 
 
 def test_what_happens_does_not_depend_on_the_frame_rate() -> None:
-    plays = {r: perform(np.random.default_rng(5), np.arange(round(8 * r)) / r, BUSY) for r in (25.0, 30.0, 60.0, 200.0)}
+    plays = {r: perform(np.random.default_rng(2), np.arange(round(8 * r)) / r, BUSY) for r in (25.0, 30.0, 60.0, 200.0)}
     assert len(plays[30.0].events) >= 3
     for rate, play in plays.items():
         for own, usual in zip(play.events, plays[30.0].events, strict=True):

@@ -343,7 +343,9 @@ def test_training_goes_on_from_other_weights(
 def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:
     """What the landmark model sees moves when the face does, and mirrors with it."""
     rng = np.random.default_rng(0)
-    lively = write_script(rng, 60, SynthConfig(quiet_share=0.0, macro_per_minute=60), lead=30)
+    lively = write_script(
+        rng, 60, SynthConfig(quiet_share=0.0, macro_per_minute=60, macro_amplitude=(0.8, 1.2)), lead=30
+    )
     still = replace(lively, weights=0 * lively.weights, smile=0 * lively.smile)
     points = puppets[0].points[:468]
     moving, resting = (seen_shapes(s, points, None, np.random.default_rng(1)) for s in (lively, still))

@@ -29,9 +29,12 @@ from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.weights import CONFIG, load_weights
 
-GRID = tuple(round(float(x), 2) for x in np.arange(0.2, 0.86, 0.05))
+GRID = tuple(round(float(x), 2) for x in np.arange(0.2, 0.96, 0.05))
 RELEASES = (0.4, 0.5, 0.6, 0.7, 0.8)
 VALLEYS = (0.5, 0.65, 0.8)
+INTENSITY_VALLEYS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+INTENSITY_EDGES = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3)
+MACRO_FROM, MICRO_UP_TO = (0.3, 0.35, 0.4, 0.45, 0.5), (0.47, 0.5, 0.53, 0.57, 0.6, 0.64)  # s
 SIZES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)  # edges in pixels of a 96 px crop, of the curve of recall
 LEAST_SIZES = (0.0, 1.0, 2.0, 3.0)  # pixels, for F1 without the faintest events
 
@@ -119,13 +122,18 @@ def choose_apart(videos: Sequence[Video]) -> IntervalRules:
 
 
 def choose_together(videos: Sequence[Video], start: IntervalRules) -> IntervalRules:
-    """Exclusive rules, from `start` on: a kind's threshold and release at once, then the other's, then the valley, as
-    long as it helps. At once, because a higher threshold wants a lower release."""
+    """Exclusive rules, from `start` on: a kind's threshold and release at once, then the other's, then the valley, then
+    how intensity divides and bounds, then the durations between which scores decide on the kind, as long as it helps.
+    At once, because a higher threshold wants a lower release."""
     pairs = list(itertools.product(GRID, RELEASES))
     steps: list[list[dict[str, float]]] = [
         [{f"{kind}_threshold": threshold, f"{kind}_release": release} for threshold, release in pairs] for kind in KINDS
     ]
     steps.append([{"valley": valley} for valley in VALLEYS])
+    strengths = itertools.product(INTENSITY_VALLEYS, INTENSITY_EDGES)
+    steps.append([{"intensity_valley": valley, "intensity_edge": edge} for valley, edge in strengths])
+    durations = itertools.product(MACRO_FROM, MICRO_UP_TO)
+    steps.append([{"macro_min_s": macro, "micro_max_s": micro} for macro, micro in durations])
     rules, value, better = replace(start, exclusive=True), -1.0, True
     while better:
         better = False

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fesnet.errors import TruthError, UsageError
 
+FAINT = 0.05  # of a full expression: intensities below this are much the same
 Kind = Literal["macro", "micro"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Floats = NDArray[np.floating]
@@ -94,15 +95,18 @@ class IntervalRules:
     micro_max_s: float = 0.57  # the field says 0.5 s; two frames more allow for blurred edges
     merge_gap_s: float = 0.1  # neighbours of one kind nearer than this are one
     valley: float = 0.5  # a dip below this share of the smaller peak beside it divides two expressions
+    intensity_valley: float = 0.0  # the same for a dip of the intensity, which sees what a sure score hides; 0: never
+    intensity_edge: float = 0.0  # outer frames below this share of an expression's peak intensity are not of it
     exclusive: bool = True  # softmax scores: at each moment one kind at most; False: a micro may lie in a macro
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not math.isfinite(value):
                 raise UsageError(f"expected a finite number for {name}, got {value}")
-        for name in ("macro_threshold", "micro_threshold", "macro_release", "micro_release", "valley"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UsageError(f"expected {name} above 0 and up to 1, got {getattr(self, name)}")
+            if name.endswith(("threshold", "release")) or name == "valley":
+                expect(name, value, "above 0 and up to 1", 0 < value <= 1)
+            elif name.startswith("intensity"):
+                expect(name, value, "of 0 or more and below 1", 0 <= value < 1)
         for kind in KINDS:
             low, high = getattr(self, f"{kind}_min_s"), getattr(self, f"{kind}_max_s")
             if not 0 <= low <= high < math.inf:
@@ -130,6 +134,11 @@ class IntervalRules:
         """The number `what` ('threshold', 'release', 'min_s', 'max_s') of one kind."""
         value: float = getattr(self, f"{kind}_{what}")
         return value
+
+
+def expect(name: str, value: float, range_: str, holds: bool) -> None:
+    if not holds:
+        raise UsageError(f"expected {name} {range_}, got {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +201,8 @@ class Stretch:
     """One unbroken stretch of scores; makes its intervals."""
 
     def __init__(self, scores: Floats, times: Floats, rules: IntervalRules, intensity: Floats | None) -> None:
-        self.scores, self.times, self.rules, self.intensity = scores, times, rules, intensity
+        self.scores, self.times, self.rules = scores, times, rules
+        self.intensity = np.zeros(len(scores)) if intensity is None else intensity
         self.step = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
 
     def separate(self) -> list[TimedInterval]:
@@ -200,7 +210,8 @@ class Stretch:
         out = []
         for column, kind in enumerate(KINDS):
             track = self.scores[:, column]
-            for a, b in self.merge(self.divide(track, self.hysteresis(track, kind), kind)):
+            for piece in self.merge(self.divide(track, self.hysteresis(track, kind))):
+                a, b = self.draw_in(*piece)
                 out += self.made(track, a, b, kind, self.fits(a, b, kind))
         return out
 
@@ -208,10 +219,10 @@ class Stretch:
         """Macro and micro share one activity (softmax scores): first where, then which kind."""
         activity = self.scores.sum(1)
         low: Kind = min(KINDS, key=lambda k: self.rules.of(k, "threshold") * self.rules.of(k, "release"))
-        pieces = self.divide(activity, self.hysteresis(activity, low), low)
+        pieces = self.divide(activity, self.hysteresis(activity, low))
         out = []
         for piece in self.merge_kinds(pieces):
-            a, b = self.trim(activity, *piece)
+            a, b = self.draw_in(*self.trim(activity, *piece))
             kind = self.kind_of(a, b)
             strong = activity[a:b].max() >= self.rules.of(kind, "threshold")
             out += self.made(activity, a, b, kind, strong and self.fits(a, b, kind))
@@ -242,24 +253,34 @@ class Stretch:
         above = np.flatnonzero(activity[a:b] >= level)
         return (a + int(above[0]), a + int(above[-1]) + 1) if len(above) else (a, b)
 
+    def draw_in(self, a: int, b: int) -> tuple[int, int]:
+        """Draw in the edges to where the intensity is a fair share of its peak."""
+        inside = self.intensity[a:b] + FAINT
+        above = np.flatnonzero(inside >= self.rules.intensity_edge * inside.max())
+        return a + int(above[0]), a + int(above[-1]) + 1
+
     def hysteresis(self, track: Floats, kind: Kind) -> list[tuple[int, int]]:
         """Runs that reach the threshold somewhere and stay above its release."""
         on = self.rules.of(kind, "threshold")
         found = runs(track >= on * self.rules.of(kind, "release"))
         return [(a, b) for a, b in found if track[a:b].max() >= on]
 
-    def divide(self, track: Floats, found: list[tuple[int, int]], kind: Kind) -> list[tuple[int, int]]:
+    def divide(self, track: Floats, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Cut runs at valleys of their scores, then at those of the intensity."""
+        return self.cut(self.intensity + FAINT, self.cut(track, found, self.rules.valley), self.rules.intensity_valley)
+
+    def cut(self, track: Floats, found: list[tuple[int, int]], valley: float) -> list[tuple[int, int]]:
         """Cut runs at valleys that are deep beside both of their peaks and leave both parts long enough."""
         out: list[tuple[int, int]] = []
         least = max(1, round(self.rules.micro_min_s / self.step))
         todo = found[::-1]
         while todo:
             a, b = todo.pop()
-            cut = deepest_valley(track[a:b], self.rules.valley, least)
-            if cut is None:
+            at = deepest_valley(track[a:b], valley, least)
+            if at is None:
                 out.append((a, b))
             else:
-                todo += [(a + cut, b), (a, a + cut)]
+                todo += [(a + at, b), (a, a + at)]
         return out
 
     def merge(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -289,9 +310,8 @@ class Stretch:
         """The finished interval (in a list, empty where it is not wanted)."""
         if not wanted:
             return []
-        strength = track[a:b]
-        if self.intensity is not None and self.intensity[a:b].max() > 0:  # else weights without such an output
-            strength = self.intensity[a:b]
+        known = self.intensity[a:b].max() > 0  # else weights without such an output
+        strength = self.intensity[a:b] if known else track[a:b]
         apex = a + int(np.argmax(strength))
         times = self.times
         score = min(1.0, float(track[a:b].max()))

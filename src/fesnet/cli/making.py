@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,19 +27,26 @@ def synth(
     macro: Annotated[float, typer.Option("--macro", help="Macro-expressions a minute, about.")] = 3.0,
     micro: Annotated[float, typer.Option("--micro", help="Micro-expressions a minute, about.")] = 2.0,
     speech: Annotated[float, typer.Option("--speech", help="Share of videos with speech.")] = 0.35,
-    sounds: Annotated[float, typer.Option("--sounds", help="Share of the speech that is a chain of sounds.")] = 0.0,
+    sounds: Annotated[float, typer.Option("--sounds", help="Share of the speech that is a chain of sounds.")] = 0.5,
+    macro_strength: Annotated[
+        str, typer.Option("--macro-strength", help="From-to; 1: a full expression.")
+    ] = "0.25-1.2",
+    micro_strength: Annotated[str, typer.Option("--micro-strength", help="The same of micro-expressions.")] = "0.1-0.9",
     turning: Annotated[float, typer.Option("--turning", help="Share of videos in which the head turns to stay.")] = 0.0,
     jobs: Annotated[int, typer.Option("--jobs", help="Worker processes, a video each; 0: none.")] = 1,
     ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
 ) -> None:
     """Make long face videos with known truth from face photos: NAME.mp4, videos.csv, truth.csv, synth.json."""
     from fesnet.engine import make_engine
-    from fesnet.synth.plan import VideoPlan
+    from fesnet.synth.plan import VideoPlan, span
     from fesnet.synth.videos import make_videos
 
-    rates = {"macro_per_minute": macro, "micro_per_minute": micro, "speech_share": speech, "dropped": dropped}
-    rates |= {"sounds_share": sounds, "turning_share": turning}
-    plan = VideoPlan.from_options(size, crf, fps or [30.0], {"hours": hours, "seconds": seconds, "seed": seed, **rates})
+    values: dict[str, Any] = {"hours": hours, "seconds": seconds, "seed": seed, "dropped": dropped}
+    values |= {"macro_per_minute": macro, "micro_per_minute": micro}
+    values |= {"speech_share": speech, "sounds_share": sounds, "turning_share": turning}
+    for kind, strength in (("macro", macro_strength), ("micro", micro_strength)):
+        values[f"{kind}_amplitude"] = span(f"{kind} strength", strength, "0.3-0.9")
+    plan = VideoPlan.from_options(size, crf, fps or [30.0], values)
     fetch_models()
     with make_engine(jobs, ray) as engine, video_progress() as report:
         outcome = make_videos(portraits, out, plan, report, engine)

@@ -233,19 +233,23 @@ def contour(lip: Tensor, columns: Tensor) -> Tensor:
 
 
 def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look: Look) -> Tensor:
-    """Paint the mouth's dark interior and teeth where the lips have parted further than in the photo."""
+    """Paint the mouth's dark interior and teeth where the lips have parted further than in the photo, in place."""
     size = image.shape[-1]
     axis = (torch.arange(size, device=image.device) + 0.5) / size
-    top = contour(upper, axis)[:, None, None]
-    rest = contour(torch.stack([upper[..., 0], closed], -1), axis).clamp(min=0)[:, None, None]
-    bottom = contour(lower, axis)[:, None, None] - 0.3 * rest
+    lips = torch.cat([upper, lower], 1)
+    (x0, y0), (x1, y1) = lips.amin((0, 1)).tolist(), lips.amax((0, 1)).tolist()
+    # Beyond this frame nothing is painted: an edge is softer than a grey level for 6 pixels.
+    across, down = within(axis, x0, x1, 1 / size), within(axis, y0, y1, 8 / size)
+    x, y = axis[across], axis[None, None, down, None]
+    top = contour(upper, x)[:, None, None]
+    rest = contour(torch.stack([upper[..., 0], closed], -1), x).clamp(min=0)[:, None, None]
+    bottom = contour(lower, x)[:, None, None] - 0.3 * rest
     top = top + 0.3 * rest
     parted = ((bottom - top - 0.4 * rest - OPEN_FROM) / (OPEN_FULL - OPEN_FROM)).clamp(0, 1)
     parted = parted * (closed.amax(1) < SHUT)[:, None, None, None]
-    y = axis[None, None, :, None]
     soft = size * 0.9
     inside = torch.sigmoid((y - top) * soft) * torch.sigmoid((bottom - y) * soft) * parted
-    inside = inside * ((axis > upper[:, :1, 0]) & (axis < upper[:, -1:, 0]))[:, None, None]
+    inside = inside * ((x > upper[:, :1, 0]) & (x < upper[:, -1:, 0]))[:, None, None]
     edge = top + torch.minimum(look.rows("teeth_height"), 0.7 * (bottom - top))
     teeth = torch.sigmoid((edge - y) * soft)
     tongue = torch.sigmoid((y - bottom + look.rows("tongue_height").clamp(max=0.8) * (bottom - top)) * soft)
@@ -253,4 +257,11 @@ def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look
     dark = look.rows("mouth") + tongue * (look.rows("tongue") - look.rows("mouth"))
     skin = image.mean((1, 2, 3), keepdim=True)
     colour = skin * (dark * (1 - teeth) + 1.3 * look.rows("teeth") * teeth)
-    return image * (1 - inside) + colour * inside
+    image[:, :, down, across] = torch.lerp(image[:, :, down, across], colour, inside)
+    return image
+
+
+def within(axis: Tensor, low: float, high: float, margin: float) -> slice:
+    """Which of the rising places (S,) lie between low - margin and high + margin."""
+    near = ((axis >= low - margin) & (axis <= high + margin)).nonzero()
+    return slice(int(near[0]), int(near[-1]) + 1) if len(near) else slice(0, 0)

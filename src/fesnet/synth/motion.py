@@ -8,6 +8,7 @@ faint micro-expressions) and from the measured tremble of the face stage.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -60,14 +61,15 @@ EXPRESSIONS: dict[str, Weights] = {
     "left wink": {"eyeBlink_L": 1.0, "cheekSquint_L": 0.8, "mouthSmile_L": 0.4},
     "right wink": {"eyeBlink_R": 1.0, "cheekSquint_R": 0.8, "mouthSmile_R": 0.4},
 }
+MOUTH = ("mouth", "jaw", "cheekPuff")  # beginnings of the names of motions that speech makes, too
 ONE_SIDED = 0.22  # share of events shown on one side of the face only (where the motion has sides)
 TURN = np.array([0.2, 0.08, 0.05])  # yaw, pitch, roll (rad) of the directions between which a head turns, about
 SPEECH: tuple[tuple[str, float], ...] = (
-    ("jawOpen", 0.35),
+    ("jawOpen", 0.6),
     ("mouthFunnel", 0.5),
     ("mouthPucker", 0.55),
     ("mouthStretch", 0.45),
-    ("mouthLowerDown", 0.5),
+    ("mouthLowerDown", 0.9),
     ("mouthUpperUp", 0.3),
     ("mouthPress", 0.6),
     ("mouthShrugLower", 0.25),
@@ -90,6 +92,7 @@ class SynthConfig:
     quiet_share: float = 0.2  # scripts without any expression
     speech_share: float = 0.4  # scripts with speech
     speech_pause: tuple[float, float] = (1.2, 1.2)  # mean pause of a speaker, log-uniform; long ones leave words alone
+    talk_over: float = 0.2  # share of the mouth's expressions that come while speech goes on; for the others it stops
     sounds_share: float = 0.0  # of the speech: as a chain of sounds, not of motions that wander by themselves
     blinks_per_minute: float = 16.0
     blink_reach: float = 1.0  # multiplies what cheeks and brows do along with a blink
@@ -177,6 +180,7 @@ class ScriptWriter:
         self.smile = np.zeros(frames, np.float32)
         self.gaze = np.zeros((frames, 2), np.float32)
         self.intensity = np.zeros(frames, np.float32)
+        self.silent = np.zeros(frames, np.float32)  # 1 where an expression of the mouth lets nobody speak
         self.events: list[Interval] = []
 
     def write(self) -> Script:
@@ -217,7 +221,9 @@ class ScriptWriter:
         """Write one event and its truth; returns the frame after its last."""
         rng, c = self.rng, self.config
         if kind == "micro":
-            seconds, amplitude = rng.uniform(*c.micro_seconds), log_uniform(rng, *c.micro_amplitude)
+            low, high = c.micro_seconds
+            seconds = low + (high - low) * math.sqrt(rng.random())  # seldom short: half of CAS(ME)^2's last 0.47 s
+            amplitude = log_uniform(rng, *c.micro_amplitude)
         else:
             seconds, amplitude = log_uniform(rng, *c.macro_seconds), log_uniform(rng, *c.macro_amplitude)
             if rng.random() < c.held_share:
@@ -240,6 +246,7 @@ class ScriptWriter:
         rng = self.rng
         name = str(rng.choice(list(EXPRESSIONS)))
         if "smile" in name and rng.random() < 0.6:
+            self.hush(start, len(curve))
             add(self.smile, start, curve * float(rng.uniform(0.8, 1.2)))
             return
         vector = self.basis.weights(EXPRESSIONS[name])
@@ -251,7 +258,16 @@ class ScriptWriter:
             side = "_L" if rng.random() < 0.5 else "_R"
             weaker = float(rng.uniform(0, 0.3))
             vector = vector * np.array([weaker if n.endswith(side) else 1.0 for n in self.basis.names], np.float32)
+        mouth = np.array([n.startswith(MOUTH) for n in self.basis.names])
+        if vector[mouth].max() > 0.25 * vector.max():
+            self.hush(start, len(curve))
         add(self.weights, start, curve, vector)
+
+    def hush(self, start: int, frames: int) -> None:
+        """Mostly nobody speaks during an expression of the mouth: nobody could tell it from a sound."""
+        before, after = self.rng.uniform(0.1, 0.8, 2) * self.config.rate
+        if self.rng.random() >= self.config.talk_over:
+            self.silent[max(0, start - int(before)) : max(0, start + frames + int(after))] = 1
 
     def truth(self, start: int, stop: int, apex: int, kind: Kind) -> None:
         a, b = max(0, start), min(self.frames, stop)
@@ -264,24 +280,28 @@ class ScriptWriter:
         """Bursts of syllables; the speaker's rhythm, loudness and favourite mouth shapes are drawn once."""
         rng, rate = self.rng, self.config.rate
         syllable = rate / rng.uniform(2.5, 6.5)
-        loudness = log_uniform(rng, 0.25, 1.4)
+        loudness = log_uniform(rng, 0.3, 1.8)
         mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH}
         if rng.random() < 0.25:
             mix["jawOpen"] *= 0.2
         speaker = Speaker(rng) if self.config.sounds_share and rng.random() < self.config.sounds_share else None
         low, high = self.config.speech_pause
         pause = low if low == high else log_uniform(rng, low, high)
+        spoken = np.zeros_like(self.weights)
         t = rng.uniform(-2, max(1.5, pause)) * rate
         while t < self.frames:
             frames = int(rng.uniform(0.7, 6.0) * rate)
             envelope = intensity_curve(frames, min(0.3, 4 / frames), min(0.3, 5 / frames), 1.0)
             if speaker is not None:
-                add(self.weights, int(t), envelope, speaker.phrase(frames, rate))
+                add(spoken, int(t), envelope, speaker.phrase(frames, rate))
             for name, scale in mix.items() if speaker is None else ():
                 shape = np.abs(wander(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness))
-                add(self.weights, int(t), shape * envelope, self.basis.weights({name: 1.0}))
+                add(spoken, int(t), shape * envelope, self.basis.weights({name: 1.0}))
             add(speaking, int(t), envelope)
             t += frames + rng.exponential(pause) * rate
+        loud = 1 - np.convolve(self.silent, np.hanning(9) / np.hanning(9).sum(), "same")[: self.frames]
+        self.weights += (loud[:, None] * spoken).astype(np.float32)
+        speaking *= loud.astype(np.float32)
 
     def blinks(self) -> None:
         """Blinks, half blinks, and now and then eyes that stay closed for a while."""

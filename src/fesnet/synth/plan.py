@@ -14,6 +14,7 @@ from fesnet.errors import UsageError
 from fesnet.synth.motion import SynthConfig
 
 LIMIT = 1000.0  # hours: more is a slip of the keyboard
+STRENGTH = "{} strengths of 0.01 to 2 full expressions, the lower first"
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,11 @@ class VideoPlan:
     macro_per_minute: float = 3.0  # sparse, as in the field's long videos
     micro_per_minute: float = 2.0  # more than in the field, where there are too few to measure anything
     speech_share: float = 0.35  # share of videos with speech
-    sounds_share: float = 0.0  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
+    sounds_share: float = 0.5  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
     turning_share: float = 0.0  # share of videos in which the head turns and does not come back
     quiet_share: float = 0.03  # share of videos without any expression
+    macro_amplitude: tuple[float, float] = SynthConfig.macro_amplitude  # from, to (log-uniform); 1 is a full expression
+    micro_amplitude: tuple[float, float] = SynthConfig.micro_amplitude
 
     def __post_init__(self) -> None:
         low, high = self.crf
@@ -56,6 +59,8 @@ class VideoPlan:
             (0 <= self.sounds_share <= 1, "a share of speech in sounds from 0 to 1", self.sounds_share),
             (0 <= self.turning_share <= 1, "a share of turning heads from 0 to 1", self.turning_share),
             (0 <= self.quiet_share <= 1, "a share of quiet videos from 0 to 1", self.quiet_share),
+            (is_strength(*self.macro_amplitude), STRENGTH.format("macro"), list(self.macro_amplitude)),
+            (is_strength(*self.micro_amplitude), STRENGTH.format("micro"), list(self.micro_amplitude)),
         )
         for good, expected, got in checks:
             if not good:
@@ -64,14 +69,11 @@ class VideoPlan:
     @classmethod
     def from_options(cls, size: str, crf: str, rates: list[float], values: Mapping[str, Any]) -> VideoPlan:
         """From the command line's texts ('640x480', '18-30' or '23') and single values by their names."""
-        sides, quality = re.fullmatch(r"(\d+)x(\d+)", size), re.fullmatch(r"(\d+)(?:-(\d+))?", crf)
+        sides = re.fullmatch(r"(\d+)x(\d+)", size)
         if sides is None:
             raise UsageError(f"expected a size such as 640x480, got {size!r}")
-        if quality is None:
-            raise UsageError(f"expected a crf such as 23, or a range such as 18-30, got {crf!r}")
-        width, height = int(sides[1]), int(sides[2])
-        low, high = int(quality[1]), int(quality[2] or quality[1])
-        return cls(width=width, height=height, crf=(low, high), rates=tuple(rates), **values)
+        low, high = (int(x) for x in span("crf", crf, "18-30"))
+        return cls(width=int(sides[1]), height=int(sides[2]), crf=(low, high), rates=tuple(rates), **values)
 
     @property
     def count(self) -> int:
@@ -90,7 +92,24 @@ class VideoPlan:
             sounds_share=self.sounds_share,
             turning_share=self.turning_share,
             tremble_scale=0.0,
+            macro_amplitude=self.macro_amplitude,
+            micro_amplitude=self.micro_amplitude,
         )
+
+
+def is_strength(low: float, high: float) -> bool:
+    return 0.01 <= low <= high <= 2
+
+
+def span(name: str, text: str, example: str) -> tuple[float, float]:
+    """Both ends of '18-30', or of '23' twice; whole numbers where those of the example are. Raises UsageError."""
+    number = r"\d*\.?\d+" if "." in example else r"\d+"
+    found = re.fullmatch(rf"({number})(?:-({number}))?", text)
+    if found is None:
+        raise UsageError(
+            f"expected a {name} such as {example.split('-')[0]}, or a range such as {example}, got {text!r}"
+        )
+    return float(found[1]), float(found[2] or found[1])
 
 
 def video_seed(seed: int, number: int) -> int:

@@ -39,7 +39,7 @@ class Speaker:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
         self.pace = rng.uniform(1.5, 4.0)  # syllables a second
-        self.loudness = float(np.exp(rng.uniform(np.log(0.2), np.log(1.1))))
+        self.loudness = float(np.exp(rng.uniform(np.log(0.45), np.log(1.7))))
         basis = motion_basis()
         lopsided = np.ones(len(basis.names), np.float32)
         for side in ("_L", "_R"):

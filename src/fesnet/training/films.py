@@ -61,6 +61,7 @@ def film_plan(config: TrainConfig) -> VideoPlan:
     """Films are denser than life: there are few of them."""
     return VideoPlan(
         hours=config.films,
+        seconds=60.0,  # of many people
         seed=config.seed,
         rates=(30.0, 25.0),
         macro_per_minute=5.0,

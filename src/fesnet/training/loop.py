@@ -218,7 +218,8 @@ class Trainer:
         if net.config.shape:
             change = shapes - shapes[:, :1] if net.config.discrepancy else shapes
             features = torch.cat([features, net.lsdm.outline(change.to(c.device))], -1)
-        stages, strength = net.score(features)
+        with self.precision():
+            stages, strength = net.score(features)
         return self.learn(stages, strength, batch.labels, batch.intensity)
 
     def clips(self, batch: ClipBatch) -> dict[str, float]:

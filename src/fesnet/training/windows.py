@@ -37,7 +37,7 @@ SECONDS = 20  # length of each
 LEAD = 3.0  # s that are written before and cut, so that a performance may open inside an event
 DRAWS = 2  # draws of the landmark model's errors of each performance
 STARTS = 6  # windows of each performance
-TAIL = 0.15  # share of windows that a short video runs through to and fro
+TAIL = 0.25  # share of windows that a short video runs through to and fro
 
 
 @dataclass(frozen=True)
