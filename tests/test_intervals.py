@@ -138,14 +138,6 @@ def test_a_dip_of_intensity_divides_what_scores_hide() -> None:
     assert spotted(track, apart, intensity) == [("macro", 20, 70), ("macro", 70, 120)]
 
 
-def test_edges_are_drawn_in_to_where_the_intensity_begins() -> None:
-    track, intensity = scores(200, ("macro", 20, 120, 0.9)), np.zeros(200)
-    intensity[40:100] = 1.0
-    assert spotted(track, replace(RULES, intensity_edge=0.2), intensity) == [("macro", 40, 100)]
-    assert spotted(track, replace(RULES, intensity_edge=0.2, exclusive=False), intensity) == [("macro", 40, 100)]
-    assert spotted(track, RULES, intensity) == [("macro", 20, 120)]
-
-
 def test_neighbours_of_different_kinds_stay_apart() -> None:
     track = scores(200, ("macro", 20, 80, 0.9), ("micro", 82, 92, 0.9))
     assert spotted(track) == [("macro", 20, 80), ("micro", 82, 92)]
@@ -263,7 +255,7 @@ def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> N
     if rng.random() < 0.5:
         scores[rng.integers(0, 290) :][: rng.integers(1, 9)] = np.nan
     strength = np.where(rng.random(300) < 0.5, 0, np.convolve(rng.random(300), np.ones(5) / 5, "same"))
-    by_intensity = {"intensity_valley": 0.5, "intensity_edge": 0.2} if seed % 2 else {}
+    by_intensity = {"intensity_valley": 0.5} if seed % 2 else {}
     rules = IntervalRules(macro_threshold=0.3, micro_threshold=0.25, exclusive=exclusive, **by_intensity)
     times, found, start = np.arange(300) / 30, [], 0
     for stop in [*np.sort(rng.integers(1, 300, 12)), 300]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fesnet.errors import UsageError
 from fesnet.losses import LossConfig, clip_losses, frame_loss, smooth_loss
 from fesnet.model.network import FesNet, beside_centred
 from fesnet.weights import PRESETS, FesNetConfig
-from small_network import TINY, make_network, moving_crops
+from small_network import SHAPED, TINY, make_network, moving_crops
 
 LOSS = LossConfig()
 
@@ -149,7 +150,49 @@ def test_the_paper_preset_has_every_mechanism_and_no_extension() -> None:
     assert paper.attention and paper.discrepancy and paper.cascade and paper.multi_scale
     assert paper.reference == "first"
     assert not (paper.reference_beside or paper.intensity or paper.motions or paper.shape)
-    assert not (paper.centred or paper.relative or paper.face_only)
+    assert not (paper.centred or paper.relative or paper.face_only or paper.consensus)
+
+
+@torch.inference_mode()
+def test_in_a_consensus_pixels_alone_and_shapes_alone_have_half_of_its_say_each(window: torch.Tensor) -> None:
+    torch.manual_seed(1)
+    shapes = torch.randn(1, TINY.window, SHAPED.shape)
+    network, say = make_network(SHAPED), make_network(replace(SHAPED, consensus=0.6))
+    attended = network.join(network.encode(window[0])[None], shapes)
+    features = network.lsdm.vectors(attended, attended[:, :1])
+    parts = [network.score(f) for f in (features, *network.lsdm.one_sided(features))]
+    logits, intensity = say.decode(attended)
+    expected = sum(w * part[0].softmax(-1) for w, part in zip((0.4, 0.3, 0.3), parts, strict=True))
+    torch.testing.assert_close(logits.softmax(-1), expected)
+    torch.testing.assert_close(intensity, sum(w * p[1] for w, p in zip((0.4, 0.3, 0.3), parts, strict=True)))
+    torch.testing.assert_close(network.decode(attended)[0], parts[0][0])
+
+
+@torch.inference_mode()
+def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
+    network = make_network(SHAPED)
+    attended = network.encode(window[0])[None]
+    shapes = torch.randn(2, 1, TINY.window, SHAPED.shape, generator=torch.Generator().manual_seed(2))
+    both = [network.lsdm.vectors(z, z[:, :1]) for z in (network.join(attended, s) for s in shapes)]
+    (pixels_a, shapes_a), (pixels_b, shapes_b) = map(network.lsdm.one_sided, both)
+    torch.testing.assert_close(pixels_a, pixels_b)
+    assert not torch.equal(shapes_a, shapes_b)
+    still = network.join(attended[:, :1].expand_as(attended), shapes[0])
+    alone = network.lsdm.one_sided(network.lsdm.vectors(still, still[:, :1]))[1]
+    torch.testing.assert_close(alone, shapes_a)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"consensus": 1.0, "shape": 128}, "expected a consensus of 0 or more and below 1, got 1.0"),
+        ({"consensus": 0.5}, "expected shapes, and kinds that exclude each other, for a consensus"),
+        ({"consensus": 0.5, "shape": 128, "independent": True}, "expected shapes, and kinds that exclude each other"),
+    ],
+)
+def test_a_consensus_wants_two_that_can_agree(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(TINY, **changes)
 
 
 # --- loss ---

@@ -96,7 +96,6 @@ class IntervalRules:
     merge_gap_s: float = 0.1  # neighbours of one kind nearer than this are one
     valley: float = 0.5  # a dip below this share of the smaller peak beside it divides two expressions
     intensity_valley: float = 0.0  # the same for a dip of the intensity, which sees what a sure score hides; 0: never
-    intensity_edge: float = 0.0  # outer frames below this share of an expression's peak intensity are not of it
     exclusive: bool = True  # softmax scores: at each moment one kind at most; False: a micro may lie in a macro
 
     def __post_init__(self) -> None:
@@ -105,7 +104,7 @@ class IntervalRules:
                 raise UsageError(f"expected a finite number for {name}, got {value}")
             if name.endswith(("threshold", "release")) or name == "valley":
                 expect(name, value, "above 0 and up to 1", 0 < value <= 1)
-            elif name.startswith("intensity"):
+            elif name == "intensity_valley":
                 expect(name, value, "of 0 or more and below 1", 0 <= value < 1)
         for kind in KINDS:
             low, high = getattr(self, f"{kind}_min_s"), getattr(self, f"{kind}_max_s")
@@ -210,8 +209,7 @@ class Stretch:
         out = []
         for column, kind in enumerate(KINDS):
             track = self.scores[:, column]
-            for piece in self.merge(self.divide(track, self.hysteresis(track, kind))):
-                a, b = self.draw_in(*piece)
+            for a, b in self.merge(self.divide(track, self.hysteresis(track, kind))):
                 out += self.made(track, a, b, kind, self.fits(a, b, kind))
         return out
 
@@ -222,7 +220,7 @@ class Stretch:
         pieces = self.divide(activity, self.hysteresis(activity, low))
         out = []
         for piece in self.merge_kinds(pieces):
-            a, b = self.draw_in(*self.trim(activity, *piece))
+            a, b = self.trim(activity, *piece)
             kind = self.kind_of(a, b)
             strong = activity[a:b].max() >= self.rules.of(kind, "threshold")
             out += self.made(activity, a, b, kind, strong and self.fits(a, b, kind))
@@ -252,12 +250,6 @@ class Stretch:
         level = self.rules.of(kind, "threshold") * self.rules.of(kind, "release")
         above = np.flatnonzero(activity[a:b] >= level)
         return (a + int(above[0]), a + int(above[-1]) + 1) if len(above) else (a, b)
-
-    def draw_in(self, a: int, b: int) -> tuple[int, int]:
-        """Draw in the edges to where the intensity is a fair share of its peak."""
-        inside = self.intensity[a:b] + FAINT
-        above = np.flatnonzero(inside >= self.rules.intensity_edge * inside.max())
-        return a + int(above[0]), a + int(above[-1]) + 1
 
     def hysteresis(self, track: Floats, kind: Kind) -> list[tuple[int, int]]:
         """Runs that reach the threshold somewhere and stay above its release."""

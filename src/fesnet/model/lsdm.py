@@ -112,6 +112,16 @@ class Lsdm(nn.Module):
             raise ValueError("expected a config with shape > 0, got 0; this network sees pixels alone")
         return F.leaky_relu(self.shape(change), 0.1)
 
+    def one_sided(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """`vectors` (B, T, D) of a network with shapes -> the same as if nothing moved in shapes, and in pixels.
+
+        Without pixels all their features are 0, as in windows that training blinds.
+        """
+        width = self.pool.out_features
+        seen, shape = features[..., :width], features[..., width:]
+        still = self.outline(features.new_zeros(1, 1, self.shape.in_features if self.shape else 0))
+        return torch.cat([seen, still.expand_as(shape)], -1), torch.cat([torch.zeros_like(seen), shape], -1)
+
     def pixels(self, attended: Tensor, reference: Tensor) -> Tensor:
         """The part of `vectors` that pixels give: positions (B, T, P, C) and (B, 1 or T, P, C) -> (B, T, features)."""
         b, t, p, c = attended.shape

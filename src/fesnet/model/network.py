@@ -77,7 +77,16 @@ class FesNet(nn.Module):
 
     def pass_with(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """One pass with a given reference (B, 1, P, C)."""
-        return self.score(self.lsdm.vectors(attended, reference))
+        features = self.lsdm.vectors(attended, reference)
+        logits, intensity = self.score(features)
+        say = self.config.consensus
+        if not say:
+            return logits, intensity
+        share, strength = (1 - say) * logits.softmax(-1), (1 - say) * intensity
+        for alone in self.lsdm.one_sided(features):
+            logits, intensity = self.score(alone)
+            share, strength = share + say / 2 * logits.softmax(-1), strength + say / 2 * intensity
+        return share.clamp(min=1e-6).log(), strength
 
     def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) -> as `decode`."""

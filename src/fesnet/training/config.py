@@ -38,7 +38,7 @@ class TrainConfig:
     head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
     windows: int = 32  # a step
     head_lr: float = 2e-3
-    blind: float = 0.07  # share of windows without pixels: what shapes show must be found by shapes, too
+    blind: float = 0.07  # share of windows without pixels, and of as many without shapes: each must find what it shows
     altered: float = 0.0  # share of windows that run a little faster or slower, and move a little more or less
     swapped: float = 0.0  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
     films: float = 1.2  # hours of whole encoded videos whose windows are mixed in: few, but as spotting sees them

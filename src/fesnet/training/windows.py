@@ -193,14 +193,16 @@ class Windows:
     def draw(
         self, rng: np.random.Generator, count: int, blind: float, swapped: float = 0.0, altered: float = 0.0
     ) -> WindowBatch:
-        """`count` random windows; a share `blind` of them without pixels, `swapped` with another window's, `altered` in
-        speed and size (`alter`)."""
+        """`count` random windows; a share `blind` of them without pixels and as many without shapes, `swapped` with
+        another window's pixels, `altered` in speed and size (`alter`)."""
         which = torch.from_numpy(rng.integers(len(self), size=count))
         batch = self.batch(which, torch.from_numpy(rng.integers(self.shapes.shape[1], size=count)))
         if altered:
             alter(rng, batch, altered)
         fate = torch.from_numpy(rng.random(count))
         batch.pixels[fate < blind] = 0
+        still = (fate >= blind) & (fate < 2 * blind)
+        batch.shapes[still] = batch.shapes[still, :1].expand_as(batch.shapes[still])
         other = fate > 1 - swapped
         batch.pixels[other] = self.pixels[torch.from_numpy(rng.integers(len(self), size=int(other.sum())))].float()
         return batch
