@@ -26,21 +26,24 @@ if config["shape"]:
     features = np.concatenate([features, rows], 1)
 
 # Overlapping windows; where they overlap, the mean, with weights that fall towards a window's ends. The last window
-# ends with the video and counts from where no other starts; a video shorter than a window runs through it to and fro.
+# ends with the video, is looked at forwards and backwards, and counts from where no other starts; a video shorter than
+# a window runs through it to and fro.
 count = len(features)
 ramp = (np.arange(window) + 0.5) / window
 weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1)[:, None]
-sums, weights = np.zeros((max(count, window), 2)), np.zeros((max(count, window), 1))
-starts = list(range(0, count - window + 1, stride))
-end = max(0, count - window)
-period = max(1, 2 * (min(count, window) - 1))
+sums, weights = np.zeros((count, 2)), np.zeros((count, 1))
+starts = range(0, count - window + 1, stride)
+last = min(count, window) - 1
+period = max(1, 2 * last)
 there = np.arange(window) % period
-for start, first in [*((s, s) for s in starts), (end, max(end, len(starts) * stride))]:
-    frames = start + np.minimum(there, period - there)
+forth = np.minimum(there, period - there)
+ends = [(count - 1 - last + at, len(starts) * stride) for at in (forth, last - forth)]
+for frames, first in [*((start + np.arange(window), start) for start in starts), *ends]:
     logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(np.float64)
     raised = np.exp(logits - logits.max(-1, keepdims=True))
     probabilities = (raised / raised.sum(-1, keepdims=True))[:, 1:]
-    sums[first : start + window] += (probabilities * weight)[first - start :]
-    weights[first : start + window] += weight[first - start :]
-for i, (macro, micro) in enumerate(sums[:count] / weights[:count]):
+    new = frames >= first
+    np.add.at(sums, frames[new], (probabilities * weight)[new])
+    np.add.at(weights, frames[new], weight[new])
+for i, (macro, micro) in enumerate(sums / weights):
     print(f"{i / config['working_rate']:.3f} {macro:.4f} {micro:.4f}")
