@@ -31,7 +31,7 @@ from fesnet.synth.film import write_truth
 from fesnet.synth.look import Developer, Look
 from fesnet.synth.motion import EXPRESSIONS, ScriptWriter, SynthConfig
 from fesnet.synth.performance import Event, Recorder, perform, sample
-from fesnet.synth.plan import VideoPlan, span, video_seed
+from fesnet.synth.plan import VideoPlan, video_seed
 from fesnet.synth.portraits import Person, Shot, find_people, read_puppets
 from fesnet.synth.puppet import LIP_LOWER, LIP_UPPER
 from fesnet.synth.render import Renderer, halved, lattice_value
@@ -325,9 +325,10 @@ def test_plans_from_texts() -> None:
         VideoPlan.from_options("big", "23", [25.0], {})
     with pytest.raises(UsageError, match="expected a crf such as 18, or a range such as 18-30, got 'good'"):
         VideoPlan.from_options("64x64", "good", [25.0], {})
-    assert span("strength", "0.3-0.9", "0.3-0.9") == (0.3, 0.9)
-    with pytest.raises(UsageError, match=r"expected a strength such as 0.3, or a range such as 0.3-0.9, got 'a'"):
-        span("strength", "a", "0.3-0.9")
+    strong = VideoPlan.from_options("64x64", "23", [25.0], {"macro_amplitude": "0.5-1", "micro_amplitude": ".4"})
+    assert (strong.macro_amplitude, strong.micro_amplitude) == ((0.5, 1.0), (0.4, 0.4))
+    with pytest.raises(UsageError, match=r"expected a micro strength such as 0.3, or a range such as 0.3-0.9, got 'a'"):
+        VideoPlan.from_options("64x64", "23", [25.0], {"micro_amplitude": "a"})
 
 
 def test_expressions_are_as_strong_as_asked() -> None:

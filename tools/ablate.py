@@ -187,7 +187,7 @@ def best_rules(scores: np.ndarray, labels: np.ndarray, exclusive: bool) -> Inter
 
 def cascade_row(row: Row, base: FesNet, train: Windows, validation: Windows, steps: int, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
-    config = replace(base.config, **{"consensus": 0.0, **row.model})
+    config = replace(base.config, **{"consensus": 0.0, **row.model})  # what is trained here is judged by itself
     network = FesNet(config)
     kept = {n: p for n, p in base.state_dict().items() if n.startswith("lsdm") and "proposal" not in n}
     own = network.state_dict()

@@ -5,7 +5,7 @@ usage: python tools/choose_rules.py VALIDATION TEST WEIGHTS --results FOLDER [--
 VALIDATION and TEST are folders that `fesnet synth` made, of people whom training never saw (`tools/people.csv` says who
 is who). Every video goes through the whole of `fesnet spot`: decoding, face tracking, network. Results are kept in
 FOLDER and taken from there the next time. Rules are chosen on VALIDATION alone, by the sum of the F1 of macro and micro
-at IoU 0.5 among those with at most MOST_FALSE false alarms a minute; TEST is only measured. `--write` puts the rules
+at IoU 0.5, less the false alarms a minute beyond MOST_FALSE; TEST is only measured. `--write` puts the rules
 into the weights' config; `--keep` chooses none and measures with the rules that are there.
 """
 

@@ -38,14 +38,13 @@ def synth(
 ) -> None:
     """Make long face videos with known truth from face photos: NAME.mp4, videos.csv, truth.csv, synth.json."""
     from fesnet.engine import make_engine
-    from fesnet.synth.plan import VideoPlan, span
+    from fesnet.synth.plan import VideoPlan
     from fesnet.synth.videos import make_videos
 
     values: dict[str, Any] = {"hours": hours, "seconds": seconds, "seed": seed, "dropped": dropped}
     values |= {"macro_per_minute": macro, "micro_per_minute": micro}
     values |= {"speech_share": speech, "sounds_share": sounds, "turning_share": turning}
-    for kind, strength in (("macro", macro_strength), ("micro", micro_strength)):
-        values[f"{kind}_amplitude"] = span(f"{kind} strength", strength, "0.3-0.9")
+    values |= {"macro_amplitude": macro_strength, "micro_amplitude": micro_strength}
     plan = VideoPlan.from_options(size, crf, fps or [30.0], values)
     fetch_models()
     with make_engine(jobs, ray) as engine, video_progress() as report:

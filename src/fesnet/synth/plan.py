@@ -68,12 +68,19 @@ class VideoPlan:
 
     @classmethod
     def from_options(cls, size: str, crf: str, rates: list[float], values: Mapping[str, Any]) -> VideoPlan:
-        """From the command line's texts ('640x480', '18-30' or '23') and single values by their names."""
+        """From the command line's texts ('640x480', '18-30' or '23') and values by their names, strengths as texts."""
         sides = re.fullmatch(r"(\d+)x(\d+)", size)
         if sides is None:
             raise UsageError(f"expected a size such as 640x480, got {size!r}")
         low, high = (int(x) for x in span("crf", crf, "18-30"))
-        return cls(width=int(sides[1]), height=int(sides[2]), crf=(low, high), rates=tuple(rates), **values)
+        strengths = {
+            f"{kind}_amplitude": span(f"{kind} strength", values[f"{kind}_amplitude"], "0.3-0.9")
+            for kind in ("macro", "micro")
+            if f"{kind}_amplitude" in values
+        }
+        return cls(
+            width=int(sides[1]), height=int(sides[2]), crf=(low, high), rates=tuple(rates), **{**values, **strengths}
+        )
 
     @property
     def count(self) -> int:
