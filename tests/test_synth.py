@@ -15,10 +15,10 @@ from fesnet.faces.align import CANONICAL_STABLE, STABLE
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
 from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.expressions import EXPRESSIONS
 from fesnet.synth.film import DEMO_EVENTS, RATE, demo_script, film_script, write_truth
 from fesnet.synth.hands import Hand, draw_hand
 from fesnet.synth.motion import (
-    EXPRESSIONS,
     Script,
     ScriptWriter,
     SynthConfig,

@@ -27,9 +27,10 @@ from fesnet.intervals import Interval
 from fesnet.metrics import count, overall
 from fesnet.synth import portraits, videos
 from fesnet.synth.basis import motion_basis
+from fesnet.synth.expressions import EXPRESSIONS
 from fesnet.synth.film import write_truth
 from fesnet.synth.look import Developer, Look
-from fesnet.synth.motion import EXPRESSIONS, ScriptWriter, SynthConfig
+from fesnet.synth.motion import ScriptWriter, SynthConfig
 from fesnet.synth.performance import Event, Recorder, perform, sample
 from fesnet.synth.plan import VideoPlan, video_seed
 from fesnet.synth.portraits import Person, Shot, find_people, read_puppets

@@ -13,10 +13,8 @@ from fesnet.clips import to_and_fro
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
 from fesnet.synth.motion import (
-    EXPRESSIONS,
-    ONE_SIDED,
-    SPEECH,
     Floats,
     SynthConfig,
     log_uniform,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.motion import EXPRESSIONS
+from fesnet.synth.expressions import EXPRESSIONS
 from fesnet.synth.puppet import (
     EYES,
     GAZE_REACH,
