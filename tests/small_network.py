@@ -31,7 +31,7 @@ TINY = replace(
     centred=False,
     relative=False,
     face_only=False,
-    consensus=0.0,
+    consensus=(0.0, 0.0),
 )
 SHAPED = replace(TINY, shape=128, shape_features=8, centred=True, relative=True, face_only=True)
 

@@ -246,6 +246,22 @@ def test_source_frames_at_every_rate() -> None:
     assert nearest_frame(9.0, np.array([0.0, 1.0])) == 1
 
 
+def test_what_fills_everything_is_not_told() -> None:
+    """An expression needs an onset or an offset; an unknown row is neither."""
+    track = np.full((60, 2), [0.9, 0.0])
+    times = np.arange(60) / RATE
+    assert find_intervals(track, times, RULES) == []
+    for edge in (slice(0, 5), slice(55, 60)):
+        begun = track.copy()
+        begun[edge] = 0
+        assert len(find_intervals(begun, times, RULES)) == 1
+    parted = track.copy()
+    parted[30] = np.nan
+    assert find_intervals(parted, times, RULES) == []
+    parted[50:] = 0
+    assert [round(i.onset_s * RATE) for i in find_intervals(parted, times, RULES)] == [31]
+
+
 @given(st.integers(0, 10_000), st.booleans())
 def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> None:
     """Scores that come piece by piece give the intervals that they give as a whole."""

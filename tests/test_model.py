@@ -150,21 +150,21 @@ def test_the_paper_preset_has_every_mechanism_and_no_extension() -> None:
     assert paper.attention and paper.discrepancy and paper.cascade and paper.multi_scale
     assert paper.reference == "first"
     assert not (paper.reference_beside or paper.intensity or paper.motions or paper.shape)
-    assert not (paper.centred or paper.relative or paper.face_only or paper.consensus)
+    assert not (paper.centred or paper.relative or paper.face_only or any(paper.consensus))
 
 
 @torch.inference_mode()
-def test_in_a_consensus_pixels_alone_and_shapes_alone_have_half_of_its_say_each(window: torch.Tensor) -> None:
+def test_in_a_consensus_pixels_alone_and_shapes_alone_have_their_say(window: torch.Tensor) -> None:
     torch.manual_seed(1)
     shapes = torch.randn(1, TINY.window, SHAPED.shape)
-    network, say = make_network(SHAPED), make_network(replace(SHAPED, consensus=0.6))
+    network, say = make_network(SHAPED), make_network(replace(SHAPED, consensus=(0.5, 0.1)))
     attended = network.join(network.encode(window[0])[None], shapes)
     features = network.lsdm.vectors(attended, attended[:, :1])
     parts = [network.score(f) for f in (features, *network.lsdm.one_sided(features))]
     logits, intensity = say.decode(attended)
-    expected = sum(w * part[0].softmax(-1) for w, part in zip((0.4, 0.3, 0.3), parts, strict=True))
-    torch.testing.assert_close(logits.softmax(-1), expected)
-    torch.testing.assert_close(intensity, sum(w * p[1] for w, p in zip((0.4, 0.3, 0.3), parts, strict=True)))
+    expected = sum(w * part[0].log_softmax(-1) for w, part in zip((0.4, 0.5, 0.1), parts, strict=True))
+    torch.testing.assert_close(logits.softmax(-1), expected.softmax(-1))
+    torch.testing.assert_close(intensity, parts[0][1])
     torch.testing.assert_close(network.decode(attended)[0], parts[0][0])
 
 
@@ -185,9 +185,14 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"consensus": 1.0, "shape": 128}, "expected a consensus of 0 or more and below 1, got 1.0"),
-        ({"consensus": 0.5}, "expected shapes, and kinds that exclude each other, for a consensus"),
-        ({"consensus": 0.5, "shape": 128, "independent": True}, "expected shapes, and kinds that exclude each other"),
+        ({"consensus": (0.5, 0.5), "shape": 128}, r"expected two shares for a consensus.*below 1, got \(0.5, 0.5\)"),
+        ({"consensus": (-0.1, 0.5), "shape": 128}, r"expected two shares for a consensus, 0 or more"),
+        ({"consensus": (0.5,), "shape": 128}, r"expected two shares for a consensus"),
+        ({"consensus": (0.5, 0.0)}, "expected shapes, and kinds that exclude each other, for a consensus"),
+        (
+            {"consensus": (0.5, 0.1), "shape": 128, "independent": True},
+            "expected shapes, and kinds that exclude each other",
+        ),
     ],
 )
 def test_a_consensus_wants_two_that_can_agree(changes: dict[str, object], message: str) -> None:

@@ -351,6 +351,21 @@ def test_heads_turn_and_do_not_come_back() -> None:
     assert moved(1.0) > 3 * moved(0.0)
 
 
+def test_who_sits_still_moves_little_and_says_nothing() -> None:
+    """Head, alignment and mouth of calm scripts and of others, from frame to frame."""
+    jaw = motion_basis().names.index("jawOpen")
+
+    def moves(share: float) -> np.ndarray:
+        config = SynthConfig(quiet_share=1.0, speech_share=1.0, turning_share=0.5, calm_share=share)
+        scripts = [write_script(np.random.default_rng(i), 600, config) for i in range(20)]
+        tracks = [(s.pose, s.tremble, s.weights[:, jaw]) for s in scripts]
+        return np.mean([[np.abs(np.diff(track, axis=0)).mean() for track in three] for three in tracks], 0)
+
+    lively, calm = moves(0.0), moves(1.0)
+    assert (calm < 0.6 * lively).all()
+    assert calm[2] < 0.1 * lively[2]  # of a jaw, swallowing is left
+
+
 def test_brows_follow_a_look_upwards_and_blinks_reach_further() -> None:
     config = SynthConfig(quiet_share=1.0, speech_share=0.0)
     wide = replace(config, blink_reach=3.0, brows_follow=0.5)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from fesnet.clips import to_and_fro
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.faces import SHAPE
+from fesnet.faces.shape import BROWS
 from fesnet.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.checkpoint import save_weights
 from fesnet.model.network import FesNet
@@ -356,3 +357,22 @@ def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:
     assert moving.std(0).max() > 2 * resting.std(0).max()
     np.testing.assert_allclose(mirrored_shapes(mirrored_shapes(moving)), moving)
     assert np.abs(mirrored_shapes(moving) - moving).max() > 0.1
+
+
+def test_in_a_blink_brows_and_head_seem_to_move(puppets: list[Puppet]) -> None:
+    """How far the shape of a face whose lids alone move is from the same with open eyes, beside its tremble."""
+    open_eyes = write_script(np.random.default_rng(0), 90, SynthConfig(quiet_share=1.0, speech_share=0.0))
+    open_eyes = replace(open_eyes, weights=0 * open_eyes.weights, pose=0 * open_eyes.pose)
+    lids = np.array([name.startswith("eyeBlink") for name in motion_basis().names])
+    weights = open_eyes.weights.copy()
+    weights[40:50, lids] = 1
+    blink, points = replace(open_eyes, weights=weights), puppets[0].points[:468]
+    brows, turn = slice(0, 2 * len(BROWS)), slice(-4, -1)
+    seen, other = (
+        np.stack([seen_shapes(s, points, None, np.random.default_rng(k)) for k in range(20)])
+        for s in (blink, open_eyes)
+    )
+    for part in (brows, turn):
+        moved = np.abs(seen - other)[..., part]
+        assert np.median(moved[:, 42:48].max((1, 2))) > 0.03
+        assert np.median(moved[:, :38].max((1, 2))) < 0.01

@@ -187,7 +187,7 @@ def best_rules(scores: np.ndarray, labels: np.ndarray, exclusive: bool) -> Inter
 
 def cascade_row(row: Row, base: FesNet, train: Windows, validation: Windows, steps: int, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
-    config = replace(base.config, **{"consensus": 0.0, **row.model})  # what is trained here is judged by itself
+    config = replace(base.config, **{"consensus": (0.0, 0.0), **row.model})  # what is trained here is judged by itself
     network = FesNet(config)
     kept = {n: p for n, p in base.state_dict().items() if n.startswith("lsdm") and "proposal" not in n}
     own = network.state_dict()
@@ -205,7 +205,7 @@ def cascade_row(row: Row, base: FesNet, train: Windows, validation: Windows, ste
 
 def lsdm_row(row: Row, puppets: list[Puppet], steps: int, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
-    model: FesNetConfig = replace(PRESETS["default"], **{"consensus": 0.0, **row.model})
+    model: FesNetConfig = replace(PRESETS["default"], **{"consensus": (0.0, 0.0), **row.model})
     config = TrainConfig(seed=seed, pair_steps=steps, head_steps=0, pair_groups=32, save_every=10**9)
     trainer = Trainer(FesNet(model), puppets[TRAIN], config, Path())
     for batch in trainer.made(range(steps)):

@@ -156,8 +156,9 @@ def find_intervals(
 ) -> list[TimedInterval]:
     """Intervals in frame scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) in seconds.
 
-    Rows that are not numbers are unknown: they end every interval. The apex is where intensity (T,), or else the
-    score, is highest. Sorted by onset.
+    Rows that are not numbers are unknown: they end every interval. What fills all rows between two unknown ones (or the
+    ends) is not told: nothing changes by which it could be told from a face that always looks so. The apex is where
+    intensity (T,), or else the score, is highest. Sorted by onset.
     """
     if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
         raise UsageError(f"expected scores (T, 2) and times (T,), got {scores.shape} and {np.shape(times)}")
@@ -181,7 +182,7 @@ def decided(scores: Floats, step: float, rules: IntervalRules) -> int:
     out = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
     for a, b in runs(np.asarray(quiet | unknown)):
         if (b - a) * step > rules.merge_gap_s + 1e-9:
-            out = max(out, b)
+            out = max(out, b - 1)  # one neutral row stays: what follows is not seen from its first row on
     return out
 
 
@@ -300,7 +301,7 @@ class Stretch:
 
     def made(self, track: Floats, a: int, b: int, kind: Kind, wanted: bool) -> list[TimedInterval]:
         """The finished interval (in a list, empty where it is not wanted)."""
-        if not wanted:
+        if not wanted or b - a == len(track):
             return []
         known = self.intensity[a:b].max() > 0  # else weights without such an output
         strength = self.intensity[a:b] if known else track[a:b]

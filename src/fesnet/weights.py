@@ -48,7 +48,7 @@ class FesNetConfig:
     face_only: bool = False  # extension: what lies outside the outline of the face's landmarks is black
     centred: bool = False  # extension: beside the difference to the first frame, that to the window's median frame
     relative: bool = False  # extension: with `centred`, also in units of each feature's mean change in the window
-    consensus: float = 0.0  # extension: share of the say that pixels alone and shapes alone have, half of it each
+    consensus: tuple[float, float] = (0.0, 0.0)  # extension: what pixels alone, and shapes alone, have of the say
     inputs: int = 0  # extension: numbers of pre-extracted features a frame, projected in LSDM's place; 0: pixels
     independent: bool = False  # extension: each kind scored by itself, so that a micro may lie in a macro
 
@@ -66,8 +66,10 @@ class FesNetConfig:
             f"shape to divide by 4 * width ({4 * self.width}), got {self.shape}": self.shape % max(1, 4 * self.width)
             == 0,
             "centred with relative, which scales the change from the median frame": self.centred or not self.relative,
-            f"a consensus of 0 or more and below 1, got {self.consensus}": 0 <= self.consensus < 1,
-            "shapes, and kinds that exclude each other, for a consensus": not self.consensus
+            f"two shares for a consensus, 0 or more and together below 1, got {self.consensus}": (
+                len(self.consensus) == 2 and min(self.consensus) >= 0 and sum(self.consensus) < 1
+            ),
+            "shapes, and kinds that exclude each other, for a consensus": not any(self.consensus)
             or (self.shape > 0 and not self.independent),
             f"a stride of 1 to {self.window} frames (the window), got {self.stride}": 0 < self.stride <= self.window,
         }
@@ -98,6 +100,8 @@ class FesNetConfig:
         try:
             if "branches" in known:
                 known["branches"] = tuple((int(k), int(d)) for k, d in known["branches"])
+            if "consensus" in known:
+                known["consensus"] = tuple(float(share) for share in known["consensus"])
             return cls(**known)
         except (TypeError, ValueError, UsageError) as error:
             raise CheckpointError(f"expected a network config, got values that do not fit ({error})") from error
@@ -118,7 +122,7 @@ PRESETS = {
         face_only=True,
         centred=True,
         relative=True,
-        consensus=0.6,
+        consensus=(0.6, 0.2),
     ),
 }
 

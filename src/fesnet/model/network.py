@@ -79,14 +79,13 @@ class FesNet(nn.Module):
         """One pass with a given reference (B, 1, P, C)."""
         features = self.lsdm.vectors(attended, reference)
         logits, intensity = self.score(features)
-        say = self.config.consensus
-        if not say:
+        says = self.config.consensus
+        if not any(says):
             return logits, intensity
-        share, strength = (1 - say) * logits.softmax(-1), (1 - say) * intensity
-        for alone in self.lsdm.one_sided(features):
-            logits, intensity = self.score(alone)
-            share, strength = share + say / 2 * logits.softmax(-1), strength + say / 2 * intensity
-        return share.clamp(min=1e-6).log(), strength
+        pooled = (1 - sum(says)) * logits.log_softmax(-1)
+        for say, alone in zip(says, self.lsdm.one_sided(features), strict=True):
+            pooled = pooled + say * self.score(alone)[0].log_softmax(-1)
+        return pooled.log_softmax(-1), intensity  # of logarithms: one that is sure of nothing outweighs a believer
 
     def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) -> as `decode`."""

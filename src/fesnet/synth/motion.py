@@ -48,6 +48,7 @@ class SynthConfig:
     head_scale: float = 1.0  # multiplies head turns
     turning_share: float = 0.0  # scripts in which the head, or the camera round it, turns and does not come back
     tremble_scale: float = 1.0  # multiplies the residue of alignment
+    calm_share: float = 0.0  # scripts of somebody who sits as still as in a laboratory and says nothing
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
@@ -117,6 +118,19 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
+def sitting_still(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
+    """The same without speech or turns, with a head that hardly moves and eyes that mostly rest."""
+    return replace(
+        config,
+        speech_share=0.0,
+        turning_share=0.0,
+        head_scale=config.head_scale * log_uniform(rng, 0.03, 0.5),
+        tremble_scale=config.tremble_scale * log_uniform(rng, 0.1, 0.8),
+        blinks_per_minute=config.blinks_per_minute * log_uniform(rng, 0.1, 1.0),
+        gaze_per_minute=config.gaze_per_minute * log_uniform(rng, 0.05, 0.7),
+    )
+
+
 class ScriptWriter:
     """Writes one script; a class only so that the parts share the tracks they add to."""
 
@@ -132,6 +146,8 @@ class ScriptWriter:
 
     def write(self) -> Script:
         rng = self.rng
+        if self.config.calm_share and rng.random() < self.config.calm_share:
+            self.config = sitting_still(self.config, rng)
         if rng.random() >= self.config.quiet_share:
             self.expressions()
         speaking = np.zeros(self.frames, np.float32)

@@ -3,7 +3,7 @@
 Running the landmark model on every training frame would cost ten times the rendering, and would tell how it answers
 warped portraits instead of faces. So its errors are drawn: motions answered too weakly or as other motions (measured:
 smiles nearly in full, a wrinkled nose by a third), false motion that comes with turning and blinking, tremble (measured
-on still and speaking people: 0.004-0.013 from frame to frame, 4 pixels of a 96 pixel crop being 1, and twice that
+on still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96 pixel crop being 1, and twice that
 slowly), a start that settles over a few frames, and frames in between that are interpolated.
 """
 
@@ -19,6 +19,7 @@ from fesnet.synth.basis import motion_basis
 from fesnet.synth.motion import Floats, Script, log_uniform, wander
 from fesnet.synth.puppet import face_motion, rotation
 
+BLINK_TURN = np.array([0.01, 0.03, 0.01])  # radians of yaw, pitch, roll by which heads seem to turn as eyes close
 PIVOT = np.array([0.5, 0.75, 0.45], np.float32)  # about the top of the neck, crop units
 
 
@@ -27,11 +28,12 @@ def seen_shapes(script: Script, points: Floats, smile: Floats | None, rng: np.ra
     motion = face_motion(script.weights * answers(rng, script.weights.shape[1]) + false_motions(script, rng))
     if smile is not None:
         motion += script.smile[:, None, None] * smile * np.float32(rng.uniform(0.5, 1.1))
-    head = (points + motion - PIVOT) @ head_turns(script.pose).transpose(0, 2, 1) + PIVOT
+    nods = lids(script) @ rng.normal(0, 1, (1, 3)) * BLINK_TURN
+    head = (points + motion - PIVOT) @ head_turns(script.pose + nods).transpose(0, 2, 1) + PIVOT
     distance = rng.uniform(3, 9)
     head[..., :2] = PIVOT[:2] + (head[..., :2] - PIVOT[:2]) * (distance / (distance + head[..., 2:]))
     head[..., 2] *= rng.uniform(0.65, 1.2)  # depth is the model's weakest guess
-    head += log_uniform(rng, 0.0001, 0.001) * rng.standard_normal(head.shape, np.float32)
+    head += log_uniform(rng, 0.00003, 0.001) * rng.standard_normal(head.shape, np.float32)
     return thinned(face_shape(head), rng)
 
 
@@ -65,30 +67,46 @@ def head_turns(pose: Floats) -> Floats:
 def answers(rng: np.random.Generator, motions: int) -> Floats:
     """(K,) how much of each motion the landmark model answers with, for one video."""
     whole = rng.uniform(0.6, 1.1) if rng.random() < 0.75 else rng.uniform(0.2, 0.7)
-    return np.clip(whole * np.exp(rng.normal(0, 0.35, motions)), 0.03, 1.2).astype(np.float32)
+    each = whole * np.exp(rng.normal(0, 0.35, motions))
+    each[blinks()] *= rng.uniform(0.3, 1.1)
+    return np.clip(each, 0.03, 1.2).astype(np.float32)
+
+
+def blinks() -> NDArray[np.bool_]:
+    """(K,) the motions that close the eyes."""
+    return np.array([name.startswith("eyeBlink") for name in motion_basis().names])
+
+
+def reach() -> Floats:
+    """(K,) how far each motion of weight 1 goes, 4 pixels of 96 being 1."""
+    far: Floats = np.linalg.norm(motion_basis().delta[..., :2], axis=-1).max(1) * 24
+    return far
+
+
+def lids(script: Script) -> Floats:
+    """(T, 1) how far the eyes are closed, 4 pixels of 96 being 1."""
+    closed: Floats = (script.weights * reach())[:, blinks()].max(1, keepdims=True)
+    return closed
 
 
 def false_motions(script: Script, rng: np.random.Generator) -> Floats:
     """(T, K) motion weights that are not there: confusion, turning, blinking, tremble, a start that settles."""
-    basis = motion_basis()
     frames, k = script.weights.shape
-    reach = np.linalg.norm(basis.delta[..., :2], axis=-1).max(1) * 24  # of weight 1, 4 pixels of 96 being 1
-    true = script.weights * reach
+    true = script.weights * reach()
     seen = np.zeros((frames, k), np.float32)
     if rng.random() < 0.7:
         seen += true @ rng.normal(0, 0.05, (k, k))
     turn = script.pose - script.pose.mean(0)
     seen += turn @ rng.normal(0, 0.25, (3, k)) + turn**2 @ rng.normal(0, 0.6, (3, k))
-    lids = true[:, [n.startswith("eyeBlink") for n in basis.names]].max(1, keepdims=True)
-    seen += lids @ rng.normal(0, 0.1, (1, k))
-    size = log_uniform(rng, 0.003, 0.02) * np.exp(rng.normal(0, 0.6, k))
+    seen += lids(script) @ rng.normal(0, rng.uniform(0.05, 0.2), (1, k))
+    size = log_uniform(rng, 0.0008, 0.02) * np.exp(rng.normal(0, 0.6, k))
     slow = np.stack([wander(rng, frames, rng.uniform(4, 40), 1.0) for _ in range(12)], 1)
     slow = slow @ rng.normal(0, 12**-0.5, (12, k)) * rng.uniform(0.5, 2)
     seen += size * (0.6 * rng.standard_normal((frames, k)) + slow)
     if rng.random() < 0.2:
         settle = np.exp(-np.arange(frames) / rng.uniform(1, 4))[:, None]
         seen += settle * rng.normal(0, 0.06, k)
-    return np.asarray(seen / np.maximum(reach, 0.05), np.float32)
+    return np.asarray(seen / np.maximum(reach(), 0.05), np.float32)
 
 
 def thinned(shapes: Floats, rng: np.random.Generator) -> Floats:

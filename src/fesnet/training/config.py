@@ -12,7 +12,7 @@ from fesnet.losses import LossConfig
 from fesnet.synth.motion import SynthConfig
 
 # Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and do not come back;
-# blinks and looks that move more than the lids.
+# blinks and looks that move more than the lids; and people who sit still.
 SPEAKERS = SynthConfig(
     speech_share=0.55,
     speech_pause=(0.8, 15.0),
@@ -20,6 +20,7 @@ SPEAKERS = SynthConfig(
     turning_share=0.3,
     blink_reach=2.5,
     brows_follow=0.25,
+    calm_share=0.3,
 )
 
 
