@@ -26,7 +26,7 @@ ASSETS = Path(fesnet.__file__).parent / "assets"
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights folder of a small, untrained network; its rules find something in almost anything."""
     folder = tmp_path_factory.mktemp("weights") / "tiny"
-    rules = IntervalRules(macro_threshold=0.2, micro_threshold=0.2).to_dict()
+    rules = IntervalRules(macro_threshold=0.2, micro_threshold=0.2, valley=1.0).to_dict()  # every dip divides
     save_weights(make_network(), folder, training={"data": "nothing"}, rules=rules)
     return folder
 

@@ -52,9 +52,10 @@ def test_runtimes_agree_exactly_on_intervals(weights: Weights) -> None:
     tracks = [line_scores(make_runtime(name, weights), crops) for name in ("onnx", "torch")]
     peaks = tracks[0].scores.max(0)
     rules = IntervalRules(  # between the scores' lows and highs, so that there is something to disagree on
-        macro_threshold=float(0.98 * peaks[0]),
-        micro_threshold=float(0.98 * peaks[1]),
-        macro_release=0.9,
+        macro_threshold=float(0.995 * peaks[0]),
+        micro_threshold=float(0.995 * peaks[1]),
+        macro_release=0.99,
+        micro_release=0.99,
         exclusive=False,
     )
     one, other = (find_intervals(t.scores, t.times, rules, t.intensity) for t in tracks)
