@@ -173,8 +173,8 @@ def decided(scores: Floats, step: float, rules: IntervalRules) -> int:
     """How many of the first rows of scores (T, 2) are decided: whatever rows follow, their intervals stay as they are,
     and can be found without the others.
 
-    That is so up to the last row that is unknown or ends a neutral stretch longer than `merge_gap_s`. step: seconds
-    between rows.
+    That is so up to the last row that is unknown, or the last but one of a neutral stretch longer than `merge_gap_s`.
+    step: seconds between rows.
     """
     levels = [rules.of(kind, "threshold") * rules.of(kind, "release") for kind in KINDS]
     quiet = scores.sum(1) < min(levels) if rules.exclusive else (scores < levels).all(1)

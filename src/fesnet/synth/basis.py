@@ -45,6 +45,11 @@ class MotionBasis:
             out[hits] += weight
         return out
 
+    def reach(self) -> Floats:
+        """(K,) how far each motion of weight 1 moves the vertex that it moves most, seen from the front, crop units."""
+        far: Floats = np.linalg.norm(self.delta[..., :2], axis=-1).max(1)
+        return far
+
 
 @cache
 def motion_basis() -> MotionBasis:

@@ -51,8 +51,7 @@ class ClipBatch:
 
 def target_scale() -> Floats:
     """(TARGETS,) what one unit of each motion weighs: its largest displacement, 4 pixels of a 96 px crop being 1."""
-    basis = motion_basis()
-    reach = np.linalg.norm(basis.delta[..., :2], axis=-1).max(1) * 96 / 4
+    reach = motion_basis().reach() * 96 / 4
     return np.concatenate([reach, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]).astype("f4")
 
 

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.faces.shape import SHAPE, TELLING, canonical_face, face_shape
+from fesnet.faces.shape import SHAPE, TELLING, UNIT, canonical_face, face_shape
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.motion import Floats, Script, log_uniform, wander
 from fesnet.synth.puppet import face_motion, rotation
@@ -79,8 +79,7 @@ def blinks() -> NDArray[np.bool_]:
 
 def reach() -> Floats:
     """(K,) how far each motion of weight 1 goes, 4 pixels of 96 being 1."""
-    far: Floats = np.linalg.norm(motion_basis().delta[..., :2], axis=-1).max(1) * 24
-    return far
+    return motion_basis().reach() * UNIT
 
 
 def lids(script: Script) -> Floats:

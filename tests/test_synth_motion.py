@@ -1,0 +1,175 @@
+"""What happens in a performance: expressions, speech, blinks, heads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fesnet.synth.basis import motion_basis
+from fesnet.synth.motion import (
+    ScriptWriter,
+    SynthConfig,
+    intensity_curve,
+    wander,
+    write_script,
+)
+from fesnet.synth.puppet import (
+    face_motion,
+)
+from fesnet.synth.speech import Speaker
+
+
+def test_script_is_deterministic_and_differs_by_seed() -> None:
+    a, b, c = (write_script(np.random.default_rng(s), 300, SynthConfig()) for s in (1, 1, 2))
+    assert np.array_equal(a.weights, b.weights)
+    assert a.events == b.events
+    assert not np.array_equal(a.pose, c.pose)
+
+
+def test_durations_decide_the_kind() -> None:
+    for seed in range(30):
+        script = write_script(np.random.default_rng(seed), 900, SynthConfig())
+        for event in script.events:
+            inside = event.start > 0 and event.stop < 900
+            if event.kind == "micro":
+                assert event.length <= 16
+            elif inside:
+                assert event.length >= 12
+            assert script.intensity[event.start : event.stop].max() > 0
+
+
+def test_quiet_script_has_no_event_but_moves() -> None:
+    script = write_script(np.random.default_rng(3), 600, SynthConfig(quiet_share=1.0, speech_share=1.0))
+    assert script.events == ()
+    assert script.labels().max() == 0
+    assert np.abs(script.weights).max() > 0.1
+
+
+def test_lead_lets_a_script_open_inside_an_event() -> None:
+    opened = [write_script(np.random.default_rng(s), 60, SynthConfig(), lead=120) for s in range(40)]
+    assert all(len(s) == 60 for s in opened)
+    assert any(e.start == 0 and s.intensity[0] > 0.1 for s in opened for e in s.events)
+
+
+def test_curve_rises_and_falls() -> None:
+    curve = intensity_curve(40, 0.3, 0.4, 1.0)
+    assert curve.max() == pytest.approx(1, abs=1e-3)
+    assert curve[0] < 0.05
+    assert curve[-1] < 0.05
+    assert (np.diff(curve[:12]) >= -1e-6).all()
+    assert (np.diff(curve[25:]) <= 1e-6).all()
+
+
+def test_wander_is_smooth_and_of_the_asked_size() -> None:
+    track = np.concatenate([wander(np.random.default_rng(s), 500, 10, 2.0) for s in range(20)])
+    assert track.std() == pytest.approx(1.7, rel=0.2)
+    assert np.abs(np.diff(wander(np.random.default_rng(0), 500, 10, 2.0))).max() < 2.0
+
+
+def test_long_pauses_leave_words_alone() -> None:
+    """Share of frames in which somebody speaks, and bursts of speech a minute, by the length of the pauses."""
+
+    def spoken(pause: float) -> tuple[float, float]:
+        config = SynthConfig(quiet_share=1.0, speech_share=1.0, speech_pause=(pause, pause))
+        jaw = motion_basis().names.index("jawOpen")
+        moving = np.concatenate(
+            [write_script(np.random.default_rng(i), 900, config).weights[:, jaw] > 1e-4 for i in range(20)]
+        )
+        return float(moving.mean()), float((np.diff(moving.astype(int)) == 1).sum() / (len(moving) / 1800))
+
+    often, seldom = spoken(0.5), spoken(12.0)
+    assert seldom[0] < 0.5 * often[0]
+    assert seldom[1] < often[1]
+
+
+def test_speech_in_sounds_moves_the_lower_lip_most_and_begins_at_rest() -> None:
+    """As the landmark model sees people speak: pixels of a 96 px crop, over many speakers."""
+    phrases = [Speaker(np.random.default_rng(seed)).phrase(90, 30.0) for seed in range(20)]
+    again = Speaker(np.random.default_rng(3)).phrase(90, 30.0)
+    np.testing.assert_array_equal(phrases[3], again)
+    moved = 96 * np.stack([face_motion(p)[:, [17, 0, 61], 1] for p in phrases])  # lower lip, upper lip, a corner
+    lower, upper, corner = np.median(np.ptp(moved, 1), 0)
+    assert lower > 2 * upper
+    assert 3 < lower < 12
+    assert 0.5 < corner < 5
+    assert all(np.abs(face_motion(p)[0]).max() * 96 < 4 for p in phrases)
+
+
+def test_speech_in_sounds_is_no_expression() -> None:
+    config = SynthConfig(quiet_share=1.0, speech_share=1.0, sounds_share=1.0, blinks_per_minute=0.001)
+    script = write_script(np.random.default_rng(0), 900, config)
+    assert script.events == ()
+    assert script.intensity.max() == 0
+    assert np.abs(script.weights[:, motion_basis().names.index("jawOpen")]).max() > 0.01
+
+
+def test_nobody_speaks_through_an_expression_of_the_mouth_unless_asked_to() -> None:
+    """Speech by itself: the script with speech less the one without, from the same draws of expressions."""
+    config = SynthConfig(quiet_share=0.0, speech_share=1.0, macro_per_minute=20, talk_over=0.0)
+
+    during, otherwise = [], []
+    for seed in range(12):
+        writer = ScriptWriter(np.random.default_rng(seed), 900, config)
+        writer.expressions()
+        shown, silent = writer.weights.copy(), writer.silent > 0
+        writer.speech(np.zeros(900, np.float32))
+        spoken = np.abs(writer.weights - shown).max(1)
+        during.append(spoken[silent])
+        otherwise.append(spoken[~silent])
+    assert len(np.concatenate(during)) > 1000
+    assert np.concatenate(during).mean() < 0.05 * np.concatenate(otherwise).mean()
+    chatty = ScriptWriter(np.random.default_rng(0), 900, replace(config, talk_over=1.0))
+    chatty.expressions()
+    assert chatty.events
+    assert not chatty.silent.any()
+
+
+def test_micro_expressions_are_seldom_short() -> None:
+    config = SynthConfig(quiet_share=0.0, macro_per_minute=0.0, micro_per_minute=60)
+    events = [e for s in range(20) for e in write_script(np.random.default_rng(s), 900, config).events]
+    seconds = np.array([e.length for e in events if e.start > 0 and e.stop < 900]) / 30
+    assert 0.3 < np.median(seconds) < 0.45
+    assert seconds.min() >= 0.1
+    assert seconds.max() <= 0.5
+
+
+def test_heads_turn_and_do_not_come_back() -> None:
+    """How far the mean direction of a script's end lies from that of its start, over many scripts."""
+
+    def moved(share: float) -> float:
+        config = SynthConfig(quiet_share=1.0, speech_share=0.0, turning_share=share)
+        poses = [write_script(np.random.default_rng(i), 600, config).pose for i in range(30)]
+        assert max(np.abs(p[:, 0]).max() for p in poses) <= 0.3801
+        return float(np.median([np.abs(p[-60:, 0].mean() - p[:60, 0].mean()) for p in poses]))
+
+    assert moved(1.0) > 3 * moved(0.0)
+
+
+def test_who_sits_still_moves_little_and_says_nothing() -> None:
+    """Head, alignment and mouth of calm scripts and of others, from frame to frame."""
+    jaw = motion_basis().names.index("jawOpen")
+
+    def moves(share: float) -> np.ndarray:
+        config = SynthConfig(quiet_share=1.0, speech_share=1.0, turning_share=0.5, calm_share=share)
+        scripts = [write_script(np.random.default_rng(i), 600, config) for i in range(20)]
+        tracks = [(s.pose, s.tremble, s.weights[:, jaw]) for s in scripts]
+        return np.mean([[np.abs(np.diff(track, axis=0)).mean() for track in three] for three in tracks], 0)
+
+    lively, calm = moves(0.0), moves(1.0)
+    assert (calm < 0.6 * lively).all()
+    assert calm[2] < 0.1 * lively[2]  # of a jaw, swallowing is left
+
+
+def test_brows_follow_a_look_upwards_and_blinks_reach_further() -> None:
+    config = SynthConfig(quiet_share=1.0, speech_share=0.0)
+    wide = replace(config, blink_reach=3.0, brows_follow=0.5)
+    names = motion_basis().names
+    for name in ("browInnerUp_L", "browDown_L"):
+        at = next(i for i, n in enumerate(names) if n.startswith(name.removesuffix("_L")))
+        calm, lively = (
+            max(float(write_script(np.random.default_rng(i), 900, c).weights[:, at].max()) for i in range(8))
+            for c in (config, wide)
+        )
+        assert lively > calm + 0.05
