@@ -135,6 +135,45 @@ def test_scores_are_final_one_window_later(stride: int) -> None:
         assert pushed - final < 16
 
 
+def against_the_first(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Macro wherever a tick differs from the window's first one."""
+    changed = (np.abs(window - window[:1]) > 0.5).any((1, 2)).astype(np.float32)
+    return np.stack([1 - changed, changed, 0 * changed], 1), changed
+
+
+def held(before: int, during: int, after: int) -> np.ndarray:
+    """(T, 1, 1) a face that changes, stays so, and comes back."""
+    return np.repeat(np.float32([0, 1, 0]), [before, during, after])[:, None, None]
+
+
+def test_what_is_held_for_longer_than_a_window_is_still_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    track = held(30, 200, 60)
+    rows = stitched(Stitcher(32, 4, against_the_first), track)
+    expected = (track[:, 0, 0] > 0.5).astype(float)
+    inside = np.ones(len(track), bool)
+    inside[[*range(26, 34), *range(226, 234)]] = False  # at its edges windows may differ
+    assert np.abs(rows[:, 0] - expected)[inside].max() < 0.5
+    to_the_end = stitched(Stitcher(32, 4, against_the_first), held(30, 200, 0))
+    assert to_the_end[34:, 0].min() > 0.5
+
+    monkeypatch.setattr("fesnet.clips.AGE", 0)  # nothing is lent
+    alone = stitched(Stitcher(32, 4, against_the_first), track)[:, 0]
+    assert alone[30:45].min() > 0.5
+    assert alone[70:190].max() == 0
+
+
+def test_an_old_or_missing_neutral_face_is_not_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fesnet.clips.AGE", 60)
+    aged = stitched(Stitcher(32, 4, against_the_first), held(30, 200, 60))[:, 0]
+    assert aged[30:85].min() > 0.5
+    assert aged[125:190].max() == 0
+    stitcher = Stitcher(32, 4, against_the_first)
+    stitched(stitcher, held(40, 0, 0))
+    assert stitcher.neutral is not None
+    stitcher.clear(100)
+    assert stitcher.neutral is None  # of another segment: perhaps another face
+
+
 def test_nothing_in_nothing_out() -> None:
     assert Stitcher(16, 8, fake_decode).finish() is None
 

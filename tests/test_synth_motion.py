@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.motion import (
-    ScriptWriter,
-    SynthConfig,
-    intensity_curve,
-    wander,
-    write_script,
-)
-from fesnet.synth.puppet import (
-    face_motion,
-)
+from fesnet.synth.expressions import EXPRESSIONS, OFTEN, SPOKEN, repertoire
+from fesnet.synth.motion import ScriptWriter, SynthConfig, intensity_curve, wander, write_script
+from fesnet.synth.puppet import face_motion
 from fesnet.synth.speech import Speaker
 
 
@@ -29,15 +22,51 @@ def test_script_is_deterministic_and_differs_by_seed() -> None:
 
 
 def test_durations_decide_the_kind() -> None:
-    for seed in range(30):
+    """What is seen of a micro-expression lasts half a second at most, of a macro-expression at least."""
+    lengths: dict[str, list[int]] = {"macro": [], "micro": []}
+    for seed in range(60):
         script = write_script(np.random.default_rng(seed), 900, SynthConfig())
         for event in script.events:
-            inside = event.start > 0 and event.stop < 900
-            if event.kind == "micro":
-                assert event.length <= 16
-            elif inside:
-                assert event.length >= 12
+            if event.start > 0 and event.stop < 900:
+                lengths[event.kind].append(event.length)
             assert script.intensity[event.start : event.stop].max() > 0
+    assert max(lengths["micro"]) == 15 <= min(lengths["macro"])
+    assert min(lengths["micro"]) >= 4
+    assert 30 < np.median(lengths["macro"]) < 60
+
+
+def test_who_speaks_shows_what_speech_does_not() -> None:
+    names, shares = repertoire(speaks=True)
+    assert not set(names) & SPOKEN
+    assert {"smile", "frown", "lip corners down"} < set(names)
+    assert sum(shares) == pytest.approx(1)
+    assert set(repertoire(speaks=False)[0]) == set(EXPRESSIONS) >= SPOKEN | set(OFTEN)
+
+    config = SynthConfig(quiet_share=0.0, macro_per_minute=30, speech_share=1.0, gaze_per_minute=0.001)
+    funnel = [i for i, n in enumerate(motion_basis().names) if n.startswith("mouthFunnel")]
+    for seed in range(10):
+        talking, mute = (ScriptWriter(np.random.default_rng(seed), 1800, config) for _ in range(2))
+        talking.shown, mute.shown = repertoire(speaks=True), (("funnel",), (1.0,))
+        talking.expressions()
+        mute.expressions()
+        assert np.abs(talking.weights[:, funnel]).max() == 0 < np.abs(mute.weights[:, funnel]).max()
+
+
+def test_common_expressions_are_shown_more_often() -> None:
+    names, _ = repertoire(speaks=False)
+    writer = ScriptWriter(np.random.default_rng(0), 900, SynthConfig())
+    drawn = [writer.drawn() for _ in range(4000)]
+    assert set(drawn) == set(names)
+    assert drawn.count("frown") > 2 * drawn.count("nose wrinkle") > 4 * drawn.count("jaw to the left")
+
+
+def test_a_wink_is_never_one_sided_on_the_other_side() -> None:
+    lid = motion_basis().names.index("eyeBlink_L")
+    for seed in range(30):
+        writer = ScriptWriter(np.random.default_rng(seed), 60, SynthConfig())
+        writer.shown = (("left wink",), (1.0,))
+        writer.perform(10, np.ones(20, np.float32), whole=False)
+        assert writer.weights[15, lid] > 0.5
 
 
 def test_quiet_script_has_no_event_but_moves() -> None:

@@ -19,6 +19,10 @@ Decode = Callable[[Floats], tuple[Floats, Floats]]
 
 BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
 SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up to this spacing
+HELD = 0.3  # score of macro and micro together from which a window is said to begin inside an expression
+NEUTRAL = 0.1  # and below which a tick is neutral enough to be lent to such a window
+LENT = 6  # ticks that then show the neutral face, before as many again turn it into the window's own
+AGE = 900  # ticks (30 s) for which a neutral tick is good: longer than any macro-expression in the field
 
 
 class Sampler:
@@ -96,6 +100,9 @@ class Stitcher:
     Weights fall towards a window's edges, where temporal convolutions see padding. A tick's score is final when no
     later window can reach it: at most `window` ticks later. The last window ends where the segment ends, and is judged
     backwards, too: nothing else would look at those ticks from another first frame.
+
+    Changes are measured from a window's first tick. A window that begins inside an expression, as the windows before it
+    say, is lent the last neutral tick to begin with, so that what is held for longer than a window is still a change.
     """
 
     def __init__(self, window: int, stride: int, decode: Decode) -> None:
@@ -103,12 +110,15 @@ class Stitcher:
         ramp = (np.arange(window) + 0.5) / window
         self.weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1).astype(np.float32)[:, None]
         self.buffer: deque[Floats] = deque(maxlen=window)  # the last ticks
+        self.final: deque[float] = deque(maxlen=window)  # macro and micro together of the last ticks that are final
         self.clear(0)
 
     def clear(self, start: int) -> None:
         """Begin a new segment at tick `start`."""
         self.start, self.length, self.done = start, 0, 0
         self.buffer.clear()
+        self.final.clear()
+        self.neutral: tuple[int, Floats] | None = None  # the last neutral tick and its features
         self.sums = np.zeros((self.window, 4), np.float32)  # macro, micro, intensity, weight of ticks done..
 
     def push(self, features: Floats) -> Scored | None:
@@ -117,7 +127,7 @@ class Stitcher:
         self.length += 1
         if self.length - self.done < self.window:
             return None
-        self.score(np.stack(self.buffer), np.arange(self.window))
+        self.score(*self.lent(np.stack(self.buffer), np.arange(self.window)))
         return self.take(self.stride)
 
     def finish(self) -> Scored | None:
@@ -128,8 +138,27 @@ class Stitcher:
         seen = np.stack(self.buffer)
         forth = to_and_fro(self.window, len(seen) - 1)
         for at in (forth, len(seen) - 1 - forth):
-            self.score(seen[at], at - (len(seen) - left))
+            self.score(*self.lent(seen[at], at - (len(seen) - left)))
         return self.take(left)
+
+    def lent(self, window: Floats, ticks: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+        """A window and the ticks it shows, counted from the first open one; where it begins inside an expression, with
+        the last neutral tick before it (and -1 for the ticks that are then not seen)."""
+        if self.neutral is None or self.done - self.neutral[0] > AGE or self.level(int(ticks[0])) < HELD:
+            return window, ticks
+        out, shown = window.copy(), ticks.copy()
+        start = out[: 2 * LENT]
+        share = np.clip((np.arange(len(start)) - LENT + 1) / (LENT + 1), 0, 1).astype(np.float32)
+        start[:] = self.neutral[1] + share.reshape(-1, *[1] * (start.ndim - 1)) * (start - self.neutral[1])
+        shown[:LENT] = -1
+        return out, shown
+
+    def level(self, tick: int) -> float:
+        """Macro and micro together at a tick, counted from the first open one, as far as windows have told."""
+        if tick < 0:
+            return self.final[tick]
+        sums = self.sums[tick]
+        return float(sums[:2].sum() / max(sums[3], 1e-9))
 
     def score(self, window: Floats, ticks: NDArray[np.int64]) -> None:
         """Add a window's scores to the ticks that it shows (from the first open one; earlier ones are final)."""
@@ -143,5 +172,11 @@ class Stitcher:
         rows = self.sums[:ticks, :3] / self.sums[:ticks, 3:]
         self.sums = np.concatenate([self.sums[ticks:], np.zeros((ticks, 4), np.float32)])
         scored = Scored(self.start + self.done, rows[:, :2].copy(), rows[:, 2].copy())
+        levels = scored.scores.sum(1)
+        self.final.extend(levels.tolist())
+        calm = np.flatnonzero(levels < NEUTRAL)
+        if len(calm):
+            first = self.length - len(self.buffer)  # tick of the buffer's first entry
+            self.neutral = self.done + int(calm[-1]), self.buffer[self.done + int(calm[-1]) - first]
         self.done += ticks
         return scored

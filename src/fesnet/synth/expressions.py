@@ -1,4 +1,4 @@
-"""Which facial motions make an expression, and which speech is made of: shares of `motion_basis()`'s motions.
+"""Which motions of `motion_basis()` make an expression and how often it is shown, and which of them speech is made of.
 
 The choice of expressions and all numbers are ours.
 """
@@ -47,6 +47,57 @@ EXPRESSIONS: dict[str, Weights] = {
     "left wink": {"eyeBlink_L": 1.0, "cheekSquint_L": 0.8, "mouthSmile_L": 0.4},
     "right wink": {"eyeBlink_R": 1.0, "cheekSquint_R": 0.8, "mouthSmile_R": 0.4},
 }
+# How often each is shown, 1 where nothing is said. Follows, roughly, how often action units are coded in posed faces
+# (Cohn-Kanade: 4 and 1 most, then 6, 7, 2, 12, 5 with them, 15, 20, 9, 23, 24) and in faint spontaneous ones (4, 7, 12,
+# 14). A jaw that goes aside, puffed cheeks, or lids that rise alone are coded seldom.
+OFTEN: dict[str, float] = {
+    "smile": 3.0,
+    "closed smile": 2.0,
+    "brow raise": 2.0,
+    "inner brow raise": 1.5,
+    "frown": 3.0,
+    "anger": 1.5,
+    "disgust": 1.5,
+    "surprise": 1.5,
+    "quiet surprise": 1.5,
+    "lip corners down": 1.5,
+    "lip press": 1.5,
+    "dimples": 1.5,
+    "squint": 1.5,
+    "pout": 0.5,
+    "pucker": 0.4,
+    "lip stretch": 0.6,
+    "lip suck": 0.4,
+    "bared teeth": 0.3,
+    "lower lip down": 0.3,
+    "jaw drop": 0.3,
+    "wide eyes": 0.3,
+    "funnel": 0.15,
+    "cheek puff": 0.15,
+    "mouth to the left": 0.15,
+    "mouth to the right": 0.15,
+    "left wink": 0.15,
+    "right wink": 0.15,
+    "jaw to the left": 0.1,
+    "jaw to the right": 0.1,
+}
+# What speech does, too. Coders of faces disregard it in people who speak, as nobody can tell it from a sound (FACS,
+# scoring during speech); brows, lids, nose and the corners of the mouth are coded as ever.
+SPOKEN = frozenset(
+    {
+        "chin raise",
+        "pout",
+        "lip press",
+        "pucker",
+        "funnel",
+        "lip stretch",
+        "upper lip raise",
+        "bared teeth",
+        "lower lip down",
+        "lip suck",
+        "jaw drop",
+    }
+)
 MOUTH = ("mouth", "jaw", "cheekPuff")  # beginnings of the names of motions that speech makes, too
 ONE_SIDED = 0.22  # share of events shown on one side of the face only (where the motion has sides)
 SPEECH: tuple[tuple[str, float], ...] = (
@@ -60,3 +111,10 @@ SPEECH: tuple[tuple[str, float], ...] = (
     ("mouthShrugLower", 0.25),
     ("mouthRollLower", 0.25),
 )
+
+
+def repertoire(speaks: bool) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The expressions that a person shows, and the share of each; those who speak leave out what speech does, too."""
+    names = tuple(name for name in EXPRESSIONS if not (speaks and name in SPOKEN))
+    often = [OFTEN.get(name, 1.0) for name in names]
+    return names, tuple(x / sum(often) for x in often)

@@ -8,6 +8,7 @@ faint micro-expressions) and from the measured tremble of the face stage.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, SPEECH
+from fesnet.synth.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, SPEECH, repertoire
 from fesnet.synth.speech import Speaker
 
 Floats = NDArray[np.floating]
 
+SEEN = 0.06  # share of an expression's strength from which it is seen and belongs to its interval
 TURN = np.array([0.2, 0.08, 0.05])  # yaw, pitch, roll (rad) of the directions between which a head turns, about
 
 
@@ -31,8 +33,8 @@ class SynthConfig:
     rate: float = 30.0  # frames a second of the script: the working rate of the model
     macro_per_minute: float = 9.0  # dense, so that a training window seldom is empty
     micro_per_minute: float = 9.0
-    macro_seconds: tuple[float, float] = (0.5, 5.0)  # log-uniform; field: 0.5-4 s, with a tail of held ones
-    micro_seconds: tuple[float, float] = (0.13, 0.5)  # field: at most 0.5 s; under 4 frames nothing can be labelled
+    macro_seconds: tuple[float, float] = (0.5, 4.0)  # as seen, most between; field: median 1 s, besides held ones
+    micro_seconds: tuple[float, float] = (0.13, 0.5)  # as seen; field: at most 0.5 s
     macro_amplitude: tuple[float, float] = (0.25, 1.2)  # log-uniform; 1 is a full expression
     micro_amplitude: tuple[float, float] = (0.1, 0.9)  # a tenth to a half of a macro, and some clear brief ones
     held_share: float = 0.08  # macro events that last much longer (up to 20 s)
@@ -105,6 +107,15 @@ def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Float
     return np.asarray(curve, np.float32)
 
 
+def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
+    """An `intensity_curve` of which (at least) `frames` frames are seen: kinds are told by what a coder sees."""
+    for whole in itertools.count(max(4, frames)):
+        curve = intensity_curve(whole, rise, fall, skew)
+        if (curve > SEEN * curve.max()).sum() >= frames:
+            return curve
+    raise AssertionError("unreachable")
+
+
 def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
     """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut at both ends."""
     a, b = max(0, start), min(len(track), start + len(curve))
@@ -143,15 +154,19 @@ class ScriptWriter:
         self.intensity = np.zeros(frames, np.float32)
         self.silent = np.zeros(frames, np.float32)  # 1 where an expression of the mouth lets nobody speak
         self.events: list[Interval] = []
+        self.speaks = False
+        self.shown = repertoire(self.speaks)
 
     def write(self) -> Script:
         rng = self.rng
         if self.config.calm_share and rng.random() < self.config.calm_share:
             self.config = sitting_still(self.config, rng)
+        self.speaks = bool(rng.random() < self.config.speech_share)
+        self.shown = repertoire(self.speaks)
         if rng.random() >= self.config.quiet_share:
             self.expressions()
         speaking = np.zeros(self.frames, np.float32)
-        if rng.random() < self.config.speech_share:
+        if self.speaks:
             self.speech(speaking)
         self.blinks()
         self.gazes()
@@ -188,26 +203,29 @@ class ScriptWriter:
             seconds = low + (high - low) * math.sqrt(rng.random())  # seldom short: half of CAS(ME)^2's last 0.47 s
             amplitude = log_uniform(rng, *c.micro_amplitude)
         else:
-            seconds, amplitude = log_uniform(rng, *c.macro_seconds), log_uniform(rng, *c.macro_amplitude)
+            low, high = c.macro_seconds
+            seconds = math.sqrt(log_uniform(rng, low, high) * log_uniform(rng, low, high))
+            amplitude = log_uniform(rng, *c.macro_amplitude)
             if rng.random() < c.held_share:
                 seconds = rng.uniform(4.0, 20.0)
-        frames = max(4, round(seconds * c.rate))
         rise_s, fall_s = rng.uniform(0.1, 0.6), rng.uniform(0.15, 0.9)
         rise = float(np.clip(rise_s / seconds, 0.08, 0.55))
         fall = float(np.clip(fall_s / seconds, 0.08, 0.9 - rise))
-        curve = intensity_curve(frames, rise, fall, log_uniform(rng, 0.7, 1.4))
+        skew = log_uniform(rng, 0.7, 1.4)
+        curve = lasting(round(seconds * c.rate), rise, fall, skew)
+        frames = len(curve)
         if seconds > 0.8:  # a held expression is never quite still
             curve = curve * (1 + np.clip(wander(rng, frames, 12, rng.uniform(0, 0.12)), -0.4, 0.4))
         self.perform(start, curve * amplitude, whole=rng.random() >= ONE_SIDED)
         add(self.intensity, start, curve * amplitude)
-        seen = np.flatnonzero(curve > 0.06 * curve.max())
+        seen = np.flatnonzero(curve > SEEN * curve.max())
         self.truth(start + int(seen[0]), start + int(seen[-1]) + 1, start + int(curve.argmax()), kind)
         return start + frames
 
     def perform(self, start: int, curve: Floats, *, whole: bool) -> None:
         """Move the face along `curve` by a random expression."""
         rng = self.rng
-        name = str(rng.choice(list(EXPRESSIONS)))
+        name = self.drawn()
         if "smile" in name and rng.random() < 0.6:
             self.hush(start, len(curve))
             add(self.smile, start, curve * float(rng.uniform(0.8, 1.2)))
@@ -215,16 +233,22 @@ class ScriptWriter:
         vector = self.basis.weights(EXPRESSIONS[name])
         vector = vector * rng.uniform(0.65, 1.3, vector.shape).astype(np.float32)
         if rng.random() < 0.2:  # a second, weaker component: real expressions are seldom pure
-            other = self.basis.weights(EXPRESSIONS[str(rng.choice(list(EXPRESSIONS)))])
+            other = self.basis.weights(EXPRESSIONS[self.drawn()])
             vector = vector + other * float(rng.uniform(0.1, 0.4))
         if not whole:
             side = "_L" if rng.random() < 0.5 else "_R"
             weaker = float(rng.uniform(0, 0.3))
-            vector = vector * np.array([weaker if n.endswith(side) else 1.0 for n in self.basis.names], np.float32)
+            one = vector * np.array([weaker if n.endswith(side) else 1.0 for n in self.basis.names], np.float32)
+            vector = one if one.max() > 0.5 * vector.max() else vector  # a wink of that eye would be gone
         mouth = np.array([n.startswith(MOUTH) for n in self.basis.names])
         if vector[mouth].max() > 0.25 * vector.max():
             self.hush(start, len(curve))
         add(self.weights, start, curve, vector)
+
+    def drawn(self) -> str:
+        """The name of an expression that this person may show."""
+        names, shares = self.shown
+        return str(self.rng.choice(names, p=shares))
 
     def hush(self, start: int, frames: int) -> None:
         """Mostly nobody speaks during an expression of the mouth: nobody could tell it from a sound."""
