@@ -33,7 +33,12 @@ GRID = tuple(round(float(x), 2) for x in np.arange(0.2, 0.96, 0.05))
 RELEASES = (0.4, 0.5, 0.6)  # nearer to the threshold, scores that flicker would divide an expression
 VALLEYS = (0.4, 0.5, 0.65)
 INTENSITY_VALLEYS = (0.3, 0.4, 0.5)
-START = {"macro_threshold": 0.8, "micro_threshold": 0.8, "intensity_valley": 0.4}
+START = {
+    "macro_threshold": 0.8,
+    "micro_threshold": 0.8,
+    "intensity_valley": 0.4,
+    "macro_min_s": 0.57,  # as micro_max_s: kinds are durations, and what is found is a tick or two longer than it was
+}
 PRICE = 0.1  # of F1, for a false alarm a minute; for nothing, video full of expressions would ask for many
 SIZES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)  # edges in pixels of a 96 px crop, of the curve of recall
 LEAST_SIZES = (0.0, 1.0, 2.0, 3.0)  # pixels, for F1 without the faintest events
