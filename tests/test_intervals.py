@@ -124,24 +124,6 @@ def test_neighbours_merge_and_valleys_divide() -> None:
     assert spotted(dip, replace(RULES, valley=0.2)) == [("macro", 20, 100)]
 
 
-def test_a_held_macro_sinks_but_never_to_neutral() -> None:
-    track = scores(300, ("macro", 20, 80, 0.9), ("macro", 110, 170, 0.9))
-    track[80:110, 0] = 0.2
-    held = replace(RULES, macro_hold=0.3)
-    assert spotted(track, RULES) == [("macro", 20, 80), ("macro", 110, 170)]
-    assert spotted(track, held) == [("macro", 20, 170)]
-    track[95, 0] = 0.1
-    assert spotted(track, held) == [("macro", 20, 80), ("macro", 110, 170)]
-    micros = scores(300, ("micro", 20, 32, 0.9), ("micro", 42, 54, 0.9))
-    micros[32:42, 1] = 0.2
-    assert spotted(micros, held) == [("micro", 20, 32), ("micro", 42, 54)]
-    before = scores(300, ("micro", 20, 30, 0.9), ("macro", 40, 90, 0.9))
-    before[30:40, 0] = 0.2
-    assert spotted(before, held) == [("micro", 20, 30), ("macro", 40, 90)]
-    with pytest.raises(UsageError, match="macro_hold of 0 or more and below 1"):
-        replace(RULES, macro_hold=1.0)
-
-
 def test_a_dip_of_intensity_divides_what_scores_hide() -> None:
     track = scores(200, ("macro", 20, 120, 0.9))
     intensity = np.zeros(200)
@@ -290,10 +272,7 @@ def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> N
         scores[rng.integers(0, 290) :][: rng.integers(1, 9)] = np.nan
     strength = np.where(rng.random(300) < 0.5, 0, np.convolve(rng.random(300), np.ones(5) / 5, "same"))
     by_intensity = {"intensity_valley": 0.5} if seed % 2 else {}
-    hold = 0.4 if seed % 3 else 0.0
-    rules = IntervalRules(
-        macro_threshold=0.3, micro_threshold=0.25, macro_hold=hold, exclusive=exclusive, **by_intensity
-    )
+    rules = IntervalRules(macro_threshold=0.3, micro_threshold=0.25, exclusive=exclusive, **by_intensity)
     times, found, start = np.arange(300) / 30, [], 0
     for stop in [*np.sort(rng.integers(1, 300, 12)), 300]:
         count = decided(scores[start:stop], 1 / 30, rules)

@@ -18,11 +18,7 @@ from fesnet.synth.crops import Frames, Look, Stage
 from fesnet.synth.expressions import EXPRESSIONS
 from fesnet.synth.film import DEMO_EVENTS, RATE, demo_script, film_script, write_truth
 from fesnet.synth.hands import Hand, draw_hand
-from fesnet.synth.motion import (
-    Script,
-    SynthConfig,
-    without_photo,
-)
+from fesnet.synth.motion import Script, SynthConfig, without_photo
 from fesnet.synth.puppet import (
     LATTICE,
     LIP_LOWER,

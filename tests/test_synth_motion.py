@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fesnet.synth.basis import motion_basis
+from fesnet.synth.curves import intensity_curve, wander
 from fesnet.synth.expressions import EXPRESSIONS, OFTEN, SPOKEN, repertoire
-from fesnet.synth.motion import ScriptWriter, SynthConfig, intensity_curve, wander, write_script
+from fesnet.synth.motion import ScriptWriter, SynthConfig, write_script
 from fesnet.synth.puppet import face_motion
 from fesnet.synth.speech import Speaker
 
@@ -42,7 +43,12 @@ def test_who_speaks_shows_what_speech_does_not() -> None:
     assert sum(shares) == pytest.approx(1)
     assert set(repertoire(speaks=False)[0]) == set(EXPRESSIONS) >= SPOKEN | set(OFTEN)
 
-    config = SynthConfig(quiet_share=0.0, macro_per_minute=30, speech_share=1.0, gaze_per_minute=0.001)
+    for share in (0.0, 1.0):
+        writer = ScriptWriter(np.random.default_rng(0), 300, SynthConfig(speech_share=share))
+        writer.write()
+        assert writer.shown == repertoire(speaks=share == 1.0)
+
+    config = SynthConfig(quiet_share=0.0, macro_per_minute=30, gaze_per_minute=0.001)
     funnel = [i for i, n in enumerate(motion_basis().names) if n.startswith("mouthFunnel")]
     for seed in range(10):
         talking, mute = (ScriptWriter(np.random.default_rng(seed), 1800, config) for _ in range(2))

@@ -37,7 +37,6 @@ START = {
     "macro_threshold": 0.8,
     "micro_threshold": 0.8,
     "intensity_valley": 0.4,
-    "macro_hold": 0.45,  # the least that joined no two expressions of validation people (0.3 to 0.4: one or two)
     "macro_min_s": 0.57,  # as micro_max_s: kinds are durations, and what is found is a tick or two longer than it was
 }
 PRICE = 0.1  # of F1, for a false alarm a minute; for nothing, video full of expressions would ask for many

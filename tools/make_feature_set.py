@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet.synth.motion import Script, SynthConfig, log_uniform, wander, write_script
+from fesnet.synth.curves import log_uniform, wander
+from fesnet.synth.motion import Script, SynthConfig, write_script
 from fesnet.synth.puppet import face_motion
 from fesnet.synth.shapes import PIVOT, head_turns, motion_basis
 

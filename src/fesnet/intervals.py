@@ -95,9 +95,6 @@ class IntervalRules:
     micro_max_s: float = 0.57  # the field says 0.5 s; two frames more allow for blurred edges
     merge_gap_s: float = 0.1  # neighbours of one kind nearer than this are one
     valley: float = 0.5  # a dip below this share of the smaller peak beside it divides two expressions
-    macro_hold: float = (
-        0.0  # share of its threshold below which the score must fall between two macros; 0: no such rule
-    )
     intensity_valley: float = 0.0  # the same for a dip of the intensity, which sees what a sure score hides; 0: never
     exclusive: bool = True  # softmax scores: at each moment one kind at most; False: a micro may lie in a macro
 
@@ -107,7 +104,7 @@ class IntervalRules:
                 raise UsageError(f"expected a finite number for {name}, got {value}")
             if name.endswith(("threshold", "release")) or name == "valley":
                 expect(name, value, "above 0 and up to 1", 0 < value <= 1)
-            elif name in ("intensity_valley", "macro_hold"):
+            elif name == "intensity_valley":
                 expect(name, value, "of 0 or more and below 1", 0 <= value < 1)
         for kind in KINDS:
             low, high = getattr(self, f"{kind}_min_s"), getattr(self, f"{kind}_max_s")
@@ -136,11 +133,6 @@ class IntervalRules:
         """The number `what` ('threshold', 'release', 'min_s', 'max_s') of one kind."""
         value: float = getattr(self, f"{kind}_{what}")
         return value
-
-    @property
-    def hold_level(self) -> float:
-        """The score that an expression that is held may sink to."""
-        return self.macro_hold * self.macro_threshold
 
 
 def expect(name: str, value: float, range_: str, holds: bool) -> None:
@@ -185,8 +177,7 @@ def decided(scores: Floats, step: float, rules: IntervalRules) -> int:
     step: seconds between rows.
     """
     levels = [rules.of(kind, "threshold") * rules.of(kind, "release") for kind in KINDS]
-    levels += [rules.hold_level] if rules.macro_hold else []
-    quiet = scores.sum(1) < min(levels) if rules.exclusive else (scores < levels[: len(KINDS)]).all(1)
+    quiet = scores.sum(1) < min(levels) if rules.exclusive else (scores < levels).all(1)
     unknown = np.isnan(scores).any(1)
     out = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
     for a, b in runs(np.asarray(quiet | unknown)):
@@ -242,13 +233,10 @@ class Stretch:
         return "macro" if macro >= micro else "micro"
 
     def merge_kinds(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """As `merge`, but only neighbours of one kind, and never two micros into what is too long for one; and macros
-        between which the score never falls to neutral: one that is held."""
+        """As `merge`, but only neighbours of one kind, and never two micros into what is too long for one."""
         out: list[tuple[int, int]] = []
         for a, b in found:
-            near = bool(out) and (
-                0 < (a - out[-1][1]) * self.step <= self.rules.merge_gap_s + 1e-9 or self.held(out[-1], (a, b))
-            )
+            near = bool(out) and 0 < (a - out[-1][1]) * self.step <= self.rules.merge_gap_s + 1e-9
             kind = self.stronger(a, b)
             short = near and (b - out[-1][0]) * self.step <= self.rules.of(kind, "max_s") + 1e-9
             if short and self.stronger(*out[-1]) == kind:
@@ -256,12 +244,6 @@ class Stretch:
             else:
                 out.append((a, b))
         return out
-
-    def held(self, one: tuple[int, int], other: tuple[int, int]) -> bool:
-        """True for two macros with a dip between them, but no neutral moment."""
-        between = self.scores[one[1] : other[0]].sum(1)
-        deep = self.rules.macro_hold and len(between) and between.min() >= self.rules.hold_level
-        return bool(deep) and self.kind_of(*one) == self.kind_of(*other) == "macro"
 
     def trim(self, activity: Floats, a: int, b: int) -> tuple[int, int]:
         """Draw in the edges to the release of the piece's own kind (the run was found with the lower one)."""

@@ -13,14 +13,9 @@ from fesnet.clips import to_and_fro
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.curves import Floats, log_uniform
 from fesnet.synth.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
-from fesnet.synth.motion import (
-    Floats,
-    SynthConfig,
-    log_uniform,
-    without_photo,
-    write_script,
-)
+from fesnet.synth.motion import SynthConfig, without_photo, write_script
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 
 POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop

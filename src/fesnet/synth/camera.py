@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fesnet.synth.motion import Floats, log_uniform, wander
+from fesnet.synth.curves import Floats, log_uniform, wander
 
 BLOCK = 8  # side of the codec's transform blocks
 

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fesnet.faces import face_mask
-from fesnet.synth.motion import Script, log_uniform, wander
+from fesnet.synth.curves import log_uniform, wander
+from fesnet.synth.motion import Script
 from fesnet.synth.puppet import (
     EYES,
     GAZE_REACH,

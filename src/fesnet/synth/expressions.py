@@ -49,7 +49,7 @@ EXPRESSIONS: dict[str, Weights] = {
 }
 # How often each is shown, 1 where nothing is said. Follows, roughly, how often action units are coded in posed faces
 # (Cohn-Kanade: 4 and 1 most, then 6, 7, 2, 12, 5 with them, 15, 20, 9, 23, 24) and in faint spontaneous ones (4, 7, 12,
-# 14). A jaw that goes aside, puffed cheeks, or lids that rise alone are coded seldom.
+# 14; this not verified). A jaw that goes aside, puffed cheeks, or lids that rise alone are coded seldom.
 OFTEN: dict[str, float] = {
     "smile": 3.0,
     "closed smile": 2.0,

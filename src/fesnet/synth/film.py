@@ -13,8 +13,9 @@ import numpy as np
 from fesnet._files import write_whole
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
+from fesnet.synth.curves import add, intensity_curve, wander
 from fesnet.synth.expressions import EXPRESSIONS
-from fesnet.synth.motion import Script, SynthConfig, add, intensity_curve, wander, write_script
+from fesnet.synth.motion import Script, SynthConfig, write_script
 from fesnet.synth.puppet import Floats, Puppet
 from fesnet.synth.render import Mouth, Renderer
 from fesnet.video import VideoWriter

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fesnet.synth.motion import Floats, intensity_curve, wander
+from fesnet.synth.curves import Floats, intensity_curve, wander
 
 AWAY = 1.1  # crop units from the crop's middle, where nothing of a hand is seen
 MISLED = 0.3  # false motion of shapes behind a hand that covers the whole face, 4 pixels of 96 being 1

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.synth.motion import Floats, log_uniform, wander
+from fesnet.synth.curves import Floats, log_uniform, wander
 from fesnet.synth.render import GREY, Mouth, Scene
 
 TRACK = 30.0  # points a second of drawn tracks, whatever the video's rate

@@ -8,7 +8,6 @@ faint micro-expressions) and from the measured tremble of the face stage.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -17,12 +16,10 @@ from numpy.typing import NDArray
 
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
+from fesnet.synth.curves import SEEN, Floats, add, intensity_curve, lasting, log_uniform, wander
 from fesnet.synth.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, SPEECH, repertoire
 from fesnet.synth.speech import Speaker
 
-Floats = NDArray[np.floating]
-
-SEEN = 0.06  # share of an expression's strength from which it is seen and belongs to its interval
 TURN = np.array([0.2, 0.08, 0.05])  # yaw, pitch, roll (rad) of the directions between which a head turns, about
 
 
@@ -87,48 +84,6 @@ class Script:
         return out
 
 
-def wander(rng: np.random.Generator, frames: int, step: float, sigma: float) -> Floats:
-    """(T,) smooth noise: normal knots every `step` frames, cubic (Catmull-Rom) between them."""
-    knots = rng.normal(0, sigma, int(np.ceil(frames / step)) + 5)
-    t = np.arange(frames) / step + 1 + rng.random()
-    i = t.astype(int)
-    f = t - i
-    a, b, c, d = knots[i - 1], knots[i], knots[i + 1], knots[i + 2]
-    out = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
-    return np.asarray(out, np.float32)
-
-
-def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Floats:
-    """(frames,) onset -> apex -> plateau -> offset in 0..1; rise and fall are shares of the duration."""
-    t = (np.arange(frames) + 0.5) / frames
-    up = np.clip(t / rise, 0, 1)
-    down = np.clip((1 - t) / fall, 0, 1)
-    curve = np.minimum(0.5 - 0.5 * np.cos(np.pi * up), 0.5 - 0.5 * np.cos(np.pi * down**skew))
-    return np.asarray(curve, np.float32)
-
-
-def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
-    """An `intensity_curve` of which (at least) `frames` frames are seen: kinds are told by what a coder sees."""
-    for whole in itertools.count(max(4, frames)):
-        curve = intensity_curve(whole, rise, fall, skew)
-        if (curve > SEEN * curve.max()).sum() >= frames:
-            return curve
-    raise AssertionError("unreachable")
-
-
-def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
-    """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut at both ends."""
-    a, b = max(0, start), min(len(track), start + len(curve))
-    if b > a:
-        part = curve[a - start : b - start]
-        vector = vector[a - start : b - start] if np.ndim(vector) == 2 else vector  # type: ignore[index]
-        track[a:b] += part[:, None] * vector if track.ndim == 2 else part * vector
-
-
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
 def sitting_still(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
     """The same without speech or turns, with a head that hardly moves and eyes that mostly rest."""
     return replace(
@@ -154,19 +109,18 @@ class ScriptWriter:
         self.intensity = np.zeros(frames, np.float32)
         self.silent = np.zeros(frames, np.float32)  # 1 where an expression of the mouth lets nobody speak
         self.events: list[Interval] = []
-        self.speaks = False
-        self.shown = repertoire(self.speaks)
+        self.shown = repertoire(speaks=False)
 
     def write(self) -> Script:
         rng = self.rng
         if self.config.calm_share and rng.random() < self.config.calm_share:
             self.config = sitting_still(self.config, rng)
-        self.speaks = bool(rng.random() < self.config.speech_share)
-        self.shown = repertoire(self.speaks)
+        speaks = bool(rng.random() < self.config.speech_share)
+        self.shown = repertoire(speaks)
         if rng.random() >= self.config.quiet_share:
             self.expressions()
         speaking = np.zeros(self.frames, np.float32)
-        if self.speaks:
+        if speaks:
             self.speech(speaking)
         self.blinks()
         self.gazes()

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fesnet.intervals import Interval, Kind, nearest_frame, to_source_frames
-from fesnet.synth.motion import Floats, Script, ScriptWriter, SynthConfig
+from fesnet.synth.curves import Floats, sample
+from fesnet.synth.motion import Script, ScriptWriter, SynthConfig
 from fesnet.synth.puppet import face_motion
 
 SCRIPT_RATE = 30.0
@@ -98,15 +99,6 @@ def perform(rng: np.random.Generator, times: Floats, config: SynthConfig) -> Per
         events=tuple(e.interval for e in events),
     )
     return Performance(played, events, times)
-
-
-def sample(track: Floats, at: Floats) -> Floats:
-    """Values of a track (N, ...) at fractional frames (T,), by Catmull-Rom's cubic; exact on whole frames."""
-    i = np.clip(at.astype(int), 1, len(track) - 3)
-    f = (at - i).reshape(-1, *[1] * (track.ndim - 1))
-    a, b, c, d = track[i - 1], track[i], track[i + 1], track[i + 2]
-    out = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
-    return np.asarray(out, np.float32)
 
 
 def place(event: Event, lead: int, times: Floats) -> Event | None:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fesnet.faces.shape import SHAPE, TELLING, UNIT, canonical_face, face_shape
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.motion import Floats, Script, log_uniform, wander
+from fesnet.synth.curves import Floats, log_uniform, wander
+from fesnet.synth.motion import Script
 from fesnet.synth.puppet import face_motion, rotation
 
 BLINK_TURN = np.array([0.01, 0.03, 0.01])  # radians of yaw, pitch, roll by which heads seem to turn as eyes close

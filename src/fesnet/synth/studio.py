@@ -11,8 +11,8 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from fesnet.synth.curves import Floats
 from fesnet.synth.look import Developer, Look, draw_mouth, track
-from fesnet.synth.motion import Floats
 from fesnet.synth.performance import Performance
 from fesnet.synth.portraits import Person
 from fesnet.synth.render import Renderer, Scene

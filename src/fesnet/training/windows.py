@@ -24,8 +24,9 @@ from fesnet.clips import to_and_fro
 from fesnet.model.network import FesNet
 from fesnet.synth.camera import film
 from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.curves import log_uniform
 from fesnet.synth.hands import Hand, draw_hand
-from fesnet.synth.motion import Script, SynthConfig, log_uniform, without_photo, write_script
+from fesnet.synth.motion import Script, SynthConfig, without_photo, write_script
 from fesnet.synth.puppet import Puppet
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 from fesnet.training.config import TrainConfig

@@ -1,0 +1,60 @@
+"""Curves over time that motion is made of: noise that wanders, onset to offset, a track between its frames.
+
+All numbers are our choice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+SEEN = 0.06  # share of an expression's strength from which it is seen and belongs to its interval
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def sample(track: Floats, at: Floats) -> Floats:
+    """Values of a track (N, ...) at fractional frames (T,), by Catmull-Rom's cubic; exact on whole frames."""
+    i = np.clip(at.astype(int), 1, len(track) - 3)
+    f = (at - i).reshape(-1, *[1] * (track.ndim - 1))
+    a, b, c, d = track[i - 1], track[i], track[i + 1], track[i + 2]
+    out = b + 0.5 * f * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+    return np.asarray(out, np.float32)
+
+
+def wander(rng: np.random.Generator, frames: int, step: float, sigma: float) -> Floats:
+    """(T,) smooth noise: normal knots every `step` frames, cubic between them."""
+    knots = rng.normal(0, sigma, int(np.ceil(frames / step)) + 5)
+    return sample(knots, np.arange(frames) / step + 1 + rng.random())
+
+
+def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Floats:
+    """(frames,) onset -> apex -> plateau -> offset in 0..1; rise and fall are shares of the duration."""
+    t = (np.arange(frames) + 0.5) / frames
+    up = np.clip(t / rise, 0, 1)
+    down = np.clip((1 - t) / fall, 0, 1)
+    curve = np.minimum(0.5 - 0.5 * np.cos(np.pi * up), 0.5 - 0.5 * np.cos(np.pi * down**skew))
+    return np.asarray(curve, np.float32)
+
+
+def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
+    """An `intensity_curve` of which (at least) `frames` frames are seen: kinds are told by what a coder sees."""
+    whole = max(4, frames)
+    curve = intensity_curve(whole, rise, fall, skew)
+    while (curve > SEEN * curve.max()).sum() < frames:
+        whole += 1
+        curve = intensity_curve(whole, rise, fall, skew)
+    return curve
+
+
+def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
+    """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut at both ends."""
+    a, b = max(0, start), min(len(track), start + len(curve))
+    if b > a:
+        part = curve[a - start : b - start]
+        vector = vector[a - start : b - start] if np.ndim(vector) == 2 else vector  # type: ignore[index]
+        track[a:b] += part[:, None] * vector if track.ndim == 2 else part * vector
