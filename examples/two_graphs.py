@@ -15,7 +15,7 @@ import onnxruntime
 
 folder, faces = Path(sys.argv[1]), np.load(sys.argv[2], allow_pickle=False)
 config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
-window, stride = config["window"], config["stride"]
+window, stride = config["reach"] * config["window"], config["reach"] * config["stride"]
 encode = onnxruntime.InferenceSession(str(folder / "encode.onnx"), providers=["CPUExecutionProvider"])
 decode = onnxruntime.InferenceSession(str(folder / "decode.onnx"), providers=["CPUExecutionProvider"])
 
@@ -25,25 +25,26 @@ if config["shape"]:
     rows = faces["shapes"].reshape(len(features), -1, features.shape[-1])
     features = np.concatenate([features, rows], 1)
 
-# Overlapping windows; where they overlap, the mean, with weights that fall towards a window's ends. The last window
-# ends with the video, is looked at forwards and backwards, and counts from where no other starts; a video shorter than
-# a window runs through it to and fro.
+# Overlapping windows, each looked at forwards and backwards; where they overlap, the mean, with weights that fall over
+# 40 ticks towards a window's ends. The last one ends with the video and counts from where no other starts; of a video
+# shorter than a window it is all, to and fro if that is less than 80 ticks.
 count = len(features)
-ramp = (np.arange(window) + 0.5) / window
-weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1)[:, None]
 sums, weights = np.zeros((count, 2)), np.zeros((count, 1))
 starts = range(0, count - window + 1, stride)
+views = [(start + np.arange(window), start) for start in starts]
 last = min(count, window) - 1
 period = max(1, 2 * last)
-there = np.arange(window) % period
-forth = np.minimum(there, period - there)
-ends = [(count - 1 - last + at, len(starts) * stride) for at in (forth, last - forth)]
-for frames, first in [*((start + np.arange(window), start) for start in starts), *ends]:
-    logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(np.float64)
-    raised = np.exp(logits - logits.max(-1, keepdims=True))
-    probabilities = (raised / raised.sum(-1, keepdims=True))[:, 1:]
-    new = frames >= first
-    np.add.at(sums, frames[new], (probabilities * weight)[new])
-    np.add.at(weights, frames[new], weight[new])
+there = np.arange(max(last + 1, min(80, window))) % period
+views.append((count - 1 - last + np.minimum(there, period - there), len(starts) * stride))
+for forwards, first in views:
+    for frames in (forwards, forwards.min() + forwards.max() - forwards):
+        logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(np.float64)
+        raised = np.exp(logits - logits.max(-1, keepdims=True))
+        probabilities = (raised / raised.sum(-1, keepdims=True))[:, 1:]
+        ramp = np.arange(len(frames)) + 0.5
+        weight = np.minimum(np.minimum(ramp, ramp[::-1]) / 40, 1)[:, None]
+        new = frames >= first
+        np.add.at(sums, frames[new], (probabilities * weight)[new])
+        np.add.at(weights, frames[new], weight[new])
 for i, (macro, micro) in enumerate(sums / weights):
     print(f"{i / config['working_rate']:.3f} {macro:.4f} {micro:.4f}")

@@ -64,11 +64,12 @@ def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (raised / raised.sum(1, keepdims=True)).astype(np.float32), np.abs(value).astype(np.float32)
 
 
-def naive(track: np.ndarray, window: int, stride: int, weight: np.ndarray) -> np.ndarray:
-    """All windows from scratch, averaged with the stitcher's weights: every whole one, and one that ends with the
-    track, forwards and backwards, for ticks that the others have not made final."""
+def naive(track: np.ndarray, window: int, stride: int) -> np.ndarray:
+    """All windows from scratch, averaged: every whole one, and one that ends with the track for ticks that the others
+    have not made final, each forwards and backwards."""
     n = len(track)
     sums = np.zeros((n, 4))
+    weight = [min(k + 0.5, window - k - 0.5) / 40 for k in range(window)]
 
     def add(at: list[int], first: int) -> None:
         p, strength = fake_decode(track[at])
@@ -79,6 +80,7 @@ def naive(track: np.ndarray, window: int, stride: int, weight: np.ndarray) -> np
     starts = range(0, n - window + 1, stride)
     for start in starts:
         add(list(range(start, start + window)), 0)
+        add(list(range(start + window - 1, start - 1, -1)), 0)
     done = len(starts) * stride
     if done < n:
         there = list(range(max(0, n - window), n))
@@ -110,8 +112,20 @@ def stitched(stitcher: Stitcher, track: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("stride", [4, 7, 8, 16])
 def test_stitching_equals_the_naive_way(length: int, stride: int) -> None:
     track = np.random.default_rng(length).normal(size=(length, 2, 3)).astype(np.float32)
-    stitcher = Stitcher(16, stride, fake_decode)
-    assert np.abs(stitched(stitcher, track) - naive(track, 16, stride, stitcher.weight)).max() < 1e-5
+    assert np.abs(stitched(Stitcher(16, stride, fake_decode), track) - naive(track, 16, stride)).max() < 1e-5
+
+
+@pytest.mark.parametrize(("length", "window"), [(1, 80), (79, 80), (80, 80), (100, 100), (200, 200), (201, 200)])
+def test_a_segment_shorter_than_a_window_is_a_window_by_itself(length: int, window: int) -> None:
+    seen: list[int] = []
+
+    def decode(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(len(part))
+        return fake_decode(part)
+
+    stitched(Stitcher(200, 50, decode), np.zeros((length, 1, 1), np.float32))
+    assert set(seen) == {window}
+    assert len(seen) == (1 if length == 1 else 2 * (1 + (length >= 200)))
 
 
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 40])
@@ -135,9 +149,9 @@ def test_scores_are_final_one_window_later(stride: int) -> None:
         assert pushed - final < 16
 
 
-def against_the_first(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Macro wherever a tick differs from the window's first one."""
-    changed = (np.abs(window - window[:1]) > 0.5).any((1, 2)).astype(np.float32)
+def against_the_lowest(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Macro wherever a tick is higher than the window's lowest one."""
+    changed = (window - window.min(0) > 0.5).any((1, 2)).astype(np.float32)
     return np.stack([1 - changed, changed, 0 * changed], 1), changed
 
 
@@ -148,26 +162,26 @@ def held(before: int, during: int, after: int) -> np.ndarray:
 
 def test_what_is_held_for_longer_than_a_window_is_still_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
     track = held(30, 200, 60)
-    rows = stitched(Stitcher(32, 4, against_the_first), track)
+    rows = stitched(Stitcher(32, 4, against_the_lowest), track)
     expected = (track[:, 0, 0] > 0.5).astype(float)
     inside = np.ones(len(track), bool)
     inside[[*range(26, 34), *range(226, 234)]] = False  # at its edges windows may differ
     assert np.abs(rows[:, 0] - expected)[inside].max() < 0.5
-    to_the_end = stitched(Stitcher(32, 4, against_the_first), held(30, 200, 0))
+    to_the_end = stitched(Stitcher(32, 4, against_the_lowest), held(30, 200, 0))
     assert to_the_end[34:, 0].min() > 0.5
 
     monkeypatch.setattr("fesnet.clips.AGE", 0)  # nothing is lent
-    alone = stitched(Stitcher(32, 4, against_the_first), track)[:, 0]
+    alone = stitched(Stitcher(32, 4, against_the_lowest), track)[:, 0]
     assert alone[30:45].min() > 0.5
     assert alone[70:190].max() == 0
 
 
 def test_an_old_or_missing_neutral_face_is_not_lent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fesnet.clips.AGE", 60)
-    aged = stitched(Stitcher(32, 4, against_the_first), held(30, 200, 60))[:, 0]
+    aged = stitched(Stitcher(32, 4, against_the_lowest), held(30, 200, 60))[:, 0]
     assert aged[30:85].min() > 0.5
     assert aged[125:190].max() == 0
-    stitcher = Stitcher(32, 4, against_the_first)
+    stitcher = Stitcher(32, 4, against_the_lowest)
     stitched(stitcher, held(40, 0, 0))
     assert stitcher.neutral is not None
     stitcher.clear(100)

@@ -149,6 +149,26 @@ def test_two_micros_never_merge_into_what_is_too_long_for_one() -> None:
     assert spotted(scores(200, ("micro", 20, 26, 0.9), ("micro", 28, 34, 0.9))) == [("micro", 20, 34)]
 
 
+def test_what_looks_like_a_micro_but_lasts_too_long_is_several() -> None:
+    track = scores(200, ("micro", 20, 44, 0.9))
+    intensity = np.zeros(200)
+    intensity[20:44] = [*np.linspace(0.1, 0.4, 6), *np.linspace(0.4, 0.3, 6), *np.linspace(0.3, 0.6, 6), *[0.5] * 6]
+    assert spotted(track) == [("macro", 20, 44)]  # without an intensity nothing tells where
+    assert spotted(track, RULES, intensity) == [("micro", 20, 31), ("micro", 31, 44)]
+    assert spotted(track[:, ::-1], RULES, intensity) == [("macro", 20, 44)]
+    intensity[20:44] = np.linspace(0.4, 0.5, 24)  # does not sink
+    assert spotted(track, RULES, intensity) == [("macro", 20, 44)]
+
+
+def test_a_sure_micro_is_cut_from_the_macro_that_it_touches() -> None:
+    track = scores(200, ("macro", 20, 60, 0.9), ("micro", 60, 70, 0.9), ("macro", 70, 110, 0.9))
+    assert spotted(track) == [("macro", 20, 60), ("micro", 60, 70), ("macro", 70, 110)]
+    unsure = scores(200, ("macro", 20, 60, 0.9), ("micro", 60, 70, 0.45))
+    assert spotted(unsure) == [("macro", 20, 70)]
+    brief = scores(200, ("macro", 20, 60, 0.9), ("micro", 60, 62, 0.9))
+    assert spotted(brief) == [("macro", 20, 62)]
+
+
 def test_each_kind_ends_at_its_own_release() -> None:
     track = scores(300, ("macro", 20, 220, 0.2), ("macro", 80, 130, 0.9))
     assert spotted(track, replace(RULES, macro_threshold=0.8, micro_threshold=0.3)) == [("macro", 80, 130)]

@@ -92,7 +92,8 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def files(out: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in sorted(out.iterdir())}
+    """All but what a worker that was killed while it wrote has left behind."""
+    return {p.name: p.read_bytes() for p in sorted(out.iterdir()) if not p.name.startswith(".")}
 
 
 def frames_of(row: dict[str, str], more: int) -> list[int]:

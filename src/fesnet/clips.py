@@ -22,6 +22,8 @@ SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up t
 HELD = 0.3  # score of macro and micro together from which a window is said to begin inside an expression
 NEUTRAL = 0.1  # and below which a tick is neutral enough to be lent to such a window
 LENT = 6  # ticks that then show the neutral face, before as many again turn it into the window's own
+BRIEF = 80  # ticks of the shortest window; a segment that does not fill it is run through to and fro
+RAMP = 40  # ticks at either end of a window over which its weight falls: temporal convolutions see padding there
 AGE = 900  # ticks (30 s) for which a neutral tick is good: longer than any macro-expression in the field
 
 
@@ -97,18 +99,18 @@ def to_and_fro(ticks: int, last: int | NDArray[np.int64]) -> NDArray[np.int64]:
 class Stitcher:
     """Windows over one segment's ticks; every window's probabilities are averaged where windows overlap.
 
-    Weights fall towards a window's edges, where temporal convolutions see padding. A tick's score is final when no
-    later window can reach it: at most `window` ticks later. The last window ends where the segment ends, and is judged
-    backwards, too: nothing else would look at those ticks from another first frame.
+    Every window is judged forwards and backwards: changes are measured from the first tick that is judged, and an
+    expression that one end lies in is seen from the other. A tick's score is final when no later window can reach it:
+    at most `window` ticks later. The last window ends where the segment ends; one that is shorter than a window is a
+    window by itself.
 
-    Changes are measured from a window's first tick. A window that begins inside an expression, as the windows before it
-    say, is lent the last neutral tick to begin with, so that what is held for longer than a window is still a change.
+    A window that begins inside an expression, as the windows before it say, is lent the last neutral tick to begin
+    with, so that what is held for longer than a window is still a change.
     """
 
     def __init__(self, window: int, stride: int, decode: Decode) -> None:
         self.window, self.stride, self.decode = window, stride, decode
-        ramp = (np.arange(window) + 0.5) / window
-        self.weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1).astype(np.float32)[:, None]
+        self.brief = min(BRIEF, window)
         self.buffer: deque[Floats] = deque(maxlen=window)  # the last ticks
         self.final: deque[float] = deque(maxlen=window)  # macro and micro together of the last ticks that are final
         self.clear(0)
@@ -127,19 +129,24 @@ class Stitcher:
         self.length += 1
         if self.length - self.done < self.window:
             return None
-        self.score(*self.lent(np.stack(self.buffer), np.arange(self.window)))
+        self.judge(np.arange(self.window))
         return self.take(self.stride)
 
     def finish(self) -> Scored | None:
-        """The segment has ended: score what is left, forwards and backwards."""
+        """The segment has ended: score what is left."""
         left = self.length - self.done
         if left == 0:
             return None
-        seen = np.stack(self.buffer)
-        forth = to_and_fro(self.window, len(seen) - 1)
-        for at in (forth, len(seen) - 1 - forth):
-            self.score(*self.lent(seen[at], at - (len(seen) - left)))
+        seen = len(self.buffer)
+        self.judge(to_and_fro(max(self.brief, seen), seen - 1))
         return self.take(left)
+
+    def judge(self, forwards: NDArray[np.int64]) -> None:
+        """Score a window, which goes through the buffer as `forwards` says, and its mirror image."""
+        seen = np.stack(self.buffer)
+        first = self.length - self.done - len(seen)  # the buffer's first tick, counted from the first open one
+        for at in (forwards, len(seen) - 1 - forwards)[: len(seen)]:  # a single tick is its own mirror image
+            self.score(*self.lent(seen[at], at + first))
 
     def lent(self, window: Floats, ticks: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
         """A window and the ticks it shows, counted from the first open one; where it begins inside an expression, with
@@ -163,9 +170,11 @@ class Stitcher:
     def score(self, window: Floats, ticks: NDArray[np.int64]) -> None:
         """Add a window's scores to the ticks that it shows (from the first open one; earlier ones are final)."""
         probabilities, intensity = self.decode(window)
-        rows = np.concatenate([probabilities[:, 1:], intensity[:, None], np.ones_like(intensity)[:, None]], 1)
+        ramp = np.arange(len(window)) + 0.5
+        weight = np.minimum(np.minimum(ramp, ramp[::-1]) / RAMP, 1).astype(np.float32)[:, None]
+        rows = np.concatenate([probabilities[:, 1:], intensity[:, None], np.ones_like(weight)], 1)
         there = ticks >= 0
-        np.add.at(self.sums, ticks[there], (rows * self.weight)[there])
+        np.add.at(self.sums, ticks[there], (rows * weight)[there])
 
     def take(self, ticks: int) -> Scored:
         """Hand out the first `ticks` ticks as final and move on."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import total_ordering
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from fesnet.errors import TruthError, UsageError
 
 FAINT = 0.05  # of a full expression: intensities below this are much the same
+NO_DIP = 0.9  # of the smaller peak beside it: what sinks less than to this does not sink
 Kind = Literal["macro", "micro"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Floats = NDArray[np.floating]
@@ -204,6 +206,7 @@ class Stretch:
         self.scores, self.times, self.rules = scores, times, rules
         self.intensity = np.zeros(len(scores)) if intensity is None else intensity
         self.step = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
+        self.least = max(1, round(rules.micro_min_s / self.step))  # rows of the shortest part that a cut may leave
 
     def separate(self) -> list[TimedInterval]:
         """Each kind by itself (sigmoid scores): a micro may lie inside a macro."""
@@ -219,8 +222,9 @@ class Stretch:
         activity = self.scores.sum(1)
         low: Kind = min(KINDS, key=lambda k: self.rules.of(k, "threshold") * self.rules.of(k, "release"))
         pieces = self.divide(activity, self.hysteresis(activity, low))
+        parts = [part for piece in pieces for turn in self.at_turns(*piece) for part in self.several(*turn)]
         out = []
-        for piece in self.merge_kinds(pieces):
+        for piece in self.merge_kinds(parts):
             a, b = self.trim(activity, *piece)
             kind = self.kind_of(a, b)
             strong = activity[a:b].max() >= self.rules.of(kind, "threshold")
@@ -245,6 +249,23 @@ class Stretch:
                 out.append((a, b))
         return out
 
+    def at_turns(self, a: int, b: int) -> list[tuple[int, int]]:
+        """A piece cut where a sure micro begins and ends in it: expressions of two kinds may touch."""
+        micro, least = self.scores[a:b, 1], self.least
+        edges = {a, b}
+        for c, d in runs(micro > self.scores[a:b, 0]):
+            fits = least <= d - c and self.fits(c, d, "micro")
+            if fits and micro[c:d].max() >= self.rules.micro_threshold:
+                edges |= {a + x for x in (c, d) if least <= x <= b - a - least}
+        return list(pairwise(sorted(edges)))
+
+    def several(self, a: int, b: int) -> list[tuple[int, int]]:
+        """What looks like a micro all through but lasts too long for one, cut where the intensity is lowest."""
+        if (b - a) * self.step <= self.rules.micro_max_s + 1e-9 or self.stronger(a, b) == "macro":
+            return [(a, b)]
+        at = deepest_valley(self.intensity[a:b] + FAINT, NO_DIP, self.least)
+        return [(a, b)] if at is None else self.several(a, a + at) + self.several(a + at, b)
+
     def trim(self, activity: Floats, a: int, b: int) -> tuple[int, int]:
         """Draw in the edges to the release of the piece's own kind (the run was found with the lower one)."""
         kind = self.kind_of(a, b)
@@ -265,11 +286,10 @@ class Stretch:
     def cut(self, track: Floats, found: list[tuple[int, int]], valley: float) -> list[tuple[int, int]]:
         """Cut runs at valleys that are deep beside both of their peaks and leave both parts long enough."""
         out: list[tuple[int, int]] = []
-        least = max(1, round(self.rules.micro_min_s / self.step))
         todo = found[::-1]
         while todo:
             a, b = todo.pop()
-            at = deepest_valley(track[a:b], valley, least)
+            at = deepest_valley(track[a:b], valley, self.least)
             if at is None:
                 out.append((a, b))
             else:

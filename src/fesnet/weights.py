@@ -29,6 +29,7 @@ class FesNetConfig:
     features: int = 128  # D, features a frame carries into MTAM
     window: int = 128  # T, frames at the working rate: 4.3 s, the longest usual macro-expression
     stride: int = 32  # frames between the starts of overlapping windows
+    reach: int = 1  # extension: spotting looks at windows, and strides, this many times as long as training does
     working_rate: float = 30.0  # Hz
     hidden: int = 64  # channels inside MTAM
     stages: int = 3  # cascade stages after the proposal
@@ -54,7 +55,7 @@ class FesNetConfig:
 
     def __post_init__(self) -> None:
         least = {"inputs": 0} | dict.fromkeys(
-            ("crop_size", "width", "heads", "features", "window", "hidden", "stages", "blocks"), 1
+            ("crop_size", "width", "heads", "features", "window", "reach", "hidden", "stages", "blocks"), 1
         )
         shared = bool(self.branches) and self.hidden % len(self.branches) == 0
         wanted = {
@@ -115,6 +116,7 @@ PRESETS = {
     "default": FesNetConfig(
         window=320,
         stride=80,
+        reach=2,
         reference_beside=True,
         intensity=True,
         motions=60,

@@ -71,7 +71,7 @@ def lsdm(recording: Recording) -> Seen:
 
     weights = load_weights()
     recorder = Recorder(OnnxRuntime(weights).encode)
-    config = replace(weights.config, window=1, stride=1)
+    config = replace(weights.config, window=1, stride=1, reach=1)
     stream = streamed(recording, recorder, config)
     ticks = len(stream.finish()[0].times) if stream.lines else int(stream.times[-1] * RATE + 1e-6) + 1
     values = np.full((ticks, config.frame_features), np.nan, np.float32)

@@ -88,7 +88,7 @@ def film_shard(network: FesNet, video: Path, truth: list[Interval], rng: np.rand
     """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
     config, catcher = network.config, Catcher(network)
     # Windows of one tick: the stitcher hands every tick's features to the catcher, and does nothing else.
-    stream = SpotStream(spotting_faces(config), catcher, replace(config, window=1, stride=1), IntervalRules())
+    stream = SpotStream(spotting_faces(config), catcher, replace(config, window=1, stride=1, reach=1), IntervalRules())
     with open_source(video) as source:
         for frame in source:
             stream.push(frame)
