@@ -179,7 +179,7 @@ def by_stage(film: Path) -> list[str]:
     for stage, ms, share, calls in spotter.clock.rows():
         work = {
             "encode": encode,
-            "decode graph": decode * c.reach * c.window * calls,
+            "decode graph": decode * c.spotting[0] * calls,
             "landmarks": mesh * calls,
             "detect": find * calls,
         }

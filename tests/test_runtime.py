@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from fesnet.doctor import providers
@@ -79,6 +80,28 @@ def test_a_corrupt_graph_is_refused(name: str, tiny_weights: Path, tmp_path: Pat
     (folder / CONFIG).write_text(json.dumps(values))
     with pytest.raises(CheckpointError, match=rf"expected an ONNX graph in .*{name}, but onnxruntime cannot read it"):
         OnnxRuntime(load_weights(folder))
+
+
+def test_a_graph_for_one_length_of_window_is_refused(tiny_weights: Path, tmp_path: Path) -> None:
+    """As versions before windows of any length wrote it."""
+    folder = Path(shutil.copytree(tiny_weights, tmp_path / "copy"))
+    graph = onnx.load(folder / DECODE)
+    graph.graph.input[0].type.tensor_type.shape.dim[1].dim_value = TINY.window
+    onnx.save(graph, folder / DECODE)
+    values = json.loads((folder / CONFIG).read_text())
+    values["sha256"][DECODE] = sha256(folder / DECODE)
+    (folder / CONFIG).write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match=rf"windows of any length in .*{DECODE}, got one for {TINY.window} ticks"):
+        OnnxRuntime(load_weights(folder))
+
+
+@pytest.mark.parametrize("ticks", [1, 15, TINY.window, 100])
+def test_runtimes_agree_on_windows_of_any_length(ticks: int, weights: Weights) -> None:
+    features = OnnxRuntime(weights).encode(moving_crops(ticks))
+    one, other = (make_runtime(name, weights).decode(features) for name in ("onnx", "torch"))
+    for here, there in zip(one, other, strict=True):
+        assert len(here) == ticks
+        np.testing.assert_allclose(here, there, atol=1e-4)
 
 
 def test_unknown_runtime(weights: Weights) -> None:

@@ -37,7 +37,7 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
     shapes = torch.from_numpy(face_shape(moving_landmarks(n)))
     if config.face_only:
         crops = crops * (np.stack([half_mask(i) for i in range(n)]) > 0)[..., None].astype(np.uint8)
-    window, stride = TINY.reach * TINY.window, TINY.reach * TINY.stride
+    window, stride = TINY.spotting
     weight = np.array([min(i + 0.5, window - i - 0.5) for i in range(window)])
     sums = np.zeros((n, 4))
     starts = list(range(0, n - window + 1, stride))

@@ -19,11 +19,11 @@ Decode = Callable[[Floats], tuple[Floats, Floats]]
 
 BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
 SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up to this spacing
+BRIEF = 80  # ticks of the shortest window; a segment that does not fill it is run through to and fro
+RAMP = 40  # ticks at either end of a window over which its weight falls: temporal convolutions see padding there
 HELD = 0.3  # score of macro and micro together from which a window is said to begin inside an expression
 NEUTRAL = 0.1  # and below which a tick is neutral enough to be lent to such a window
 LENT = 6  # ticks that then show the neutral face, before as many again turn it into the window's own
-BRIEF = 80  # ticks of the shortest window; a segment that does not fill it is run through to and fro
-RAMP = 40  # ticks at either end of a window over which its weight falls: temporal convolutions see padding there
 AGE = 900  # ticks (30 s) for which a neutral tick is good: longer than any macro-expression in the field
 
 

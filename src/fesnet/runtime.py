@@ -44,6 +44,12 @@ class OnnxRuntime:
     def __init__(self, weights: Weights, threads: int = 1) -> None:
         self.encoder = session(weights.encode, threads)
         self.decoder = session(weights.decode, threads)
+        ticks = self.decoder.get_inputs()[0].shape[1]
+        if isinstance(ticks, int):
+            raise CheckpointError(
+                f"expected a graph for windows of any length in {weights.decode}, got one for {ticks} ticks only; "
+                "write them anew with `fesnet export WEIGHTS --to onnx --out FOLDER`"
+            )
         used = self.encoder.get_providers()[0]
         self.name = f"onnxruntime {ort.__version__}" + ("" if used == CPU else f", {used}")
 

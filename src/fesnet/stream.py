@@ -57,7 +57,7 @@ class FaceLine:
     def __init__(self, config: FesNetConfig, runtime: Runtime) -> None:
         self.config, self.runtime = config, runtime
         self.grid = Grid(config.working_rate)
-        self.stitcher = Stitcher(config.reach * config.window, config.reach * config.stride, runtime.decode)
+        self.stitcher = Stitcher(*config.spotting, runtime.decode)
         self.segment: int | None = None
         self.key: Key | None = None  # the last one so far
         self.open: list[Crop] = []  # those behind it
@@ -214,7 +214,7 @@ class SpotStream:
     @property
     def look_ahead(self) -> float:
         """Seconds until the scores of a moment are final at the latest: a window, a batch of crops, a key frame."""
-        return (self.config.reach * self.config.window + ENCODE_BATCH) / self.config.working_rate + REST
+        return (self.config.spotting[0] + ENCODE_BATCH) / self.config.working_rate + REST
 
     @property
     def times(self) -> NDArray[np.float64]:

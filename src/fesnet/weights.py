@@ -88,6 +88,11 @@ class FesNetConfig:
         """What proposals and MTAM get of each frame: D, and D more for `centred` and for `relative`."""
         return self.frame_features * (1 + self.centred + self.relative)
 
+    @property
+    def spotting(self) -> tuple[int, int]:
+        """Window and stride of spotting, in frames at the working rate."""
+        return self.reach * self.window, self.reach * self.stride
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FesNetConfig:
         """Raises CheckpointError for keys that this version does not know."""
