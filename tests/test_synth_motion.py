@@ -71,7 +71,7 @@ def test_a_wink_is_never_one_sided_on_the_other_side() -> None:
     for seed in range(30):
         writer = ScriptWriter(np.random.default_rng(seed), 60, SynthConfig())
         writer.shown = (("left wink",), (1.0,))
-        writer.perform(10, np.ones(20, np.float32), whole=False)
+        writer.perform(10, np.ones(20, np.float32), np.zeros(0, np.float32), whole=False)
         assert writer.weights[15, lid] > 0.5
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -11,34 +12,37 @@ from torch import Tensor
 
 from fesnet.clips import to_and_fro
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.camera import film
-from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.crops import Frames, Stage
 from fesnet.synth.curves import Floats, log_uniform
 from fesnet.synth.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
-from fesnet.synth.motion import SynthConfig, without_photo, write_script
+from fesnet.synth.hands import draw_hand
+from fesnet.synth.motion import SynthConfig, varied, without_photo, write_script
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
+from fesnet.synth.shots import Shots, plan_shots, shoot
 
 POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
 TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
 
 FAINT = 0.6  # share of groups whose frames differ little: without them one pair in twenty moves by less than a pixel
 STILL, TURNING = 0.03, 0.14  # radians, how much the head turns at most between frames that differ little, and others
+TAIL = 0.25  # share of clips that a short video runs through to and fro
+
+Crops = TypeVar("Crops", Tensor, Shots)  # pixels (.., T, 1, S, S) in 0..1, or what they are to be painted from
 
 
 @dataclass(frozen=True)
-class PairBatch:
-    """G groups of F frames: crops (G, F, 1, S, S), and targets (G, F, TARGETS) whose differences pairs regress."""
+class PairBatch(Generic[Crops]):
+    """G groups of F frames: crops, and targets (G, F, TARGETS) whose differences pairs regress."""
 
-    crops: Tensor
+    crops: Crops
     targets: Tensor
 
 
 @dataclass(frozen=True)
-class ClipBatch:
-    """B clips of T frames: crops (B, T, 1, S, S), shapes (B, T, SHAPE), labels (B, T) 0 1 2, intensity (B, T) in full
-    macros."""
+class ClipBatch(Generic[Crops]):
+    """B clips of T frames: crops, shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T) in full macros."""
 
-    crops: Tensor
+    crops: Crops
     shapes: Tensor
     labels: Tensor
     intensity: Tensor
@@ -92,9 +96,9 @@ def random_face(rng: np.random.Generator, weights: Floats) -> float:
     return float(smile)
 
 
-def pair_batch(
+def plan_pairs(
     stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
-) -> PairBatch:
+) -> PairBatch[Shots]:
     """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and noise."""
     rng = np.random.default_rng(seed)
     groups, k = len(who), len(motion_basis().names)
@@ -123,20 +127,65 @@ def pair_batch(
     gaze = gaze.astype(np.float32)
     weights += np.clip(gaze[..., 1:], 0, 1) * basis.weights({"eyeLookDown": 0.8})
     weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
-    batch = Frames(who, weights, smile, pose, gaze, tremble)
-    crops = film(stage.render(batch, size, Look.draw(rng, groups, frames, stage.device)), pose, rng)
-    crops = crops * stage.masks(batch, size, rng) if face_only else crops
+    given = Frames(who, weights, smile, pose, gaze, tremble)
     smile = np.where(stage.has_smile[who, None], smile, 0)
     truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
     to, sign = mirror_map()
     flipped = rng.random(groups) < 0.5
     truth = np.where(flipped[:, None, None], (truth * sign)[..., to], truth)
-    return PairBatch(mirrored(crops, flipped), torch.as_tensor(truth, dtype=torch.float32, device=stage.device))
+    shots = plan_shots(stage, given, size, rng, face_only=face_only, flipped=flipped)
+    return PairBatch(shots, torch.as_tensor(truth, dtype=torch.float32))
 
 
-def mirrored(crops: Tensor, flipped: NDArray[np.bool_]) -> Tensor:
-    which = torch.as_tensor(flipped, device=crops.device).view(-1, 1, 1, 1, 1)
-    return torch.where(which, crops.flip(-1), crops)
+def pair_batch(
+    stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
+) -> PairBatch[Tensor]:
+    """`plan_pairs`, painted: crops (G, F, 1, size, size)."""
+    plan = plan_pairs(stage, who, seed, frames, size, face_only=face_only)
+    return PairBatch(shoot(stage, plan.crops, size), plan.targets)
+
+
+def plan_clips(
+    stage: Stage,
+    who: NDArray[np.int64],
+    seed: int,
+    frames: int,
+    size: int,
+    config: SynthConfig,
+    *,
+    face_only: bool = False,
+    hands: float = 0.0,
+) -> ClipBatch[Shots]:
+    """One clip for each puppet of `who` (B,), opening anywhere in its performance. hands: share of clips in which a
+    hand comes before the face."""
+    rng = np.random.default_rng(seed)
+    scripts = [write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who]
+    scripts = [s if stage.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)]
+    offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
+    given = Frames.of(who, scripts)
+    given = replace(given, tremble=(given.tremble + offset).astype(np.float32))
+    flipped = rng.random(len(who)) < 0.5
+    shots = plan_shots(stage, given, size, rng, face_only=face_only, flipped=flipped)
+    covered = [draw_hand(rng, frames, config.rate) if rng.random() < hands else None for _ in who]
+    shots = replace(shots, last=some_short(rng, len(who), frames), hands=tuple(covered))
+    people = [(stage.points[w, :468], stage.smile[w] if stage.has_smile[w] else None) for w in who]
+    shapes = [seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
+    shapes = [s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)]
+    seen = np.where(flipped[:, None, None], mirrored_shapes(np.stack(shapes)), np.stack(shapes)).astype(np.float32)
+    labels, strength = np.stack([s.labels() for s in scripts]), np.stack([s.intensity for s in scripts])
+    turned = to_and_fro(frames, shots.last[:, None])
+    seen, labels, strength = (
+        np.stack([t[at] for t, at in zip(x, turned, strict=True)]) for x in (seen, labels, strength)
+    )
+    labels[np.arange(frames) > shots.last[:, None]] = -1
+    labels[(labels != 0).all(1)] = -1  # one expression from edge to edge: nothing changes by which it could be told
+    return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
+
+
+def some_short(rng: np.random.Generator, clips: int, frames: int) -> NDArray[np.int64]:
+    """(clips,) the last frame of each before it runs to and fro."""
+    short = rng.random(clips) < TAIL
+    return np.where(short, rng.integers(frames // 6, frames - 1, clips), frames - 1)
 
 
 def clip_batch(
@@ -148,33 +197,7 @@ def clip_batch(
     config: SynthConfig,
     *,
     face_only: bool = False,
-) -> ClipBatch:
-    """One clip for each puppet of `who` (B,), opening anywhere in its performance."""
-    rng = np.random.default_rng(seed)
-    scripts = [write_script(rng, frames, config, lead=int(4 * config.rate)) for _ in who]
-    scripts = [s if stage.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)]
-    batch = Frames.of(who, scripts)
-    offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
-    batch = Frames(who, batch.weights, batch.smile, batch.pose, batch.gaze, batch.tremble + offset.astype("f4"))
-    crops = film(stage.render(batch, size, Look.draw(rng, len(who), frames, stage.device)), batch.pose, rng)
-    crops = crops * stage.masks(batch, size, rng) if face_only else crops
-    labels = np.stack([s.labels() for s in scripts])
-    strength = np.stack([s.intensity for s in scripts])
-    people = [(stage.points[w, :468], stage.smile[w] if stage.has_smile[w] else None) for w in who]
-    shapes = np.stack([seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)])
-    for b in range(len(who)):
-        if rng.random() < 0.15:
-            run_to_and_fro(int(rng.integers(frames // 6, frames - 1)), crops[b], shapes[b], labels[b])
-    flipped = rng.random(len(who)) < 0.5
-    shapes = np.where(flipped[:, None, None], mirrored_shapes(shapes), shapes)
-    rest = (torch.as_tensor(values, device=stage.device) for values in (shapes, labels, strength))
-    return ClipBatch(mirrored(crops, flipped), *rest)
-
-
-def run_to_and_fro(last: int, crops: Tensor, shapes: Floats, labels: NDArray[np.int64]) -> None:
-    """Let a clip run to and fro behind frame `last`, as spotting fills a window that a short video does not fill; those
-    frames do not count (label -1)."""
-    at = to_and_fro(len(crops), last)
-    crops[:] = crops[torch.from_numpy(at)]
-    shapes[:] = shapes[at]
-    labels[last + 1 :] = -1
+) -> ClipBatch[Tensor]:
+    """`plan_clips`, painted: crops (B, T, 1, size, size)."""
+    plan = plan_clips(stage, who, seed, frames, size, config, face_only=face_only)
+    return ClipBatch(shoot(stage, plan.crops, size), plan.shapes, plan.labels, plan.intensity)

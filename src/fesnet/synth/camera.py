@@ -12,15 +12,11 @@ from fesnet.synth.curves import Floats, log_uniform, wander
 BLOCK = 8  # side of the codec's transform blocks
 
 
-def film(crops: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
-    """Clips (B, T, 1, H, W) in 0..1 as a camera would deliver them: same shape, 0..1, in steps of 1/255.
+def film(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
+    """A clip (T, 1, H, W) in 0..1 as a camera would deliver it: same shape, 0..1, in steps of 1/255.
 
-    pose (B, T, 3) lets the light on the face change as the head turns. Every clip draws its own light and camera.
+    pose (T, 3) lets the light on the face change as the head turns. Light and camera are drawn.
     """
-    return torch.stack([film_one(clip, p, rng) for clip, p in zip(crops, pose, strict=True)])
-
-
-def film_one(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
     clip = light(clip, pose, rng)
     if rng.random() < 0.15:
         clip = glint(clip, rng)

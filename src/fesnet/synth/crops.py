@@ -76,8 +76,8 @@ class Stage:
         self.smiling = self.grey([p.picture if p.smiling is None else p.smiling for p in puppets])
         self.index = torch.as_tensor(np.stack([p.index for p in puppets]).astype(np.int64), device=self.device)
         self.share = torch.as_tensor(np.stack([p.share for p in puppets]), device=self.device)
-        padded = np.zeros((len(puppets), 1, self.points.shape[1], 2), np.float32)
-        padded[:, 0, :468] = self.smile[..., :2]
+        padded = torch.zeros(len(puppets), 1, self.points.shape[1], 2, device=self.device)
+        padded[:, 0, :468] = torch.from_numpy(self.smile[..., :2]).to(self.device)
         self.smile_field = self.dense(torch.arange(len(puppets), device=self.device), padded)
         self.iris = self.iris_fields()
 
@@ -96,10 +96,10 @@ class Stage:
             bumps += np.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2)).astype(np.float32)
         return torch.as_tensor(bumps[:, None], device=self.device)
 
-    def dense(self, who: Tensor, displacement: Floats) -> Tensor:
+    def dense(self, who: Tensor, displacement: Tensor) -> Tensor:
         """(B * T, 2, L, L) displacement at every lattice point from that of the points (B, T, V, 2)."""
         b, t, v, _ = displacement.shape
-        rows = torch.as_tensor(displacement.transpose(0, 2, 1, 3).reshape(b * v, t * 2), device=self.device)
+        rows = displacement.transpose(1, 2).reshape(b * v, t * 2)
         index = self.index[who] + (torch.arange(b, device=self.device) * v)[:, None, None]
         share = self.share[who]
         out = rows[index[..., 0].reshape(-1)] * share[..., 0].reshape(-1, 1)
@@ -107,43 +107,50 @@ class Stage:
             out.addcmul_(rows[index[..., k].reshape(-1)], share[..., k].reshape(-1, 1))
         return out.view(b, -1, t, 2).permute(0, 2, 3, 1).reshape(b * t, 2, LATTICE, LATTICE)
 
-    def render(self, frames: Frames, size: int, look: Look) -> Tensor:
-        """(B, T, 1, size, size) crops in 0..1 before light and camera; `look` has one row a clip."""
+    def render(self, frames: Frames, size: int, look: Look, placed: Tensor | None = None) -> Tensor:
+        """(B, T, 1, size, size) crops in 0..1 before light and camera; `look` has one row a clip. placed: as from
+        `place`, where that is known already."""
         b, t = frames.smile.shape
         ids, points = frames.puppet, self.points[frames.puppet]
         who = torch.as_tensor(ids, device=self.device)
-        smile = np.where(self.has_smile[ids, None], frames.smile, 0.0).astype(np.float32)
-        placed = self.place(frames, points, smile)
-        field = self.dense(who, placed.reshape(b, t, -1, 2) - points[:, None, :, :2])
+        smile = torch.as_tensor(self.smiles(frames), device=self.device)
+        seen = (torch.from_numpy(self.place(frames)) if placed is None else placed).to(self.device)
+        rest = torch.as_tensor(points[:, None, :, :2], device=self.device)
+        field = self.dense(who, seen.view(b, t, -1, 2) - rest)
         gaze = torch.as_tensor(frames.gaze, device=self.device)[..., None, None]
         field = field.view(b, t, 2, LATTICE, LATTICE) + GAZE_REACH * gaze * self.iris[who][:, None]
         field = field.flatten(0, 1)
         source = self.invert(field, size)
-        image = self.paint(who, source, torch.as_tensor(smile, device=self.device))
+        look = look.to(self.device)
+        image = self.paint(who, source, smile)
         image = image * (1 + look.rows("shading") * self.folds(field, source)).clamp(0.6, 1.3)
-        upper, lower = (torch.as_tensor(placed[:, list(lip)], device=self.device) for lip in (LIP_UPPER, LIP_LOWER))
+        upper, lower = seen[:, list(LIP_UPPER)], seen[:, list(LIP_LOWER)]
         closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
         image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look)
         return image.view(b, t, 1, size, size)
 
-    def masks(self, frames: Frames, size: int, rng: np.random.Generator) -> Tensor:
-        """(B, T, 1, size, size) in 0..1: the face, as landmarks that err a little outline it (see `face_mask`)."""
-        b, t = frames.smile.shape
-        smile = np.where(self.has_smile[frames.puppet, None], frames.smile, 0.0).astype(np.float32)
-        seen = self.place(frames, self.points[frames.puppet], smile)[:, :468].reshape(b, t, 468, 2)
+    def masks(self, placed: Floats, frames: int, size: int, rng: np.random.Generator) -> Tensor:
+        """(B * T, size, size) uint8: the face, as landmarks that err a little outline it (see `face_mask`); clips of
+        T frames."""
+        seen = placed[:, :468].reshape(-1, frames, 468, 2)
+        b, t = seen.shape[:2]
         grown = 1 + rng.normal(0, 0.03, (b, 1, 1, 2))
         moved = rng.normal(0, 0.008, (b, 1, 1, 2)) + log_uniform(rng, 0.0003, 0.004) * rng.normal(0, 1, (b, t, 1, 2))
         outline = (seen - 0.5) * grown + 0.5 + moved
-        masks = np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)])
-        return torch.as_tensor(masks, device=self.device).view(b, t, 1, size, size) / 255
+        return torch.from_numpy(np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)]))
 
-    def place(self, frames: Frames, points: Floats, smile: Floats) -> Floats:
+    def place(self, frames: Frames) -> Floats:
         """(B * T, V, 2) where every point stands in its aligned crop."""
-        b, t = smile.shape
-        own = smile[..., None, None] * self.smile[frames.puppet][:, None]
+        b, t = frames.smile.shape
+        own = self.smiles(frames)[..., None, None] * self.smile[frames.puppet][:, None]
         motion = face_motion(frames.weights.reshape(b * t, -1)) + own.reshape(b * t, 468, 3)
-        seen = moved_points(np.repeat(points, t, 0), motion, frames.pose.reshape(b * t, 3)[:, :2])
+        still = np.repeat(self.points[frames.puppet], t, 0)
+        seen = moved_points(still, motion, frames.pose.reshape(b * t, 3)[:, :2])
         return aligned(seen, frames.tremble.reshape(b * t, 4))
+
+    def smiles(self, frames: Frames) -> Floats:
+        """(B, T) share of the person's own smiling photo; 0 for those of whom there is none."""
+        return np.where(self.has_smile[frames.puppet, None], frames.smile, 0.0).astype(np.float32)
 
     def paint(self, who: Tensor, source: Tensor, smile: Tensor) -> Tensor:
         """The portrait at `source`, cross-dissolved to the person's own smiling photo where there is a smile:
@@ -207,13 +214,19 @@ class Look:
         values: Tensor = getattr(self, name)
         return values.reshape(-1, 1, 1, 1)
 
+    def __getitem__(self, part: slice) -> Look:
+        return Look(*(values[part] for values in vars(self).values()))
+
+    def to(self, device: torch.device) -> Look:
+        return Look(*(values.to(device) for values in vars(self).values()))
+
     @classmethod
-    def draw(cls, rng: np.random.Generator, clips: int, frames: int, device: torch.device) -> Look:
+    def draw(cls, rng: np.random.Generator, clips: int, frames: int) -> Look:
         """Folds stay as they are in a clip; what shows in an open mouth changes with every sound, and tells nothing."""
         still = np.repeat(rng.uniform(0.0, 0.8, (clips, 1)), frames, 1)
         ranges = ((0.02, 0.2, 0.05), (0.4, 0.95, 0.15), (0.0, 0.05, 0.012), (0.25, 0.7, 0.1), (-0.6, 0.5, 0.25))
         moving = [np.stack([drifting(rng, frames, *r) for _ in range(clips)]) for r in ranges]
-        return cls(*(torch.as_tensor(v, device=device).float() for v in (still, *moving)))
+        return cls(*(torch.as_tensor(v).float() for v in (still, *moving)))
 
 
 def drifting(rng: np.random.Generator, frames: int, low: float, high: float, spread: float) -> Floats:

@@ -51,6 +51,20 @@ def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
     return curve
 
 
+def unrelaxed(rng: np.random.Generator, curve: Floats, rate: float) -> tuple[Floats, Floats]:
+    """An intensity curve (n,) whose face does not quite come back: the curve, and what is left behind it (m,).
+
+    Of its height a share stays from the apex on, holds for some seconds and fades.
+    """
+    top = int(curve.argmax())
+    left = log_uniform(rng, 0.04, 0.4)
+    after = curve.copy()
+    after[top:] += left * (curve[top] - curve[top:])
+    hold, fade = rng.exponential(2.0) * rate, rng.uniform(0.3, 4.0) * rate
+    share = np.clip(1 - (np.arange(int(hold + fade)) - hold) / fade, 0, 1)
+    return after, np.asarray(left * curve[top] * (0.5 - 0.5 * np.cos(np.pi * share)), np.float32)
+
+
 def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
     """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut at both ends."""
     a, b = max(0, start), min(len(track), start + len(curve))

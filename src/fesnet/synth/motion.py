@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.curves import SEEN, Floats, add, intensity_curve, lasting, log_uniform, wander
+from fesnet.synth.curves import SEEN, Floats, add, intensity_curve, lasting, log_uniform, unrelaxed, wander
 from fesnet.synth.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, SPEECH, repertoire
 from fesnet.synth.speech import Speaker
 
@@ -48,6 +48,9 @@ class SynthConfig:
     turning_share: float = 0.0  # scripts in which the head, or the camera round it, turns and does not come back
     tremble_scale: float = 1.0  # multiplies the residue of alignment
     calm_share: float = 0.0  # scripts of somebody who sits as still as in a laboratory and says nothing
+    residue_share: float = 0.0  # expressions that leave some of themselves in the face for seconds; that is neutral
+    edge_blinks: float = 0.0  # beginnings, and ends, of expressions that come with a blink
+    nod_share: float = 0.0  # expressions during which the head turns, nods or tilts
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
@@ -94,6 +97,14 @@ def sitting_still(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
         tremble_scale=config.tremble_scale * log_uniform(rng, 0.1, 0.8),
         blinks_per_minute=config.blinks_per_minute * log_uniform(rng, 0.1, 1.0),
         gaze_per_minute=config.gaze_per_minute * log_uniform(rng, 0.05, 0.7),
+    )
+
+
+def varied(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
+    """Lively people and calm ones: both rates of events, from a fifth of the config's to a bit more than it."""
+    share = log_uniform(rng, 0.2, 1.2)
+    return replace(
+        config, macro_per_minute=config.macro_per_minute * share, micro_per_minute=config.micro_per_minute * share
     )
 
 
@@ -170,19 +181,22 @@ class ScriptWriter:
         frames = len(curve)
         if seconds > 0.8:  # a held expression is never quite still
             curve = curve * (1 + np.clip(wander(rng, frames, 12, rng.uniform(0, 0.12)), -0.4, 0.4))
-        self.perform(start, curve * amplitude, whole=rng.random() >= ONE_SIDED)
+        shown, left = curve * amplitude, np.zeros(0, np.float32)
+        if c.residue_share and rng.random() < c.residue_share:
+            shown, left = unrelaxed(rng, shown, c.rate)
+        self.perform(start, shown, left, whole=rng.random() >= ONE_SIDED)
         add(self.intensity, start, curve * amplitude)
         seen = np.flatnonzero(curve > SEEN * curve.max())
         self.truth(start + int(seen[0]), start + int(seen[-1]) + 1, start + int(curve.argmax()), kind)
         return start + frames
 
-    def perform(self, start: int, curve: Floats, *, whole: bool) -> None:
-        """Move the face along `curve` by a random expression."""
+    def perform(self, start: int, curve: Floats, left: Floats, *, whole: bool) -> None:
+        """Move the face along `curve`, and then along what is left of it, by a random expression."""
         rng = self.rng
-        name = self.drawn()
+        name, track = self.drawn(), np.concatenate([curve, left])
         if "smile" in name and rng.random() < 0.6:
             self.hush(start, len(curve))
-            add(self.smile, start, curve * float(rng.uniform(0.8, 1.2)))
+            add(self.smile, start, track * float(rng.uniform(0.8, 1.2)))
             return
         vector = self.basis.weights(EXPRESSIONS[name])
         vector = vector * rng.uniform(0.65, 1.3, vector.shape).astype(np.float32)
@@ -197,7 +211,7 @@ class ScriptWriter:
         mouth = np.array([n.startswith(MOUTH) for n in self.basis.names])
         if vector[mouth].max() > 0.25 * vector.max():
             self.hush(start, len(curve))
-        add(self.weights, start, curve, vector)
+        add(self.weights, start, track, vector)
 
     def drawn(self) -> str:
         """The name of an expression that this person may show."""
@@ -249,17 +263,28 @@ class ScriptWriter:
         rng, rate = self.rng, self.config.rate
         per_minute = self.config.blinks_per_minute * log_uniform(rng, 0.4, 2.0)
         t = rng.exponential(60 / per_minute) * rate
-        lids = self.basis.weights({"eyeBlink": 1.0})
         while t < self.frames:
-            long = rng.random() < 0.06
-            frames = int(rate * (rng.uniform(0.5, 3.0) if long else rng.uniform(0.1, 0.4))) + 1
-            rise = 0.35 if not long else 0.1
-            curve = intensity_curve(frames, rise, 0.5 if not long else 0.12, 1.0)
-            depth = rng.uniform(0.35, 0.7) if rng.random() < 0.15 else rng.uniform(0.8, 1.05)
-            reach = self.config.blink_reach
-            extra = {"cheekSquint": reach * rng.uniform(0, 0.08), "browDown": reach * rng.uniform(0, 0.06)}
-            add(self.weights, int(t), curve * float(depth), lids + self.basis.weights(extra))
+            frames = self.blink(int(t))
             t += frames + rng.exponential(60 / per_minute) * rate * (0.15 if rng.random() < 0.1 else 1.0)
+        for edge in self.edges() if self.config.edge_blinks else ():
+            if rng.random() < self.config.edge_blinks:
+                self.blink(edge - int(rng.normal(0.12, 0.1) * rate))
+
+    def blink(self, start: int) -> int:
+        """One blink; returns its frames."""
+        rng, rate, reach = self.rng, self.config.rate, self.config.blink_reach
+        long = rng.random() < 0.06
+        frames = int(rate * (rng.uniform(0.5, 3.0) if long else rng.uniform(0.1, 0.4))) + 1
+        rise = 0.35 if not long else 0.1
+        curve = intensity_curve(frames, rise, 0.5 if not long else 0.12, 1.0)
+        depth = rng.uniform(0.35, 0.7) if rng.random() < 0.15 else rng.uniform(0.8, 1.05)
+        extra = {"cheekSquint": reach * rng.uniform(0, 0.08), "browDown": reach * rng.uniform(0, 0.06)}
+        add(self.weights, start, curve * float(depth), self.basis.weights({"eyeBlink": 1.0} | extra))
+        return frames
+
+    def edges(self) -> list[int]:
+        """Frames at which an expression begins or ends within the script."""
+        return [edge for e in self.events for edge in (e.start, e.stop) if 0 < edge < self.frames]
 
     def gazes(self) -> None:
         """Saccades of 2-3 frames to new fixations; the lids follow the eyes up and down."""
@@ -304,10 +329,23 @@ class ScriptWriter:
             turn = rng.normal(0, 1, 3) * [0.12, 0.09, 0.06] * scale
             add(pose, int(t), intensity_curve(frames, 0.4, 0.4, 1.0), turn.astype(np.float32))
             t += frames + rng.exponential(5) * rate
+        for e in self.events if self.config.nod_share else ():
+            if rng.random() < self.config.nod_share:
+                pose = self.nod(pose, e)
         if self.config.turning_share and rng.random() < self.config.turning_share:
             pose = pose + self.turns()
         rest = rng.normal(0, 1, 3) * [0.1, 0.08, 0.05]
         return np.clip(pose + rest, [-0.38, -0.3, -0.5], [0.38, 0.3, 0.5]).astype(np.float32)
+
+    def nod(self, pose: Floats, event: Interval) -> Floats:
+        """The head turns, nods or tilts along with an expression, and mostly comes back."""
+        rng, rate = self.rng, self.config.rate
+        frames = int((event.stop - event.start) * rng.uniform(0.6, 1.8)) + 5
+        turn = rng.normal(0, 1, 3) * [0.08, 0.08, 0.07] * self.config.head_scale
+        curve = intensity_curve(frames, rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.5), 1.0)
+        out = pose.astype(np.float32)
+        add(out, event.start - int(rng.uniform(0, 0.4) * rate), curve, turn.astype(np.float32))
+        return out
 
     def turns(self) -> Floats:
         """(T, 3) yaw, pitch, roll that go from one direction to another and stay there, slowly or at once."""

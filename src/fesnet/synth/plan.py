@@ -37,6 +37,9 @@ class VideoPlan:
     speech_share: float = 0.35  # share of videos with speech
     sounds_share: float = 0.5  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
     turning_share: float = 0.0  # share of videos in which the head turns and does not come back
+    residue_share: float = 0.0  # share of expressions that leave some of themselves in the face for seconds
+    edge_blinks: float = 0.0  # share of beginnings and ends of expressions that come with a blink
+    nod_share: float = 0.0  # share of expressions during which the head turns, nods or tilts
     quiet_share: float = 0.03  # share of videos without any expression
     macro_amplitude: tuple[float, float] = SynthConfig.macro_amplitude  # from, to (log-uniform); 1 is a full expression
     micro_amplitude: tuple[float, float] = SynthConfig.micro_amplitude
@@ -58,6 +61,9 @@ class VideoPlan:
             (0 <= self.speech_share <= 1, "a share of speech from 0 to 1", self.speech_share),
             (0 <= self.sounds_share <= 1, "a share of speech in sounds from 0 to 1", self.sounds_share),
             (0 <= self.turning_share <= 1, "a share of turning heads from 0 to 1", self.turning_share),
+            (0 <= self.residue_share <= 1, "a share of residues from 0 to 1", self.residue_share),
+            (0 <= self.edge_blinks <= 1, "a share of blinks at edges from 0 to 1", self.edge_blinks),
+            (0 <= self.nod_share <= 1, "a share of nods from 0 to 1", self.nod_share),
             (0 <= self.quiet_share <= 1, "a share of quiet videos from 0 to 1", self.quiet_share),
             (is_strength(*self.macro_amplitude), STRENGTH.format("macro"), list(self.macro_amplitude)),
             (is_strength(*self.micro_amplitude), STRENGTH.format("micro"), list(self.micro_amplitude)),
@@ -98,6 +104,9 @@ class VideoPlan:
             speech_share=self.speech_share,
             sounds_share=self.sounds_share,
             turning_share=self.turning_share,
+            residue_share=self.residue_share,
+            edge_blinks=self.edge_blinks,
+            nod_share=self.nod_share,
             tremble_scale=0.0,
             macro_amplitude=self.macro_amplitude,
             micro_amplitude=self.micro_amplitude,

@@ -12,7 +12,8 @@ from fesnet.losses import LossConfig
 from fesnet.synth.motion import SynthConfig
 
 # Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and do not come back;
-# blinks and looks that move more than the lids; and people who sit still.
+# blinks and looks that move more than the lids; people who sit still; and faces that do not quite relax, blink and move
+# their heads as expressions come and go.
 SPEAKERS = SynthConfig(
     speech_share=0.55,
     speech_pause=(0.8, 15.0),
@@ -21,6 +22,9 @@ SPEAKERS = SynthConfig(
     blink_reach=2.5,
     brows_follow=0.25,
     calm_share=0.3,
+    residue_share=0.35,
+    edge_blinks=0.25,
+    nod_share=0.25,
 )
 
 
@@ -45,9 +49,10 @@ class TrainConfig:
     films: float = 1.2  # hours of whole encoded videos whose windows are mixed in: few, but as spotting sees them
     film_share: float = 0.3  # of the windows of a step
     clip_steps: int = 0  # everything on filmed clips, end to end
-    clips: int = 8  # clips a step
+    clips: int = 8  # clips a step, as long as a window of training
+    long_share: float = 0.5  # share of steps with fewer clips, as long as a window of spotting
     clip_lr: float = 3e-4
-    lsdm_lr: float = 0.1  # share of it for LSDM, where that has been trained; at the full rate its features die
+    lsdm_lr: float = 0.1  # share of it for LSDM: at the full rate trained features die; 0: LSDM keeps still
     weight_decay: float = 0.03
     average: float = 0.998  # of the weights' moving average, a step on windows or clips; 0: the last weights are kept
     warmup: int = 100
@@ -68,6 +73,11 @@ class TrainConfig:
             raise UsageError("expected hours of films of 0 or more, and a share of them from 0 to 1")
         if not 0 <= self.average < 1:
             raise UsageError(f"expected an average of 0 or more and below 1, got {self.average}")
+
+    @property
+    def gpu(self) -> bool:
+        """Whether the device paints the clips that it learns from."""
+        return self.device.split(":")[0] != "cpu"
 
     @property
     def steps(self) -> int:

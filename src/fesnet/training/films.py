@@ -69,6 +69,9 @@ def film_plan(config: TrainConfig) -> VideoPlan:
         speech_share=0.8,
         sounds_share=config.synth.sounds_share,
         turning_share=config.synth.turning_share,
+        residue_share=config.synth.residue_share,
+        edge_blinks=config.synth.edge_blinks,
+        nod_share=config.synth.nod_share,
     )
 
 

@@ -2,7 +2,7 @@
 
 pairs    LSDM learns from pairs of frames to see motion
 windows  LSDM keeps still; proposals and MTAM learn from windows that it has seen once (`fesnet.training.windows`)
-clips    everything together on filmed clips, end to end
+clips    everything together on filmed clips, end to end; on a GPU that paints them, while processes draw
 
 Batches follow from (seed, step) alone, and so does every random number of a step, so a run that was interrupted and
 resumed ends with the same weights as one that was not; and one by several processes (torchrun) as one by one, to
@@ -33,10 +33,11 @@ from fesnet.intervals import IntervalRules
 from fesnet.losses import clip_losses, pair_loss
 from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import ClipBatch, PairBatch, clip_batch, expressive_targets, pair_batch
+from fesnet.synth.batches import ClipBatch, PairBatch, expressive_targets, plan_clips, plan_pairs
 from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
+from fesnet.synth.shots import Shots, shoot
 from fesnet.training.averaging import draw_towards
 from fesnet.training.config import TrainConfig, read_config
 from fesnet.training.films import film_shards, make_films
@@ -47,10 +48,15 @@ from fesnet.weights import PRESETS, FesNetConfig, Weights, load_weights
 STATE = "state.safetensors"
 BUNDLED = "bundled"
 TELL_EVERY = 50  # steps between lines of progress
+AT_ONCE = 5120  # frames that a GPU encodes at once
 
 
-class Batches(Dataset[PairBatch | ClipBatch]):
-    """Batches of the steps first .. stop, each made from (seed, step)."""
+Made = PairBatch[Tensor] | PairBatch[Shots] | ClipBatch[Tensor] | ClipBatch[Shots]
+
+
+class Batches(Dataset[Made]):
+    """Batches of the steps first .. stop, each made from (seed, step). Where a GPU learns it paints, too: batches then
+    hold `Shots` instead of pixels."""
 
     def __init__(self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, steps: range) -> None:
         self.puppets, self.config, self.model, self.steps = puppets, config, model, steps
@@ -59,19 +65,26 @@ class Batches(Dataset[PairBatch | ClipBatch]):
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, index: int) -> PairBatch | ClipBatch:
+    def __getitem__(self, index: int) -> Made:
         if index >= len(self):
             raise IndexError(index)
-        if self.stage is None:
-            self.stage = Stage(self.puppets)
+        self.stage = self.stage or Stage(self.puppets)
         step, c, m = self.steps[index], self.config, self.model
         rng = np.random.default_rng([c.seed, step])
         seed = int(rng.integers(2**62))
-        pairs = step < c.pair_steps
-        who = draw(rng, len(self.puppets), c.pair_groups if pairs else c.clips)
-        if pairs:
-            return pair_batch(self.stage, who, seed, c.pair_frames, m.crop_size, face_only=m.face_only)
-        return clip_batch(self.stage, who, seed, m.window, m.crop_size, c.synth, face_only=m.face_only)
+        if step < c.pair_steps:
+            who = draw(rng, len(self.puppets), c.pair_groups)
+            pairs = plan_pairs(self.stage, who, seed, c.pair_frames, m.crop_size, face_only=m.face_only)
+            return pairs if c.gpu else PairBatch(shoot(self.stage, pairs.crops, m.crop_size), pairs.targets)
+        times = m.reach if rng.random() < c.long_share else 1
+        who = draw(rng, len(self.puppets), math.ceil(c.clips / times))
+        clips = plan_clips(
+            self.stage, who, seed, times * m.window, m.crop_size, c.synth, face_only=m.face_only, hands=c.hands
+        )
+        if c.gpu:
+            return clips
+        painted = shoot(self.stage, clips.crops, m.crop_size)
+        return ClipBatch(painted, clips.shapes, clips.labels, clips.intensity)
 
 
 def draw(rng: np.random.Generator, people: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -111,6 +124,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             [{"params": rest}, {"params": self.seeing}], lr=config.pair_lr, weight_decay=config.weight_decay
         )
+        self.stage: Stage | None = None  # paints where a GPU does
         self.averaged = copy.deepcopy(self.network)
         self.step = 0
 
@@ -144,7 +158,7 @@ class Trainer:
         share = min(self.config.average, 1 - 1 / since) if since > 1 else 0.0
         draw_towards(self.averaged, self.network, share)
 
-    def batches(self) -> Iterator[PairBatch | WindowBatch | ClipBatch]:
+    def batches(self) -> Iterator[Made | WindowBatch]:
         c = self.config
         head, end = c.pair_steps, c.pair_steps + c.head_steps
         yield from self.made(range(self.step, head))
@@ -170,7 +184,7 @@ class Trainer:
             self.peers.meet()
         return windows
 
-    def made(self, steps: range) -> Iterator[PairBatch | ClipBatch]:
+    def made(self, steps: range) -> Iterator[Made]:
         if not steps:
             return iter(())
         if self.peers.count > 1:  # making a batch costs more than learning from it: each process makes every count-th
@@ -178,7 +192,7 @@ class Trainer:
             return self.peers.in_turn(self.made_here(mine), steps)
         return self.made_here(steps)
 
-    def made_here(self, steps: range) -> Iterator[PairBatch | ClipBatch]:
+    def made_here(self, steps: range) -> Iterator[Made]:
         data = Batches(self.puppets, self.config, self.network.config, steps)
         if self.config.workers == 0:
             return (data[i] for i in range(len(data)))
@@ -188,13 +202,20 @@ class Trainer:
         )
         return iter(loader)
 
-    def pairs(self, batch: PairBatch) -> dict[str, float]:
+    def painted(self, crops: Tensor | Shots, mine: slice) -> Tensor:
+        """This process's part of a batch's crops, on the device."""
+        part = crops[mine]
+        if isinstance(part, Tensor):
+            return part.to(self.config.device)
+        self.stage = self.stage or Stage(self.puppets, self.config.device)
+        return shoot(self.stage, part, self.network.config.crop_size)
+
+    def pairs(self, batch: PairBatch[Any]) -> dict[str, float]:
         """One step on all ordered pairs of frames of each group; this process looks at its share of the groups."""
         net, (g, f) = self.network.train(), batch.targets.shape[:2]
         self.rates(self.config.pair_lr, self.step, self.config.pair_steps, 1.0)
         first, second = zip(*((i, j) for i in range(f) for j in range(f) if i != j), strict=True)
-        mine = self.peers.span(g)
-        crops, targets = batch.crops[mine].to(self.config.device), batch.targets.to(self.config.device)
+        crops, targets = self.painted(batch.crops, self.peers.span(g)), batch.targets.to(self.config.device)
         with self.precision():
             z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
             z = z.view(len(crops), f, *z.shape[1:])
@@ -211,35 +232,58 @@ class Trainer:
 
     def windows(self, batch: WindowBatch) -> dict[str, float]:
         """One step on windows that the frozen LSDM has seen."""
-        c, net = self.config, self.network.train()
+        c = self.config
+        self.network.train()
         self.rates(c.head_lr, self.step - c.pair_steps, c.head_steps, 0.0)
         mine = self.peers.span(len(batch.pixels))
-        features, shapes = batch.pixels[mine].to(c.device), batch.shapes[mine]
-        if net.config.shape:
-            change = shapes - shapes[:, :1] if net.config.discrepancy else shapes
-            features = torch.cat([features, net.lsdm.outline(change.to(c.device))], -1)
         with self.precision():
-            stages, strength = net.score(features)
+            stages, strength = self.scored(batch.pixels[mine].to(c.device), batch.shapes[mine])
         return self.learn(stages, strength, batch.labels, batch.intensity)
 
-    def clips(self, batch: ClipBatch) -> dict[str, float]:
+    def scored(self, pixels: Tensor, shapes: Tensor) -> tuple[Tensor, Tensor]:
+        """Stage logits and intensity of windows, from their pixels' features (B, T, D) and shapes (B, T, SHAPE)."""
+        net = self.network
+        if not net.config.shape:
+            return net.score(pixels)
+        change = shapes - shapes[:, :1] if net.config.discrepancy else shapes
+        return net.score(torch.cat([pixels, net.lsdm.outline(change.to(pixels.device))], -1))
+
+    def clips(self, batch: ClipBatch[Any]) -> dict[str, float]:
         """One step on filmed clips, end to end."""
         c, net = self.config, self.network.train()
-        trained = c.pair_steps + c.head_steps
-        self.rates(c.clip_lr, self.step - trained, c.clip_steps, c.lsdm_lr if trained else 1.0)
-        if trained:
+        self.rates(c.clip_lr, self.step - c.pair_steps - c.head_steps, c.clip_steps, c.lsdm_lr)
+        if c.lsdm_lr < 1:
             net.lsdm.eval()  # batch statistics of a few clips are poorer than those of many pairs
-        mine = self.peers.span(len(batch.crops))
-        crops = batch.crops[mine].to(c.device)
-        b, t = crops.shape[:2]
+        mine = self.peers.span(len(batch.labels))
+        crops = self.painted(batch.crops, mine)
         with self.precision():
-            # Clip by clip: the attention of a thousand frames at once would be hundreds of megabytes.
-            z = torch.cat([net.encode_grey(clip.contiguous(memory_format=torch.channels_last)) for clip in crops])
-            z = z.view(b, t, *z.shape[1:])
-            if net.config.shape:
-                z = net.join(z, batch.shapes[mine].to(c.device))
-            stages, strength = net.decode(z)
+            with torch.set_grad_enabled(c.lsdm_lr > 0):
+                attended = self.attended(crops)
+            if net.config.reference == "first":
+                with torch.set_grad_enabled(c.lsdm_lr > 0):
+                    pixels = net.lsdm.pixels(attended, attended[:, :1])
+                stages, strength = self.scored(*self.blinded(pixels, batch.shapes, mine))
+            else:
+                shapes = batch.shapes[mine].to(c.device)
+                stages, strength = net.decode(net.join(attended, shapes) if net.config.shape else attended)
         return self.learn(stages, strength, batch.labels, batch.intensity)
+
+    def attended(self, crops: Tensor) -> Tensor:
+        """(B, T, P, C) of crops (B, T, 1, S, S)."""
+        # Not all at once on a CPU: the attention of a thousand frames would be hundreds of megabytes.
+        frames, step = crops.flatten(0, 1), AT_ONCE if self.config.gpu else crops.shape[1]
+        parts = (
+            frames[i : i + step].contiguous(memory_format=torch.channels_last) for i in range(0, len(frames), step)
+        )
+        z = torch.cat([self.network.encode_grey(part) for part in parts])
+        return z.view(*crops.shape[:2], *z.shape[1:])
+
+    def blinded(self, pixels: Tensor, shapes: Tensor, mine: slice) -> tuple[Tensor, Tensor]:
+        """A share of the clips without pixels, and as many without shapes: each must find what it shows."""
+        fate = torch.rand(len(shapes))[mine, None, None]
+        shapes = shapes[mine]
+        still = (fate >= self.config.blind) & (fate < 2 * self.config.blind)
+        return pixels * (fate >= self.config.blind).to(pixels.device), torch.where(still, shapes[:, :1], shapes)
 
     def learn(self, stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor) -> dict[str, float]:
         """Losses of stage logits (S, B, T, K) and intensity (B, T), and one update."""
@@ -367,4 +411,5 @@ def fitting(config: TrainConfig, model: FesNetConfig) -> TrainConfig:
     """The paper's network has no motion head: pairs cannot train it, so its clips alone do, from the start."""
     if model.motions or not config.pair_steps:
         return config
-    return replace(config, pair_steps=0, head_steps=0, clip_steps=config.clip_steps or config.head_steps)
+    steps = config.clip_steps or config.head_steps
+    return replace(config, pair_steps=0, head_steps=0, clip_steps=steps, lsdm_lr=1.0)

@@ -22,13 +22,13 @@ from torch import Tensor
 
 from fesnet.clips import to_and_fro
 from fesnet.model.network import FesNet
-from fesnet.synth.camera import film
-from fesnet.synth.crops import Frames, Look, Stage
-from fesnet.synth.curves import log_uniform
+from fesnet.synth.batches import TAIL
+from fesnet.synth.crops import Frames, Stage
 from fesnet.synth.hands import Hand, draw_hand
-from fesnet.synth.motion import Script, SynthConfig, without_photo, write_script
+from fesnet.synth.motion import Script, SynthConfig, varied, without_photo, write_script
 from fesnet.synth.puppet import Puppet
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
+from fesnet.synth.shots import plan_shots, shoot
 from fesnet.training.config import TrainConfig
 from fesnet.training.peers import ALONE, Peers
 from fesnet.weights import FesNetConfig
@@ -38,7 +38,6 @@ SECONDS = 20  # length of each
 LEAD = 3.0  # s that are written before and cut, so that a performance may open inside an event
 DRAWS = 2  # draws of the landmark model's errors of each performance
 STARTS = 6  # windows of each performance
-TAIL = 0.25  # share of windows that a short video runs through to and fro
 
 
 @dataclass(frozen=True)
@@ -113,12 +112,10 @@ class ShardMaker:
         given = Frames.of([who], [script])
         frames = replace(given, tremble=(given.tremble + offset).astype(np.float32))
         size = self.network.config.crop_size
-        crops = self.stage.render(frames, size, Look.draw(rng, 1, self.frames, self.stage.device))
-        crops = crops if hand is None else hand.cover(crops[0])[None]
-        crops = film(crops, frames.pose, rng)[0]
-        if self.network.config.face_only:
-            crops = crops * self.stage.masks(frames, size, rng)[0]
-        crops = crops.flip(-1) if flip else crops
+        shots = plan_shots(
+            self.stage, frames, size, rng, face_only=self.network.config.face_only, flipped=np.array([flip])
+        )
+        crops = shoot(self.stage, replace(shots, hands=(hand,)), size)[0]
         with torch.autocast("cpu", torch.bfloat16):
             parts = (crops[i : i + 64].contiguous(memory_format=torch.channels_last) for i in range(0, self.frames, 64))
             seen = [self.network.encode_grey(part) for part in parts]
@@ -139,14 +136,6 @@ class ShardMaker:
             labels[:] = -1
         strength = script.intensity[at].astype(np.float16)
         return pixels.half().numpy(), labels, strength, np.int64(start), np.int64(last)
-
-
-def varied(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
-    """Lively people and calm ones: both rates of events, from a fifth of the config's to a bit more than it."""
-    share = log_uniform(rng, 0.2, 1.2)
-    return replace(
-        config, macro_per_minute=config.macro_per_minute * share, micro_per_minute=config.micro_per_minute * share
-    )
 
 
 @dataclass(frozen=True)
