@@ -70,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
 TORCH = {"model", "losses", "training"}
 TORCH_FILES = {
     *("baselines/softnet.py", "baselines/auwgcn.py"),
-    *("synth/crops.py", "synth/camera.py", "synth/hands.py", "synth/batches.py"),
+    *("synth/crops.py", "synth/camera.py", "synth/hands.py", "synth/batches.py", "synth/mesh.py", "synth/shots.py"),
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -16,9 +16,10 @@ from fesnet.synth.crops import Frames, Stage
 from fesnet.synth.curves import Floats, log_uniform
 from fesnet.synth.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
 from fesnet.synth.hands import draw_hand
+from fesnet.synth.mesh import landmark_model
 from fesnet.synth.motion import SynthConfig, varied, without_photo, write_script
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
-from fesnet.synth.shots import Shots, plan_shots, shoot
+from fesnet.synth.shots import Shots, plan_shots, shoot, shoot_and_look
 
 POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
 TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
@@ -26,6 +27,7 @@ TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
 FAINT = 0.6  # share of groups whose frames differ little: without them one pair in twenty moves by less than a pixel
 STILL, TURNING = 0.03, 0.14  # radians, how much the head turns at most between frames that differ little, and others
 TAIL = 0.25  # share of clips that a short video runs through to and fro
+BACKWARDS = 0.3  # share of clips that run backwards, as spotting judges every window a second time
 
 Crops = TypeVar("Crops", Tensor, Shots)  # pixels (.., T, 1, S, S) in 0..1, or what they are to be painted from
 
@@ -46,6 +48,9 @@ class ClipBatch(Generic[Crops]):
     shapes: Tensor
     labels: Tensor
     intensity: Tensor
+
+    def __getitem__(self, part: slice) -> ClipBatch[Crops]:
+        return ClipBatch(self.crops[part], self.shapes[part], self.labels[part], self.intensity[part])
 
 
 def target_scale() -> Floats:
@@ -167,25 +172,37 @@ def plan_clips(
     flipped = rng.random(len(who)) < 0.5
     shots = plan_shots(stage, given, size, rng, face_only=face_only, flipped=flipped)
     covered = [draw_hand(rng, frames, config.rate) if rng.random() < hands else None for _ in who]
-    shots = replace(shots, last=some_short(rng, len(who), frames), hands=tuple(covered))
+    order, known = drawn_order(rng, len(who), frames)
+    shots = replace(shots, order=order, hands=tuple(covered))
     people = [(stage.points[w, :468], stage.smile[w] if stage.has_smile[w] else None) for w in who]
     shapes = [seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
     shapes = [s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)]
     seen = np.where(flipped[:, None, None], mirrored_shapes(np.stack(shapes)), np.stack(shapes)).astype(np.float32)
     labels, strength = np.stack([s.labels() for s in scripts]), np.stack([s.intensity for s in scripts])
-    turned = to_and_fro(frames, shots.last[:, None])
     seen, labels, strength = (
-        np.stack([t[at] for t, at in zip(x, turned, strict=True)]) for x in (seen, labels, strength)
+        np.stack([t[at] for t, at in zip(x, order, strict=True)]) for x in (seen, labels, strength)
     )
-    labels[np.arange(frames) > shots.last[:, None]] = -1
+    labels[~known] = -1
     labels[(labels != 0).all(1)] = -1  # one expression from edge to edge: nothing changes by which it could be told
     return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
 
 
-def some_short(rng: np.random.Generator, clips: int, frames: int) -> NDArray[np.int64]:
-    """(clips,) the last frame of each before it runs to and fro."""
+def paint_clips(stage: Stage, plan: ClipBatch[Shots], size: int) -> ClipBatch[Tensor]:
+    """The clips with pixels, and with what the landmark model sees where it is to look; on the stage's device."""
+    if plan.crops.looked:
+        crops, shapes = shoot_and_look(stage, plan.crops, size, landmark_model(str(stage.device)))
+    else:
+        crops, shapes = shoot(stage, plan.crops, size), plan.shapes.to(stage.device)
+    return ClipBatch(crops, shapes, plan.labels, plan.intensity)
+
+
+def drawn_order(rng: np.random.Generator, clips: int, frames: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(clips, frames) in which order frames are shown, and which of them count: not those that come again."""
     short = rng.random(clips) < TAIL
-    return np.where(short, rng.integers(frames // 6, frames - 1, clips), frames - 1)
+    last = np.where(short, rng.integers(frames // 6, frames - 1, clips), frames - 1)[:, None]
+    order, known = to_and_fro(frames, last), np.arange(frames) <= last
+    back = (rng.random(clips) < BACKWARDS)[:, None]
+    return np.where(back, order[:, ::-1], order), np.where(back, known[:, ::-1], known)
 
 
 def clip_batch(
@@ -200,4 +217,4 @@ def clip_batch(
 ) -> ClipBatch[Tensor]:
     """`plan_clips`, painted: crops (B, T, 1, size, size)."""
     plan = plan_clips(stage, who, seed, frames, size, config, face_only=face_only)
-    return ClipBatch(shoot(stage, plan.crops, size), plan.shapes, plan.labels, plan.intensity)
+    return paint_clips(stage, plan, size)

@@ -7,22 +7,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fesnet.synth.crops import centres
 from fesnet.synth.curves import Floats, log_uniform, wander
 
 BLOCK = 8  # side of the codec's transform blocks
 
 
-def film(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
+def film(clip: Tensor, pose: Floats, rng: np.random.Generator, margin: float = 0.0, finer: float = 1.0) -> Tensor:
     """A clip (T, 1, H, W) in 0..1 as a camera would deliver it: same shape, 0..1, in steps of 1/255.
 
-    pose (T, 3) lets the light on the face change as the head turns. Light and camera are drawn.
+    pose (T, 3) lets the light on the face change as the head turns. Light and camera are drawn. margin: how far the
+    clip reaches beyond the crop; finer: how many times smaller its pixels are than a crop's, in which noise is given.
     """
     clip = light(clip, pose, rng)
     if rng.random() < 0.15:
-        clip = glint(clip, rng)
+        clip = glint(clip, rng, margin)
     if rng.random() < 0.55:
         clip = defocus(clip, rng)
-    clip = sensor_noise(clip, rng)
+    clip = sensor_noise(clip, rng, finer)
     if rng.random() < 0.4:
         clip = codec(clip, rng)
     return (clip.clamp(0, 1) * 255).round() / 255
@@ -52,10 +54,9 @@ def light(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
     return lit * column(exposure, clip) + float(rng.normal(0, 0.03))
 
 
-def glint(clip: Tensor, rng: np.random.Generator) -> Tensor:
+def glint(clip: Tensor, rng: np.random.Generator, margin: float) -> Tensor:
     """Bright spots near the eyes, as on glasses, that wander a little."""
-    n, size = len(clip), clip.shape[-1]
-    axis = torch.linspace(0, 1, size, device=clip.device)
+    n, axis = len(clip), centres(clip.shape[-1], margin, clip.device)
     for side in (-1, 1):
         x = column(0.5 + side * rng.uniform(0.1, 0.2) + wander(rng, n, 15, 0.008), clip)
         y = column(0.36 + rng.normal(0, 0.02) + wander(rng, n, 15, 0.006), clip)
@@ -73,14 +74,14 @@ def defocus(clip: Tensor, rng: np.random.Generator) -> Tensor:
     return F.interpolate(shrunk, size=(size, size), mode="bilinear", align_corners=False)
 
 
-def sensor_noise(clip: Tensor, rng: np.random.Generator) -> Tensor:
+def sensor_noise(clip: Tensor, rng: np.random.Generator, finer: float) -> Tensor:
     """White noise, in part smoothed in space as cameras and codecs do, in part frozen over frames."""
     generator = torch.Generator(device=clip.device).manual_seed(int(rng.integers(2**62)))
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, device=clip.device, generator=generator)
 
-    sigma = log_uniform(rng, 0.001, 0.03)
+    sigma = finer * log_uniform(rng, 0.001, 0.03)
     noise = normal(*clip.shape)
     if rng.random() < 0.5:
         noise = F.avg_pool2d(noise, 3, 1, 1) * 2

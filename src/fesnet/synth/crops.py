@@ -107,9 +107,11 @@ class Stage:
             out.addcmul_(rows[index[..., k].reshape(-1)], share[..., k].reshape(-1, 1))
         return out.view(b, -1, t, 2).permute(0, 2, 3, 1).reshape(b * t, 2, LATTICE, LATTICE)
 
-    def render(self, frames: Frames, size: int, look: Look, placed: Tensor | None = None) -> Tensor:
-        """(B, T, 1, size, size) crops in 0..1 before light and camera; `look` has one row a clip. placed: as from
-        `place`, where that is known already."""
+    def render(
+        self, frames: Frames, size: int, look: Look, placed: Tensor | None = None, margin: float = 0.0
+    ) -> Tensor:
+        """(B, T, 1, size, size) crops in 0..1 before light and camera, reaching `margin` (crop units, up to MARGIN)
+        beyond the crop; `look` has one row a clip. placed: as from `place`, where that is known already."""
         b, t = frames.smile.shape
         ids, points = frames.puppet, self.points[frames.puppet]
         who = torch.as_tensor(ids, device=self.device)
@@ -120,13 +122,13 @@ class Stage:
         gaze = torch.as_tensor(frames.gaze, device=self.device)[..., None, None]
         field = field.view(b, t, 2, LATTICE, LATTICE) + GAZE_REACH * gaze * self.iris[who][:, None]
         field = field.flatten(0, 1)
-        source = self.invert(field, size)
+        source = self.invert(field, size, margin)
         look = look.to(self.device)
         image = self.paint(who, source, smile)
         image = image * (1 + look.rows("shading") * self.folds(field, source)).clamp(0.6, 1.3)
         upper, lower = seen[:, list(LIP_UPPER)], seen[:, list(LIP_LOWER)]
         closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
-        image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look)
+        image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look, margin)
         return image.view(b, t, 1, size, size)
 
     def masks(self, placed: Floats, frames: int, size: int, rng: np.random.Generator) -> Tensor:
@@ -162,20 +164,20 @@ class Stage:
         weight = smile.reshape(-1, 1, 1, 1).clamp(0, 1).pow(0.8)
         return torch.lerp(image, sample_each(self.smiling[who], to), weight)
 
-    def invert(self, field: Tensor, size: int) -> Tensor:
+    def invert(self, field: Tensor, size: int, margin: float) -> Tensor:
         """(N, size, size, 2) where in the picture each crop pixel comes from, in -1..1 over the picture."""
         field = field * (-2 / SPAN)
-        q = self.grid(size // 2)
+        q = self.grid(size // 2, margin)
         u = F.grid_sample(field, q.expand(len(field), -1, -1, -1), padding_mode="border", align_corners=True)
         for _ in range(2):
             at = q + u.permute(0, 2, 3, 1)
             u = F.grid_sample(field, at, padding_mode="border", align_corners=True)
         u = F.interpolate(u, size=(size, size), mode="bilinear", align_corners=False)
-        return u.permute(0, 2, 3, 1).add_(self.grid(size))
+        return u.permute(0, 2, 3, 1).add_(self.grid(size, margin))
 
-    def grid(self, size: int) -> Tensor:
+    def grid(self, size: int, margin: float) -> Tensor:
         """(1, size, size, 2) the crop's pixel centres, in -1..1 over the picture."""
-        axis = ((torch.arange(size, device=self.device) + 0.5) / size + MARGIN) * (2 / SPAN) - 1
+        axis = (centres(size, margin, self.device) + MARGIN) * (2 / SPAN) - 1
         return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]
 
     def folds(self, field: Tensor, source: Tensor) -> Tensor:
@@ -187,6 +189,11 @@ class Stage:
         stretch = ((dx + dy) / (2 * step))[:, None].clamp(-0.5, 0.3)
         stretch = F.grid_sample(stretch, half, padding_mode="border", align_corners=True)
         return F.interpolate(stretch, size=source.shape[1:3], mode="bilinear", align_corners=False)
+
+
+def centres(size: int, margin: float, device: torch.device) -> Tensor:
+    """(size,) where the pixels of a crop stand that reaches `margin` beyond the unit square, in crop units."""
+    return (torch.arange(size, device=device) + 0.5) * ((1 + 2 * margin) / size) - margin
 
 
 def sample_each(maps: Tensor, where: Tensor) -> Tensor:
@@ -246,10 +253,9 @@ def contour(lip: Tensor, columns: Tensor) -> Tensor:
     return y0 + (y1 - y0) * ((at - x0) / (x1 - x0).clamp(min=1e-4)).clamp(0, 1)
 
 
-def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look: Look) -> Tensor:
+def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look: Look, margin: float) -> Tensor:
     """Paint the mouth's dark interior and teeth where the lips have parted further than in the photo, in place."""
-    size = image.shape[-1]
-    axis = (torch.arange(size, device=image.device) + 0.5) / size
+    axis, size = centres(image.shape[-1], margin, image.device), image.shape[-1] / (1 + 2 * margin)
     lips = torch.cat([upper, lower], 1)
     (x0, y0), (x1, y1) = lips.amin((0, 1)).tolist(), lips.amax((0, 1)).tolist()
     # Beyond this frame nothing is painted: an edge is softer than a grey level for 6 pixels.

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fesnet.synth.crops import centres
 from fesnet.synth.curves import Floats, intensity_curve, wander
 
 AWAY = 1.1  # crop units from the crop's middle, where nothing of a hand is seen
@@ -28,16 +29,16 @@ class Hand:
     tone: float
     finger: float
 
-    def cover(self, crops: Tensor) -> Tensor:
-        """Crops (T, 1, S, S) in 0..1 with the hand before them."""
-        size = crops.shape[-1]
-        axis = (torch.arange(size, device=crops.device) + 0.5) / size
+    def cover(self, crops: Tensor, margin: float = 0.0) -> Tensor:
+        """Crops (T, 1, S, S) in 0..1, reaching `margin` beyond the unit square, with the hand before them."""
+        axis = centres(crops.shape[-1], margin, crops.device)
         x, y = axis[None] - self.column(0, crops), axis[:, None] - self.column(1, crops)
         c, s = float(np.cos(self.turn)), float(np.sin(self.turn))
         along, across = (c * x + s * y) / float(self.axes[0]), (c * y - s * x) / float(self.axes[1])
         inside = torch.sigmoid((1 - (along**4 + across**4) ** 0.25) * 25)[:, None]
         lines = 1 - 0.25 * torch.cos(torch.pi * across * float(self.axes[1]) / self.finger).abs()[:, None] ** 8
-        skin = crops[:, :, size // 3 : 2 * size // 3, size // 4 : 3 * size // 4].mean()
+        down, wide = ((axis > low) & (axis < 1 - low) for low in (1 / 3, 1 / 4))
+        skin = crops[:, :, down][..., wide].mean()
         return torch.lerp(crops, (self.tone * skin * lines).clamp(0, 1), inside)
 
     def column(self, which: int, crops: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ class TrainConfig:
     clip_steps: int = 0  # everything on filmed clips, end to end
     clips: int = 8  # clips a step, as long as a window of training
     long_share: float = 0.5  # share of steps with fewer clips, as long as a window of spotting
+    looked: float = 0.0  # share of steps in which the landmark model itself looks at the clips; for GPUs
     clip_lr: float = 3e-4
     lsdm_lr: float = 0.1  # share of it for LSDM: at the full rate trained features die; 0: LSDM keeps still
     weight_decay: float = 0.03

@@ -33,7 +33,7 @@ from fesnet.intervals import IntervalRules
 from fesnet.losses import clip_losses, pair_loss
 from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import ClipBatch, PairBatch, expressive_targets, plan_clips, plan_pairs
+from fesnet.synth.batches import ClipBatch, PairBatch, expressive_targets, paint_clips, plan_clips, plan_pairs
 from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
@@ -81,10 +81,9 @@ class Batches(Dataset[Made]):
         clips = plan_clips(
             self.stage, who, seed, times * m.window, m.crop_size, c.synth, face_only=m.face_only, hands=c.hands
         )
-        if c.gpu:
-            return clips
-        painted = shoot(self.stage, clips.crops, m.crop_size)
-        return ClipBatch(painted, clips.shapes, clips.labels, clips.intensity)
+        looked = bool(rng.random() < c.looked)
+        clips = replace(clips, crops=replace(clips.crops, looked=looked))
+        return clips if c.gpu else paint_clips(self.stage, clips, m.crop_size)
 
 
 def draw(rng: np.random.Generator, people: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -202,20 +201,20 @@ class Trainer:
         )
         return iter(loader)
 
-    def painted(self, crops: Tensor | Shots, mine: slice) -> Tensor:
-        """This process's part of a batch's crops, on the device."""
-        part = crops[mine]
-        if isinstance(part, Tensor):
-            return part.to(self.config.device)
+    def painter(self) -> Stage:
+        """All puppets on the device that learns."""
         self.stage = self.stage or Stage(self.puppets, self.config.device)
-        return shoot(self.stage, part, self.network.config.crop_size)
+        return self.stage
 
     def pairs(self, batch: PairBatch[Any]) -> dict[str, float]:
         """One step on all ordered pairs of frames of each group; this process looks at its share of the groups."""
         net, (g, f) = self.network.train(), batch.targets.shape[:2]
         self.rates(self.config.pair_lr, self.step, self.config.pair_steps, 1.0)
         first, second = zip(*((i, j) for i in range(f) for j in range(f) if i != j), strict=True)
-        crops, targets = self.painted(batch.crops, self.peers.span(g)), batch.targets.to(self.config.device)
+        crops, targets = batch.crops[self.peers.span(g)], batch.targets.to(self.config.device)
+        if isinstance(crops, Shots):
+            crops = shoot(self.painter(), crops, net.config.crop_size)
+        crops = crops.to(self.config.device)
         with self.precision():
             z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
             z = z.view(len(crops), f, *z.shape[1:])
@@ -255,16 +254,19 @@ class Trainer:
         if c.lsdm_lr < 1:
             net.lsdm.eval()  # batch statistics of a few clips are poorer than those of many pairs
         mine = self.peers.span(len(batch.labels))
-        crops = self.painted(batch.crops, mine)
+        part = batch[mine]
+        if isinstance(part.crops, Shots):
+            part = paint_clips(self.painter(), part, net.config.crop_size)
+        crops, shapes = part.crops.to(c.device), part.shapes.to(c.device)
         with self.precision():
             with torch.set_grad_enabled(c.lsdm_lr > 0):
                 attended = self.attended(crops)
             if net.config.reference == "first":
                 with torch.set_grad_enabled(c.lsdm_lr > 0):
                     pixels = net.lsdm.pixels(attended, attended[:, :1])
-                stages, strength = self.scored(*self.blinded(pixels, batch.shapes, mine))
+                fate = torch.rand(len(batch.labels))[mine, None, None].to(c.device)
+                stages, strength = self.scored(*self.blinded(pixels, shapes, fate))
             else:
-                shapes = batch.shapes[mine].to(c.device)
                 stages, strength = net.decode(net.join(attended, shapes) if net.config.shape else attended)
         return self.learn(stages, strength, batch.labels, batch.intensity)
 
@@ -278,12 +280,12 @@ class Trainer:
         z = torch.cat([self.network.encode_grey(part) for part in parts])
         return z.view(*crops.shape[:2], *z.shape[1:])
 
-    def blinded(self, pixels: Tensor, shapes: Tensor, mine: slice) -> tuple[Tensor, Tensor]:
-        """A share of the clips without pixels, and as many without shapes: each must find what it shows."""
-        fate = torch.rand(len(shapes))[mine, None, None]
-        shapes = shapes[mine]
-        still = (fate >= self.config.blind) & (fate < 2 * self.config.blind)
-        return pixels * (fate >= self.config.blind).to(pixels.device), torch.where(still, shapes[:, :1], shapes)
+    def blinded(self, pixels: Tensor, shapes: Tensor, fate: Tensor) -> tuple[Tensor, Tensor]:
+        """A share of the clips without pixels, and as many without shapes: each must find what it shows. fate (B, 1, 1)
+        in 0..1."""
+        blind = self.config.blind
+        still = (fate >= blind) & (fate < 2 * blind)
+        return pixels * (fate >= blind), torch.where(still, shapes[:, :1], shapes)
 
     def learn(self, stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor) -> dict[str, float]:
         """Losses of stage logits (S, B, T, K) and intensity (B, T), and one update."""
