@@ -208,3 +208,38 @@ def test_brows_follow_a_look_upwards_and_blinks_reach_further() -> None:
             for c in (config, wide)
         )
         assert lively > calm + 0.05
+
+
+def test_a_face_that_does_not_relax_is_neutral_all_the_same() -> None:
+    """Behind its interval something of an expression is left for seconds; intensity is that of the interval."""
+    config = SynthConfig(micro_per_minute=0, macro_per_minute=4, speech_share=0, blinks_per_minute=0.01)
+    config = replace(config, gaze_per_minute=0.01, head_scale=0.0, held_share=0.0)
+
+    def left(share: float) -> list[float]:
+        out = []
+        for seed in range(20):
+            script = write_script(np.random.default_rng(seed), 900, replace(config, residue_share=share), lead=600)
+            moved = np.abs(script.weights).sum(1) + script.smile
+            stops = [
+                e.stop for e in script.events if e.stop + 12 < 900 and not script.labels()[e.stop : e.stop + 12].any()
+            ]
+            out += [float(moved[s + 10] / moved.max()) for s in stops]
+            assert all(script.intensity[s + 10] < 0.01 for s in stops)
+        return out
+
+    assert np.mean(left(1.0)) > 2 * np.mean(left(0.0)) + 0.02
+
+
+def test_blinks_and_nods_come_with_expressions() -> None:
+    calm = SynthConfig(speech_share=0, quiet_share=0, blinks_per_minute=0.01, head_scale=0.3)
+    lid = motion_basis().names.index("eyeBlink_L")
+
+    def moves(config: SynthConfig) -> tuple[float, float]:
+        scripts = [write_script(np.random.default_rng(seed), 600, config) for seed in range(12)]
+        closed = np.mean([(s.weights[:, lid] > 0.7).mean() for s in scripts])
+        return float(closed), float(np.mean([np.ptp(s.pose, axis=0).sum() for s in scripts]))
+
+    closed, turned = moves(calm)
+    more, further = moves(replace(calm, edge_blinks=1.0, nod_share=1.0))
+    assert more > 2 * closed + 0.02
+    assert further > 1.1 * turned

@@ -19,6 +19,7 @@ from fesnet.faces.shape import BROWS
 from fesnet.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.checkpoint import save_weights
 from fesnet.model.network import FesNet
+from fesnet.synth import batches
 from fesnet.synth.basis import motion_basis
 from fesnet.synth.batches import TARGETS, clip_batch, expressive_targets
 from fesnet.synth.crops import Stage
@@ -97,6 +98,35 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert len(list(second.run())) == QUICK.steps - saved
     for (name, a), b in zip(whole.network.state_dict().items(), second.network.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize("looked", [0.0, 1.0])
+def test_a_device_that_paints_ends_as_workers_that_paint(
+    puppets: list[Puppet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked: float
+) -> None:
+    """With a GPU, batches hold plans, and the trainer paints: the same pixels, the same weights."""
+    monkeypatch.setattr(batches, "landmark_model", lambda device: lambda images: images.new_zeros(len(images), 468, 3))
+    monkeypatch.setattr("fesnet.synth.shots.WIDE", 48)
+    config = replace(QUICK, head_steps=0, looked=looked)
+    here = trainer(puppets, tmp_path / "here", config)
+    list(here.run())
+    monkeypatch.setattr(TrainConfig, "gpu", True)
+    there = trainer(puppets, tmp_path / "there", config)
+    list(there.run())
+    assert there.stage is not None
+    for (name, a), b in zip(here.network.state_dict().items(), there.network.state_dict().values(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5), name
+
+
+def test_a_frozen_lsdm_keeps_its_weights(puppets: list[Puppet], tmp_path: Path) -> None:
+    made = trainer(puppets, tmp_path, replace(QUICK, pair_steps=0, head_steps=0, lsdm_lr=0.0))
+    before = {name: value.clone() for name, value in made.network.state_dict().items()}
+    list(made.run())
+    seeing = ("lsdm.stem", "lsdm.backbone", "lsdm.attention", "lsdm.local", "lsdm.pool")
+    for name, value in made.network.state_dict().items():
+        if name.startswith(seeing):
+            assert torch.equal(value, before[name]), name
+    assert not torch.equal(made.network.state_dict()["lsdm.proposal.weight"], before["lsdm.proposal.weight"])
 
 
 def test_damaged_state_is_refused(puppets: list[Puppet], tmp_path: Path) -> None:
