@@ -1,10 +1,10 @@
 """What the landmark model sees of a synthetic performance: `fesnet.faces.shape` numbers with its errors, no pixels.
 
-Running the landmark model on every training frame would cost ten times the rendering, and would tell how it answers
-warped portraits instead of faces. So its errors are drawn: motions answered too weakly or as other motions (measured:
-smiles nearly in full, a wrinkled nose by a third), false motion that comes with turning and blinking, tremble (measured
-on still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96 pixel crop being 1, and twice that
-slowly), a start that settles over a few frames, and frames in between that are interpolated.
+Running the landmark model on every training frame would cost ten times the rendering (a GPU can: `fesnet.synth.mesh`),
+and would tell how it answers warped portraits instead of faces. So its errors are drawn: motions answered too weakly or
+as other motions (measured: smiles nearly in full, a wrinkled nose by a third), false motion that comes with turning and
+blinking, tremble (measured on still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96 pixel crop
+being 1, and twice that slowly), a start that settles over a few frames, and frames in between that are interpolated.
 """
 
 from __future__ import annotations
