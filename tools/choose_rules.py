@@ -37,6 +37,7 @@ START = {
     "macro_threshold": 0.8,
     "micro_threshold": 0.8,
     "intensity_valley": 0.4,
+    "merge_gap_s": 0.0,  # scores are smooth: a dip is a dip, however brief
     "macro_min_s": 0.57,  # as micro_max_s: kinds are durations, and what is found is a tick or two longer than it was
 }
 PRICE = 0.1  # of F1, for a false alarm a minute; for nothing, video full of expressions would ask for many
