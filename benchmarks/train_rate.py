@@ -26,7 +26,7 @@ from fesnet.synth.batches import ClipBatch, paint_clips
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
 from fesnet.training import TrainConfig, Trainer
-from fesnet.training.loop import Batches
+from fesnet.training.batches import Batches
 from fesnet.weights import load_weights
 
 SIDE = 8192  # of the matrix product
@@ -52,10 +52,10 @@ def product_rate(device: str, side: int = SIDE) -> float:
 
 def drawing_rate(trainer: Trainer) -> float:
     """Frames a second of all workers together; on a CPU they paint, too."""
-    workers, done = trainer.config.workers, 0
-    batches = trainer.made(range(4 * workers + 1))
-    for _ in range(workers + 1):
-        next(batches)  # until all have begun
+    workers, done = max(1, trainer.config.workers), 0
+    batches = trainer.made(range(12 * workers))
+    for _ in range(4 * workers):  # what was made while others began is waiting, and would count as made at once
+        next(batches)
     started = time.perf_counter()
     for batch in batches:
         assert isinstance(batch, ClipBatch)

@@ -27,8 +27,9 @@ from fesnet.synth.motion import SynthConfig, write_script
 from fesnet.synth.puppet import Puppet, make_puppet
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
 from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
+from fesnet.training.batches import draw
 from fesnet.training.films import film_shards
-from fesnet.training.loop import STATE, draw, fitting
+from fesnet.training.loop import STATE, fitting
 from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, alter, make_shards
 from fesnet.weights import PRESETS, load_weights
 
@@ -215,6 +216,11 @@ def test_expressive_targets_leave_out_eyes_and_head() -> None:
 def test_the_paper_preset_learns_from_clips_alone() -> None:
     config = fitting(TrainConfig(pair_steps=5, head_steps=7), PRESETS["paper"])
     assert (config.pair_steps, config.head_steps, config.clip_steps) == (0, 0, 7)
+    assert config.lsdm_lr == 1.0
+    clips = TrainConfig(pair_steps=0, head_steps=0, clip_steps=3)
+    for preset in PRESETS.values():  # only where something is trained already is LSDM spared
+        assert fitting(clips, preset).lsdm_lr == 1.0
+        assert fitting(clips, preset, fresh=False).lsdm_lr == TrainConfig().lsdm_lr
     with pytest.raises(UsageError, match="motion head"):
         Trainer(FesNet(PRESETS["paper"]), [None], QUICK, Path())  # type: ignore[list-item]
 

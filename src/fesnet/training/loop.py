@@ -26,19 +26,20 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.intervals import IntervalRules
 from fesnet.losses import clip_losses, pair_loss
 from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import ClipBatch, PairBatch, expressive_targets, paint_clips, plan_clips, plan_pairs
+from fesnet.synth.batches import ClipBatch, PairBatch, expressive_targets, paint_clips
 from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
 from fesnet.synth.shots import Shots, shoot
 from fesnet.training.averaging import draw_towards
+from fesnet.training.batches import Batches, Made
 from fesnet.training.config import TrainConfig, read_config
 from fesnet.training.films import film_shards, make_films
 from fesnet.training.peers import ALONE, Peers, join_peers, share_layers
@@ -49,47 +50,6 @@ STATE = "state.safetensors"
 BUNDLED = "bundled"
 TELL_EVERY = 50  # steps between lines of progress
 AT_ONCE = 5120  # frames that a GPU encodes at once
-
-
-Made = PairBatch[Tensor] | PairBatch[Shots] | ClipBatch[Tensor] | ClipBatch[Shots]
-
-
-class Batches(Dataset[Made]):
-    """Batches of the steps first .. stop, each made from (seed, step). Where a GPU learns it paints, too: batches then
-    hold `Shots` instead of pixels."""
-
-    def __init__(self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, steps: range) -> None:
-        self.puppets, self.config, self.model, self.steps = puppets, config, model, steps
-        self.stage: Stage | None = None
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def __getitem__(self, index: int) -> Made:
-        if index >= len(self):
-            raise IndexError(index)
-        self.stage = self.stage or Stage(self.puppets)
-        step, c, m = self.steps[index], self.config, self.model
-        rng = np.random.default_rng([c.seed, step])
-        seed = int(rng.integers(2**62))
-        if step < c.pair_steps:
-            who = draw(rng, len(self.puppets), c.pair_groups)
-            pairs = plan_pairs(self.stage, who, seed, c.pair_frames, m.crop_size, face_only=m.face_only)
-            return pairs if c.gpu else PairBatch(shoot(self.stage, pairs.crops, m.crop_size), pairs.targets)
-        times = m.reach if rng.random() < c.long_share else 1
-        who = draw(rng, len(self.puppets), math.ceil(c.clips / times))
-        clips = plan_clips(
-            self.stage, who, seed, times * m.window, m.crop_size, c.synth, face_only=m.face_only, hands=c.hands
-        )
-        looked = bool(rng.random() < c.looked)
-        clips = replace(clips, crops=replace(clips.crops, looked=looked))
-        return clips if c.gpu else paint_clips(self.stage, clips, m.crop_size)
-
-
-def draw(rng: np.random.Generator, people: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """`count` people, each as often as any other to within one."""
-    rounds = [rng.permutation(people) for _ in range(math.ceil(count / people))]
-    return np.concatenate(rounds)[:count].astype(np.int64)
 
 
 class Trainer:
@@ -382,7 +342,7 @@ def train_from_portraits(
         raise UsageError(f"expected no earlier training in {state}; give --resume to go on, or remove it")
     begun = None if start is None else load_weights(None if start == BUNDLED else start)
     model = begun.config if begun else PRESETS[preset]
-    config = fitting(read_config(file, steps), model)
+    config = fitting(read_config(file, steps), model, fresh=begun is None)
     peers, device = join_peers(config.device)
     config = replace(config, device=device)
     puppets, left_out = read_puppets(portraits, smilers=config.smilers)
@@ -409,9 +369,11 @@ def before(begun: Weights | None) -> dict[str, Any]:
     return {"start": {"sha256": begun.sha256, "training": begun.training}} if begun else {}
 
 
-def fitting(config: TrainConfig, model: FesNetConfig) -> TrainConfig:
-    """The paper's network has no motion head: pairs cannot train it, so its clips alone do, from the start."""
-    if model.motions or not config.pair_steps:
-        return config
-    steps = config.clip_steps or config.head_steps
-    return replace(config, pair_steps=0, head_steps=0, clip_steps=steps, lsdm_lr=1.0)
+def fitting(config: TrainConfig, model: FesNetConfig, *, fresh: bool = True) -> TrainConfig:
+    """What can be trained of a network. The paper's has no motion head: pairs cannot train it, so its clips alone do. A
+    fresh network that only clips train learns all at one rate: there is no LSDM yet to be careful with."""
+    if not model.motions and config.pair_steps:
+        steps = config.clip_steps or config.head_steps
+        config = replace(config, pair_steps=0, head_steps=0, clip_steps=steps)
+    alone = fresh and not (config.pair_steps or config.head_steps)
+    return replace(config, lsdm_lr=1.0) if alone else config
