@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from fesnet.clips import to_and_fro
 from fesnet.errors import CheckpointError, UsageError
@@ -26,8 +28,9 @@ from fesnet.synth.crops import Stage
 from fesnet.synth.motion import SynthConfig, write_script
 from fesnet.synth.puppet import Puppet, make_puppet
 from fesnet.synth.shapes import mirrored_shapes, seen_shapes
+from fesnet.synth.shots import Shots, shoot
 from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
-from fesnet.training.batches import draw
+from fesnet.training.batches import Batches, draw
 from fesnet.training.films import film_shards
 from fesnet.training.loop import STATE, fitting
 from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, alter, make_shards
@@ -161,6 +164,19 @@ def test_one_clip_can_be_learnt_by_heart(puppets: list[Puppet]) -> None:
 def test_everybody_is_drawn_equally_often() -> None:
     counts = np.bincount(draw(np.random.default_rng(0), 5, 12), minlength=5)
     assert counts.max() - counts.min() <= 1
+
+
+def test_processes_that_draw_for_a_gpu_get_no_pictures(puppets: list[Puppet]) -> None:
+    """And draw what the same step holds where it is painted at once."""
+    config = replace(QUICK, pair_steps=1, head_steps=0)
+    here = Batches(puppets, config, TINY, range(2))
+    there = Batches(puppets, replace(config, device="cuda"), TINY, range(2))
+    assert len(pickle.dumps(there)) < puppets[0].picture.nbytes < len(pickle.dumps(here))
+    stage = Stage(puppets)
+    for index in range(2):  # pairs, then clips
+        plan, painted = there[index], here[index]
+        assert isinstance(plan.crops, Shots) and isinstance(painted.crops, Tensor)
+        assert torch.equal(shoot(stage, plan.crops, TINY.crop_size), painted.crops)
 
 
 def test_config_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ from fesnet.losses import LossConfig, clip_losses, frame_loss, pair_loss
 from fesnet.metrics import Counts, count, overall
 from fesnet.model.checkpoint import load_network
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import expressive_targets, pair_batch
+from fesnet.synth.batches import PairBatch, expressive_targets, plan_pairs
 from fesnet.synth.crops import Stage
 from fesnet.synth.portraits import read_puppets
 from fesnet.synth.puppet import Puppet
+from fesnet.synth.shots import shoot
 from fesnet.training import TrainConfig, Trainer
+from fesnet.training.batches import draw
 from fesnet.training.windows import Shard, Windows, write_shards
 from fesnet.weights import PRESETS, FesNetConfig, load_weights
 
@@ -48,7 +50,8 @@ GRID = [round(x, 2) for x in np.arange(0.2, 0.86, 0.1)]
 
 @dataclass(frozen=True)
 class Row:
-    """One thing changed. model, loss: fields of the configs; frames: of each window; sigmoid: independent kinds."""
+    """One thing changed. model, loss: fields of the configs; frames: of each window; sigmoid: independent kinds;
+    colour: red, green and blue of each crop instead of its luma."""
 
     name: str
     model: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Row:
     frames: int | None = None
     without: str = ""
     sigmoid: bool = False
+    colour: bool = False
 
 
 CASCADE = (
@@ -85,7 +89,9 @@ LSDM = (
     Row("neither: the frame alone", {"discrepancy": False, "reference_beside": False}),
     Row("whole crop instead of the face alone", {"face_only": False}),
     Row("crops of 64 pixels", {"crop_size": 64}),
+    Row("crops of 128 pixels", {"crop_size": 128}),
     Row("half the width", {"width": 8}),
+    Row("in colour", colour=True),
 )
 
 
@@ -203,19 +209,51 @@ def cascade_row(row: Row, base: FesNet, train: Windows, validation: Windows, ste
 # -- LSDM ------------------------------------------------------------------------------------------------------------
 
 
+class OneColour(Stage):
+    """A stage whose pictures show one of red, green and blue alone."""
+
+    def __init__(self, puppets: list[Puppet], channel: int) -> None:
+        self.channel = channel
+        super().__init__(puppets)
+
+    def grey(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        return torch.as_tensor(np.stack(pictures)[..., self.channel]).float()[:, None] / 255
+
+
+class Pairs:
+    """Groups of frames of some people, in luma or in colour (under one light, with the same noise in all channels)."""
+
+    def __init__(self, puppets: list[Puppet], model: FesNetConfig, colour: bool) -> None:
+        self.model = model
+        self.stages = [OneColour(puppets, c) for c in range(3)] if colour else [Stage(puppets)]
+
+    def batch(self, who: np.ndarray, seed: int) -> PairBatch[Tensor]:
+        """Crops (G, 4, channels, size, size) of people (G,), and targets."""
+        size = self.model.crop_size
+        plan = plan_pairs(self.stages[0], who, seed, 4, size, face_only=self.model.face_only)
+        return PairBatch(torch.cat([shoot(s, plan.crops, size) for s in self.stages], 2), plan.targets)
+
+
 def lsdm_row(row: Row, puppets: list[Puppet], steps: int, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
     model: FesNetConfig = replace(PRESETS["default"], **{"consensus": (0.0, 0.0), **row.model})
+    network = FesNet(model)
+    if row.colour:
+        network.lsdm.stem[0] = torch.nn.Conv2d(3, model.width, 5, 2, 2, bias=False)
     config = TrainConfig(seed=seed, pair_steps=steps, head_steps=0, pair_groups=32, save_every=10**9)
-    trainer = Trainer(FesNet(model), puppets[TRAIN], config, Path())
-    for batch in trainer.made(range(steps)):
-        torch.manual_seed(seed * 1_000_003 + trainer.step)
+    trainer = Trainer(network, puppets[TRAIN], config, Path())
+    pairs = Pairs(puppets[TRAIN], model, row.colour)
+    for step in range(steps):
+        rng = np.random.default_rng([seed, step])
+        batch = pairs.batch(draw(rng, len(puppets[TRAIN]), config.pair_groups), int(rng.integers(2**62)))
+        torch.manual_seed(seed * 1_000_003 + step)
         trainer.pairs(batch)
         trainer.step += 1
-    network, stage, left, whole = trainer.network.eval(), Stage(puppets[VALIDATION]), 0.0, 0.0
+    network.eval()
+    pairs, left, whole = Pairs(puppets[VALIDATION], model, row.colour), 0.0, 0.0
     first, second = zip(*itertools.permutations(range(4), 2), strict=True)
     for k in range(8):
-        held = pair_batch(stage, np.arange(8).repeat(4), 1000 + k, 4, model.crop_size, face_only=model.face_only)
+        held = pairs.batch(np.arange(8).repeat(4), 1000 + k)
         with torch.inference_mode():
             z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))
             found = network.lsdm.motions(z[:, second].flatten(0, 1)[:, None], z[:, first].flatten(0, 1)[:, None])[:, 0]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fesnet.clips import to_and_fro
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.crops import Frames, Stage
+from fesnet.synth.crops import Cast, Frames, Stage
 from fesnet.synth.curves import Floats, log_uniform
 from fesnet.synth.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
 from fesnet.synth.hands import draw_hand
@@ -102,7 +102,7 @@ def random_face(rng: np.random.Generator, weights: Floats) -> float:
 
 
 def plan_pairs(
-    stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
+    cast: Cast, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
 ) -> PairBatch[Shots]:
     """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and noise."""
     rng = np.random.default_rng(seed)
@@ -133,12 +133,12 @@ def plan_pairs(
     weights += np.clip(gaze[..., 1:], 0, 1) * basis.weights({"eyeLookDown": 0.8})
     weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
     given = Frames(who, weights, smile, pose, gaze, tremble)
-    smile = np.where(stage.has_smile[who, None], smile, 0)
+    smile = np.where(cast.has_smile[who, None], smile, 0)
     truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
     to, sign = mirror_map()
     flipped = rng.random(groups) < 0.5
     truth = np.where(flipped[:, None, None], (truth * sign)[..., to], truth)
-    shots = plan_shots(stage, given, size, rng, face_only=face_only, flipped=flipped)
+    shots = plan_shots(cast, given, size, rng, face_only=face_only, flipped=flipped)
     return PairBatch(shots, torch.as_tensor(truth, dtype=torch.float32))
 
 
@@ -151,7 +151,7 @@ def pair_batch(
 
 
 def plan_clips(
-    stage: Stage,
+    cast: Cast,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -165,16 +165,16 @@ def plan_clips(
     hand comes before the face."""
     rng = np.random.default_rng(seed)
     scripts = [write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who]
-    scripts = [s if stage.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)]
+    scripts = [s if cast.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)]
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
     given = Frames.of(who, scripts)
     given = replace(given, tremble=(given.tremble + offset).astype(np.float32))
     flipped = rng.random(len(who)) < 0.5
-    shots = plan_shots(stage, given, size, rng, face_only=face_only, flipped=flipped)
+    shots = plan_shots(cast, given, size, rng, face_only=face_only, flipped=flipped)
     covered = [draw_hand(rng, frames, config.rate) if rng.random() < hands else None for _ in who]
     order, known = drawn_order(rng, len(who), frames)
     shots = replace(shots, order=order, hands=tuple(covered))
-    people = [(stage.points[w, :468], stage.smile[w] if stage.has_smile[w] else None) for w in who]
+    people = [(cast.points[w, :468], cast.smile[w] if cast.has_smile[w] else None) for w in who]
     shapes = [seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
     shapes = [s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)]
     seen = np.where(flipped[:, None, None], mirrored_shapes(np.stack(shapes)), np.stack(shapes)).astype(np.float32)

@@ -63,15 +63,49 @@ class Frames:
         return len(self.puppet)
 
 
-class Stage:
-    """All puppets on one device, ready to be rendered. P puppets, V points, L lattice points a side."""
+class Cast:
+    """All puppets without their pictures: what is needed to draw what they do and where their points stand. Small, so
+    that many processes can have one. P puppets: points (P, V, 3), has_smile (P,), smile (P, 468, 3)."""
 
-    def __init__(self, puppets: Sequence[Puppet], device: str | torch.device = "cpu") -> None:
-        self.device = torch.device(device)
+    def __init__(self, puppets: Sequence[Puppet]) -> None:
         self.points = np.stack([p.points for p in puppets])
         self.has_smile = np.array([p.smile is not None for p in puppets])
         none = np.zeros((468, 3), np.float32)
         self.smile = np.stack([none if p.smile is None else p.smile for p in puppets])
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def masks(self, placed: Floats, frames: int, size: int, rng: np.random.Generator) -> Tensor:
+        """(B * T, size, size) uint8: the face, as landmarks that err a little outline it (see `face_mask`); clips of
+        T frames."""
+        seen = placed[:, :468].reshape(-1, frames, 468, 2)
+        b, t = seen.shape[:2]
+        grown = 1 + rng.normal(0, 0.03, (b, 1, 1, 2))
+        moved = rng.normal(0, 0.008, (b, 1, 1, 2)) + log_uniform(rng, 0.0003, 0.004) * rng.normal(0, 1, (b, t, 1, 2))
+        outline = (seen - 0.5) * grown + 0.5 + moved
+        return torch.from_numpy(np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)]))
+
+    def place(self, frames: Frames) -> Floats:
+        """(B * T, V, 2) where every point stands in its aligned crop."""
+        b, t = frames.smile.shape
+        own = self.smiles(frames)[..., None, None] * self.smile[frames.puppet][:, None]
+        motion = face_motion(frames.weights.reshape(b * t, -1)) + own.reshape(b * t, 468, 3)
+        still = np.repeat(self.points[frames.puppet], t, 0)
+        seen = moved_points(still, motion, frames.pose.reshape(b * t, 3)[:, :2])
+        return aligned(seen, frames.tremble.reshape(b * t, 4))
+
+    def smiles(self, frames: Frames) -> Floats:
+        """(B, T) share of the person's own smiling photo; 0 for those of whom there is none."""
+        return np.where(self.has_smile[frames.puppet, None], frames.smile, 0.0).astype(np.float32)
+
+
+class Stage(Cast):
+    """All puppets on one device, ready to be rendered. P puppets, V points, L lattice points a side."""
+
+    def __init__(self, puppets: Sequence[Puppet], device: str | torch.device = "cpu") -> None:
+        super().__init__(puppets)
+        self.device = torch.device(device)
         self.pictures = self.grey([p.picture for p in puppets])
         self.smiling = self.grey([p.picture if p.smiling is None else p.smiling for p in puppets])
         self.index = torch.as_tensor(np.stack([p.index for p in puppets]).astype(np.int64), device=self.device)
@@ -130,29 +164,6 @@ class Stage:
         closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
         image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look, margin)
         return image.view(b, t, 1, size, size)
-
-    def masks(self, placed: Floats, frames: int, size: int, rng: np.random.Generator) -> Tensor:
-        """(B * T, size, size) uint8: the face, as landmarks that err a little outline it (see `face_mask`); clips of
-        T frames."""
-        seen = placed[:, :468].reshape(-1, frames, 468, 2)
-        b, t = seen.shape[:2]
-        grown = 1 + rng.normal(0, 0.03, (b, 1, 1, 2))
-        moved = rng.normal(0, 0.008, (b, 1, 1, 2)) + log_uniform(rng, 0.0003, 0.004) * rng.normal(0, 1, (b, t, 1, 2))
-        outline = (seen - 0.5) * grown + 0.5 + moved
-        return torch.from_numpy(np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)]))
-
-    def place(self, frames: Frames) -> Floats:
-        """(B * T, V, 2) where every point stands in its aligned crop."""
-        b, t = frames.smile.shape
-        own = self.smiles(frames)[..., None, None] * self.smile[frames.puppet][:, None]
-        motion = face_motion(frames.weights.reshape(b * t, -1)) + own.reshape(b * t, 468, 3)
-        still = np.repeat(self.points[frames.puppet], t, 0)
-        seen = moved_points(still, motion, frames.pose.reshape(b * t, 3)[:, :2])
-        return aligned(seen, frames.tremble.reshape(b * t, 4))
-
-    def smiles(self, frames: Frames) -> Floats:
-        """(B, T) share of the person's own smiling photo; 0 for those of whom there is none."""
-        return np.where(self.has_smile[frames.puppet, None], frames.smile, 0.0).astype(np.float32)
 
     def paint(self, who: Tensor, source: Tensor, smile: Tensor) -> Tensor:
         """The portrait at `source`, cross-dissolved to the person's own smiling photo where there is a smile:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fesnet.synth.camera import film
-from fesnet.synth.crops import Frames, Look, Stage
+from fesnet.synth.crops import Cast, Frames, Look, Stage
 from fesnet.synth.hands import Hand
 from fesnet.synth.mesh import TorchMesh, look
 from fesnet.synth.puppet import MARGIN, SPAN
@@ -61,12 +61,12 @@ class Shots:
 
 
 def plan_shots(
-    stage: Stage, frames: Frames, size: int, rng: np.random.Generator, *, face_only: bool, flipped: NDArray[np.bool_]
+    cast: Cast, frames: Frames, size: int, rng: np.random.Generator, *, face_only: bool, flipped: NDArray[np.bool_]
 ) -> Shots:
     """Everything of the clips but their pixels, from first frame to last and without hands."""
     clips, length = frames.smile.shape
-    placed = stage.place(frames)
-    masks = stage.masks(placed, length, size, rng) if face_only else None
+    placed = cast.place(frames)
+    masks = cast.masks(placed, length, size, rng) if face_only else None
     return Shots(
         frames,
         torch.from_numpy(placed),
