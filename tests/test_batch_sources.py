@@ -115,6 +115,7 @@ def test_manifest(tmp_path: Path) -> None:
         ("video\n,\n", "cells"),
         ("video,subject\n,P1\n", "expected the path of a video in .* line 2, got ''"),
         ("video\n0\n", "expected the path of a video"),
+        ("video\n.\n", "expected the path of a video"),
     ],
 )
 def test_damaged_manifests_are_told_in_one_line(text: str, words: str, tmp_path: Path) -> None:
@@ -138,3 +139,10 @@ def test_options_for_single_videos_are_refused_in_a_batch() -> None:
     only_single(report=False, overlay=None)
     with pytest.raises(UsageError, match="expected --overlay with single videos, got a batch"):
         only_single(report=False, overlay="boxes")
+
+
+def test_addresses_are_told_apart_without_their_secrets() -> None:
+    one, other = (Entry(f"rtsp://me:{word}@host/live?{word}", "live") for word in ("secret", "hidden"))
+    assert one.path != other.path
+    assert one.path.startswith("rtsp://host/live#")
+    assert "secret" not in one.path

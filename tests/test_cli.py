@@ -96,6 +96,33 @@ def test_folder_without_a_rate(spot: Run, face_frames: list[np.ndarray], tmp_pat
     refused(spot(tmp_path / "images"), 2, "--fps")
 
 
+def test_nothing_is_done_where_one_source_cannot_be(
+    spot: Run, face_video: Path, face_frames: list[np.ndarray], tmp_path: Path
+) -> None:
+    import cv2
+
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "img1.png"), face_frames[0])
+    refused(spot(face_video, tmp_path / "images"), 2, "--fps")
+    refused(spot(face_video, "--overlay", tmp_path / "images"), 2, "expected a file for --overlay")
+    assert left(tmp_path / "out") == []
+
+
+def test_a_batch_of_nothing(spot: Run, tmp_path: Path) -> None:
+    refused(spot("--jobs", "2"), 2, "expected videos for a batch, got none")
+    assert left(tmp_path / "out") == []
+
+
+def test_live_refuses_a_time_of_nothing(run: Run, face_models: ModelFiles, face_video: Path) -> None:
+    refused(run("live", face_video, "--seconds", "-1"), 2, "above 0 s")
+
+
+def test_a_password_is_never_printed(spot: Run, tmp_path: Path) -> None:
+    done = spot("http://anna:secret@127.0.0.1:9/x.mp4?key=secret")
+    refused(done, 1, "http://127.0.0.1/x.mp4")
+    assert "secret" not in done.err + done.out
+
+
 def bad_text(path: Path) -> Path:
     path.write_text("no video\n" * 50)
     return path
@@ -184,6 +211,15 @@ def test_one_bad_video_does_not_stop_the_others(spot: Run, face_video: Path, tmp
 
 
 # --- odd but good input ---
+
+
+def test_videos_of_one_name_have_a_page_each(spot: Run, face_video: Path, tmp_path: Path) -> None:
+    for part in ("a", "b"):
+        (tmp_path / part).mkdir()
+        shutil.copy(face_video, tmp_path / part)
+    names = [tmp_path / part / face_video.name for part in ("a", "b")]
+    assert spot(*names, "--report").code == 0
+    assert {n for n in left(tmp_path / "out") if n.endswith("html")} == {"face.mkv-1.html", "face.mkv-2.html"}
 
 
 def test_truncated_video_is_used_with_a_warning(spot: Run, face_frames: list[np.ndarray], tmp_path: Path) -> None:

@@ -291,8 +291,9 @@ def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> N
     if rng.random() < 0.5:
         scores[rng.integers(0, 290) :][: rng.integers(1, 9)] = np.nan
     strength = np.where(rng.random(300) < 0.5, 0, np.convolve(rng.random(300), np.ones(5) / 5, "same"))
-    by_intensity = {"intensity_valley": 0.5} if seed % 2 else {}
-    rules = IntervalRules(macro_threshold=0.3, micro_threshold=0.25, exclusive=exclusive, **by_intensity)
+    more = {"intensity_valley": 0.5} if seed % 2 else {}
+    more |= {"merge_gap_s": 0.0} if seed % 3 else {}  # as the bundled rules
+    rules = IntervalRules(macro_threshold=0.3, micro_threshold=0.25, exclusive=exclusive, **more)
     times, found, start = np.arange(300) / 30, [], 0
     for stop in [*np.sort(rng.integers(1, 300, 12)), 300]:
         count = decided(scores[start:stop], 1 / 30, rules)
@@ -301,3 +302,13 @@ def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> N
         start += count
     found += find_intervals(scores[start:], times[start:], rules, strength[start:])
     assert sorted(found, key=lambda i: (i.onset_s, i.kind)) == find_intervals(scores, times, rules, strength)
+
+
+def test_an_expression_from_the_first_row_on_is_told_before_the_end() -> None:
+    """One neutral row behind it is not enough: without it the expression would fill everything that is decided."""
+    rules = IntervalRules(merge_gap_s=0.0)
+    track = scores(160, ("macro", 0, 159, 0.95))
+    assert decided(track, 1 / RATE, rules) == 0
+    track = scores(160, ("macro", 0, 158, 0.95))
+    assert decided(track, 1 / RATE, rules) == 159
+    assert spotted(track[:159], rules) == spotted(track, rules) == [("macro", 0, 158)]

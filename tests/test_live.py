@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fesnet.errors import SourceError
+from fesnet.errors import SourceError, UsageError
 from fesnet.faces import ModelFiles
 from fesnet.live import QUEUE, Reader, watch
 from fesnet.spotter import Spotter
@@ -79,3 +79,29 @@ def test_a_source_that_gives_nothing_is_told(spotter: Spotter) -> None:
 
     with pytest.raises(SourceError, match="broken"):
         watch(spotter, Source(name="x", width=8, height=8, frames=broken()), lambda event: None)
+
+
+def test_a_source_that_breaks_off_keeps_what_came_and_says_so(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    def broken() -> Iterator[Frame]:
+        yield from (Frame(i, i / 25, image) for i, image in enumerate(face_frames[:5]))
+        raise SourceError("cannot decode x: broken")
+
+    source = Source(name="x", width=8, height=8, frames=broken(), live=True)
+    result = watch(spotter, source, lambda event: None)
+    assert len(result.frame_times) == 5
+    assert any("broke off: cannot decode x" in warning for warning in result.warnings)
+
+
+def test_an_error_of_the_source_is_not_waited_for(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+    def faulty() -> Iterator[Frame]:
+        yield Frame(0, 0.0, face_frames[0])
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        watch(spotter, Source(name="x", width=8, height=8, frames=faulty()), lambda event: None)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_time_of_nothing_is_refused(spotter: Spotter, seconds: float) -> None:
+    with pytest.raises(UsageError, match="above 0 s to stop after"):
+        watch(spotter, open_source(np.zeros((2, 8, 8), np.uint8), rate=RATE), lambda event: None, seconds=seconds)

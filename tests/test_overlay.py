@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -49,3 +50,19 @@ def test_the_video_is_not_written_over(face_video: Path, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="expected another file than the video"):
         write_overlay(spotted(face_video, 1.6), face_video, face_video)
     assert face_video.read_bytes() == before
+
+
+def test_it_ends_where_spotting_did(face_models: object, face_video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    write_overlay(spotted(face_video, 0.4), face_video, out)
+    with open_source(out) as source:
+        assert len(list(source)) == 10
+
+
+def test_a_single_picture(face_models: object, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    cv2.imwrite(str(tmp_path / "one" / "img1.png"), face_frames[0])
+    out = tmp_path / "out.mp4"
+    write_overlay(spotted(tmp_path / "one", 0.05), tmp_path / "one", out)
+    with open_source(out) as source:
+        assert len(list(source)) == 1

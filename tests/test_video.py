@@ -598,7 +598,7 @@ def test_images_need_a_rate() -> None:
         open_source(np.stack(pictures(2)))
 
 
-@pytest.mark.parametrize("rate", [0, -25, float("nan"), float("inf"), True])
+@pytest.mark.parametrize("rate", [0, -25, 1e-9, float("nan"), float("inf"), True])
 def test_rate_must_be_a_rate(rate: float) -> None:
     with pytest.raises(UsageError, match="expected a rate above 0 frames a second, got"):
         open_source(pictures(1), rate=rate)
@@ -609,6 +609,7 @@ def test_exact_rate() -> None:
     assert exact_rate(30000 / 1001) == Fraction(30000, 1001)
     assert exact_rate(Fraction(24000, 1001)) == Fraction(24000, 1001)
     assert exact_rate(200) == 200
+    assert exact_rate(Fraction(29.97)) == Fraction(2997, 100)  # made from a float by the caller
 
 
 # ---------------------------------------------------------------- one loop, and closing

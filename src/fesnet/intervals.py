@@ -175,16 +175,17 @@ def decided(scores: Floats, step: float, rules: IntervalRules) -> int:
     """How many of the first rows of scores (T, 2) are decided: whatever rows follow, their intervals stay as they are,
     and can be found without the others.
 
-    That is so up to the last row that is unknown, or the last but one of a neutral stretch longer than `merge_gap_s`.
-    step: seconds between rows.
+    That is so up to the last row that is unknown, or the last but one of a neutral stretch of two rows or more that is
+    longer than `merge_gap_s`. step: seconds between rows.
     """
     levels = [rules.of(kind, "threshold") * rules.of(kind, "release") for kind in KINDS]
     quiet = scores.sum(1) < min(levels) if rules.exclusive else (scores < levels).all(1)
     unknown = np.isnan(scores).any(1)
     out = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
     for a, b in runs(np.asarray(quiet | unknown)):
-        if (b - a) * step > rules.merge_gap_s + 1e-9:
-            out = max(out, b - 1)  # one neutral row stays: what follows is not seen from its first row on
+        # One neutral row goes and one stays: an expression that fills all rows it is found in would not be told.
+        if b - a > 1 and (b - a) * step > rules.merge_gap_s + 1e-9:
+            out = max(out, b - 1)
     return out
 
 

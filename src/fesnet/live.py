@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet.errors import FesnetError
+from fesnet.errors import FesnetError, UsageError
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source
@@ -49,10 +49,12 @@ class Reader(threading.Thread):
 
     def __init__(self, source: Source, seconds: float | None) -> None:
         super().__init__(daemon=True)
+        if seconds is not None and not seconds > 0:
+            raise UsageError(f"expected a time above 0 s to stop after, got {seconds:g}")
         self.source, self.seconds = source, seconds
         self.waiting: queue.Queue[tuple[Frame, float] | None] = queue.Queue(QUEUE)
         self.tally = Tally()
-        self.error: FesnetError | None = None
+        self.error: Exception | None = None  # why it ended, if not by itself
         self.stopped = threading.Event()
 
     def run(self) -> None:
@@ -66,9 +68,17 @@ class Reader(threading.Thread):
                 if not self.source.live and self.stopped.wait(max(0.0, started + frame.time - now)):
                     break
                 self.offer(frame)
-        except FesnetError as error:
+        except Exception as error:  # told by `watch`, which would wait for ever if this thread just ended
             self.error = error
         self.waiting.put(None)
+
+    def settle(self, frames: int) -> None:
+        """Raise what the source broke with if no frame came or it is no error of ours; else put it into the warnings."""
+        if self.error is None:
+            return
+        if not frames or not isinstance(self.error, FesnetError):
+            raise self.error
+        self.source.warnings.append(f"{self.source.name} broke off: {self.error}")
 
     def offer(self, frame: Frame) -> None:
         self.tally.frames += 1
@@ -83,8 +93,9 @@ def watch(spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None
 
     "start" (look_ahead_s: seconds until scores are final at the latest), "status" once a second (time_s, faces, counts
     of frames and of dropped ones, delays), "interval" as soon as it is certain (with told_after_s, seconds from its
-    offset to now on the source's clock), and "end". A keyboard interrupt ends the source, not the result.
-    Returns the whole result. Raises SourceError where no frame came.
+    offset to now on the source's clock), and "end". A keyboard interrupt ends the source, not the result, and so does
+    a source that breaks after its first frames: the result has a warning then.
+    Returns the whole result. Raises SourceError where no frame came, UsageError for seconds of 0 or less.
     """
     stream, reader = spotter.stream(), Reader(source, seconds)
     tell({"event": "start", "source": source.name, "look_ahead_s": round(stream.look_ahead, 2)})
@@ -105,14 +116,14 @@ def watch(spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None
                 )
     except KeyboardInterrupt:
         reader.stopped.set()
-    if reader.error is not None and not stream.seconds:
-        raise reader.error
+    reader.settle(len(stream.seconds))
     result = spotter.result(stream, source)
     end = stream.seconds[-1]
     for interval in result.intervals:
         if interval not in told:
             tell(as_event(interval, end))
-    tell({"event": "end", "intervals": len(result.intervals), **reader.tally.to_dict()})
+    counts = reader.tally.to_dict()
+    tell({"event": "end", "intervals": len(result.intervals), **counts, "warnings": list(result.warnings)})
     return result
 
 

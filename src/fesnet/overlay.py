@@ -24,21 +24,25 @@ SPAN = 10.0  # s of scores in view, the moment in the middle
 
 
 def write_overlay(spotting: Spotting, video: Path, out: Path, progress: Progress | None = None) -> None:
-    """Write `out` (mp4, without sound), every frame at its own time; whole or not at all.
+    """Write `out` (mp4, without sound), every frame that was spotted at its own time; whole or not at all.
 
-    Faces are followed anew, as spotting did, for their boxes. Raises UsageError and SourceError.
+    Faces are followed anew for their boxes, in colour and with the landmark model at each frame. Raises UsageError and
+    SourceError.
     """
     if out.resolve() == video.resolve():
         raise UsageError(f"expected another file than the video for the overlay, got {out}")
     which = "all" if spotting.provenance.get("faces") == "all" else "largest"
     tracker, sampler = FaceTracker(which=which), Sampler(spotting.working_rate)  # type: ignore[arg-type]
-    rate = (len(spotting.frame_times) - 1) / max(float(spotting.frame_times[-1]), 1e-3)
+    last = float(spotting.frame_times[-1])
+    rate = (len(spotting.frame_times) - 1) / last if last > 0 else spotting.working_rate
     with open_source(video, rate=rate if video.is_dir() else None) as source:
         width, height = source.width, source.height
         strip = max(60, height // 6)
         faces: list[Face] = []
         with VideoWriter(out, max(rate, 1.0), width, height + strip, timed=True) as writer:
             for frame in source:
+                if frame.index >= len(spotting.frame_times):
+                    break  # spotting had been told to stop here
                 if frame.image.shape[:2] != (height, width):
                     raise UsageError(f"expected one size of pictures for an overlay, but {source.name} changes its own")
                 if sampler.wants(frame.time):

@@ -15,6 +15,8 @@ from fesnet.exports import WRITERS, export
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
+from fesnet.video.files import public_address
+from fesnet.video.folder import check_folder_rate
 
 Report = Callable[[str, float | None], None]
 
@@ -60,23 +62,36 @@ def prepare_folder(folder: Path) -> Path:
         ) from error
 
 
-def spot_all(sources: list[str | int], job: Job, report: Report) -> list[tuple[str, Spotting | FesnetError]]:
+@dataclass(frozen=True)
+class Spotted:
+    """What came of one source. source: as it may be printed, without a password; name: of its results."""
+
+    source: str
+    name: str
+    outcome: Spotting | FesnetError
+
+
+def spot_all(sources: list[str | int], job: Job, report: Report) -> list[Spotted]:
     """Spot one after another; a source that fails does not stop the others and stands in the list by its error, one
-    whose result a format cannot hold by its result and by that error."""
-    results: list[tuple[str, Spotting | FesnetError]] = []
-    names = result_names(sources)
-    for source, name in zip(sources, names, strict=True):
+    whose result a format cannot hold by its result and by that error. Raises UsageError before any work where a call
+    is wrong."""
+    results: list[Spotted] = []
+    for source in sources:
+        if not isinstance(source, int) and "://" not in source and Path(source).is_dir():
+            check_folder_rate(Path(source), job.rate)
+    for source, name in zip(sources, result_names(sources), strict=True):
+        label = public_address(source) if isinstance(source, str) and "://" in source else str(source)
         try:
             found = spot_one(source, job, report)
             if job.out is not None:
                 write_results(found, job.out / f"{name}.json")
-            results.append((str(source), found))
+            results.append(Spotted(label, name, found))
             if job.out is not None:
                 list(export(found, job.formats, job.out, name))
         except FesnetError as error:
             if error.exit_code == 2:
                 raise
-            results.append((str(source), error))
+            results.append(Spotted(label, name, error))
     return results
 
 

@@ -7,11 +7,13 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fesnet.batch.direct import names_of, unique_names
 from fesnet.errors import UsageError
+from fesnet.video.files import public_address
 from fesnet.video.folder import SUFFIXES as IMAGES
 
 VIDEOS = (
@@ -42,8 +44,10 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """Tells this video from any other of this machine."""
-        return self.source if "://" in self.source else os.path.abspath(self.source)  # noqa: PTH100  # links stay as they are
+        """Tells this video from any other of this machine; an address by a checksum, as it may hold a password."""
+        if "://" in self.source:
+            return f"{public_address(self.source)}#{sha256(self.source.encode()).hexdigest()[:16]}"
+        return os.path.abspath(self.source)  # noqa: PTH100  # links stay as they are
 
 
 def is_many(videos: list[str]) -> bool:
@@ -164,7 +168,7 @@ def entry_of(file: Path, number: int, row: dict[str, Any]) -> Entry:
     if None in row or None in row.values():
         raise UsageError(f"expected as many cells as columns in {where}, got others")
     video = row["video"].strip()
-    if not video or video.isdecimal():
+    if video.isdecimal() or not PurePosixPath(video).name:
         raise UsageError(f"expected the path of a video in {where}, got {video!r}")
     source = video if "://" in video else str(file.parent / video)
     own = {}

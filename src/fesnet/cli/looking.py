@@ -49,17 +49,18 @@ def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: l
         return
     if len(sources) != 1 or not Path(str(sources[0])).exists():
         raise UsageError("expected one video file or image folder with --overlay, got others; name one")
+    if overlay.is_dir():
+        raise UsageError(f"expected a file for --overlay, got the folder {overlay}; give a name like seen.mp4")
     if not overlay.absolute().parent.is_dir():
         raise UsageError(f"expected an existing folder for {overlay}; make {overlay.parent} first")
 
 
-def show_looks(result: Spotting, folder: Path | None, overlay: Path | None) -> None:
-    """Write the page into `folder` and the video `overlay`, whichever is wanted."""
+def show_looks(result: Spotting, page: Path | None, overlay: Path | None) -> None:
+    """Write the page and the video `overlay`, whichever is wanted."""
     from fesnet.overlay import write_overlay
     from fesnet.report import write_report
 
-    if folder is not None:
-        page = folder / f"{Path(result.source.name).stem}.html"
+    if page is not None:
         write_report(result, page)
         print(f"wrote {page}")
     if overlay is not None and result.source.path is not None:

@@ -40,6 +40,8 @@ def spot_many(videos: list[str], out: Path | None, settings: Settings, many: Man
         raise UsageError("expected --out with a folder of videos, a pattern, --manifest, --jobs or --ray, got none")
     if many.manifest is not None and videos:
         raise UsageError(f"expected either videos or --manifest, got both ({videos[0]} and {many.manifest})")
+    if many.manifest is None and not videos:
+        raise UsageError("expected videos for a batch, got none; name files, folders, patterns, or a --manifest")
     entries = find_entries(videos, out) if many.manifest is None else read_manifest(many.manifest)
     folder = prepare_folder(out)
     jobs = 1 if many.jobs is None else many.jobs

@@ -93,6 +93,8 @@ def show_event(event: dict[str, Any]) -> None:
         counts = f"{event['dropped']} of {event['frames']} frames dropped"
         delays = f"delay {event['delay_median_s']:.2f} s, 95 %: {event['delay_95_percent_s']:.2f} s"
         print(f"\n{event['intervals']} expressions; {counts}; {delays}", file=sys.stderr)
+        for warning in event["warnings"]:
+            print(f"  warning: {warning}", file=sys.stderr)
 
 
 def show_profile(rows: list[tuple[str, float, float, float]]) -> None:

@@ -97,13 +97,13 @@ def spot(
     with video_progress() as tell:
         results = spot_all(sources, job, tell)
     failed = 0
-    for name, result in results:
-        if isinstance(result, FesnetError):
+    for one in results:
+        if isinstance(one.outcome, FesnetError):
             failed += 1
-            print(f"fesnet: {name}: {result}", file=sys.stderr)
+            print(f"fesnet: {one.source}: {one.outcome}", file=sys.stderr)
         else:
-            show_result(result)
-            show_looks(result, folder if report else None, overlay)
+            show_result(one.outcome)
+            show_looks(one.outcome, folder / f"{one.name}.html" if report and folder else None, overlay)
     if isinstance(spotter, ProfiledSpotter):
         show_profile(spotter.clock.rows())
     if folder is not None:
@@ -124,7 +124,7 @@ def live(
     seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this time.")] = None,
 ) -> None:
     """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out keeps the result."""
-    from fesnet.batch import check_sources, prepare_folder, write_results
+    from fesnet.batch import check_sources, prepare_folder, result_names, write_results
     from fesnet.live import watch
     from fesnet.spotter import Spotter
     from fesnet.video import open_source
@@ -136,7 +136,7 @@ def live(
     with open_source(checked) as opened:
         result = watch(spotter, opened, show_json if json else show_event, seconds=seconds)
     if folder is not None:
-        write_results(result, folder / f"{Path(result.source.name).stem}.json")
+        write_results(result, folder / f"{result_names([checked])[0]}.json")
 
 
 @app.command()

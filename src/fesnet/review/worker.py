@@ -106,7 +106,7 @@ class Worker:
         target = self.library.copy(video.key)
         target.parent.mkdir(exist_ok=True)
         video.stage = "making a copy that the browser plays"
-        with open_source(source, rate=None if self.rate is None else Fraction(self.rate)) as opened:
+        with open_source(source, rate=self.rate) as opened:
             rate = min(opened.rate or COPY_RATE, Fraction(60))
             size = (opened.width, opened.height)
             with VideoWriter(target, rate, *size, crf=COPY_CRF) as writer:

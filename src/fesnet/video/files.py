@@ -48,12 +48,16 @@ def open_file(path: Path, rate: Fraction | None, threads: int) -> Source:
 
 def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
     """Open a stream address (rtsp://, http://, ...) as FFmpeg understands it. Raises SourceError."""
-    parts = urlsplit(url)
-    # Without user, password and query: the name goes into results, which people hand on.
-    name = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    parts, name = urlsplit(url), public_address(url)
     source = _first_frame(_open_container(url, name, TIMEOUTS), name, rate, threads, None)
     source.live = parts.scheme.lower() in LIVE_SCHEMES
     return source
+
+
+def public_address(url: str) -> str:
+    """A stream address without user, password, port and query: it goes into results, which people hand on."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
 
 
 def _open_container(location: str, name: str, timeouts: tuple[float, float] | None) -> InputContainer:

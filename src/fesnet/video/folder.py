@@ -13,7 +13,7 @@ import numpy as np
 
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.quiet import quiet_opencv
-from fesnet.video.source import Frame, Image, Source
+from fesnet.video.source import Frame, Image, Source, exact_rate
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 
@@ -26,10 +26,7 @@ def open_folder(path: Path, rate: Fraction | None) -> Source:
     files = sorted(image_files(path), key=natural_key)
     if not files:
         raise UsageError(f"expected a folder with images ({', '.join(SUFFIXES)}), but {path} has none")
-    if rate is None:
-        raise UsageError(
-            f"expected a rate for the image folder {path}, got none; give its frames a second with --fps (rate=)"
-        )
+    rate = check_folder_rate(path, rate)
     height, width = read_image(files[0]).shape[:2]
     return Source(
         name=path.resolve().name,
@@ -42,6 +39,15 @@ def open_folder(path: Path, rate: Fraction | None) -> Source:
         duration=float(len(files) / rate),
         warnings=_gaps(path, files),
     )
+
+
+def check_folder_rate(path: Path, rate: Fraction | float | None) -> Fraction:
+    """The rate of an image folder. Raises UsageError where none is given, or none that can be."""
+    if rate is None:
+        raise UsageError(
+            f"expected a rate for the image folder {path}, got none; give its frames a second with --fps (rate=)"
+        )
+    return exact_rate(rate)
 
 
 def image_files(path: Path) -> Iterator[Path]:

@@ -148,11 +148,13 @@ class Source:
 
 
 def exact_rate(rate: Fraction | float) -> Fraction:
-    """Frames a second as a fraction (29.97 -> 2997/100). Raises UsageError unless finite and above 0."""
-    if isinstance(rate, bool) or not math.isfinite(rate) or rate <= 0:
-        raise UsageError(f"expected a rate above 0 frames a second, got {rate}; give --fps (rate=) like 25")
+    """Frames a second as a fraction (29.97 -> 2997/100). Raises UsageError unless finite and above 0 (a millionth)."""
     # A float such as 29.97002997 stands for a ratio of small numbers; a million keeps any real rate exact.
-    return rate if isinstance(rate, Fraction) else Fraction(rate).limit_denominator(1_000_000)
+    known = not isinstance(rate, bool) and math.isfinite(rate)
+    exact = Fraction(rate).limit_denominator(1_000_000) if known else Fraction(0)
+    if exact <= 0:
+        raise UsageError(f"expected a rate above 0 frames a second, got {rate}; give --fps (rate=) like 25")
+    return exact
 
 
 def rgb_image(item: Any, what: str) -> Image:
