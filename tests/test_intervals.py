@@ -312,3 +312,18 @@ def test_an_expression_from_the_first_row_on_is_told_before_the_end() -> None:
     track = scores(160, ("macro", 0, 158, 0.95))
     assert decided(track, 1 / RATE, rules) == 159
     assert spotted(track[:159], rules) == spotted(track, rules) == [("macro", 0, 158)]
+
+
+def test_a_low_threshold_keeps_what_a_higher_one_finds_in_a_short_clip() -> None:
+    track = scores(60, ("macro", 0, 60, 0.3), ("macro", 15, 45, 0.9))
+    for threshold in (0.8, 0.5, 0.3, 0.1):
+        assert spotted(track, IntervalRules(macro_threshold=threshold)) == [("macro", 15, 45)], threshold
+    assert spotted(scores(60, ("macro", 0, 60, 0.9)), RULES) == []
+
+
+def test_a_low_threshold_for_micros_cuts_nothing_off_a_macro() -> None:
+    track = scores(90, ("macro", 26, 60, 0.8), ("micro", 22, 28, 0.45))
+    track[26:28, 0] = 0.3
+    for threshold in (0.65, 0.4, 0.2):
+        rules = IntervalRules(macro_threshold=0.65, micro_threshold=threshold)
+        assert [kind for kind, *_ in spotted(track, rules)] == ["macro"], threshold

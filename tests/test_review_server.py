@@ -7,8 +7,10 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,10 @@ from fesnet.exports.elan_read import read_elan
 from fesnet.faces import ModelFiles
 from fesnet.result import Spotting
 from fesnet.review.journal import read_review
-from fesnet.review.library import Library, default_folder
+from fesnet.review.library import Library, Video, default_folder
 from fesnet.review.serve import Options, Served, prepare
 from fesnet.review.upload import read_size, words
+from fesnet.review.worker import Report, Worker
 from review_server import Web, made_spotting, make_work, program, serving, wait_for
 from video_files import pictures, write_video
 
@@ -56,6 +59,18 @@ def web(running: tuple[Web, Served], work: Path) -> Web:
 
 
 # --- who may ask ---
+
+
+def test_the_key_that_a_browser_is_opened_with_works_once(running: tuple[Web, Served]) -> None:
+    """Others may read it from the command line of the browser."""
+    web, served = running
+    key = served.app.key()
+    first = web.ask("GET", f"/?key={key}", cookie=None)
+    assert first.status == 200
+    assert first.headers["set-cookie"].split(";")[0] == web.cookie
+    assert web.ask("GET", f"/?key={key}", cookie=None).status == 403
+    assert web.ask("GET", f"/?key={key}").status == 200  # the page, loaded again by who has the cookie
+    assert web.ask("GET", f"/api/videos?key={served.app.key()}", cookie=None).status == 403
 
 
 @pytest.mark.parametrize(
@@ -265,9 +280,66 @@ def test_export_of_both_versions(web: Web, work: Path) -> None:
     assert 'filename="small.review.eaf"' in answer.headers["content-disposition"]
     assert [f.kind for f in read_elan(work / "small.review.eaf").found] == ["micro"]
     web.ask("POST", "/api/videos/small/export?to=eaf&which=machine")
-    assert len(read_elan(work / "small.eaf").found) == 2
+    assert len(read_elan(work / "small.machine.eaf").found) == 2
+    assert not (work / "small.eaf").exists()  # a name that a person's own file may have
     assert "expected formats out of" in web.ask("POST", "/api/videos/small/export?to=docx").error
     assert web.ask("POST", "/api/videos/nothing/export?to=eaf").status == 400
+
+
+# --- one after another ---
+
+
+class Asked:
+    """A worker whose tasks wait until they are told to go on, and then report."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go, self.done = Queue[Video](), Queue[None](), Queue[Video]()
+        monkeypatch.setattr(Worker, "spot", self.spot)
+        self.worker = Worker(None)  # type: ignore[arg-type]  # no file is looked at
+
+    def spot(self, video: Video, report: Report) -> None:
+        self.begun.put(video)
+        self.go.get(timeout=10)
+        try:
+            report(0.5)
+        finally:
+            self.done.put(video)
+
+
+def test_stopped_and_asked_for_again_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, video = Asked(monkeypatch), Video("a", "a.mp4")
+    asked.worker.ask("spot", video)
+    asked.begun.get(timeout=10)
+    asked.worker.stop(video)
+    asked.worker.ask("spot", video)  # before the first has noticed
+    asked.go.put(None)
+    asked.begun.get(timeout=10)  # the second has begun, and the first did not call it stopped
+    assert (video.state, video.asked) == ("working", 2)
+    asked.go.put(None)
+    wait_for(lambda: video.state == "done", 10)
+
+
+def test_many_who_ask_at_once_get_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, videos = Asked(monkeypatch), [Video(str(k), "") for k in range(40)]
+    before = threading.active_count()
+    askers = [threading.Thread(target=asked.worker.ask, args=("spot", video)) for video in videos]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert threading.active_count() == before + 1
+    for _ in videos:
+        asked.go.put(None)
+    wait_for(lambda: all(video.state == "done" for video in videos), 10)
+
+
+def test_a_person_s_own_files_are_not_written_over(tmp_path: Path) -> None:
+    for name in ("face.mp4", "face.json", "face.csv", "other.mp4", "other.csv"):
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    library = Library(tmp_path)
+    assert {key: video.name for key, video in library.videos.items()} == {
+        "face.mp4": "face.mp4", "other.mp4": "other.mp4"
+    }  # fmt: skip
 
 
 # --- killed ---

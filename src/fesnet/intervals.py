@@ -7,7 +7,7 @@ found   .....[=======).      iou(a, b)       frames in both / frames in either
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import total_ordering
 from itertools import pairwise
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fesnet.errors import TruthError, UsageError
 
 FAINT = 0.05  # of a full expression: intensities below this are much the same
+HALF = 0.5  # of its highest score: where a run that fills everything begins and ends
 NO_DIP = 0.9  # of the smaller peak beside it: what sinks less than to this does not sink
 Kind = Literal["macro", "micro"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -85,7 +86,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class IntervalRules:
-    """How frame scores become intervals. Every number is our choice, set on synthetic validation video."""
+    """How frame scores become intervals. Every number is our choice, set on synthetic validation video.
+
+    What is not given is as stands here, which is not as in the bundled weights: to change a few of a spotter's rules,
+    give it a dictionary, or `dataclasses.replace(spotter.rules, macro_threshold=0.4)`. Raises UsageError.
+    """
 
     macro_threshold: float = 0.5  # score that a macro-expression must reach, 0..1
     micro_threshold: float = 0.5  # score that a micro-expression must reach, 0..1
@@ -116,10 +121,10 @@ class IntervalRules:
             raise UsageError(f"expected merge_gap_s of 0 or more, got {self.merge_gap_s}")
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> IntervalRules:
+    def from_dict(cls, values: Mapping[str, Any]) -> IntervalRules:
         """Raises UsageError for unknown names and values that are no numbers."""
         known = {f.name: f.type for f in fields(cls)}
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted(str(name) for name in set(values) - set(known))
         if unknown:
             raise UsageError(f"expected interval rules ({', '.join(known)}), got {', '.join(unknown)}")
         for name, value in values.items():
@@ -130,6 +135,17 @@ class IntervalRules:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def changed(self, given: IntervalRules | Mapping[str, Any] | None) -> IntervalRules:
+        """These rules with the numbers of a dictionary; whole other rules as they are; None changes nothing.
+
+        Raises UsageError for unknown names and values that are no numbers.
+        """
+        if isinstance(given, IntervalRules):
+            return given
+        if given is not None and not isinstance(given, Mapping):
+            raise UsageError(f"expected rules as IntervalRules or a dictionary of some, got {type(given).__name__}")
+        return IntervalRules.from_dict({**self.to_dict(), **(given or {})})
 
     def of(self, kind: Kind, what: str) -> float:
         """The number `what` ('threshold', 'release', 'min_s', 'max_s') of one kind."""
@@ -251,12 +267,16 @@ class Stretch:
         return out
 
     def at_turns(self, a: int, b: int) -> list[tuple[int, int]]:
-        """A piece cut where a sure micro begins and ends in it: expressions of two kinds may touch."""
+        """A piece cut where a sure micro begins and ends in it: expressions of two kinds may touch.
+
+        Sure by both thresholds: a low one for micros must not cut pieces off macros, whose edges look a little alike.
+        """
         micro, least = self.scores[a:b, 1], self.least
+        sure = max(self.rules.micro_threshold, self.rules.macro_threshold)
         edges = {a, b}
         for c, d in runs(micro > self.scores[a:b, 0]):
             fits = least <= d - c and self.fits(c, d, "micro")
-            if fits and micro[c:d].max() >= self.rules.micro_threshold:
+            if fits and micro[c:d].max() >= sure:
                 edges |= {a + x for x in (c, d) if least <= x <= b - a - least}
         return list(pairwise(sorted(edges)))
 
@@ -278,7 +298,15 @@ class Stretch:
         """Runs that reach the threshold somewhere and stay above its release."""
         on = self.rules.of(kind, "threshold")
         found = runs(track >= on * self.rules.of(kind, "release"))
-        return [(a, b) for a, b in found if track[a:b].max() >= on]
+        return [self.risen(track, a, b) for a, b in found if track[a:b].max() >= on]
+
+    def risen(self, track: Floats, a: int, b: int) -> tuple[int, int]:
+        """A run that fills all rows, drawn in to where its score is half as high as at its highest: by its change it
+        can be told, and a low threshold does not lose what a higher one finds."""
+        if b - a < len(track):
+            return a, b
+        high = np.flatnonzero(track >= HALF * track.max())
+        return int(high[0]), int(high[-1]) + 1
 
     def divide(self, track: Floats, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Cut runs at valleys of their scores, then at those of the intensity."""

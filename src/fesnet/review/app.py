@@ -25,7 +25,7 @@ from fesnet.review.editing import Edit, StaleError, apply
 from fesnet.review.guard import Guard
 from fesnet.review.library import Library
 from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_name
-from fesnet.review.view import shown
+from fesnet.review.view import MACHINE, shown
 from fesnet.review.worker import Worker
 
 ROOT = Path(fesnet.__file__).parent
@@ -90,9 +90,8 @@ def static(name: str) -> Response:
 def about(request: Request) -> dict[str, Any]:
     """What the page needs to know once."""
     state = request.app.state
-    formats = [name for name in ENDINGS if name != "json"]
     told = {"version": __version__, "folder": str(state.library.folder), "who": state.who}
-    return {**told, "limit": state.limit, "formats": formats}
+    return {**told, "limit": state.limit, "formats": list(ENDINGS)}
 
 
 @router.get("/api/videos")
@@ -190,7 +189,7 @@ def exported(request: Request, key: str, to: str, which: str = "person") -> Resp
     """Write a version in one of the formats, beside the result, and hand it to the browser."""
     library = library_of(request)
     formats = read_formats(to)
-    spotting, name = person(library, key) if which == "person" else (library.machine(key).spotting, key)
+    spotting, name = person(library, key) if which == "person" else (library.machine(key).spotting, f"{key}.{MACHINE}")
     path = next(export(spotting, formats[:1], library.folder, name))
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 

@@ -1,7 +1,8 @@
 """Who may ask: only pages of this server, opened with its token, on this machine.
 
 - The address that is printed holds a random token; the page gets it as a cookie that scripts cannot read and that other
-  sites' pages do not send (`HttpOnly`, `SameSite=Strict`).
+  sites' pages do not send (`HttpOnly`, `SameSite=Strict`). A browser that is opened for somebody gets a key instead
+  that works once, as other users of the machine can read the command lines of programs.
 - `Host` must be this server's own address: a site that lets its name point to this machine (DNS rebinding) has another.
 - What changes something must come from this server's own page (`Origin`).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
@@ -49,6 +50,13 @@ class Guard:
 
     app: ASGIApp
     token: str
+    keys: set[str] = field(default_factory=set, repr=False)
+
+    def key(self) -> str:
+        """A new key, which opens the page once."""
+        key = secrets.token_urlsafe(32)
+        self.keys.add(key)
+        return key
 
     @property
     def cookie(self) -> str:
@@ -61,29 +69,29 @@ class Guard:
             return
         if scope["type"] != "http":
             return
-        refused = self.refusal(scope)
+        opened = self.opened(scope)
+        refused = self.refusal(scope, opened)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                if refused is None and self.named(scope):
+                if refused is None and opened:
                     headers.append("set-cookie", f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/")
             await send(message)
 
         app = self.app if refused is None else PlainTextResponse(f"{refused}\n", 403)
         await app(scope, receive, sending)
 
-    def refusal(self, scope: Scope) -> str | None:
-        """Why a request may not be answered, or None."""
+    def refusal(self, scope: Scope, opened: bool) -> str | None:
+        """Why a request may not be answered, or None. opened: by its address."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if host not in own_hosts(scope):
             return f"expected this machine's own address as host, got {host!r}: open the address that was printed"
         if scope["method"] not in SAFE and headers.get("origin") != f"http://{host}":
             return f"expected a change from this server's own page, got one from {headers.get('origin')!r}"
-        given = (*self.in_cookies(headers), *self.in_address(scope))
-        if not any(secrets.compare_digest(g.encode(), self.token.encode()) for g in given):
+        if not opened and not any(self.is_token(value) for value in self.in_cookies(headers)):
             return (
                 "expected the token of this server, got none or another: open the address that `fesnet review` printed"
             )
@@ -97,14 +105,18 @@ class Guard:
         if found is not None:
             yield found.value
 
-    def in_address(self, scope: Scope) -> list[str]:
-        """The token of the address; it counts for the page alone, so that it stays out of other addresses."""
-        if scope["path"] != "/" or scope["method"] not in SAFE:
-            return []
-        return parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
+    def is_token(self, value: str) -> bool:
+        return secrets.compare_digest(value.encode(), self.token.encode())
 
-    def named(self, scope: Scope) -> bool:
-        return self.token in self.in_address(scope)
+    def opened(self, scope: Scope) -> bool:
+        """Whether the address holds the token, or a key that has not been used; it is used then. Both count for the
+        page alone, so that they stay out of other addresses."""
+        if scope["path"] != "/" or scope["method"] not in SAFE:
+            return False
+        given = parse_qs(scope["query_string"].decode("latin-1"))
+        used = self.keys.intersection(given.get("key", []))
+        self.keys -= used
+        return bool(used) or any(self.is_token(value) for value in given.get("token", []))
 
 
 def own_hosts(scope: Scope) -> tuple[str, ...]:

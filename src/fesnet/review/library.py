@@ -24,7 +24,7 @@ HEAD = 400  # bytes of a result in which its schema stands
 @dataclass
 class Video:
     """One video and what is known of it. state: new, waiting, working, done, failed, stopped; share: of the work, None
-    where unknown; stage: what is being done; error: one line."""
+    where unknown; stage: what is being done; error: one line; asked: how often work on it was asked for."""
 
     key: str
     name: str
@@ -33,6 +33,7 @@ class Video:
     share: float | None = None
     stage: str = ""
     error: str = ""
+    asked: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
 
@@ -86,11 +87,20 @@ class Library:
                 if video.source == file:
                     return video
             for key in (file.stem, file.name, *(f"{file.stem}-{n}" for n in range(2, 1000))):
+                if self.foreign(key):
+                    continue
                 video = self.videos.setdefault(key, Video(key, file.name))
                 if video.source is None and (video.state == "new" or self.made_from(video, file)):
                     video.source, video.name = file, file.name
                     return video
             raise UsageError(f"expected fewer videos of the name {file.stem}")
+
+    def foreign(self, key: str) -> bool:
+        """Whether results under this key would be written over somebody's own files."""
+        result = self.result(key)
+        if result.exists():
+            return not is_result(result)
+        return result.with_suffix(".csv").exists()
 
     def made_from(self, video: Video, file: Path) -> bool:
         """Whether a result, by the name it gives, is of this file."""

@@ -43,12 +43,16 @@ class Served:
 
     @property
     def address(self) -> str:
-        return f"http://{HOST}:{self.handle.getsockname()[1]}/?token={self.app.token}"
+        return f"{self.place}?token={self.app.token}"
+
+    @property
+    def place(self) -> str:
+        return f"http://{HOST}:{self.handle.getsockname()[1]}/"
 
     def run(self, *, open_browser: bool = False) -> None:
         """Serve until Ctrl-C."""
         if open_browser:
-            webbrowser.open(self.address)
+            webbrowser.open(f"{self.place}?key={self.app.key()}")
         config = uvicorn.Config(self.app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         uvicorn.Server(config).run(sockets=[self.handle])
 

@@ -19,7 +19,7 @@ import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from fesnet.errors import ResultError
+from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import Interval, IntervalRules
 from fesnet.result import SpottedInterval, Spotting, make_intervals
 from fesnet.review.journal import ENDING, Review, Row, Values, read_review
@@ -48,9 +48,11 @@ class Machine:
         s = self.spotting
         if rules == s.rules:
             return s.intervals
-        if rules not in self.made:
-            self.made = {rules: make_intervals(s.faces, s.frame_times, s.working_rate, rules)}
-        return self.made[rules]
+        made = self.made.get(rules)
+        if made is None:
+            made = make_intervals(s.faces, s.frame_times, s.working_rate, rules)
+            self.made = {rules: made}
+        return made
 
     def begin(self, file: str) -> Review:
         """A review in which nothing has been done yet. file: the name of the result."""
@@ -156,11 +158,16 @@ def reviewed(machine: Machine, review: Review) -> Spotting:
 
 
 def read_reviewed(path: Path) -> Spotting:
-    """NAME.review.json, with NAME.json beside it -> the result with the person's intervals. Raises ResultError."""
+    """NAME.review.json, with NAME.json beside it -> the result with the person's intervals.
+
+    Raises UsageError where there is no review, ResultError for a damaged one, or one without its result.
+    """
+    if not path.exists():
+        raise UsageError(f"expected a review of `fesnet review`, but {path} does not exist")
     review = read_review(path)
     result = path.with_name(path.name.removesuffix(ENDING) + ".json")
     if not result.is_file():
-        result = path.with_name(str(review.machine["file"]))
+        result = path.parent / Path(str(review.machine.get("file", result))).name  # beside it, whatever the file says
     if not result.is_file():
         raise ResultError(f"expected the machine's result {result.name} beside {path}, found none; put it there")
     return reviewed(Machine.read(result), review)
