@@ -243,3 +243,18 @@ def test_blinks_and_nods_come_with_expressions() -> None:
     more, further = moves(replace(calm, edge_blinks=1.0, nod_share=1.0))
     assert more > 2 * closed + 0.02
     assert further > 1.1 * turned
+
+
+@pytest.mark.parametrize(("macro", "micro", "kinds"), [(6, 0, {"macro"}), (0, 6, {"micro"}), (0, 0, set())])
+def test_a_kind_that_is_not_wanted_does_not_come(macro: float, micro: float, kinds: set[str]) -> None:
+    config = SynthConfig(macro_per_minute=macro, micro_per_minute=micro, quiet_share=0.0)
+    scripts = [write_script(np.random.default_rng(seed), 1800, config) for seed in range(20)]
+    assert {event.kind for script in scripts for event in script.events} == kinds
+
+
+def test_eyes_may_be_told_to_keep_still() -> None:
+    config = SynthConfig(blinks_per_minute=0.0, gaze_per_minute=0.0, quiet_share=1.0)
+    script = write_script(np.random.default_rng(3), 900, config)
+    lids = [i for i, n in enumerate(motion_basis().names) if n.startswith("eyeBlink")]
+    assert not script.gaze.any()
+    assert not script.weights[:, lids].any()

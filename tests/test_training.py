@@ -133,6 +133,25 @@ def test_a_frozen_lsdm_keeps_its_weights(puppets: list[Puppet], tmp_path: Path) 
     assert not torch.equal(made.network.state_dict()["lsdm.proposal.weight"], before["lsdm.proposal.weight"])
 
 
+def test_another_config_does_not_go_on_from_a_state(puppets: list[Puppet], tmp_path: Path) -> None:
+    first = trainer(puppets, tmp_path)
+    list(islice(first.run(), 3))
+    assert trainer(puppets, tmp_path, replace(QUICK, save_every=1)).resume()
+    with pytest.raises(UsageError, match="got another head_lr, seed; remove"):
+        trainer(puppets, tmp_path, replace(QUICK, seed=5, head_lr=1e-3)).resume()
+
+
+def test_windows_of_another_training_are_not_taken(puppets: list[Puppet], tmp_path: Path) -> None:
+    """They may lie there from a run that was killed before its first state."""
+    torch.manual_seed(0)
+    network, other = FesNet(TINY), FesNet(TINY)
+    make_shards(network, puppets, QUICK, tmp_path)
+    make_shards(network, puppets, replace(QUICK, shards=3, head_lr=1e-3), tmp_path)  # more of the same
+    for net, config in ((other, QUICK), (network, replace(QUICK, seed=1)), (network, replace(QUICK, hands=0.5))):
+        with pytest.raises(UsageError, match="got those of another; remove the folder"):
+            make_shards(net, puppets, config, tmp_path)
+
+
 def test_damaged_state_is_refused(puppets: list[Puppet], tmp_path: Path) -> None:
     (tmp_path / STATE).write_bytes(b"no tensors")
     with pytest.raises(CheckpointError, match="expected a training state"):
@@ -188,8 +207,32 @@ def test_config_file(tmp_path: Path) -> None:
     file.write_text("sed = 3\n")
     with pytest.raises(UsageError, match="expected settings of TrainConfig"):
         read_config(file, {})
-    with pytest.raises(UsageError, match="numbers of steps"):
+    with pytest.raises(UsageError, match="expected pair_steps of 0 or more, got -1"):
         read_config(None, {"pair_steps": -1})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[synth]\nrate = 0", r"expected settings of TrainConfig in .*expected a rate above 0"),
+        ("loss = 3", "expected settings of TrainConfig"),
+        ("pair_groups = 'x'", "expected int for pair_groups, got 'x'"),
+        ("bf16 = 'no'", "expected bool for bf16, got 'no'"),
+        ("seed = true", "expected int for seed, got True"),
+        ("head_lr = nan", "expected float for head_lr, got nan"),
+        ("[loss]\nclass_weights = [1.0, 2.0]", r"expected tuple\[float, float, float\] for class_weights, got"),
+        ("[synth]\nspeech_share = 'x'", "expected float for speech_share, got 'x'"),
+        ("warmup = 0", "expected warmup of 1 or more, got 0"),
+        ("clips = 0", "expected clips of 1 or more, got 0"),
+        ("pair_frames = 1", "expected pair_frames of 2 or more, got 1"),
+        ("clip_lr = -1", "expected clip_lr of 0 or more, got -1"),
+        ("film_share = 1.5", "expected film_share from 0 to 1, got 1.5"),
+    ],
+)
+def test_settings_that_cannot_be(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "train.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_config(tmp_path / "train.toml", {})
 
 
 def test_wrong_calls_are_refused(tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from fesnet._words import get_extra
 from fesnet.errors import MissingExtraError, TruthError
+from fesnet.video.folder import natural_key
 
 READERS = {".xlsx": "openpyxl", ".xls": "xlrd"}
 
 
 def find_file(root: Path, pattern: str) -> Path:
-    """The newest by name of the files that fit, in the root or one folder below. Raises TruthError for none."""
-    found = sorted(p for place in (pattern, f"*/{pattern}") for p in root.glob(place) if not p.name.startswith("~"))
+    """The newest by name of the files that fit (V10 is newer than V2), in the root or one folder below. Raises
+    TruthError for none."""
+    fitting = (p for place in (pattern, f"*/{pattern}") for p in root.glob(place) if not p.name.startswith("~"))
+    found = sorted(fitting, key=natural_key)
     if not found:
         raise TruthError(
             f"expected the annotations {pattern} in {root}, but they are not there; put the official file in"
@@ -29,7 +33,7 @@ def read_sheet(path: Path, wanted: str) -> list[list[str]]:
     try:
         module = importlib.import_module(library)
     except ImportError as error:
-        raise MissingExtraError(f"expected {library} to read {path.name}; install fesnet[datasets]") from error
+        raise MissingExtraError(f"expected {library} to read {path.name}; {get_extra('datasets')}") from error
     try:
         sheets = xlsx_sheets(module, path) if library == "openpyxl" else xls_sheets(module, path)
     except Exception as error:  # both readers raise what their parsers raise

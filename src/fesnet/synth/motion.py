@@ -147,8 +147,11 @@ class ScriptWriter:
     def expressions(self) -> None:
         """Macro and micro events one after another, now and then chained or overlapping."""
         rng, c = self.rng, self.config
-        share = c.micro_per_minute / max(c.macro_per_minute + c.micro_per_minute, 1e-9)
-        mean_gap = 60.0 * c.rate / max(c.macro_per_minute + c.micro_per_minute, 1e-9)
+        per_minute = c.macro_per_minute + c.micro_per_minute
+        if per_minute == 0:
+            return
+        share = c.micro_per_minute / per_minute
+        mean_gap = 60.0 * c.rate / per_minute
         t = -rng.uniform(0, 3 * c.rate)
         while t < self.frames:
             micro = rng.random() < share
@@ -157,7 +160,9 @@ class ScriptWriter:
             gap = rng.exponential(0.6 * mean_gap) + 0.2 * c.rate if kind > 0.3 else rng.uniform(0.1, 0.5) * c.rate
             gap = 0.0 if kind < 0.12 else gap
             t = stop + gap
-            if not micro and rng.random() < 0.06:  # a micro-expression inside the macro that was just written
+            if (
+                not micro and rng.random() < 0.06 and share > 0
+            ):  # a micro-expression inside the macro that was just written
                 self.event(int(rng.uniform(t - gap - 0.7 * c.rate, t - gap)), "micro")
 
     def event(self, start: int, kind: Kind) -> int:
@@ -262,6 +267,8 @@ class ScriptWriter:
         """Blinks, half blinks, and now and then eyes that stay closed for a while."""
         rng, rate = self.rng, self.config.rate
         per_minute = self.config.blinks_per_minute * log_uniform(rng, 0.4, 2.0)
+        if per_minute == 0:
+            return
         t = rng.exponential(60 / per_minute) * rate
         while t < self.frames:
             frames = self.blink(int(t))
@@ -290,6 +297,8 @@ class ScriptWriter:
         """Saccades of 2-3 frames to new fixations; the lids follow the eyes up and down."""
         rng, rate = self.rng, self.config.rate
         per_minute = self.config.gaze_per_minute * log_uniform(rng, 0.3, 2.0)
+        if per_minute == 0:
+            return
         t, at = 0, np.zeros(2)
         lively = rng.uniform(0.1, 0.6)
         while t < self.frames:

@@ -22,7 +22,7 @@ from fesnet.synth.plan import VideoPlan
 from fesnet.synth.videos import make_videos
 from fesnet.training.config import TrainConfig
 from fesnet.training.peers import Peers
-from fesnet.training.windows import DRAWS, SECONDS, STARTS, Shard, shard_file
+from fesnet.training.windows import DRAWS, SECONDS, STARTS, Shard, fingerprint, keep_apart, shard_file
 from fesnet.video import open_source
 
 Floats = NDArray[np.floating]
@@ -76,10 +76,13 @@ def film_plan(config: TrainConfig) -> VideoPlan:
 
 
 def film_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> Iterator[Shard]:
-    """A shard for each video of `fesnet synth`; those that lie in `folder` already are taken as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A shard for each video of `fesnet synth`; those that lie in `folder` already are taken as they are. Raises
+    UsageError where the folder holds those of another run."""
+    films = sorted(videos.glob("*.mp4"))
+    truths = [video.with_suffix(".truth.csv").read_bytes() for video in films]
+    keep_apart(folder, fingerprint(network, str(seed).encode(), *truths))
     network.eval()
-    for number, video in enumerate(sorted(videos.glob("*.mp4"))):
+    for number, video in enumerate(films):
         path = shard_file(folder, number)
         if not path.is_file():
             truth = [found.interval for found in read_intervals(video.with_suffix(".truth.csv"))]

@@ -48,6 +48,7 @@ from fesnet.weights import PRESETS, FesNetConfig, Weights, load_weights
 
 STATE = "state.safetensors"
 BUNDLED = "bundled"
+FREE = {"device", "save_every", "threads", "workers"}  # what a training may go on with otherwise
 TELL_EVERY = 50  # steps between lines of progress
 AT_ONCE = 5120  # frames that a GPU encodes at once
 
@@ -292,7 +293,8 @@ class Trainer:
         os.replace(part, self.folder / STATE)
 
     def resume(self) -> bool:
-        """Take up a saved state, if there is one; returns whether there was. Raises CheckpointError."""
+        """Take up a saved state, if there is one; returns whether there was. Raises CheckpointError, and UsageError
+        where it was saved by a training with another config."""
         path = self.folder / STATE
         if not path.is_file():
             return False
@@ -301,11 +303,18 @@ class Trainer:
         try:
             tensors = load_file(path)
             with safe_open(path, "pt") as opened:
-                step = int(opened.metadata()["step"])
+                step, before = int(opened.metadata()["step"]), json.loads(opened.metadata()["config"])
             for name, network in (("net.", self.network), ("avg.", self.averaged)):
                 network.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith(name)})
         except Exception as error:
             raise CheckpointError(f"expected a training state in {path}, but it does not fit ({error})") from error
+        now = json.loads(json.dumps(asdict(self.config)))  # tuples become lists, as they did there
+        changed = sorted(k for k in {*now, *before} - FREE if now.get(k) != before.get(k))
+        if changed:
+            raise UsageError(
+                f"expected the config that the state in {path.parent} was saved with, got another "
+                f"{', '.join(changed)}; remove the folder to begin anew"
+            )
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("opt."):

@@ -7,6 +7,7 @@ many epochs, each time with another draw of the landmark model's errors. Shard i
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fesnet._files import write_whole
 from fesnet.clips import to_and_fro
+from fesnet.errors import UsageError
 from fesnet.model.network import FesNet
 from fesnet.synth.batches import TAIL
 from fesnet.synth.crops import Frames, Stage
@@ -36,6 +39,8 @@ from fesnet.weights import FesNetConfig
 SCRIPTS = 8  # performances in a shard
 SECONDS = 20  # length of each
 LEAD = 3.0  # s that are written before and cut, so that a performance may open inside an event
+MARK = "fingerprint.txt"  # beside shards: of what they were made
+LOOKING = ("stem", "backbone", "attention", "local", "pool")  # the parts of LSDM that see pixels
 DRAWS = 2  # draws of the landmark model's errors of each performance
 STARTS = 6  # windows of each performance
 
@@ -224,8 +229,10 @@ def make_shards(
     network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path, peers: Peers = ALONE
 ) -> list[Shard]:
     """All shards of a training run; those that lie in `folder` already are taken as they are. Each of the peers makes
-    its share of the others; they must see the same folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    its share of the others; they must see the same folder. Raises UsageError where the folder holds those of another
+    run."""
+    faces = [puppet.points.tobytes() for puppet in puppets]
+    keep_apart(folder, fingerprint(network, repr((config.synth, config.seed, config.hands)).encode(), *faces))
     missing = [i for i in range(config.shards) if not shard_file(folder, i).is_file()]
     peers.meet()  # nobody writes before all have looked
     missing = missing[peers.rank :: peers.count]
@@ -241,6 +248,27 @@ def make_shards(
                 job.result()
     peers.meet()
     return [Shard.load(shard_file(folder, i)) for i in range(config.shards)]
+
+
+def fingerprint(network: FesNet, *others: bytes) -> str:
+    """Changes with the network's config and the weights of the LSDM that looks, and with the `others`."""
+    total = hashlib.sha256(repr(network.config).encode())
+    for name, value in sorted(network.lsdm.state_dict().items()):
+        if name.startswith(LOOKING):
+            total.update(value.detach().cpu().numpy().tobytes())
+    for other in others:
+        total.update(other)
+    return total.hexdigest()
+
+
+def keep_apart(folder: Path, mark: str) -> None:
+    """Make the folder of the shards with this fingerprint. Raises UsageError where it holds others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / MARK
+    if file.is_file() and file.read_text(encoding="utf-8") != mark:
+        raise UsageError(f"expected windows of this training in {folder}, got those of another; remove the folder")
+    if not file.is_file():
+        write_whole(file, mark)
 
 
 def write_shards(
