@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 
@@ -18,13 +20,14 @@ from fesnet.batch import Batch, Settings, find_entries, read_manifest, run_batch
 from fesnet.batch import work as work_module
 from fesnet.batch.log import LOG, Record, RunLog
 from fesnet.batch.run import free_name
-from fesnet.batch.summary import SUMMARY
+from fesnet.batch.summary import SUMMARY, row_of, write_summary
 from fesnet.engine import InProcess, make_engine
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
-from fesnet.result import Spotting
+from fesnet.intervals import KINDS, IntervalRules
+from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import Spotter
-from video_files import write_video
+from video_files import pictures, write_video
 
 FRAMES = 10
 OLD = 1_000_000_000.0  # a time of change long ago, which can be trusted
@@ -112,7 +115,7 @@ def test_summary_has_a_row_for_each_video(run: Callable[..., Batch], videos: Pat
     }
     found = Spotting.from_json(tmp_path / "out" / "s1" / "face.json")
     row = rows["s1/face.mkv"]
-    assert (row["frames"], row["duration_s"], row["sha256"]) == (str(FRAMES), "0.36", found.source.sha256)
+    assert (row["frames"], row["duration_s"], row["sha256"]) == (str(FRAMES), "0.4", found.source.sha256)
     for kind in ("macro", "micro"):
         of_kind = [i for i in found.intervals if i.kind == kind]
         assert int(row[f"{kind}_count"]) == len(of_kind)
@@ -120,12 +123,48 @@ def test_summary_has_a_row_for_each_video(run: Callable[..., Batch], videos: Pat
     assert rows["bad.mp4"]["macro_count"] == ""
 
 
+def test_what_is_unknown_is_not_taken_for_neutral(videos: Path, tmp_path: Path, settings: Settings) -> None:
+    """A video that shows no face, and one whose images are numbered with a jump."""
+    shutil.rmtree(videos)
+    videos.mkdir()
+    write_video(videos / "ramps.mp4", pictures(20))
+    (videos / "jump").mkdir()
+    for number in (1, 2, 7):
+        cv2.imwrite(str(videos / "jump" / f"img{number}.png"), pictures(1)[0])
+    said: list[str] = []
+    (tmp_path / "out").mkdir()
+    entries = find_entries([str(videos)], tmp_path / "out")
+    run_batch(entries, tmp_path / "out", replace(settings, rate=25.0), InProcess(), said.append)
+    jump, ramps = table(tmp_path / "out")
+    assert (ramps["duration_s"], ramps["unknown_s"], ramps["faces"], ramps["warnings"]) == ("0.8", "0.8", "0", "")
+    assert {ramps[f"{kind}_{what}"] for kind in KINDS for what in ("count", "per_minute", "total_s")} == {""}
+    assert jump["warnings"].startswith("jump: image numbers jump from ")
+    assert said[0].startswith("2 videos, 2 to do")
+    assert said[1].startswith("[1/2] jump: no face; ") and said[1].endswith("s left")
+    assert said[2:] == [f"  warning: {jump['warnings']}", "[2/2] ramps.mp4: no face"]
+
+
+def test_rates_are_of_the_time_in_which_a_face_was_known() -> None:
+    """12 s with a second without a face, and two macros; to the end of the last frame."""
+    times = np.arange(360) / 30
+    scores = np.full((360, 2), 0.05)
+    scores[60:120, 0], scores[150:200, 0], scores[270:300] = 0.8, 0.8, np.nan
+    track = FaceTrack(0, times, scores, np.zeros(360))
+    source = SourceInfo("a.mp4", None, None, 64, 48, "30", None, None)
+    row = row_of(assemble(source, (track,), times, 30.0, IntervalRules(), warnings=("a", "b; c"), provenance={}))
+    assert (row["duration_s"], row["unknown_s"], row["warnings"]) == (12.0, 1.0, "a; b; c")
+    assert (row["macro_count"], row["macro_per_minute"]) == (2, round(120 / 11, 4))
+    assert (row["micro_count"], row["micro_per_minute"], row["micro_mean_s"]) == (0, 0.0, None)
+
+
 def test_summary_as_parquet(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
-    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install fesnet[cluster]")
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install '.[cluster]'")
     run(videos)
     rows = pq.read_table(tmp_path / "out" / "summary.parquet").to_pylist()
     assert [r["video"] for r in rows] == ["s1/face.mkv", "s2/face.mkv"]
-    assert rows[0]["frames"] == FRAMES
+    assert (rows[0]["frames"], rows[0]["warnings"]) == (FRAMES, "")
+    write_summary(tmp_path, [{"video": "old", "warnings": 2}])  # as 0.1 wrote it into the log
+    assert pq.read_table(tmp_path / "summary.parquet").to_pylist()[0]["warnings"] == "2"
 
 
 # --- second starts ---
@@ -263,9 +302,11 @@ def test_two_runs_do_not_share_a_folder(run: Callable[..., Batch], videos: Path,
 
 def test_parts_that_a_kill_left_are_removed(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "s1").mkdir(parents=True)
-    (tmp_path / "out" / "s1" / ".face.json.abc.part").touch()
+    for name in (".face.json.k3x_9abc.part", ".firefox-download.part"):
+        (tmp_path / "out" / "s1" / name).touch()
     run(videos)
-    assert not [name for name in tree(tmp_path / "out") if name.endswith(".part")]
+    parts = [name for name in tree(tmp_path / "out") if name.endswith(".part")]
+    assert parts == ["s1/.firefox-download.part"]  # somebody else's
 
 
 def test_names_that_are_taken_get_a_number() -> None:

@@ -1,10 +1,14 @@
-"""Features of any kind and rate -> inputs on one axis."""
+"""Features of any kind and rate -> inputs on one axis; options, and the folder for the tables."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fesnet._files import open_whole
+from fesnet.benchmark.bench import Options, make_folder
 from fesnet.benchmark.inputs import (
     WIDE,
     decide,
@@ -97,3 +101,31 @@ def test_running_mean_and_median() -> None:
 def test_region_flow_is_laid_flat() -> None:
     regions = np.arange(24, dtype=np.float32).reshape(2, 6, 2)
     np.testing.assert_array_equal(flat(regions, "v")[0], np.arange(12))
+
+
+def test_options_name_something_to_do() -> None:
+    with pytest.raises(UsageError, match=r"expected methods out of fesnet, .*, got none"):
+        Options(methods=())
+    with pytest.raises(UsageError, match=r"expected protocols out of official, .*, got none"):
+        Options(protocols=())
+    assert Options(ablate=()).variants()
+
+
+def test_the_folder_for_tables(tmp_path: Path) -> None:
+    """Only what a killed run of ours left behind goes."""
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(UsageError, match=r"expected a folder for the tables, got '.*' for .*; name another"):
+            make_folder(path)
+    work = tmp_path / "out" / "work"
+    work.mkdir(parents=True)
+    with open_whole(work / "a.npz"):
+        (left,) = work.iterdir()
+        make_folder(tmp_path / "out")
+        assert not left.exists()
+        left.touch()  # for the end of the block
+    foreign = {".firefox-download.part", ".film.mp4.part", "a.csv.k3x_9abc.part"}
+    for name in foreign:
+        (work / name).touch()
+    make_folder(tmp_path / "out")
+    assert {p.name for p in work.iterdir()} == {*foreign, "a.npz"}

@@ -15,8 +15,8 @@ HEAD = "subject,video,kind,onset_frame,apex_frame,offset_frame\n"
 
 
 def folder(root: Path, truth: str = "s1,a,macro,3,5,9\ns1,a,micro,11,,14\n", videos: str = "s1,a\ns2,b\n") -> Path:
-    (root / "videos.csv").write_text("subject,video\n" + videos)
-    (root / "truth.csv").write_text(HEAD + truth)
+    (root / "videos.csv").write_text("subject,video\n" + videos, encoding="utf-8")
+    (root / "truth.csv").write_text(HEAD + truth, encoding="utf-8")
     for name in ("a", "b"):
         np.savez(root / f"{name}.npz", features=np.ones((20, 3, 2), np.float32), fps=30.0)
     return root
@@ -78,6 +78,15 @@ def test_a_typo_in_a_column(tmp_path: Path) -> None:
     path = folder(tmp_path) / "truth.csv"
     path.write_text(path.read_text().replace("onset_frame", "onset_frme"))
     with pytest.raises(TruthError, match=r"expected a column onset_frame in .*truth.csv, got subject, video, kind"):
+        load_dataset("folder", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["videos.csv", "truth.csv"])
+def test_a_table_of_another_encoding(tmp_path: Path, name: str) -> None:
+    folder(tmp_path, truth="Müller,a,macro,3,5,9\n", videos="Müller,a\n")
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(TruthError, match=rf"expected a table in UTF-8 in .*{name}, got .*; save it in UTF-8"):
         load_dataset("folder", tmp_path)
 
 

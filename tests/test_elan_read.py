@@ -6,6 +6,7 @@ import csv
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -181,6 +182,7 @@ def test_files_that_are_no_truth(tmp_path: Path) -> None:
         ("<a/>", "it is a <a>"),
         ("<ANNOTATION_DOCUMENT><TIER/></ANNOTATION_DOCUMENT>", "'TIER_ID' is missing"),
         ('<ANNOTATION_DOCUMENT><HEADER TIME_UNITS="frames"/></ANNOTATION_DOCUMENT>', "its times are in frames"),
+        ('<?xml version="1.0" encoding="martian"?><a/>', "unknown encoding: martian"),
     ):
         path.write_text(text)
         with pytest.raises(TruthError, match=rf"expected an ELAN file in .*a\.eaf, but {reason}"):
@@ -188,6 +190,16 @@ def test_files_that_are_no_truth(tmp_path: Path) -> None:
     elan_file(path, {"speech": [(0, 10, "hello")]})
     with pytest.raises(TruthError, match=r"called macro or micro in .*, got none in its tiers \('speech'\); call the"):
         read_elan(path)
+
+
+def test_an_expression_that_ends_before_it_starts_is_named(tmp_path: Path) -> None:
+    path = elan_file(tmp_path / "a.eaf", {"x": [(400, 900, "micro")], "speech": [(0, 100, "hello")]})
+    text = path.read_text()
+    path.write_text(text.replace('TIME_VALUE="900"', 'TIME_VALUE="300"'))
+    with pytest.raises(TruthError, match=r"but 'micro' of tier 'x' ends at 0\.300 s, before 0\.400 s, its"):
+        read_elan(path)
+    path.write_text(text.replace('TIME_VALUE="0"', 'TIME_VALUE="800"'))  # what does not count does not matter
+    assert read_elan(path).found == (Marked(0, 0.4, 0.9, "micro"),)
 
 
 # -- import_truth ------------------------------------------------------------------------------------------------------
@@ -230,6 +242,21 @@ def test_truth_on_the_frames_of_a_video(face_video: Path, tmp_path: Path) -> Non
     assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "u.csv").read_bytes()
 
 
+def test_the_video_must_have_the_frames_of_the_result(face_video: Path, tmp_path: Path) -> None:
+    path = elan_file(tmp_path / "a.eaf", {"x": [(400, 800, "micro")]})
+    made_result([], np.arange(40) / 25).to_json(tmp_path / "a.json")
+    import_truth(path, tmp_path / "t.csv", face_video, None, quiet)  # 40 frames, too
+    made_result([], np.arange(38) / 25).to_json(tmp_path / "a.json")
+    with pytest.raises(
+        UsageError, match=r"expected the video of a\.json \(38 frames\), got .*face\.mkv of 40; name the"
+    ):
+        import_truth(path, tmp_path / "u.csv", face_video, None, quiet)
+    assert not (tmp_path / "u.csv").exists()
+    cut = made_result([], np.arange(38) / 25)  # spotting was told to stop early
+    replace(cut, source=replace(cut.source, frame_count=40)).to_json(tmp_path / "a.json")
+    import_truth(path, tmp_path / "u.csv", face_video, None, quiet)
+
+
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
@@ -265,7 +292,10 @@ def test_export_and_import_by_command_line(fesnet: Fesnet, tmp_path: Path) -> No
     [
         (["export", "r.json", "--to", "word"], 2, "expected formats out of eaf, textgrid, "),
         (["export", "r.json", "--to", "megc", "--year", "1999"], 2, "expected one of the years"),
-        (["export", "gone.json", "--to", "eaf"], 1, "expected a result of `fesnet spot --out` in gone.json"),
+        (["export", ".", "--to", "eaf"], 2, "expected a result or a weights folder, got a folder of results, .: "),
+        (["export", "gone.json", "--to", "eaf"], 2, "expected a result of `fesnet spot --out`, but gone.json does not"),
+        (["export", "x.review.json", "--to", "eaf"], 2, "expected a review of `fesnet review`, but x.review.json does"),
+        (["report", "gone.json"], 2, "expected a result of `fesnet spot --out`, but gone.json does not exist"),
         (["import", "gone.eaf", "--out", "t.csv"], 2, "expected an ELAN file, but gone.eaf does not exist"),
         (["import", "r.json", "--out", "t.csv"], 1, "expected an ELAN file in r.json, but"),
         (["import", "r.json", "--out", "t.txt"], 2, "expected a .csv file for the truth, got t.txt"),

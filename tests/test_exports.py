@@ -481,6 +481,23 @@ def test_megc_by_year(year: int, lines: list[str], tmp_path: Path) -> None:
         write_megc(made_result([]), path, 2021)
 
 
+def test_megc_and_activitynet_keep_the_dots_of_names(tmp_path: Path) -> None:
+    """Only the ending of a video file goes: image folders may be called s1.day1 and s1.day2."""
+    for name, wanted in (("s1.day1", "s1.day1"), ("s1.day1.MP4", "s1.day1"), ("a.mp4", "a"), (".mp4", ".mp4")):
+        spotting = made_result(OVERLAPS[:1], name=name)
+        (line,) = written(spotting, "megc", tmp_path).read_text().splitlines()[1:]
+        assert line.split(",")[0] == wanted
+        assert list(json.loads(written(spotting, "activitynet", tmp_path).read_text())["results"]) == [wanted]
+
+
+@pytest.mark.parametrize("year", [2023, 2025])
+def test_a_carriage_return_does_not_end_a_row_of_megc(year: int, tmp_path: Path) -> None:
+    (path,) = export(made_result(OVERLAPS[:2], name="a\rb.mp4"), ["megc"], tmp_path, "r", year)
+    with path.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row.get("vid", row.get("video")) for row in rows} == {"a\rb"}
+
+
 # -- all of them -------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from fesnet.errors import FaceModelError
+from fesnet.errors import FaceModelError, UsageError
 from fesnet.faces import ModelFiles, models, tflite
 from fesnet.faces.detect import open_session
 from fesnet.faces.quicker import without_prelu
@@ -91,14 +91,19 @@ def test_missing_models_are_named(cache: Path) -> None:
         models.model_files()
 
 
-@pytest.mark.parametrize("content", [None, b"not a zip file", b"PK\x03\x04 cut off"])
-def test_not_a_wheel(cache: Path, tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize("content", [b"not a zip file", b"PK\x03\x04 cut off"])
+def test_not_a_wheel(cache: Path, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "wheel.whl"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(content)
     with pytest.raises(FaceModelError, match=r"expected a wheel file, got .*wheel\.whl"):
         models.import_models(path)
     assert list(cache.iterdir()) == []
+
+
+def test_no_wheel_at_all(cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"expected a wheel file, but .*wheel\.whl does not exist; get the"):
+        models.import_models(tmp_path / "wheel.whl")
+    assert not cache.exists()
 
 
 def test_wheel_of_another_release(cache: Path, tmp_path: Path) -> None:
@@ -156,6 +161,7 @@ def test_downloaded_wheel_is_checked(cache: Path, monkeypatch: pytest.MonkeyPatc
 def test_unwritable_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FESNET_CACHE", str(tmp_path / "file" / "cache"))
+    (tmp_path / "any.whl").touch()
     with pytest.raises(FaceModelError, match="set FESNET_CACHE to a writable folder"):
         models.import_models(tmp_path / "any.whl")
 

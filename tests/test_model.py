@@ -187,7 +187,7 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
     [
         ({"consensus": (0.5, 0.5), "shape": 128}, r"expected two shares for a consensus.*below 1, got \(0.5, 0.5\)"),
         ({"consensus": (-0.1, 0.5), "shape": 128}, r"expected two shares for a consensus, 0 or more"),
-        ({"consensus": (0.5,), "shape": 128}, r"expected two shares for a consensus"),
+        ({"consensus": (0.5,), "shape": 128}, r"expected tuple\[float, float\] for consensus, got \(0\.5,\)"),
         ({"consensus": (0.5, 0.0)}, "expected shapes, and kinds that exclude each other, for a consensus"),
         (
             {"consensus": (0.5, 0.1), "shape": 128, "independent": True},

@@ -138,6 +138,7 @@ def test_the_truth_comes_back(prepared: Path, official: Path) -> None:
         UsageError, match=r"prepared with \(apex\), got mirror; run `fesnet data prepare` with --offset"
     ):
         load_dataset("prepared", prepared, "mirror")
+    assert load_dataset("prepared", prepared, "apex").options["offset"] == "apex"
 
 
 def test_frames_without_a_face_are_unknown(
@@ -198,6 +199,9 @@ def test_a_stage_that_was_not_prepared(official: Path, face_models: ModelFiles, 
         UsageError, match=r"expected s15_0401 prepared for the face stage baselines, .*spotting,baselines"
     ):
         look_at_all("flow", data.recordings, tmp_path / "watched", InProcess(), lambda *_: None)
+    with pytest.raises(UsageError, match="prepared for the face stage baselines"):
+        benchmark([data], Options(("flow",), "crossfit"), tmp_path / "bo")
+    assert not (tmp_path / "watched").exists() and not (tmp_path / "bo").exists()
     monkey = replace(data.recordings[0], source=tmp_path / "out" / "spotting" / "s15_0401.npz")
     monkey.source.write_bytes(b"PK rubbish")
     with pytest.raises(SourceError, match=r"expected prepared crops in .*s15_0401.npz, but it is damaged; run `fesnet"):
@@ -246,6 +250,9 @@ def test_changed_frames_and_a_second_stage(
     mirrored = load_dataset("casme2", root, "mirror")
     assert run(mirrored, out).made == 0, "another convention for the truth changes no crop"
     assert load_dataset("prepared", out, "mirror").recordings[0].truth == mirrored.recordings[0].truth
+    assert load_dataset("prepared", out).options["offset"] == "mirror"
+    with pytest.raises(UsageError, match=r"prepared with \(mirror\), got apex; run `fesnet data prepare` with"):
+        load_dataset("prepared", out, "apex")
 
 
 def test_two_workers_make_the_same_bytes(prepared: Path, official: Path, tmp_path: Path) -> None:
@@ -269,7 +276,7 @@ def test_killed_at_any_point_it_ends_as_if_it_had_not_been(prepared: Path, offic
         load_dataset("prepared", out)
     with (out / SUMS).open("a") as handle:
         handle.write("0123456789abcdef")  # what a power cut leaves of a line
-    (out / "spotting" / ".s16_0401.npz.x.part").write_bytes(b"half")
+    (out / "spotting" / ".s16_0401.npz.k3x_9abc.part").write_bytes(b"half")
     (out / "baselines" / "s16_0401.npz").write_bytes(b"a file without a sum")
     done = run(load_dataset("casme2", official), out, "spotting", "baselines")
     assert done.made + done.kept == 6 and tree(out) == tree(prepared)
@@ -313,7 +320,7 @@ def test_the_command(official: Path, face_models: ModelFiles, tmp_path: Path) ->
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 0 and "3 made, 0 done before, 0 failed" in done.stdout
     assert "[1/3] spotting/s15_0401: 40 faces in 40 frames; " in done.stdout
-    done = CliRunner().invoke(app, [*call, "--verify"])
+    done = CliRunner().invoke(app, [*call, "--verify", "--stage", " spotting"])
     assert done.exit_code == 0 and "0 made, 3 done before, 0 failed" in done.stdout
     done = CliRunner().invoke(app, ["data", "check", "prepared", str(tmp_path / "out")])
     assert done.exit_code == 0 and "subjects 3, videos 3, macro 2, micro 1" in done.stdout

@@ -407,7 +407,7 @@ def test_an_upload_without_a_length_is_counted(work: Path) -> None:
     [
         ("notes.mp4", b"dear diary\n" * 100, 415, "cannot open notes.mp4 as a video"),
         ("empty.mp4", b"", 415, "the file is empty"),
-        ("notes.txt", b"dear diary", 400, "expected a video (.avi, "),
+        ("notes.txt", b"dear diary", 400, "expected a video (.3gp, "),
         ("..%2Fout.mp4", b"x", 404, ""),
         ("..%5Cout.mp4", b"x", 400, "expected the plain name of a file"),
         (".hidden.mp4", b"x", 400, "expected the plain name of a file"),
@@ -511,4 +511,4 @@ def test_without_the_extra_the_command_says_what_to_install(
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 1
-    assert "install fesnet[review]" in capsys.readouterr().err
+    assert "run pip install '.[review]' in the repository's folder" in capsys.readouterr().err

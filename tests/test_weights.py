@@ -89,11 +89,31 @@ def test_unknown_config_keys_are_refused(copy: Path) -> None:
         {"branches": 3},
         {"stride": 0},
         {"reference": "last"},
+        {"window": 320.5},
+        {"window": True},
+        {"attention": "no"},
+        {"working_rate": 0},
+        {"working_rate": float("nan")},
+        {"working_rate": 10**400},
+        {"dropout": 1},
+        {"branches": [[3, 1.5]]},
+        {"branches": [[4, 1]]},
+        {"branches": [[3, 0]]},
+        {"consensus": ["0.1", 0]},
+        {"consensus": [0.5, 10**400]},
+        {"motions": -1},
     ],
 )
 def test_configs_that_do_not_fit_are_damaged_weights(values: dict[str, Any], copy: Path) -> None:
     edit(copy, lambda old: old["model"].update(values))
     with pytest.raises(CheckpointError, match="expected a network config"):
+        load_weights(copy)
+
+
+@pytest.mark.parametrize("name", [ENCODE, DECODE, TENSORS])
+def test_every_file_must_have_its_sum(name: str, copy: Path) -> None:
+    edit(copy, lambda values: values["sha256"].pop(name))
+    with pytest.raises(CheckpointError, match=rf"expected the sha256 of {name} in .*config\.json, got none"):
         load_weights(copy)
 
 
@@ -114,6 +134,9 @@ def test_other_schema_is_refused(copy: Path) -> None:
         '{"schema": "fesnet-weights/1"}',
         '{"schema": "fesnet-weights/1", "model": [1], "sha256": {}}',
         '{"schema": "fesnet-weights/1", "model": {}, "sha256": []}',
+        '{"schema": "fesnet-weights/1", "model": {}, "sha256": {}, "rules": []}',
+        '{"schema": "fesnet-weights/1", "model": {}, "sha256": {}, "training": "much"}',
+        "[" * 100_000,
     ],
 )
 def test_damaged_config_is_refused(text: str, copy: Path) -> None:
@@ -141,6 +164,13 @@ def test_tensors_of_another_network_are_refused(copy: Path, tmp_path: Path) -> N
         load_network(load_weights(copy))
 
 
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match=r"expected to write .*new, got 'Not a directory'; name another folder"):
+        save_weights(make_network(), tmp_path / "file" / "inner" / "new", training={}, rules={})
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def test_saving_never_overwrites(tiny_weights: Path) -> None:
     before = sha256(tiny_weights / CONFIG)
     with pytest.raises(UsageError, match=r"expected a new folder for the weights, but .* exists"):
@@ -162,6 +192,8 @@ def test_configs_survive_json(name: str) -> None:
         ({"hidden": 30}, "expected hidden to divide by the number of branches"),
         ({"relative": True}, "expected centred with relative"),
         ({"stride": 200}, "expected a stride of 1 to 128 frames"),
+        ({"window": 320.5}, "expected int for window, got 320.5"),
+        ({"working_rate": 0}, "expected a working rate above 0 and up to 1000 Hz, got 0"),
     ],
 )
 def test_impossible_configs_are_told(values: dict[str, Any], message: str) -> None:

@@ -1,6 +1,6 @@
 """What each part of the network is worth: one table, by short trainings that differ in one thing.
 
-usage: python tools/ablate.py PORTRAITS FOLDER --part cascade|LSDM [--weights WEIGHTS] [--steps 1000] [--seeds 2]
+usage: python tools/ablate.py PORTRAITS FOLDER --part cascade|LSDM [--weights WEIGHTS] [--steps 1000] [--seeds 2] [--rows NAME,NAME]
 
 Cascade rows: proposals and MTAM are trained anew on windows of TRAIN people as the frozen LSDM of WEIGHTS (default: the
 bundled ones) sees them, and measured on windows of VALIDATION people. FOLDER/train and FOLDER/validation hold the
@@ -288,6 +288,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--pair-steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--rows", help="names of rows, divided by commas; default: all")
     parser.add_argument("--part", choices=("cascade", "LSDM"), required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -295,11 +296,12 @@ def main() -> None:
     file = given.folder / f"{given.part}.json"
     table = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     rows = CASCADE if given.part == "cascade" else LSDM
+    wanted = [row for row in rows if given.rows is None or row.name in given.rows.split(",")]
     if given.part == "cascade":
         base = load_network(load_weights(given.weights)).eval()
         train = windows_of(given.folder / "train", SHARDS, base, puppets[TRAIN], 0)
         validation = windows_of(given.folder / "validation", VALIDATION_SHARDS, base, puppets[VALIDATION], 1000)
-    for seed, row in itertools.product(range(given.seeds), rows):
+    for seed, row in itertools.product(range(given.seeds), wanted):
         key = f"{given.part}/{row.name}/{seed}"
         if key not in table:
             if given.part == "cascade":

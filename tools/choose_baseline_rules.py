@@ -2,8 +2,8 @@
 
 usage: python tools/choose_baseline_rules.py PORTRAITS FOLDER [--methods flow,landmarks,mdmd] [--test]
 
-People are split as for FESNet (tools/choose_rules.py): by the place of their photo in the sorted folder, the last 8 are
-for testing, the 8 before them for validation. Of each a minute of encoded video is made with about five expressions of
+People are split as for FESNet (tools/people.csv), by the place of their photo in the sorted folder: the last 8 are for
+testing, the 8 before them for validation. Of each a minute of encoded video is made with about five expressions of
 each kind, half of them with speech; of the first two also a minute without expressions, one with speech. The videos are
 kept in FOLDER with their truth beside them, and used again. For each method the grid below is searched for the largest
 F1 of macro plus F1 of micro; among what comes within TIE of it, the fewest false alarms win. What is printed is frozen
@@ -35,7 +35,7 @@ from fesnet.video import Frame, open_source
 
 PARTS = {"validation": (slice(-16, -8), 1), "test": (slice(-8, None), 3)}  # people, seed
 SECONDS = 60
-# As in tools/choose_rules.py: sparser than in training, where minutes without an event would be wasted.
+# Sparser than in training, where minutes without an event would be wasted.
 SCRIPT = SynthConfig(macro_per_minute=5, micro_per_minute=5, quiet_share=0.0, speech_share=0.5)
 QUIET_SEEDS = 100  # added to a person's number for the quiet minute
 THRESHOLDS = [round(x, 2) for x in np.arange(0.1, 0.96, 0.05)]

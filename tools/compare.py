@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fesnet._files import write_whole
+from fesnet._files import VIDEO_SUFFIXES, write_whole
 from fesnet.baselines import METHODS, make_baseline
 from fesnet.errors import FesnetError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval, nearest_frame
@@ -34,7 +34,6 @@ from fesnet.metrics import Counts, count, false_alarms_a_minute, match, overall
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 
-VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
 KIND = {str(kind): kind for kind in KINDS}
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
+from fesnet.faces.align import EYE_CORNERS, EYE_DISTANCE, EYE_HEIGHT
+
 FACE_VERTICES = 9409  # ICT-FaceKit: the first 9,409 vertices are the skin of the face
-EYE_DISTANCE = 0.30  # of the crop's side, as in fesnet.faces.align
-EYE_HEIGHT = 0.36
 # The 68 Multi-PIE landmarks on the face mesh; None where the two meshes have no common point (sides of the jaw).
 MESH68: list[int | None] = [
     None,
@@ -53,11 +53,11 @@ def read_canonical(path: Path) -> np.ndarray:
     lines = path.read_text().splitlines()
     points = np.array([[float(v) for v in line.split()[1:4]] for line in lines if line.startswith("v ")])
     points = points * [1, -1, -1]
-    corners = points[[33, 133, 362, 263], :2]
+    corners = points[list(EYE_CORNERS), :2]
     scale = EYE_DISTANCE / np.linalg.norm(corners[2:].mean(0) - corners[:2].mean(0))
     points = points * scale
-    points[:, :2] += [0.5, EYE_HEIGHT] - points[[33, 133, 362, 263], :2].mean(0)
-    points[:, 2] -= points[[33, 133, 362, 263], 2].mean()
+    points[:, :2] += [0.5, EYE_HEIGHT] - points[list(EYE_CORNERS), :2].mean(0)
+    points[:, 2] -= points[list(EYE_CORNERS), 2].mean()
     return points
 
 
@@ -88,14 +88,11 @@ def main(ict: Path, landmarks: Path, canonical_obj: Path, out: Path) -> None:
     kept = [i for i, n in enumerate(names) if n not in LEFT_OUT]
     moved = np.einsum("vk,evkc->evc", weight, deltas[kept][:, :FACE_VERTICES][:, nearest])
     print(f"{len(kept)} motions; distance to the surface: median {np.median(distance[:, 0]):.4f}")
-    faces = [line.split()[1:4] for line in canonical_obj.read_text().splitlines() if line.startswith("f ")]
-    triangles = np.array([[int(c.split("/")[0]) - 1 for c in f] for f in faces], np.int16)
     np.savez_compressed(
         out,
         names=np.array([names[i] for i in kept]),
         delta=moved.astype(np.float16),
         canonical=canonical.astype(np.float32),
-        triangles=triangles,
     )
 
 

@@ -1,8 +1,9 @@
-"""Writing files so that they appear whole or not at all."""
+"""Files: which ones are videos, and writing them so that they appear whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,13 @@ from pathlib import Path
 from typing import IO
 
 from fesnet.errors import UsageError
+
+# Dots are common inside the names of subjects and videos (spNO.1), so that only these count as endings of videos.
+VIDEO_SUFFIXES = (
+    *(".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
+PART = re.compile(r"\..+\.\w{8}\.part")  # names that `open_whole` gives
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -38,6 +46,13 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
             raise
     except OSError as error:
         raise UsageError(f"expected to write {path}, got '{error.strerror}'; name a writable folder") from error
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed runs left half-written anywhere below a folder, and nothing else."""
+    for part in folder.rglob(".*.part"):
+        if PART.fullmatch(part.name):
+            part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

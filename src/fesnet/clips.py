@@ -27,6 +27,12 @@ LENT = 6  # ticks that then show the neutral face, before as many again turn it 
 AGE = 900  # ticks (30 s) for which a neutral tick is good: longer than any macro-expression in the field
 
 
+def is_bridged(apart: float, spacing: float) -> bool:
+    """Whether two frames with a face, `apart` (s), are of one segment. spacing: seconds from the frame before in the
+    source, whether that one had a face or not."""
+    return apart <= max(BRIDGE, 1.5 * min(spacing, SLOW))
+
+
 class Sampler:
     """Chooses the frames that the working rate needs: at most one nearest to each tick."""
 
@@ -66,11 +72,8 @@ class Grid:
         self.time, self.features = time, features
 
     def continues(self, time: float, spacing: float) -> bool:
-        """False if a frame at `time` is too far from the last one to be of the same segment.
-
-        spacing: seconds from the frame before it in the source, whether that one had a face or not.
-        """
-        return self.features is None or time - self.time <= max(BRIDGE, 1.5 * min(spacing, SLOW))
+        """False if a frame at `time` is too far from the last one to be of the same segment (see `is_bridged`)."""
+        return self.features is None or is_bridged(time - self.time, spacing)
 
     def cut(self) -> None:
         self.features = None

@@ -374,7 +374,8 @@ def deepest_valley(track: Floats, share: float, least: int) -> int | None:
 
 
 def to_source_frames(onset_s: float, offset_s: float, frame_times: Floats, half_step: float) -> tuple[int, int]:
-    """First and last source frame of an interval in seconds: the frames nearest to its first and last tick.
+    """First and last source frame of an interval in seconds: those from half a tick before its first tick to half a
+    tick after its last; the next one after its first where frames are sparser than that.
 
     frame_times (N,) rises; half_step: half a tick, in seconds, by which a tick reaches to either side.
     """

@@ -73,7 +73,7 @@ class Reader(threading.Thread):
         self.waiting.put(None)
 
     def settle(self, frames: int) -> None:
-        """Raise what the source broke with if no frame came or it is no error of ours; else put it into the warnings."""
+        """Raise what the source broke with if no frame came or it is no error of ours; else make it a warning."""
         if self.error is None:
             return
         if not frames or not isinstance(self.error, FesnetError):

@@ -14,6 +14,7 @@ import base64
 import json
 import math
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -106,12 +107,28 @@ class Spotting:
     rules: IntervalRules
     provenance: dict[str, Any]
 
-    def rethreshold(self, rules: IntervalRules) -> Spotting:
-        """The same scores under other rules; no network is needed."""
+    @property
+    def seconds(self) -> float:
+        """Length of what was spotted: from the first frame to the end of the last one."""
+        return video_end(self.frame_times, self.working_rate) - float(self.frame_times[0])
+
+    @property
+    def known_seconds(self) -> float:
+        """How much of it any face was known in; rates per minute are of this."""
+        known = np.zeros(max((len(t.scores) for t in self.faces), default=0), bool)
+        for track in self.faces:
+            known[: len(track.scores)] |= ~np.isnan(track.scores).any(1)
+        unknown = float((~known).sum()) / self.working_rate
+        return max(self.seconds - unknown, 0.0) if known.any() else 0.0
+
+    def rethreshold(self, rules: IntervalRules | Mapping[str, Any]) -> Spotting:
+        """The same scores under other rules; no network is needed. A dictionary changes only what it names of this
+        result's own rules. Raises UsageError."""
+        rules = self.rules.changed(rules)
         made = make_intervals(self.faces, self.frame_times, self.working_rate, rules)
         return replace(self, rules=rules, intervals=made)
 
-    def to_json(self, path: Path | None = None) -> str:
+    def to_json(self, path: str | Path | None = None) -> str:
         """The JSON text, also written to `path` (whole or not at all)."""
         values = {
             "schema": SCHEMA,
@@ -128,12 +145,16 @@ class Spotting:
         }
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
-            write_whole(path, text)
+            write_whole(Path(path), text)
         return text
 
     @classmethod
-    def from_json(cls, path: Path) -> Spotting:
-        """Read a result. Raises ResultError for what is no result, is damaged, or of another schema."""
+    def from_json(cls, path: str | Path) -> Spotting:
+        """Read a result. Raises UsageError where there is no file, ResultError for what is no result, is damaged, or of
+        another schema."""
+        path = Path(path)
+        if not path.exists():
+            raise UsageError(f"expected a result of `fesnet spot --out`, but {path} does not exist")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
@@ -143,7 +164,7 @@ class Spotting:
             raise ResultError(f"expected a result of schema {SCHEMA} in {path}, got {schema!r}")
         try:
             return cls.from_values(values)
-        except (AttributeError, KeyError, TypeError, ValueError, zlib.error, FesnetError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, zlib.error, FesnetError) as error:
             raise ResultError(f"expected a whole result in {path}, but it is damaged ({error!r})") from error
 
     @classmethod
@@ -165,14 +186,15 @@ class Spotting:
 
 
 def check_values(values: dict[str, Any]) -> None:
-    """Raises ValueError or TypeError for values of a result file that JSON allows and a result does not."""
+    """Raises ValueError, TypeError or OverflowError for values of a result file that JSON allows and a result does
+    not. No face at all is a result; no frame is none, and a face has at least one tick."""
     if not 0 < float(values["working_rate"]) < float("inf"):
         raise ValueError(f"working_rate {values['working_rate']}")
     for name, wanted in {"warnings": list, "provenance": dict, "faces": list, "rules": dict}.items():
         if not isinstance(values[name], wanted):
             raise TypeError(f"{name} {values[name]!r}")
     frames = int(values["frames"])
-    if frames != len(unpack_times(values["frame_times_us"])):
+    if frames < 1 or frames != len(unpack_times(values["frame_times_us"])):
         raise ValueError(f"{frames} frames")
     check_rows(values, frames)
 
@@ -184,6 +206,8 @@ def check_rows(values: dict[str, Any], frames: int) -> None:
     wrong += [f for f in values["faces"] if type(f["face"]) is not int or type(f["ticks"]) is not int]
     if wrong:
         raise TypeError(f"warning or face {wrong[0]!r}")
+    if any(f["ticks"] < 1 for f in values["faces"]):
+        raise ValueError("a face without ticks")
     for gap in values["gaps"]:
         check_row(gap, Gap)
         if not 0 <= gap["start_frame"] <= gap["stop_frame"] < frames:
@@ -200,14 +224,15 @@ JSON_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float),
 
 
 def check_row(row: dict[str, Any], kind: type[SourceInfo | SpottedInterval | Gap]) -> None:
-    """Raises TypeError or ValueError unless every field holds a value of its type, and numbers are finite."""
+    """Raises TypeError, ValueError or OverflowError unless every field holds a value of its type, and numbers are
+    finite."""
     for field in fields(kind):
         name, value = str(field.type), row[field.name]
         if value is None and name.endswith(" | None"):
             continue
         if type(value) not in JSON_TYPES[name.removesuffix(" | None")]:
             raise TypeError(f"{field.name} {value!r}")
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, int | float) and not math.isfinite(value):
             raise ValueError(f"{field.name} {value}")
 
 
@@ -279,6 +304,15 @@ def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: f
     return tuple(sorted(out))
 
 
+def video_end(frame_times: Floats, working_rate: float) -> float:
+    """When the last frame ends, s. It lasts as long as frames do in general (median); a single one lasts one step of
+    the working rate."""
+    steps = np.diff(frame_times)
+    steps = steps[steps > 0]
+    last = float(np.median(steps)) if len(steps) else 1 / working_rate
+    return round(float(frame_times[-1]) + last, 6)
+
+
 def pack(values: NDArray[Any]) -> str:
     return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode("ascii")
 
@@ -317,4 +351,5 @@ def pack_track(track: FaceTrack) -> str:
 
 
 def unpack_track(face: int, ticks: int, text: str, rate: float) -> FaceTrack:
-    return from_whole(face, np.arange(ticks) / rate, unpack(text, "<u2").reshape(ticks, 3))
+    whole = unpack(text, "<u2").reshape(ticks, 3)  # raises where there are not so many, before memory is asked for
+    return from_whole(face, np.arange(ticks) / rate, whole)

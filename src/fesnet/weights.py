@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,28 @@ from typing import Any
 from fesnet.errors import CheckpointError, UsageError
 
 SCHEMA = "fesnet-weights/1"
+BUNDLED = "bundled"  # the name of the weights that come with the package
 CONFIG, ENCODE, DECODE, TENSORS = "config.json", "encode.onnx", "decode.onnx", "model.safetensors"
+# Plain types of a config's fields; a whole number will do for a float.
+PLAIN: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+
+
+def check_types(config: Any) -> None:
+    """Raises UsageError for a field of a dataclass whose value is of another type, or no finite number."""
+    for field in fields(config):
+        if not fits(getattr(config, field.name), str(field.type)):
+            raise UsageError(f"expected {field.type} for {field.name}, got {getattr(config, field.name)!r}")
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Whether a value is of a type as annotations name it: plain, or a tuple (a list will do). Others always fit."""
+    if kind.startswith("tuple["):
+        inner, endless = kind.removesuffix("]").removesuffix(", ...")[6:], kind.endswith(", ...]")
+        kinds = [inner] * len(value) if endless and isinstance(value, tuple | list) else inner.split(", ")
+        return isinstance(value, tuple | list) and len(value) == len(kinds) and all(map(fits, value, kinds))
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return kind not in PLAIN or (isinstance(value, PLAIN[kind]) and (kind == "bool" or not isinstance(value, bool)))
 
 
 @dataclass(frozen=True)
@@ -54,21 +76,27 @@ class FesNetConfig:
     independent: bool = False  # extension: each kind scored by itself, so that a micro may lie in a macro
 
     def __post_init__(self) -> None:
-        least = {"inputs": 0} | dict.fromkeys(
+        check_types(self)
+        least = dict.fromkeys(("inputs", "motions", "shape", "shape_features"), 0) | dict.fromkeys(
             ("crop_size", "width", "heads", "features", "window", "reach", "hidden", "stages", "blocks"), 1
         )
         shared = bool(self.branches) and self.hidden % len(self.branches) == 0
         wanted = {
             f"reference 'first' or 'neutral', got {self.reference!r}": self.reference in ("first", "neutral"),
             **{f"{n} of {k} or more, got {getattr(self, n)}": getattr(self, n) >= k for n, k in least.items()},
+            f"a working rate above 0 and up to 1000 Hz, got {self.working_rate}": 0 < self.working_rate <= 1000,
+            f"a dropout of 0 or more and below 1, got {self.dropout}": 0 <= self.dropout < 1,
             f"a crop size divisible by 8, got {self.crop_size}": self.crop_size % 8 == 0,
             "hidden to divide by the number of branches": shared,
+            f"branches (kernel, dilation) of 1 or more, kernels odd, got {self.branches}": all(
+                min(kernel, dilation) > 0 and kernel % 2 for kernel, dilation in self.branches
+            ),
             "4 * width to divide by heads": (4 * self.width) % max(1, self.heads) == 0,
             f"shape to divide by 4 * width ({4 * self.width}), got {self.shape}": self.shape % max(1, 4 * self.width)
             == 0,
             "centred with relative, which scales the change from the median frame": self.centred or not self.relative,
             f"two shares for a consensus, 0 or more and together below 1, got {self.consensus}": (
-                len(self.consensus) == 2 and min(self.consensus) >= 0 and sum(self.consensus) < 1
+                min(self.consensus) >= 0 and sum(self.consensus) < 1
             ),
             "shapes, and kinds that exclude each other, for a consensus": not any(self.consensus)
             or (self.shape > 0 and not self.independent),
@@ -105,11 +133,11 @@ class FesNetConfig:
         known = dict(values)
         try:
             if "branches" in known:
-                known["branches"] = tuple((int(k), int(d)) for k, d in known["branches"])
+                known["branches"] = tuple((k, d) for k, d in known["branches"])
             if "consensus" in known:
-                known["consensus"] = tuple(float(share) for share in known["consensus"])
+                known["consensus"] = tuple(known["consensus"])
             return cls(**known)
-        except (TypeError, ValueError, UsageError) as error:
+        except (TypeError, ValueError, OverflowError, UsageError) as error:
             raise CheckpointError(f"expected a network config, got values that do not fit ({error})") from error
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,7 +164,7 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Weights:
-    """One set of weights on disk, checked: every file named in its config has the sha256 that stands there."""
+    """One set of weights on disk, checked: every file of it has the sha256 that stands in its config."""
 
     folder: Path
     name: str
@@ -175,17 +203,22 @@ def load_weights(folder: str | Path | None = None) -> Weights:
     try:
         values = json.loads(raw)
         schema, model, hashes = values["schema"], values["model"], values["sha256"]
-        if not (isinstance(model, dict) and isinstance(hashes, dict)):
-            raise TypeError("model and sha256 must be tables")
-    except (ValueError, KeyError, TypeError) as error:
+        training, rules = values.get("training", {}), values.get("rules", {})
+        if not all(isinstance(part, dict) for part in (model, hashes, training, rules)):
+            raise TypeError("model, sha256, training and rules must be tables")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"expected fesnet weights in {path}, but {CONFIG} is damaged ({error})") from error
     if schema != SCHEMA:
         raise CheckpointError(f"expected weights of schema {SCHEMA} in {path}, got {schema!r}")
     config = FesNetConfig.from_dict(model)
+    needed = (ENCODE, DECODE, *([TENSORS] if (path / TENSORS).exists() else []))
+    missing = [name for name in needed if name not in hashes]
+    if missing:
+        raise CheckpointError(f"expected the sha256 of {', '.join(missing)} in {path / CONFIG}, got none; get it anew")
     for name, expected in hashes.items():
         check_file(path / Path(name).name, expected)
-    digest = hashlib.sha256(raw).hexdigest()
-    return Weights(path, path.name, config, digest, values.get("training", {}), values.get("rules", {}))
+    name = BUNDLED if path == bundled_weights() else path.name
+    return Weights(path, name, config, hashlib.sha256(raw).hexdigest(), training, rules)
 
 
 def check_file(path: Path, expected: str) -> None:

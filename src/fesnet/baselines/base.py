@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._version import __version__
-from fesnet.clips import Sampler
+from fesnet.clips import Sampler, is_bridged
 from fesnet.errors import SourceError
 from fesnet.faces import Face, FaceTracker, Tracker
 from fesnet.intervals import IntervalRules
@@ -32,8 +32,6 @@ S = TypeVar("S")  # a frozen dataclass: the numbers of a method
 
 RATE = 30.0  # Hz; the working rate of the bundled weights, so that all methods answer on one axis
 CROP = 128  # pixels; side of the crops that the methods read, as is usual in the field
-BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
-SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up to this spacing
 
 
 class Reader(ABC):
@@ -106,7 +104,7 @@ class Line:
 
 def follows(before: Face, face: Face, spacing: float) -> bool:
     """Whether two sightings of a face belong to one segment; spacing: seconds to the frame before in the source."""
-    return face.segment == before.segment and face.time - before.time <= max(BRIDGE, 1.5 * min(spacing, SLOW))
+    return face.segment == before.segment and is_bridged(face.time - before.time, spacing)
 
 
 def grey(face: Face) -> Image:

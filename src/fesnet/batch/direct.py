@@ -15,7 +15,7 @@ from fesnet.exports import WRITERS, export
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
-from fesnet.video.files import public_address
+from fesnet.video.files import not_there, public_address
 from fesnet.video.folder import check_folder_rate
 
 Report = Callable[[str, float | None], None]
@@ -46,7 +46,7 @@ def check_sources(names: list[str]) -> list[str | int]:
         elif "://" in name or Path(name).exists():
             out.append(name)
         else:
-            raise UsageError(f"expected a video file or an image folder, but {name} does not exist")
+            raise not_there(name)
     return out
 
 

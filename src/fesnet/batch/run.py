@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fesnet._files import remove_parts
 from fesnet._version import __version__
+from fesnet._words import counted, time_left
 from fesnet.batch.log import Record, RunLog
 from fesnet.batch.settings import Settings
 from fesnet.batch.sources import Entry
@@ -56,7 +58,7 @@ def run_batch(
     Raises UsageError where nothing can be written, and the errors of weights; all that was done by then is kept.
     """
     with RunLog(out) as log:
-        clean(out)
+        remove_parts(out)
         plans = make_plans(entries, settings, log)
         todo, failed = [], []
         for plan in plans:
@@ -67,7 +69,7 @@ def run_batch(
                 todo.append(plan)
         kept = len(plans) - len(todo) - len(failed)
         log.tell("start", fesnet=__version__, engine=engine.name, videos=len(plans), todo=len(todo), kept=kept)
-        say(f"{len(plans)} videos, {len(todo)} to do, {kept} done before; {engine.name}")
+        say(f"{counted(len(plans), 'video')}, {len(todo)} to do, {kept} done before; {engine.name}")
         run = Run(out, log, say, sum(p.weight for p in todo), len(todo))
         run.through(todo, engine)
         failed = sorted([*failed, *run.failed])
@@ -168,6 +170,7 @@ class Run:
     def settle(self, plan: Plan, outcome: Outcome) -> None:
         self.gone += plan.weight
         entry = plan.entry
+        warnings: tuple[str, ...] = ()
         common: dict[str, Any] = {"key": entry.key, "path": entry.path, "digest": plan.digest, "subject": entry.subject}
         if outcome.error is not None:
             reason = " ".join(str(outcome.error).split())
@@ -185,18 +188,27 @@ class Run:
             }
             self.log.settle(Record(name=done.name, **facts, **common), tries=outcome.tries, seconds=done.seconds)
             self.done, self.kept = self.done + done.spotted, self.kept + (not done.spotted)
-            counts = f"{done.row['macro_count']} macro, {done.row['micro_count']} micro"
+            warnings = done.warnings
+            counts = words_of(done.row)
             words = counts if done.spotted else f"{counts} (done before)"
         number = self.done + self.kept + len(self.failed)
         self.say(f"[{number}/{self.total}] {entry.key}: {words}{self.left(number)}")
+        for warning in warnings:
+            self.say(f"  warning: {warning}")
 
     def left(self, number: int) -> str:
         """Time left, by the bytes that are done."""
         if number == self.total:
             return ""
         seconds = (time.monotonic() - self.started) / self.gone * max(self.weight - self.gone, 0)
-        minutes = round(seconds / 60)
-        return f"; {minutes // 60}:{minutes % 60:02d} h left" if minutes else f"; {seconds:.0f} s left"
+        return f"; {time_left(seconds)}"
+
+
+def words_of(row: dict[str, Any]) -> str:
+    """What was found; a video in which no face was known says nothing of expressions."""
+    if row.get("macro_count") is None:
+        return "no face"
+    return f"{row['macro_count']} macro, {row['micro_count']} micro"
 
 
 def now(entry: Entry) -> str:
@@ -225,9 +237,3 @@ def rows(out: Path, log: RunLog, subjects: dict[str, str]) -> Iterator[dict[str,
             yield {**place, "status": "done", **row_of(found)}
         else:
             yield {**place, "status": "damaged", "reason": "the result was damaged; remove it and start again"}
-
-
-def clean(out: Path) -> None:
-    """Remove what a killed run left half-written; nothing but this run writes here now."""
-    for part in out.rglob(".*.part"):
-        part.unlink(missing_ok=True)

@@ -31,7 +31,9 @@ class Settings:
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError(f"expected a time above 0 s to stop after, got {self.seconds}")
         if self.rate is not None and not 0 < self.rate < float("inf"):
-            raise UsageError(f"expected a rate above 0 frames a second, got {self.rate}; give --fps (rate=) like 25")
+            raise UsageError(
+                f"expected a rate above 0 frames a second, got {self.rate}; give one, as in --fps 25 or rate=25"
+            )
         if self.faces not in ("largest", "all"):
             raise UsageError(f"expected faces 'largest' or 'all', got {self.faces!r}")
 

@@ -11,15 +11,12 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fesnet._files import VIDEO_SUFFIXES
 from fesnet.batch.direct import names_of, unique_names
 from fesnet.errors import UsageError
-from fesnet.video.files import public_address
+from fesnet.video.files import not_there, public_address
 from fesnet.video.folder import SUFFIXES as IMAGES
 
-VIDEOS = (
-    *(".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg"),
-    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-)
 PATTERN = set("*?[")
 # Columns of a manifest -> the setting that each sets (`Settings.changed`), and how it is read.
 OPTIONS: dict[str, tuple[str, type]] = {
@@ -70,6 +67,8 @@ def find_entries(videos: list[str], out: Path) -> list[Entry]:
     for what is not there, holds no video, or cannot be a part of a batch."""
     found: dict[str, Entry] = {}
     for video in videos:
+        if os.path.realpath(video) == os.path.realpath(out):
+            raise UsageError(f"expected another folder for --out than that of the videos, got {out}; name a new one")
         before = len(found)
         for entry in entries_of(video, out):
             found.setdefault(entry.path, entry)
@@ -84,7 +83,7 @@ def entries_of(video: str, out: Path) -> Iterator[Entry]:
     if is_pattern(video):
         for match in sorted(glob.glob(video, recursive=True)):  # noqa: PTH207  # of any path, relative or not
             inside = Path(match)
-            if inside.is_dir() or inside.suffix.lower() in VIDEOS:
+            if inside.is_dir() or inside.suffix.lower() in VIDEO_SUFFIXES:
                 yield from entries_of(match, out)
     elif "://" in video:
         yield Entry(video, names_of(video)[1])
@@ -95,7 +94,7 @@ def entries_of(video: str, out: Path) -> Iterator[Entry]:
     elif video.isdecimal():
         raise UsageError(f"expected videos for a batch, got camera {video}; use `fesnet live`")
     else:
-        raise UsageError(f"expected a video file or a folder, but {video} does not exist")
+        raise not_there(video)
 
 
 def walk(root: Path, out: Path) -> Iterator[Entry]:
@@ -116,7 +115,7 @@ def walk(root: Path, out: Path) -> Iterator[Entry]:
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         visible = sorted(f for f in files if not f.startswith("."))
         here = Path(folder)
-        videos = [f for f in visible if Path(f).suffix.lower() in VIDEOS]
+        videos = [f for f in visible if Path(f).suffix.lower() in VIDEO_SUFFIXES]
         for name in videos:
             yield Entry(str(here / name), (here / name).relative_to(root).as_posix())
         if not videos and any(Path(f).suffix.lower() in IMAGES for f in visible):
@@ -200,6 +199,6 @@ def with_names(entries: list[Entry]) -> list[Entry]:
 def short_and_whole(entry: Entry) -> tuple[str, str]:
     key = PurePosixPath(entry.key)
     is_folder = "://" not in entry.source and Path(entry.source).is_dir()
-    short = str(key if is_folder or key.suffix.lower() not in VIDEOS else key.with_suffix(""))
+    short = str(key if is_folder or key.suffix.lower() not in VIDEO_SUFFIXES else key.with_suffix(""))
     # "summary.csv" and "run.jsonl" are the batch's own.
     return (str(key) if short.lower() in ("summary", "run") else short), str(key)

@@ -25,32 +25,37 @@ FACTS = {
     "unknown_s": float,
     **{f"{kind}_{what}": form for kind in KINDS for what, form in
        (("count", int), ("per_minute", float), ("mean_s", float), ("total_s", float), ("mean_score", float))},
-    "warnings": int,
+    "warnings": str,
     "sha256": str,
 }  # fmt: skip
 
 
 def row_of(spotting: Spotting) -> dict[str, Any]:
-    """What the summary says of a result. Numbers that do not exist (the mean of nothing) are None.
+    """What the summary says of a result. Numbers that do not exist (the mean of nothing) are None; where no face was
+    ever known, so are all that count expressions.
 
-    duration_s: from the first frame to the last; unknown_s: summed over faces; per minute of that duration.
+    duration_s: to the end of the last frame; unknown_s: how much of it no face was known in; per minute of the rest.
     """
-    seconds = float(spotting.frame_times[-1] - spotting.frame_times[0])
+    known = spotting.known_seconds
     row: dict[str, Any] = {
-        "duration_s": round(seconds, 6),
+        "duration_s": round(spotting.seconds, 6),
         "frames": len(spotting.frame_times),
         "faces": len(spotting.faces),
-        "unknown_s": round(sum(g.stop_s - g.start_s for g in spotting.gaps), 6),
+        "unknown_s": round(spotting.seconds - known, 6),
+        "warnings": "; ".join(spotting.warnings),
+        "sha256": spotting.source.sha256 or "",
     }
+    if not known:
+        return row
     for kind in KINDS:
         found = [i for i in spotting.intervals if i.kind == kind]
         lasts = [i.offset_s - i.onset_s for i in found]
         row[f"{kind}_count"] = len(found)
-        row[f"{kind}_per_minute"] = round(60 * len(found) / seconds, 4) if seconds > 0 else None
+        row[f"{kind}_per_minute"] = round(60 * len(found) / known, 4)
         row[f"{kind}_mean_s"] = round(float(np.mean(lasts)), 6) if found else None
         row[f"{kind}_total_s"] = round(float(sum(lasts)), 6)
         row[f"{kind}_mean_score"] = round(float(np.mean([i.score for i in found])), 4) if found else None
-    return {**row, "warnings": len(spotting.warnings), "sha256": spotting.source.sha256 or ""}
+    return row
 
 
 def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
@@ -76,8 +81,9 @@ def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
     kinds = {float: pa.float64(), int: pa.int64(), str: pa.string()}
     fields = [*((c, pa.string()) for c in PLACE), *((c, kinds[form]) for c, form in FACTS.items())]
     part = path.with_name(f".{path.name}.part")
+    words = [{**row, "warnings": str(row.get("warnings") or "")} for row in table]  # a log of 0.1 has their number
     try:
-        pq.write_table(pa.Table.from_pylist(table, pa.schema(fields)), part)
+        pq.write_table(pa.Table.from_pylist(words, pa.schema(fields)), part)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)

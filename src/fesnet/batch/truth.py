@@ -30,8 +30,21 @@ def import_truth(file: Path, out: Path, video: Path | None, rate: float | None, 
             f"expected the video that {file} annotates, got none beside it; name it, or its result, by --video"
         )
     name, times = frame_axis(chosen, rate, report)
+    if beside.is_file() and chosen != beside:
+        check_length(beside, chosen, len(times))
     write_rows(name, on_frames(read.found, times), out)
     return read
+
+
+def check_length(result: Path, video: Path, frames: int) -> None:
+    """Raises UsageError for a video of another number of frames than that of the result beside the annotations."""
+    known = Spotting.from_json(result)
+    lengths = {len(known.frame_times), known.source.frame_count}  # spotting may have stopped before the end
+    if frames not in lengths:
+        raise UsageError(
+            f"expected the video of {result.name} ({len(known.frame_times)} frames), got {video} of {frames}; name the "
+            f"video that was annotated, or move {result.name} away"
+        )
 
 
 def frame_axis(path: Path, rate: float | None, report: Report) -> tuple[str, Floats]:

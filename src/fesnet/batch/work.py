@@ -53,6 +53,7 @@ class Done:
     row: dict[str, Any]
     spotted: bool
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def do(task: Task) -> Done:
@@ -75,7 +76,8 @@ def do(task: Task) -> Done:
         write(found, Path(task.out), name, task.settings.formats)
     written = stamp(str(result_file(Path(task.out), name)))[0]
     digest = found.source.sha256 or content(task.source)
-    return Done(name, digest, trusted, written, row_of(found), spotted, round(time.monotonic() - started, 3))
+    seconds = round(time.monotonic() - started, 3)
+    return Done(name, digest, trusted, written, row_of(found), spotted, seconds, found.warnings)
 
 
 def spot(source: str, settings: Settings) -> Spotting:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from fesnet._files import remove_parts
 from fesnet._version import __version__
 from fesnet.benchmark.folds import MODES, Mode
 from fesnet.benchmark.inputs import Flow
 from fesnet.benchmark.learners import ABLATIONS, LEARNERS, Variant
 from fesnet.benchmark.material import Material
-from fesnet.benchmark.prepare import Preparation, prepare
+from fesnet.benchmark.prepare import Preparation, needs_of, prepare
 from fesnet.benchmark.report import fingerprint, write_report
 from fesnet.benchmark.run import Plan, run_plan
 from fesnet.benchmark.table import Line, read_row
@@ -48,8 +49,8 @@ class Options:
             ("flow", (self.flow,), ("auto", "step", "state")),
         ):
             wrong = [v for v in values if v not in known]
-            if wrong:
-                raise UsageError(f"expected {name} out of {', '.join(known)}, got {', '.join(wrong)}")
+            if wrong or not (values or name == "ablations"):
+                raise UsageError(f"expected {name} out of {', '.join(known)}, got {', '.join(wrong) or 'none'}")
         for name, low in (("seeds", 1), ("inner", 3)):
             if getattr(self, name) < low:
                 raise UsageError(f"expected {name} of {low} or more, got {getattr(self, name)}")
@@ -80,10 +81,10 @@ def benchmark(
     from fesnet.datasets import load_features as load
 
     check(data)
+    for variant in options.variants():
+        needs_of(data, variant.method)  # before a folder is made
     engine, out = engine or InProcess(), out.absolute()  # workers of a cluster need not stand in our folder
-    out.mkdir(parents=True, exist_ok=True)
-    for part in out.rglob(".*.part"):  # of a run that was killed
-        part.unlink()
+    make_folder(out)
     how = Preparation(out / "work" / "inputs", load, options.flow, engine)
     lines: list[Line] = []
     decided: dict[str, dict[str, str]] = {}
@@ -110,6 +111,15 @@ def benchmark(
     }
     write_report(lines, material, settings, notes_of(data, options.mode, facts, decided, material), out)
     return lines
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder for the tables, without what a killed run left in it. Raises UsageError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"expected a folder for the tables, got '{error.strerror}' for {out}; name another") from error
+    remove_parts(out)
 
 
 def check(data: Sequence[DataSet]) -> None:

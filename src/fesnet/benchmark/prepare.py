@@ -14,7 +14,7 @@ from fesnet._files import open_whole
 from fesnet.benchmark.inputs import Floats, Flow, Inputs, decide, flat, make_inputs, working_rate
 from fesnet.benchmark.learners import LEARNERS
 from fesnet.benchmark.material import Clip, Footage, Material
-from fesnet.benchmark.watch import Seen, look_at_all
+from fesnet.benchmark.watch import Seen, at_stages, look_at_all
 from fesnet.datasets.recording import DataSet, Recording
 from fesnet.engine import Engine, InProcess
 from fesnet.errors import TruthError, UsageError
@@ -39,18 +39,26 @@ def prepare(
 ) -> tuple[Material, dict[str, str]]:
     """Material of the first data set, and of a second one that is only tested on; and what was decided about it.
 
-    Raises UsageError where features and videos are mixed, or the method cannot read what there is; SourceError and
-    TruthError as `prepare_features`.
+    Raises UsageError as `needs_of`; SourceError and TruthError as `prepare_features`.
     """
+    needed = needs_of(sets, method)
+    if sets[0].recordings[0].media == "features":
+        return prepare_features(sets, needed, how)
+    return prepare_videos(sets, needed, how, told)
+
+
+def needs_of(sets: Sequence[DataSet], method: str) -> str:
+    """What a method needs of what there is. Raises UsageError where features and videos are mixed, the method cannot
+    read what there is, or videos or their crops are missing."""
     media = {"features" if r.media == "features" else "video" for data in sets for r in data.recordings}
     if len(media) > 1:
         raise UsageError("expected either features or videos, got both; give a data set of one kind")
     needed = LEARNERS[method].needs.get(next(iter(media)))
     if needed is None:
         raise UsageError(f"expected {' or '.join(LEARNERS[method].needs)} for method {method}, got {media.pop()}")
-    if media == {"features"}:
-        return prepare_features(sets, needed, how)
-    return prepare_videos(sets, needed, how, told)
+    if media == {"video"}:
+        at_stages(needed, [r for _, r in listed(sets)])
+    return needed
 
 
 def prepare_features(sets: Sequence[DataSet], needed: str, how: Preparation) -> tuple[Material, dict[str, str]]:

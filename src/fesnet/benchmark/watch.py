@@ -174,23 +174,30 @@ def read_look(path: Path) -> Seen:
         return Seen(table["values"], table["frame_times"])
 
 
-def mark(name: str, recording: Recording) -> str:
-    """Changes with the source's files, the package, what is looked for, and the face stage."""
+def mark(name: str, recording: Recording, weights: str) -> str:
+    """Changes with the source's files, the package, what is looked for, the face stage, and the weights (their sha256)
+    that look."""
     place = str(recording.source.resolve())
-    text = repr((__version__, FACES, name, place, recording.rate, stamp(recording.source)))
+    text = repr((__version__, FACES, name, place, recording.rate, stamp(recording.source), weights))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def at_stages(name: str, recordings: Sequence[Recording]) -> list[Recording]:
+    """Where `name` looks at each recording. Raises UsageError for a video or a face stage that is not there."""
+    gone = [r.id for r in recordings if not r.source.exists()]
+    if gone:
+        raise UsageError(f"expected the video of {gone[0]}, but it is not there ({len(gone)} missing)")
+    return [at_stage(r, "spotting" if name in SPOTTING else "baselines") for r in recordings]
 
 
 def look_at_all(
     name: str, recordings: Sequence[Recording], folder: Path, engine: Engine, told: Callable[[int, int], None]
 ) -> list[Seen]:
     """All recordings, looked at once: kept in `folder` until file or package change. told: (done, all)."""
+    staged = at_stages(name, recordings)
     folder.mkdir(parents=True, exist_ok=True)
-    gone = [r.id for r in recordings if not r.source.exists()]
-    if gone:
-        raise UsageError(f"expected the video of {gone[0]}, but it is not there ({len(gone)} missing)")
-    staged = [at_stage(r, "spotting" if name in SPOTTING else "baselines") for r in recordings]
-    files = [folder / f"{name}-{mark(name, r)}.npz" for r in staged]
+    weights = load_weights().sha256 if name in SPOTTING else ""
+    files = [folder / f"{name}-{mark(name, r, weights)}.npz" for r in staged]
     # Whole paths: a worker of a cluster need not stand in our folder. By file: two recordings may be of one video.
     work = {f.name: (replace(r, source=r.source.absolute()), f) for f, r in zip(files, staged, strict=True)}
     missing = [(key, item) for key, item in work.items() if not item[1].is_file()]

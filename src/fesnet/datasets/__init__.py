@@ -22,11 +22,12 @@ NAMES = {
 }
 
 
-def load_dataset(name: str, root: Path, offset: str = "apex") -> DataSet:
+def load_dataset(name: str, root: Path, offset: str | None = None) -> DataSet:
     """The data set of a name in NAMES, from its official files under `root`.
 
-    offset: what an offset of 0 means, one of `fesnet.datasets.official.CONVENTIONS`. Raises UsageError for an unknown
-    name or no such folder, TruthError for tables that are not understood, MissingExtraError without their readers.
+    offset: what an offset of 0 means, one of `fesnet.datasets.official.CONVENTIONS`; None for "apex", and for what a
+    prepared folder was prepared with. Raises UsageError for an unknown name or no such folder, TruthError for tables
+    that are not understood, MissingExtraError without their readers.
     """
     if name not in NAMES:
         raise UsageError(f"expected a data set out of {', '.join(NAMES)}, got {name!r}")
@@ -34,5 +35,7 @@ def load_dataset(name: str, root: Path, offset: str = "apex") -> DataSet:
         raise UsageError(f"expected the folder of a data set, but {root} does not exist")
     if name in ("folder", "synthetic"):
         return load_folder(root, name)
-    readers = {"casme2": casme2_long.load, "samm": samm_lv.load, "casme3": casme3.load, "prepared": prepared.load}
-    return readers[name](root, offset)
+    if name == "prepared":
+        return prepared.load(root, offset)
+    readers = {"casme2": casme2_long.load, "samm": samm_lv.load, "casme3": casme3.load}
+    return readers[name](root, offset or "apex")

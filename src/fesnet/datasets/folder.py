@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._files import VIDEO_SUFFIXES
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval
@@ -23,7 +24,6 @@ from fesnet.intervals import KINDS, Interval
 VIDEOS, TRUTH = "videos.csv", "truth.csv"
 NEEDED = {VIDEOS: ("subject", "video"), TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame")}
 FEATURES = (".npz", ".npy")
-FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg")
 
 
 def load_folder(root: Path, name: str = "folder") -> DataSet:
@@ -53,17 +53,23 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
 
 
 def table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line numbers and rows of one of the tables."""
+    """Line numbers and rows of one of the tables. Raises UsageError where there is none, TruthError where it is not in
+    UTF-8, or lacks a column."""
     path = root / name
     if not path.is_file():
         raise UsageError(f"expected {name} in {root}, but it is not there; see docs/benchmark.md for the layout")
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle, restval="")
-        columns = reader.fieldnames or []
-        for needed in NEEDED[name]:
-            if needed not in columns:
-                raise TruthError(f"expected a column {needed} in {path}, got {', '.join(columns) or 'none'}")
-        yield from enumerate(reader, 2)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, restval="")
+            columns = reader.fieldnames or []
+            for needed in NEEDED[name]:
+                if needed not in columns:
+                    raise TruthError(f"expected a column {needed} in {path}, got {', '.join(columns) or 'none'}")
+            yield from enumerate(reader, 2)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TruthError(
+            f"expected a table in UTF-8 in {path}, got something else ({error}); save it in UTF-8 (in Excel: CSV UTF-8)"
+        ) from error
 
 
 def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str], list[Interval]]:
@@ -115,7 +121,7 @@ def frame(text: str, name: str, where: str) -> int:
 
 def stem(video: str) -> str:
     path = Path(video)
-    return str(path.with_suffix("")) if path.suffix.lower() in FEATURES + FILMS else video
+    return str(path.with_suffix("")) if path.suffix.lower() in (*FEATURES, *VIDEO_SUFFIXES) else video
 
 
 def find(root: Path, subject: str, video: str) -> Path | None:
@@ -124,7 +130,7 @@ def find(root: Path, subject: str, video: str) -> Path | None:
         if base.exists():
             return base
         plain = base.parent / stem(base.name)
-        for ending in FEATURES + FILMS:
+        for ending in (*FEATURES, *VIDEO_SUFFIXES):
             path = plain.with_name(plain.name + ending)
             if path.is_file():
                 return path

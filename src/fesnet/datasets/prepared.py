@@ -25,14 +25,17 @@ COLUMNS = {VIDEOS: ("subject", "video", "frames"),
            TRUTH: ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame")}  # fmt: skip
 
 
-def load(root: Path, offset: str = "apex") -> DataSet:
-    """Raises UsageError where nothing was prepared, or the truth was read by another convention than the one asked
-    for, TruthError for damaged tables."""
+def load(root: Path, offset: str | None = None) -> DataSet:
+    """offset: the convention that the truth must have been read by, None for any.
+
+    Raises UsageError where nothing was prepared, or the truth was read by another convention, TruthError for damaged
+    tables.
+    """
     about = read_about(root)
     options = dict(about["options"])
-    if offset not in ("apex", options.get("offset")):
+    if offset not in (None, options.get("offset", "apex")):  # folders have no choice: the apex is the end
         raise UsageError(
-            f"expected the offset convention that {root} was prepared with ({options.get('offset', 'none')}), got "
+            f"expected the offset convention that {root} was prepared with ({options.get('offset', 'apex')}), got "
             f"{offset}; run `fesnet data prepare` with --offset {offset}, which keeps the crops"
         )
     rows = [(row["subject"], row["video"], row.get("frames", "")) for _, row in table(root, VIDEOS)]

@@ -59,6 +59,13 @@ def read_formats(names: str, year: int = NEWEST_SPOTTING) -> list[str]:
     return formats
 
 
+def written_beside(result: Path) -> list[Path]:
+    """What lies beside NAME.json of an earlier export or report and would tell of other intervals than a new one;
+    NAME.csv is written with it."""
+    endings = [".html", *(ending for form, ending in ENDINGS.items() if form != "csv")]
+    return [path for ending in endings if (path := result.with_name(f"{result.stem}{ending}")).is_file()]
+
+
 def export(
     spotting: Spotting, formats: Sequence[str], folder: Path, name: str, year: int = NEWEST_SPOTTING
 ) -> Iterator[Path]:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from fesnet._files import write_whole
 from fesnet.intervals import Kind
@@ -51,12 +52,18 @@ def write_csv(spotting: Spotting, path: Path) -> None:
     write_rows(spotting.source.name, rows, path)
 
 
+def quoting(video: str) -> Literal[0, 1]:
+    """How `csv` must quote the rows of a video of this name.
+
+    Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row there.
+    """
+    return csv.QUOTE_ALL if "\r" in video else csv.QUOTE_MINIMAL
+
+
 def write_rows(video: str, rows: Iterable[Row], path: Path) -> None:
     """Write the table of one video, whole or not at all; an unknown apex is left empty."""
     text = io.StringIO()
-    # Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row there.
-    awkward = "\r" in video
-    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if awkward else csv.QUOTE_MINIMAL)
+    table = csv.writer(text, lineterminator="\n", quoting=quoting(video))
     table.writerow(COLUMNS)
     for r in rows:
         apex_s = None if r.apex_s is None else f"{r.apex_s:.6f}"

@@ -82,7 +82,7 @@ def read_elan(path: Path) -> Annotations:
         tiers = [describe(element, root) for element in root.iter("TIER")]
         found, ignored = expressions(tiers, slots(root))
         video = linked_video(root, path.parent)
-    except (OSError, ValueError, KeyError, ET.ParseError) as error:
+    except (OSError, ValueError, OverflowError, LookupError, ET.ParseError) as error:  # LookupError: unknown encoding
         reason = f"{error} is missing" if isinstance(error, KeyError) else error
         raise TruthError(f"expected an ELAN file in {path}, but {reason}") from error
     if not found and not any(tier.kind or tier.kinds for tier in tiers):
@@ -171,7 +171,8 @@ def slots(root: ET.Element) -> dict[str, float]:
 
 
 def expressions(tiers: list[Tier], times: dict[str, float]) -> tuple[list[Marked], dict[str, int]]:
-    """The expressions with their apexes, and how many annotations of which tiers are of no kind."""
+    """The expressions with their apexes, and how many annotations of which tiers are of no kind. Raises ValueError for
+    an expression that ends before it starts."""
     found: list[tuple[str, Marked]] = []
     apexes: list[Apex] = []
     ignored: Counter[str] = Counter()
@@ -182,6 +183,10 @@ def expressions(tiers: list[Tier], times: dict[str, float]) -> tuple[list[Marked
                 apexes.append(Apex(start, tier))
             elif kind is None:
                 ignored[tier.name] += 1
+            elif stop < start:
+                raise ValueError(
+                    f"{value!r} of tier {tier.name!r} ends at {stop:.3f} s, before {start:.3f} s, its start; correct it"
+                )
             else:
                 found.append((tier.name, Marked(tier.face, start, stop, kind)))
     for apex in apexes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fesnet._files import write_whole
 from fesnet.errors import UsageError
+from fesnet.exports.csv import quoting
 from fesnet.exports.spans import video_id
 from fesnet.result import Spotting
 
@@ -29,7 +30,7 @@ def write_megc(spotting: Spotting, path: Path, year: int = NEWEST_SPOTTING) -> N
         raise UsageError(f"expected one of the years {', '.join(map(str, YEARS))} for megc, got {year}")
     video = video_id(spotting.source)
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    table = csv.writer(text, lineterminator="\n", quoting=quoting(video))
     table.writerow(SPOTTING.get(year, RECOGNITION))
     for i in spotting.intervals:
         frames = (i.onset_frame + 1, i.offset_frame + 1)

@@ -17,20 +17,17 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._files import VIDEO_SUFFIXES
 from fesnet.intervals import KINDS, Kind
-from fesnet.result import SourceInfo, SpottedInterval, Spotting
+from fesnet.result import SourceInfo, SpottedInterval, Spotting, video_end
 
 Floats = NDArray[np.floating]
 Times = tuple[int, int]
 
 
 def frame_edges(times: Floats, working_rate: float) -> Floats:
-    """Where frames begin, and where the last one ends: (N + 1,) s. The last lasts as long as frames do in general
-    (median); a single one lasts one step of the working rate."""
-    steps = np.diff(times)
-    steps = steps[steps > 0]
-    last = float(np.median(steps)) if len(steps) else 1 / working_rate
-    return np.append(times, round(float(times[-1]) + last, 6))
+    """Where frames begin, and where the last one ends (`video_end`): (N + 1,) s."""
+    return np.append(times, video_end(times, working_rate))
 
 
 def end_of(frame: int, edges: Floats) -> float:
@@ -95,5 +92,6 @@ def told_rate(source: SourceInfo) -> Fraction | None:
 
 
 def video_id(source: SourceInfo) -> str:
-    """The video's name without the ending, as challenges name videos."""
-    return PurePath(source.name).stem or source.name
+    """The video's name without the ending of a video file, as challenges name videos; folders may be "s1.day1"."""
+    path = PurePath(source.name)
+    return (path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name) or source.name

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet.errors import FaceModelError
+from fesnet.errors import FaceModelError, UsageError
 from fesnet.faces.tflite import to_onnx
 
 SOURCE = "mediapipe"
@@ -106,8 +106,10 @@ def import_models(wheel: Path | None = None, progress: Progress | None = None) -
 
     wheel: a wheel file of the pinned release, any platform's; None downloads it (about 36 MB) with pip, from
     the index that pip is configured for. progress: called with the share done, 0 to 1. Either both models are
-    in the cache afterwards or nothing has changed. Raises FaceModelError.
+    in the cache afterwards or nothing has changed. Raises FaceModelError, and UsageError where there is no such file.
     """
+    if wheel is not None and not wheel.exists():
+        raise UsageError(f"expected a wheel file, but {wheel} does not exist; {HELP}")
     report = progress or (lambda share: None)
     parent = cache_folder()
     try:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from fesnet._files import VIDEO_SUFFIXES
 from fesnet.errors import TruthError
 
-# Dots are common inside the names of subjects and videos (spNO.1), so that only these count as endings.
-ENDINGS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".npy", ".npz", ".webm", ".wmv"}
+ENDINGS = (*VIDEO_SUFFIXES, ".npy", ".npz")  # of videos, and of features that stand for them
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,30 @@ def video_name(text: str) -> str:
 def read_places(truth: Path) -> list[Place]:
     """`videos.csv` beside a truth table: all annotated videos, those without an event too; none without the file.
 
-    Raises TruthError for a missing column, a video that stands there twice, and lengths that are no numbers above 0.
+    Raises TruthError for a table that is not UTF-8, a missing column, a video that stands there twice, and lengths that
+    are no numbers above 0.
     """
     file = (truth if truth.is_dir() else truth.parent) / "videos.csv"
     if not file.is_file():
         return []
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            return places_in(file, csv.DictReader(handle))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TruthError(
+            f"expected a table in UTF-8 in {file}, got something else ({error}); save it in UTF-8 (in Excel: CSV UTF-8)"
+        ) from error
+
+
+def places_in(file: Path, rows: csv.DictReader[str]) -> list[Place]:
+    for name in ("subject", "video"):
+        if name not in (rows.fieldnames or ()):
+            raise TruthError(f"expected a column {name} in {file}, got {', '.join(rows.fieldnames or ())}")
     places: dict[tuple[str, str], Place] = {}
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        rows = csv.DictReader(handle)
-        for name in ("subject", "video"):
-            if name not in (rows.fieldnames or ()):
-                raise TruthError(f"expected a column {name} in {file}, got {', '.join(rows.fieldnames or ())}")
-        for number, row in enumerate(rows, 2):
-            place = place_of(row, f"{file} line {number}")
-            if places.setdefault((place.subject, place.video), place) is not place:
-                raise TruthError(f"expected each video once in {file}, got {place} again in line {number}")
+    for number, row in enumerate(rows, 2):
+        place = place_of(row, f"{file} line {number}")
+        if places.setdefault((place.subject, place.video), place) is not place:
+            raise TruthError(f"expected each video once in {file}, got {place} again in line {number}")
     return list(places.values())
 
 

@@ -110,7 +110,12 @@ def known(value: float) -> float | None:
 
 
 def told(read: Evaluation, seconds: float | None) -> dict[str, Any]:
-    return {kind: {**as_dict(c, read, seconds), "f1_95": read.interval(kind)} for kind, c in read.counts.items()}
+    """Counts and rates by kind. One subject tells nothing of how much subjects differ."""
+    several = len(read.by_subject) > 1
+    return {
+        kind: {**as_dict(c, read, seconds), "f1_95": read.interval(kind) if several else None}
+        for kind, c in read.counts.items()
+    }
 
 
 def as_dict(counts: Counts, read: Evaluation, seconds: float | None) -> dict[str, Any]:

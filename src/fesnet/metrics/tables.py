@@ -34,6 +34,7 @@ KIND_NAMES: dict[str, Kind] = {
     "micro-expression": "micro",
 }
 SCHEMAS = ("fesnet/", "fesnet-review/")
+LONGEST = 10**9  # frames or seconds: more than any video has
 # What is put beside results (exports, reviews; those count when they are named), and tables without intervals.
 NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
 
@@ -56,7 +57,7 @@ def read_intervals(path: Path, rate: float | None = None) -> list[Found]:
     if rate is not None and not 0 < rate < math.inf:
         raise UsageError(f"expected frames a second above 0, got {rate}")
     if path.is_dir():
-        return [found for file in files_of(path) for found in read_intervals(file, rate)]
+        return read_folder(path, rate)
     if not path.is_file():
         raise UsageError(f"expected a table of intervals, but {path} does not exist")
     try:
@@ -64,24 +65,53 @@ def read_intervals(path: Path, rate: float | None = None) -> list[Found]:
             return list(from_json(path, json.loads(path.read_text(encoding="utf-8")), rate))
         with path.open(newline="", encoding="utf-8-sig") as handle:
             return list(from_rows(path, csv.DictReader(handle)))
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise TruthError(
+            f"expected {path} in UTF-8, got other bytes ({error}); save it in UTF-8 (in Excel: CSV UTF-8)"
+        ) from error
+    except (ValueError, RecursionError, csv.Error) as error:
         raise TruthError(f"expected a table of intervals in {path}, got something else ({error})") from error
+
+
+def read_folder(folder: Path, rate: float | None) -> list[Found]:
+    """All intervals of a folder's files. Raises UsageError where two are of one video: they would be added up."""
+    by_file = {file: read_intervals(file, rate) for file in files_of(folder)}
+    files: dict[tuple[str, str], list[str]] = {}
+    for file, found in by_file.items():
+        videos = {(f.subject, f.video) for f in found} | {(p.subject, p.video) for p in read_results(file)}
+        for place in sorted(videos):
+            files.setdefault(place, []).append(file.name)
+    for (_, video), names in files.items():
+        if len(names) > 1:
+            some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            raise UsageError(f"expected each video once in {folder}, but {video} is in {some}; name one of them")
+    return [found for each in by_file.values() for found in each]
 
 
 def read_results(path: Path) -> list[Place]:
     """The videos of results of `fesnet spot` with their lengths, those in which nothing was found too; none for other
-    files, which tell neither. Read after `read_intervals`, which complains about damaged files."""
+    files, which tell neither. Read after `read_intervals`, which complains about damaged files; raises TruthError for
+    lengths that are none."""
     files = files_of(path) if path.is_dir() else [path]
     out = []
     for file in files:
         values = json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
-        if isinstance(values, dict) and "source" in values:
-            source, frames = values["source"], values.get("frames")
-            whole, seconds = source.get("frame_count"), source.get("duration_s")
-            if frames and whole and seconds:
-                seconds *= frames / whole  # spotting may have stopped before the end
-            out.append(Place("", video_name(source["name"]), seconds or None, frames or None))
+        if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
+            out.append(result_place(file, values))
     return out
+
+
+def result_place(path: Path, values: dict[str, Any]) -> Place:
+    """The video of a result, or of a review, with its length. Raises TruthError for a length that is none."""
+    source, frames = values["source"], values.get("frames")
+    whole, seconds = source.get("frame_count"), source.get("duration_s")
+    for name, length in {"frames": frames, "frame_count": whole, "duration_s": seconds}.items():
+        is_number = type(length) is int or (type(length) is float and name == "duration_s")
+        if length is not None and not (is_number and 0 <= length <= LONGEST):
+            raise TruthError(f"expected {name} from 0 to {LONGEST} in {path}, got {length!r}")
+    if frames and whole and seconds:
+        seconds *= frames / whole  # spotting may have stopped before the end
+    return Place("", video_name(source["name"]), seconds or None, frames or None)
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -129,15 +159,17 @@ def from_json(path: Path, values: Any, rate: float | None) -> Iterator[Found]:
             raise TruthError(
                 f"expected a result of fesnet spot or an ActivityNet file in {path}, got another JSON file"
             )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise TruthError(f"expected whole intervals in {path}, got a damaged file ({error!r})") from error
 
 
 def from_result(path: Path, values: dict[str, Any]) -> Iterator[Found]:
     video = video_name(values["source"]["name"])
     for i in values["intervals"]:
-        score = score_of(i["score"], str(path))
-        yield Found("", video, made(i["onset_frame"], i["offset_frame"], i["kind"], 0, str(path), score))
+        ends, score = (i["onset_frame"], i["offset_frame"]), score_of(i["score"], str(path))
+        if not all(type(frame) is int for frame in ends):
+            raise TypeError(f"frames {ends}")
+        yield Found("", video, made(*ends, i["kind"], 0, str(path), score))
 
 
 def from_activitynet(path: Path, results: dict[str, Any], rate: float) -> Iterator[Found]:
@@ -162,7 +194,7 @@ def score_of(value: Any, where: str) -> float:
     """Any finite number: only the order of scores counts."""
     try:
         score = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         score = math.nan
     if not math.isfinite(score):
         raise TruthError(f"expected a number for the score in {where}, got {value!r}")

@@ -20,9 +20,17 @@ from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, loa
 
 
 def save_weights(network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]) -> None:
-    """Write config, tensors and both ONNX graphs; the folder appears whole or not at all."""
+    """Write config, tensors and both ONNX graphs; the folder appears whole or not at all. Raises UsageError where it is
+    there already, or cannot be made."""
     if folder.exists():
         raise UsageError(f"expected a new folder for the weights, but {folder} exists; name another")
+    try:
+        write_weights(network, folder, training=training, rules=rules)
+    except OSError as error:
+        raise UsageError(f"expected to write {folder}, got '{error.strerror or error}'; name another folder") from error
+
+
+def write_weights(network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".weights-") as scratch:
         part = Path(scratch) / "w"

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fesnet._files import write_whole
+from fesnet._files import remove_parts, write_whole
 from fesnet._version import __version__
+from fesnet._words import time_left
 from fesnet.datasets.prepared import ABOUT, SCHEMA, read_about, write_tables
 from fesnet.datasets.recording import DataSet
 from fesnet.engine import Engine, Outcome
-from fesnet.errors import UsageError
+from fesnet.errors import SourceError, UsageError
 from fesnet.prepared.stage import STAGES, stage_of
 from fesnet.prepared.sums import Sums, read_sums
 from fesnet.prepared.work import Done, Task, do
@@ -42,7 +43,7 @@ def prepare_data(data: DataSet, out: Path, stages: Sequence[str], engine: Engine
     for stage in stages:
         make_folder(out / stage)
     with Sums(out) as sums:
-        clean(out)
+        remove_parts(out)
         run = Run(say, len(data.recordings) * len(stages), sums)
         say(f"{len(data.recordings)} recordings, {', '.join(stages)}; {engine.name}")
         run.through(tasks(data, out, stages, sums.known), engine)
@@ -89,12 +90,6 @@ def make_folder(folder: Path) -> None:
         raise UsageError(f"expected to make {folder}, got '{error.strerror}'; name another folder") from error
 
 
-def clean(out: Path) -> None:
-    """Remove what a killed run left half-written; nothing but this run writes here now."""
-    for part in out.rglob(".*.part"):
-        part.unlink(missing_ok=True)
-
-
 def tasks(
     data: DataSet, out: Path, stages: Sequence[str], known: dict[str, str], *, look_only: bool = False
 ) -> Iterator[tuple[str, Task]]:
@@ -138,7 +133,7 @@ class Run:
         name = outcome.key
         if outcome.error is not None:
             self.failed[name] = " ".join(str(outcome.error).split())
-            if self.sums is not None:
+            if self.sums is not None and isinstance(outcome.error, SourceError):
                 task.file.unlink(missing_ok=True)  # of another content than what cannot be read now
             return f"failed: {self.failed[name]}"
         done: Done = outcome.value
@@ -168,8 +163,7 @@ class Run:
         if number == self.total or not self.made:
             return ""
         seconds = (time.monotonic() - self.started) / self.made * (self.total - number)
-        minutes = round(seconds / 60)
-        return f"; {minutes // 60}:{minutes % 60:02d} h left" if minutes else f"; {seconds:.0f} s left"
+        return f"; {time_left(seconds)}"
 
     def all_failed(self, data: DataSet) -> tuple[tuple[str, str], ...]:
         """Files that failed or need a look, and recordings without frames."""

@@ -104,7 +104,7 @@ def apply(machine: Machine, review: Review, edit: Edit) -> Review:
 
 
 def change(desk: Desk, **changes: object) -> Entry:
-    """An entry that changes the row that is meant. Raises UsageError where nothing would change."""
+    """An entry that changes the row that is meant. Raises UsageError where there is no such row."""
     row, before = desk.find()
     after = replace(row, **changes, by=desk.who, when=desk.when)  # type: ignore[arg-type]
     return desk.entry(row.id, before, asdict(after))

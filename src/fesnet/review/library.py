@@ -11,12 +11,12 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fesnet._files import VIDEO_SUFFIXES
 from fesnet.errors import FesnetError, UsageError
 from fesnet.review.journal import ENDING, Review, read_review, save_review
 from fesnet.review.view import Machine, shown
 from fesnet.weights import sha256
 
-VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"}
 COPIES = ".playable"  # folder of copies that a browser plays, where it does not play the video itself
 HEAD = 400  # bytes of a result in which its schema stands
 
@@ -77,7 +77,7 @@ class Library:
                 self.take(file)
 
     def videos_here(self) -> list[Path]:
-        here = [p for p in sorted(self.folder.iterdir()) if p.suffix.lower() in VIDEOS and p.name[0] != "."]
+        here = [p for p in sorted(self.folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES and p.name[0] != "."]
         return [*self.named, *(p for p in here if p.is_file() and self.inside(p))]
 
     def take(self, file: Path) -> Video:
@@ -213,7 +213,7 @@ def default_folder(named: list[Path]) -> Path:
 def is_pictures(folder: Path) -> bool:
     """Whether a folder is a video in pictures rather than one of videos and results."""
     files = list(folder.iterdir())
-    work = any(p.suffix.lower() in VIDEOS or p.suffix == ".json" for p in files)
+    work = any(p.suffix.lower() in VIDEO_SUFFIXES or p.suffix == ".json" for p in files)
     return not work and any(p.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"} for p in files)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
+from fesnet._files import VIDEO_SUFFIXES
 from fesnet.errors import FesnetError, SourceError, UsageError
-from fesnet.review.library import VIDEOS
 from fesnet.video import open_source
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -43,8 +43,8 @@ def safe_name(name: str) -> str:
     """The name of a file to be kept. Raises UsageError for one that is a path, hidden, or no video's."""
     if re.search(r"[/\\\x00-\x1f\x7f]", name) or name.startswith(".") or len(name.encode()) > LONGEST:
         raise UsageError(f"expected the plain name of a file, got {name[:80]!r}; rename it")
-    if Path(name).suffix.lower() not in VIDEOS:
-        raise UsageError(f"expected a video ({', '.join(sorted(VIDEOS))}), got {name}")
+    if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
+        raise UsageError(f"expected a video ({', '.join(VIDEO_SUFFIXES)}), got {name}")
     return name
 
 

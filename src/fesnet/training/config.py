@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from fesnet.errors import UsageError
 from fesnet.losses import LossConfig
 from fesnet.synth.motion import SynthConfig
+from fesnet.weights import check_types
 
 # Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and do not come back;
 # blinks and looks that move more than the lids; people who sit still; and faces that do not quite relax, blink and move
@@ -26,6 +28,16 @@ SPEAKERS = SynthConfig(
     edge_blinks=0.25,
     nod_share=0.25,
 )
+
+
+# What settings may be, from and to; all others are free.
+LIMITS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("seed", "pair_steps", "head_steps", "clip_steps", "smilers", "shards", "films"), (0, math.inf)),
+    **dict.fromkeys(("workers", "pair_lr", "head_lr", "clip_lr", "lsdm_lr", "weight_decay"), (0, math.inf)),
+    **dict.fromkeys(("pair_groups", "windows", "clips", "warmup", "threads", "save_every"), (1, math.inf)),
+    **dict.fromkeys(("hands", "blind", "altered", "swapped", "film_share", "long_share", "looked"), (0, 1)),
+    "pair_frames": (2, math.inf),
+}
 
 
 @dataclass(frozen=True)
@@ -66,12 +78,14 @@ class TrainConfig:
     synth: SynthConfig = SPEAKERS
 
     def __post_init__(self) -> None:
-        if min(self.pair_steps, self.head_steps, self.clip_steps) < 0:
-            raise UsageError("expected numbers of steps of 0 or more")
+        for part in (self, self.loss, self.synth):
+            check_types(part)
+        for name, (low, high) in LIMITS.items():
+            if not low <= getattr(self, name) <= high:
+                room = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
+                raise UsageError(f"expected {name} {room}, got {getattr(self, name)}")
         if self.head_steps and self.shards < 1:
             raise UsageError("expected at least one shard of windows for the head's steps")
-        if self.films < 0 or not 0 <= self.film_share <= 1:
-            raise UsageError("expected hours of films of 0 or more, and a share of them from 0 to 1")
         if not 0 <= self.average < 1:
             raise UsageError(f"expected an average of 0 or more and below 1, got {self.average}")
 
@@ -86,7 +100,7 @@ class TrainConfig:
 
 
 def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
-    """`TrainConfig` from a TOML file (unknown keys are an error) and single numbers of steps."""
+    """`TrainConfig` from a TOML file (unknown keys are an error) and single numbers of steps. Raises UsageError."""
     values: dict[str, Any] = {}
     if file is not None:
         try:
@@ -98,5 +112,5 @@ def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
             if name in values:
                 values[name] = replace(getattr(TrainConfig(), name), **values[name])
         return TrainConfig(**(values | {k: v for k, v in steps.items() if v is not None}))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"expected settings of TrainConfig in {file}, got others ({error})") from error
