@@ -11,6 +11,7 @@ import xlwt
 from fesnet.cli import main
 from fesnet.datasets import load_dataset
 from fesnet.datasets.check import report
+from fesnet.datasets.sheets import find_file
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval
 
@@ -160,3 +161,10 @@ def test_casme3(tmp_path: Path) -> None:
         "spNO.1_a": (Interval(4, 12, "micro", 7),), "spNO.3_b": (), "spNO.3_j": (Interval(2, 40, "macro", 19),),
     }  # fmt: skip
     assert "name in upper case: 1" in "\n".join(report(data))
+
+
+def test_the_newest_annotations_are_read(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name in ("old/SAMM_V2.xlsx", "SAMM_V10.xlsx", "SAMM_V9.xlsx", "~$SAMM_V11.xlsx"):
+        (tmp_path / name).touch()
+    assert find_file(tmp_path, "SAMM_*.xlsx").name == "SAMM_V10.xlsx"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -181,6 +182,18 @@ def test_every_method_sees_the_same(name: str, prepared: Path, official: Path, t
     one, other = (look_at_all(name, r, tmp_path / str(n), InProcess(), lambda *_: None)[0] for n, r in enumerate(both))
     np.testing.assert_array_equal(one.values, other.values)
     np.testing.assert_array_equal(one.frame_times, other.frame_times)
+
+
+def test_what_other_weights_saw_is_not_taken(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recordings, seen = load_dataset("prepared", prepared).recordings[2:], []
+    monkeypatch.setattr(watch, "keep_look", lambda item, name: (seen.append(name), item[1].touch()))
+    monkeypatch.setattr(watch, "read_look", lambda path: None)
+    for sha, names in (("a", ["lsdm", "regions"]), ("a", []), ("b", ["lsdm"])):  # regions are seen by no network
+        monkeypatch.setattr(watch, "load_weights", lambda sha=sha: SimpleNamespace(sha256=sha))
+        for name in ("lsdm", "regions"):
+            look_at_all(name, recordings, tmp_path, InProcess(), lambda *_: None)
+        assert list(dict.fromkeys(seen)) == names
+        seen.clear()
 
 
 def test_a_benchmark_needs_no_video(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
