@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from fesnet.cli import main
 from fesnet.faces import ModelFiles
 from fesnet.result import Spotting
 from fesnet.weights import CONFIG, ENCODE
+from made_results import made_result
 from video_files import cut, pictures, write_sound, write_video
 
 
@@ -82,6 +84,11 @@ def test_missing_file(run: Run, tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
+@pytest.mark.parametrize("more", [(), ("--jobs", "1")])
+def test_standard_input_is_no_video(more: tuple[str, ...], spot: Run, tmp_path: Path) -> None:
+    refused(spot("-", *more), 2, "expected the name of a video, got '-'", "save it to a file and name that")
+
+
 def test_folder_without_images(spot: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused(spot(tmp_path / "empty", "--fps", "25"), 2, "empty")
@@ -105,6 +112,10 @@ def test_nothing_is_done_where_one_source_cannot_be(
     cv2.imwrite(str(tmp_path / "images" / "img1.png"), face_frames[0])
     refused(spot(face_video, tmp_path / "images"), 2, "--fps")
     refused(spot(face_video, "--overlay", tmp_path / "images"), 2, "expected a file for --overlay")
+    refused(spot(face_video, "--overlay", tmp_path / "seen.avi"), 2, "expected a file ending .mp4 or .m4v or .mov")
+    mp4 = shutil.copy(face_video, tmp_path / "face.mp4")
+    (tmp_path / "link.mp4").symlink_to(mp4)
+    refused(spot(mp4, "--overlay", tmp_path / "link.mp4"), 2, "expected another file than the video for --overlay")
     assert left(tmp_path / "out") == []
 
 
@@ -119,7 +130,8 @@ def test_live_refuses_a_time_of_nothing(run: Run, face_models: ModelFiles, face_
 
 def test_a_password_is_never_printed(spot: Run, tmp_path: Path) -> None:
     done = spot("http://anna:secret@127.0.0.1:9/x.mp4?key=secret")
-    refused(done, 1, "http://127.0.0.1/x.mp4")
+    refused(done, 1, "http://127.0.0.1:9/x.mp4")
+    assert "whole video" not in done.err
     assert "secret" not in done.err + done.out
 
 
@@ -290,6 +302,7 @@ def test_bundled_weights_are_the_default(run: Run, face_models: ModelFiles, face
     assert (done.code, done.err) == (0, ""), done
     facts = Spotting.from_json(tmp_path / "out" / "face.json").provenance
     assert "synthetic" in facts["trained_on"]
+    assert facts["weights"] == "bundled"
 
 
 def test_rethreshold(spot: Run, run: Run, face_video: Path, tmp_path: Path) -> None:
@@ -302,11 +315,45 @@ def test_rethreshold(spot: Run, run: Run, face_video: Path, tmp_path: Path) -> N
     assert new.intervals == old.rethreshold(new.rules).intervals
     assert left(tmp_path) == ["new.csv", "new.json", "out"]
     assert Spotting.from_json(tmp_path / "out" / "face.json").intervals == old.intervals
+    assert f"wrote {tmp_path / 'new.json'} and new.csv\n" in done.out
+
+
+def test_rethreshold_makes_the_folder_and_names_what_is_old_now(run: Run, tmp_path: Path) -> None:
+    made_result([(0, "macro", 10, 20, 50)]).to_json(tmp_path / "r.json")
+    done = run("rethreshold", tmp_path / "r.json", "--out", tmp_path / "x" / "y" / "strict.json")
+    assert (done.code, done.err) == (0, ""), done
+    assert left(tmp_path / "x" / "y") == ["strict.csv", "strict.json"]
+    for name in ("r.html", "r.eaf", "r.labelstudio.json", "other.eaf"):
+        (tmp_path / name).touch()
+    done = run("rethreshold", tmp_path / "r.json")
+    assert (done.code, done.err.count("\n")) == (0, 1)
+    assert "these still show the old intervals: r.html, r.eaf, r.labelstudio.json; write them again" in done.err
+
+
+def test_a_result_names_its_video_from_whatever_folder(
+    spot: Run, run: Run, face_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(face_video, tmp_path / "real.mkv")
+    (tmp_path / "face.mkv").symlink_to(tmp_path / "real.mkv")
+    monkeypatch.chdir(tmp_path)
+    assert spot("face.mkv").code == 0
+    result = tmp_path / "out" / "real.json"
+    assert Spotting.from_json(result).source.path == str(tmp_path / "face.mkv")  # the link stays
+    monkeypatch.chdir(tmp_path / "out")
+    done = run("report", result)
+    assert (done.code, done.err) == (0, ""), done
+
+
+def test_report_says_on_stderr_what_it_lacks(run: Run, tmp_path: Path) -> None:
+    made_result([(0, "macro", 10, 20, 50)], path=str(tmp_path / "gone.mp4")).to_json(tmp_path / "r.json")
+    done = run("report", tmp_path / "r.json")
+    assert (done.code, done.out) == (0, f"wrote {tmp_path / 'r.html'}\n")
+    refused(Done(1, "", done.err), 1, "r.html: no video, no pictures: the video is not where the result says")
 
 
 def test_rethreshold_refuses(spot: Run, run: Run, face_video: Path, tmp_path: Path) -> None:
     refused(run("rethreshold", bad_text(tmp_path / "r.json")), 1, "expected a result of `fesnet spot --out`")
-    refused(run("rethreshold", tmp_path / "nothing.json"), 1, "nothing.json")
+    refused(run("rethreshold", tmp_path / "nothing.json"), 2, "nothing.json does not exist")
     spot(face_video)
     result = tmp_path / "out" / "face.json"
     before = result.read_bytes()
@@ -319,6 +366,7 @@ def test_rethreshold_refuses(spot: Run, run: Run, face_video: Path, tmp_path: Pa
 def test_models_import_refuses_what_is_no_wheel(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FESNET_CACHE", str(tmp_path / "cache"))
     refused(run("models", "import", bad_text(tmp_path / "mediapipe.whl")), 1, "mediapipe.whl")
+    refused(run("models", "import", tmp_path / "gone.whl"), 2, "gone.whl does not exist")
 
 
 def test_train_refuses_a_folder_without_portraits(run: Run, face_models: ModelFiles, tmp_path: Path) -> None:
@@ -346,6 +394,25 @@ def test_version_and_no_arguments(run: Run) -> None:
     assert wrong.err == "fesnet: no such command 'sing'; see fesnet --help\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "fesnet", "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    refused(Done(done.returncode, "", done.stderr), 1, "expected to write the output, got 'No space left on device'")
+
+
+def test_a_closed_pipe_behind_standard_output_is_quiet() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "fesnet", "--help"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from fesnet.cli import main; sys.argv = ['fesnet', '--help']\n"
@@ -370,3 +437,5 @@ def test_weights_are_exported_again_and_checked(run: Run, tiny_weights: Path, tm
     assert "expected a new folder for the weights" in again.err
     assert "expected --to onnx for a weights folder" in run("export", tiny_weights, "--to", "eaf").err
     assert "expected --out with a weights folder" in run("export", tiny_weights, "--to", "onnx").err
+    below = tmp_path / "new" / CONFIG / "deeper"  # a file is no folder
+    refused(run("export", tiny_weights, "--to", "onnx", "--out", below), 2, "expected to write", "name another folder")

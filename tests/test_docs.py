@@ -7,10 +7,18 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from fesnet.intervals import IntervalRules
+from fesnet.result import Spotting
+from fesnet.spotter import Spotter
+from fesnet.weights import load_weights
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -31,33 +39,38 @@ def place(tmp_path: Path) -> Path:
     program = "from fesnet.cli import main\nif __name__ == '__main__':\n    main()\n"
     command.write_text(f"#!{sys.executable}\n{program}", encoding="utf-8")
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    python = command.with_name("python")
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
     return tmp_path
 
 
-def run(line: str | list[str], place: Path) -> None:
+def run(line: str | list[str], place: Path) -> str:
+    """What a command prints."""
     path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         line, shell=isinstance(line, str), cwd=place, env=os.environ | {"PATH": path}, capture_output=True, text=True,
         check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
-def follow(page: Path, place: Path) -> int:
-    """Do what a page says: console blocks are typed, Python blocks run, TOML blocks saved as the page names them."""
-    typed = 0
+def follow(page: Path, place: Path) -> list[str]:
+    """Do what a page says, in its order: console blocks are typed, Python blocks run, TOML blocks saved beforehand, as
+    the page names them. Returns what each command and each program printed; a program must print something."""
+    printed = []
     text = page.read_text(encoding="utf-8")
     for name, toml in re.findall(r"`(\w+\.toml)`.*?^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         (place / name).write_text(toml, encoding="utf-8")
-    consoles = [b for language, b in blocks(page) if language == "console"]
-    for line in (line for b in consoles for line in b.splitlines()):
-        assert line.startswith("$ "), f"{page.name}: {line!r} is no command"
-        run(line[2:], place)
-        typed += 1
-    for program in (b for language, b in blocks(page) if language == "python"):
-        run([sys.executable, "-c", program], place)
-        typed += 1
-    return typed
+    for language, block in blocks(page):
+        for line in block.splitlines() if language == "console" else ():
+            assert line.startswith("$ "), f"{page.name}: {line!r} is no command"
+            printed.append(run(line[2:], place))
+        if language == "python":
+            printed.append(run([sys.executable, "-c", block], place))
+            assert printed[-1], f"{page.name}: prints nothing\n{block}"
+    return printed
 
 
 def test_documentation_builds_without_a_warning(tmp_path: Path) -> None:
@@ -86,4 +99,32 @@ def test_tutorial(name: str, place: Path) -> None:
     portrait = (files("fesnet") / "assets" / "portrait.jpg").read_bytes()
     (portraits / "one.jpg").write_bytes(portrait)
     (portraits / "two.jpg").write_bytes(portrait)
-    assert follow(DOCS / "tutorials" / f"{name}.md", place) >= 2
+    (place / "two_graphs.py").write_bytes((ROOT / "examples" / "two_graphs.py").read_bytes())
+    printed = follow(DOCS / "tutorials" / f"{name}.md", place)
+    assert len(printed) >= 2
+    if name == "engineer":
+        assert any("certain at the end: SpottedInterval(" in text for text in printed)
+        whole = Spotting.from_json(place / "demo" / "demo.json").faces[0].scores
+        alone = np.loadtxt(place / "scores.txt")[:, 1:]
+        assert np.abs(alone - whole).mean() < 0.005, "the two graphs by themselves are far from fesnet"
+
+
+def rows_of(page: Path) -> dict[str, list[str]]:
+    """The cells behind the name in each row of a page's tables that begins with a name in backticks."""
+    rows = [line.strip("|").split("|") for line in page.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    return {cells[0].strip(" `"): [cell.strip() for cell in cells[1:]] for cells in rows}
+
+
+def test_every_rule_is_documented_with_the_values_that_it_has(place: Path) -> None:
+    page = DOCS / "rules.md"
+    rows = rows_of(page)
+    assert list(rows) == [f.name for f in fields(IntervalRules)]
+    for at, rules in ((-2, IntervalRules()), (-1, IntervalRules.from_dict(load_weights().rules))):
+        assert {name: cells[at] for name, cells in rows.items()} == {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in rules.to_dict().items()
+        }
+    (program,) = (b for language, b in blocks(page) if language == "python")
+    assert run([sys.executable, "-c", program], place).split() == ["0.3", "0.0"]
+    (toml,) = (b for language, b in blocks(page) if language == "toml")
+    assert Spotter(rules=tomllib.loads(toml)).rules.merge_gap_s == 0.1

@@ -14,7 +14,7 @@ from fesnet._files import write_whole
 from fesnet.errors import ResultError, UsageError
 from fesnet.exports import WRITERS
 from fesnet.intervals import IntervalRules
-from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
+from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble, pack
 
 RATE = 30.0
 
@@ -86,6 +86,18 @@ def test_rethreshold_equals_spotting_with_those_rules(tmp_path: Path) -> None:
     assert again.rules == strict
 
 
+def test_rethreshold_by_a_dictionary_keeps_the_other_rules() -> None:
+    own = IntervalRules(macro_threshold=0.8, macro_max_s=5.0)
+    found = example(own).rethreshold({"micro_threshold": 0.95})
+    assert found.rules == replace(own, micro_threshold=0.95)
+    assert found.intervals == example(found.rules).intervals
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    example().to_json(str(tmp_path / "r.json"))
+    assert Spotting.from_json(str(tmp_path / "r.json")).intervals == example().intervals
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -139,6 +151,12 @@ def test_strange_values_are_refused_or_read(key: str, value: object, tmp_path: P
         (("faces",), {}),
         (("rules",), []),
         (("frames",), 7),
+        (("working_rate",), 10**400),
+        (("rules", "macro_threshold"), 10**400),
+        (("source", "duration_s"), 10**400),
+        (("faces", 0, "ticks"), 0),
+        (("faces", 0, "ticks"), -1),
+        (("faces", 0, "ticks"), 10**13),
         (("intervals", 0, "kind"), "tiny"),
         (("intervals", 0, "onset_frame"), 999),
     ],
@@ -152,6 +170,21 @@ def test_impossible_values_are_refused(keys: tuple[str | int, ...], value: objec
     path.write_text(json.dumps(values))
     with pytest.raises(ResultError, match="damaged"):
         Spotting.from_json(path)
+
+
+def test_a_face_without_ticks_and_no_frames_are_refused(tmp_path: Path) -> None:
+    path, values = tmp_path / "r.json", json.loads(example().to_json())
+    nothing = pack(np.zeros(0, "<u8"))
+    for change in ({"frames": 0, "frame_times_us": nothing, "intervals": [], "gaps": []},
+                   {"faces": [{"face": 0, "ticks": 0, "scores": nothing}]}):  # fmt: skip
+        path.write_text(json.dumps(values | change))
+        with pytest.raises(ResultError, match=r"expected a whole result in .*, but it is damaged"):
+            Spotting.from_json(path)
+
+
+def test_a_path_that_does_not_exist_is_a_wrong_call(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"expected a result of `fesnet spot --out`, but .*gone\.json does not exist"):
+        Spotting.from_json(tmp_path / "gone.json")
 
 
 def test_endless_nesting_is_refused(tmp_path: Path) -> None:

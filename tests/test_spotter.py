@@ -187,8 +187,9 @@ def test_a_stream_run_to_its_end_is_spotting(spotter: Spotter, face_frames: list
     assert spotter.result(stream, source).to_json() == spotter.spot(np.stack(face_frames), rate=RATE).to_json()
 
 
-def streamed(weights: Path, rules: IntervalRules, times: np.ndarray) -> tuple[list[Any], Any, list[float]]:
-    """What a stream hands out on the way, its result, and how long after its offset each interval came."""
+def streamed(weights: Path, rules: IntervalRules, times: np.ndarray) -> tuple[list[Any], Any, list[float], list[Any]]:
+    """What a stream hands out on the way, its result, how long after its offset each interval came, and those that
+    came at the end."""
     config = load_weights(weights).config
     crops, seen, late = moving_crops(len(times)), [], []
     spotter = Spotter(weights, rules=rules)
@@ -198,8 +199,8 @@ def streamed(weights: Path, rules: IntervalRules, times: np.ndarray) -> tuple[li
         for interval in stream.push(Frame(i, float(time), crops[i])):
             seen.append(interval)
             late.append(time - interval.offset_s)
-    source = open_source(crops, rate=RATE)
-    return seen, spotter.result(stream, source), late
+    source, rest = open_source(crops, rate=RATE), stream.end()
+    return seen, spotter.result(stream, source), late, rest
 
 
 @dataclass
@@ -226,10 +227,47 @@ def test_what_a_stream_hands_out_is_what_the_file_gives(irregular: bool, tiny_we
         macro_threshold=level, micro_threshold=level, macro_release=1.0, micro_release=1.0, micro_min_s=0.03,
         macro_min_s=0.03, micro_max_s=0.5,
     )  # fmt: skip
-    told, result, late = streamed(tiny_weights, rules, times)
+    told, result, late, rest = streamed(tiny_weights, rules, times)
     assert len(told) > 3
-    assert told == list(result.intervals[: len(told)])
+    assert rest
+    assert told + rest == list(result.intervals)
     assert max(late) < (TINY.window + ENCODE_BATCH) / 30 + 3
+
+
+def test_what_is_shorter_than_the_look_ahead_is_handed_out_at_the_end(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
+    stream = spotter.stream()
+    for i, image in enumerate(face_frames[:10]):
+        assert stream.push(Frame(i, i / 25, image)) == []
+    rest = stream.end()
+    assert rest
+    assert rest == list(spotter.spot(np.stack(face_frames[:10]), rate=RATE).intervals)
+    assert stream.end() == []
+    assert spotter.stream().end() == []
+
+
+PICTURE = np.zeros((64, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), -0.1, 0.9, 1.7e9, "2", None])
+def test_times_that_cannot_follow_are_refused(time: Any, spotter: Spotter) -> None:
+    stream = spotter.stream()
+    stream.push(Frame(0, 1.0, PICTURE))
+    stream.push(Frame(1, 1.0, PICTURE))  # equal times are allowed: a source's never fall
+    with pytest.raises(UsageError, match=r"expected a time from 1\.0 to 10000000 s since the first frame, got"):
+        stream.push(Frame(2, time, PICTURE))
+    assert stream.push(Frame(2, 1.1, PICTURE)) == stream.end() == []
+    assert stream.times.tolist() == [1.0, 1.0, 1.1]
+
+
+def test_what_is_no_frame_is_refused_and_so_is_all_after_the_end(spotter: Spotter) -> None:
+    stream = spotter.stream()
+    with pytest.raises(UsageError, match=r"expected a Frame, got ndarray; push Frame\(index, time, image\)"):
+        stream.push(PICTURE)  # type: ignore[arg-type]
+    stream.finish()
+    with pytest.raises(UsageError, match="expected no frame after the end of a stream, got one"):
+        stream.push(Frame(0, 0.0, PICTURE))
 
 
 def test_scores_are_final_within_the_look_ahead(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
@@ -323,6 +361,20 @@ def test_rules_given_or_from_the_weights(tiny_weights: Path) -> None:
     assert Spotter(tiny_weights).rules.macro_threshold == 0.2
     strict = IntervalRules(macro_threshold=0.9)
     assert Spotter(tiny_weights, rules=strict).rules == strict
+
+
+def test_a_dictionary_changes_some_rules_of_the_weights(tiny_weights: Path) -> None:
+    own = Spotter(tiny_weights).rules
+    assert own != IntervalRules()
+    changed = Spotter(tiny_weights, rules={"micro_threshold": 0.4}).rules
+    assert changed == replace(own, micro_threshold=0.4) != IntervalRules(micro_threshold=0.4)
+    for wrong, words in (
+        ({"treshold": 0.4}, "expected interval rules .*, got treshold"),
+        ({"micro_threshold": "0.4"}, "expected float for micro_threshold, got '0.4'"),
+        (0.4, "expected rules as IntervalRules or a dictionary of some, got float"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            Spotter(tiny_weights, rules=wrong)  # type: ignore[arg-type]
 
 
 def test_wrong_calls_are_told(tiny_weights: Path, tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ import gc
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import av
 import cv2
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 from fesnet.errors import SourceError, UsageError
 from fesnet.video import Frame, Source, VideoWriter, open_source
 from fesnet.video.clock import Clock, Damage
+from fesnet.video.files import public_address
 from fesnet.video.source import exact_rate
 from video_files import Image, cut, pictures, spoil, spoil_pngs, write_sound, write_video
 
@@ -276,6 +279,25 @@ def test_file_that_does_not_exist(tmp_path: Path) -> None:
         open_source(tmp_path / "no.mp4")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_that_cannot_be_decoded_says_what_to_do(tmp_path: Path) -> None:
+    """The index of an mp4 stands behind its frames, where a pipe cannot go and come back from."""
+    noise = list(np.random.default_rng(0).integers(0, 256, (8, 240, 320, 3), np.uint8))
+    video, pipe = write_video(tmp_path / "a.mp4", noise).read_bytes(), tmp_path / "pipe"
+    assert len(video) > 100_000  # more than FFmpeg keeps to come back to
+    os.mkfifo(pipe)
+
+    def feed() -> None:
+        with suppress(BrokenPipeError):
+            pipe.write_bytes(video)
+
+    thread = Thread(target=feed)
+    thread.start()
+    with pytest.raises(SourceError, match=r"^cannot .* pipe.*; most videos cannot be read from a pipe; save it to a"):
+        open_source(pipe)
+    thread.join()
+
+
 def test_empty_file(tmp_path: Path) -> None:
     (tmp_path / "zero.mp4").touch()
     with pytest.raises(SourceError, match=r"cannot open zero\.mp4 as a video: the file is empty"):
@@ -402,9 +424,23 @@ def test_the_readers_last_word_is_told() -> None:
 
 
 def test_address_that_does_not_answer_hides_the_password() -> None:
-    with pytest.raises(SourceError, match=r"cannot open http://127\.0\.0\.1/cam as a video") as caught:
+    with pytest.raises(SourceError, match=r"cannot open http://127\.0\.0\.1:9/cam as a video") as caught:
         open_source("http://user:secret@127.0.0.1:9/cam?key=secret")
     assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
+    assert "whole video" not in str(caught.value)  # a hint for files
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("rtsp://anna:secret@cam.local:554/live/1?key=secret", "rtsp://cam.local:554/live/1"),
+        ("http://cam/x.mp4#secret", "http://cam/x.mp4"),
+        ("http://anna:secret@[::1]:9/x.mp4", "http://[::1]:9/x.mp4"),
+        ("rtsp://anna:secret", "rtsp://anna"),
+    ],
+)
+def test_what_is_told_of_an_address(address: str, public: str) -> None:
+    assert public_address(address) == public
 
 
 def test_video_over_http(tmp_path: Path) -> None:
@@ -412,8 +448,9 @@ def test_video_over_http(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(tmp_path))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
-            source = open_source(f"http://127.0.0.1:{server.server_port}/a.mp4?key=secret")
-            assert (source.name, source.live, source.path) == ("http://127.0.0.1/a.mp4", False, None)
+            address = f"http://127.0.0.1:{server.server_port}/a.mp4"
+            source = open_source(f"{address}?key=secret")
+            assert (source.name, source.live, source.path) == (address, False, None)
             assert times_of(source) == [i / 25 for i in range(10)]
         finally:
             server.shutdown()
@@ -489,7 +526,7 @@ def test_jump_in_image_numbers_is_told(tmp_path: Path) -> None:
 def test_image_folder_needs_a_rate(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "frames", pictures(1))
     with pytest.raises(
-        UsageError, match=r"expected a rate for the image folder .*frames, got none; give .* with --fps"
+        UsageError, match=r"expected frames a second for the image folder .*frames, got none; give them, as in --fps 25"
     ):
         open_source(folder)
 
@@ -784,6 +821,8 @@ def test_writer_says_what_is_wrong(tmp_path: Path) -> None:
         VideoWriter(path, 25, 8, 8, crf=99)
     with pytest.raises(UsageError, match=r"expected an existing folder for .*out\.mp4"):
         VideoWriter(tmp_path / "no" / "out.mp4", 25, 8, 8)
+    with pytest.raises(UsageError, match=r"expected a file to write, got the folder .*; name a file"):
+        VideoWriter(tmp_path, 25, 8, 8)
     with pytest.raises(UsageError, match="expected VideoWriter to be used in a with block"):
         VideoWriter(path, 25, 64, 48).write(pictures(1)[0])
     assert list(tmp_path.iterdir()) == []
@@ -823,3 +862,26 @@ def test_grey_of_a_picture_in_colour() -> None:
     expected = image @ np.array([0.299, 0.587, 0.114])
     np.testing.assert_allclose(Frame(0, 0.0, image).grey, expected, atol=1.0)
     assert Frame(0, 0.0, image).image is image
+
+
+def test_a_grey_picture_is_one_of_three_equal_channels() -> None:
+    grey = pictures(1)[0][..., 0]
+    frame = Frame(0, 0.0, grey)
+    assert frame.image.shape == (*grey.shape, 3)
+    np.testing.assert_array_equal(frame.grey, grey)
+
+
+@pytest.mark.parametrize(
+    ("image", "got"),
+    [
+        (np.zeros((8, 8, 3)), r"\(8, 8, 3\) float64"),
+        (np.zeros((8, 8), np.int16), r"\(8, 8\) int16"),
+        (np.zeros((0, 8, 3), np.uint8), r"\(0, 8, 3\) uint8"),
+        (np.zeros((8, 8, 4), np.uint8), r"\(8, 8, 4\) uint8"),
+        ([[0, 0], [0, 0]], "list"),
+        (None, "NoneType"),
+    ],
+)
+def test_a_frame_of_what_is_no_picture(image: Any, got: str) -> None:
+    with pytest.raises(UsageError, match=f"expected the image of frame 7 to be .* got {got}"):
+        Frame(7, 0.0, image)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -28,8 +28,9 @@ class Spotter:
     """Spots macro- and micro-expressions.
 
     weights: a weights folder, default the bundled one (trained on synthetic video only). runtime: "onnx" (default)
-    or "torch". rules: how scores become intervals, default what the weights recommend. faces: "largest" follows one
-    face, "all" up to eight. threads: of the network; 1 is our choice, as more collapse on a busy machine.
+    or "torch". rules: how scores become intervals, default what the weights recommend; a dictionary such as
+    {"micro_threshold": 0.4} changes only what it names, an `IntervalRules` replaces them all. faces: "largest" follows
+    one face, "all" up to eight. threads: of the network; 1 is our choice, as more collapse on a busy machine.
 
     Raises UsageError, CheckpointError, FaceModelError, MissingExtraError.
     """
@@ -39,13 +40,13 @@ class Spotter:
         weights: str | Path | None = None,
         *,
         runtime: Literal["onnx", "torch"] = "onnx",
-        rules: IntervalRules | None = None,
+        rules: IntervalRules | Mapping[str, Any] | None = None,
         faces: Literal["largest", "all"] = "largest",
         threads: int = 1,
     ) -> None:
         self.weights: Weights = load_weights(weights)
         self.runtime: Runtime = make_runtime(runtime, self.weights, threads)
-        self.rules = rules or recommended_rules(self.weights)
+        self.rules = recommended_rules(self.weights).changed(rules)
         self.faces: Literal["largest", "all"] = faces
 
     def spot(
@@ -121,11 +122,11 @@ def too_slow(name: str, times: NDArray[np.float64]) -> list[str]:
 
 
 def describe(source: Source) -> SourceInfo:
-    """What a result says of its source; a file's sha256 is part of it."""
+    """What a result says of its source: where it lies, from whatever folder it was named; and a file's sha256."""
     is_file = source.path is not None and source.path.is_file()
     return SourceInfo(
         name=source.name,
-        path=None if source.path is None else str(source.path),
+        path=None if source.path is None else str(source.path.absolute()),  # links stay as they are
         sha256=sha256(source.path) if is_file and source.path is not None else None,
         width=source.width,
         height=source.height,

@@ -10,12 +10,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.clips import Grid, Sampler, Scored, Stitcher
+from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
 from fesnet.intervals import IntervalRules, decided
 from fesnet.result import FaceTrack, SpottedInterval, as_stored, make_intervals
@@ -26,6 +28,7 @@ from fesnet.weights import FesNetConfig
 Floats = NDArray[np.float32]
 REST = 0.11  # s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30 Hz
 MOVED = 0.02  # mean change of a shape's numbers between two looks from which the frames between are looked at too
+LATEST = 10_000_000  # s of a stream, 116 days: what comes later is a clock's time, not that since the first frame
 ENCODE_BATCH = 16  # crops through the network at once: wide enough to be efficient, short enough for a camera
 
 
@@ -148,15 +151,17 @@ class FaceLine:
                 intensity[a - first : b - first] = part.intensity[a - part.start : b - part.start]
         return FaceTrack(face, np.arange(first, stop) / rate, scores, intensity)
 
-    def news(self, face: int, rules: IntervalRules) -> FaceTrack | None:
-        """Scores since the last news, up to where nothing that follows can change the intervals; None: nowhere yet."""
+    def news(self, face: int, rules: IntervalRules, ticks: int | None = None) -> FaceTrack | None:
+        """Scores since the last news, up to where nothing that follows can change the intervals; None: nowhere yet.
+
+        ticks: of the whole, where nothing follows; all scores up to there are news then.
+        """
         if self.untold == len(self.parts):
             return None
         rate = self.config.working_rate
-        last = self.parts[-1]
-        stop = last.start + len(last.scores)
+        stop = ends(self.parts[-1]) if ticks is None else max(ticks, self.told)
         waiting = as_stored(self.stretch(face, self.told, stop, rate, self.parts[self.untold :]))
-        count = decided(waiting.scores, 1 / rate, rules)
+        count = decided(waiting.scores, 1 / rate, rules) if ticks is None else len(waiting.scores)
         if count == 0:
             return None
         self.told += count
@@ -200,7 +205,8 @@ class SpotStream:
     """Push frames in order of time; each `push` returns the intervals that have become certain with it.
 
     The scores of a moment are final `look_ahead` seconds later at most, and an interval is handed out when it has
-    ended, and been neutral again for longer than the rules would bridge. faces: those of the last frame.
+    ended, and been neutral again for longer than the rules would bridge. `end` hands out the others: all of them,
+    where everything was shorter than the look-ahead. faces: those of the last frame.
     """
 
     def __init__(self, tracker: Tracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules) -> None:
@@ -210,6 +216,7 @@ class SpotStream:
         self.faces: list[Face] = []
         self.seconds = array("d")
         self.sampled = 0.0
+        self.finished = False
 
     @property
     def look_ahead(self) -> float:
@@ -222,7 +229,11 @@ class SpotStream:
         return np.array(self.seconds, np.float64)
 
     def push(self, frame: Frame) -> list[SpottedInterval]:
-        """Take the next frame; returns what has become certain, in order of faces and onsets."""
+        """Take the next frame; returns what has become certain, in order of faces and onsets.
+
+        Raises UsageError for what is no frame, for times that are none or fall, and after the end.
+        """
+        self.check(frame)
         self.seconds.append(frame.time)
         if not self.sampler.wants(frame.time):
             return []  # the working rate passes over it
@@ -235,21 +246,43 @@ class SpotStream:
             self.lines[face.face].push(face, spacing)
         return list(self.certain()) if self.scored > known else []
 
+    def check(self, frame: Frame) -> None:
+        """Raises UsageError for what cannot be pushed."""
+        if self.finished:
+            raise UsageError("expected no frame after the end of a stream, got one; begin another stream")
+        if not isinstance(frame, Frame):
+            raise UsageError(f"expected a Frame, got {type(frame).__name__}; push Frame(index, time, image)")
+        last, time = self.seconds[-1] if self.seconds else 0.0, frame.time
+        if not isinstance(time, Real) or not last <= time <= LATEST:
+            raise UsageError(
+                f"expected a time from {last} to {LATEST} s since the first frame, got {time!r}; "
+                "push frames in order, the first at 0"
+            )
+
     @property
     def scored(self) -> int:
         """How many parts of scores there are so far."""
         return sum(len(line.parts) for line in self.lines.values())
 
-    def certain(self) -> Iterator[SpottedInterval]:
+    def certain(self, ticks: int | None = None) -> Iterator[SpottedInterval]:
         for number in sorted(self.lines):
-            news = self.lines[number].news(number, self.rules)
+            news = self.lines[number].news(number, self.rules, ticks)
             if news is not None:
                 yield from make_intervals((news,), self.times, self.config.working_rate, self.rules)
 
+    @property
+    def ticks(self) -> int:
+        """How many there are from 0 to the last frame."""
+        return int(self.seconds[-1] * self.config.working_rate + 1e-6) + 1 if self.seconds else 0
+
+    def end(self) -> list[SpottedInterval]:
+        """No frame follows: the intervals that no `push` has handed out, in order of faces and onsets."""
+        self.finish()
+        return list(self.certain(self.ticks))
+
     def finish(self) -> tuple[FaceTrack, ...]:
         """No frame follows: all scores, on ticks from 0 to the last frame."""
+        self.finished = True
         for line in self.lines.values():
             line.finish()
-        rate = self.config.working_rate
-        ticks = int(self.seconds[-1] * rate + 1e-6) + 1 if self.seconds else 0
-        return tuple(self.lines[n].track(n, ticks, rate) for n in sorted(self.lines))
+        return tuple(self.lines[n].track(n, self.ticks, self.config.working_rate) for n in sorted(self.lines))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,26 +38,43 @@ WeightsFolder = Annotated[Path | None, typer.Option("--weights", help="Weights f
 EXPORTS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
 
 
+# What writing to standard output ends with on a full disk and the like; files are written by fesnet._files.
+UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def main() -> None:
     """Run the command line; exit code 2 for a wrong call, 1 for a failure."""
     try:
-        sys.exit(app(prog_name="fesnet", standalone_mode=False))
+        code = run()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, as the interpreter would do it when nobody can catch its error
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        closed = isinstance(error, BrokenPipeError)  # who read our output has seen enough
+        code = 1 if closed else failed(f"expected to write the output, got '{error.strerror}'; name another place", 1)
+    sys.exit(code)
+
+
+def run() -> int:
+    """As `main`; returns the exit code, and raises OSError where the output cannot be written."""
+    try:
+        return app(prog_name="fesnet", standalone_mode=False) or 0
     except FesnetError as error:
-        fail(str(error), error.exit_code)
+        return failed(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        fail("stopped", 130)
-    except BrokenPipeError:  # who read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return failed("stopped", 130)
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's errors of calls; their class moves between its versions
             raise
-        fail(call_error(error), 2)
+        return failed(call_error(error), 2)
 
 
-def fail(line: str, code: int) -> NoReturn:
+def failed(line: str, code: int) -> int:
+    """Tell why; returns the exit code."""
     print(line if line.startswith("Usage:") else f"fesnet: {line}", file=sys.stderr)
-    sys.exit(code)
+    return code
 
 
 def call_error(error: Any) -> str:

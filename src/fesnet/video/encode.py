@@ -46,13 +46,15 @@ class VideoWriter:
         with its own time, and `rate` is only about what to expect.
 
         Odd sizes get one more column or row, a copy of the last, because yuv420p needs even ones.
-        Raises UsageError for sizes, rate or crf out of range, or a folder that does not exist.
+        Raises UsageError for sizes, rate or crf out of range, a folder that does not exist, or a path that is one.
         """
         if width < 1 or height < 1:
             raise UsageError(f"expected a picture of at least 1 x 1, got {width} x {height}")
         if not 0 <= crf <= 51:
             raise UsageError(f"expected crf from 0 to 51, got {crf}")
         self.path = Path(path)
+        if self.path.is_dir():
+            raise UsageError(f"expected a file to write, got the folder {self.path}; name a file like seen.mp4 in it")
         if not self.path.absolute().parent.is_dir():
             raise UsageError(f"expected an existing folder for {self.path}; make {self.path.parent} first")
         self.rate = exact_rate(rate)

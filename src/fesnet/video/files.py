@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from fesnet.errors import SourceError
+from fesnet.errors import SourceError, UsageError
 from fesnet.video.clock import Clock, Damage
 from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
 from fesnet.video.source import Frame, Image, Source
@@ -34,6 +34,7 @@ LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "nv12", "yuvj420p", "yuvj422p", "
 FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
 BLACK, WHITE = 16, 235  # of the other ones
 ABOVE: Any = (BLACK, 0, 0, 0)  # as OpenCV takes a number for each channel; its types know arrays only
+NO_PIPE = "most videos cannot be read from a pipe; save it to a file and name that"
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
 
@@ -41,9 +42,21 @@ def open_file(path: Path, rate: Fraction | None, threads: int) -> Source:
     """Open a video file; `rate` serves only frames without times. Raises SourceError if no frame decodes."""
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"cannot open {path.name} as a video: the file is empty; copy it again")
-    # Absolute, so that FFmpeg does not take a name such as "take:2.mp4" for a protocol.
-    container = _open_container(str(path.absolute()), path.name, None)
-    return _first_frame(container, path.name, rate, threads, path)
+    try:
+        # Absolute, so that FFmpeg does not take a name such as "take:2.mp4" for a protocol.
+        container = _open_container(str(path.absolute()), path.name, None)
+        return _first_frame(container, path.name, rate, threads, path)
+    except SourceError as error:
+        if path.is_fifo():
+            raise SourceError(f"{error}; {NO_PIPE}") from error
+        raise
+
+
+def not_there(name: str | Path) -> UsageError:
+    """What to raise for a path where nothing is; "-" would be standard input elsewhere."""
+    if str(name) == "-":
+        return UsageError(f"expected the name of a video, got '-'; {NO_PIPE}")
+    return UsageError(f"expected a video file or an image folder, but {name} does not exist")
 
 
 def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
@@ -55,16 +68,23 @@ def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
 
 
 def public_address(url: str) -> str:
-    """A stream address without user, password, port and query: it goes into results, which people hand on."""
+    """A stream address without user, password and query: it goes into results, which people hand on."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    try:
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:  # no number: perhaps a part of a password
+        port = ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
 def _open_container(location: str, name: str, timeouts: tuple[float, float] | None) -> InputContainer:
     try:
         container = av.open(location, "r", timeout=timeouts, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise SourceError(f"cannot open {name} as a video: {_reason(error)}; is it a whole video?") from error
+        hint = "; is it a whole video?" if timeouts is None else ""
+        raise SourceError(f"cannot open {name} as a video: {_reason(error)}{hint}") from error
     if container.format.name == "tty":
         # FFmpeg would show a text file as a video of a terminal.
         container.close()

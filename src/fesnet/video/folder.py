@@ -45,7 +45,7 @@ def check_folder_rate(path: Path, rate: Fraction | float | None) -> Fraction:
     """The rate of an image folder. Raises UsageError where none is given, or none that can be."""
     if rate is None:
         raise UsageError(
-            f"expected a rate for the image folder {path}, got none; give its frames a second with --fps (rate=)"
+            f"expected frames a second for the image folder {path}, got none; give them, as in --fps 25 or rate=25"
         )
     return exact_rate(rate)
 

@@ -52,6 +52,8 @@ class Frame:
     index: 0-based place on the source's own frame axis.
     time: seconds since the first frame, from the container's presentation times; never falls.
     image: (H, W, 3) uint8 RGB 0..255, upright; made when first asked for, as is grey: (H, W) uint8 0..255, luma.
+
+    Make your own with an array (H, W, 3), RGB, or (H, W), grey; raises UsageError for any other picture.
     """
 
     __slots__ = ("_grey", "_image", "_picture", "index", "time")
@@ -61,7 +63,11 @@ class Frame:
         self.time = time
         self._image: Image | None = None
         self._grey: Image | None = None
-        self._picture = Made(image) if isinstance(image, np.ndarray) else image
+        self._picture: Picture
+        if isinstance(image, np.ndarray) or not hasattr(image, "rgb"):
+            self._picture = Made(rgb_image(image, f"the image of frame {index}"))
+        else:
+            self._picture = image  # of a decoder: left alone until it is needed
 
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, time={self.time})"
@@ -153,7 +159,7 @@ def exact_rate(rate: Fraction | float) -> Fraction:
     known = not isinstance(rate, bool) and math.isfinite(rate)
     exact = Fraction(rate).limit_denominator(1_000_000) if known else Fraction(0)
     if exact <= 0:
-        raise UsageError(f"expected a rate above 0 frames a second, got {rate}; give --fps (rate=) like 25")
+        raise UsageError(f"expected a rate above 0 frames a second, got {rate}; give one, as in --fps 25 or rate=25")
     return exact
 
 
