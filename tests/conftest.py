@@ -62,7 +62,7 @@ def face_video(face_frames: list[np.ndarray], tmp_path_factory: pytest.TempPathF
 def ray_cluster() -> Iterator[Any]:
     """A Ray cluster of two nodes with a processor each, on this machine; its usage statistics are off."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    pytest.importorskip("ray", reason="Ray is not installed: pip install fesnet[cluster]")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install '.[cluster]'")
     from ray.cluster_utils import Cluster
 
     here = os.pathsep.join([str(Path(__file__).parent), str(ASSETS.parent.parent)])

@@ -81,6 +81,15 @@ def test_what_cannot_be_in_a_batch(tmp_path: Path) -> None:
         find_entries([str(touch(tmp_path / "texts", "a.txt"))], tmp_path)
 
 
+def test_videos_are_not_looked_for_where_results_go(tmp_path: Path) -> None:
+    touch(tmp_path, "study/a.mp4")
+    (tmp_path / "link").symlink_to(tmp_path / "study")
+    for folder in ("study", "link", "study/../study"):
+        with pytest.raises(UsageError, match=r"expected another folder for --out than that of the videos, got .*study"):
+            find_entries([str(tmp_path / folder)], tmp_path / "study")
+    assert len(find_entries([str(tmp_path / "study")], tmp_path / "study" / "out")) == 1
+
+
 def test_which_calls_are_a_batch(tmp_path: Path) -> None:
     touch(tmp_path, "v/a.mp4", "images/1.png")
     assert is_many([str(tmp_path / "v")])

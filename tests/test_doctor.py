@@ -84,4 +84,4 @@ def test_a_missing_part_is_bad_but_missing_torch_is_not(monkeypatch: pytest.Monk
     assert not doctor.installed("av").good
     assert "not installed" in doctor.installed("av").found
     assert doctor.torch_and_gpu().good
-    assert "fesnet[train]" in doctor.torch_and_gpu().found
+    assert "run pip install '.[train]' in the repository's folder" in doctor.torch_and_gpu().found

@@ -161,5 +161,5 @@ def test_wrong_calls() -> None:
 
 def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r"install fesnet\[cluster\]"):
+    with pytest.raises(MissingExtraError, match=r"run pip install '\.\[cluster\]'"):
         make_engine(1, "local")

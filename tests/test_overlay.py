@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 
 from fesnet.errors import UsageError
 from fesnet.overlay import COLOURS, scores, write_overlay
+from fesnet.result import assemble
 from fesnet.video import VideoWriter, open_source
 from test_report_page import spotted
 
@@ -43,6 +45,17 @@ def test_scores_run_along_and_break(tmp_path: Path) -> None:
     assert near(early, COLOURS["macro"]) > 100
     assert near(early, COLOURS["micro"]) > 20
     assert not np.array_equal(early, late)
+
+
+def test_a_stretch_without_a_face_is_hatched(tmp_path: Path) -> None:
+    found = spotted(tmp_path / "a.mp4", 30)
+    none = assemble(found.source, (), found.frame_times, 30.0, found.rules, warnings=(), provenance={})
+    plain = replace(none, gaps=())
+    for time in (0.7, 15.0, 29.0):
+        lines = (scores(time, none, 400, 80) != scores(time, plain, 400, 80)).any(-1)
+        begins, ends = (round(max(0, min(400, (edge - time + 5) * 40))) for edge in (0.0, 29.96))
+        assert lines[:60, begins:ends].mean() > 0.1
+        assert not lines[:, :begins].any() and not lines[:, ends + 2 :].any()
 
 
 def test_the_video_is_not_written_over(face_video: Path, tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 from fesnet.errors import UsageError
 from fesnet.intervals import Interval, IntervalRules
 from fesnet.report import write_report
-from fesnet.report.drawing import POINTS, curve, pooled
+from fesnet.report.drawing import POINTS, curve, gap, pooled
+from fesnet.report.page import rate_words
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
+from fesnet.weights import sha256
 
 RATE = 30.0
 VOID = {"meta", "br", "link", "img"}
@@ -84,7 +86,17 @@ def test_the_data_cannot_end_its_script(tmp_path: Path) -> None:
 
 def test_it_says_what_was_found_and_where_it_came_from(tmp_path: Path) -> None:
     text = page_of(result(), tmp_path)
-    assert "<dt>macro-expressions</dt><dd>1 <small>5.5 a minute" in text  # of the 11 s in which there is a face
+    numbers = re.findall(r"<dt>([^<]+)</dt><dd><span>([^<]+)</span> <small>([^<]*)</small>", text)
+    assert numbers == [
+        ("length", "12.00 s", ""),  # to the end of the last frame
+        ("without a face", "1.00 s", "1 gap"),
+        ("macro-expressions", "1", "5.5 a minute"),  # of the 11 s in which there is a face
+        ("macro duration", "1.97 s", ""),  # of a single one there is no spread
+        ("micro-expressions", "1", "5.5 a minute"),
+        ("micro duration", "0.30 s", ""),
+    ]
+    assert "<dd>640 x 480, 30 frames a second" in text
+    assert "<dd>some (sha256 1f)" in text
     assert "<strong>2.00-3.97 s</strong>" in text
     assert "unknown from 9.00 to 9.97 s" in text
     assert "broke at 3 s" in text
@@ -92,13 +104,73 @@ def test_it_says_what_was_found_and_where_it_came_from(tmp_path: Path) -> None:
     assert "macro_threshold" in text
 
 
+def test_rates_are_rounded_and_uneven_ones_told() -> None:
+    even = result()
+    source = replace(even.source, rate="519168/19667")
+    assert rate_words(replace(even, source=source)) == "26.4"
+    assert rate_words(replace(even, source=replace(source, rate="30000/1001"))) == "29.97"
+    assert rate_words(replace(even, source=replace(source, rate=None))) == "unknown"
+    uneven = np.where(np.arange(360) % 5, even.frame_times, even.frame_times - 0.01)
+    assert rate_words(replace(even, source=source, frame_times=uneven)) == "about 26.4"
+    rounded = np.round(even.frame_times, 3)  # as Matroska keeps them
+    assert rate_words(replace(even, source=source, frame_times=rounded)) == "26.4"
+
+
+def test_a_video_without_a_face_is_a_gap_and_no_number(tmp_path: Path) -> None:
+    times = np.arange(360) / RATE
+    source = SourceInfo("ramps.mp4", None, None, 640, 480, "30", 360, 12.0)
+    none = assemble(source, (), times, RATE, IntervalRules(), warnings=(), provenance={})
+    text = page_of(none, tmp_path)
+    assert "<dt>without a face</dt><dd><span>12.00 s</span> <small>1 gap</small>" in text
+    assert "<dt>macro-expressions</dt><dd><span>-</span> <small></small>" in text
+    assert "a minute" not in text and "<p>No face was found.</p>" in text
+    assert text.count('class="gap"') == text.count("<svg") == 2  # on paper, and where there are no scripts
+    one = page_of(result(), tmp_path)
+    assert one.count('class="gap"') == 2 and "unknown 9.00-9.97 s" in one
+
+
+def test_the_lines_of_a_gap_end_with_it() -> None:
+    ends = re.findall(r"[ML]([\d.]+) ([\d.]+)", gap(2.0, 4.0, 10.0))
+    assert len(ends) > 4
+    assert all(110 <= float(x) <= 130 and 10 <= float(y) <= 120 for x, y in ends)
+
+
+def test_only_the_video_that_was_spotted_is_shown(tmp_path: Path) -> None:
+    video, moved = tmp_path / "face.mp4", tmp_path / "moved.mp4"
+    video.write_bytes(b"the right one")
+    moved.write_bytes(b"the right one")
+    info = replace(result().source, path=str(video), sha256=sha256(video))
+    found = replace(result(), source=info)
+    page = tmp_path / "r.html"
+    write_report(found, page)
+    assert "<video" in page.read_text()
+    write_report(found, page, video=moved)
+    assert "<video" in page.read_text()
+    moved.write_bytes(b"somebody else")
+    before = page.read_bytes()
+    with pytest.raises(
+        UsageError, match=r"expected face\.mp4 as it was spotted, got another file in .*moved\.mp4; name"
+    ):
+        write_report(found, page, video=moved)
+    with pytest.raises(UsageError, match="got another file"):
+        write_report(found, page, video=tmp_path)
+    assert page.read_bytes() == before
+    video.write_bytes(b"somebody else")
+    assert write_report(found, page) == f"no video, no pictures: {video} has changed since it was spotted"
+    text = page.read_text()
+    assert "<video" not in text and "<img" not in text
+    assert f"The video cannot be shown here: {video} has changed since it was spotted." in text
+    video.unlink()
+    assert write_report(found, page) == f"no video, no pictures: the video is not where the result says ({video})"
+
+
 def test_found_and_true_bars_lie_to_scale(tmp_path: Path) -> None:
     text = page_of(result(), tmp_path, TRUTH)
     bars = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)".*?<title>(\w+)', text.split("<noscript>")[0])
     assert [kind for *_, kind in bars] == ["macro", "micro"] * 2
     left = [float(x) for x, *_ in bars]
-    assert left[0] == pytest.approx(90 + 2.0 / 11.967 * 1000, abs=1)
-    assert left[1] == pytest.approx(90 + 200 / 30 / 11.967 * 1000, abs=1)
+    assert left[0] == pytest.approx(90 + 2.0 / 12 * 1000, abs=1)
+    assert left[1] == pytest.approx(90 + 200 / 30 / 12 * 1000, abs=1)
     assert left[2] < left[0] and left[3] == pytest.approx(left[1])
     assert len({y for _, y, *_ in bars}) == 4
 

@@ -71,10 +71,53 @@ def test_a_video_that_is_gone_is_said_so(playable: Path, tmp_path: Path) -> None
     write_report(replace(spotted(tmp_path / "gone.mp4", 1.6)), tmp_path / "r.html")
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
-        assert "not there any more" in page.inner_text("main")
+        assert "The video cannot be shown here: the video is not where the result says" in page.inner_text("main")
         assert "No pictures" in page.inner_text("main")
         page.locator(".ft-main").press("ArrowRight")
         assert page.evaluate("fesnetTimeline.time") == pytest.approx(0.1)
+
+
+# Share of the columns of a canvas in which something is drawn.
+DRAWN = """(canvas) => {
+  const { width, height } = canvas, pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const drawn = (x) => Array.from({ length: height }, (_, y) => pixels[4 * (y * width + x) + 3]).some((a) => a > 60);
+  return Array.from({ length: width }, (_, x) => drawn(x)).filter(Boolean).length / width;
+}"""
+
+
+def test_scores_of_a_short_video_are_a_line_in_the_overview(tmp_path: Path) -> None:
+    write_report(replace(spotted(tmp_path / "gone.mp4", 1.6), intervals=()), tmp_path / "r.html")
+    with opened_page() as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        until(page, "fesnetTimeline.whole.width > 0")
+        assert page.evaluate(f"({DRAWN})(fesnetTimeline.whole)") > 0.95  # 48 ticks on about 1200 pixels
+
+
+def test_a_video_without_a_face_shows_its_gap(tmp_path: Path) -> None:
+    found = spotted(tmp_path / "gone.mp4", 1.6)
+    none = assemble(found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={})
+    write_report(none, tmp_path / "r.html")
+    with opened_page() as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        until(page, "fesnetTimeline.whole.width > 0")
+        assert page.evaluate(f"({DRAWN})(fesnetTimeline.whole)") > 0.9
+        assert page.evaluate("fesnetTimeline.rows().rows.map((row) => row.face)") == [0]
+        assert page.evaluate(f"({DRAWN})(fesnetTimeline.still)") > 0.9
+
+
+@pytest.mark.parametrize("width", [1000, 1100, 1200])
+def test_numbers_do_not_wrap(width: int, tmp_path: Path) -> None:
+    found = spotted(tmp_path / "gone.mp4", 60)
+    write_report(found, tmp_path / "r.html")
+    with opened_page(width) as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        for box in page.locator(".numbers dd > *").all():
+            lines = box.evaluate("e => { const r = document.createRange(); r.selectNodeContents(e); return new Set("
+                                 "[...r.getClientRects()].map((x) => Math.round(x.top))).size; }")  # fmt: skip
+            assert lines <= 1, box.text_content()
+        assert page.evaluate(
+            "[...document.querySelectorAll('.numbers div')].every((e) => e.scrollWidth <= e.clientWidth)"
+        )
 
 
 def test_large_videos_are_linked(playable: Path, tmp_path: Path) -> None:

@@ -209,6 +209,24 @@ def test_a_review_becomes_a_result_for_exports(machine: Machine, review: Review,
         read_reviewed(path)
 
 
+@pytest.mark.parametrize("named", [None, "../x.json", "", ".."])
+def test_a_review_that_names_no_file_beside_it(
+    machine: Machine, review: Review, named: str | None, tmp_path: Path
+) -> None:
+    path = saved(machine, review, tmp_path)
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["machine"] |= {"file": named}
+    if named is None:
+        del values["machine"]["file"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    result = (tmp_path / "small.json").rename(tmp_path / "x.json")
+    if named == "../x.json":  # a file beside the review is meant, wherever it once lay
+        assert [i.kind for i in read_reviewed(path).intervals] == ["macro", "micro"]
+        result.unlink()
+    with pytest.raises(ResultError, match=r"expected the machine's result .* beside .*, found none"):
+        read_reviewed(path)
+
+
 def test_scores_read_reviews(machine: Machine, review: Review, tmp_path: Path) -> None:
     now = do(machine, review, "delete", id=first(machine, review, "micro"))
     now = do(machine, now, "add", kind="macro", onset_s=3.0, offset_s=3.6)

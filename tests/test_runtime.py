@@ -111,7 +111,7 @@ def test_unknown_runtime(weights: Weights) -> None:
 
 def test_without_torch_the_extra_is_named(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"install fesnet\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"run pip install '\.\[train\]' in the repository's folder"):
         make_runtime("torch", weights)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations, pairwise, permutations
 from pathlib import Path
 
@@ -328,11 +329,52 @@ def test_a_typo_in_the_list_of_videos_is_told(lines: tuple[str, ...], words: str
         ('{"schema": "fesnet/1"}', "damaged file .KeyError"),
         ('{"results": {"v": [{"label": "macro"}]}}', "damaged file .KeyError"),
         ('{"results": {"v": [{"label": "macro", "segment": [0, "x"]}]}}', "damaged file .ValueError"),
+        ('{"results": {"v": [{"label": "macro", "segment": [0, 1e999]}]}}', "damaged file .OverflowError"),
+        ("[" * 100_000, "expected a table of intervals in .* got something else"),
+        ("9" * 5000, "expected a table of intervals in .* got something else"),
     ],
 )
 def test_damaged_json_is_told(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(TruthError, match=words):
         read_intervals(write(tmp_path / "x.json", text), rate=30)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("intervals", {"onset_frame": 1.5}, r"damaged file .TypeError.*frames \(1\.5, 49\)"),
+        ("intervals", {"score": 10**400}, "expected a number for the score"),
+        ("source", {"frame_count": "100"}, "expected frame_count from 0 to 1000000000 in .*, got '100'"),
+        ("source", {"frame_count": 10**400}, "expected frame_count from 0"),
+        ("source", {"duration_s": float("nan")}, "expected duration_s from 0 .* got nan"),
+    ],
+)
+def test_results_with_impossible_numbers_are_told(
+    part: str, change: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    values = json.loads(made_result([(0, "macro", 10, 20, 49)], name="v1.mp4").to_json())
+    (values[part][0] if part == "intervals" else values[part]).update(change)
+    found = write(tmp_path / "v1.json", json.dumps(values))
+    with pytest.raises(TruthError, match=words) as caught:
+        agree(write(tmp_path / "truth.csv", *TRUTH), found)
+    assert "\n" not in str(caught.value)
+
+
+def test_activitynet_files_that_name_their_source(tmp_path: Path) -> None:
+    """`source` is of results; elsewhere it may be anything."""
+    segments = [{"label": "macro", "segment": [10 / 30, 50 / 30]}]
+    found = write(tmp_path / "a.json", json.dumps({"results": {"v1": segments}, "source": "a laboratory"}))
+    assert agree(found, found, rate=30.0).read_as("official").counts["macro"] == Counts(1, 0, 0)
+
+
+def test_tables_of_another_encoding_are_told(tmp_path: Path) -> None:
+    truth = write(tmp_path / "truth.csv", *TRUTH)
+    (tmp_path / "videos.csv").write_bytes("subject,video\nMüller,v1.mp4\n".encode("latin-1"))
+    with pytest.raises(TruthError, match=r"expected a table in UTF-8 in .*videos\.csv, got .*; save it in UTF-8"):
+        agree(truth, truth)
+    (tmp_path / "t.csv").write_bytes(f"{FRAMES}\nMüller,macro,1,9\n".encode("latin-1"))
+    with pytest.raises(TruthError, match=r"expected .*t\.csv in UTF-8, got other bytes .*; save it in UTF-8"):
+        read_intervals(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize(
@@ -447,7 +489,43 @@ def test_the_command(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["score", str(truth), str(found), "--json"])
     assert json.loads(told.output)["protocols"]["official"]["macro"]["f1"] == 1
     rows = CliRunner().invoke(app, ["score", str(truth), str(found), "--by", "subject"])
-    assert "s1 overall" in rows.output and "0.000-" in rows.output  # columns are not cut
+    assert "s1 overall" in rows.output  # columns are not cut
     assert "onset of matched macro: median +0 frames" in rows.output
+    both = CliRunner().invoke(app, ["score", str(truth), str(found), "--protocol", "official, softnet", "--json"])
+    assert list(json.loads(both.output)["protocols"]) == ["official", "softnet"]
     wrong = CliRunner().invoke(app, ["score", str(truth), str(found), "--protocol", "mine"])
     assert isinstance(wrong.exception, UsageError)
+
+
+def test_one_subject_has_no_interval_and_one_video_is_one(tmp_path: Path) -> None:
+    head = "subject,video,kind,onset_frame,offset_frame"
+    for subjects in (1, 2):
+        rows = [f"s{n},v{n},macro,{a},{a + 40}" for n in range(subjects) for a in (11, 111)]
+        truth = write(tmp_path / "t.csv", head, *rows)
+        found = write(tmp_path / "f.csv", head, *rows[1:])
+        run = CliRunner().invoke(app, ["score", str(truth), str(found)])
+        told = CliRunner().invoke(app, ["score", str(truth), str(found), "--json"])
+        spread = json.loads(told.output)["protocols"]["official"]["macro"]["f1_95"]
+        assert (spread is None, "0.667-1.000" in run.output) == ((subjects == 1), (subjects == 2)), run.output
+        assert re.search(rf"IoU 0\.5, {'1 video' if subjects == 1 else '2 videos'}\b", run.output)
+
+
+def test_several_results_of_one_video_are_not_added_up(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    truth = write(tmp_path / "truth.csv", *TRUTH)
+    made_result([(0, "macro", 10, 20, 50)], 301, name="v1.mp4").to_json(tmp_path / "results" / "v1.json")
+    made_result([], 301, name="quiet.mp4").to_json(tmp_path / "results" / "quiet.json")
+    assert len(agree(truth, tmp_path / "results").videos) == 2
+    for name in ("keen", "strict"):  # the second has found nothing
+        found = [(0, "macro", 10, 20, 50)] if name == "keen" else []
+        made_result(found, 301, name="v1.mp4").to_json(tmp_path / "results" / f"{name}.json")
+    with pytest.raises(UsageError, match=r"but v1 is in keen\.json, strict\.json, v1\.json; name one of them"):
+        agree(truth, tmp_path / "results")
+
+
+def test_names_of_subjects_are_shown_as_they_are(tmp_path: Path) -> None:
+    """Square brackets are markup to the library that draws the table."""
+    truth = write(tmp_path / "truth.csv", TRUTH[0], "s[/1],v1.mp4,macro,11,20,50", "s:smile:[b],v2.mp4,macro,1,2,9")
+    rows = CliRunner().invoke(app, ["score", str(truth), str(truth), "--by", "subject"])
+    assert rows.exit_code == 0, rows.exception
+    assert "s[/1] overall" in rows.output and "s:smile:[b] overall" in rows.output

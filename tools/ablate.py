@@ -1,6 +1,7 @@
 """What each part of the network is worth: one table, by short trainings that differ in one thing.
 
-usage: python tools/ablate.py PORTRAITS FOLDER --part cascade|LSDM [--weights WEIGHTS] [--steps 1000] [--seeds 2] [--rows NAME,NAME]
+usage: python tools/ablate.py PORTRAITS FOLDER --part cascade|LSDM [--weights WEIGHTS]
+       [--steps 1000] [--pair-steps 300] [--seeds 2] [--rows NAME,NAME]
 
 Cascade rows: proposals and MTAM are trained anew on windows of TRAIN people as the frozen LSDM of WEIGHTS (default: the
 bundled ones) sees them, and measured on windows of VALIDATION people. FOLDER/train and FOLDER/validation hold the

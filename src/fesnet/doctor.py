@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import onnxruntime as ort
 
 from fesnet._version import __version__
+from fesnet._words import get_extra
 from fesnet.errors import FesnetError
 from fesnet.faces.models import cache_folder, model_files
 from fesnet.runtime import FORCE_CPU, chosen_providers
@@ -49,7 +50,7 @@ def installed(name: str) -> Finding:
     try:
         return Finding(name, metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Finding(name, "not installed; run pip install fesnet again", good=False)
+        return Finding(name, "not installed; run pip install . again in the repository's folder", good=False)
 
 
 def one_cv2() -> Finding:
@@ -94,7 +95,7 @@ def torch_and_gpu() -> Finding:
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
-        return Finding("torch", "not installed (only training needs it: fesnet[train])")
+        return Finding("torch", f"not installed; only training needs it: {get_extra('train')}")
     import torch
 
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"

@@ -85,6 +85,10 @@ def scores(time: float, spotting: Spotting, width: int, height: int) -> Image:
             a, b = (round((t - start) * scale) for t in (i.onset_s, i.offset_s))
             if i.kind == kind and b >= 0 and a < width:
                 cv2.rectangle(strip, (a, top), (max(b, a + 2), top + lane), COLOURS[kind], -1)
+    if len(spotting.faces) < 2:  # of several faces, one may be known where another is not
+        for gap in spotting.gaps:
+            a, b = (round((t - start) * scale) for t in (gap.start_s, gap.stop_s))
+            hatch(strip, a, b, height - 2 * (lane + 2) - 4)
     for track in spotting.faces:
         for column in range(len(KINDS)):
             curve(strip, track, column, start, height - 2 * (lane + 2) - 4)
@@ -92,6 +96,15 @@ def scores(time: float, spotting: Spotting, width: int, height: int) -> Image:
     size = height / 90
     write(strip, f"{time:.2f} s", (4, round(14 * size)), 0.7 * size)
     return strip
+
+
+def hatch(strip: Image, start: int, stop: int, height: int) -> None:
+    """Slanted lines from pixel start to pixel stop: the face is unknown."""
+    left, right = max(start, 0), min(max(stop, start + 2), strip.shape[1])
+    if left < right:
+        part, step = strip[:height, left:right], max(6, height // 6)
+        for x in range((start - left) % step - height // step * step - step, right - left, step):
+            cv2.line(part, (x, height), (x + height, 0), FAINT, 1, cv2.LINE_AA)
 
 
 def curve(strip: Image, track: FaceTrack, column: int, start: float, height: int) -> None:

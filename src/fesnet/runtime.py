@@ -1,6 +1,6 @@
 """The two ways to run FESNet, behind one interface of two methods.
 
-`OnnxRuntime` is the default and needs no torch; `TorchRuntime` runs a checkpoint in torch (training, a GPU). Everything
+`OnnxRuntime` is the default and needs no torch; `TorchRuntime` runs a checkpoint in torch, to compare. Everything
 above (windows, stitching, intervals) exists once and cannot tell them apart.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from fesnet._words import get_extra
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
 from fesnet.weights import Weights
 
@@ -63,31 +64,30 @@ class OnnxRuntime:
 
 
 class TorchRuntime:
-    """FESNet in torch, from the same weights folder; `device` as torch names it."""
+    """FESNet in torch on the CPU, from the same weights folder."""
 
-    def __init__(self, weights: Weights, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, weights: Weights, threads: int = 1) -> None:
         try:
             import torch
 
             from fesnet.model.checkpoint import load_network
         except ImportError as error:
             raise MissingExtraError(
-                "expected torch for the torch runtime, but it is not installed; install fesnet[train]"
+                f"expected torch for the torch runtime, but it is not installed; {get_extra('train')}"
             ) from error
         self.torch = torch
-        self.device = device
         self.name = f"torch {torch.__version__}"
         torch.set_num_threads(threads)
-        self.network = load_network(weights).to(device).eval()
+        self.network = load_network(weights).eval()
 
     def encode(self, crops: NDArray[np.uint8]) -> Floats:
         with self.torch.inference_mode():
-            return self.network.encode(self.torch.from_numpy(crops).to(self.device)).cpu().numpy()
+            return self.network.encode(self.torch.from_numpy(crops)).numpy()
 
     def decode(self, attended: Floats) -> tuple[Floats, Floats]:
         with self.torch.inference_mode():
-            logits, intensity = self.network.decode(self.torch.from_numpy(attended[None]).to(self.device))
-            return softmax(logits[-1, 0].cpu().numpy()), intensity[0].cpu().numpy()
+            logits, intensity = self.network.decode(self.torch.from_numpy(attended[None]))
+            return softmax(logits[-1, 0].numpy()), intensity[0].numpy()
 
 
 def make_runtime(name: str, weights: Weights, threads: int = 1) -> Runtime:
@@ -95,7 +95,7 @@ def make_runtime(name: str, weights: Weights, threads: int = 1) -> Runtime:
     if name == "onnx":
         return OnnxRuntime(weights, threads)
     if name == "torch":
-        return TorchRuntime(weights, threads=threads)
+        return TorchRuntime(weights, threads)
     raise UsageError(f"expected runtime 'onnx' or 'torch', got {name!r}")
 
 

@@ -29,7 +29,9 @@ def benchmark(
     inner: Annotated[int, typer.Option("--inner", help="Groups of subjects for nested choice.")] = 6,
     steps: Annotated[int | None, typer.Option("--steps", help="Steps of training; default: the method's.")] = None,
     flow: Annotated[str, typer.Option("--features", help="What they tell: 'step', 'state' or 'auto'.")] = "auto",
-    offset: Annotated[str, typer.Option("--offset", help="What an offset of 0 stands for.")] = "apex",
+    offset: Annotated[
+        str | None, typer.Option("--offset", help="What an offset of 0 stands for; default: apex.")
+    ] = None,
     test_on: Annotated[
         tuple[str, Path] | None, typer.Option("--test-on", help="Name and folder of another data set to test on.")
     ] = None,

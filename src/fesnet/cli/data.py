@@ -18,8 +18,9 @@ def check(
     name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic, folder or prepared.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     offset: Annotated[
-        str, typer.Option("--offset", help="What offset 0 means: apex, mirror, apex+20, drop or unmatchable.")
-    ] = "apex",
+        str | None,
+        typer.Option("--offset", help="What offset 0 means: apex (default), mirror, apex+20, drop or unmatchable."),
+    ] = None,
 ) -> None:
     """Read a data set: what is in it, every oddity of its files, what is missing, and the authors' counts."""
     from fesnet.datasets import load_dataset
@@ -40,7 +41,7 @@ def prepare(
     stage: Annotated[
         str, typer.Option("--stage", help="Face stages, divided by commas: spotting (fesnet), baselines (the others).")
     ] = "spotting",
-    offset: Annotated[str, typer.Option("--offset", help="What offset 0 means, as of `data check`.")] = "apex",
+    offset: Annotated[str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", help="Worker processes; 0: none.")] = 1,
     ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Only check what lies there; write nothing.")] = False,
@@ -55,8 +56,9 @@ def prepare(
     data = load_dataset(name, root, offset)
     fetch_models()
     work = verify_data if verify else prepare_data
+    stages = [part.strip() for part in stage.split(",")]
     with make_engine(jobs, ray) as engine:
-        done = work(data, out, stage.split(","), engine, lambda line: print(line, flush=True))
+        done = work(data, out, stages, engine, lambda line: print(line, flush=True))
     for what, reason in done.failed:
         print(f"fesnet: {what}: {reason}", file=sys.stderr)
     print(f"{done.made} made, {done.kept} done before, {len(done.failed)} failed; crops in {out}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fesnet._words import get_extra
 from fesnet.cli.base import EXPORTS, Year, app, video_progress
 
 
@@ -42,16 +43,19 @@ def export(
 def export_graphs(weights: Path, to: str, out: Path | None) -> None:
     """A weights folder to a new one."""
     from fesnet.errors import MissingExtraError, UsageError
+    from fesnet.weights import CONFIG
 
-    try:
-        from fesnet.model.checkpoint import export_weights
-    except ImportError as error:
-        raise MissingExtraError("expected torch to write ONNX graphs, got none; install fesnet[train]") from error
-
+    if not (weights / CONFIG).is_file():
+        kind = "a folder of results" if any(weights.glob("*.json")) else "a folder of something else"
+        raise UsageError(f"expected a result or a weights folder, got {kind}, {weights}: name one NAME.json")
     if to != "onnx":
         raise UsageError(f"expected --to onnx for a weights folder, got {to!r}; other formats are for results")
     if out is None:
         raise UsageError("expected --out with a weights folder, got none; name a new folder")
+    try:
+        from fesnet.model.checkpoint import export_weights
+    except ImportError as error:
+        raise MissingExtraError(f"expected torch to write ONNX graphs, got none; {get_extra('train')}") from error
     export_weights(weights, out)
     print(f"wrote {out / 'encode.onnx'} and {out / 'decode.onnx'}, equal to torch")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,9 @@ from fesnet.cli.base import app, video_progress
 
 if TYPE_CHECKING:
     from fesnet.result import Spotting
+
+
+MP4 = (".mp4", ".m4v", ".mov")  # what --overlay writes
 
 
 @app.command()
@@ -33,8 +37,14 @@ def report(
         raise UsageError(f"expected a video, but {video} does not exist")
     for result in results:
         page = out or result.with_suffix(".html")
-        write_report(Spotting.from_json(result), page, video=video, embed=0 if link else EMBED)
-        print(f"wrote {page}")
+        lack = write_report(Spotting.from_json(result), page, video=video, embed=0 if link else EMBED)
+        say_page(page, lack)
+
+
+def say_page(page: Path, lack: str) -> None:
+    print(f"wrote {page}")
+    if lack:
+        print(f"fesnet: {page}: {lack}", file=sys.stderr)
 
 
 def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: list[str | int]) -> None:
@@ -45,12 +55,24 @@ def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: l
         raise UsageError("expected --out with --report, got none; name the folder for the page")
     if (report or overlay) and not sources:
         raise UsageError("expected single videos with --report or --overlay, got a batch; use fesnet report afterwards")
-    if overlay is None:
-        return
+    if overlay is not None:
+        check_overlay(overlay, sources)
+
+
+def check_overlay(overlay: Path, sources: list[str | int]) -> None:
+    """Raises UsageError for a video that cannot be drawn into, or a file that cannot be the overlay."""
+    from fesnet.errors import UsageError
+
     if len(sources) != 1 or not Path(str(sources[0])).exists():
         raise UsageError("expected one video file or image folder with --overlay, got others; name one")
     if overlay.is_dir():
         raise UsageError(f"expected a file for --overlay, got the folder {overlay}; give a name like seen.mp4")
+    if overlay.suffix.lower() not in MP4:
+        raise UsageError(f"expected a file ending {' or '.join(MP4)} for --overlay, got {overlay}; it is an mp4")
+    if overlay.exists() and overlay.samefile(Path(str(sources[0]))):
+        raise UsageError(
+            f"expected another file than the video for --overlay, got {overlay}; give a name like seen.mp4"
+        )
     if not overlay.absolute().parent.is_dir():
         raise UsageError(f"expected an existing folder for {overlay}; make {overlay.parent} first")
 
@@ -61,8 +83,7 @@ def show_looks(result: Spotting, page: Path | None, overlay: Path | None) -> Non
     from fesnet.report import write_report
 
     if page is not None:
-        write_report(result, page)
-        print(f"wrote {page}")
+        say_page(page, write_report(result, page))
     if overlay is not None and result.source.path is not None:
         with video_progress() as tell:
             count = len(result.frame_times)

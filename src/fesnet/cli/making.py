@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fesnet._words import get_extra
 from fesnet.cli.base import app, fetch_models, video_progress
 
 
@@ -78,7 +79,7 @@ def train(
     except ImportError as error:
         from fesnet.errors import MissingExtraError
 
-        raise MissingExtraError(f"expected torch for training ({error}); install fesnet[train]") from error
+        raise MissingExtraError(f"expected torch for training ({error}); {get_extra('train')}") from error
     steps = {"pair_steps": pair_steps, "head_steps": head_steps, "clip_steps": clip_steps}
     fetch_models()
     for line in train_from_portraits(portraits, out, preset, config, steps, resume=resume, start=start):

@@ -27,7 +27,7 @@ def score(
     from fesnet.errors import UsageError
     from fesnet.metrics import PROTOCOLS, agree
 
-    names = list(PROTOCOLS) if protocol == "all" else protocol.split(",")
+    names = list(PROTOCOLS) if protocol == "all" else [name.strip() for name in protocol.split(",")]
     for name in names:
         choice(name, *PROTOCOLS)
     if not 0 < iou <= 1:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fesnet._words import get_extra
 from fesnet.cli.base import WeightsFolder, app
 
 
@@ -34,7 +35,7 @@ def review(
     except ImportError as error:
         from fesnet.errors import MissingExtraError
 
-        raise MissingExtraError(f"expected FastAPI and uvicorn ({error}); install fesnet[review]") from error
+        raise MissingExtraError(f"expected FastAPI and uvicorn ({error}); {get_extra('review')}") from error
     served = prepare(files or [], Options(folder, port, max_upload, fps, weights))
     print(f"results in {served.library.folder}\nopen {served.address}\nstop with Ctrl-C", flush=True)
     served.run(open_browser=show)

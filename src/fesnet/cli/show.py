@@ -5,26 +5,34 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from fesnet._words import counted
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from fesnet.metrics import Agreement
     from fesnet.result import Spotting
 
 
+def plain_console(width: int | None = None) -> Console:
+    """Shows names of files, videos and subjects as they are. width: None for that of the terminal."""
+    from rich.console import Console
+
+    return Console(width=width, markup=False, emoji=False, highlight=False)
+
+
 def show_result(result: Spotting) -> None:
     """A table of the intervals, and what else a person must know."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(markup=False, emoji=False, highlight=False)  # names of files are shown as they are
     table = Table(title=result.source.name, title_justify="left")
     for column in ("face", "kind", "onset s", "apex s", "offset s", "frames", "score"):
         table.add_column(column, justify="left" if column == "kind" else "right")
     for i in result.intervals:
         times = (f"{t:.2f}" for t in (i.onset_s, i.apex_s, i.offset_s))
         table.add_row(str(i.face), i.kind, *times, f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}")
-    console.print(table if result.intervals else f"{result.source.name}: no expression found")
+    plain_console().print(table if result.intervals else f"{result.source.name}: no expression found")
     for gap in result.gaps:
         print(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
     for warning in result.warnings:
@@ -33,13 +41,11 @@ def show_result(result: Spotting) -> None:
 
 def show_agreement(values: dict[str, Any], agreement: Agreement) -> None:
     """Tables of counts by protocol, and what else there is to know."""
-    from rich.console import Console
-
     from fesnet.metrics.words import lines
 
-    console = Console()
+    console = plain_console()
     if not console.is_terminal:
-        console = Console(width=200)  # a table in a file is not cut
+        console = plain_console(width=200)  # a table in a file is not cut
     for name, kinds in values["protocols"].items():
         console.print(counts_table(name, values, kinds))
     for line in lines(values, agreement):
@@ -50,13 +56,14 @@ def counts_table(name: str, values: dict[str, Any], kinds: dict[str, Any]) -> Ta
     """Counts of one protocol, by kind, and by subject where there are some."""
     from rich.table import Table
 
-    table = Table(title=f"{name}, IoU {values['iou']:g}, {values['videos']} videos", title_justify="left")
+    videos = counted(values["videos"], "video")
+    table = Table(title=f"{name}, IoU {values['iou']:g}, {videos}", title_justify="left")
     for column in ("", "TP", "FP", "FN", "P", "R", "F1", "95 %", "false/min"):
         table.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
 
     def add(label: str, c: dict[str, Any]) -> None:
         rates = [f"{c[n]:.4f}" for n in ("precision", "recall", "f1")]
-        spread = "{:.3f}-{:.3f}".format(*c["f1_95"]) if "f1_95" in c else ""
+        spread = "{:.3f}-{:.3f}".format(*c["f1_95"]) if c.get("f1_95") else ""
         alarms = "" if c["false_alarms_a_minute"] is None else f"{c['false_alarms_a_minute']:.2f}"
         table.add_row(label, str(c["tp"]), str(c["fp"]), str(c["fn"]), *rates, spread, alarms)
 
@@ -92,14 +99,13 @@ def show_event(event: dict[str, Any]) -> None:
     else:
         counts = f"{event['dropped']} of {event['frames']} frames dropped"
         delays = f"delay {event['delay_median_s']:.2f} s, 95 %: {event['delay_95_percent_s']:.2f} s"
-        print(f"\n{event['intervals']} expressions; {counts}; {delays}", file=sys.stderr)
+        print(f"\n{counted(event['intervals'], 'expression')}; {counts}; {delays}", file=sys.stderr)
         for warning in event["warnings"]:
             print(f"  warning: {warning}", file=sys.stderr)
 
 
 def show_profile(rows: list[tuple[str, float, float, float]]) -> None:
     """A table by stage: CPU time a frame, its share, calls a frame."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="where the time went (CPU)", title_justify="left")
@@ -109,11 +115,10 @@ def show_profile(rows: list[tuple[str, float, float, float]]) -> None:
     for stage, spent, share, calls in rows:
         table.add_row(stage, f"{spent:.3f}", f"{100 * share:.1f} %", f"{calls:.3f}")
     table.add_row("all", f"{sum(row[1] for row in rows):.3f}", "", "")
-    Console().print(table)
+    plain_console().print(table)
 
 
 def show_comparison(rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="found beside truth (synthetic demo video)", title_justify="left")
@@ -121,4 +126,4 @@ def show_comparison(rows: list[tuple[str, ...]]) -> None:
         table.add_column(column)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    plain_console().print(table)

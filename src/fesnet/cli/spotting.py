@@ -150,13 +150,20 @@ def rethreshold(
     micro_threshold: Micro = None,
 ) -> None:
     """Make the intervals of a result anew from its stored scores, without the network."""
-    from fesnet.batch import write_results
+    from fesnet.batch import prepare_folder, write_results
+    from fesnet.exports import written_beside
     from fesnet.result import Spotting
 
     old = Spotting.from_json(result)
     new = old.rethreshold(chosen_rules(old.rules, rules, macro_threshold, micro_threshold))
-    write_results(new, out or result)
+    path = out or result
+    prepare_folder(path.parent)
+    write_results(new, path)
     show_result(new)
+    print(f"wrote {path} and {path.with_suffix('.csv').name}")
+    left = ", ".join(p.name for p in written_beside(path))
+    if left:
+        print(f"fesnet: these still show the old intervals: {left}; write them again", file=sys.stderr)
 
 
 @app.command()

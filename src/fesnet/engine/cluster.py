@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
+from fesnet._words import get_extra
 from fesnet.engine.base import Closing, Outcome, Resources, died, run_in_worker
 from fesnet.errors import MissingExtraError, UsageError
 
@@ -28,7 +29,7 @@ class RayEngine(Closing):
             self.ray: Any = import_module("ray")
         except ImportError as error:
             raise MissingExtraError(
-                "expected Ray for --ray, but it is not installed; install fesnet[cluster]"
+                f"expected Ray for --ray, but it is not installed; {get_extra('cluster')}"
             ) from error
         ray = self.ray
         self.ours = not ray.is_initialized()

@@ -13,16 +13,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fesnet._files import write_whole
-from fesnet.errors import FesnetError
+from fesnet.errors import FesnetError, UsageError
 from fesnet.intervals import Interval
 from fesnet.report import page as parts
-from fesnet.report.drawing import drawing
+from fesnet.report.drawing import drawing, tracks_of
 from fesnet.report.pictures import Pictures, take_pictures
 from fesnet.result import Spotting
 from fesnet.web import part
+from fesnet.weights import sha256
 
 EMBED = 40_000_000  # bytes up to which a video is put into the page
-ABOUT = """<p>Each row shows the face at onset, apex and offset, cut out and turned upright. <b>change</b> is the apex
+ABOUT = """<p>Each card shows the face at onset, apex and offset, cut out and turned upright. <b>change</b> is the apex
 with a map laid over it: how far the network's features of each place (attended features of LSDM, 12 x 12 places) lie
 from those of the onset; bright is far. All maps of a page have one scale. It shows where the network saw a difference,
 which light, a turn of the head or speech can make, too.</p>"""
@@ -53,15 +54,17 @@ def write_report(
     *,
     video: Path | None = None,
     embed: int = EMBED,
-) -> None:
-    """Write the page, whole or not at all.
+) -> str:
+    """Write the page, whole or not at all; returns a line on what it lacks and why, empty if it lacks nothing.
 
     truth: intervals on source frames to be drawn below the found ones. video: where the source is now, default where
-    the result says. embed: bytes up to which the video is put into the page; larger ones are linked.
+    the result says. embed: bytes up to which the video is put into the page; larger ones are linked. Raises UsageError,
+    also for a `video` that is not the one that was spotted.
     """
-    video = video or (Path(spotting.source.path) if spotting.source.path else None)
+    shown, gone = find_video(spotting, video)
     known = tuple(truth)
-    pictures, why = pictures_of(spotting, video)
+    pictures, why = ({}, gone) if shown is None else pictures_of(spotting, shown)
+    note = f'<p class="note">No pictures: {html.escape(why)}.</p>' if why and spotting.intervals else ""
     title = f"Expressions in {html.escape(spotting.source.name)}"
     script = part("timeline.js") + part("report.js")
     details = json.dumps({"rules": spotting.rules.to_dict(), **spotting.provenance}, indent=1)
@@ -69,11 +72,11 @@ def write_report(
         policy=policy(script),
         title=title,
         style=part("style.css") + part("report.css"),
-        player=parts.player(video, path, embed),
+        player=parts.player(shown, path, embed) if shown else parts.no_player(gone),
         numbers=parts.numbers(spotting),
-        drawings="\n".join(drawing(spotting, track, known) for track in spotting.faces),
-        about=ABOUT if pictures else why,
-        cards=parts.cards(spotting.intervals, pictures),
+        drawings="\n".join(drawing(spotting, track, known) for track in tracks_of(spotting)),
+        about=ABOUT if pictures else note,
+        cards=parts.cards(spotting, pictures),
         notes=parts.notes(spotting),
         origin=parts.origin(spotting),
         details=html.escape(details),
@@ -81,18 +84,38 @@ def write_report(
         script=script,
     )
     write_whole(path, text)
+    return f"{'no video, ' if gone else ''}no pictures: {why}" if why else ""
 
 
-def pictures_of(spotting: Spotting, video: Path | None) -> tuple[dict[int, Pictures], str]:
-    """Pictures, or none and a line that says why."""
+def find_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str]:
+    """The video that was spotted, or none and why: at the place that is named, else where the result says. Raises
+    UsageError for another one that is named."""
+    source = spotting.source
+    video = named or (Path(source.path) if source.path else None)
+    if video is None:
+        return None, "the result names no file"
+    try:
+        if not video.exists():
+            return None, f"the video is not where the result says ({video})"
+        if source.sha256 is None or (video.is_file() and sha256(video) == source.sha256):
+            return video, ""
+    except OSError as error:
+        return None, f"{video} cannot be read ({error.strerror})"
+    if named is not None:
+        raise UsageError(
+            f"expected {source.name} as it was spotted, got another file in {named}; name that video, or spot this one"
+        )
+    return None, f"{video} has changed since it was spotted"
+
+
+def pictures_of(spotting: Spotting, video: Path) -> tuple[dict[int, Pictures], str]:
+    """Pictures, or none and why there are none."""
     if not spotting.intervals:
         return {}, ""
     try:
-        if video is None or not video.exists():
-            raise FesnetError("the video is not where the result says")
         return take_pictures(spotting, video), ""
     except FesnetError as error:
-        return {}, f'<p class="note">No pictures: {html.escape(str(error))}.</p>'
+        return {}, str(error)
 
 
 def policy(script: str) -> str:

@@ -14,7 +14,7 @@ POINTS = 2000  # of a curve; more than the drawing has pixels would only swell t
 
 def drawing(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -> str:
     """An SVG with the score curves of one face over lanes of found and true intervals."""
-    end = max(float(spotting.frame_times[-1]), float(track.times[-1]), 1e-3)
+    end = max(spotting.seconds, float(track.times[-1]))
     scale = (WIDTH - LEFT - 10) / end
     lanes: list[tuple[str, list[tuple[str, float, float]]]] = [
         ("found", [(i.kind, i.onset_s, i.offset_s) for i in spotting.intervals if i.face == track.face])
@@ -23,13 +23,33 @@ def drawing(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -
         times, last = spotting.frame_times, len(spotting.frame_times) - 1  # a truth may be longer than a cut video
         spans = [(t.kind, min(t.start, last), min(t.stop - 1, last)) for t in truth]
         lanes.append(("truth", [(kind, float(times[a]), float(times[b])) for kind, a, b in spans]))
-    body = [curve(track, column, kind, scale) for column, kind in enumerate(KINDS)]
+    body = [gap(g.start_s, g.stop_s, scale) for g in spotting.gaps if g.face == track.face]
+    body += [curve(track, column, kind, scale) for column, kind in enumerate(KINDS)]
     body += [bars(name, rows, CURVE + 12 + n * LANE, scale) for n, (name, rows) in enumerate(lanes)]
     bottom = CURVE + 12 + len(lanes) * LANE
     body += axis(end, scale, bottom)
     height = bottom + 40
     label = f"face {track.face}: scores and intervals over {end:.1f} seconds"
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{"".join(body)}</svg>'
+
+
+def tracks_of(spotting: Spotting) -> tuple[FaceTrack, ...]:
+    """Every face; where there was none at all, one that is unknown throughout, so that its gap is seen."""
+    if spotting.faces or not spotting.gaps:
+        return spotting.faces
+    return (FaceTrack(spotting.gaps[0].face, np.zeros(1), np.full((1, 2), np.nan), np.full(1, np.nan)),)
+
+
+def gap(start: float, stop: float, scale: float) -> str:
+    """Slanted lines where the face is unknown, each cut at the gap's ends."""
+    left, right = LEFT + start * scale, LEFT + max(stop * scale, start * scale + 2)
+    lines = []
+    for x in np.arange(left - CURVE + 10, right, 8):
+        a, b = max(x, left), min(x + CURVE - 10, right)
+        if a < b:
+            lines.append(f"M{a:.1f} {CURVE - a + x:.1f}L{b:.1f} {CURVE - b + x:.1f}")
+    tip = f"<title>unknown {start:.2f}-{stop:.2f} s</title>"
+    return f'<path class="gap" d="{"".join(lines)}" stroke="currentColor" stroke-width="0.5">{tip}</path>'
 
 
 def curve(track: FaceTrack, column: int, kind: str, scale: float) -> str:

@@ -6,56 +6,49 @@ import base64
 import html
 import json
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
+from fesnet._words import counted
 from fesnet.intervals import KINDS, Interval
 from fesnet.report.pictures import Pictures
 from fesnet.result import SpottedInterval, Spotting
 
+UNEVEN = 0.1  # of a step: whole milliseconds, which some containers keep, make steps of 33 and 34 ms
 PLAYABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".ogv": "video/ogg", ".mov": "video/mp4"}
 
 
 def numbers(spotting: Spotting) -> str:
     """Counts, rates and durations; rates are of the time in which a face was known."""
-    known = known_seconds(spotting)
-    length = float(spotting.frame_times[-1])
+    known = spotting.known_seconds
     cells = [
-        ("length", f"{length:.1f} s", ""),
-        ("without a face", f"{max(length - known, 0):.1f} s", gap_words(spotting)),
+        ("length", f"{spotting.seconds:.2f} s", ""),
+        ("without a face", f"{spotting.seconds - known:.2f} s", counted(len(spotting.gaps), "gap")),
     ]
     for kind in KINDS:
         some = [i for i in spotting.intervals if i.kind == kind]
-        cells.append((f"{kind}-expressions", str(len(some)), f"{60 * len(some) / max(known, 1e-9):.1f} a minute"))
+        rate = f"{60 * len(some) / known:.1f} a minute" if known else ""
+        cells.append((f"{kind}-expressions", str(len(some)) if known else "-", rate))
         times = [i.offset_s - i.onset_s for i in some]
         if times:
-            cells.append(
-                (f"{kind} duration", f"{np.median(times):.2f} s", f"median, {min(times):.2f}-{max(times):.2f} s")
-            )
-    rows = "".join(f"<div><dt>{a}</dt><dd>{b} <small>{c}</small></dd></div>" for a, b, c in cells)
+            spread = f"median, {min(times):.2f}-{max(times):.2f} s" if len(times) > 1 else ""
+            cells.append((f"{kind} duration", f"{np.median(times):.2f} s", spread))
+    rows = "".join(f"<div><dt>{a}</dt><dd><span>{b}</span> <small>{c}</small></dd></div>" for a, b, c in cells)
     return f'<dl class="numbers">{rows}</dl>'
 
 
-def known_seconds(spotting: Spotting) -> float:
-    """Seconds in which any face was known."""
-    if not spotting.faces:
-        return 0.0
-    known = np.any([~np.isnan(track.scores).any(1) for track in spotting.faces], 0)
-    return float(known.sum()) / spotting.working_rate
+def no_player(why: str) -> str:
+    return f'<p class="note">The video cannot be shown here: {html.escape(why)}.</p>'
 
 
-def gap_words(spotting: Spotting) -> str:
-    count = len(spotting.gaps)
-    return f"{count} gap{'' if count == 1 else 's'}"
-
-
-def player(video: Path | None, page: Path, embed: int) -> str:
+def player(video: Path, page: Path, embed: int) -> str:
     """The video: inside the page up to `embed` bytes, linked beyond; a line where it cannot be shown."""
-    if video is None or not video.is_file():
-        return '<p class="note">The video is not there any more, so it cannot be shown here.</p>'
+    if not video.is_file():
+        return no_player("it is a folder of images")
     kind = PLAYABLE.get(video.suffix.lower())
     if kind is None:
         name = html.escape(video.name)
@@ -78,10 +71,11 @@ def relative(video: Path, page: Path) -> str:
         return video.resolve().as_uri()
 
 
-def cards(intervals: Sequence[SpottedInterval], pictures: dict[int, Pictures]) -> str:
+def cards(spotting: Spotting, pictures: dict[int, Pictures]) -> str:
     """A card for each interval."""
+    intervals = spotting.intervals
     if not intervals:
-        return "<p>No expression was found.</p>"
+        return f"<p>No {'expression' if spotting.known_seconds else 'face'} was found.</p>"
     several = len({i.face for i in intervals}) > 1
     return (
         '<ol class="cards">' + "".join(card(k, i, pictures.get(k), several) for k, i in enumerate(intervals)) + "</ol>"
@@ -131,12 +125,23 @@ def origin(spotting: Spotting) -> str:
     rows = {
         "source": s.path or s.name,
         "sha256": s.sha256 or "not a file",
-        "picture": f"{s.width} x {s.height}, {s.rate or 'unknown'} frames a second",
+        "picture": f"{s.width} x {s.height}, {rate_words(spotting)} frames a second",
         "fesnet": p.get("fesnet", ""),
-        "weights": f"{p.get('weights', '')} ({p.get('weights_sha256', '')})",
+        "weights": f"{p.get('weights', '')} (sha256 {p.get('weights_sha256', '')})",
         "trained on": p.get("trained_on", ""),
     }
     return "".join(f"<dt>{k}</dt><dd>{html.escape(str(v))}</dd>" for k, v in rows.items())
+
+
+def rate_words(spotting: Spotting) -> str:
+    """Frames a second, rounded; "about" where the frames do not come at equal steps."""
+    try:
+        rate = float(Fraction(spotting.source.rate or ""))
+    except (ValueError, ZeroDivisionError):
+        return "unknown"
+    steps = np.diff(spotting.frame_times)
+    varies = len(steps) > 0 and np.ptp(steps) > UNEVEN * np.median(steps)
+    return f"{'about ' if varies else ''}{rate:.4g}"
 
 
 def timeline_data(spotting: Spotting, truth: Sequence[Interval]) -> str:
@@ -144,7 +149,7 @@ def timeline_data(spotting: Spotting, truth: Sequence[Interval]) -> str:
     times, last = spotting.frame_times, len(spotting.frame_times) - 1  # a truth may be longer than a cut video
     rules = spotting.rules
     values = {
-        "duration": max([float(times[-1]), *(float(t.times[-1]) for t in spotting.faces)]),
+        "duration": max([spotting.seconds, *(float(t.times[-1]) for t in spotting.faces)]),
         "tracks": [
             {"face": t.face, "times": steps(t.times), **{k: thousandths(t.scores[:, n]) for n, k in enumerate(KINDS)}}
             for t in spotting.faces

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.errors import FesnetError
-from fesnet.faces import FaceTracker, only_face
+from fesnet.faces import BlazeFaceDetector, Face, FaceMesh, FaceTracker, ensure_models, only_face
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.runtime import OnnxRuntime
-from fesnet.video import Frame, open_source
+from fesnet.video import open_source
 from fesnet.weights import load_weights
 
 Image = NDArray[np.uint8]
@@ -64,13 +64,15 @@ def frames_of(interval: SpottedInterval) -> tuple[int, int, int]:
 def look(wanted: set[int], video: Path, spotting: Spotting) -> dict[int, Seen]:
     """The face in each wanted frame that has one."""
     weights = load_weights(None)
-    runtime, size = OnnxRuntime(weights), weights.config.crop_size
+    runtime, size, models = OnnxRuntime(weights), weights.config.crop_size, ensure_models()
+    detector, mesh = BlazeFaceDetector(models.detector), FaceMesh(models.landmarks)
     rate = float(len(spotting.frame_times) / max(spotting.frame_times[-1], 1e-3))
     out: dict[int, Seen] = {}
     with open_source(video, rate=rate if video.is_dir() else None) as source:
         for frame in source:
             if frame.index in wanted:
-                face = see(frame, runtime, size)
+                tracker = FaceTracker(crop_size=2 * size, detector=detector, mesh=mesh)
+                face = see(tracker.push(frame), runtime, size)
                 if face is not None:
                     out[frame.index] = face
             if frame.index >= max(wanted, default=-1):
@@ -78,9 +80,8 @@ def look(wanted: set[int], video: Path, spotting: Spotting) -> dict[int, Seen]:
     return out
 
 
-def see(frame: Frame, runtime: OnnxRuntime, size: int) -> Seen | None:
-    """The largest face of a frame by itself."""
-    faces = FaceTracker(crop_size=2 * size).push(frame)
+def see(faces: list[Face], runtime: OnnxRuntime, size: int) -> Seen | None:
+    """The largest face of a frame by itself; faces: what a new tracker found there."""
     if not faces:
         return None
     crop, mask = faces[0].crop, faces[0].mask

@@ -22,6 +22,7 @@ import numpy as np
 
 from fesnet._files import write_whole
 from fesnet._version import __version__
+from fesnet._words import counted
 from fesnet.engine import Engine, InProcess, Resources
 from fesnet.errors import SourceError, UsageError
 from fesnet.synth.film import write_truth
@@ -74,7 +75,7 @@ class Outcome:
     def __str__(self) -> str:
         events = ", ".join(f"{number} {kind}" for kind, number in self.events.items())
         kept = f" ({len(self.kept)} were there already)" if self.kept else ""
-        return f"{len(self.made) + len(self.kept)} videos in {self.out}{kept}, with {events}"
+        return f"{counted(len(self.made) + len(self.kept), 'video')} in {self.out}{kept}, with {events}"
 
 
 def make_videos(portraits: Path, out: Path, plan: VideoPlan, report: Report, engine: Engine | None = None) -> Outcome:

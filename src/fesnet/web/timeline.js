@@ -142,7 +142,8 @@ class FesnetTimeline {
   // -- where things are ------------------------------------------------------------------------------------------
 
   faces() {
-    const known = [...this.data.tracks, ...this.data.intervals].map((x) => x.face);
+    // A video without any face has but a gap.
+    const known = [...this.data.tracks, ...this.data.intervals, ...this.data.gaps].map((x) => x.face);
     return [...new Set(known)].sort((a, b) => a - b);
   }
 
@@ -450,20 +451,20 @@ class FesnetTimeline {
     g.strokeStyle = colour;
     g.lineWidth = 1.5;
     g.setLineDash(kind === "micro" ? [5, 2] : []);
+    this.line(g, this.columns(track, kind, a, b, (t) => this.x(t)), (v) => row.curve + (1 - v) * row.height);
+    g.setLineDash([]);
+  }
+
+  line(g, columns, y) {
+    // Scores as one line, broken where they are unknown. A single one is a dot.
     g.beginPath();
-    let down = false;
-    for (const [x, v] of this.columns(track, kind, a, b, (t) => this.x(t))) {
-      if (v === null) {
-        down = false;
-        continue;
-      }
-      const y = row.curve + (1 - v) * row.height;
-      if (down) g.lineTo(x, y);
-      else g.moveTo(x, y);
-      down = true;
+    let before = null;
+    for (const [x, v] of columns) {
+      if (v !== null && before === null) g.moveTo(x - 0.5, y(v));
+      if (v !== null) g.lineTo(x + (before === null ? 0.5 : 0), y(v));
+      before = v;
     }
     g.stroke();
-    g.setLineDash([]);
   }
 
   drawThreshold(g, colour, kind, row) {
@@ -482,9 +483,7 @@ class FesnetTimeline {
     g.globalAlpha = 1;
   }
 
-  drawGap(g, c, gap, row) {
-    const [x, end] = [this.x(gap.start_s), this.x(gap.stop_s)];
-    const top = row.curve, height = row.micro + FesnetTimeline.LANE - row.curve;
+  hatch(g, c, x, end, top, height) {
     g.save();
     g.beginPath();
     g.rect(x, top, Math.max(end - x, 2), height);
@@ -499,6 +498,12 @@ class FesnetTimeline {
     }
     g.stroke();
     g.restore();
+  }
+
+  drawGap(g, c, gap, row) {
+    const [x, end] = [this.x(gap.start_s), this.x(gap.stop_s)];
+    const top = row.curve, height = row.micro + FesnetTimeline.LANE - row.curve;
+    this.hatch(g, c, x, end, top, height);
     if (end - x > 90) {
       g.fillStyle = c.faint;
       g.fillText(`unknown: ${gap.reason}`, Math.max(x, FesnetTimeline.LEFT) + 6, top + height / 2, end - x - 10);
@@ -567,12 +572,12 @@ class FesnetTimeline {
 
   drawWhole(c, x) {
     const g = this.sheet(this.whole, this.overview);
+    for (const gap of this.data.gaps) this.hatch(g, c, x(gap.start_s), x(gap.stop_s), 2, 23);
+    g.lineWidth = 1.5;
     for (const kind of ["macro", "micro"]) {
-      g.fillStyle = c[kind];
+      g.fillStyle = g.strokeStyle = c[kind];
       for (const track of this.data.tracks) {
-        for (const [px, v] of this.columns(track, kind, 0, this.data.duration, x)) {
-          if (v !== null) g.fillRect(px, 24 - v * 22, 1, 2);
-        }
+        this.line(g, this.columns(track, kind, 0, this.data.duration, x), (v) => 25 - v * 22);
       }
       for (const i of this.data.intervals.filter((q) => q.kind === kind)) {
         g.fillRect(x(i.onset_s), kind === "macro" ? 26 : 30, Math.max(x(i.offset_s) - x(i.onset_s), 1.5), 3);

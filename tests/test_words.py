@@ -1,0 +1,35 @@
+"""Words that several parts say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fesnet._words import counted, get_extra, time_left
+from fesnet.cli.show import show_event
+from fesnet.synth.videos import Outcome
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "0 s left"), (29, "29 s left"), (61, "1 min left"), (3599, "1 h 0 min left"), (7530, "2 h 6 min left")],
+)
+def test_time_left(seconds: float, words: str) -> None:
+    assert time_left(seconds) == words
+
+
+def test_one_is_one() -> None:
+    assert [counted(n, "video") for n in (0, 1, 2)] == ["0 videos", "1 video", "2 videos"]
+
+
+def test_one_is_one_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, words in ((1, "1 expression; "), (2, "2 expressions; ")):
+        event = {"event": "end", "intervals": number, "dropped": 0, "frames": 9, "warnings": []}
+        show_event(event | {"delay_median_s": 0.1, "delay_95_percent_s": 0.2})
+        assert words in capsys.readouterr().err
+    assert str(Outcome(tmp_path, ("a",), (), {"macro": 1}, ())) == f"1 video in {tmp_path}, with 1 macro"
+
+
+def test_extras_are_installed_from_the_folder() -> None:
+    assert get_extra("review") == "run pip install '.[review]' in the repository's folder"
