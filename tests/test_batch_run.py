@@ -309,6 +309,16 @@ def test_parts_that_a_kill_left_are_removed(run: Callable[..., Batch], videos: P
     assert parts == ["s1/.firefox-download.part"]  # somebody else's
 
 
+def test_a_part_of_a_worker_that_was_killed_on_the_way_is_removed(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = tmp_path / "out" / ".face.json.k3x_9abc.part"
+    real = work_module.spot
+    monkeypatch.setattr(work_module, "spot", lambda *given: (part.touch(), real(*given))[1])
+    run(videos)
+    assert not part.exists()
+
+
 def test_names_that_are_taken_get_a_number() -> None:
     assert free_name("a/x", {"a/y"}) == "a/x"
     assert free_name("a/X", {"a/x", "a/x-2"}) == "a/X-3"

@@ -72,6 +72,7 @@ def run_batch(
         say(f"{counted(len(plans), 'video')}, {len(todo)} to do, {kept} done before; {engine.name}")
         run = Run(out, log, say, sum(p.weight for p in todo), len(todo))
         run.through(todo, engine)
+        remove_parts(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
         tables = write_summary(out, rows(out, log, {p.entry.path: p.entry.subject for p in plans}))
         log.tell("end", done=run.done, kept=kept + run.kept, failed=len(failed))

@@ -97,6 +97,7 @@ def benchmark(
         )
         plan = options.plan((variant,), engine)
         lines += [read_row(row, options.protocols) for row in run_plan(material, plan, out / "work" / "pieces", told)]
+    remove_parts(out)  # of workers that were killed on the way
     facts = fingerprint(material)
     settings = {
         "fesnet": __version__,

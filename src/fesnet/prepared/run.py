@@ -47,6 +47,7 @@ def prepare_data(data: DataSet, out: Path, stages: Sequence[str], engine: Engine
         run = Run(say, len(data.recordings) * len(stages), sums)
         say(f"{len(data.recordings)} recordings, {', '.join(stages)}; {engine.name}")
         run.through(tasks(data, out, stages, sums.known), engine)
+        remove_parts(out)  # of workers that were killed on the way
         earlier = other_stages(data, out, stages)
         sums.finish([name for name in (*run.facts, *earlier.files) if name in sums.known])
         write_tables(data, out)
