@@ -111,11 +111,11 @@ def test_nothing_is_done_where_one_source_cannot_be(
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "img1.png"), face_frames[0])
     refused(spot(face_video, tmp_path / "images"), 2, "--fps")
-    refused(spot(face_video, "--overlay", tmp_path / "images"), 2, "expected a file for --overlay")
+    refused(spot(face_video, "--overlay", tmp_path / "images"), 2, "expected a file to write, got the folder")
     refused(spot(face_video, "--overlay", tmp_path / "seen.avi"), 2, "expected a file ending .mp4 or .m4v or .mov")
     mp4 = shutil.copy(face_video, tmp_path / "face.mp4")
     (tmp_path / "link.mp4").symlink_to(mp4)
-    refused(spot(mp4, "--overlay", tmp_path / "link.mp4"), 2, "expected another file than the video for --overlay")
+    refused(spot(mp4, "--overlay", tmp_path / "link.mp4"), 2, "expected another file than the video for the overlay")
     assert left(tmp_path / "out") == []
 
 

@@ -42,7 +42,7 @@ class Row:
 
     @property
     def folder(self) -> str:
-        return self.name.replace(" ", "-").replace(",", "").replace("(", "").replace(")", "")
+        return self.name.replace(" ", "-").replace(",", "").replace(":", "").replace("(", "").replace(")", "")
 
 
 ROWS = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def counted(number: int, what: str) -> str:
     """A number and its thing: 1 video, 2 videos."""
@@ -15,6 +17,11 @@ def time_left(seconds: float) -> str:
         return f"{seconds:.0f} s left"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min left" if hours else f"{minutes} min left"
+
+
+def in_utf8(path: Path, error: Exception) -> str:
+    """Of a table that cannot be read: most often it comes from a spreadsheet program."""
+    return f"expected a table in UTF-8 in {path}, got something else ({error}); save it in UTF-8 (in Excel: CSV UTF-8)"
 
 
 def get_extra(name: str) -> str:

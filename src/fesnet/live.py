@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from fesnet.errors import FesnetError, UsageError
+from fesnet.errors import FesnetError
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source
+from fesnet.video.source import check_seconds
 
 QUEUE = 10  # frames that may wait: a third of a second at 30 Hz
 STATUS_EVERY = 1.0  # s
@@ -49,8 +50,7 @@ class Reader(threading.Thread):
 
     def __init__(self, source: Source, seconds: float | None) -> None:
         super().__init__(daemon=True)
-        if seconds is not None and not seconds > 0:
-            raise UsageError(f"expected a time above 0 s to stop after, got {seconds:g}")
+        check_seconds(seconds)
         self.source, self.seconds = source, seconds
         self.waiting: queue.Queue[tuple[Frame, float] | None] = queue.Queue(QUEUE)
         self.tally = Tally()

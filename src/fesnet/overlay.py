@@ -15,11 +15,13 @@ from fesnet.faces import Face, FaceTracker
 from fesnet.intervals import KINDS
 from fesnet.result import FaceTrack, Spotting
 from fesnet.video import Frame, Source, VideoWriter, open_source
+from fesnet.video.encode import check_target
 
 Image = NDArray[np.uint8]
 Progress = Callable[[Frame, Source], None]
 COLOURS = {"macro": (0, 114, 178), "micro": (213, 94, 0), "": (150, 158, 166)}  # RGB; Okabe and Ito
 PAPER, INK, FAINT = (20, 25, 31), (232, 237, 242), (90, 103, 114)
+MP4 = (".mp4", ".m4v", ".mov")  # endings that an overlay may have
 SPAN = 10.0  # s of scores in view, the moment in the middle
 
 
@@ -29,8 +31,7 @@ def write_overlay(spotting: Spotting, video: Path, out: Path, progress: Progress
     Faces are followed anew for their boxes, in colour and with the landmark model at each frame. Raises UsageError and
     SourceError.
     """
-    if out.resolve() == video.resolve():
-        raise UsageError(f"expected another file than the video for the overlay, got {out}")
+    check_overlay(out, video)
     which = "all" if spotting.provenance.get("faces") == "all" else "largest"
     tracker, sampler = FaceTracker(which=which), Sampler(spotting.working_rate)  # type: ignore[arg-type]
     last = float(spotting.frame_times[-1])
@@ -51,6 +52,15 @@ def write_overlay(spotting: Spotting, video: Path, out: Path, progress: Progress
                 writer.write(picture, frame.time)
                 if progress is not None:
                     progress(frame, source)
+
+
+def check_overlay(out: Path, video: Path) -> None:
+    """Raises UsageError where `out` cannot be the overlay of `video`."""
+    check_target(out)
+    if out.exists() and out.samefile(video):
+        raise UsageError(f"expected another file than the video for the overlay, got {out}; name one like seen.mp4")
+    if out.suffix.lower() not in MP4:
+        raise UsageError(f"expected a file ending {' or '.join(MP4)} for the overlay, got {out}; it is an mp4")
 
 
 def labelled(frame: Frame, faces: list[Face], spotting: Spotting) -> Image:

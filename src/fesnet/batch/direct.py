@@ -17,6 +17,7 @@ from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
 from fesnet.video.files import not_there, public_address
 from fesnet.video.folder import check_folder_rate
+from fesnet.video.source import check_seconds
 
 Report = Callable[[str, float | None], None]
 
@@ -33,8 +34,7 @@ class Job:
     formats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.seconds is not None and not self.seconds > 0:
-            raise UsageError(f"expected a time above 0 s to stop after, got {self.seconds}")
+        check_seconds(self.seconds)
 
 
 def check_sources(names: list[str]) -> list[str | int]:

@@ -12,6 +12,7 @@ from typing import Any
 from fesnet.errors import UsageError
 from fesnet.intervals import IntervalRules
 from fesnet.spotter import Spotter
+from fesnet.video.source import check_seconds, exact_rate
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,9 @@ class Settings:
     formats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.seconds is not None and not self.seconds > 0:
-            raise UsageError(f"expected a time above 0 s to stop after, got {self.seconds}")
-        if self.rate is not None and not 0 < self.rate < float("inf"):
-            raise UsageError(
-                f"expected a rate above 0 frames a second, got {self.rate}; give one, as in --fps 25 or rate=25"
-            )
+        check_seconds(self.seconds)
+        if self.rate is not None:
+            exact_rate(self.rate)
         if self.faces not in ("largest", "all"):
             raise UsageError(f"expected faces 'largest' or 'all', got {self.faces!r}")
 

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from fesnet.result import Spotting
 
 
-MP4 = (".mp4", ".m4v", ".mov")  # what --overlay writes
-
-
 @app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(help="Results written by `fesnet spot --out`.")],
@@ -50,31 +47,17 @@ def say_page(page: Path, lack: str) -> None:
 def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: list[str | int]) -> None:
     """Before any work: are --report and --overlay possible? Raises UsageError."""
     from fesnet.errors import UsageError
+    from fesnet.overlay import check_overlay
 
     if report and out is None:
         raise UsageError("expected --out with --report, got none; name the folder for the page")
     if (report or overlay) and not sources:
         raise UsageError("expected single videos with --report or --overlay, got a batch; use fesnet report afterwards")
-    if overlay is not None:
-        check_overlay(overlay, sources)
-
-
-def check_overlay(overlay: Path, sources: list[str | int]) -> None:
-    """Raises UsageError for a video that cannot be drawn into, or a file that cannot be the overlay."""
-    from fesnet.errors import UsageError
-
+    if overlay is None:
+        return
     if len(sources) != 1 or not Path(str(sources[0])).exists():
         raise UsageError("expected one video file or image folder with --overlay, got others; name one")
-    if overlay.is_dir():
-        raise UsageError(f"expected a file for --overlay, got the folder {overlay}; give a name like seen.mp4")
-    if overlay.suffix.lower() not in MP4:
-        raise UsageError(f"expected a file ending {' or '.join(MP4)} for --overlay, got {overlay}; it is an mp4")
-    if overlay.exists() and overlay.samefile(Path(str(sources[0]))):
-        raise UsageError(
-            f"expected another file than the video for --overlay, got {overlay}; give a name like seen.mp4"
-        )
-    if not overlay.absolute().parent.is_dir():
-        raise UsageError(f"expected an existing folder for {overlay}; make {overlay.parent} first")
+    check_overlay(overlay, Path(str(sources[0])))
 
 
 def show_looks(result: Spotting, page: Path | None, overlay: Path | None) -> None:

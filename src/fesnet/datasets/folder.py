@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._files import VIDEO_SUFFIXES
+from fesnet._words import in_utf8
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval
@@ -24,6 +25,7 @@ from fesnet.intervals import KINDS, Interval
 VIDEOS, TRUTH = "videos.csv", "truth.csv"
 NEEDED = {VIDEOS: ("subject", "video"), TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame")}
 FEATURES = (".npz", ".npy")
+ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
 
 
 def load_folder(root: Path, name: str = "folder") -> DataSet:
@@ -67,9 +69,7 @@ def table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                     raise TruthError(f"expected a column {needed} in {path}, got {', '.join(columns) or 'none'}")
             yield from enumerate(reader, 2)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TruthError(
-            f"expected a table in UTF-8 in {path}, got something else ({error}); save it in UTF-8 (in Excel: CSV UTF-8)"
-        ) from error
+        raise TruthError(in_utf8(path, error)) from error
 
 
 def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str], list[Interval]]:
@@ -121,7 +121,7 @@ def frame(text: str, name: str, where: str) -> int:
 
 def stem(video: str) -> str:
     path = Path(video)
-    return str(path.with_suffix("")) if path.suffix.lower() in (*FEATURES, *VIDEO_SUFFIXES) else video
+    return str(path.with_suffix("")) if path.suffix.lower() in ENDINGS else video
 
 
 def find(root: Path, subject: str, video: str) -> Path | None:
@@ -130,7 +130,7 @@ def find(root: Path, subject: str, video: str) -> Path | None:
         if base.exists():
             return base
         plain = base.parent / stem(base.name)
-        for ending in (*FEATURES, *VIDEO_SUFFIXES):
+        for ending in ENDINGS:
             path = plain.with_name(plain.name + ending)
             if path.is_file():
                 return path

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fesnet._files import VIDEO_SUFFIXES
+from fesnet._words import in_utf8
 from fesnet.errors import TruthError
 
 ENDINGS = (*VIDEO_SUFFIXES, ".npy", ".npz")  # of videos, and of features that stand for them
@@ -51,9 +52,7 @@ def read_places(truth: Path) -> list[Place]:
         with file.open(newline="", encoding="utf-8-sig") as handle:
             return places_in(file, csv.DictReader(handle))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TruthError(
-            f"expected a table in UTF-8 in {file}, got something else ({error}); save it in UTF-8 (in Excel: CSV UTF-8)"
-        ) from error
+        raise TruthError(in_utf8(file, error)) from error
 
 
 def places_in(file: Path, rows: csv.DictReader[str]) -> list[Place]:

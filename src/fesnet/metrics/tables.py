@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fesnet._words import in_utf8
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
 from fesnet.metrics.places import Place, video_name
@@ -66,9 +67,7 @@ def read_intervals(path: Path, rate: float | None = None) -> list[Found]:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             return list(from_rows(path, csv.DictReader(handle)))
     except UnicodeDecodeError as error:
-        raise TruthError(
-            f"expected {path} in UTF-8, got other bytes ({error}); save it in UTF-8 (in Excel: CSV UTF-8)"
-        ) from error
+        raise TruthError(in_utf8(path, error)) from error
     except (ValueError, RecursionError, csv.Error) as error:
         raise TruthError(f"expected a table of intervals in {path}, got something else ({error})") from error
 

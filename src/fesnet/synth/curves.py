@@ -65,6 +65,20 @@ def unrelaxed(rng: np.random.Generator, curve: Floats, rate: float) -> tuple[Flo
     return after, np.asarray(left * curve[top] * (0.5 - 0.5 * np.cos(np.pi * share)), np.float32)
 
 
+def trembling(rng: np.random.Generator, pose: Floats, scale: float) -> Floats:
+    """(T, 4) residue of aligning a head of this pose (T, 3): a fast part, a slow part, one that grows with its speed.
+
+    Sizes as measured on the face stage: 0.02-0.1 px (of 96) slow, a quarter of that from frame to frame.
+    """
+    n, size = len(pose), log_uniform(rng, 0.15, 1.5) * scale
+    unit = np.array([0.0012, 0.0012, 0.003, 0.005], np.float32) * size
+    fast = np.stack([wander(rng, n, rng.uniform(1.5, 4), 0.25) for _ in range(4)], 1)
+    slow = np.stack([wander(rng, n, rng.uniform(6, 40), 1.0) for _ in range(4)], 1)
+    speed = np.abs(np.gradient(pose, axis=0)).sum(1)
+    moving = 1 + np.convolve(speed, np.ones(5) / 5, "same")[:n] / 0.02
+    return np.asarray((fast * moving[:, None] + slow) * unit, np.float32)
+
+
 def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
     """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut at both ends."""
     a, b = max(0, start), min(len(track), start + len(curve))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.basis import motion_basis
-from fesnet.synth.curves import SEEN, Floats, add, intensity_curve, lasting, log_uniform, unrelaxed, wander
+from fesnet.synth.curves import SEEN, Floats, add, intensity_curve, lasting, log_uniform, trembling, unrelaxed, wander
 from fesnet.synth.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, SPEECH, repertoire
 from fesnet.synth.speech import Speaker
 
@@ -139,7 +139,13 @@ class ScriptWriter:
             self.swallows()
         pose = self.head(speaking)
         return Script(
-            self.weights, self.smile, pose, self.gaze, self.tremble(pose), self.intensity, tuple(sorted(self.events))
+            self.weights,
+            self.smile,
+            pose,
+            self.gaze,
+            trembling(rng, pose, self.config.tremble_scale),
+            self.intensity,
+            tuple(sorted(self.events)),
         )
 
     # -- expressions ---------------------------------------------------------------------------------------------
@@ -369,20 +375,6 @@ class ScriptWriter:
             pose[t >= 0] = (since + share[:, None] * (to - since))[t >= 0]
             at += turn + hold
         return pose
-
-    def tremble(self, pose: Floats) -> Floats:
-        """(T, 4) residue of alignment: a fast part, a slow part, and a part that grows with head speed.
-
-        Sizes as measured on the face stage: 0.02-0.1 px (of 96) slow, a quarter of that from frame to frame.
-        """
-        rng, n = self.rng, self.frames
-        size = log_uniform(rng, 0.15, 1.5) * self.config.tremble_scale
-        unit = np.array([0.0012, 0.0012, 0.003, 0.005], np.float32) * size
-        fast = np.stack([wander(rng, n, rng.uniform(1.5, 4), 0.25) for _ in range(4)], 1)
-        slow = np.stack([wander(rng, n, rng.uniform(6, 40), 1.0) for _ in range(4)], 1)
-        speed = np.abs(np.gradient(pose, axis=0)).sum(1)
-        moving = 1 + np.convolve(speed, np.ones(5) / 5, "same")[:n] / 0.02
-        return np.asarray((fast * moving[:, None] + slow) * unit, np.float32)
 
 
 def without_photo(script: Script) -> Script:

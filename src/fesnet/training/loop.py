@@ -43,7 +43,7 @@ from fesnet.training.batches import Batches, Made
 from fesnet.training.config import TrainConfig, read_config
 from fesnet.training.films import film_shards, make_films
 from fesnet.training.peers import ALONE, Peers, join_peers, share_layers
-from fesnet.training.windows import WindowBatch, Windows, joined, make_shards
+from fesnet.training.windows import LOOKING, WindowBatch, Windows, joined, make_shards
 from fesnet.weights import PRESETS, FesNetConfig, Weights, load_weights
 
 STATE = "state.safetensors"
@@ -77,7 +77,7 @@ class Trainer:
         self.network = network.to(config.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.puppets, self.config, self.folder, self.films = puppets, config, folder, films
-        seeing = ("lsdm.stem", "lsdm.backbone", "lsdm.attention", "lsdm.local", "lsdm.pool")  # what pairs train
+        seeing = tuple(f"lsdm.{part}" for part in LOOKING)  # what pairs train
         named = list(network.named_parameters())
         self.seeing = [p for n, p in named if n.startswith(seeing)]
         rest = [p for n, p in named if not n.startswith(seeing)]

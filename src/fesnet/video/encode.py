@@ -23,6 +23,14 @@ from fesnet.video.source import exact_rate
 BT709 = 1  # the code of this colour matrix in H.264 and MP4; browsers assume it unless told otherwise
 
 
+def check_target(path: Path) -> None:
+    """Raises UsageError where no file can be written: a folder that does not exist, or a path that is one."""
+    if path.is_dir():
+        raise UsageError(f"expected a file to write, got the folder {path}; name a file like seen.mp4 in it")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"expected an existing folder for {path}; make {path.parent} first")
+
+
 class VideoWriter:
     """Context manager that encodes an H.264 mp4 (MPEG-4 Part 2 where FFmpeg lacks x264), yuv420p, fast start.
 
@@ -53,10 +61,7 @@ class VideoWriter:
         if not 0 <= crf <= 51:
             raise UsageError(f"expected crf from 0 to 51, got {crf}")
         self.path = Path(path)
-        if self.path.is_dir():
-            raise UsageError(f"expected a file to write, got the folder {self.path}; name a file like seen.mp4 in it")
-        if not self.path.absolute().parent.is_dir():
-            raise UsageError(f"expected an existing folder for {self.path}; make {self.path.parent} first")
+        check_target(self.path)
         self.rate = exact_rate(rate)
         self.width = width
         self.height = height

@@ -163,6 +163,12 @@ def exact_rate(rate: Fraction | float) -> Fraction:
     return exact
 
 
+def check_seconds(seconds: float | None) -> None:
+    """Raises UsageError for a time to stop after that is none; None: at the end of the source."""
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"expected a time above 0 s to stop after, got {seconds}")
+
+
 def rgb_image(item: Any, what: str) -> Image:
     """Turn (H, W) or (H, W, 3) uint8 into (H, W, 3); raises UsageError naming `what` for anything else."""
     if not isinstance(item, np.ndarray):
