@@ -44,10 +44,9 @@ from fesnet.training.config import TrainConfig, read_config
 from fesnet.training.films import film_shards, make_films
 from fesnet.training.peers import ALONE, Peers, join_peers, share_layers
 from fesnet.training.windows import LOOKING, WindowBatch, Windows, joined, make_shards
-from fesnet.weights import PRESETS, FesNetConfig, Weights, load_weights
+from fesnet.weights import BUNDLED, PRESETS, FesNetConfig, Weights, load_weights
 
 STATE = "state.safetensors"
-BUNDLED = "bundled"
 FREE = {"device", "save_every", "threads", "workers"}  # what a training may go on with otherwise
 TELL_EVERY = 50  # steps between lines of progress
 AT_ONCE = 5120  # frames that a GPU encodes at once
