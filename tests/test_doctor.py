@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata as metadata
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,3 +86,12 @@ def test_a_missing_part_is_bad_but_missing_torch_is_not(monkeypatch: pytest.Monk
     assert "not installed" in doctor.installed("av").found
     assert doctor.torch_and_gpu().good
     assert "run pip install '.[train]' in the repository's folder" in doctor.torch_and_gpu().found
+
+
+def test_telemetry_is_off_before_onnxruntime_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert one("telemetry") == doctor.Finding("telemetry", "off")
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+    assert not one("telemetry").good
+    code = "import os, fesnet; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "1"

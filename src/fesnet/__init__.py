@@ -10,9 +10,13 @@ Importing fesnet loads nothing heavy; torch is needed only for training.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from fesnet._version import __version__
+
+# onnxruntime reads this when it is first imported; workers and other child processes inherit it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from fesnet.intervals import Interval, IntervalRules

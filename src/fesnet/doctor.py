@@ -43,7 +43,7 @@ def examine() -> list[Finding]:
         Finding("platform", platform.platform()),
     ]
     findings += [installed(name) for name in PARTS]
-    return [*findings, one_cv2(), face_models(), weights(), threads(), providers(), torch_and_gpu()]
+    return [*findings, one_cv2(), face_models(), weights(), threads(), providers(), telemetry(), torch_and_gpu()]
 
 
 def installed(name: str) -> Finding:
@@ -88,6 +88,13 @@ def providers() -> Finding:
     chosen = ", then ".join(chosen_providers())
     there = ", ".join(ort.get_available_providers())
     return Finding("onnxruntime providers", f"{there}; the network tries {chosen} ({FORCE_CPU}=1 keeps to the CPU)")
+
+
+def telemetry() -> Finding:
+    """onnxruntime collects and sends by itself unless it is told not to."""
+    if os.environ.get("ORT_DISABLE_TELEMETRY") == "1":
+        return Finding("telemetry", "off")
+    return Finding("telemetry", "on; something removed ORT_DISABLE_TELEMETRY=1 from the environment", good=False)
 
 
 def torch_and_gpu() -> Finding:

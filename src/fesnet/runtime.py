@@ -109,6 +109,7 @@ def chosen_providers() -> list[str]:
 
 def session(path: Path, threads: int) -> ort.InferenceSession:
     """A session that neither spins nor takes more threads than it is given: a busy machine must not collapse."""
+    ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

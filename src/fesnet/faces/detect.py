@@ -58,6 +58,7 @@ def open_session(graph: Path | bytes, threads: int = 1) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = graph if isinstance(graph, bytes) else str(graph)
+    ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
     return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 

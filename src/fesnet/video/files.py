@@ -27,6 +27,8 @@ from fesnet.video.source import Frame, Image, Source
 
 # Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without times.
 DEFAULT_RATE = Fraction(25)
+# Names and titles in files may be of any encoding. PyAV 19 dropped the option.
+LENIENT_METADATA: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 # Of a stream address: to connect, and to wait for the next packet (s); a lost camera must not hang us.
 TIMEOUTS = (10.0, 30.0)
 # Formats whose first plane is eight bits of luma, and those of them that always use all 256 values.
@@ -81,7 +83,7 @@ def public_address(url: str) -> str:
 
 def _open_container(location: str, name: str, timeouts: tuple[float, float] | None) -> InputContainer:
     try:
-        container = av.open(location, "r", timeout=timeouts, metadata_errors="replace")
+        container = av.open(location, "r", timeout=timeouts, **LENIENT_METADATA)
     except (av.FFmpegError, ValueError) as error:
         hint = "; is it a whole video?" if timeouts is None else ""
         raise SourceError(f"cannot open {name} as a video: {_reason(error)}{hint}") from error
