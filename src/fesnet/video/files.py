@@ -83,7 +83,7 @@ def public_address(url: str) -> str:
 
 def _open_container(location: str, name: str, timeouts: tuple[float, float] | None) -> InputContainer:
     try:
-        container = av.open(location, "r", timeout=timeouts, **LENIENT_METADATA)
+        container: InputContainer = av.open(location, "r", timeout=timeouts, **LENIENT_METADATA)
     except (av.FFmpegError, ValueError) as error:
         hint = "; is it a whole video?" if timeouts is None else ""
         raise SourceError(f"cannot open {name} as a video: {_reason(error)}{hint}") from error
@@ -191,7 +191,9 @@ class _Reader:
         stream.codec_context.thread_count = threads
         self.warnings: list[str] = []
         self.given = rate
-        self.rate = stream.average_rate or stream.guessed_rate or rate
+        told = stream.average_rate or stream.guessed_rate
+        # PyAV 19 has a rational of its own, which prints 30 as 30/1.
+        self.rate = Fraction(told.numerator, told.denominator) if told else rate
         self.duration = _duration(container, stream)
         self.clock = Clock(stream.time_base or Fraction(1, 1000), 1 / (rate or self.rate or DEFAULT_RATE))
         self.damage = Damage(name, self.warnings)
