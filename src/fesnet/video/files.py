@@ -191,9 +191,9 @@ class _Reader:
         stream.codec_context.thread_count = threads
         self.warnings: list[str] = []
         self.given = rate
-        told = stream.average_rate or stream.guessed_rate
+        average = stream.average_rate or stream.guessed_rate
         # PyAV 19 has a rational of its own, which prints 30 as 30/1.
-        self.rate = Fraction(told.numerator, told.denominator) if told else rate
+        self.rate = Fraction(average.numerator, average.denominator) if average else rate
         self.duration = _duration(container, stream)
         self.clock = Clock(stream.time_base or Fraction(1, 1000), 1 / (rate or self.rate or DEFAULT_RATE))
         self.damage = Damage(name, self.warnings)
