@@ -37,7 +37,7 @@ from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, alt
 from fesnet.weights import PRESETS, load_weights
 
 TINY = replace(
-    PRESETS["default"], crop_size=32, width=4, heads=2, features=16, hidden=16, window=24, stride=8, stages=2, blocks=1
+    PRESETS["default"], crop_size=32, width=8, heads=2, features=16, hidden=16, window=24, stride=8, stages=2, blocks=1
 )
 QUICK = TrainConfig(
     pair_steps=2,
