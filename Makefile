@@ -17,8 +17,8 @@ test: $(TEST_ENV)/ready lint
 	$(TEST_ENV)/$(BIN)/python -m pytest
 
 lint: $(TEST_ENV)/ready
-	$(TEST_ENV)/$(BIN)/ruff check src tests tools benchmarks docs examples
-	$(TEST_ENV)/$(BIN)/ruff format --check src tests tools benchmarks docs examples
+	$(TEST_ENV)/$(BIN)/ruff check src tests dev experiments perf docs examples
+	$(TEST_ENV)/$(BIN)/ruff format --check src tests dev experiments perf docs examples
 	$(TEST_ENV)/$(BIN)/mypy
 
 docs: $(TEST_ENV)/ready
@@ -26,8 +26,8 @@ docs: $(TEST_ENV)/ready
 	@echo "documentation: build/docs/index.html"
 
 format: $(TEST_ENV)/ready
-	$(TEST_ENV)/$(BIN)/ruff check --fix src tests tools benchmarks docs examples
-	$(TEST_ENV)/$(BIN)/ruff format src tests tools benchmarks docs examples
+	$(TEST_ENV)/$(BIN)/ruff check --fix src tests dev experiments perf docs examples
+	$(TEST_ENV)/$(BIN)/ruff format src tests dev experiments perf docs examples
 
 $(USER_ENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; name one: make PYTHON=python3.12")'

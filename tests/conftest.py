@@ -83,7 +83,7 @@ def ray_cluster() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def ray_engine(ray_cluster: Any) -> Iterator[Any]:
     """The engine on that cluster."""
-    from fesnet.engine import make_engine
+    from fesnet.jobs import make_engine
 
     with make_engine(2, ray_cluster.address) as engine:
         yield engine

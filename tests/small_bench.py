@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet.benchmark import learners
-from fesnet.benchmark.learners import Variant
 from fesnet.datasets.recording import DataSet, Recording
+from fesnet.evaluation import learners
+from fesnet.evaluation.learners import Variant
 from fesnet.intervals import Interval
 
 FRAMES, RATE, REGIONS = 300, 30.0, 3

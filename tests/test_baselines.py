@@ -18,7 +18,7 @@ from fesnet.errors import SourceError, UsageError
 from fesnet.faces import Face
 from fesnet.intervals import IntervalRules
 from fesnet.result import Spotting
-from fesnet.synth.basis import motion_basis
+from fesnet.synth.script.basis import motion_basis
 from fesnet.video import Frame
 
 FPS = 30

@@ -21,10 +21,10 @@ from fesnet.batch import work as work_module
 from fesnet.batch.log import LOG, Record, RunLog
 from fesnet.batch.run import free_name
 from fesnet.batch.summary import SUMMARY, row_of, write_summary
-from fesnet.engine import InProcess, make_engine
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
 from fesnet.intervals import KINDS, IntervalRules
+from fesnet.jobs import InProcess, make_engine
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import Spotter
 from video_files import pictures, write_video

@@ -9,7 +9,7 @@ import pytest
 
 from fesnet.batch import Entry, find_entries, is_many, read_manifest
 from fesnet.batch.sources import OPTIONS
-from fesnet.cli.many import only_single
+from fesnet.cli.batch import only_single
 from fesnet.errors import UsageError
 
 

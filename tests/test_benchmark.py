@@ -15,20 +15,20 @@ import pytest
 from typer.testing import CliRunner
 
 import engine_work
-from fesnet.benchmark import learners
-from fesnet.benchmark.bench import Options, benchmark
-from fesnet.benchmark.fan import fan_out, seen_here
-from fesnet.benchmark.folds import Mode, folds_of, pieces_of
-from fesnet.benchmark.learners import Variant
-from fesnet.benchmark.material import Clip, Material
-from fesnet.benchmark.prepare import Preparation, prepare
-from fesnet.benchmark.rows import Row
-from fesnet.benchmark.run import Plan, run_plan
 from fesnet.cli import app
 from fesnet.datasets import load_dataset
-from fesnet.engine import Engine, InProcess, LocalPool, make_engine
 from fesnet.errors import SourceError, TruthError, UsageError
+from fesnet.evaluation import learners
+from fesnet.evaluation.bench import Options, benchmark
+from fesnet.evaluation.fan import fan_out, seen_here
+from fesnet.evaluation.folds import Mode, folds_of, pieces_of
+from fesnet.evaluation.learners import Variant
+from fesnet.evaluation.material import Clip, Material
+from fesnet.evaluation.prepare import Preparation, prepare
+from fesnet.evaluation.rows import Row
+from fesnet.evaluation.run import Plan, run_plan
 from fesnet.intervals import Interval
+from fesnet.jobs import Engine, InProcess, LocalPool, make_engine
 from fesnet.metrics import PROTOCOLS, agree
 from small_bench import FRAMES, REAL, SUBJECTS, TRUTH, data_set, features_of, small_settings
 
@@ -125,10 +125,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import small_bench
-from fesnet.benchmark import learners
-from fesnet.benchmark.learners import Variant
-from fesnet.benchmark.prepare import Preparation, prepare
-from fesnet.benchmark.run import Plan, run_plan
+from fesnet.evaluation import learners
+from fesnet.evaluation.learners import Variant
+from fesnet.evaluation.prepare import Preparation, prepare
+from fesnet.evaluation.run import Plan, run_plan
 learners.fesnet_settings = small_bench.small_settings
 folder = Path({folder!r})
 made, _ = prepare([small_bench.data_set(folder)], "fesnet", Preparation(folder / "inputs", small_bench.features_of))

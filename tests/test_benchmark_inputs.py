@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fesnet._files import open_whole
-from fesnet.benchmark.bench import Options, make_folder
-from fesnet.benchmark.inputs import (
+from fesnet._io import open_whole
+from fesnet.errors import UsageError
+from fesnet.evaluation.bench import Options, make_folder
+from fesnet.evaluation.inputs import (
     WIDE,
     decide,
     flat,
@@ -21,7 +22,6 @@ from fesnet.benchmark.inputs import (
     steadiness,
     working_rate,
 )
-from fesnet.errors import UsageError
 
 
 def path(frames: int, rate: float, columns: int = 4) -> np.ndarray:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fesnet.benchmark.decode import KindRules, spans
-from fesnet.benchmark.select import (
+from fesnet.evaluation.decode import KindRules, spans
+from fesnet.evaluation.select import (
     NOTHING,
     THRESHOLDS,
     Scored,

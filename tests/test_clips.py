@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fesnet.clips import Grid, Sampler, Stitcher, to_and_fro
+from fesnet.windows import Grid, Sampler, Stitcher, to_and_fro
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_what_is_held_for_longer_than_a_window_is_still_a_change(monkeypatch: py
     to_the_end = stitched(Stitcher(32, 4, against_the_lowest), held(30, 200, 0))
     assert to_the_end[34:, 0].min() > 0.5
 
-    monkeypatch.setattr("fesnet.clips.AGE", 0)  # nothing is lent
+    monkeypatch.setattr("fesnet.windows.AGE", 0)  # nothing is lent
     alone = stitched(Stitcher(32, 4, against_the_lowest), track)[:, 0]
     assert alone[30:45].min() > 0.5
     assert alone[70:190].max() == 0
 
 
 def test_an_old_or_missing_neutral_face_is_not_lent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fesnet.clips.AGE", 60)
+    monkeypatch.setattr("fesnet.windows.AGE", 60)
     aged = stitched(Stitcher(32, 4, against_the_lowest), held(30, 200, 60))[:, 0]
     assert aged[30:85].min() > 0.5
     assert aged[125:190].max() == 0

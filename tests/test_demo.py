@@ -8,7 +8,7 @@ from fesnet.demo import compare, demo_puppet, summarise
 from fesnet.faces import ModelFiles
 from fesnet.intervals import Interval, IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
-from fesnet.synth.film import RATE, demo_script
+from fesnet.synth.videos.film import RATE, demo_script
 
 TRUTH = (Interval(60, 120, "macro"), Interval(200, 209, "micro"), Interval(280, 290, "micro"))
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 import engine_work as work
-from fesnet.engine import Engine, InProcess, LocalPool, Outcome, Resources, make_engine
 from fesnet.errors import MissingExtraError, UsageError
+from fesnet.jobs import Engine, InProcess, LocalPool, Outcome, Resources, make_engine
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_resources_limit_what_runs_at_once(pool: LocalPool) -> None:
 
 ORPHANS = """
 import sys, engine_work
-from fesnet.engine import LocalPool
+from fesnet.jobs import LocalPool
 if __name__ == "__main__":
     with LocalPool(2) as pool:
         for outcome in pool.map(engine_work.process, ((str(n), n) for n in range(10**6))):

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from fesnet.errors import FaceModelError, UsageError
 from fesnet.faces import ModelFiles, models, tflite
 from fesnet.faces.detect import open_session
-from fesnet.faces.quicker import without_prelu
+from fesnet.faces.prelu_rewrite import without_prelu
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 from fesnet.faces import SHAPE, face_shape
 from fesnet.faces.shape import TELLING, TURN_UNIT, canonical_face
-from fesnet.synth.basis import motion_basis
-from fesnet.synth.puppet import face_motion
-from fesnet.synth.shapes import head_turns
+from fesnet.synth.render.avatar import face_motion
+from fesnet.synth.render.landmark_errors import head_turns
+from fesnet.synth.script.basis import motion_basis
 
 
 def test_the_canonical_face_is_zero() -> None:

@@ -1,6 +1,6 @@
 """Faults on purpose, each in seconds: kills, a full disk, a folder that may not be written, a share that goes away.
 
-`tools/faults.py` does the same to more commands, many times, with more videos.
+`dev/faults.py` does the same to more commands, many times, with more videos.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from fesnet import _files
+from fesnet import _io as _files
 from fesnet.batch import Settings, find_entries, run_batch
 from fesnet.batch import work as work_module
 from fesnet.batch.log import LOG, Record, RunLog
-from fesnet.engine import InProcess, LocalPool
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
+from fesnet.jobs import InProcess, LocalPool
 from fesnet.spotter import Spotter
 from video_files import write_video
 

@@ -1,4 +1,4 @@
-"""A few dozen of the inputs of `tools/fuzz.py`: each ends in a result or in one clear line."""
+"""A few dozen of the inputs of `dev/fuzz.py`: each ends in a result or in one clear line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fesnet.faces.detect import search_squares, view
 from fesnet.result import Spotting
 from made_results import made_result
 
-TOOLS = Path(__file__).parent.parent / "tools"
+TOOLS = Path(__file__).parent.parent / "dev"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,32 +12,29 @@ import pytest
 import fesnet
 
 ROOT = Path(fesnet.__file__).parent
-BASE = {"errors", "_version", "_files", "_words"}
+BASE = {"errors", "_version", "_io", "_messages"}
 # Module -> what it may import of fesnet, besides BASE and its own package.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "_version": set(),
-    "_files": set(),
-    "_words": set(),
+    "_io": set(),
+    "_messages": set(),
     "intervals": set(),
     "result": {"intervals"},
     "video": set(),
     "faces": {"video"},
-    "clips": {"faces"},
+    "windows": {"faces"},
     "weights": set(),
     "runtime": {"weights", "model"},
     "model": {"weights"},
-    "losses": set(),
-    "stream": {"intervals", "result", "video", "faces", "clips", "runtime", "weights"},
+    "stream": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
     "spotter": {"intervals", "result", "video", "faces", "runtime", "weights", "stream"},
     "exports": {"intervals", "result"},
-    "web": set(),
-    "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},
-    "overlay": {"intervals", "result", "video", "faces", "clips"},
-    "synth": {"intervals", "video", "faces", "clips", "engine"},
-    "training": {"intervals", "synth", "model", "losses", "weights", "video", "faces", "clips", "stream", "metrics"},
+    "report": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
+    "synth": {"intervals", "video", "faces", "windows", "jobs"},
+    "training": {"intervals", "synth", "model", "weights", "video", "faces", "windows", "stream", "metrics"},
     "metrics": {"intervals"},
-    "benchmark": {
+    "evaluation": {
         "intervals",
         "datasets",
         "metrics",
@@ -46,20 +43,20 @@ ALLOWED: dict[str, set[str]] = {
         "baselines",
         "spotter",
         "stream",
-        "clips",
+        "windows",
         "faces",
         "video",
         "runtime",
-        "prepared",
+        "crops",
         "result",
-        "engine",
+        "jobs",
     },
-    "prepared": {"video", "faces", "clips", "stream", "weights", "baselines", "datasets", "engine"},
+    "crops": {"video", "faces", "windows", "stream", "weights", "baselines", "datasets", "jobs"},
     "live": {"result", "spotter", "video"},
     "datasets": {"intervals", "video"},
-    "baselines": {"intervals", "result", "video", "faces", "clips", "spotter", "synth", "training", "losses"},
-    "engine": set(),
-    "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "engine"},
+    "baselines": {"intervals", "result", "video", "faces", "windows", "spotter", "synth", "training", "model"},
+    "jobs": set(),
+    "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "jobs"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
     "doctor": {"faces", "runtime", "weights"},
     "profile": {"faces", "result", "runtime", "spotter", "stream", "video"},
@@ -68,10 +65,10 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},
 }
-TORCH = {"model", "losses", "training"}
+TORCH = {"model", "training"}
 TORCH_FILES = {
     *("baselines/softnet.py", "baselines/auwgcn.py"),
-    *("synth/crops.py", "synth/camera.py", "synth/hands.py", "synth/batches.py", "synth/mesh.py", "synth/shots.py"),
+    *(f"synth/render/{n}.py" for n in ("crops", "camera", "hands", "batches", "mesh", "shots")),
 }
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -128,7 +125,7 @@ LIGHT = {
     "fesnet.cli": HEAVY,
     "fesnet.metrics": ["torch", "cv2", "av", "onnxruntime"],
     **{f"fesnet.{name}": ["torch"] for name in ("spotter", "batch", "demo", "report", "exports", "doctor")},
-    "fesnet.engine": [*HEAVY, "ray"],
+    "fesnet.jobs": [*HEAVY, "ray"],
 }
 
 

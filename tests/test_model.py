@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fesnet.errors import UsageError
-from fesnet.losses import LossConfig, clip_losses, frame_loss, smooth_loss
+from fesnet.model.losses import LossConfig, clip_losses, frame_loss, smooth_loss
 from fesnet.model.network import FesNet, beside_centred
 from fesnet.weights import PRESETS, FesNetConfig
 from small_network import SHAPED, TINY, make_network, moving_crops

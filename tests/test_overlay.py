@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fesnet.errors import UsageError
-from fesnet.overlay import COLOURS, scores, write_overlay
+from fesnet.report.overlay import COLOURS, scores, write_overlay
 from fesnet.result import assemble
 from fesnet.video import VideoWriter, open_source
 from test_report_page import spotted

@@ -19,19 +19,19 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from fesnet.benchmark import watch
-from fesnet.benchmark.bench import Options, benchmark
-from fesnet.benchmark.watch import look_at_all
 from fesnet.cli import app
+from fesnet.crops import Prepared, open_recording, prepare_data, verify_data
+from fesnet.crops import work as work_module
+from fesnet.crops.run import check
+from fesnet.crops.store import load
+from fesnet.crops.sums import SUMS, read_sums
 from fesnet.datasets import DataSet, Recording, load_dataset
-from fesnet.engine import InProcess, make_engine
 from fesnet.errors import SourceError, UsageError
+from fesnet.evaluation import watch
+from fesnet.evaluation.bench import Options, benchmark
+from fesnet.evaluation.watch import look_at_all
 from fesnet.faces import ModelFiles
-from fesnet.prepared import Prepared, open_recording, prepare_data, verify_data
-from fesnet.prepared import work as work_module
-from fesnet.prepared.run import check
-from fesnet.prepared.store import load
-from fesnet.prepared.sums import SUMS, read_sums
+from fesnet.jobs import InProcess, make_engine
 from fesnet.result import as_stored
 from fesnet.spotter import Spotter
 from fesnet.stream import SpotStream

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.errors import ResultError, UsageError
 from fesnet.exports import WRITERS
 from fesnet.intervals import IntervalRules

@@ -250,7 +250,7 @@ def test_a_full_disk_is_told_and_the_old_state_stays(web: Web, work: Path, monke
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fesnet._files.os.replace", full)
+    monkeypatch.setattr("fesnet._io.os.replace", full)
     answer = web.edit(1, "delete", id=key)
     assert (answer.status, "No space left on device" in answer.error) == (400, True)
     monkeypatch.undo()

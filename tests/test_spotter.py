@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from fesnet.clips import to_and_fro
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import Face, ModelFiles, face_shape
 from fesnet.intervals import IntervalRules
@@ -22,6 +21,7 @@ from fesnet.spotter import Spotter
 from fesnet.stream import ENCODE_BATCH, FaceLine, SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import FesNetConfig, load_weights
+from fesnet.windows import to_and_fro
 from small_network import SHAPED, TINY, face_of, half_mask, line_scores, make_network, moving_crops, moving_landmarks
 from video_files import cut, pictures, write_video
 

@@ -12,14 +12,7 @@ import torch
 
 from fesnet.errors import UsageError
 from fesnet.faces.align import CANONICAL_STABLE, STABLE
-from fesnet.synth.basis import motion_basis
-from fesnet.synth.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
-from fesnet.synth.crops import Frames, Look, Stage
-from fesnet.synth.expressions import EXPRESSIONS
-from fesnet.synth.film import DEMO_EVENTS, RATE, demo_script, film_script, write_truth
-from fesnet.synth.hands import Hand, draw_hand
-from fesnet.synth.motion import Script, SynthConfig, without_photo
-from fesnet.synth.puppet import (
+from fesnet.synth.render.avatar import (
     LATTICE,
     LIP_LOWER,
     LIP_UPPER,
@@ -29,7 +22,14 @@ from fesnet.synth.puppet import (
     make_puppet,
     moved_points,
 )
-from fesnet.synth.render import Mouth, Renderer
+from fesnet.synth.render.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
+from fesnet.synth.render.crops import Frames, Look, Stage
+from fesnet.synth.render.hands import Hand, draw_hand
+from fesnet.synth.render.numpy_renderer import Mouth, Renderer
+from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.expressions import EXPRESSIONS
+from fesnet.synth.script.motion import Script, SynthConfig, without_photo
+from fesnet.synth.videos.film import DEMO_EVENTS, RATE, demo_script, film_script, write_truth
 from fesnet.video import open_source
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fesnet.synth.basis import motion_basis
-from fesnet.synth.curves import intensity_curve, wander
-from fesnet.synth.expressions import EXPRESSIONS, OFTEN, SPOKEN, repertoire
-from fesnet.synth.motion import ScriptWriter, SynthConfig, write_script
-from fesnet.synth.puppet import face_motion
-from fesnet.synth.speech import Speaker
+from fesnet.synth.render.avatar import face_motion
+from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.curves import intensity_curve, wander
+from fesnet.synth.script.expressions import EXPRESSIONS, OFTEN, SPOKEN, repertoire
+from fesnet.synth.script.motion import ScriptWriter, SynthConfig, write_script
+from fesnet.synth.script.speech import Speaker
 
 
 def test_script_is_deterministic_and_differs_by_seed() -> None:

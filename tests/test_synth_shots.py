@@ -12,12 +12,12 @@ from tests.test_training import make_puppets
 
 from fesnet.faces.models import ModelFiles
 from fesnet.faces.shape import canonical_face, face_shape
-from fesnet.synth import batches
-from fesnet.synth.batches import clip_batch, drawn_order, paint_clips, plan_clips
-from fesnet.synth.crops import Stage
-from fesnet.synth.mesh import TorchMesh, look, shape_of, thinned
-from fesnet.synth.motion import SynthConfig
-from fesnet.synth.shots import WIDE, shoot
+from fesnet.synth.render.batches import clip_batch, drawn_order, paint_clips, plan_clips
+from fesnet.synth.render.crops import Stage
+from fesnet.synth.render.mesh import TorchMesh, look, shape_of, thinned
+from fesnet.synth.render.numpy_renderer import batches
+from fesnet.synth.render.shots import WIDE, shoot
+from fesnet.synth.script.motion import SynthConfig
 
 
 @pytest.fixture(scope="module")

@@ -19,26 +19,25 @@ import pytest
 
 import fesnet
 from fesnet.cli import main
-from fesnet.engine import Engine, LocalPool
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import ModelFiles
 from fesnet.faces.align import CANONICAL_STABLE, STABLE
 from fesnet.intervals import Interval
+from fesnet.jobs import Engine, LocalPool
 from fesnet.metrics import count, overall
-from fesnet.synth import portraits, videos
-from fesnet.synth.basis import motion_basis
-from fesnet.synth.expressions import EXPRESSIONS
-from fesnet.synth.film import write_truth
-from fesnet.synth.look import Developer, Look
-from fesnet.synth.motion import ScriptWriter, SynthConfig
-from fesnet.synth.performance import Event, Recorder, perform, sample
-from fesnet.synth.plan import VideoPlan, video_seed
-from fesnet.synth.portraits import Person, Shot, find_people, read_puppets
-from fesnet.synth.puppet import LIP_LOWER, LIP_UPPER
-from fesnet.synth.render import Renderer, halved, lattice_value
-from fesnet.synth.scene import Framing, bottom_of, draw_framing, make_scene, wall
-from fesnet.synth.studio import scene_of
-from fesnet.synth.videos import TRUTH_COLUMNS, VIDEO_COLUMNS, make_videos, rehearse, subject_names
+from fesnet.synth.render.avatar import LIP_LOWER, LIP_UPPER
+from fesnet.synth.render.numpy_renderer import Renderer, halved, lattice_value, portraits
+from fesnet.synth.render.portraits import Person, Shot, find_people, read_puppets
+from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene, wall
+from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.expressions import EXPRESSIONS
+from fesnet.synth.script.look import Developer, Look
+from fesnet.synth.script.motion import ScriptWriter, SynthConfig
+from fesnet.synth.script.performance import Event, Recorder, perform, sample
+from fesnet.synth.script.plan import VideoPlan, video_seed
+from fesnet.synth.videos.film import write_truth
+from fesnet.synth.videos.studio import scene_of
+from fesnet.synth.videos.videos import TRUTH_COLUMNS, VIDEO_COLUMNS, make_videos, rehearse, subject_names, videos
 from fesnet.video import open_source
 
 PORTRAIT = Path(fesnet.__file__).parent / "assets" / "portrait.jpg"

@@ -14,27 +14,27 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fesnet.clips import to_and_fro
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.faces import SHAPE
 from fesnet.faces.shape import BROWS
-from fesnet.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.checkpoint import save_weights
+from fesnet.model.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.network import FesNet
-from fesnet.synth import batches
-from fesnet.synth.basis import motion_basis
-from fesnet.synth.batches import TARGETS, clip_batch, expressive_targets
-from fesnet.synth.crops import Stage
-from fesnet.synth.motion import SynthConfig, write_script
-from fesnet.synth.puppet import Puppet, make_puppet
-from fesnet.synth.shapes import mirrored_shapes, seen_shapes
-from fesnet.synth.shots import Shots, shoot
+from fesnet.synth.render.avatar import Puppet, make_puppet
+from fesnet.synth.render.batches import TARGETS, clip_batch, expressive_targets
+from fesnet.synth.render.crops import Stage
+from fesnet.synth.render.landmark_errors import mirrored_shapes, seen_shapes
+from fesnet.synth.render.numpy_renderer import batches
+from fesnet.synth.render.shots import Shots, shoot
+from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.motion import SynthConfig, write_script
 from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
 from fesnet.training.batches import Batches, draw
 from fesnet.training.films import film_shards
 from fesnet.training.loop import STATE, fitting
 from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, alter, make_shards
 from fesnet.weights import PRESETS, load_weights
+from fesnet.windows import to_and_fro
 
 TINY = replace(
     PRESETS["default"], crop_size=32, width=8, heads=2, features=16, hidden=16, window=24, stride=8, stages=2, blocks=1
@@ -110,7 +110,7 @@ def test_a_device_that_paints_ends_as_workers_that_paint(
 ) -> None:
     """With a GPU, batches hold plans, and the trainer paints: the same pixels, the same weights."""
     monkeypatch.setattr(batches, "landmark_model", lambda device: lambda images: images.new_zeros(len(images), 468, 3))
-    monkeypatch.setattr("fesnet.synth.shots.WIDE", 48)
+    monkeypatch.setattr("fesnet.synth.render.shots.WIDE", 48)
     config = replace(QUICK, head_steps=0, looked=looked)
     here = trainer(puppets, tmp_path / "here", config)
     list(here.run())

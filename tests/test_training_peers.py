@@ -19,8 +19,8 @@ from torch.nn.functional import dropout
 from fesnet.errors import UsageError
 from fesnet.model.network import FesNet
 from fesnet.training import Trainer, windows
+from fesnet.training.distributed import ALONE, Peers, share_layers
 from fesnet.training.loop import STATE, join_peers
-from fesnet.training.peers import ALONE, Peers, share_layers
 from test_training import QUICK, TINY, make_puppets
 
 # Uneven shares; dropout on, batch normalisation in LSDM and in MTAM. Phase by phase: LSDM looks at shards in bfloat16,

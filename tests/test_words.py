@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fesnet._words import counted, get_extra, time_left
+from fesnet._messages import counted, get_extra, time_left
 from fesnet.cli.show import show_event
-from fesnet.synth.videos import Outcome
+from fesnet.synth.videos.videos import Outcome
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from fesnet.intervals import Interval
 from fesnet.report import write_report
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
-from fesnet.synth.film import RATE, demo_script, film_script, write_truth
-from fesnet.synth.portraits import FaceFinder
-from fesnet.synth.puppet import Puppet, make_puppet
+from fesnet.synth.render.avatar import Puppet, make_puppet
+from fesnet.synth.render.portraits import FaceFinder
+from fesnet.synth.videos.film import RATE, demo_script, film_script, write_truth
 from fesnet.video import Frame, Source
 from fesnet.video.folder import read_image
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import onnxruntime as ort
 
+from fesnet._messages import get_extra
 from fesnet._version import __version__
-from fesnet._words import get_extra
 from fesnet.errors import FesnetError
 from fesnet.faces.models import cache_folder, model_files
 from fesnet.runtime import FORCE_CPU, chosen_providers

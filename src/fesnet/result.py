@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.errors import FesnetError, ResultError, UsageError
 from fesnet.intervals import (
     KINDS,

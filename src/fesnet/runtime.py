@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from fesnet._words import get_extra
+from fesnet._messages import get_extra
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
 from fesnet.weights import Weights
 

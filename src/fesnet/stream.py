@@ -16,7 +16,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.clips import Grid, Sampler, Scored, Stitcher
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
 from fesnet.intervals import IntervalRules, decided
@@ -24,6 +23,7 @@ from fesnet.result import FaceTrack, SpottedInterval, as_stored, make_intervals
 from fesnet.runtime import Runtime
 from fesnet.video import Frame
 from fesnet.weights import FesNetConfig
+from fesnet.windows import Grid, Sampler, Scored, Stitcher
 
 Floats = NDArray[np.float32]
 REST = 0.11  # s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30 Hz

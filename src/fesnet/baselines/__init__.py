@@ -1,7 +1,7 @@
 """Hand-crafted spotters behind the same call as `Spotter.spot`, so that one table can hold them all.
 
 Each is a re-implementation of a published idea; its module names the source and our choices. None of them is trained;
-their thresholds were chosen on synthetic video by `tools/choose_baseline_rules.py`.
+their thresholds were chosen on synthetic video by `experiments/choose_baseline_rules.py`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fesnet.losses import LossConfig, kinds_loss
+from fesnet.model.losses import LossConfig, kinds_loss
 from fesnet.training.features import Course, FeatureTraining, Lesson
 
 NODE, HIDDEN = 16, 64  # channels of a node, of a frame

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._version import __version__
-from fesnet.clips import Sampler, is_bridged
 from fesnet.errors import SourceError
 from fesnet.faces import Face, FaceTracker, Tracker
 from fesnet.intervals import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import describe
 from fesnet.video import Frame, Source, open_source
+from fesnet.windows import Sampler, is_bridged
 
 Floats = NDArray[np.floating]
 Image = NDArray[np.uint8]

@@ -17,7 +17,7 @@ from fesnet.baselines.base import RATE, Baseline, Floats, Reader
 from fesnet.baselines.signals import Kinds, running_median, split
 from fesnet.faces import Face
 from fesnet.intervals import IntervalRules
-from fesnet.synth.basis import motion_basis
+from fesnet.synth.script.basis import motion_basis
 
 # Points that hardly move with expressions: forehead, bridge and tip of the nose, eye corners, temples.
 RIGID = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234, 454, 33, 133, 362, 263, 93, 323, 162, 389, 21, 251)

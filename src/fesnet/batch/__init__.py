@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fesnet.batch.direct import (
+from fesnet.batch.run import Batch, run_batch
+from fesnet.batch.settings import Settings, changed_rules
+from fesnet.batch.single import (
     Job,
     check_sources,
     names_of,
@@ -12,8 +14,6 @@ from fesnet.batch.direct import (
     spot_one,
     write_results,
 )
-from fesnet.batch.run import Batch, run_batch
-from fesnet.batch.settings import Settings, changed_rules
 from fesnet.batch.sources import Entry, find_entries, is_many, read_manifest
 from fesnet.batch.truth import frame_axis, import_truth
 from fesnet.batch.work import spotter_for

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from fesnet._files import hold
+from fesnet._io import hold
 from fesnet.errors import UsageError
 
 LOG = "run.jsonl"

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fesnet._files import remove_parts
+from fesnet._io import remove_parts
+from fesnet._messages import counted, time_left
 from fesnet._version import __version__
-from fesnet._words import counted, time_left
 from fesnet.batch.log import Record, RunLog
 from fesnet.batch.settings import Settings
 from fesnet.batch.sources import Entry
 from fesnet.batch.summary import row_of, write_summary
 from fesnet.batch.work import Done, Task, do, result_file, spotter_for, stamp, stored
-from fesnet.engine import Engine, Outcome
 from fesnet.errors import SourceError, UsageError
+from fesnet.jobs import Engine, Outcome
 
 Say = Callable[[str], None]
 

@@ -11,8 +11,8 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fesnet._files import VIDEO_SUFFIXES
-from fesnet.batch.direct import names_of, unique_names
+from fesnet._io import VIDEO_SUFFIXES
+from fesnet.batch.single import names_of, unique_names
 from fesnet.errors import UsageError
 from fesnet.video.files import not_there, public_address
 from fesnet.video.folder import SUFFIXES as IMAGES

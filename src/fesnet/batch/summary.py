@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS
 from fesnet.result import Spotting

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet.batch.direct import Report
+from fesnet.batch.single import Report
 from fesnet.errors import UsageError
 from fesnet.exports.csv import write_rows
 from fesnet.exports.elan_read import Annotations, on_frames, read_elan

@@ -13,8 +13,8 @@ from typing import Any
 
 import cv2
 
-from fesnet.batch.direct import write_results
 from fesnet.batch.settings import Settings
+from fesnet.batch.single import write_results
 from fesnet.batch.summary import row_of
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import export

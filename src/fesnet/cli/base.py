@@ -38,7 +38,7 @@ WeightsFolder = Annotated[Path | None, typer.Option("--weights", help="Weights f
 EXPORTS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
 
 
-# What writing to standard output ends with on a full disk and the like; files are written by fesnet._files.
+# What writing to standard output ends with on a full disk and the like; files are written by fesnet._io.
 UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 

@@ -38,10 +38,10 @@ def benchmark(
 ) -> None:
     """Train and test leave-one-subject-out, and print the table under every protocol (extra `train`)."""
 
-    from fesnet.benchmark.bench import Options
-    from fesnet.benchmark.bench import benchmark as run
     from fesnet.datasets import load_dataset
-    from fesnet.engine import make_engine
+    from fesnet.evaluation.bench import Options
+    from fesnet.evaluation.bench import benchmark as run
+    from fesnet.jobs import make_engine
     from fesnet.metrics import PROTOCOLS
 
     protocols = tuple(PROTOCOLS) if protocol == "all" else listed(protocol)

@@ -49,9 +49,9 @@ def prepare(
     """Find the faces of a whole data set once, for `fesnet benchmark prepared OUT`. Start it again after anything."""
     import sys
 
+    from fesnet.crops import prepare_data, verify_data
     from fesnet.datasets import load_dataset
-    from fesnet.engine import make_engine
-    from fesnet.prepared import prepare_data, verify_data
+    from fesnet.jobs import make_engine
 
     data = load_dataset(name, root, offset)
     fetch_models()

@@ -47,7 +47,7 @@ def say_page(page: Path, lack: str) -> None:
 def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: list[str | int]) -> None:
     """Before any work: are --report and --overlay possible? Raises UsageError."""
     from fesnet.errors import UsageError
-    from fesnet.overlay import check_overlay
+    from fesnet.report.overlay import check_overlay
 
     if report and out is None:
         raise UsageError("expected --out with --report, got none; name the folder for the page")
@@ -62,8 +62,8 @@ def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: l
 
 def show_looks(result: Spotting, page: Path | None, overlay: Path | None) -> None:
     """Write the page and the video `overlay`, whichever is wanted."""
-    from fesnet.overlay import write_overlay
     from fesnet.report import write_report
+    from fesnet.report.overlay import write_overlay
 
     if page is not None:
         say_page(page, write_report(result, page))

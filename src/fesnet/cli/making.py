@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fesnet._words import get_extra
+from fesnet._messages import get_extra
 from fesnet.cli.base import app, fetch_models, video_progress
 
 
@@ -38,9 +38,9 @@ def synth(
     ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
 ) -> None:
     """Make long face videos with known truth from face photos: NAME.mp4, videos.csv, truth.csv, synth.json."""
-    from fesnet.engine import make_engine
-    from fesnet.synth.plan import VideoPlan
-    from fesnet.synth.videos import make_videos
+    from fesnet.jobs import make_engine
+    from fesnet.synth.script.plan import VideoPlan
+    from fesnet.synth.videos.videos import make_videos
 
     values: dict[str, Any] = {"hours": hours, "seconds": seconds, "seed": seed, "dropped": dropped}
     values |= {"macro_per_minute": macro, "micro_per_minute": micro}

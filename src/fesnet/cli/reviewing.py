@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet._words import get_extra
+from fesnet._messages import get_extra
 from fesnet.cli.base import WeightsFolder, app
 
 

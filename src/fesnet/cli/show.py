@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fesnet._words import counted
+from fesnet._messages import counted
 
 if TYPE_CHECKING:
     from rich.console import Console

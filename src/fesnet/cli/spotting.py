@@ -24,8 +24,8 @@ from fesnet.cli.base import (
     step_progress,
     video_progress,
 )
+from fesnet.cli.batch import Many, only_single, spot_many
 from fesnet.cli.looking import check_looks, show_looks
-from fesnet.cli.many import Many, only_single, spot_many
 from fesnet.cli.show import show_comparison, show_event, show_json, show_profile, show_result
 from fesnet.errors import FesnetError, UsageError
 

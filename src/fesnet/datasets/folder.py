@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._files import VIDEO_SUFFIXES
-from fesnet._words import in_utf8
+from fesnet._io import VIDEO_SUFFIXES
+from fesnet._messages import in_utf8
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval

@@ -2,7 +2,7 @@
 
 prepared.json            of which data set and by which options, what is missing
 videos.csv, truth.csv    as of a folder data set (`fesnet.datasets.folder`); frames are those of the original videos
-STAGE/ID.npz             the crops of one recording (`fesnet.prepared`)
+STAGE/ID.npz             the crops of one recording (`fesnet.crops`)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.datasets.folder import TRUTH, VIDEOS, read_truth, table
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import TruthError, UsageError

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from fesnet._words import get_extra
+from fesnet._messages import get_extra
 from fesnet.errors import MissingExtraError, TruthError
 from fesnet.video.folder import natural_key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet._version import __version__
 from fesnet.exports.spans import end_of, frame_edges, video_id
 from fesnet.result import Spotting

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.exports.spans import (
     Floats,
     end_of,

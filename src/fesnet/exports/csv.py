@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.intervals import Kind
 from fesnet.result import Spotting
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet._version import __version__
 from fesnet.errors import ResultError
 from fesnet.exports.spans import told_rate

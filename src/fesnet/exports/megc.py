@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.errors import UsageError
 from fesnet.exports.csv import quoting
 from fesnet.exports.spans import video_id

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._files import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES
 from fesnet.intervals import KINDS, Kind
 from fesnet.result import SourceInfo, SpottedInterval, Spotting, video_end
 

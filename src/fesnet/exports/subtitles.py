@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.exports.spans import end_of, frame_edges, milliseconds
 from fesnet.result import SpottedInterval, Spotting
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.exports.spans import end_of, faces_of, frame_edges, named_lanes
 from fesnet.result import Spotting
 

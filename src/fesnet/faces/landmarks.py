@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fesnet.faces.align import Floats, Image, Matrix, apply, invert, warp
 from fesnet.faces.detect import Detection, open_session
-from fesnet.faces.quicker import without_prelu
+from fesnet.faces.prelu_rewrite import without_prelu
 
 SIDE = 192  # the network's input
 POINTS = 468

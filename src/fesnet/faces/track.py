@@ -77,7 +77,7 @@ class Face:
 
 
 class Tracker(Protocol):
-    """What hands out faces: `FaceTracker`, or faces that were kept earlier (`fesnet.prepared`)."""
+    """What hands out faces: `FaceTracker`, or faces that were kept earlier (`fesnet.crops`)."""
 
     def push(self, frame: Frame) -> list[Face]:
         """The faces of the next frame."""

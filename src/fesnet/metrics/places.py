@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fesnet._files import VIDEO_SUFFIXES
-from fesnet._words import in_utf8
+from fesnet._io import VIDEO_SUFFIXES
+from fesnet._messages import in_utf8
 from fesnet.errors import TruthError
 
 ENDINGS = (*VIDEO_SUFFIXES, ".npy", ".npz")  # of videos, and of features that stand for them

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fesnet._words import in_utf8
+from fesnet._messages import in_utf8
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
 from fesnet.metrics.places import Place, video_name

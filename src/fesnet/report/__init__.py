@@ -12,14 +12,14 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet.errors import FesnetError, UsageError
 from fesnet.intervals import Interval
 from fesnet.report import page as parts
 from fesnet.report.drawing import drawing, tracks_of
 from fesnet.report.pictures import Pictures, take_pictures
+from fesnet.report.web import part
 from fesnet.result import Spotting
-from fesnet.web import part
 from fesnet.weights import sha256
 
 EMBED = 40_000_000  # bytes up to which a video is put into the page

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fesnet._words import counted
+from fesnet._messages import counted
 from fesnet.intervals import KINDS, Interval
 from fesnet.report.pictures import Pictures
 from fesnet.result import SpottedInterval, Spotting

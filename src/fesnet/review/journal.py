@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fesnet._files import write_whole
+from fesnet._io import write_whole
 from fesnet._version import __version__
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS, IntervalRules, Kind

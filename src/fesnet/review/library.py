@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fesnet._files import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES
 from fesnet.errors import FesnetError, UsageError
 from fesnet.review.journal import ENDING, Review, read_review, save_review
 from fesnet.review.view import Machine, shown

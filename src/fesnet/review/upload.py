@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
-from fesnet._files import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.video import open_source
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fesnet.synth.batches import ClipBatch, PairBatch, paint_clips, plan_clips, plan_pairs
-from fesnet.synth.crops import Cast, Stage
-from fesnet.synth.puppet import Puppet
-from fesnet.synth.shots import Shots, shoot
+from fesnet.synth.render.avatar import Puppet
+from fesnet.synth.render.batches import ClipBatch, PairBatch, paint_clips, plan_clips, plan_pairs
+from fesnet.synth.render.crops import Cast, Stage
+from fesnet.synth.render.shots import Shots, shoot
 from fesnet.training.config import TrainConfig
 from fesnet.weights import FesNetConfig
 

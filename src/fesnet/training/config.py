@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fesnet.errors import UsageError
-from fesnet.losses import LossConfig
-from fesnet.synth.motion import SynthConfig
+from fesnet.model.losses import LossConfig
+from fesnet.synth.script.motion import SynthConfig
 from fesnet.weights import check_types
 
 # Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and do not come back;

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fesnet.errors import UsageError
 from fesnet.intervals import runs
-from fesnet.losses import LossConfig, frame_loss, kinds_loss, smooth_loss
+from fesnet.model.losses import LossConfig, frame_loss, kinds_loss, smooth_loss
 from fesnet.model.mtam import probabilities
 from fesnet.model.network import FeatureNet
 from fesnet.training.averaging import draw_towards

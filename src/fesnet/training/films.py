@@ -18,10 +18,10 @@ from fesnet.intervals import Interval, IntervalRules, known_stretches
 from fesnet.metrics.tables import read_intervals
 from fesnet.model.network import FesNet
 from fesnet.stream import SpotStream, spotting_faces
-from fesnet.synth.plan import VideoPlan
-from fesnet.synth.videos import make_videos
+from fesnet.synth.script.plan import VideoPlan
+from fesnet.synth.videos.videos import make_videos
 from fesnet.training.config import TrainConfig
-from fesnet.training.peers import Peers
+from fesnet.training.distributed import Peers
 from fesnet.training.windows import DRAWS, SECONDS, STARTS, Shard, fingerprint, keep_apart, shard_file
 from fesnet.video import open_source
 

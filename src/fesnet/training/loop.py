@@ -6,7 +6,7 @@ clips    everything together on filmed clips, end to end; on a GPU that paints t
 
 Batches follow from (seed, step) alone, and so does every random number of a step, so a run that was interrupted and
 resumed ends with the same weights as one that was not; and one by several processes (torchrun) as one by one, to
-rounding (`fesnet.training.peers`).
+rounding (`fesnet.training.distributed`).
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from torch.utils.data import DataLoader
 
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.intervals import IntervalRules
-from fesnet.losses import clip_losses, pair_loss
 from fesnet.model.checkpoint import load_network, save_weights
+from fesnet.model.losses import clip_losses, pair_loss
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import ClipBatch, PairBatch, expressive_targets, paint_clips
-from fesnet.synth.crops import Stage
-from fesnet.synth.portraits import read_puppets
-from fesnet.synth.puppet import Puppet
-from fesnet.synth.shots import Shots, shoot
+from fesnet.synth.render.avatar import Puppet
+from fesnet.synth.render.batches import ClipBatch, PairBatch, expressive_targets, paint_clips
+from fesnet.synth.render.crops import Stage
+from fesnet.synth.render.portraits import read_puppets
+from fesnet.synth.render.shots import Shots, shoot
 from fesnet.training.averaging import draw_towards
 from fesnet.training.batches import Batches, Made
 from fesnet.training.config import TrainConfig, read_config
+from fesnet.training.distributed import ALONE, Peers, join_peers, share_layers
 from fesnet.training.films import film_shards, make_films
-from fesnet.training.peers import ALONE, Peers, join_peers, share_layers
 from fesnet.training.windows import LOOKING, WindowBatch, Windows, joined, make_shards
 from fesnet.weights import BUNDLED, PRESETS, FesNetConfig, Weights, load_weights
 

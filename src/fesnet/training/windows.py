@@ -21,20 +21,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fesnet._files import write_whole
-from fesnet.clips import to_and_fro
+from fesnet._io import write_whole
 from fesnet.errors import UsageError
 from fesnet.model.network import FesNet
-from fesnet.synth.batches import TAIL
-from fesnet.synth.crops import Frames, Stage
-from fesnet.synth.hands import Hand, draw_hand
-from fesnet.synth.motion import Script, SynthConfig, varied, without_photo, write_script
-from fesnet.synth.puppet import Puppet
-from fesnet.synth.shapes import mirrored_shapes, seen_shapes
-from fesnet.synth.shots import plan_shots, shoot
+from fesnet.synth.render.avatar import Puppet
+from fesnet.synth.render.batches import TAIL
+from fesnet.synth.render.crops import Frames, Stage
+from fesnet.synth.render.hands import Hand, draw_hand
+from fesnet.synth.render.landmark_errors import mirrored_shapes, seen_shapes
+from fesnet.synth.render.shots import plan_shots, shoot
+from fesnet.synth.script.motion import Script, SynthConfig, varied, without_photo, write_script
 from fesnet.training.config import TrainConfig
-from fesnet.training.peers import ALONE, Peers
+from fesnet.training.distributed import ALONE, Peers
 from fesnet.weights import FesNetConfig
+from fesnet.windows import to_and_fro
 
 SCRIPTS = 8  # performances in a shard
 SECONDS = 20  # length of each

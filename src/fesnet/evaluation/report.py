@@ -1,0 +1,89 @@
+"""All files of a finished benchmark, each whole or not at all. Equal results give equal bytes: none holds a clock."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fesnet._io import write_whole
+from fesnet.evaluation.material import Material
+from fesnet.evaluation.page import page
+from fesnet.evaluation.rows import Row, told
+from fesnet.evaluation.table import Line, to_csv, to_markdown
+
+FOUND = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "score")
+MEGC = {2022: ("vid", "pred_onset", "pred_offset", "type"), 2023: ("vid", "onset", "offset", "type")}
+TYPES = {"macro": "mae", "micro": "me"}
+
+
+def write_report(
+    lines: Sequence[Line], material: Material, settings: dict[str, Any], notes: Sequence[str], out: Path
+) -> None:
+    """table.md, table.csv, index.html, config.json, found/ROW.csv, megc/ROW.YEAR.csv."""
+    for folder in ("found", "megc"):
+        (out / folder).mkdir(exist_ok=True)
+    for line in lines:
+        write_found(line.row, out)
+    title = f"Benchmark: {settings['data set']['name']}"
+    write_whole(out / "table.csv", to_csv(lines))
+    write_whole(out / "table.md", to_markdown(lines, title, notes))
+    write_whole(out / "index.html", page(lines, title, notes))
+    rows = [
+        {
+            "row": stem(line.row),
+            "weights": line.row.fingerprints,
+            "chosen": {fold: told(c) for fold, c in line.row.chosen.items()},
+            "picked on test subjects": {p: read.picked for p, read in line.read.items() if read.picked},
+        }
+        for line in lines
+    ]
+    values = {**settings, "data": fingerprint(material), "rows": rows}
+    write_whole(out / "config.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+def stem(row: Row) -> str:
+    """A row's name, good as a file name."""
+    parts = (row.name.replace(" ", "-"), row.mode, f"for-{row.aim}", "seed", "-".join(map(str, row.seeds)))
+    return "_".join(parts)
+
+
+def write_found(row: Row, out: Path) -> None:
+    """Found intervals as a truth table (1-based, inclusive; `fesnet score` reads it), and as MEGC submissions."""
+    frames = [
+        (v.subject, v.video, i.kind, i.start + 1, (i.start if i.apex is None else i.apex) + 1, i.stop, i.score)
+        for v in row.judged
+        for i in v.found
+    ]
+    write_whole(out / "found" / f"{stem(row)}.csv", as_csv(FOUND, frames))
+    for year, heads in MEGC.items():
+        cells = [(video, first, last, TYPES[kind]) for _, video, kind, first, _, last, _ in frames]
+        write_whole(out / "megc" / f"{stem(row)}.{year}.csv", as_csv(heads, cells))
+
+
+def as_csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(heads)
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def fingerprint(material: Material) -> dict[str, Any]:
+    """What the material was: counts, and one hash over all inputs and truth."""
+    digest = hashlib.sha256()
+    for f in material.footage:
+        digest.update(repr((f.clip.id, f.clip.subject, f.clip.sha256, f.truth)).encode())
+    events = [i.kind for f in material.footage for i in f.truth]
+    return {
+        "subjects": len({f.clip.subject for f in material.footage}),
+        "videos": len(material.footage),
+        "ticks": sum(f.clip.ticks for f in material.footage),
+        "macro": events.count("macro"),
+        "micro": events.count("micro"),
+        "sha256": digest.hexdigest(),
+    }

@@ -1,0 +1,177 @@
+"""Processes of this machine, each with a pipe of its own.
+
+The standard library's process pool gives everything up when one of its processes is killed, and cannot say which item
+it was at; this one loses nothing but that process's time. No lock or queue is shared between workers, so a kill at any
+moment can damage only the pipe of the one that was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from fesnet.errors import UsageError
+from fesnet.jobs.base import NO_MEMORY_EXIT, Closing, Outcome, Resources, died, run_in_worker
+
+CONTEXT = get_context("spawn")  # a fork would inherit threads and locks of this process and could hang
+
+
+class LocalPool(Closing):
+    """`workers` processes, started when they are first needed."""
+
+    def __init__(self, workers: int) -> None:
+        if workers < 1:
+            raise UsageError(f"expected 1 worker or more, got {workers}")
+        self.name = f"{workers} process{'es' if workers > 1 else ''}"
+        self.size = workers
+        self.workers: list[Worker] = []
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[tuple[str, Any]],
+        *,
+        retries: int = 1,
+        resources: Resources = Resources(),  # noqa: B008  # frozen
+    ) -> Iterator[Outcome]:
+        """As `Engine.map`. Of the resources, `cpus` lowers how many run at once; nothing else is held back here."""
+        left, again = iter(items), deque[Work]()
+        room = max(1, int(self.size / max(resources.cpus, 1e-9)))
+        self.grow(min(room, self.size))
+        try:
+            while True:
+                self.hand_out(function, left, again)
+                busy = [w for w in self.workers if w.work]
+                if not busy:
+                    return
+                for worker in first_done(busy):
+                    outcome = worker.collect(retries)
+                    if outcome is not None:
+                        yield outcome
+                    elif worker.work:
+                        again.append(worker.work)
+                        worker.work = None
+        finally:
+            self.drop([w for w in self.workers if w.work])  # the loop was left early
+
+    def grow(self, count: int) -> None:
+        self.drop(self.workers[count:])
+        while len(self.workers) < count:
+            self.workers.append(Worker())
+
+    def hand_out(self, function: Callable[[Any], Any], left: Iterator[tuple[str, Any]], again: deque[Work]) -> None:
+        """Give every idle worker an item, those to be done again first."""
+        for worker in self.workers:
+            if worker.work:
+                continue
+            if again:
+                key, item, tries = again.popleft()
+            else:
+                key, item = next(left, (None, None))  # type: ignore[assignment]
+                tries = 0
+                if key is None:
+                    return
+            worker.begin(function, (key, item, tries + 1))
+
+    def drop(self, workers: list[Worker]) -> None:
+        for worker in workers:
+            worker.end()
+        self.workers = [w for w in self.workers if w not in workers]
+
+    def close(self) -> None:
+        self.drop(list(self.workers))
+
+
+Work = tuple[str, Any, int]  # key, item, how often it was begun
+
+
+def first_done(busy: list[Worker]) -> list[Worker]:
+    """Wait until a worker has answered or died; those that did."""
+    ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy])
+    return [w for w in busy if w.pipe in ready or w.process.sentinel in ready]
+
+
+class Worker:
+    """One process and this end of its pipe; a new process takes the place of one that died."""
+
+    def __init__(self) -> None:
+        self.work: Work | None = None
+        self.start()
+
+    def start(self) -> None:
+        self.pipe, theirs = CONTEXT.Pipe()
+        self.process = CONTEXT.Process(target=serve, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def begin(self, function: Callable[[Any], Any], work: Work) -> None:
+        """Send an item, to a fresh process if the last one has gone while it was idle."""
+        self.work = work
+        try:
+            self.pipe.send((function, work))
+        except OSError:
+            self.end()
+            self.start()
+            self.pipe.send((function, work))
+
+    def collect(self, retries: int) -> Outcome | None:
+        """The answer; None if the process died and its item is to be done again."""
+        assert self.work is not None
+        key, _, tries = self.work
+        try:
+            outcome: Outcome = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            why = reason(self.process.exitcode)
+            self.end()
+            self.start()
+            if tries <= retries:
+                return None
+            outcome = Outcome(key, error=died(why, tries), tries=tries)
+        self.work = None
+        return outcome
+
+    def end(self) -> None:
+        """Kill the process if it lives, and give its pipe back."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.pipe.close()
+
+
+def reason(code: int | None) -> str:
+    """Why a process ended, from its exit code."""
+    if code == NO_MEMORY_EXIT:
+        return "it had no memory left"
+    if code is not None and code < 0:
+        names = {s.value: s.name for s in signal.Signals}
+        return f"killed by {names.get(-code, f'signal {-code}')}"
+    return f"exit code {code}"
+
+
+def serve(pipe: Connection) -> None:
+    """A worker's life: take an item, answer, until the pipe closes or the parent is gone."""
+    # One thread each: workers that all start a thread for every core stand in each other's way.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+    while True:
+        try:
+            function, (key, item, tries) = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send(run_in_worker(function, key, item, tries))
+
+
+def leave_with_parent() -> None:
+    """A parent that was killed cannot end its workers; they must not go on for nobody."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

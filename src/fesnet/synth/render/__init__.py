@@ -1,0 +1,1 @@
+"""From a portrait and a motion script to pictures."""

@@ -1,0 +1,220 @@
+"""Training batches: groups of frames of one face with dense truth (pairs), and labelled clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fesnet.synth.render.crops import Cast, Frames, Stage
+from fesnet.synth.render.hands import draw_hand
+from fesnet.synth.render.landmark_errors import mirrored_shapes, seen_shapes
+from fesnet.synth.render.mesh import landmark_model
+from fesnet.synth.render.shots import Shots, plan_shots, shoot, shoot_and_look
+from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.curves import Floats, log_uniform
+from fesnet.synth.script.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
+from fesnet.synth.script.motion import SynthConfig, varied, without_photo, write_script
+from fesnet.windows import to_and_fro
+
+POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
+TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
+
+FAINT = 0.6  # share of groups whose frames differ little: without them one pair in twenty moves by less than a pixel
+STILL, TURNING = 0.03, 0.14  # radians, how much the head turns at most between frames that differ little, and others
+TAIL = 0.25  # share of clips that a short video runs through to and fro
+BACKWARDS = 0.3  # share of clips that run backwards, as spotting judges every window a second time
+
+Crops = TypeVar("Crops", Tensor, Shots)  # pixels (.., T, 1, S, S) in 0..1, or what they are to be painted from
+
+
+@dataclass(frozen=True)
+class PairBatch(Generic[Crops]):
+    """G groups of F frames: crops, and targets (G, F, TARGETS) whose differences pairs regress."""
+
+    crops: Crops
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class ClipBatch(Generic[Crops]):
+    """B clips of T frames: crops, shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T) in full macros."""
+
+    crops: Crops
+    shapes: Tensor
+    labels: Tensor
+    intensity: Tensor
+
+    def __getitem__(self, part: slice) -> ClipBatch[Crops]:
+        return ClipBatch(self.crops[part], self.shapes[part], self.labels[part], self.intensity[part])
+
+
+def target_scale() -> Floats:
+    """(TARGETS,) what one unit of each motion weighs: its largest displacement, 4 pixels of a 96 px crop being 1."""
+    reach = motion_basis().reach() * 96 / 4
+    return np.concatenate([reach, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]).astype("f4")
+
+
+def expressive_targets() -> Tensor:
+    """(TARGETS,) bool: motions that expressions are made of; False for blinks, gaze and the head."""
+    names = motion_basis().names
+    facial = [not name.startswith(("eyeBlink", "eyeLook")) for name in names]
+    return torch.tensor([*facial, True, False, False, False, False])
+
+
+def mirror_map() -> tuple[NDArray[np.int64], Floats]:
+    """Which target each target becomes in a mirrored picture, and with which sign."""
+    names = motion_basis().names
+    swap = {"_L": "_R", "_R": "_L"}
+    other = {"mouthLeft": "mouthRight", "mouthRight": "mouthLeft", "jawLeft": "jawRight", "jawRight": "jawLeft"}
+    to = [names.index(other.get(n, n[:-2] + swap[n[-2:]] if n[-2:] in swap else n)) for n in names]
+    sign = np.ones(TARGETS, np.float32)
+    sign[[len(names) + 1, len(names) + 3]] = -1  # yaw, gaze x
+    return np.array([*to, *range(len(names), TARGETS)]), sign
+
+
+def random_face(rng: np.random.Generator, weights: Floats) -> float:
+    """Put 0-2 expressions, speech, a blink into `weights` (K,) of one frame; returns the share of own smile."""
+    basis, smile = motion_basis(), 0.0
+    for _ in range(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25])):
+        amplitude = log_uniform(rng, 0.06, 1.2)
+        if rng.random() < 0.15:
+            smile = amplitude
+            continue
+        vector = basis.weights(EXPRESSIONS[str(rng.choice(list(EXPRESSIONS)))])
+        vector = vector * rng.uniform(0.5, 1.4, vector.shape)
+        if rng.random() < ONE_SIDED:
+            side = "_L" if rng.random() < 0.5 else "_R"
+            vector = vector * np.array([0.0 if n.endswith(side) else 1.0 for n in basis.names])
+        weights += (amplitude * vector).astype(np.float32)
+    if rng.random() < 0.25:
+        loudness = log_uniform(rng, 0.2, 1.3)
+        weights += basis.weights({n: abs(rng.normal(0, 0.7)) * s * loudness for n, s in SPEECH})
+    if rng.random() < 0.25:
+        weights += basis.weights({"eyeBlink": rng.uniform(0.1, 1.05)})
+    if rng.random() < 0.1:  # any motion by itself
+        weights[rng.integers(len(weights))] += log_uniform(rng, 0.1, 1.0)
+    return float(smile)
+
+
+def plan_pairs(
+    cast: Cast, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
+) -> PairBatch[Shots]:
+    """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and noise."""
+    rng = np.random.default_rng(seed)
+    groups, k = len(who), len(motion_basis().names)
+    weights = np.zeros((groups, frames, k), np.float32)
+    smile = np.zeros((groups, frames), np.float32)
+    calm = rng.random(groups) < FAINT
+    for g in range(groups):
+        for f in range(int(rng.random() < 0.5), frames):  # every other group holds a quite neutral frame
+            smile[g, f] = random_face(rng, weights[g, f])
+        if calm[g]:  # the same face, and what little a micro-expression changes in it
+            share = log_uniform(rng, 0.06, 0.6)
+            weights[g] = weights[g, 0] + share * (weights[g] - weights[g, 0])
+            smile[g] = smile[g, 0] + share * (smile[g] - smile[g, 0])
+    most = np.log(np.where(calm, STILL, TURNING))[:, None, None]
+    spread = np.exp(rng.uniform(np.log(0.002), most, (groups, 1, 1)))
+    pose = rng.normal(0, [0.1, 0.08, 0.05], (groups, 1, 3)) + spread * rng.normal(0, 1, (groups, frames, 3))
+    pose = np.clip(pose, -0.38, 0.38).astype(np.float32)
+    gaze = (
+        np.clip(rng.normal(0, 0.25, (groups, frames, 2)), -1, 1)
+        * (rng.random(groups) < np.where(calm, 0.3, 0.6))[:, None, None]
+    )
+    residue = np.exp(rng.normal(0, 0.7, (groups, 1, 1))) * rng.normal(0, 1, (groups, frames, 4))
+    offset = rng.normal(0, 1, (groups, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
+    tremble = (residue * [0.0025, 0.0025, 0.004, 0.004] + offset).astype(np.float32)
+    basis = motion_basis()
+    gaze = gaze.astype(np.float32)
+    weights += np.clip(gaze[..., 1:], 0, 1) * basis.weights({"eyeLookDown": 0.8})
+    weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
+    given = Frames(who, weights, smile, pose, gaze, tremble)
+    smile = np.where(cast.has_smile[who, None], smile, 0)
+    truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
+    to, sign = mirror_map()
+    flipped = rng.random(groups) < 0.5
+    truth = np.where(flipped[:, None, None], (truth * sign)[..., to], truth)
+    shots = plan_shots(cast, given, size, rng, face_only=face_only, flipped=flipped)
+    return PairBatch(shots, torch.as_tensor(truth, dtype=torch.float32))
+
+
+def pair_batch(
+    stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
+) -> PairBatch[Tensor]:
+    """`plan_pairs`, painted: crops (G, F, 1, size, size)."""
+    plan = plan_pairs(stage, who, seed, frames, size, face_only=face_only)
+    return PairBatch(shoot(stage, plan.crops, size), plan.targets)
+
+
+def plan_clips(
+    cast: Cast,
+    who: NDArray[np.int64],
+    seed: int,
+    frames: int,
+    size: int,
+    config: SynthConfig,
+    *,
+    face_only: bool = False,
+    hands: float = 0.0,
+) -> ClipBatch[Shots]:
+    """One clip for each puppet of `who` (B,), opening anywhere in its performance. hands: share of clips in which a
+    hand comes before the face."""
+    rng = np.random.default_rng(seed)
+    scripts = [write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who]
+    scripts = [s if cast.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)]
+    offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
+    given = Frames.of(who, scripts)
+    given = replace(given, tremble=(given.tremble + offset).astype(np.float32))
+    flipped = rng.random(len(who)) < 0.5
+    shots = plan_shots(cast, given, size, rng, face_only=face_only, flipped=flipped)
+    covered = [draw_hand(rng, frames, config.rate) if rng.random() < hands else None for _ in who]
+    order, known = drawn_order(rng, len(who), frames)
+    shots = replace(shots, order=order, hands=tuple(covered))
+    people = [(cast.points[w, :468], cast.smile[w] if cast.has_smile[w] else None) for w in who]
+    shapes = [seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
+    shapes = [s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)]
+    seen = np.where(flipped[:, None, None], mirrored_shapes(np.stack(shapes)), np.stack(shapes)).astype(np.float32)
+    labels, strength = np.stack([s.labels() for s in scripts]), np.stack([s.intensity for s in scripts])
+    seen, labels, strength = (
+        np.stack([t[at] for t, at in zip(x, order, strict=True)]) for x in (seen, labels, strength)
+    )
+    labels[~known] = -1
+    labels[(labels != 0).all(1)] = -1  # one expression from edge to edge: nothing changes by which it could be told
+    return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
+
+
+def paint_clips(stage: Stage, plan: ClipBatch[Shots], size: int) -> ClipBatch[Tensor]:
+    """The clips with pixels, and with what the landmark model sees where it is to look; on the stage's device."""
+    if plan.crops.looked:
+        crops, shapes = shoot_and_look(stage, plan.crops, size, landmark_model(str(stage.device)))
+    else:
+        crops, shapes = shoot(stage, plan.crops, size), plan.shapes.to(stage.device)
+    return ClipBatch(crops, shapes, plan.labels, plan.intensity)
+
+
+def drawn_order(rng: np.random.Generator, clips: int, frames: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(clips, frames) in which order frames are shown, and which of them count: not those that come again."""
+    short = rng.random(clips) < TAIL
+    last = np.where(short, rng.integers(frames // 6, frames - 1, clips), frames - 1)[:, None]
+    order, known = to_and_fro(frames, last), np.arange(frames) <= last
+    back = (rng.random(clips) < BACKWARDS)[:, None]
+    return np.where(back, order[:, ::-1], order), np.where(back, known[:, ::-1], known)
+
+
+def clip_batch(
+    stage: Stage,
+    who: NDArray[np.int64],
+    seed: int,
+    frames: int,
+    size: int,
+    config: SynthConfig,
+    *,
+    face_only: bool = False,
+) -> ClipBatch[Tensor]:
+    """`plan_clips`, painted: crops (B, T, 1, size, size)."""
+    plan = plan_clips(stage, who, seed, frames, size, config, face_only=face_only)
+    return paint_clips(stage, plan, size)

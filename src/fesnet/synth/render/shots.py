@@ -1,0 +1,129 @@
+"""Clips that are drawn and not yet painted: numbers alone, so that many processes draw while one device paints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fesnet.synth.render.avatar import MARGIN, SPAN
+from fesnet.synth.render.camera import film
+from fesnet.synth.render.crops import Cast, Frames, Look, Stage
+from fesnet.synth.render.hands import Hand
+from fesnet.synth.render.landmark_errors import mirror_map
+from fesnet.synth.render.mesh import TorchMesh, look
+
+WIDE = 240  # pixels of the picture that the landmark model looks at: 160 a crop unit, about a face of VGA video
+FINER = WIDE / SPAN / 96  # times smaller than a pixel of the usual crop
+
+
+@dataclass(frozen=True)
+class Shots:
+    """B clips of T frames.
+
+    placed (B * T, V, 2) where every point stands in its crop; masks (B * T, S, S) uint8, what of a crop is face, or
+    None; camera (B,) the seed of each clip's light, lens and codec; flipped (B,) what is mirrored; order (B, T) in
+    which frames are shown at last: spotting runs to and fro where a video is short, and judges windows backwards, too;
+    looked: whether the landmark model itself is to look at the clips.
+    """
+
+    frames: Frames
+    placed: Tensor
+    look: Look
+    masks: Tensor | None
+    camera: NDArray[np.int64]
+    flipped: NDArray[np.bool_]
+    order: NDArray[np.int64]
+    hands: tuple[Hand | None, ...]
+    looked: bool = False
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, part: slice) -> Shots:
+        t = self.frames.smile.shape[1]
+        rows = slice(part.start * t, part.stop * t)
+        return Shots(
+            self.frames[part],
+            self.placed[rows],
+            self.look[part],
+            None if self.masks is None else self.masks[rows],
+            self.camera[part],
+            self.flipped[part],
+            self.order[part],
+            self.hands[part],
+            self.looked,
+        )
+
+
+def plan_shots(
+    cast: Cast, frames: Frames, size: int, rng: np.random.Generator, *, face_only: bool, flipped: NDArray[np.bool_]
+) -> Shots:
+    """Everything of the clips but their pixels, from first frame to last and without hands."""
+    clips, length = frames.smile.shape
+    placed = cast.place(frames)
+    masks = cast.masks(placed, length, size, rng) if face_only else None
+    return Shots(
+        frames,
+        torch.from_numpy(placed),
+        Look.draw(rng, clips, length),
+        masks,
+        np.asarray(rng.integers(2**62, size=clips)),
+        flipped,
+        np.tile(np.arange(length), (clips, 1)),
+        (None,) * clips,
+    )
+
+
+def shoot(stage: Stage, shots: Shots, size: int) -> Tensor:
+    """Crops (B, T, 1, size, size) in 0..1 on the stage's device."""
+    crops = stage.render(shots.frames, size, shots.look, shots.placed)
+    return finished(shots, [filmed(shots, b, clip) for b, clip in enumerate(crops)])
+
+
+def shoot_and_look(stage: Stage, shots: Shots, size: int, mesh: TorchMesh) -> tuple[Tensor, Tensor]:
+    """As `shoot`, and what the landmark model sees in the same clips, painted wider and finer: shapes (B, T, SHAPE)."""
+    clips, shapes = [], []
+    for b in range(len(shots)):
+        one = shots[b : b + 1]
+        wide = filmed(one, 0, stage.render(one.frames, WIDE, one.look, one.placed, MARGIN)[0], MARGIN, FINER)
+        placed = one.placed.to(wide.device)
+        rng = np.random.default_rng([int(one.camera[0]), 1])
+        shapes.append(ordered(one, 0, look(mesh, wide, placed, rng)))
+        edge = round(WIDE * MARGIN / SPAN)
+        inner = wide[..., edge : WIDE - edge, edge : WIDE - edge]
+        clips.append(F.interpolate(inner, size=(size, size), mode="bilinear", antialias=True, align_corners=False))
+    seen, flipped = torch.stack(shapes), torch.from_numpy(shots.flipped).to(shapes[0].device)
+    to, sign = mirror_map()
+    other = seen[..., torch.from_numpy(to).to(seen.device)] * torch.from_numpy(sign).to(seen.device)
+    return finished(shots, clips), torch.where(flipped[:, None, None], other, seen)
+
+
+def filmed(shots: Shots, b: int, clip: Tensor, margin: float = 0.0, finer: float = 1.0) -> Tensor:
+    """Clip b (T, 1, S, S), behind its hand, as its camera delivers it."""
+    hand = shots.hands[b]
+    covered = clip if hand is None else hand.cover(clip, margin)
+    return film(covered, shots.frames.pose[b], np.random.default_rng(shots.camera[b]), margin, finer)
+
+
+def finished(shots: Shots, clips: list[Tensor]) -> Tensor:
+    """Filmed clips (T, 1, S, S) with the face alone, in order, mirrored: (B, T, 1, S, S)."""
+    crops = torch.stack(clips)
+    if shots.masks is not None:
+        crops = crops * (shots.masks.to(crops.device).view(crops.shape).float() / 255)
+    return mirrored(torch.stack([ordered(shots, b, clip) for b, clip in enumerate(crops)]), shots.flipped)
+
+
+def ordered(shots: Shots, b: int, track: Tensor) -> Tensor:
+    """A track (T, ...) of clip b in the order of its frames."""
+    return track[torch.from_numpy(shots.order[b]).to(track.device)]
+
+
+def mirrored(crops: Tensor, flipped: NDArray[np.bool_]) -> Tensor:
+    """Those of the clips (B, T, 1, S, S) turned round that `flipped` (B,) names."""
+    which = torch.as_tensor(flipped, device=crops.device).view(-1, 1, 1, 1, 1)
+    return torch.where(which, crops.flip(-1), crops)

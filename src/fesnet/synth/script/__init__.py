@@ -1,0 +1,1 @@
+"""What moves when: motion scripts of expressions, speech and nuisances."""

@@ -1,0 +1,119 @@
+"""A script with the size of every event, laid on the frames of a video of any rate.
+
+Scripts are written at the working rate (`SCRIPT_RATE`) and sampled at the video's own frame times, so what happens does
+not depend on the frame rate, and a video may drop frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fesnet.intervals import Interval, Kind, nearest_frame, to_source_frames
+from fesnet.synth.render.avatar import face_motion
+from fesnet.synth.script.curves import Floats, sample
+from fesnet.synth.script.motion import Script, ScriptWriter, SynthConfig
+
+SCRIPT_RATE = 30.0
+CROP = 96  # pixels of the aligned crop in which displacements are given
+LEAD = 20.0  # seconds written before the video begins: a script always begins with an event, a video need not
+LEAST = 3  # script frames of an event that must lie inside the video to be labelled
+
+
+@dataclass(frozen=True)
+class Event:
+    """One expression by itself, whatever else the face does at the same time.
+
+    interval: its frames; curve (interval's length,) its intensity in each of them, 1 a full expression; weights (K,)
+    and smile: what it adds to the script's tracks where `curve` is highest.
+    """
+
+    interval: Interval
+    curve: Floats
+    weights: Floats
+    smile: float
+
+    @property
+    def amplitude(self) -> float:
+        """Share of a full expression at the strongest frame."""
+        return float(self.curve.max())
+
+    def pixels(self, smile: Floats) -> float:
+        """How far the landmark that moves most goes for this expression alone, at its strongest frame.
+
+        In pixels of a 96 px aligned crop, seen from the front; head motion, speech and blinks are not in it.
+        smile (468, 2): the person's full smile, crop units.
+        """
+        motion = face_motion(self.weights[None])[0, :, :2] + self.smile * smile
+        return CROP * float(np.linalg.norm(motion, axis=1).max())
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What is played in a video: the script on the video's T frames, its events with their sizes, times (T,) in s."""
+
+    script: Script
+    events: tuple[Event, ...]
+    times: Floats
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+class Recorder(ScriptWriter):
+    """Writes a script and notes what each event by itself adds to it."""
+
+    def __init__(self, rng: np.random.Generator, frames: int, config: SynthConfig) -> None:
+        super().__init__(rng, frames, config)
+        self.recorded: list[Event] = []
+
+    def event(self, start: int, kind: Kind) -> int:
+        weights, smile, intensity = self.weights.copy(), self.smile.copy(), self.intensity.copy()
+        known = len(self.events)
+        after = super().event(start, kind)
+        for interval in self.events[known:]:
+            curve = (self.intensity - intensity)[interval.start : interval.stop]
+            top = interval.start + int(curve.argmax())
+            moved = (self.weights - weights)[top], float((self.smile - smile)[top])
+            self.recorded.append(Event(interval, curve, *moved))
+        return after
+
+
+def perform(rng: np.random.Generator, times: Floats, config: SynthConfig) -> Performance:
+    """A random performance at frame times (T,) in seconds from 0 on; rises. config.rate is set here."""
+    lead = round(LEAD * SCRIPT_RATE)
+    frames = lead + int(times[-1] * SCRIPT_RATE) + 4
+    recorder = Recorder(rng, frames, replace(config, rate=SCRIPT_RATE))
+    script = recorder.write()
+    at = np.asarray(times * SCRIPT_RATE + lead)
+    placed = [place(event, lead, times) for event in recorder.recorded]
+    events = tuple(sorted((e for e in placed if e is not None), key=lambda e: e.interval))
+    played = Script(
+        weights=sample(script.weights, at),
+        smile=sample(script.smile, at),
+        pose=sample(script.pose, at),
+        gaze=sample(script.gaze, at),
+        tremble=sample(script.tremble, at),
+        intensity=sample(script.intensity, at),
+        events=tuple(e.interval for e in events),
+    )
+    return Performance(played, events, times)
+
+
+def place(event: Event, lead: int, times: Floats) -> Event | None:
+    """The event on the video's frames: those nearest to its first and last script frame. None: too little is inside.
+
+    An event that the video's start or end cuts has its sizes of the part that is seen.
+    """
+    start = max(0, lead - event.interval.start)
+    inside = int(times[-1] * SCRIPT_RATE) + 1 - (event.interval.start - lead)
+    curve = event.curve[start : max(start, inside)]
+    if len(curve) < LEAST:
+        return None
+    onset = (event.interval.start + start - lead) / SCRIPT_RATE
+    offset, apex = onset + (len(curve) - 1) / SCRIPT_RATE, onset + int(curve.argmax()) / SCRIPT_RATE
+    first, last = to_source_frames(onset, offset, times, 0.5 / SCRIPT_RATE)
+    interval = Interval(first, last + 1, event.interval.kind, apex=min(max(nearest_frame(apex, times), first), last))
+    share = float(curve.max() / max(event.curve.max(), 1e-9))
+    return Event(interval, curve, share * event.weights, share * event.smile)

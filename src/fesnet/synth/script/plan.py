@@ -1,0 +1,133 @@
+"""What `fesnet synth` is to make."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fesnet.errors import UsageError
+from fesnet.synth.script.motion import SynthConfig
+
+LIMIT = 1000.0  # hours: more is a slip of the keyboard
+STRENGTH = "{} strengths of 0.01 to 2 full expressions, the lower first"
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """What to make; all numbers are our choice. Raises UsageError for values out of range.
+
+    One video more is made where `hours` is no multiple of `seconds`, so it is at least the time asked for.
+    """
+
+    hours: float = 0.1
+    seconds: float = 120.0  # of each video; the field's are 20 s to some minutes
+    seed: int = 0
+    width: int = 640  # pixels, as CAS(ME)^2 has them
+    height: int = 480
+    rates: tuple[float, ...] = (30.0,)  # frames a second; one is drawn for each video
+    dropped: float = 0.0  # share of frames that are missing, as webcams leave some out: the rate varies then
+    crf: tuple[int, int] = (12, 26)  # drawn for each video; at 640x480 5 Mbit/s, as cameras record, to 0.3, as calls do
+    macro_per_minute: float = 3.0  # sparse, as in the field's long videos
+    micro_per_minute: float = 2.0  # more than in the field, where there are too few to measure anything
+    speech_share: float = 0.35  # share of videos with speech
+    sounds_share: float = 0.5  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
+    turning_share: float = 0.0  # share of videos in which the head turns and does not come back
+    residue_share: float = 0.0  # share of expressions that leave some of themselves in the face for seconds
+    edge_blinks: float = 0.0  # share of beginnings and ends of expressions that come with a blink
+    nod_share: float = 0.0  # share of expressions during which the head turns, nods or tilts
+    quiet_share: float = 0.03  # share of videos without any expression
+    macro_amplitude: tuple[float, float] = SynthConfig.macro_amplitude  # from, to (log-uniform); 1 is a full expression
+    micro_amplitude: tuple[float, float] = SynthConfig.micro_amplitude
+
+    def __post_init__(self) -> None:
+        low, high = self.crf
+        small, large = min(self.width, self.height), max(self.width, self.height)
+        checks = (
+            (0 < self.hours <= LIMIT, f"hours above 0 and up to {LIMIT:g}", self.hours),
+            (1 <= self.seconds <= 3600, "a length from 1 to 3600 seconds", self.seconds),
+            (self.seed >= 0, "a seed of 0 or more", self.seed),
+            (small >= 64 and large <= 4096, "a picture of 64 to 4096 pixels a side", f"{self.width}x{self.height}"),
+            (bool(self.rates), "at least one rate", "none"),
+            (all(10 <= r <= 240 for r in self.rates), "rates from 10 to 240 frames a second", list(self.rates)),
+            (0 <= self.dropped <= 0.5, "a share of dropped frames from 0 to 0.5", self.dropped),
+            (0 <= low <= high <= 51, "crf from 0 to 51, the lower first", f"{low}-{high}"),
+            (0 <= self.macro_per_minute <= 30, "0 to 30 macro-expressions a minute", self.macro_per_minute),
+            (0 <= self.micro_per_minute <= 30, "0 to 30 micro-expressions a minute", self.micro_per_minute),
+            (0 <= self.speech_share <= 1, "a share of speech from 0 to 1", self.speech_share),
+            (0 <= self.sounds_share <= 1, "a share of speech in sounds from 0 to 1", self.sounds_share),
+            (0 <= self.turning_share <= 1, "a share of turning heads from 0 to 1", self.turning_share),
+            (0 <= self.residue_share <= 1, "a share of residues from 0 to 1", self.residue_share),
+            (0 <= self.edge_blinks <= 1, "a share of blinks at edges from 0 to 1", self.edge_blinks),
+            (0 <= self.nod_share <= 1, "a share of nods from 0 to 1", self.nod_share),
+            (0 <= self.quiet_share <= 1, "a share of quiet videos from 0 to 1", self.quiet_share),
+            (is_strength(*self.macro_amplitude), STRENGTH.format("macro"), list(self.macro_amplitude)),
+            (is_strength(*self.micro_amplitude), STRENGTH.format("micro"), list(self.micro_amplitude)),
+        )
+        for good, expected, got in checks:
+            if not good:
+                raise UsageError(f"expected {expected}, got {got}")
+
+    @classmethod
+    def from_options(cls, size: str, crf: str, rates: list[float], values: Mapping[str, Any]) -> VideoPlan:
+        """From the command line's texts ('640x480', '18-30' or '23') and values by their names, strengths as texts."""
+        sides = re.fullmatch(r"(\d+)x(\d+)", size)
+        if sides is None:
+            raise UsageError(f"expected a size such as 640x480, got {size!r}")
+        low, high = (int(x) for x in span("crf", crf, "18-30"))
+        strengths = {
+            f"{kind}_amplitude": span(f"{kind} strength", values[f"{kind}_amplitude"], "0.3-0.9")
+            for kind in ("macro", "micro")
+            if f"{kind}_amplitude" in values
+        }
+        return cls(
+            width=int(sides[1]), height=int(sides[2]), crf=(low, high), rates=tuple(rates), **{**values, **strengths}
+        )
+
+    @property
+    def count(self) -> int:
+        """How many videos that is."""
+        return max(1, math.ceil(self.hours * 3600 / self.seconds - 1e-6))
+
+    @property
+    def script(self) -> SynthConfig:
+        """How often things happen. Alignment is left to whoever looks at the video: nothing trembles here."""
+        quiet = 1.0 if self.macro_per_minute + self.micro_per_minute == 0 else self.quiet_share
+        return SynthConfig(
+            macro_per_minute=self.macro_per_minute,
+            micro_per_minute=self.micro_per_minute,
+            quiet_share=quiet,
+            speech_share=self.speech_share,
+            sounds_share=self.sounds_share,
+            turning_share=self.turning_share,
+            residue_share=self.residue_share,
+            edge_blinks=self.edge_blinks,
+            nod_share=self.nod_share,
+            tremble_scale=0.0,
+            macro_amplitude=self.macro_amplitude,
+            micro_amplitude=self.micro_amplitude,
+        )
+
+
+def is_strength(low: float, high: float) -> bool:
+    return 0.01 <= low <= high <= 2
+
+
+def span(name: str, text: str, example: str) -> tuple[float, float]:
+    """Both ends of '18-30', or of '23' twice; whole numbers where those of the example are. Raises UsageError."""
+    number = r"\d*\.?\d+" if "." in example else r"\d+"
+    found = re.fullmatch(rf"({number})(?:-({number}))?", text)
+    if found is None:
+        raise UsageError(
+            f"expected a {name} such as {example.split('-')[0]}, or a range such as {example}, got {text!r}"
+        )
+    return float(found[1]), float(found[2] or found[1])
+
+
+def video_seed(seed: int, number: int) -> int:
+    """The seed of video `number` (0-based), below 2**48 so that spreadsheets keep it."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(16))

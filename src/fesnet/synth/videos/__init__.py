@@ -1,0 +1,1 @@
+"""Whole labelled videos on disk."""

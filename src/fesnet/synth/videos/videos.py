@@ -1,0 +1,253 @@
+"""Portraits -> a folder of long labelled face videos, deterministic by seed.
+
+Video number i follows from (seed, i), the plan and the photos alone: more videos, another order or a run that was
+interrupted make no difference. What lies in the folder afterwards is described in `docs/synth.md`.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fesnet._io import write_whole
+from fesnet._messages import counted
+from fesnet._version import __version__
+from fesnet.errors import SourceError, UsageError
+from fesnet.jobs import Engine, InProcess, Resources
+from fesnet.synth.render.portraits import Person, find_people
+from fesnet.synth.script.performance import Performance, perform
+from fesnet.synth.script.plan import VideoPlan, video_seed
+from fesnet.synth.videos.film import write_truth
+from fesnet.synth.videos.studio import Take, film_performance
+
+SETTINGS = "synth.json"
+VIDEO_COLUMNS = ("subject", "video", "seconds", "fps", "frames", "seed")
+TRUTH_COLUMNS = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "amplitude", "pixels")
+Report = Callable[[str, float], None]
+TASK = Resources(cpus=1.0)  # of a video: it is rendered and encoded on one thread, so that its bytes are the same
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to make: its number, subject, file name, seed, and what the plan says."""
+
+    number: int
+    subject: str
+    person: Person
+    name: str
+    seed: int
+    plan: VideoPlan
+
+
+@dataclass(frozen=True)
+class Done:
+    """One video that is there: its number and name, whether it was there before, its rows of the two tables."""
+
+    number: int
+    name: str
+    kept: bool
+    video: list[Any]
+    truth: list[list[Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call made: names of videos written now and of those that were there, events of all by kind, one line for
+    each photo that was left out."""
+
+    out: Path
+    made: tuple[str, ...]
+    kept: tuple[str, ...]
+    events: dict[str, int]
+    left_out: tuple[str, ...]
+
+    def __str__(self) -> str:
+        events = ", ".join(f"{number} {kind}" for kind, number in self.events.items())
+        kept = f" ({len(self.kept)} were there already)" if self.kept else ""
+        return f"{counted(len(self.made) + len(self.kept), 'video')} in {self.out}{kept}, with {events}"
+
+
+def make_videos(portraits: Path, out: Path, plan: VideoPlan, report: Report, engine: Engine | None = None) -> Outcome:
+    """Make the videos of a plan in the folder `out`; finished ones are kept, so a second call goes on.
+
+    report takes what is being done and the share of it that is done. engine: what makes them, None: this process.
+    Raises UsageError for a wrong call (no
+    portraits, a folder that cannot be written or holds something else) and SourceError without any usable photo;
+    then nothing is left behind.
+    """
+    with room(out):
+        people, left_out = find_people(portraits, lambda share: report("looking for faces", share))
+        if not people:
+            raise SourceError(
+                f"expected a frontal face in a photo of {portraits}, found none in {len(left_out)} photos"
+            )
+        settings = describe(plan, people, left_out)
+        agree(out, settings)
+        write_whole(out / SETTINGS, json.dumps(settings, indent=1) + "\n")
+    for part in out.glob(".*.part"):  # of a run that was killed
+        part.unlink()
+    done = film_all(plan, people, out, report, engine or InProcess())
+    counts = {kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")}
+    made, kept = (tuple(d.name for d in done if d.kept is there) for there in (False, True))
+    return Outcome(out, made, kept, counts, tuple(left_out))
+
+
+def film_all(plan: VideoPlan, people: Sequence[Person], out: Path, report: Report, engine: Engine) -> list[Done]:
+    """All videos in the order of the plan. Whenever one more is there, so are its rows in the tables."""
+    done: list[Done] = []
+    work = ((job.name, job) for job in jobs(plan, people))
+    with closing(engine.map(partial(make_one, out=out.absolute()), work, resources=TASK)) as outcomes:  # type: ignore[type-var]
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+            done = sorted([*done, outcome.value], key=lambda d: d.number)
+            write_table(out / "videos.csv", VIDEO_COLUMNS, [d.video for d in done])
+            write_table(out / "truth.csv", TRUTH_COLUMNS, [row for d in done for row in d.truth])
+            report("filming", len(done) / plan.count)
+    return done
+
+
+def make_one(job: Job, out: Path) -> Done:
+    """Film a video unless it is there; what the tables say of it."""
+    performance, take = rehearse(job)
+    kept = (out / f"{job.name}.mp4").is_file()
+    if not kept:
+        film(job, performance, take, out)
+    return Done(job.number, job.name, kept, video_row(job, performance, take), truth_rows(job, performance))
+
+
+@contextmanager
+def room(out: Path) -> Iterator[None]:
+    """Makes the folder, and takes it away again if what follows fails. Raises UsageError where it cannot be written."""
+    new = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / ".try", "")
+        (out / ".try").unlink()
+    except (OSError, UsageError) as error:
+        remove(new)
+        raise UsageError(f"expected an output folder that can be written, got {out}; name another") from error
+    try:
+        yield
+    except BaseException:
+        remove(new)
+        raise
+
+
+def remove(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir():
+            folder.rmdir()
+
+
+def describe(plan: VideoPlan, people: Sequence[Person], left_out: Sequence[str]) -> dict[str, Any]:
+    """Everything that the videos follow from, for `synth.json`."""
+    photos = [shot.path for p in people for shot in (p.neutral, p.smiling) if shot is not None]
+    return {
+        "made_by": f"fesnet {__version__}",
+        "settings": json.loads(json.dumps(asdict(plan))),
+        "portraits": {f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in photos},
+        "left_out": list(left_out),
+        "frames": "1-based and inclusive in truth.csv, 0-based and inclusive in NAME.truth.csv",
+    }
+
+
+def agree(out: Path, settings: dict[str, Any]) -> None:
+    """Raises UsageError where `out` holds something else than an earlier part of the same set."""
+    path = out / SETTINGS
+    if not path.exists():
+        others = [p.name for p in out.iterdir()]
+        if others:
+            raise UsageError(f"expected a new or empty folder, but {out} holds {others[0]}; name another")
+        return
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+        was = {**old, "settings": {**old["settings"], "hours": None}}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"expected the settings of an earlier call in {path}, but it is damaged; delete {out}"
+        ) from error
+    now = {**settings, "settings": {**settings["settings"], "hours": None}}
+    for name in ("made_by", "portraits"):
+        if was.get(name) != now[name]:
+            raise UsageError(f"expected the same {name} as in {path}, got others; name another folder")
+    for name, value in now["settings"].items():
+        if was["settings"].get(name) != value:
+            before = was["settings"].get(name)
+            raise UsageError(f"expected {name} {before} as in {path}, got {value}; name another folder")
+
+
+def jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[Job]:
+    """One job a video, the people in turn."""
+    names = subject_names(people)
+    for number in range(plan.count):
+        turn, who = divmod(number, len(people))
+        name = f"{names[who]}_{turn + 1:03d}"
+        yield Job(number, names[who], standing(people[who]), name, video_seed(plan.seed, number), plan)
+
+
+def standing(person: Person) -> Person:
+    """With whole paths: a worker of a cluster need not stand in our folder."""
+    neutral, smiling = (shot and replace(shot, path=shot.path.absolute()) for shot in (person.neutral, person.smiling))
+    return Person(person.name, neutral or person.neutral, smiling)
+
+
+def subject_names(people: Sequence[Person]) -> list[str]:
+    """A name for each person: the photo's without the ending, or with it where two would be the same."""
+    short = [p.name.casefold() for p in people]
+    names = [p.name if short.count(p.name.casefold()) == 1 else p.neutral.path.name for p in people]
+    return [name.encode("utf-8", "replace").decode() for name in names]  # tables are UTF-8, file names need not be
+
+
+def rehearse(job: Job) -> tuple[Performance, Take]:
+    """What is played in a video and how it is filmed. Follows from the seed and the plan, not from the photo."""
+    plan = job.plan
+    technique, acting = (np.random.default_rng([job.seed, part]) for part in range(2))
+    fps = float(technique.choice(plan.rates))
+    shown = technique.random(max(2, round(plan.seconds * fps))) >= plan.dropped
+    shown[[0, -1]] = True
+    take = Take(fps, plan.width, plan.height, int(technique.integers(plan.crf[0], plan.crf[1] + 1)), job.seed)
+    return perform(acting, np.flatnonzero(shown) / fps, plan.script), take
+
+
+def film(job: Job, performance: Performance, take: Take, out: Path) -> None:
+    """Write NAME.truth.csv and then, under its name only when it is whole, NAME.mp4."""
+    video = f"{job.name}.mp4"
+    for part in out.glob(glob.escape(f".{video}.") + "*.part"):  # of a worker that was killed
+        part.unlink()
+    events = [e.interval for e in performance.events]
+    write_truth(out / f"{job.name}.truth.csv", video, events, performance.times)
+    film_performance(job.person, performance, take, out / video, lambda frame: None)
+
+
+def video_row(job: Job, performance: Performance, take: Take) -> list[Any]:
+    seconds = float(performance.times[-1]) + 1 / take.fps
+    return [job.subject, f"{job.name}.mp4", f"{seconds:.6g}", f"{take.fps:g}", len(performance), job.seed]
+
+
+def truth_rows(job: Job, performance: Performance) -> list[list[Any]]:
+    """One row an event, frames 1-based and inclusive as in official annotation files."""
+    rows, smile = [], job.person.smile()
+    for event in performance.events:
+        e = event.interval
+        apex = e.start if e.apex is None else e.apex
+        size = [f"{event.amplitude:.4f}", f"{event.pixels(smile):.3f}"]
+        rows.append([job.subject, f"{job.name}.mp4", e.kind, e.start + 1, apex + 1, e.stop, *size])
+    return rows
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    write_whole(path, text.getvalue())
