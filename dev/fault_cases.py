@@ -55,7 +55,9 @@ def make_clips(folder: Path, count: int, frames: int = 40) -> Path:
 
 def video_set(folder: Path) -> Path:
     """A `folder` data set of twelve short clips, as `data prepare` reads it."""
-    clips = sorted(p.relative_to(folder).as_posix() for p in make_clips(folder, 12, frames=12).rglob("*.mp4"))
+    clips = sorted(
+        p.relative_to(folder).as_posix() for p in make_clips(folder, 12, frames=12).rglob("*.mp4")
+    )
     return told(folder, [(f"s{n}", clip) for n, clip in enumerate(clips)])
 
 
@@ -90,10 +92,30 @@ def cases(folder: Path, videos: Path | None, count: int, only: str | None) -> li
     spot = ["spot", str(clips), "--jobs", "2", "--retry-failed"]
     looks = ["folder", str(video_set(folder / "looks") if only in (None, "prepare") else folder)]
     features = feature_set(folder / "features") if only in (None, "benchmark") else folder
-    bench = ["benchmark", "folder", str(features), "--mode", "crossfit", "--inner", "3", "--steps", "2"]
+    bench = [
+        "benchmark",
+        "folder",
+        str(features),
+        "--mode",
+        "crossfit",
+        "--inner",
+        "3",
+        "--steps",
+        "2",
+    ]
     return [
         Case("spot", lambda out: [*spot, "--out", str(out)], workers=True),
         Case("train", lambda out: ["train", str(portraits), "--out", str(out), *config]),
-        Case("prepare", lambda out: ["data", "prepare", *looks, str(out), "--jobs", "2"], workers=True, short=True),
-        Case("benchmark", lambda out: [*bench, "--out", str(out), "--jobs", "2"], workers=True, short=True),
+        Case(
+            "prepare",
+            lambda out: ["data", "prepare", *looks, str(out), "--jobs", "2"],
+            workers=True,
+            short=True,
+        ),
+        Case(
+            "benchmark",
+            lambda out: [*bench, "--out", str(out), "--jobs", "2"],
+            workers=True,
+            short=True,
+        ),
     ]

@@ -1,4 +1,6 @@
-"""Kill the review server at random moments while edits come in: what it acknowledged must be there afterwards."""
+"""Kill the review server at random moments while edits come in: what it acknowledged must be there
+afterwards.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,14 @@ def run_review(folder: Path, kills: int, seed: int) -> tuple[int, int, list[str]
     rng, started, problems = random.Random(f"review {seed}"), time.monotonic(), list[str]()
     clip = next(make_clips(folder / "clips", 1).rglob("*.mp4"))
     work = folder / "work"
-    subprocess.run([sys.executable, "-c", CODE, "spot", str(clip), "--out", str(work)], check=True, capture_output=True)
-    known: list[int] = []  # edits that were acknowledged, by revision; one more may have been in hand at each kill
+    subprocess.run(
+        [sys.executable, "-c", CODE, "spot", str(clip), "--out", str(work)],
+        check=True,
+        capture_output=True,
+    )
+    known: list[
+        int
+    ] = []  # edits that were acknowledged, by revision; one more may have been in hand at each kill
     for _ in range(kills):
         problems += one_life(clip, work, known, rng.uniform(0.0, 1.0))
     problems += one_life(clip, work, known, 0.0)
@@ -33,15 +41,23 @@ def run_review(folder: Path, kills: int, seed: int) -> tuple[int, int, list[str]
 
 
 def one_life(clip: Path, work: Path, known: list[int], wait: float) -> list[str]:
-    """Start, look for all that is known, edit until the kill comes `wait` seconds later. Then look at the file."""
+    """Start, look for all that is known, edit until the kill comes `wait` seconds later. Then look
+    at the file.
+    """
     arguments = ["review", str(clip), "--folder", str(work), "--no-open"]
-    with subprocess.Popen([sys.executable, "-c", CODE, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", CODE, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         told = [process.stdout.readline() for _ in range(2)][1]
         web = Client(told.removeprefix("open ").strip())
         shown = web.ask("GET", f"/api/videos/{clip.stem}")
         threading.Timer(wait, process.kill).start()
-        problems = [] if whole(shown["revision"], known) else [f"shown {shown['revision']}, known {known[-1:]}"]
+        problems = (
+            []
+            if whole(shown["revision"], known)
+            else [f"shown {shown['revision']}, known {known[-1:]}"]
+        )
         revision = shown["revision"]
         try:
             while True:
@@ -88,7 +104,11 @@ class Client:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer's JSON. Raises HTTPException for a refusal, OSError where nobody answers."""
-        headers = {"cookie": self.cookie, "origin": f"http://{self.host}", "content-type": "application/json"}
+        headers = {
+            "cookie": self.cookie,
+            "origin": f"http://{self.host}",
+            "content-type": "application/json",
+        }
         line = http.client.HTTPConnection(self.host, timeout=60)
         try:
             line.request(method, path, None if body is None else json.dumps(body), headers)

@@ -1,13 +1,14 @@
-"""Kill commands at random moments, many times, and check that nothing is lost, half-written or different.
+"""Kill commands at random moments, many times, and check that nothing is lost, half-written or
+different.
 
     python dev/faults.py FOLDER                     every command, 20 kills each
     python dev/faults.py FOLDER --only spot --videos CLIPS --kills 20
 
-Each command first runs undisturbed. Then it is started again and again in another folder and killed (-9) at a random
-moment, with all its workers or only one of them, until it has been killed often enough; then it runs to its end. After
-each kill every result that can be seen must be whole; at the end all files must equal the undisturbed ones byte for
-byte (the run log aside) and no part of a file may be left. `review` is a server:
-`fault_review.py` says what holds there.
+Each command first runs undisturbed. Then it is started again and again in another folder and killed
+(-9) at a random moment, with all its workers or only one of them, until it has been killed often
+enough; then it runs to its end. After each kill every result that can be seen must be whole; at the
+end all files must equal the undisturbed ones byte for byte (the run log aside) and no part of a
+file may be left. `review` is a server: `fault_review.py` says what holds there.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> Report:
     output = whole.communicate()[0]
     lasted = time.monotonic() - started
     if whole.returncode:
-        return Report(case.name, problems=(f"undisturbed: exit code {whole.returncode}: {output[-300:]}",))
+        return Report(
+            case.name, problems=(f"undisturbed: exit code {whole.returncode}: {output[-300:]}",)
+        )
     report, out, problems = Report(case.name), folder / "killed", list[str]()
     while report.kills < kills:
         # Starting takes its time: a kill in the first seconds tests little.
@@ -72,13 +75,22 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> Report:
     if last.returncode:
         problems.append(f"last start: exit code {last.returncode}: {output[-300:]}")
     if code_digest() != code:
-        problems.append("the code of fesnet changed while this went on: it says nothing; run it on a copy that stays")
+        problems.append(
+            "the code of fesnet changed while this went on: it says nothing; run it on a copy "
+            "that stays"
+        )
     wanted, got = tree(folder / "whole"), tree(out)
     problems += [
-        f"{name}: {'missing' if name not in got else 'other bytes'}" for name in wanted if wanted[name] != got.get(name)
+        f"{name}: {'missing' if name not in got else 'other bytes'}"
+        for name in wanted
+        if wanted[name] != got.get(name)
     ]
     problems += [f"{name}: should not be there" for name in got if name not in wanted]
-    report.files, report.problems, report.seconds = len(wanted), tuple(problems), time.monotonic() - started
+    report.files, report.problems, report.seconds = (
+        len(wanted),
+        tuple(problems),
+        time.monotonic() - started,
+    )
     return report
 
 
@@ -95,7 +107,9 @@ def disturbed(case: Case, out: Path, report: Report, rng: random.Random, wait: f
     children = []
     if process.poll() is None:
         children = psutil.Process(process.pid).children(recursive=True)
-        os.kill(process.pid, signal.SIGKILL)  # the main process alone: its workers must follow by themselves
+        os.kill(
+            process.pid, signal.SIGKILL
+        )  # the main process alone: its workers must follow by themselves
         report.kills += 1
     _, alive = psutil.wait_procs(children, timeout=20)
     process.communicate()
@@ -141,11 +155,15 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
 def tree(folder: Path) -> dict[str, str]:
     """sha256 of every file below a folder, hidden ones too."""
     files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in LEFT_OUT)
-    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    return {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="a new folder for everything")
     parser.add_argument("--only", help="one command of the table")
     parser.add_argument("--videos", type=Path, help="clips for spot; default: made")
@@ -160,7 +178,9 @@ def main() -> None:
             r = run_case(case, options.folder / case.name, options.kills, options.seed)
             bad += tell(r)
     if options.only in (None, "review"):
-        kills, edits, problems, seconds = run_review(options.folder / "review", options.kills, options.seed)
+        kills, edits, problems, seconds = run_review(
+            options.folder / "review", options.kills, options.seed
+        )
         print(f"review: {kills} kills, {edits} acknowledged edits, {seconds:.0f} s: ", end="")
         print("all there" if not problems else "PROBLEMS", *problems, sep="\n  ")
         bad += bool(problems)
@@ -169,8 +189,13 @@ def main() -> None:
 
 def tell(r: Report) -> bool:
     """Print a report; whether there were problems."""
-    counts = f"{r.kills} kills, {r.workers_killed} workers killed, {r.starts} starts, {r.files} files"
-    print(f"{r.name}: {counts}, {r.seconds:.0f} s: {'all equal' if not r.problems else 'PROBLEMS'}", flush=True)
+    counts = (
+        f"{r.kills} kills, {r.workers_killed} workers killed, {r.starts} starts, {r.files} files"
+    )
+    print(
+        f"{r.name}: {counts}, {r.seconds:.0f} s: {'all equal' if not r.problems else 'PROBLEMS'}",
+        flush=True,
+    )
     for problem in r.problems:
         print(f"  {problem}")
     return bool(r.problems)

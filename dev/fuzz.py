@@ -1,11 +1,12 @@
-"""Broken input by the hundred: nothing may crash, hang, print a traceback or grow; each is answered by a result or by
-one clear line.
+"""Broken input by the hundred: nothing may crash, hang, print a traceback or grow; each is answered
+by a result or by one clear line.
 
     python dev/fuzz.py FOLDER              all kinds
     python dev/fuzz.py FOLDER --rounds 3   fewer of each kind that is made at random
 
-Inputs (`fuzz_inputs.py`) are made from a small synthetic clip and from results, tables and weights made of it; the same
-rounds make the same inputs. Each is given to a worker process, which counts: what came of it, CPU seconds, memory.
+Inputs (`fuzz_inputs.py`) are made from a small synthetic clip and from results, tables and weights
+made of it; the same rounds make the same inputs. Each is given to a worker process, which counts:
+what came of it, CPU seconds, memory.
 """
 
 from __future__ import annotations
@@ -151,7 +152,11 @@ def answer(item: Input) -> Answer:
         what, words = "result", ""
     except FesnetError as error:
         words = str(error)
-        what = "line" if words.strip() and "\n" not in words and len(words) < 1000 else "BUG: unclear line"
+        what = (
+            "line"
+            if words.strip() and "\n" not in words and len(words) < 1000
+            else "BUG: unclear line"
+        )
     except Exception:
         what, words = "BUG: traceback", traceback.format_exc()
     pages = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -163,7 +168,9 @@ def answer(item: Input) -> Answer:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="a new folder for everything")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--jobs", type=int, default=1)
@@ -171,7 +178,9 @@ def main() -> None:
     counts: Counter[tuple[str, str]] = Counter()
     memory, slowest, bugs = [], (0.0, ""), []
     with LocalPool(options.jobs) as pool:
-        items = ((f"{i.kind}: {i.group} | {i.path}", i) for i in make_all(options.folder, options.rounds))
+        items = (
+            (f"{i.kind}: {i.group} | {i.path}", i) for i in make_all(options.folder, options.rounds)
+        )
         for outcome in pool.map(answer, items, retries=0):
             group = outcome.key.split(" | ")[0]
             got = outcome.value or Answer("BUG: crash", str(outcome.error), 0.0, 0.0, 0.0)
@@ -190,7 +199,8 @@ def main() -> None:
     tenth = max(1, len(memory) // 10)
     early, late = np.median(memory[2 * tenth : 3 * tenth]), np.median(memory[-tenth:])
     print(
-        f"memory over the videos: {early:.0f} MB after a fifth, {late:.0f} MB at their end; peak of all {peak:.0f} MB"
+        f"memory over the videos: {early:.0f} MB after a fifth, {late:.0f} MB at their end; peak "
+        f"of all {peak:.0f} MB"
     )
     print(f"slowest: {slowest[0]:.1f} s of CPU, {slowest[1]}")
     sys.exit(bool(bugs))

@@ -1,4 +1,6 @@
-"""What `dev/fuzz.py` gives to fesnet: videos, results, tables and weights that are broken, or odd in other ways."""
+"""What `dev/fuzz.py` gives to fesnet: videos, results, tables and weights that are broken, or odd
+in other ways.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,24 @@ def face(width: int = 160, height: int = 120, t: int = 0, scale: float = 0.7) ->
     photo = cv2.imread(str(ASSETS / "portrait.jpg"))[:, :, ::-1]
     x, y = 150 - 6 * np.sin(t / 7), 40 + 2 * np.cos(t / 5)
     matrix = np.array([[scale, 0, -scale * x + width / 4], [0, scale, -scale * y + height / 12]])
-    return np.ascontiguousarray(cv2.warpAffine(photo, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE))
+    return np.ascontiguousarray(
+        cv2.warpAffine(photo, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
-def encode(path: Path, images: list[np.ndarray], codec: str = "libx264", pixels: str = "yuv420p", **more: Any) -> Path:
+def encode(
+    path: Path,
+    images: list[np.ndarray],
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    **more: Any,
+) -> Path:
     """Write images at `times` in `unit` (default: one apart, 1/25 s), turned by `turn` degrees."""
     unit = more.get("unit", Fraction(1, 25))
     with av.open(str(path), "w", options=more.get("options", {})) as container:
-        stream = container.add_stream(codec, rate=more.get("rate", 25), options=more.get("private", {}))
+        stream = container.add_stream(
+            codec, rate=more.get("rate", 25), options=more.get("private", {})
+        )
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pixels
         stream.codec_context.time_base = unit
@@ -132,7 +144,9 @@ def mutated_videos(folder: Path, rounds: int) -> Iterator[Input]:
         for n, path in enumerate(originals):
             for m, (group, mutate) in enumerate(MUTATORS.items()):
                 rng = np.random.default_rng([r, n, m])
-                yield put(folder / f"{m}-{r}-{path.name}", mutate(path.read_bytes(), rng), "video", group)
+                yield put(
+                    folder / f"{m}-{r}-{path.name}", mutate(path.read_bytes(), rng), "video", group
+                )
         rng = np.random.default_rng([r, 99])
         data = wrong_duration(originals[0].read_bytes(), rng)
         yield put(folder / f"duration-{r}.mp4", data, "video", "wrong duration")
@@ -152,7 +166,9 @@ def odd_videos(folder: Path) -> Iterator[Input]:
         ("411", "yuv411p", "ffv1"), ("rgba", "rgba", "png"), ("gray16", "gray16be", "png"),
     ):  # fmt: skip
         ending = "mov" if codec == "png" else "mkv"
-        yield Input("video", "pixel format", str(encode(folder / f"{name}.{ending}", images, codec, pixels)))
+        yield Input(
+            "video", "pixel format", str(encode(folder / f"{name}.{ending}", images, codec, pixels))
+        )
     sizes = {"1x1": (1, 1), "2x2": (2, 2), "1x999": (1, 999), "999x1": (999, 1), "odd": (159, 121)}
     for name, (w, h) in sizes.items():
         tiny = [np.full((h, w, 3), 30 * i, np.uint8) for i in range(6)]
@@ -181,14 +197,38 @@ def changing_videos(folder: Path) -> Iterator[Input]:
     """Turned, or with other sizes from somewhere on."""
     images, small = [face(t=t) for t in range(FRAMES)], [face(96, 64, t, 0.4) for t in range(8)]
     for degrees in (90, 180, 270):
-        yield Input("video", "rotation", str(encode(folder / f"turn{degrees}.mp4", images, turn=degrees)))
-    parts = [encode(folder / "a.ts", images), encode(folder / "b.ts", small), encode(folder / "c.ts", images)]
-    yield put(folder / "sizes.ts", b"".join(p.read_bytes() for p in parts), "video", "size in mid-stream")
-    yield put(folder / "back.ts", parts[1].read_bytes() + parts[0].read_bytes(), "video", "size in mid-stream")
-    raw = [encode(folder / f"{n}.h264", x, private={"g": "4"}) for n, x in (("u", images), ("v", small))]
-    yield put(folder / "sizes.h264", raw[0].read_bytes() + raw[1].read_bytes(), "video", "size in mid-stream")
+        yield Input(
+            "video", "rotation", str(encode(folder / f"turn{degrees}.mp4", images, turn=degrees))
+        )
+    parts = [
+        encode(folder / "a.ts", images),
+        encode(folder / "b.ts", small),
+        encode(folder / "c.ts", images),
+    ]
+    yield put(
+        folder / "sizes.ts", b"".join(p.read_bytes() for p in parts), "video", "size in mid-stream"
+    )
+    yield put(
+        folder / "back.ts",
+        parts[1].read_bytes() + parts[0].read_bytes(),
+        "video",
+        "size in mid-stream",
+    )
+    raw = [
+        encode(folder / f"{n}.h264", x, private={"g": "4"})
+        for n, x in (("u", images), ("v", small))
+    ]
+    yield put(
+        folder / "sizes.h264",
+        raw[0].read_bytes() + raw[1].read_bytes(),
+        "video",
+        "size in mid-stream",
+    )
     yield put(folder / "cut.h264", raw[0].read_bytes()[700:], "video", "size in mid-stream")
-    turned = [encode(folder / f"t{d}.mp4", images, turn=d, options=FRAGMENTS).read_bytes() for d in (0, 90)]
+    turned = [
+        encode(folder / f"t{d}.mp4", images, turn=d, options=FRAGMENTS).read_bytes()
+        for d in (0, 90)
+    ]
     yield put(folder / "turns.mp4", turned[0] + turned[1], "video", "rotation")
 
 
@@ -227,7 +267,9 @@ def no_videos(folder: Path) -> Iterator[Input]:
     images = folder / "images"
     images.mkdir()
     for n in range(5):
-        (images / f"i{n}.png").write_bytes(cv2.imencode(".png", face(t=n))[1].tobytes()[: 900 if n == 3 else None])
+        (images / f"i{n}.png").write_bytes(
+            cv2.imencode(".png", face(t=n))[1].tobytes()[: 900 if n == 3 else None]
+        )
     yield Input("images", "image folder", str(images))
     mixed = folder / "mixed"
     mixed.mkdir()
@@ -259,13 +301,35 @@ def broken_results(folder: Path, rounds: int) -> Iterator[Input]:
     clip = encode(folder / "sound.mp4", [face(t=t) for t in range(FRAMES)])
     Spotter().spot(clip).to_json(folder / "sound.json")
     values = json.loads((folder / "sound.json").read_text())
-    gap = {"face": 0, "start_s": 0.0, "stop_s": 0.1, "start_frame": 0, "stop_frame": 2, "reason": "no face"}
-    times = {"onset_s": 0.04, "apex_s": 0.08, "offset_s": 0.2, "onset_frame": 1, "apex_frame": 2, "offset_frame": 5}
-    values["intervals"], values["gaps"] = [{"face": 0, "kind": "macro", "score": 0.5, **times}], [gap]
+    gap = {
+        "face": 0,
+        "start_s": 0.0,
+        "stop_s": 0.1,
+        "start_frame": 0,
+        "stop_frame": 2,
+        "reason": "no face",
+    }
+    times = {
+        "onset_s": 0.04,
+        "apex_s": 0.08,
+        "offset_s": 0.2,
+        "onset_frame": 1,
+        "apex_frame": 2,
+        "offset_frame": 5,
+    }
+    values["intervals"], values["gaps"] = (
+        [{"face": 0, "kind": "macro", "score": 0.5, **times}],
+        [gap],
+    )
     for r in range(25 * rounds):
         rng = np.random.default_rng([r, 1])
         text = json.dumps(broken_values(values, rng)).encode()
-        yield put(folder / f"result{r}.json", flipped(text, rng) if r % 4 == 0 else text, "result", "result")
+        yield put(
+            folder / f"result{r}.json",
+            flipped(text, rng) if r % 4 == 0 else text,
+            "result",
+            "result",
+        )
     for name, data in {
         "deep": b"[" * 99_999,
         "empty": b"",
@@ -277,7 +341,10 @@ def broken_results(folder: Path, rounds: int) -> Iterator[Input]:
 
 def broken_tables(folder: Path, rounds: int) -> Iterator[Input]:
     manifest = b"video,subject,fps,faces,micro_threshold\nsound.mp4,P1,25,all,0.4\nb.mp4,P2,,,\n"
-    truth = b"video,subject,kind,onset_frame,apex_frame,offset_frame\n" + b"sound.mp4,P1,macro,2,4,9\n" * 3
+    truth = (
+        b"video,subject,kind,onset_frame,apex_frame,offset_frame\n"
+        + b"sound.mp4,P1,macro,2,4,9\n" * 3
+    )
     log = b'{"event": "done", "name": "a", "key": "a.mp4", "path": "/a.mp4", "digest": "d", "row": {"frames": 3}}\n'
     rules = b"macro_threshold = 0.4\nexclusive = false\n"
     slots = b'<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="80"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="300"/>'
@@ -323,7 +390,9 @@ def broken_weights(folder: Path, rounds: int) -> Iterator[Input]:
         else:
             mutate = list(MUTATORS.values())[r // 4 % 4]
             (path / name).write_bytes(mutate((path / name).read_bytes(), rng))
-            config["sha256"][name] = sha256(path / name)  # damaged before it was signed: only the reader can tell
+            config["sha256"][name] = sha256(
+                path / name
+            )  # damaged before it was signed: only the reader can tell
             (path / "config.json").write_text(json.dumps(config))
         yield Input("tensors" if name.endswith("safetensors") else "weights", "weights", str(path))
 

@@ -1,12 +1,14 @@
-"""Make `src/fesnet/assets/motion_basis.npz`: facial motions as displacements of the 468 face-mesh vertices.
+"""Make `src/fesnet/assets/motion_basis.npz`: facial motions as displacements of the 468 face-mesh
+vertices.
 
-The expression shapes of ICT-FaceKit (MIT licence) are carried from its mesh to the vertices of MediaPipe's canonical
-face mesh (Apache-2.0): the canonical mesh is warped onto the ICT neutral face through 68 corresponding landmarks
-(thin-plate splines, with both mouths ajar so that upper and lower lip cannot be confused), and each vertex then takes
-the displacement of the nearest ICT surface vertices. Run once; the small result is committed.
+The expression shapes of ICT-FaceKit (MIT licence) are carried from its mesh to the vertices of
+MediaPipe's canonical face mesh (Apache-2.0): the canonical mesh is warped onto the ICT neutral face
+through 68 corresponding landmarks (thin-plate splines, with both mouths ajar so that upper and
+lower lip cannot be confused), and each vertex then takes the displacement of the nearest ICT
+surface vertices. Run once; the small result is committed.
 
-usage: python dev/make_motion_basis.py ICT_PACKED.npz LANDMARKS68.json CANONICAL_FACE_MODEL.obj OUT.npz
-Needs scipy, which the package itself does not.
+usage: python dev/make_motion_basis.py ICT_PACKED.npz LANDMARKS68.json CANONICAL_FACE_MODEL.obj
+OUT.npz Needs scipy, which the package itself does not.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from scipy.spatial import cKDTree
 from fesnet.faces.align import EYE_CORNERS, EYE_DISTANCE, EYE_HEIGHT
 
 FACE_VERTICES = 9409  # ICT-FaceKit: the first 9,409 vertices are the skin of the face
-# The 68 Multi-PIE landmarks on the face mesh; None where the two meshes have no common point (sides of the jaw).
+# The 68 Multi-PIE landmarks on the face mesh; None where the two meshes have no common point (sides
+# of the jaw).
 MESH68: list[int | None] = [
     None,
     None,
@@ -51,7 +54,9 @@ LEFT_OUT = {"PupilDilate_L", "PupilDilate_R"}
 def read_canonical(path: Path) -> np.ndarray:
     """Vertices (468, 3) in crop units: x right, y down, z away from the camera."""
     lines = path.read_text().splitlines()
-    points = np.array([[float(v) for v in line.split()[1:4]] for line in lines if line.startswith("v ")])
+    points = np.array(
+        [[float(v) for v in line.split()[1:4]] for line in lines if line.startswith("v ")]
+    )
     points = points * [1, -1, -1]
     corners = points[list(EYE_CORNERS), :2]
     scale = EYE_DISTANCE / np.linalg.norm(corners[2:].mean(0) - corners[:2].mean(0))
@@ -61,8 +66,12 @@ def read_canonical(path: Path) -> np.ndarray:
     return points
 
 
-def similarity_scale(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale and the two centroids of the fit target ~ (source - a) * scale + b (both meshes face the same way)."""
+def similarity_scale(
+    source: np.ndarray, target: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale and the two centroids of the fit target ~ (source - a) * scale + b (both meshes face
+    the same way).
+    """
     a, b = source.mean(0), target.mean(0)
     scale = float(((source - a) * (target - b)).sum() / ((source - a) ** 2).sum())
     return scale, a, b
@@ -80,7 +89,9 @@ def main(ict: Path, landmarks: Path, canonical_obj: Path, out: Path) -> None:
     scale, a, b = similarity_scale(neutral[ict_index], canonical[mesh_index])
     neutral, deltas = (neutral - a) * scale + b, deltas * scale
     ajar = neutral + 0.25 * deltas[names.index("jawOpen")]
-    warp = RBFInterpolator(canonical[mesh_index], ajar[ict_index], kernel="thin_plate_spline", smoothing=1e-4)
+    warp = RBFInterpolator(
+        canonical[mesh_index], ajar[ict_index], kernel="thin_plate_spline", smoothing=1e-4
+    )
     skin = ajar[:FACE_VERTICES]
     distance, nearest = cKDTree(skin).query(warp(canonical), k=4)
     weight = 1.0 / (distance + 0.002)

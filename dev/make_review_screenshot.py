@@ -1,4 +1,5 @@
-"""Make docs/images/review.png from the demo: `fesnet demo`, then `python dev/make_review_screenshot.py fesnet-demo`.
+"""Make docs/images/review.png from the demo: `fesnet demo`, then `python
+dev/make_review_screenshot.py fesnet-demo`.
 
 Needs chromium and the packages of the extra `dev`. The demo's folder stays as it is.
 """
@@ -30,10 +31,14 @@ def main(demo: Path) -> None:
             shutil.copy(demo / name, folder)
         served = prepare([Path(folder)], Options())
         server = uvicorn.Server(uvicorn.Config(served.app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [served.handle]}, daemon=True)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [served.handle]}, daemon=True
+        )
         thread.start()
         with sync_playwright() as api:
-            browser = api.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = api.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
             page = browser.new_page(viewport=SIZE, color_scheme="light")
             page.set_default_timeout(120_000)
             page.goto(served.address)
@@ -61,7 +66,9 @@ def work(page: Page) -> None:
     page.fill("#note", "brow first, then lips")
     page.locator("#note").blur()
     settle(page)
-    page.evaluate("document.querySelector('#folder').textContent = 'results in /home/anna/study/results'")
+    page.evaluate(
+        "document.querySelector('#folder').textContent = 'results in /home/anna/study/results'"
+    )
     time.sleep(2)
 
 

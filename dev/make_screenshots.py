@@ -1,4 +1,5 @@
-"""Make docs/images/report-*.png from the demo: `fesnet demo`, then `python dev/make_screenshots.py fesnet-demo`.
+"""Make docs/images/report-*.png from the demo: `fesnet demo`, then `python dev/make_screenshots.py
+fesnet-demo`.
 
 Needs chromium and the packages of the extra `dev`. The demo's folder stays as it is.
 """
@@ -24,7 +25,9 @@ def main(demo: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         page = Path(folder) / "demo.html"
         write_report(Spotting.from_json(demo / "demo.json"), page, video=demo / "demo.mp4")
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         shoot(browser, page, "light", None, IMAGES / "report-page.png")
         shoot(browser, page, "dark", ".cards", IMAGES / "report-cards.png")
         browser.close()
@@ -45,5 +48,7 @@ def shoot(browser: Browser, page: Path, scheme: str, part: str | None, target: P
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("expected one argument, the demo's folder: python dev/make_screenshots.py fesnet-demo")
+        sys.exit(
+            "expected one argument, the demo's folder: python dev/make_screenshots.py fesnet-demo"
+        )
     main(Path(sys.argv[1]))

@@ -1,4 +1,6 @@
-"""How the documentation is built: Sphinx, Markdown by MyST, everything local. `make docs` writes build/docs."""
+"""How the documentation is built: Sphinx, Markdown by MyST, everything local. `make docs` writes
+build/docs.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ default_role = "code"
 myst_url_schemes = ("http", "https", "mailto")
 
 
-def literal_pictures(_app: object, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+def literal_pictures(
+    _app: object, _what: str, _name: str, _obj: object, _options: object, lines: list[str]
+) -> None:
     """Tables and drawings inside docstrings are shown as they stand, instead of read as markup."""
     out: list[str] = []
     inside = False

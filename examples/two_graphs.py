@@ -1,9 +1,11 @@
-"""FESNet without fesnet: its two ONNX graphs run by onnxruntime and numpy alone, as any other language would run them.
+"""FESNet without fesnet: its two ONNX graphs run by onnxruntime and numpy alone, as any other
+language would run them.
 
 usage: python two_graphs.py WEIGHTS_FOLDER FACES.npz
 
-FACES.npz: crops (N, 96, 96, 3) uint8, aligned, black outside the face; shapes (N, 128) float32; both at 30 a second.
-Prints a line for each frame: seconds, probability of a macro- and of a micro-expression.
+FACES.npz: crops (N, 96, 96, 3) uint8, aligned, black outside the face; shapes (N, 128) float32;
+both at 30 a second. Prints a line for each frame: seconds, probability of a macro- and of a
+micro-expression.
 """
 
 import json
@@ -16,18 +18,24 @@ import onnxruntime
 folder, faces = Path(sys.argv[1]), np.load(sys.argv[2], allow_pickle=False)
 config = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
 window, stride = config["reach"] * config["window"], config["reach"] * config["stride"]
-encode = onnxruntime.InferenceSession(str(folder / "encode.onnx"), providers=["CPUExecutionProvider"])
-decode = onnxruntime.InferenceSession(str(folder / "decode.onnx"), providers=["CPUExecutionProvider"])
+encode = onnxruntime.InferenceSession(
+    str(folder / "encode.onnx"), providers=["CPUExecutionProvider"]
+)
+decode = onnxruntime.InferenceSession(
+    str(folder / "decode.onnx"), providers=["CPUExecutionProvider"]
+)
 
-# Once a frame: pixels to features of positions; the numbers of the shape fill more rows behind them.
+# Once a frame: pixels to features of positions; the numbers of the shape fill more rows behind
+# them.
 features = encode.run(["attended"], {"crops": faces["crops"]})[0]
 if config["shape"]:
     rows = faces["shapes"].reshape(len(features), -1, features.shape[-1])
     features = np.concatenate([features, rows], 1)
 
-# Overlapping windows, each looked at forwards and backwards; where they overlap, the mean, with weights that fall over
-# 40 ticks towards a window's ends. The last one ends with the video and counts from where no other starts; of a video
-# shorter than a window it is all, to and fro if that is less than 80 ticks.
+# Overlapping windows, each looked at forwards and backwards; where they overlap, the mean, with
+# weights that fall over 40 ticks towards a window's ends. The last one ends with the video and
+# counts from where no other starts; of a video shorter than a window it is all, to and fro if that
+# is less than 80 ticks.
 count = len(features)
 sums, weights = np.zeros((count, 2)), np.zeros((count, 1))
 starts = range(0, count - window + 1, stride)
@@ -38,7 +46,9 @@ there = np.arange(max(last + 1, min(80, window))) % period
 views.append((count - 1 - last + np.minimum(there, period - there), len(starts) * stride))
 for forwards, first in views:
     for frames in (forwards, forwards.min() + forwards.max() - forwards):
-        logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(np.float64)
+        logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(
+            np.float64
+        )
         raised = np.exp(logits - logits.max(-1, keepdims=True))
         probabilities = (raised / raised.sum(-1, keepdims=True))[:, 1:]
         ramp = np.arange(len(frames)) + 0.5

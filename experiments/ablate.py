@@ -3,14 +3,15 @@
 usage: python experiments/ablate.py PORTRAITS FOLDER --part cascade|LSDM [--weights WEIGHTS]
        [--steps 1000] [--pair-steps 300] [--seeds 2] [--rows NAME,NAME]
 
-Cascade rows: proposals and MTAM are trained anew on windows of TRAIN people as the frozen LSDM of WEIGHTS (default: the
-bundled ones) sees them, and measured on windows of VALIDATION people. FOLDER/train and FOLDER/validation hold the
-windows and are made where they are missing (hours on two cores). LSDM rows: pairs of frames from the start, measured on
-VALIDATION people. FOLDER/cascade.json and FOLDER/LSDM.json keep what is done; a second call goes on. All is synthetic.
+Cascade rows: proposals and MTAM are trained anew on windows of TRAIN people as the frozen LSDM of
+WEIGHTS (default: the bundled ones) sees them, and measured on windows of VALIDATION people.
+FOLDER/train and FOLDER/validation hold the windows and are made where they are missing (hours on
+two cores). LSDM rows: pairs of frames from the start, measured on VALIDATION people.
+FOLDER/cascade.json and FOLDER/LSDM.json keep what is done; a second call goes on. All is synthetic.
 
-loss   of the last stage on validation windows, per frame
-F1     of intervals by kind at IoU 0.5; thresholds from one half of the validation performances, F1 from the other
-share  of the motion's squared error between two frames that LSDM leaves unexplained (0: all is seen, 1: nothing)
+loss   of the last stage on validation windows, per frame F1     of intervals by kind at IoU 0.5;
+thresholds from one half of the validation performances, F1 from the other share  of the motion's
+squared error between two frames that LSDM leaves unexplained (0: all is seen, 1: nothing)
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ GRID = [round(x, 2) for x in np.arange(0.2, 0.86, 0.1)]
 
 @dataclass(frozen=True)
 class Row:
-    """One thing changed. model, loss: fields of the configs; frames: of each window; sigmoid: independent kinds;
-    colour: red, green and blue of each crop instead of its luma."""
+    """One thing changed. model, loss: fields of the configs; frames: of each window; sigmoid:
+    independent kinds; colour: red, green and blue of each crop instead of its luma."""
 
     name: str
     model: dict[str, Any] = field(default_factory=dict)
@@ -66,7 +67,10 @@ class Row:
 CASCADE = (
     Row("default"),
     Row("changes not in units of their mean size", {"relative": False}),
-    Row("changes from the first frame alone, not from the median", {"centred": False, "relative": False}),
+    Row(
+        "changes from the first frame alone, not from the median",
+        {"centred": False, "relative": False},
+    ),
     Row("window of 192 frames (6.4 s)", frames=192),
     Row("window of 128 frames (4.3 s)", frames=128),
     Row("window of 64 frames (2.1 s)", frames=64),
@@ -96,10 +100,13 @@ LSDM = (
 )
 
 
-# -- cascade ---------------------------------------------------------------------------------------------------------
+# -- cascade
+# ---------------------------------------------------------------------------------------------------------
 
 
-def windows_of(folder: Path, count: int, network: FesNet, puppets: list[Puppet], seed: int) -> Windows:
+def windows_of(
+    folder: Path, count: int, network: FesNet, puppets: list[Puppet], seed: int
+) -> Windows:
     """Windows in a folder, made first where there are none."""
     files = sorted(folder.glob("*.npz"))
     if not files:
@@ -122,23 +129,32 @@ def look(network: FesNet, batch: Any, row: Row) -> tuple[Tensor, Tensor]:
 
 
 def sigmoid_loss(stages: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy of each kind by itself, class-weighted as the default loss; mean over stages."""
+    """Binary cross entropy of each kind by itself, class-weighted as the default loss; mean over
+    stages.
+    """
     known = labels >= 0
     truth = torch.stack([labels == 1, labels == 2], -1).float()[known]
     weight = torch.tensor(LossConfig().class_weights)[labels[known]][:, None].expand_as(truth)
     losses = [
-        torch.nn.functional.binary_cross_entropy_with_logits(logits[..., 1:][known], truth, weight) for logits in stages
+        torch.nn.functional.binary_cross_entropy_with_logits(logits[..., 1:][known], truth, weight)
+        for logits in stages
     ]
     return torch.stack(losses).mean()
 
 
 def train_cascade(row: Row, network: FesNet, held: Windows, steps: int, seed: int) -> FesNet:
-    config = TrainConfig(seed=seed, pair_steps=0, head_steps=steps, loss=replace(LossConfig(), **row.loss))
+    config = TrainConfig(
+        seed=seed, pair_steps=0, head_steps=steps, loss=replace(LossConfig(), **row.loss)
+    )
     trainer = Trainer(network, [None], config, Path())  # type: ignore[list-item]  # no portrait is rendered here
     network.train()
     for step in range(steps):
         torch.manual_seed(seed * 1_000_003 + step)
-        lies = (config.blind, config.swapped) if network.config.shape and not row.without else (0.0, 0.0)
+        lies = (
+            (config.blind, config.swapped)
+            if network.config.shape and not row.without
+            else (0.0, 0.0)
+        )
         batch = held.draw(np.random.default_rng([seed, step]), config.windows, *lies)
         trainer.rates(config.head_lr, step, steps, 0.0)
         stages, strength = look(network, batch, row)
@@ -167,7 +183,9 @@ def scores_of(network: FesNet, held: Windows, row: Row) -> tuple[np.ndarray, np.
 
 
 def intervals_of(labels: np.ndarray) -> list[Interval]:
-    return [Interval(a, b, kind) for code, kind in enumerate(KINDS, 1) for a, b in runs(labels == code)]
+    return [
+        Interval(a, b, kind) for code, kind in enumerate(KINDS, 1) for a, b in runs(labels == code)
+    ]
 
 
 def measure(scores: np.ndarray, labels: np.ndarray, rules: IntervalRules) -> dict[str, Counts]:
@@ -177,7 +195,10 @@ def measure(scores: np.ndarray, labels: np.ndarray, rules: IntervalRules) -> dic
         n = int((label >= 0).sum())
         if n:
             found = find_intervals(score[:n], np.arange(n) / RATE, rules)
-            held = [Interval(round(i.onset_s * RATE), round(i.offset_s * RATE) + 1, i.kind) for i in found]
+            held = [
+                Interval(round(i.onset_s * RATE), round(i.offset_s * RATE) + 1, i.kind)
+                for i in found
+            ]
             out.append(count(intervals_of(label[:n]), held))
     return overall(out)
 
@@ -188,17 +209,27 @@ def best_rules(scores: np.ndarray, labels: np.ndarray, exclusive: bool) -> Inter
         return found["macro"].f1 + found["micro"].f1
 
     grid = itertools.product(GRID, GRID)
-    made = (IntervalRules(macro_threshold=a, micro_threshold=b, exclusive=exclusive) for a, b in grid)
+    made = (
+        IntervalRules(macro_threshold=a, micro_threshold=b, exclusive=exclusive) for a, b in grid
+    )
     return max(made, key=value)
 
 
-def cascade_row(row: Row, base: FesNet, train: Windows, validation: Windows, steps: int, seed: int) -> dict[str, float]:
+def cascade_row(
+    row: Row, base: FesNet, train: Windows, validation: Windows, steps: int, seed: int
+) -> dict[str, float]:
     torch.manual_seed(seed)
-    config = replace(base.config, **{"consensus": (0.0, 0.0), **row.model})  # what is trained here is judged by itself
+    config = replace(
+        base.config, **{"consensus": (0.0, 0.0), **row.model}
+    )  # what is trained here is judged by itself
     network = FesNet(config)
-    kept = {n: p for n, p in base.state_dict().items() if n.startswith("lsdm") and "proposal" not in n}
+    kept = {
+        n: p for n, p in base.state_dict().items() if n.startswith("lsdm") and "proposal" not in n
+    }
     own = network.state_dict()
-    network.load_state_dict({n: kept[n] if n in kept and kept[n].shape == own[n].shape else own[n] for n in own})
+    network.load_state_dict(
+        {n: kept[n] if n in kept and kept[n].shape == own[n].shape else own[n] for n in own}
+    )
     network = train_cascade(row, network, train, steps, seed)
     scores, labels, loss = scores_of(network, validation, row)
     chosen = validation.script.numpy() % 2 == 0
@@ -207,7 +238,8 @@ def cascade_row(row: Row, base: FesNet, train: Windows, validation: Windows, ste
     return {"loss": loss, "macro F1": found["macro"].f1, "micro F1": found["micro"].f1}
 
 
-# -- LSDM ------------------------------------------------------------------------------------------------------------
+# -- LSDM
+# ------------------------------------------------------------------------------------------------------------
 
 
 class OneColour(Stage):
@@ -222,7 +254,9 @@ class OneColour(Stage):
 
 
 class Pairs:
-    """Groups of frames of some people, in luma or in colour (under one light, with the same noise in all channels)."""
+    """Groups of frames of some people, in luma or in colour (under one light, with the same noise
+    in all channels).
+    """
 
     def __init__(self, puppets: list[Puppet], model: FesNetConfig, colour: bool) -> None:
         self.model = model
@@ -232,7 +266,9 @@ class Pairs:
         """Crops (G, 4, channels, size, size) of people (G,), and targets."""
         size = self.model.crop_size
         plan = plan_pairs(self.stages[0], who, seed, 4, size, face_only=self.model.face_only)
-        return PairBatch(torch.cat([shoot(s, plan.crops, size) for s in self.stages], 2), plan.targets)
+        return PairBatch(
+            torch.cat([shoot(s, plan.crops, size) for s in self.stages], 2), plan.targets
+        )
 
 
 def lsdm_row(row: Row, puppets: list[Puppet], steps: int, seed: int) -> dict[str, float]:
@@ -241,12 +277,16 @@ def lsdm_row(row: Row, puppets: list[Puppet], steps: int, seed: int) -> dict[str
     network = FesNet(model)
     if row.colour:
         network.lsdm.stem[0] = torch.nn.Conv2d(3, model.width, 5, 2, 2, bias=False)
-    config = TrainConfig(seed=seed, pair_steps=steps, head_steps=0, pair_groups=32, save_every=10**9)
+    config = TrainConfig(
+        seed=seed, pair_steps=steps, head_steps=0, pair_groups=32, save_every=10**9
+    )
     trainer = Trainer(network, puppets[TRAIN], config, Path())
     pairs = Pairs(puppets[TRAIN], model, row.colour)
     for step in range(steps):
         rng = np.random.default_rng([seed, step])
-        batch = pairs.batch(draw(rng, len(puppets[TRAIN]), config.pair_groups), int(rng.integers(2**62)))
+        batch = pairs.batch(
+            draw(rng, len(puppets[TRAIN]), config.pair_groups), int(rng.integers(2**62))
+        )
         torch.manual_seed(seed * 1_000_003 + step)
         trainer.pairs(batch)
         trainer.step += 1
@@ -257,14 +297,17 @@ def lsdm_row(row: Row, puppets: list[Puppet], steps: int, seed: int) -> dict[str
         held = pairs.batch(np.arange(8).repeat(4), 1000 + k)
         with torch.inference_mode():
             z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))
-            found = network.lsdm.motions(z[:, second].flatten(0, 1)[:, None], z[:, first].flatten(0, 1)[:, None])[:, 0]
+            found = network.lsdm.motions(
+                z[:, second].flatten(0, 1)[:, None], z[:, first].flatten(0, 1)[:, None]
+            )[:, 0]
         truth = (held.targets[:, second] - held.targets[:, first]).flatten(0, 1)
         left += pair_loss(found, truth, expressive_targets()).item()
         whole += pair_loss(torch.zeros_like(truth), truth, expressive_targets()).item()
     return {"share": left / whole}
 
 
-# -- table -----------------------------------------------------------------------------------------------------------
+# -- table
+# -----------------------------------------------------------------------------------------------------------
 
 
 def lines(table: dict[str, dict[str, float]], part: str, rows: tuple[Row, ...]) -> Iterator[str]:
@@ -282,7 +325,9 @@ def lines(table: dict[str, dict[str, float]], part: str, rows: tuple[Row, ...]) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("portraits", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", type=Path)
@@ -301,7 +346,9 @@ def main() -> None:
     if given.part == "cascade":
         base = load_network(load_weights(given.weights)).eval()
         train = windows_of(given.folder / "train", SHARDS, base, puppets[TRAIN], 0)
-        validation = windows_of(given.folder / "validation", VALIDATION_SHARDS, base, puppets[VALIDATION], 1000)
+        validation = windows_of(
+            given.folder / "validation", VALIDATION_SHARDS, base, puppets[VALIDATION], 1000
+        )
     for seed, row in itertools.product(range(given.seeds), wanted):
         key = f"{given.part}/{row.name}/{seed}"
         if key not in table:

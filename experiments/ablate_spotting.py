@@ -1,10 +1,12 @@
-"""What is worth how much where one set of weights spots and nothing is trained: windows, strides, references, judges.
+"""What is worth how much where one set of weights spots and nothing is trained: windows, strides,
+references, judges.
 
 usage: python experiments/ablate_spotting.py VIDEOS --results FOLDER [--weights WEIGHTS]
 
-VIDEOS is a folder that `fesnet synth` made of validation people. Every video goes once through the whole of
-`fesnet spot`, and each tick's features go into the windows of every row of the table. The rules are those of the
-weights, chosen for the first row. FOLDER keeps the results; a second call makes only what is missing.
+VIDEOS is a folder that `fesnet synth` made of validation people. Every video goes once through the
+whole of `fesnet spot`, and each tick's features go into the windows of every row of the table. The
+rules are those of the weights, chosen for the first row. FOLDER keeps the results; a second call
+makes only what is missing.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ from fesnet.windows import Decode, Floats, Scored, Stitcher
 
 @dataclass(frozen=True)
 class Row:
-    """One thing changed: the windows' size and stride (ticks), or fields of the network's config."""
+    """One thing changed: the windows' size and stride (ticks), or fields of the network's
+    config.
+    """
 
     name: str
     size: tuple[int, int] | None = None
@@ -42,7 +46,13 @@ class Row:
 
     @property
     def folder(self) -> str:
-        return self.name.replace(" ", "-").replace(",", "").replace(":", "").replace("(", "").replace(")", "")
+        return (
+            self.name.replace(" ", "-")
+            .replace(",", "")
+            .replace(":", "")
+            .replace("(", "")
+            .replace(")", "")
+        )
 
 
 ROWS = (
@@ -119,7 +129,10 @@ def spot_rows(job: tuple[Path, Path | None, dict[str, Path]]) -> None:
     spotter = Spotter(weights)
     config, usual = spotter.weights.config, spotter.runtime.decode
     sides = {
-        row.name: Side(row.size or config.spotting, decoder(spotter.weights, row.change) if row.change else usual)
+        row.name: Side(
+            row.size or config.spotting,
+            decoder(spotter.weights, row.change) if row.change else usual,
+        )
         for row in missing
     }
     with open_source(video) as opened:
@@ -130,7 +143,9 @@ def spot_rows(job: tuple[Path, Path | None, dict[str, Path]]) -> None:
             stream.push(frame)
         whole = spotter.result(stream, opened)
     for name, side in sides.items():
-        track: FaceTrack = line.stretch(0, 0, len(whole.faces[0].times), config.working_rate, side.parts)
+        track: FaceTrack = line.stretch(
+            0, 0, len(whole.faces[0].times), config.working_rate, side.parts
+        )
         given = (whole.source, (track,), whole.frame_times, config.working_rate, spotter.rules)
         files[name].parent.mkdir(parents=True, exist_ok=True)
         assemble(*given, warnings=whole.warnings, provenance=whole.provenance).to_json(files[name])
@@ -142,7 +157,11 @@ def lines(videos: Path, weights: Path | None, results: Path) -> Iterator[str]:
     with (videos / "videos.csv").open(encoding="utf-8", newline="") as rows:
         names = [row["video"] for row in csv.DictReader(rows)]
     jobs = [
-        (videos / n, weights, {r.name: results / r.folder / f"{videos.name}-{Path(n).stem}.json" for r in ROWS})
+        (
+            videos / n,
+            weights,
+            {r.name: results / r.folder / f"{videos.name}-{Path(n).stem}.json" for r in ROWS},
+        )
         for n in names
     ]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -158,7 +177,9 @@ def lines(videos: Path, weights: Path | None, results: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("videos", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--results", type=Path, required=True)

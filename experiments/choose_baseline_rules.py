@@ -1,12 +1,15 @@
-"""Choose the thresholds of the comparators on synthetic video of validation people, and measure them on test people.
+"""Choose the thresholds of the comparators on synthetic video of validation people, and measure
+them on test people.
 
-usage: python experiments/choose_baseline_rules.py PORTRAITS FOLDER [--methods flow,landmarks,mdmd] [--test]
+usage: python experiments/choose_baseline_rules.py PORTRAITS FOLDER [--methods flow,landmarks,mdmd]
+[--test]
 
-People are split as for FESNet (dev/people.csv), by the place of their photo in the sorted folder: the last 8 are for
-testing, the 8 before them for validation. Of each a minute of encoded video is made with about five expressions of
-each kind, half of them with speech; of the first two also a minute without expressions, one with speech. The videos are
-kept in FOLDER with their truth beside them, and used again. For each method the grid below is searched for the largest
-F1 of macro plus F1 of micro; among what comes within TIE of it, the fewest false alarms win. What is printed is frozen
+People are split as for FESNet (dev/people.csv), by the place of their photo in the sorted folder:
+the last 8 are for testing, the 8 before them for validation. Of each a minute of encoded video is
+made with about five expressions of each kind, half of them with speech; of the first two also a
+minute without expressions, one with speech. The videos are kept in FOLDER with their truth beside
+them, and used again. For each method the grid below is searched for the largest F1 of macro plus F1
+of micro; among what comes within TIE of it, the fewest false alarms win. What is printed is frozen
 by hand as the defaults in `fesnet.baselines`; real clips play no part.
 """
 
@@ -53,7 +56,9 @@ Minute = tuple[Watched, list[Interval]]
 
 
 class Replay:
-    """A tracker that hands out again what another one found, so that all methods see the same faces."""
+    """A tracker that hands out again what another one found, so that all methods see the same
+    faces.
+    """
 
     def __init__(self, faces: list[list[Face]]) -> None:
         self.faces = iter(faces)
@@ -73,7 +78,9 @@ def make_videos(people: Sequence[Person], folder: Path, seed: int) -> list[Path]
     for number, person, config, name in wanted:
         path = folder / f"{name}.mp4"
         if not path.exists():
-            script = write_script(np.random.default_rng([seed, number]), int(SECONDS * RATE), config)
+            script = write_script(
+                np.random.default_rng([seed, number]), int(SECONDS * RATE), config
+            )
             write_truth(path.with_suffix(".csv"), path.name, script.events)
             film_script(person.puppet(), script, path, seed=number)
         out.append(path)
@@ -84,7 +91,9 @@ def read_truth(video: Path) -> list[Interval]:
     kinds = {str(kind): kind for kind in KINDS}
     with video.with_suffix(".csv").open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
-    return [Interval(int(r["onset_frame"]), int(r["offset_frame"]) + 1, kinds[r["kind"]]) for r in rows]
+    return [
+        Interval(int(r["onset_frame"]), int(r["offset_frame"]) + 1, kinds[r["kind"]]) for r in rows
+    ]
 
 
 def watch(video: Path, names: Sequence[str]) -> dict[str, Minute]:
@@ -100,17 +109,25 @@ def scores_of(method: Baseline[Any], minutes: Sequence[Minute]) -> list[np.ndarr
     return [method.track(0, w.faces.get(0, []), w.ticks).scores for w, _ in minutes]
 
 
-def measure(scores: Sequence[np.ndarray], minutes: Sequence[Minute], rules: IntervalRules) -> dict[str, Counts]:
+def measure(
+    scores: Sequence[np.ndarray], minutes: Sequence[Minute], rules: IntervalRules
+) -> dict[str, Counts]:
     out = []
     for rows, (_, truth) in zip(scores, minutes, strict=True):
         timed = find_intervals(rows, np.arange(len(rows)) / RATE, rules)
-        found = [Interval(round(i.onset_s * RATE), round(i.offset_s * RATE) + 1, i.kind) for i in timed]
+        found = [
+            Interval(round(i.onset_s * RATE), round(i.offset_s * RATE) + 1, i.kind) for i in timed
+        ]
         out.append(count(truth, found))
     return overall(out)
 
 
-def best_rules(scores: Sequence[np.ndarray], minutes: Sequence[Minute], valley: float) -> tuple[float, IntervalRules]:
-    """The best rules with this valley, and their F1 macro + F1 micro. The kinds are apart, so each is sought alone."""
+def best_rules(
+    scores: Sequence[np.ndarray], minutes: Sequence[Minute], valley: float
+) -> tuple[float, IntervalRules]:
+    """The best rules with this valley, and their F1 macro + F1 micro. The kinds are apart, so each
+    is sought alone.
+    """
     value, rules = 0.0, IntervalRules(exclusive=False, valley=valley)
     for column, kind in enumerate(KINDS):
         alone = [np.where(np.arange(2) == column, rows, 0 * rows) for rows in scores]
@@ -131,7 +148,10 @@ def settings_grid(name: str, settings: Any) -> Iterator[Any]:
         kinds = [{}]
     else:
         combinations = itertools.product(*KINDS_GRID.values())
-        kinds = [{"kinds": replace(settings.kinds, **dict(zip(KINDS_GRID, c, strict=True)))} for c in combinations]
+        kinds = [
+            {"kinds": replace(settings.kinds, **dict(zip(KINDS_GRID, c, strict=True)))}
+            for c in combinations
+        ]
     for one, other in itertools.product(kinds, leasts):
         yield replace(settings, **one, **other)
 
@@ -141,7 +161,9 @@ def choose(name: str, minutes: Sequence[Minute]) -> Baseline[Any]:
     best, chosen = -1.0, make_baseline(name)
     for settings in settings_grid(name, chosen.settings):
         scores = scores_of(METHODS[name](settings), minutes)
-        value, rules = max((best_rules(scores, minutes, valley) for valley in VALLEYS), key=lambda found: found[0])
+        value, rules = max(
+            (best_rules(scores, minutes, valley) for valley in VALLEYS), key=lambda found: found[0]
+        )
         if value > best:
             best, chosen = value, METHODS[name](settings, rules=rules)
     return chosen
@@ -151,22 +173,31 @@ def report(part: str, method: Baseline[Any], minutes: Sequence[Minute]) -> None:
     for kind, counts in measure(scores_of(method, minutes), minutes, method.rules).items():
         alarms = false_alarms_a_minute(counts, SECONDS * len(minutes))
         scores = f"precision {counts.precision:.3f} recall {counts.recall:.3f} F1 {counts.f1:.3f}"
-        print(f"{part:10} {kind:7} TP {counts.tp} FP {counts.fp} FN {counts.fn} {scores} false/min {alarms:.2f}")
+        print(
+            f"{part:10} {kind:7} TP {counts.tp} FP {counts.fp} FN {counts.fn} {scores} false/min "
+            f"{alarms:.2f}"
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("portraits", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--test", action="store_true", help="also measure on the people kept for testing")
+    parser.add_argument(
+        "--test", action="store_true", help="also measure on the people kept for testing"
+    )
     given = parser.parse_args()
     names = given.methods.split(",")
     people, _ = find_people(given.portraits)
     watched = {}
     for part in PARTS if given.test else ["validation"]:
         chosen, seed = PARTS[part]
-        watched[part] = [watch(v, names) for v in make_videos(people[chosen], given.folder / part, seed)]
+        watched[part] = [
+            watch(v, names) for v in make_videos(people[chosen], given.folder / part, seed)
+        ]
     for name in names:
         method = choose(name, [minute[name] for minute in watched["validation"]])
         print(f"{name}: {method.settings}\n{method.rules}")

@@ -1,17 +1,23 @@
 """FESNet and the comparators over the same videos, in one table.
 
-usage: python experiments/compare.py VIDEO... --out FOLDER [--truth FILE] [--methods fesnet,flow,landmarks,mdmd]
+usage: python experiments/compare.py VIDEO... --out FOLDER [--truth FILE] [--methods
+fesnet,flow,landmarks,mdmd]
 
-A folder among the videos stands for the video files in it. For each method FOLDER/METHOD.json is written: video file
-name -> [[onset_s, offset_s, kind], ...]. With --truth, F1 by the MEGC rule (metrics.py) is printed; without, only how
-much is found a minute and how long it takes. The truth is one of
+A folder among the videos stands for the video files in it. For each method FOLDER/METHOD.json is
+written: video file name -> [[onset_s, offset_s, kind], ...]. With --truth, F1 by the MEGC rule
+(metrics.py) is printed; without, only how much is found a minute and how long it takes. The truth
+is one of
 
-- JSON: video file name -> {"events": [{"onset_s", "offset_s", "type", "confidence"}, ...]}, both seconds inclusive;
-  events of confidence "low" are left out, and nothing that lies mostly in one counts as a false alarm;
-- CSV as `fesnet spot --out` writes it (onset_s, offset_s), or as `fesnet synth` does (frames, the first is 1).
+- JSON: video file name -> {"events": [{"onset_s", "offset_s", "type", "confidence"}, ...]}, both
+seconds inclusive;
+  events of confidence "low" are left out, and nothing that lies mostly in one counts as a false
+  alarm;
+- CSV as `fesnet spot --out` writes it (onset_s, offset_s), or as `fesnet synth` does (frames, the
+first is 1).
 
-Videos that the truth does not name have no expression. All methods keep the thresholds that were chosen for them on
-synthetic video; there is no option to change them here, as that would be tuning on what is measured.
+Videos that the truth does not name have no expression. All methods keep the thresholds that were
+chosen for them on synthetic video; there is no option to change them here, as that would be tuning
+on what is measured.
 """
 
 from __future__ import annotations
@@ -50,9 +56,14 @@ class Event:
     def on(self, found: Spotting) -> Interval:
         """On the frames of the video. Raises TruthError for what is none."""
         ends = (self.onset, self.offset)
-        first, last = (int(e) if self.in_frames else nearest_frame(e, found.frame_times) for e in ends)
+        first, last = (
+            int(e) if self.in_frames else nearest_frame(e, found.frame_times) for e in ends
+        )
         if self.kind not in KIND:
-            raise TruthError(f"expected kind macro or micro in the truth of {found.source.name}, got {self.kind!r}")
+            raise TruthError(
+                f"expected kind macro or micro in the truth of {found.source.name}, got "
+                f"{self.kind!r}"
+            )
         return Interval(first, last + 1, KIND[self.kind])
 
 
@@ -76,15 +87,24 @@ def read_truth(path: Path) -> dict[str, list[Event]]:
         with path.open(newline="", encoding="utf-8") as handle:
             return from_rows(csv.DictReader(handle))
     except OSError as error:
-        raise UsageError(f"expected a truth file, but {path} cannot be read ({error.strerror})") from error
+        raise UsageError(
+            f"expected a truth file, but {path} cannot be read ({error.strerror})"
+        ) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise TruthError(f"expected a truth file as --help describes it in {path}, got {error!r}") from error
+        raise TruthError(
+            f"expected a truth file as --help describes it in {path}, got {error!r}"
+        ) from error
 
 
 def from_json(values: dict[str, Any]) -> dict[str, list[Event]]:
     return {
         name: [
-            Event(e["type"], float(e["onset_s"]), float(e["offset_s"]), sure=e.get("confidence") != "low")
+            Event(
+                e["type"],
+                float(e["onset_s"]),
+                float(e["offset_s"]),
+                sure=e.get("confidence") != "low",
+            )
             for e in video["events"]
         ]
         for name, video in values.items()
@@ -97,23 +117,36 @@ def from_rows(rows: csv.DictReader[str]) -> dict[str, list[Event]]:
         if "onset_s" in row:
             event = Event(row["kind"], float(row["onset_s"]), float(row["offset_s"]))
         else:
-            event = Event(row["kind"], int(row["onset_frame"]) - 1, int(row["offset_frame"]) - 1, in_frames=True)
+            event = Event(
+                row["kind"],
+                int(row["onset_frame"]) - 1,
+                int(row["offset_frame"]) - 1,
+                in_frames=True,
+            )
         out.setdefault(row["video"], []).append(event)
     return out
 
 
 def video_files(given: list[Path]) -> Iterator[Path]:
-    """Raises UsageError for what is not there, and for two files of one name: they share a place in the truth."""
+    """Raises UsageError for what is not there, and for two files of one name: they share a place in
+    the truth.
+    """
     names: set[str] = set()
     for path in given:
         if not path.exists():
             raise UsageError(f"expected a video or a folder of videos, but {path} does not exist")
-        files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+        files = (
+            [path]
+            if path.is_file()
+            else sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+        )
         if not files:
             raise UsageError(f"expected videos in {path}, found none")
         for file in files:
             if file.name in names:
-                raise UsageError(f"expected each video name once, got {file.name} twice; rename one")
+                raise UsageError(
+                    f"expected each video name once, got {file.name} twice; rename one"
+                )
             names.add(file.name)
             yield file
 
@@ -124,7 +157,11 @@ def score(tally: Tally, result: Spotting, events: list[Event]) -> None:
     unsure = [e.on(result) for e in events if not e.sure]
     found = [Interval(i.onset_frame, i.offset_frame + 1, i.kind) for i in result.intervals]
     hits = {j for _, j in match(sure, found)}
-    kept = [f for j, f in enumerate(found) if j in hits or all(f.overlap(u) <= 0.5 * f.length for u in unsure)]
+    kept = [
+        f
+        for j, f in enumerate(found)
+        if j in hits or all(f.overlap(u) <= 0.5 * f.length for u in unsure)
+    ]
     tally.videos.append(count(sure, kept))
     if not sure:
         tally.quiet_seconds += float(result.frame_times[-1])
@@ -150,10 +187,15 @@ def row(name: str, tally: Tally, scored: bool) -> str:
     cells = [f"{name:10}"]
     if scored:
         counts = overall(tally.videos)
-        cells += [f"{counts[k].precision:.3f} {counts[k].recall:.3f} {counts[k].f1:.3f}" for k in ("macro", "micro")]
+        cells += [
+            f"{counts[k].precision:.3f} {counts[k].recall:.3f} {counts[k].f1:.3f}"
+            for k in ("macro", "micro")
+        ]
         cells.append(f"{counts['overall'].f1:7.3f}")
         cells.append(f"{false_alarms_a_minute(counts['overall'], tally.seconds):8.2f}")
-        quiet = 60 * tally.quiet_alarms / tally.quiet_seconds if tally.quiet_seconds else float("nan")
+        quiet = (
+            60 * tally.quiet_alarms / tally.quiet_seconds if tally.quiet_seconds else float("nan")
+        )
         cells.append(f"{quiet:8.2f}")
     found = sum(len(f) for f in tally.found.values())
     cells += [f"{60 * found / tally.seconds:8.2f}", f"{60 * tally.work / tally.seconds:8.1f}"]
@@ -184,7 +226,9 @@ def compare(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--truth", type=Path)

@@ -2,11 +2,12 @@
 
 usage: python experiments/try_int8.py PORTRAITS VIDEOS OUT [--weights FOLDER] [--take 4]
 
-PORTRAITS are photos of people for training (`dev/people.csv`); synthetic clips of them give the ranges of all
-activations. VIDEOS is a folder that `fesnet synth` made of other people. Convolutions and linear layers become int8
-(weights per channel; QDQ form); attention, norms and sums stay float. OUT gets three weights folders that `fesnet spot
---weights` takes: both graphs int8, or one of them. Each video's faces are found once, and all networks see the same.
-CPU time is that of one thread, in rounds that take turns.
+PORTRAITS are photos of people for training (`dev/people.csv`); synthetic clips of them give the
+ranges of all activations. VIDEOS is a folder that `fesnet synth` made of other people. Convolutions
+and linear layers become int8 (weights per channel; QDQ form); attention, norms and sums stay float.
+OUT gets three weights folders that `fesnet spot
+--weights` takes: both graphs int8, or one of them. Each video's faces are found once, and all
+networks see the same. CPU time is that of one thread, in rounds that take turns.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ from fesnet.video import Frame, open_source
 from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights, sha256
 
 FORMS = {"int8": (ENCODE, DECODE), "int8-encode": (ENCODE,), "int8-decode": (DECODE,)}
-LAYERS = ["Conv", "Gemm"]  # with MatMul and Add too, the features' differences are further off at the same speed
+LAYERS = [
+    "Conv",
+    "Gemm",
+]  # with MatMul and Add too, the features' differences are further off at the same speed
 PEOPLE = 16  # of whom a clip each is made
 EVERY = 8  # of whose frames one goes through `encode` to be ranged
 ROUNDS = 9
@@ -63,7 +67,9 @@ def synthetic_inputs(portraits: Path, weights: Weights) -> Inputs:
     c, stage, runtime = weights.config, Stage(puppets), OnnxRuntime(weights)
     crops, windows = [], []
     for n in range(len(puppets)):
-        made = clip_batch(stage, np.array([n]), n, c.window, c.crop_size, SynthConfig(), face_only=c.face_only)
+        made = clip_batch(
+            stage, np.array([n]), n, c.window, c.crop_size, SynthConfig(), face_only=c.face_only
+        )
         grey = (255 * made.crops[0, :, 0].clamp(0, 1)).round().to(torch.uint8).numpy()
         crops.append(np.repeat(grey[..., None], 3, -1))
         seen = runtime.encode(crops[-1])
@@ -140,8 +146,12 @@ def furthest(one: Spotting, other: Spotting) -> tuple[float, float]:
     return float(values.max()), float(values.mean())
 
 
-def seconds(runtimes: Sequence[OnnxRuntime], inputs: Inputs, stride: int) -> list[tuple[float, float]]:
-    """CPU seconds of encode and decode a 1000 frames, of each runtime: medians of rounds that take turns."""
+def seconds(
+    runtimes: Sequence[OnnxRuntime], inputs: Inputs, stride: int
+) -> list[tuple[float, float]]:
+    """CPU seconds of encode and decode a 1000 frames, of each runtime: medians of rounds that take
+    turns.
+    """
     crops, window = inputs[0][0], inputs[1][0][0]
     batches = [crops[i : i + ENCODE_BATCH] for i in range(0, len(crops), ENCODE_BATCH)]
     spent: list[list[tuple[float, float]]] = [[] for _ in runtimes]
@@ -154,15 +164,22 @@ def seconds(runtimes: Sequence[OnnxRuntime], inputs: Inputs, stride: int) -> lis
             for _ in range(len(crops) // stride):
                 runtime.decode(window)
             row.append((between - started, time.process_time() - between))
-    return [tuple(1000 / len(crops) * median(part) for part in zip(*row, strict=True)) for row in spent]  # type: ignore[misc]
+    return [
+        tuple(1000 / len(crops) * median(part) for part in zip(*row, strict=True)) for row in spent
+    ]  # type: ignore[misc]
 
 
 def table(
-    names: Sequence[str], spotters: Sequence[Spotter], recordings: Sequence[Recording], inputs: Inputs
+    names: Sequence[str],
+    spotters: Sequence[Spotter],
+    recordings: Sequence[Recording],
+    inputs: Inputs,
 ) -> Iterator[str]:
     """Markdown."""
     results = [spot_together(r.source, spotters) for r in recordings]
-    spent = seconds([OnnxRuntime(s.weights) for s in spotters], inputs, spotters[0].weights.config.stride)
+    spent = seconds(
+        [OnnxRuntime(s.weights) for s in spotters], inputs, spotters[0].weights.config.stride
+    )
     yield "| form | macro F1 | micro F1 | F1 | TP, FP, FN | scores off by (most; mean) | encode s | decode s | kB |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for n, (name, spotter) in enumerate(zip(names, spotters, strict=True)):
@@ -170,13 +187,18 @@ def table(
         apart = [furthest(row[0], row[n]) for row in results]
         off = f"{max(a for a, _ in apart):.3f}; {np.mean([b for _, b in apart]):.4f}"
         f1 = " | ".join(f"{c.f1:.3f}" for c in found.values())
-        c, size = found["overall"], sum(f.stat().st_size for f in (spotter.weights.encode, spotter.weights.decode))
+        c, size = (
+            found["overall"],
+            sum(f.stat().st_size for f in (spotter.weights.encode, spotter.weights.decode)),
+        )
         cpu = " | ".join(f"{s:.2f}" for s in spent[n])
         yield f"| {name} | {f1} | {c.tp}, {c.fp}, {c.fn} | {off} | {cpu} | {size / 1000:.0f} |"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("portraits", type=Path)
     parser.add_argument("videos", type=Path)
     parser.add_argument("out", type=Path, help="a new folder")
@@ -184,7 +206,10 @@ def main() -> None:
     parser.add_argument("--take", type=int, default=4, help="how many, evenly out of the folder")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    weights, recordings = load_weights(given.weights), load_dataset("synthetic", given.videos).recordings
+    weights, recordings = (
+        load_weights(given.weights),
+        load_dataset("synthetic", given.videos).recordings,
+    )
     inputs = synthetic_inputs(given.portraits, weights)
     folders = make_folders(weights, inputs, given.out)
     spotters = [Spotter(folder) for folder in (weights.folder, *folders.values())]

@@ -31,8 +31,16 @@ def seconds_of_film(folder: Path, video: Path | None) -> tuple[list[np.ndarray],
     return frames, rate
 
 
-def looped(film: tuple[list[np.ndarray], float], out: Path, size: tuple[int, int], rate: int, seconds: float) -> Path:
-    """The film forwards and backwards, blended to another rate, scaled to fit and put on grey; H.264."""
+def looped(
+    film: tuple[list[np.ndarray], float],
+    out: Path,
+    size: tuple[int, int],
+    rate: int,
+    seconds: float,
+) -> Path:
+    """The film forwards and backwards, blended to another rate, scaled to fit and put on grey;
+    H.264.
+    """
     frames, given = film
     shown = [fitted(f, size) for f in frames]
     order = [*shown, *shown[-2:0:-1]]
@@ -71,7 +79,11 @@ def repeated(piece: Path, times: int, out: Path) -> Path:
                     if packet.dts is None or packet.pts is None:
                         continue
                     end = max(end, packet.pts + (packet.duration or 1))
-                    packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                    packet.pts, packet.dts, packet.stream = (
+                        packet.pts + shift,
+                        packet.dts + shift,
+                        stream,
+                    )
                     target.mux(packet)
                 shift += end
     return out

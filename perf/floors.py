@@ -1,4 +1,6 @@
-"""What no implementation could go below here: multiplications over the matrix rate, bytes over the copy rate."""
+"""What no implementation could go below here: multiplications over the matrix rate, bytes over the
+copy rate.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def best(function: object, repeat: int = 7) -> float:
 
 
 def matrix_rate() -> float:
-    """Multiply-adds a second of a large float32 matrix product, in as many threads as numpy may use (set it to one)."""
+    """Multiply-adds a second of a large float32 matrix product, in as many threads as numpy may use
+    (set it to one).
+    """
     a = np.random.default_rng(0).standard_normal((1024, 1024)).astype(np.float32)
     return 1024**3 / best(lambda: a @ a)
 
@@ -33,10 +37,14 @@ def copy_rate() -> float:
 
 
 def multiplications(path: Path, shapes: dict[str, tuple[int, ...]]) -> float:
-    """Multiply-adds of the convolutions and matrix products of a graph, for inputs of these shapes."""
+    """Multiply-adds of the convolutions and matrix products of a graph, for inputs of these
+    shapes.
+    """
     model = onnx.load(str(path))
     for given in model.graph.input:
-        for dim, size in zip(given.type.tensor_type.shape.dim, shapes.get(given.name, ()), strict=False):
+        for dim, size in zip(
+            given.type.tensor_type.shape.dim, shapes.get(given.name, ()), strict=False
+        ):
             dim.dim_value = size
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     known = {w.name: list(w.dims) for w in graph.initializer}

@@ -1,13 +1,15 @@
-"""What spotting costs, as ratios of one run, against decoding and against what a user might take instead.
+"""What spotting costs, as ratios of one run, against decoding and against what a user might take
+instead.
 
-usage: python perf/run.py [VIDEO] [--quick] [--minutes 1 5 20 60] [--out FOLDER] [--docs docs/performance.md]
+usage: python perf/run.py [VIDEO] [--quick] [--minutes 1 5 20 60] [--out FOLDER] [--docs
+docs/performance.md]
                                 [--mediapipe PYTHON]
 
-VIDEO (default: the demo's film, made anew) is looped to the sizes, rates and lengths that are measured. Each
-measurement runs in a process of its own with one thread; measurements take turns, and ratios are medians over rounds,
-in CPU time, which a busy machine disturbs less than the wall's. --mediapipe names an interpreter with MediaPipe's
-package, PyAV and OpenCV's contrib modules (TV-L1): they cannot be installed beside fesnet.
-Writes performance.md and performance.json.
+VIDEO (default: the demo's film, made anew) is looped to the sizes, rates and lengths that are
+measured. Each measurement runs in a process of its own with one thread; measurements take turns,
+and ratios are medians over rounds, in CPU time, which a busy machine disturbs less than the wall's.
+--mediapipe names an interpreter with MediaPipe's package, PyAV and OpenCV's contrib modules
+(TV-L1): they cannot be installed beside fesnet. Writes performance.md and performance.json.
 """
 
 from __future__ import annotations
@@ -34,7 +36,11 @@ from windows import naive_ratio
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 RATES = (25, 60, 200)  # and 30, at every size
 FLOWS = ("farneback-128", "dis-128", "farneback-256", "dis-256")
-SLOW = {"tvl1-128": 60, "farneback-256": 200, "dis-256": 300}  # frames of methods that would take the whole time
+SLOW = {
+    "tvl1-128": 60,
+    "farneback-256": 200,
+    "dis-256": 300,
+}  # frames of methods that would take the whole time
 MARK = "<!-- measured: perf/run.py writes what follows -->"
 TASKS = Path(__file__).with_name("tasks.py")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -51,7 +57,9 @@ class Run:
         elsewhere = task in ("mediapipe",) or task.startswith("tvl1")
         python = self.python if elsewhere and self.python else sys.executable
         command = [python, str(TASKS), task, str(film), str(SLOW.get(task, most))]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | ONE_THREAD, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | ONE_THREAD, check=False
+        )
         if done.returncode:
             sys.exit(f"{task} on {film.name} failed:\n{done.stderr}")
         values: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -67,7 +75,9 @@ class Run:
 
     def ratio(self, task: str, other: str, film: str) -> float:
         """Median over rounds of what `task` costs over what `other` does."""
-        return median(a / b for a, b in zip(self.each(task, film), self.each(other, film), strict=True))
+        return median(
+            a / b for a, b in zip(self.each(task, film), self.each(other, film), strict=True)
+        )
 
 
 def beside_each_other(run: Run, film: Path, rounds: int) -> list[str]:
@@ -78,11 +88,16 @@ def beside_each_other(run: Run, film: Path, rounds: int) -> list[str]:
     for _ in range(rounds):
         for name in names:
             run.measure(name, film)
-    rows = ["| on the same 640x480 file at 30 fps, one thread | CPU ms a frame | over decoding | over spot |"]
+    rows = [
+        "| on the same 640x480 file at 30 fps, one thread | CPU ms a frame | over decoding | "
+        "over spot |"
+    ]
     rows.append("| --- | ---: | ---: | ---: |")
     for name in names:
         over = [run.ratio(name, base, film.stem) for base in ("decode", "spot")]
-        rows.append(f"| {LABELS[name]} | {run.ms(name, film.stem):.2f} | {over[0]:.2f} | {over[1]:.2f} |")
+        rows.append(
+            f"| {LABELS[name]} | {run.ms(name, film.stem):.2f} | {over[0]:.2f} | {over[1]:.2f} |"
+        )
     return rows
 
 
@@ -107,18 +122,24 @@ def sizes_and_rates(run: Run, films: dict[str, Path], rounds: int) -> list[str]:
             run.measure("decode", film)
             run.measure("spot", film)
     rows = [
-        "| file | decode, CPU ms a frame | spot, CPU ms a frame | spot / decode | x real time, one core (CPU; wall) |"
+        "| file | decode, CPU ms a frame | spot, CPU ms a frame | spot / decode | x real time, "
+        "one core (CPU; wall) |"
     ]
     rows.append("| --- | ---: | ---: | ---: | ---: |")
     for label, film in films.items():
         spot, name, fps = run.ms("spot", film.stem), film.stem, float(film.stem.split("-")[1])
         speed, wall = 1e3 / fps / spot, 1e3 / fps / run.ms("spot", name, "wall")
         both = run.ratio("spot", "decode", name)
-        rows.append(f"| {label} | {run.ms('decode', name):.2f} | {spot:.2f} | {both:.2f} | {speed:.1f}; {wall:.1f} |")
+        rows.append(
+            f"| {label} | {run.ms('decode', name):.2f} | {spot:.2f} | {both:.2f} | {speed:.1f}; "
+            f"{wall:.1f} |"
+        )
     return rows
 
 
-def lengths(run: Run, piece: Path, minutes: list[int], folder: Path) -> tuple[list[str], dict[str, float]]:
+def lengths(
+    run: Run, piece: Path, minutes: list[int], folder: Path
+) -> tuple[list[str], dict[str, float]]:
     """The same minute again and again: time and memory over length."""
     rows = ["| minutes | CPU s | peak memory MB |", "| ---: | ---: | ---: |"]
     points, peaks = [], []
@@ -168,10 +189,15 @@ def by_stage(film: Path) -> list[str]:
     c, rate, copying = weights.config, matrix_rate(), copy_rate()
     rows_of = (c.crop_size // 8) ** 2 + c.shape // (4 * c.width)
     encode = multiplications(weights.encode, {"crops": (16, c.crop_size, c.crop_size, 3)}) / 16
-    decode = multiplications(weights.decode, {"attended": (1, c.window, rows_of, 4 * c.width)}) / c.window
+    decode = (
+        multiplications(weights.decode, {"attended": (1, c.window, rows_of, 4 * c.width)})
+        / c.window
+    )
     mesh = multiplications(models.landmarks, {"image": (1, 192, 192, 3)})
     find = multiplications(models.detector, {"image": (1, 128, 128, 3)})
-    warped = 2 * (2 * c.crop_size) ** 2 + 3 * c.crop_size**2  # read and written at twice the size, then shrunk; mask
+    warped = (
+        2 * (2 * c.crop_size) ** 2 + 3 * c.crop_size**2
+    )  # read and written at twice the size, then shrunk; mask
     rows = [
         "| stage | CPU ms a frame | share | calls a frame | floor, ms a frame |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -189,7 +215,8 @@ def by_stage(film: Path) -> list[str]:
         rows.append(f"| {stage} | {ms:.3f} | {100 * share:.0f} % | {calls:.2f} | {floor} |")
     rows.append("")
     rows.append(
-        f"Floors: multiply-adds of the networks over this core's matrix product ({rate / 1e9:.0f} G a second), bytes "
+        "Floors: multiply-adds of the networks over this core's matrix product "
+        f"({rate / 1e9:.0f} G a second), bytes "
         f"of the warps over its copy rate ({copying / 1e9:.0f} GB/s), decoding as it is."
     )
     return rows
@@ -205,7 +232,11 @@ def machine() -> str:
     cpu = platform.processor() or "unknown"
     info = Path("/proc/cpuinfo")
     if info.exists():
-        named = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        named = [
+            line.split(":")[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         cpu = named[0] if named else cpu
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}{load}"
@@ -218,9 +249,14 @@ def report(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]
     main_film = looped(film, folder / "main-30.mp4", SIZES[0], 30, seconds)
     parts = [f"Machine: {started}.", "", *beside_each_other(run, main_film, rounds), ""]
     print("\n".join(parts), flush=True)
-    films = {f"{w}x{h}, 30 fps": looped(film, folder / f"{w}x{h}-30.mp4", (w, h), 30, seconds / 2) for w, h in SIZES}
+    films = {
+        f"{w}x{h}, 30 fps": looped(film, folder / f"{w}x{h}-30.mp4", (w, h), 30, seconds / 2)
+        for w, h in SIZES
+    }
     for rate in RATES:
-        films[f"640x480, {rate} fps"] = looped(film, folder / f"rate-{rate}.mp4", SIZES[0], rate, seconds / 2)
+        films[f"640x480, {rate} fps"] = looped(
+            film, folder / f"rate-{rate}.mp4", SIZES[0], rate, seconds / 2
+        )
     table = sizes_and_rates(run, films, 1 if given.quick else 2)
     print("\n".join(table), flush=True)
     stages = by_stage(main_film)
@@ -228,12 +264,17 @@ def report(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]
     naive, difference = naive_ratio(8 if given.quick else 20)
     workers = two_workers(main_film)
     piece = looped(film, folder / "piece-15.mp4", (320, 240), 15, 60)
-    longer, growth = lengths(run, piece, given.minutes or ([1, 3] if given.quick else [1, 5, 20, 60]), folder)
+    longer, growth = lengths(
+        run, piece, given.minutes or ([1, 3] if given.quick else [1, 5, 20, 60]), folder
+    )
     words = [
-        f"- Every window through the whole network anew costs {naive:.1f} x the cached way (scores differ by at most "
+        f"- Every window through the whole network anew costs {naive:.1f} x the cached way "
+        "(scores differ by at most "
         f"{difference:.0e}).",
-        f"- Two files in two processes at once are done {workers:.2f} x as fast as one after the other.",
-        f"- Over length (320x240, 15 fps) CPU time grows with the power {growth['time_exponent']:.3f}; peak memory "
+        f"- Two files in two processes at once are done {workers:.2f} x as fast as one after the "
+        "other.",
+        "- Over length (320x240, 15 fps) CPU time grows with the power "
+        f"{growth['time_exponent']:.3f}; peak memory "
         f"grows by {100 * growth['memory_growth']:.1f} % from the shortest to the longest.",
     ]
     parts += [
@@ -255,21 +296,29 @@ def report(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument(
-        "--quick", action="store_true", help="one round of short films: minutes instead of a quarter hour"
+        "--quick",
+        action="store_true",
+        help="one round of short films: minutes instead of a quarter hour",
     )
     parser.add_argument("--minutes", type=int, nargs="+", help="lengths of the last table")
     parser.add_argument("--mediapipe", help="an interpreter that has MediaPipe's package")
     parser.add_argument("--out", type=Path, default=Path("performance"))
-    parser.add_argument("--docs", type=Path, help=f"a page whose part behind the line '{MARK}' is replaced")
+    parser.add_argument(
+        "--docs", type=Path, help=f"a page whose part behind the line '{MARK}' is replaced"
+    )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         text, values = report(given, Path(folder))
     (given.out / "performance.md").write_text(text, encoding="utf-8")
-    (given.out / "performance.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    (given.out / "performance.json").write_text(
+        json.dumps(values, indent=1) + "\n", encoding="utf-8"
+    )
     if given.docs:
         page = given.docs.read_text(encoding="utf-8")
         given.docs.write_text(page[: page.index(MARK)] + MARK + "\n\n" + text, encoding="utf-8")

@@ -1,6 +1,7 @@
 """What is measured, one task in a process of its own: python perf/tasks.py TASK VIDEO [FRAMES]
 
-Prints JSON: wall and CPU seconds of the task alone (models loaded before), frames, peak memory of the process (MB).
+Prints JSON: wall and CPU seconds of the task alone (models loaded before), frames, peak memory of
+the process (MB).
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def stream() -> Task:
 
 
 def mesh() -> Task:
-    """Our ONNX conversion of Face Mesh on every frame, the region taken from the frame before; nothing else."""
+    """Our ONNX conversion of Face Mesh on every frame, the region taken from the frame before;
+    nothing else.
+    """
     from fesnet.faces import BlazeFaceDetector, FaceMesh, ensure_models
     from fesnet.faces.landmarks import region_of_detection, region_of_landmarks
 
@@ -100,7 +103,9 @@ def mediapipe() -> Task:
 
 
 def flow_of(make: Callable[[], Callable[[np.ndarray, np.ndarray], np.ndarray]], side: int) -> Task:
-    """Dense flow between neighbouring frames of the face's square, shrunk to `side`; decoding included."""
+    """Dense flow between neighbouring frames of the face's square, shrunk to `side`; decoding
+    included.
+    """
     calculate = make()
 
     def run(path: str, most: int) -> int:
@@ -156,10 +161,17 @@ def main() -> None:
 
 
 def peak_mb() -> float:
-    """Peak memory of this process. Linux hands the parent's down in ru_maxrss; its own stands in /proc."""
+    """Peak memory of this process. Linux hands the parent's down in ru_maxrss; its own stands in
+    /proc.
+    """
     status = Path("/proc/self/status")
     if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line) / 1024
+        return (
+            next(
+                int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line
+            )
+            / 1024
+        )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

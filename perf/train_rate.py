@@ -1,10 +1,12 @@
-"""How fast a device trains FESNet end to end, and which share of a large matrix product's rate that is.
+"""How fast a device trains FESNet end to end, and which share of a large matrix product's rate that
+is.
 
     python perf/train_rate.py PORTRAITS --device cuda --workers 14 --clips 32
 
-Prints JSON: frames a second of drawing (all workers together), of painting with drawn and with looked-at landmarks, and
-of whole steps with LSDM trained or frozen; operations of the network in those steps, and of an 8192-sided bf16 product.
-Every figure is the median of several repetitions after a warm-up, on the clips that training would see.
+Prints JSON: frames a second of drawing (all workers together), of painting with drawn and with
+looked-at landmarks, and of whole steps with LSDM trained or frozen; operations of the network in
+those steps, and of an 8192-sided bf16 product. Every figure is the median of several repetitions
+after a warm-up, on the clips that training would see.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def drawing_rate(trainer: Trainer) -> float:
     """Frames a second of all workers together; on a CPU they paint, too."""
     workers, done = max(1, trainer.config.workers), 0
     batches = trainer.made(range(12 * workers))
-    for _ in range(4 * workers):  # what was made while others began is waiting, and would count as made at once
+    for _ in range(
+        4 * workers
+    ):  # what was made while others began is waiting, and would count as made at once
         next(batches)
     started = time.perf_counter()
     for batch in batches:
@@ -63,7 +67,9 @@ def drawing_rate(trainer: Trainer) -> float:
     return done / (time.perf_counter() - started)
 
 
-def measure(puppets: Sequence[Puppet], config: TrainConfig, folder: Path, side: int = SIDE) -> dict[str, Any]:
+def measure(
+    puppets: Sequence[Puppet], config: TrainConfig, folder: Path, side: int = SIDE
+) -> dict[str, Any]:
     """All figures for clip steps with `config`."""
     weights, device = load_weights(), config.device
     trainers = {
@@ -73,7 +79,9 @@ def measure(puppets: Sequence[Puppet], config: TrainConfig, folder: Path, side: 
     first = trainers["LSDM trained"]
     drawn = drawing_rate(first)
     # Planned as for a GPU, so that a CPU paints here, too; of the length of a training window.
-    plans = Batches(puppets, replace(config, device="cuda", long_share=0.0), weights.config, range(1))
+    plans = Batches(
+        puppets, replace(config, device="cuda", long_share=0.0), weights.config, range(1)
+    )
     plan, stage, crop = plans[0], first.painter(), weights.config.crop_size
     assert isinstance(plan, ClipBatch)
     frames = plan.labels.numel()
@@ -91,7 +99,11 @@ def measure(puppets: Sequence[Puppet], config: TrainConfig, folder: Path, side: 
             trainer.clips(painted)
         taken = seconds(lambda t=trainer: t.clips(painted), device)
         rate = counter.get_total_flops() / taken
-        steps[name] = {"frames/s": frames / taken, "TFLOP/s": rate / 1e12, "share of product": rate / product}
+        steps[name] = {
+            "frames/s": frames / taken,
+            "TFLOP/s": rate / 1e12,
+            "share of product": rate / product,
+        }
     return {
         "device": torch.cuda.get_device_name() if device != "cpu" else "CPU",
         "torch": torch.__version__,
@@ -105,14 +117,21 @@ def measure(puppets: Sequence[Puppet], config: TrainConfig, folder: Path, side: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("portraits", type=Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--clips", type=int, default=32)
     given = parser.parse_args()
     config = TrainConfig(
-        pair_steps=0, head_steps=0, clip_steps=1000, clips=given.clips, workers=given.workers, device=given.device
+        pair_steps=0,
+        head_steps=0,
+        clip_steps=1000,
+        clips=given.clips,
+        workers=given.workers,
+        device=given.device,
     )
     puppets, _ = read_puppets(given.portraits)
     print(json.dumps(measure(puppets, config, Path("unused")), indent=1))

@@ -11,7 +11,9 @@ from fesnet.windows import Stitcher
 
 
 def naive_ratio(seconds: float) -> tuple[float, float]:
-    """CPU time of encoding every window anew over encoding every frame once, and the largest difference of scores."""
+    """CPU time of encoding every window anew over encoding every frame once, and the largest
+    difference of scores.
+    """
     spotter = Spotter()
     c, n = spotter.weights.config, round(seconds * 30)
     rng = np.random.default_rng(0)
@@ -19,7 +21,9 @@ def naive_ratio(seconds: float) -> tuple[float, float]:
     shapes = rng.normal(0, 1, (n, c.shape)).astype(np.float32).reshape(n, -1, 4 * c.width)
 
     def encoded(frames: np.ndarray) -> np.ndarray:
-        parts = [spotter.runtime.encode(crops[frames[i : i + 16]]) for i in range(0, len(frames), 16)]
+        parts = [
+            spotter.runtime.encode(crops[frames[i : i + 16]]) for i in range(0, len(frames), 16)
+        ]
         return np.concatenate([np.concatenate(parts), shapes[frames]], 1)
 
     def naive_window(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,5 +36,9 @@ def naive_ratio(seconds: float) -> tuple[float, float]:
     started = time.process_time()
     cached = scores(Stitcher(*c.spotting, spotter.runtime.decode), encoded(np.arange(n)))
     between = time.process_time()
-    naive = scores(Stitcher(*c.spotting, naive_window), np.arange(n, dtype=np.float32)[:, None, None])
-    return (time.process_time() - between) / (between - started), float(np.abs(cached - naive).max())
+    naive = scores(
+        Stitcher(*c.spotting, naive_window), np.arange(n, dtype=np.float32)[:, None, None]
+    )
+    return (time.process_time() - between) / (between - started), float(
+        np.abs(cached - naive).max()
+    )

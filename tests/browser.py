@@ -1,4 +1,6 @@
-"""A real browser for tests of pages: Debian's Chromium or Google's Chrome, where one is installed."""
+"""A real browser for tests of pages: Debian's Chromium or Google's Chrome, where one is
+installed.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,16 @@ def opened_page(width: int = 1280, **options: Any) -> Iterator[Any]:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=executable)
         try:
-            page = browser.new_context(viewport={"width": width, "height": 900}, **options).new_page()
+            page = browser.new_context(
+                viewport={"width": width, "height": 900}, **options
+            ).new_page()
             page.on("pageerror", lambda error: troubles.append(str(error)))
-            page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
-            page.on("request", lambda asked: None if local(asked.url) else troubles.append(asked.url))
+            page.on(
+                "console", lambda said: troubles.append(said.text) if said.type == "error" else None
+            )
+            page.on(
+                "request", lambda asked: None if local(asked.url) else troubles.append(asked.url)
+            )
             yield page
         finally:
             browser.close()
@@ -46,7 +54,9 @@ def local(url: str) -> bool:
 
 
 def until(page: Any, what: str) -> None:
-    """Wait for a JavaScript expression to be true. (Playwright's own waiting is forbidden by the pages' policy.)"""
+    """Wait for a JavaScript expression to be true. (Playwright's own waiting is forbidden by the
+    pages' policy.)
+    """
     for _ in range(200):
         if page.evaluate(what):
             return

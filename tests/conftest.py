@@ -24,9 +24,13 @@ ASSETS = Path(fesnet.__file__).parent / "assets"
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights folder of a small, untrained network; its rules find something in almost anything."""
+    """A weights folder of a small, untrained network; its rules find something in almost
+    anything.
+    """
     folder = tmp_path_factory.mktemp("weights") / "tiny"
-    rules = IntervalRules(macro_threshold=0.2, micro_threshold=0.2, valley=1.0).to_dict()  # every dip divides
+    rules = IntervalRules(
+        macro_threshold=0.2, micro_threshold=0.2, valley=1.0
+    ).to_dict()  # every dip divides
     save_weights(make_network(), folder, training={"data": "nothing"}, rules=rules)
     return folder
 
@@ -48,19 +52,27 @@ def face_frames() -> list[np.ndarray]:
     for t in range(40):
         x, y = 150 - 6 * np.sin(t / 7), 40 + 2 * np.cos(t / 5)
         matrix = np.array([[1.4, 0, -1.4 * x + 80], [0, 1.4, -1.4 * y + 20]])
-        out.append(cv2.warpAffine(photo, matrix, (320, 240), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        out.append(
+            cv2.warpAffine(
+                photo, matrix, (320, 240), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+        )
     return out
 
 
 @pytest.fixture(scope="session")
 def face_video(face_frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same frames as a lossless video at 25 Hz (40 ms: Matroska keeps that exactly)."""
-    return write_video(tmp_path_factory.mktemp("video") / "face.mkv", face_frames, codec="ffv1", pixels="bgr0")
+    return write_video(
+        tmp_path_factory.mktemp("video") / "face.mkv", face_frames, codec="ffv1", pixels="bgr0"
+    )
 
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
-    """A Ray cluster of two nodes with a processor each, on this machine; its usage statistics are off."""
+    """A Ray cluster of two nodes with a processor each, on this machine; its usage statistics are
+    off.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     pytest.importorskip("ray", reason="Ray is not installed: pip install '.[cluster]'")
     from ray.cluster_utils import Cluster

@@ -1,4 +1,6 @@
-"""What tests give engines to do. In a module of its own, because workers must be able to import it."""
+"""What tests give engines to do. In a module of its own, because workers must be able to import
+it.
+"""
 
 from __future__ import annotations
 

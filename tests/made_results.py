@@ -20,16 +20,25 @@ def made_result(
     gaps: Iterable[tuple[int, int, int, str]] = (),
     **source: Any,
 ) -> Spotting:
-    """A result with these intervals, scored 0.5, 0.51 and so on. times: s of the frames, or how many at 30 Hz;
-    gaps: (face, first frame, last frame, reason)."""
+    """A result with these intervals, scored 0.5, 0.51 and so on. times: s of the frames, or how
+    many at 30 Hz; gaps: (face, first frame, last frame, reason)."""
     times = np.round(np.arange(times) / 30, 6) if isinstance(times, int) else times
     told = {"name": "face.mp4", "path": None, "rate": "30", **source}
-    about = SourceInfo(sha256=None, width=640, height=480, frame_count=len(times), duration_s=float(times[-1]), **told)
+    about = SourceInfo(
+        sha256=None,
+        width=640,
+        height=480,
+        frame_count=len(times),
+        duration_s=float(times[-1]),
+        **told,
+    )
     intervals = []
     for n, (face, kind, *frames) in enumerate(found):
         seconds = (float(times[f]) for f in frames)
         intervals.append(SpottedInterval(face, *seconds, kind, *frames, 0.5 + n / 100))  # type: ignore[arg-type]
-    unknown = tuple(Gap(face, float(times[a]), float(times[b]), a, b, reason) for face, a, b, reason in gaps)
+    unknown = tuple(
+        Gap(face, float(times[a]), float(times[b]), a, b, reason) for face, a, b, reason in gaps
+    )
     return Spotting(
         source=about,
         faces=(),
@@ -48,13 +57,23 @@ def made_results(draw: st.DrawFn, *, constant: bool = False) -> Spotting:
     """Results with up to a dozen intervals that overlap at will, on frames 2 to 300 ms apart."""
     count = draw(st.integers(1, 60))
     steps = (
-        [40_000] * count if constant else draw(st.lists(st.integers(2_000, 300_000), min_size=count, max_size=count))
+        [40_000] * count
+        if constant
+        else draw(st.lists(st.integers(2_000, 300_000), min_size=count, max_size=count))
     )
     times = np.cumsum([0, *steps[:-1]]) / 1e6
     found = []
     for _ in range(draw(st.integers(0, 12))):
         onset, apex, offset = sorted(draw(st.tuples(*[st.integers(0, count - 1)] * 3)))
-        found.append((draw(st.integers(0, 2)), draw(st.sampled_from(["macro", "micro"])), onset, apex, offset))
+        found.append(
+            (
+                draw(st.integers(0, 2)),
+                draw(st.sampled_from(["macro", "micro"])),
+                onset,
+                apex,
+                offset,
+            )
+        )
     return made_result(found, times, rate="25" if constant else None)
 
 

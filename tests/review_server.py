@@ -1,4 +1,6 @@
-"""A review server on this machine, a client that sends exactly what it is told, and a small video with a result."""
+"""A review server on this machine, a client that sends exactly what it is told, and a small video
+with a result.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ RULES = IntervalRules(macro_threshold=0.5, micro_threshold=0.5)
 BUMPS = ((0, 1.0, 0.35, 0.9), (1, 2.4, 0.12, 0.8), (0, 3.3, 0.3, 0.4))
 
 
-def made_spotting(seconds: float = 4.0, bumps: Any = BUMPS, rate: float = 25.0, **source: Any) -> Spotting:
+def made_spotting(
+    seconds: float = 4.0, bumps: Any = BUMPS, rate: float = 25.0, **source: Any
+) -> Spotting:
     """A result of a video at 25 Hz with these bumps in its scores."""
     ticks = np.arange(round(seconds * 30)) / 30
     scores = np.full((len(ticks), 2), 0.02)
@@ -38,10 +42,14 @@ def made_spotting(seconds: float = 4.0, bumps: Any = BUMPS, rate: float = 25.0, 
         scores[near, column] = np.maximum(scores[near, column], height)
     told = {"name": "small.mp4", "path": None, "sha256": None, **source}
     count = round(seconds * rate)
-    about = SourceInfo(width=64, height=48, rate="25", frame_count=count, duration_s=seconds, **told)
+    about = SourceInfo(
+        width=64, height=48, rate="25", frame_count=count, duration_s=seconds, **told
+    )
     track = FaceTrack(0, ticks, scores, scores.sum(1))
     times = np.arange(count) / rate
-    return assemble(about, (track,), times, 30.0, RULES, warnings=(), provenance={"trained_on": "nothing"})
+    return assemble(
+        about, (track,), times, 30.0, RULES, warnings=(), provenance={"trained_on": "nothing"}
+    )
 
 
 def make_work(folder: Path) -> Path:
@@ -71,7 +79,9 @@ class Answer:
 
 @dataclass
 class Web:
-    """A client with the server's cookie and headers as the page sends them, unless told otherwise."""
+    """A client with the server's cookie and headers as the page sends them, unless told
+    otherwise.
+    """
 
     port: int
     token: str
@@ -93,8 +103,14 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str | None) -> Answer:
-        """Header names with _ for -; None leaves one out. A body that is no bytes is sent as JSON."""
-        sent: dict[str, str | None] = {"host": f"127.0.0.1:{self.port}", "origin": self.origin, "cookie": self.cookie}
+        """Header names with _ for -; None leaves one out. A body that is no bytes is sent as
+        JSON.
+        """
+        sent: dict[str, str | None] = {
+            "host": f"127.0.0.1:{self.port}",
+            "origin": self.origin,
+            "cookie": self.cookie,
+        }
         if body is not None and not isinstance(body, bytes):
             body, sent["content-type"] = json.dumps(body).encode(), "application/json"
         if body is not None:
@@ -108,7 +124,9 @@ class Web:
                     line.putheader(name, value)
             line.endheaders(body)
             answer = line.getresponse()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            return Answer(
+                answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+            )
         finally:
             line.close()
 
@@ -117,7 +135,9 @@ class Web:
 
     def edit(self, revision: int, what: str, key: str = "small", **fields: Any) -> Answer:
         return self.ask(
-            "POST", f"/api/videos/{key}/edits", {"revision": revision, "who": "anna", "what": what, **fields}
+            "POST",
+            f"/api/videos/{key}/edits",
+            {"revision": revision, "who": "anna", "what": what, **fields},
         )
 
 
@@ -140,8 +160,17 @@ def serving(named: list[Path], **options: Any) -> Iterator[tuple[Web, Served]]:
 @contextmanager
 def program(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`fesnet review` as a program of its own, and the address that it prints."""
-    command = [sys.executable, "-c", "from fesnet.cli import main; main()", "review", "--no-open", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = [
+        sys.executable,
+        "-c",
+        "from fesnet.cli import main; main()",
+        "review",
+        "--no-open",
+        *map(str, arguments),
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(3)]

@@ -1,4 +1,6 @@
-"""A data set of features so small that a leave-one-subject-out takes seconds, and settings to match."""
+"""A data set of features so small that a leave-one-subject-out takes seconds, and settings to
+match.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Settings = Callable[[Variant, int], tuple[learners.FesNetConfig, "learners.Featu
 
 
 def features_of(recording: Recording) -> tuple[np.ndarray, float]:
-    """Steps of regions that rise and fall with the expressions of `TRUTH`, whatever the recording's truth says."""
+    """Steps of regions that rise and fall with the expressions of `TRUTH`, whatever the recording's
+    truth says.
+    """
     rng = np.random.default_rng(sum(map(ord, recording.id)))
     place = 0.1 * rng.standard_normal((FRAMES, 2 * REGIONS)).cumsum(0)
     for i in TRUTH:
@@ -33,12 +37,15 @@ def data_set(root: Path, truth: dict[str, tuple[Interval, ...]] | None = None) -
     """One video of each subject; truth: of some subjects, instead of the usual one."""
     told = truth or {}
     recordings = [
-        Recording(f"{s}_1", s, root / f"{s}_1.npz", "features", told.get(s, TRUTH), FRAMES, RATE) for s in SUBJECTS
+        Recording(f"{s}_1", s, root / f"{s}_1.npz", "features", told.get(s, TRUTH), FRAMES, RATE)
+        for s in SUBJECTS
     ]
     return DataSet("folder", root, tuple(recordings))
 
 
-def small_settings(variant: Variant, inputs: int) -> tuple[learners.FesNetConfig, learners.FeatureTraining]:
+def small_settings(
+    variant: Variant, inputs: int
+) -> tuple[learners.FesNetConfig, learners.FeatureTraining]:
     """The real ones, made small."""
     model, train = REAL(variant, inputs)
     model = replace(model, features=8, hidden=8, window=64, stride=32, stages=2, blocks=1)

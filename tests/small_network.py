@@ -50,7 +50,10 @@ def make_network(config: FesNetConfig = TINY) -> FesNet:
 def moving_crops(count: int, size: int = 96, seed: int = 0) -> np.ndarray:
     """(N, S, S, 3) uint8: a random texture under which another one glides."""
     rng = np.random.default_rng(seed)
-    still, gliding = (np.kron(rng.uniform(0, 120, (12, 12, 3)), np.ones((size // 12, size // 12, 1))) for _ in "ab")
+    still, gliding = (
+        np.kron(rng.uniform(0, 120, (12, 12, 3)), np.ones((size // 12, size // 12, 1)))
+        for _ in "ab"
+    )
     glide = [round(5 * np.sin(i / 6) + 0.3 * i) for i in range(count)]
     return np.stack([still + np.roll(gliding, g, (0, 1)) for g in glide]).astype(np.uint8)
 
@@ -63,7 +66,9 @@ def moving_landmarks(count: int) -> np.ndarray:
 
 
 def half_mask(index: int, size: int = 96) -> np.ndarray:
-    """(S, S) uint8: a face that fills the left part of the crop, a little more from frame to frame."""
+    """(S, S) uint8: a face that fills the left part of the crop, a little more from frame to
+    frame.
+    """
     mask = np.zeros((size, size), np.uint8)
     mask[:, : 60 + index % 7] = 255
     return mask
@@ -72,7 +77,9 @@ def half_mask(index: int, size: int = 96) -> np.ndarray:
 def face_of(crop: np.ndarray, index: int, time: float, segment: int = 0) -> Face:
     """What the tracker would hand out for a crop."""
     landmarks = moving_landmarks(index + 1)[index]
-    return Face(0, segment, index, time, crop, (0.0, 0.0, 9.0, 9.0), landmarks, 1.0, half_mask(index))
+    return Face(
+        0, segment, index, time, crop, (0.0, 0.0, 9.0, 9.0), landmarks, 1.0, half_mask(index)
+    )
 
 
 def line_scores(

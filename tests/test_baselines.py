@@ -1,4 +1,6 @@
-"""The comparators on small scripted sequences: what moved is found where it moved, and what all moved is not."""
+"""The comparators on small scripted sequences: what moved is found where it moved, and what all
+moved is not.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ UPPER_LIDS = [point for eye in EYES for point in eye[0]]
 class Scripted:
     """A tracker that shows the crops and landmarks that it is given; None: no face."""
 
-    def __init__(self, faces: list[tuple[np.ndarray, np.ndarray] | None], segments: list[int]) -> None:
+    def __init__(
+        self, faces: list[tuple[np.ndarray, np.ndarray] | None], segments: list[int]
+    ) -> None:
         self.faces, self.segments = faces, segments
 
     def push(self, frame: Frame) -> list[Face]:
@@ -43,20 +47,36 @@ class Scripted:
 
 
 def face_with(
-    crop: np.ndarray, index: int, landmarks: np.ndarray | None = None, segment: int = 0, time: float | None = None
+    crop: np.ndarray,
+    index: int,
+    landmarks: np.ndarray | None = None,
+    segment: int = 0,
+    time: float | None = None,
 ) -> Face:
     """What a tracker would hand out."""
     shown = STILL if landmarks is None else landmarks
     seconds = index / FPS if time is None else time
     return Face(
-        0, segment, index, seconds, crop, (0.0, 0.0, 9.0, 9.0), shown, 1.0, np.full((CROP, CROP), 255, np.uint8)
+        0,
+        segment,
+        index,
+        seconds,
+        crop,
+        (0.0, 0.0, 9.0, 9.0),
+        shown,
+        1.0,
+        np.full((CROP, CROP), 255, np.uint8),
     )
 
 
 def texture() -> np.ndarray:
     """(CROP, CROP, 3) uint8 with detail everywhere, as skin has it for flow."""
     rng = np.random.default_rng(5)
-    coarse = cv2.resize(rng.uniform(60, 200, (24, 24)).astype(np.float32), (CROP, CROP), interpolation=cv2.INTER_CUBIC)
+    coarse = cv2.resize(
+        rng.uniform(60, 200, (24, 24)).astype(np.float32),
+        (CROP, CROP),
+        interpolation=cv2.INTER_CUBIC,
+    )
     return np.repeat(np.clip(coarse, 0, 255)[..., None], 3, 2).astype(np.uint8)
 
 
@@ -65,16 +85,24 @@ TEXTURE = texture()
 
 @cache
 def crop_moved(mouth: float, everything: float = 0.0) -> np.ndarray:
-    """The texture, its lower right part (a mouth corner) shifted upward by `mouth` pixels, all by `everything`."""
+    """The texture, its lower right part (a mouth corner) shifted upward by `mouth` pixels, all by
+    `everything`.
+    """
     y, x = np.mgrid[0:CROP, 0:CROP].astype(np.float32)
     near = np.exp(-(((x - 0.617 * CROP) / 14) ** 2 + ((y - 0.69 * CROP) / 14) ** 2))
-    moved = cv2.remap(TEXTURE, x + everything, y + mouth * near, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    noise = np.random.default_rng(int(1000 * (mouth + 7 * everything)) % 997).normal(0, 0.7, moved.shape)
+    moved = cv2.remap(
+        TEXTURE, x + everything, y + mouth * near, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    noise = np.random.default_rng(int(1000 * (mouth + 7 * everything)) % 997).normal(
+        0, 0.7, moved.shape
+    )
     return np.clip(moved + noise, 0, 255).astype(np.uint8)
 
 
 def mesh_moved(points: tuple[int, ...] | list[int], by: float, turn: float = 0.0) -> np.ndarray:
-    """The canonical face 200 pixels wide, some points lowered by `by` crop units, the head turned (rad)."""
+    """The canonical face 200 pixels wide, some points lowered by `by` crop units, the head turned
+    (rad).
+    """
     mesh = MESH.copy()
     mesh[list(points), 1] += by
     cosine, sine = np.cos(turn), np.sin(turn)
@@ -94,7 +122,11 @@ def pulse(count: int, start: int, stop: int) -> np.ndarray:
 
 
 def spot(
-    name: str, crops: list[np.ndarray], meshes: list[np.ndarray], lost: range = range(0), cut: int = 10**6
+    name: str,
+    crops: list[np.ndarray],
+    meshes: list[np.ndarray],
+    lost: range = range(0),
+    cut: int = 10**6,
 ) -> Spotting:
     faces = [None if i in lost else pair for i, pair in enumerate(zip(crops, meshes, strict=True))]
     segments = [int(i >= cut) for i in range(len(faces))]
@@ -145,7 +177,9 @@ def test_mdmd_finds_a_macro_expression_no_longer_than_its_reach() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_still_face_shows_nothing(name: str) -> None:
     found = spot(
-        name, [crop_moved(0.0, 1e-6 * i) for i in range(COUNT)], [mesh_moved((), 1e-6 * i) for i in range(COUNT)]
+        name,
+        [crop_moved(0.0, 1e-6 * i) for i in range(COUNT)],
+        [mesh_moved((), 1e-6 * i) for i in range(COUNT)],
     )
     assert found.intervals == ()
     assert np.isfinite(found.faces[0].scores).all()
@@ -211,25 +245,33 @@ def test_a_blink_is_no_movement_of_landmarks() -> None:
 
 def test_landmarks_are_turned_to_the_front() -> None:
     for turn in (-0.5, 0.0, 0.4):
-        np.testing.assert_allclose(upright(mesh_moved((), 0.0, turn).astype(np.float64)), MESH, atol=2e-3)
+        np.testing.assert_allclose(
+            upright(mesh_moved((), 0.0, turn).astype(np.float64)), MESH, atol=2e-3
+        )
 
 
 def test_flow_is_chained_over_reference_frames() -> None:
     reader = FlowReader(FlowSettings(renew_s=0.2))
     for i in range(25):
         reader.push(face_with(crop_moved(0.2 * i), i))
-    up = -reader.features().reshape(25, -1, 2)[:, list(REGIONS).index("left mouth corner"), 1] * CROP
+    up = (
+        -reader.features().reshape(25, -1, 2)[:, list(REGIONS).index("left mouth corner"), 1] * CROP
+    )
     assert reader.since > 0
     y, x = np.mgrid[0:CROP, 0:CROP]
     near = np.exp(-(((x - 0.617 * CROP) / 14) ** 2 + ((y - 0.69 * CROP) / 14) ** 2))
-    nose, *regions = (near[box].mean() for box in region_boxes(face_with(crop_moved(0.0), 0), reader.settings.box))
+    nose, *regions = (
+        near[box].mean() for box in region_boxes(face_with(crop_moved(0.0), 0), reader.settings.box)
+    )
     true = regions[list(REGIONS).index("left mouth corner")] - nose
     np.testing.assert_allclose(up[-1], 4.8 * true, rtol=0.2)
     assert np.corrcoef(up, np.arange(25))[0, 1] > 0.99
 
 
 def test_main_direction_is_that_of_most_vectors() -> None:
-    vectors = np.array([[[1.0, 0.1], [2.0, -0.1], [0.0, 3.0]], [[-1.0, 0.0], [0.0, -1.0], [0.1, -1.0]]])
+    vectors = np.array(
+        [[[1.0, 0.1], [2.0, -0.1], [0.0, 3.0]], [[-1.0, 0.0], [0.0, -1.0], [0.1, -1.0]]]
+    )
     assert main_direction(vectors, 4).tolist() == [[True, True, False], [False, True, True]]
 
 
@@ -279,11 +321,16 @@ def test_results_name_their_method_and_can_be_rethresholded(name: str) -> None:
     assert found.provenance["method"] == name
     assert found.provenance["settings"]
     assert found.rules == METHODS[name].recommended
-    assert found.rethreshold(IntervalRules(micro_threshold=1.0, macro_threshold=1.0, exclusive=False)) is not None
+    assert (
+        found.rethreshold(IntervalRules(micro_threshold=1.0, macro_threshold=1.0, exclusive=False))
+        is not None
+    )
     assert '"method"' in found.to_json()
 
 
-@pytest.mark.parametrize(("name", "kind"), [("flow", Flow), ("landmarks", Landmarks), ("mdmd", Mdmd)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("flow", Flow), ("landmarks", Landmarks), ("mdmd", Mdmd)]
+)
 def test_baselines_are_made_by_name(name: str, kind: type[Baseline]) -> None:  # type: ignore[type-arg]
     rules = IntervalRules(macro_threshold=0.9, exclusive=False)
     made = make_baseline(name, rules=rules, faces="all")
@@ -292,7 +339,9 @@ def test_baselines_are_made_by_name(name: str, kind: type[Baseline]) -> None:  #
 
 
 def test_wrong_calls_are_told() -> None:
-    with pytest.raises(UsageError, match="expected one of the baselines flow, landmarks, mdmd, got 'tea leaves'"):
+    with pytest.raises(
+        UsageError, match="expected one of the baselines flow, landmarks, mdmd, got 'tea leaves'"
+    ):
         make_baseline("tea leaves")
     with pytest.raises((UsageError, SourceError)):
         make_baseline("flow").spot("no such file.mp4")

@@ -1,4 +1,6 @@
-"""The learned comparators: they learn what is plainly there, and look at no more than they should."""
+"""The learned comparators: they learn what is plainly there, and look at no more than they
+should.
+"""
 
 from __future__ import annotations
 

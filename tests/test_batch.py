@@ -1,4 +1,6 @@
-"""Many sources: what they are called, what is checked before work begins, and rules from several places."""
+"""Many sources: what they are called, what is checked before work begins, and rules from several
+places.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,15 @@ def test_sources_are_told_apart(tmp_path: Path) -> None:
         "rtsp://host/live",
         str(tmp_path),
     ]
-    with pytest.raises(UsageError, match=r"expected a video file or an image folder, but .*b\.mp4 does not exist"):
+    with pytest.raises(
+        UsageError, match=r"expected a video file or an image folder, but .*b\.mp4 does not exist"
+    ):
         check_sources([str(video), str(tmp_path / "b.mp4")])
 
 
-def test_a_file_named_like_a_camera_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_named_like_a_camera_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("7").touch()
     assert check_sources(["7", "8"]) == ["7", 8]
@@ -60,7 +66,9 @@ def test_output_folders_are_made_and_tried(tmp_path: Path) -> None:
     assert prepare_folder(tmp_path / "a" / "b").is_dir()
     assert list((tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"expected an output folder that can be written, got .*file"):
+    with pytest.raises(
+        UsageError, match=r"expected an output folder that can be written, got .*file"
+    ):
         prepare_folder(tmp_path / "file")
 
 
@@ -68,7 +76,9 @@ def test_single_options_win_over_the_file_and_the_file_over_the_weights(tmp_path
     (tmp_path / "r.toml").write_text("macro_threshold = 0.3\nvalley = 0.4\nexclusive = false\n")
     old = IntervalRules(macro_threshold=0.2, micro_threshold=0.25)
     new = changed_rules(old, tmp_path / "r.toml", {"macro_threshold": 0.6, "micro_threshold": None})
-    assert new == IntervalRules(macro_threshold=0.6, micro_threshold=0.25, valley=0.4, exclusive=False)
+    assert new == IntervalRules(
+        macro_threshold=0.6, micro_threshold=0.25, valley=0.4, exclusive=False
+    )
     assert changed_rules(old, None, {"macro_threshold": None}) == old
 
 

@@ -1,4 +1,6 @@
-"""Whole batches: what is written, what is kept on a second start, and that nothing is lost or mixed up."""
+"""Whole batches: what is written, what is kept on a second start, and that nothing is lost or mixed
+up.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ OLD = 1_000_000_000.0  # a time of change long ago, which can be trusted
 @pytest.fixture(scope="session")
 def short(face_frames: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first frames of the face video: these tests are about files."""
-    return write_video(tmp_path_factory.mktemp("short") / "face.mkv", face_frames[:FRAMES], codec="ffv1", pixels="bgr0")
+    return write_video(
+        tmp_path_factory.mktemp("short") / "face.mkv",
+        face_frames[:FRAMES],
+        codec="ffv1",
+        pixels="bgr0",
+    )
 
 
 @pytest.fixture
@@ -85,7 +92,9 @@ def spotted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {
-        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != LOG
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != LOG
     }
 
 
@@ -94,7 +103,9 @@ def table(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
-def test_results_are_those_of_single_calls(run: Callable[..., Batch], videos: Path, tiny_weights: Path) -> None:
+def test_results_are_those_of_single_calls(
+    run: Callable[..., Batch], videos: Path, tiny_weights: Path
+) -> None:
     batch = run(videos)
     assert (batch.done, batch.kept, batch.failed) == (2, 0, ())
     for name in ("s1/face", "s2/face"):
@@ -104,7 +115,9 @@ def test_results_are_those_of_single_calls(run: Callable[..., Batch], videos: Pa
         assert (out / f"{name}.csv").is_file()
 
 
-def test_summary_has_a_row_for_each_video(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+def test_summary_has_a_row_for_each_video(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path
+) -> None:
     (videos / "bad.mp4").write_text("no video")
     run(videos)
     rows = {r["video"]: r for r in table(tmp_path / "out")}
@@ -115,15 +128,23 @@ def test_summary_has_a_row_for_each_video(run: Callable[..., Batch], videos: Pat
     }
     found = Spotting.from_json(tmp_path / "out" / "s1" / "face.json")
     row = rows["s1/face.mkv"]
-    assert (row["frames"], row["duration_s"], row["sha256"]) == (str(FRAMES), "0.4", found.source.sha256)
+    assert (row["frames"], row["duration_s"], row["sha256"]) == (
+        str(FRAMES),
+        "0.4",
+        found.source.sha256,
+    )
     for kind in ("macro", "micro"):
         of_kind = [i for i in found.intervals if i.kind == kind]
         assert int(row[f"{kind}_count"]) == len(of_kind)
-        assert float(row[f"{kind}_total_s"]) == pytest.approx(sum(i.offset_s - i.onset_s for i in of_kind))
+        assert float(row[f"{kind}_total_s"]) == pytest.approx(
+            sum(i.offset_s - i.onset_s for i in of_kind)
+        )
     assert rows["bad.mp4"]["macro_count"] == ""
 
 
-def test_what_is_unknown_is_not_taken_for_neutral(videos: Path, tmp_path: Path, settings: Settings) -> None:
+def test_what_is_unknown_is_not_taken_for_neutral(
+    videos: Path, tmp_path: Path, settings: Settings
+) -> None:
     """A video that shows no face, and one whose images are numbered with a jump."""
     shutil.rmtree(videos)
     videos.mkdir()
@@ -136,8 +157,15 @@ def test_what_is_unknown_is_not_taken_for_neutral(videos: Path, tmp_path: Path, 
     entries = find_entries([str(videos)], tmp_path / "out")
     run_batch(entries, tmp_path / "out", replace(settings, rate=25.0), InProcess(), said.append)
     jump, ramps = table(tmp_path / "out")
-    assert (ramps["duration_s"], ramps["unknown_s"], ramps["faces"], ramps["warnings"]) == ("0.8", "0.8", "0", "")
-    assert {ramps[f"{kind}_{what}"] for kind in KINDS for what in ("count", "per_minute", "total_s")} == {""}
+    assert (ramps["duration_s"], ramps["unknown_s"], ramps["faces"], ramps["warnings"]) == (
+        "0.8",
+        "0.8",
+        "0",
+        "",
+    )
+    assert {
+        ramps[f"{kind}_{what}"] for kind in KINDS for what in ("count", "per_minute", "total_s")
+    } == {""}
     assert jump["warnings"].startswith("jump: image numbers jump from ")
     assert said[0].startswith("2 videos, 2 to do")
     assert said[1].startswith("[1/2] jump: no face; ") and said[1].endswith("s left")
@@ -151,14 +179,20 @@ def test_rates_are_of_the_time_in_which_a_face_was_known() -> None:
     scores[60:120, 0], scores[150:200, 0], scores[270:300] = 0.8, 0.8, np.nan
     track = FaceTrack(0, times, scores, np.zeros(360))
     source = SourceInfo("a.mp4", None, None, 64, 48, "30", None, None)
-    row = row_of(assemble(source, (track,), times, 30.0, IntervalRules(), warnings=("a", "b; c"), provenance={}))
+    row = row_of(
+        assemble(
+            source, (track,), times, 30.0, IntervalRules(), warnings=("a", "b; c"), provenance={}
+        )
+    )
     assert (row["duration_s"], row["unknown_s"], row["warnings"]) == (12.0, 1.0, "a; b; c")
     assert (row["macro_count"], row["macro_per_minute"]) == (2, round(120 / 11, 4))
     assert (row["micro_count"], row["micro_per_minute"], row["micro_mean_s"]) == (0, 0.0, None)
 
 
 def test_summary_as_parquet(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
-    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install '.[cluster]'")
+    pq = pytest.importorskip(
+        "pyarrow.parquet", reason="pyarrow is not installed: pip install '.[cluster]'"
+    )
     run(videos)
     rows = pq.read_table(tmp_path / "out" / "summary.parquet").to_pylist()
     assert [r["video"] for r in rows] == ["s1/face.mkv", "s2/face.mkv"]
@@ -170,7 +204,9 @@ def test_summary_as_parquet(run: Callable[..., Batch], videos: Path, tmp_path: P
 # --- second starts ---
 
 
-def test_finished_videos_are_kept(run: Callable[..., Batch], videos: Path, tmp_path: Path, spotted: list[str]) -> None:
+def test_finished_videos_are_kept(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path, spotted: list[str]
+) -> None:
     run(videos)
     before = tree(tmp_path / "out")
     batch = run(videos)
@@ -178,7 +214,9 @@ def test_finished_videos_are_kept(run: Callable[..., Batch], videos: Path, tmp_p
     assert tree(tmp_path / "out") == before
 
 
-def test_a_new_time_of_change_is_not_a_new_video(run: Callable[..., Batch], videos: Path, spotted: list[str]) -> None:
+def test_a_new_time_of_change_is_not_a_new_video(
+    run: Callable[..., Batch], videos: Path, spotted: list[str]
+) -> None:
     run(videos)
     os.utime(videos / "s1" / "face.mkv")
     assert run(videos).kept == 2
@@ -218,7 +256,9 @@ def test_removed_results_are_made_again_and_corrected_ones_are_kept(
     run(videos)
     first, second = tmp_path / "out" / "s1" / "face.json", tmp_path / "out" / "s2" / "face.json"
     first.unlink()
-    changed = Spotting.from_json(second).rethreshold(replace(settings.rules, macro_threshold=1.0, micro_threshold=1.0))
+    changed = Spotting.from_json(second).rethreshold(
+        replace(settings.rules, macro_threshold=1.0, micro_threshold=1.0)
+    )
     changed.to_json(second)
     text = second.read_bytes()
     assert run(videos).done == 1
@@ -226,7 +266,9 @@ def test_removed_results_are_made_again_and_corrected_ones_are_kept(
     assert table(tmp_path / "out")[1]["macro_count"] == "0", "the summary tells what the file says"
 
 
-def test_failed_videos_wait_for_retry_failed(run: Callable[..., Batch], videos: Path, spotted: list[str]) -> None:
+def test_failed_videos_wait_for_retry_failed(
+    run: Callable[..., Batch], videos: Path, spotted: list[str]
+) -> None:
     (videos / "bad.mp4").write_text("no video")
     reasons = run(videos).failed
     assert [key for key, _ in reasons] == ["bad.mp4"]
@@ -253,7 +295,9 @@ def test_a_share_at_another_place_is_recognised(
 def test_another_video_of_the_same_name_never_takes_the_place_of_results(
     run: Callable[..., Batch], videos: Path, tmp_path: Path
 ) -> None:
-    """A stick for each participant, all at the same place or one after the other, all with face.mkv."""
+    """A stick for each participant, all at the same place or one after the other, all with
+    face.mkv.
+    """
     run(videos / "s1")
     before = tree(tmp_path / "out")
     run(videos / "s2")  # while the first is still there
@@ -267,11 +311,17 @@ def test_another_video_of_the_same_name_never_takes_the_place_of_results(
     assert {k: after[k] for k in before if k.startswith("face")} == {
         k: v for k, v in before.items() if k.startswith("face")
     }
-    assert sorted(k for k in after if k.endswith(".json")) == ["face-2.json", "face-3.json", "face.json"]
+    assert sorted(k for k in after if k.endswith(".json")) == [
+        "face-2.json",
+        "face-3.json",
+        "face.json",
+    ]
     assert len({r["sha256"] for r in table(tmp_path / "out")}) == 3
 
 
-def test_a_cut_log_loses_one_video_at_most(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+def test_a_cut_log_loses_one_video_at_most(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path
+) -> None:
     run(videos)
     log = tmp_path / "out" / LOG
     before = tree(tmp_path / "out")
@@ -280,10 +330,16 @@ def test_a_cut_log_loses_one_video_at_most(run: Callable[..., Batch], videos: Pa
     batch = run(videos)
     assert (batch.done, batch.kept) == (1, 1)
     assert tree(tmp_path / "out") == before
-    assert [json.loads(x)["event"] for x in log.read_bytes().splitlines()[-3:]] == ["start", "done", "end"]
+    assert [json.loads(x)["event"] for x in log.read_bytes().splitlines()[-3:]] == [
+        "start",
+        "done",
+        "end",
+    ]
 
 
-@pytest.mark.parametrize("line", ["[]", "7", '{"event": "done"}', '{"event": "done", "name": 3}', "\x00\xff", '{"a":'])
+@pytest.mark.parametrize(
+    "line", ["[]", "7", '{"event": "done"}', '{"event": "done", "name": 3}', "\x00\xff", '{"a":']
+)
 def test_damaged_lines_of_the_log_are_passed_over(line: str, tmp_path: Path) -> None:
     (tmp_path / LOG).write_text(line, encoding="latin-1")
     with RunLog(tmp_path) as log:
@@ -293,14 +349,21 @@ def test_damaged_lines_of_the_log_are_passed_over(line: str, tmp_path: Path) -> 
         assert list(log.records) == ["a"]
 
 
-def test_two_runs_do_not_share_a_folder(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+def test_two_runs_do_not_share_a_folder(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path
+) -> None:
     (tmp_path / "out").mkdir()
-    with RunLog(tmp_path / "out"), pytest.raises(UsageError, match=r"expected no other run in .*out"):
+    with (
+        RunLog(tmp_path / "out"),
+        pytest.raises(UsageError, match=r"expected no other run in .*out"),
+    ):
         run(videos)
     assert run(videos).done == 2
 
 
-def test_parts_that_a_kill_left_are_removed(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+def test_parts_that_a_kill_left_are_removed(
+    run: Callable[..., Batch], videos: Path, tmp_path: Path
+) -> None:
     (tmp_path / "out" / "s1").mkdir(parents=True)
     for name in (".face.json.k3x_9abc.part", ".firefox-download.part"):
         (tmp_path / "out" / "s1" / name).touch()
@@ -327,13 +390,17 @@ def test_names_that_are_taken_get_a_number() -> None:
 # --- manifests, image folders ---
 
 
-def test_a_manifest_sets_options_and_subjects(videos: Path, tmp_path: Path, settings: Settings) -> None:
+def test_a_manifest_sets_options_and_subjects(
+    videos: Path, tmp_path: Path, settings: Settings
+) -> None:
     file = videos / "videos.csv"
     file.write_text("video,subject,macro_threshold\ns1/face.mkv,P1,0.9\ns2/face.mkv,P2,\n")
     out = tmp_path / "out"
     out.mkdir()
     run_batch(read_manifest(file), out, settings, InProcess(), lambda line: None)
-    thresholds = [Spotting.from_json(out / s / "face.json").rules.macro_threshold for s in ("s1", "s2")]
+    thresholds = [
+        Spotting.from_json(out / s / "face.json").rules.macro_threshold for s in ("s1", "s2")
+    ]
     assert thresholds == [0.9, settings.rules.macro_threshold]
     assert [r["subject"] for r in table(out)] == ["P1", "P2"]
     file.write_text("video,macro_threshold\ns1/face.mkv,7\n")
@@ -341,18 +408,26 @@ def test_a_manifest_sets_options_and_subjects(videos: Path, tmp_path: Path, sett
         run_batch(read_manifest(file), out, settings, InProcess(), lambda line: None)
 
 
-def test_videos_that_are_not_there_fail_alone(videos: Path, tmp_path: Path, settings: Settings) -> None:
+def test_videos_that_are_not_there_fail_alone(
+    videos: Path, tmp_path: Path, settings: Settings
+) -> None:
     file = videos / "videos.csv"
     file.write_text("video\ns1/face.mkv\nlost.mp4\n")
     (tmp_path / "out").mkdir()
-    batch = run_batch(read_manifest(file), tmp_path / "out", settings, InProcess(), lambda line: None)
+    batch = run_batch(
+        read_manifest(file), tmp_path / "out", settings, InProcess(), lambda line: None
+    )
     assert batch.done == 1
     ((key, reason),) = batch.failed
     assert (key, "is its share still there?" in reason) == ("lost.mp4", True)
 
 
 def test_image_folders(
-    run: Callable[..., Batch], face_frames: list[Any], tmp_path: Path, settings: Settings, face_models: ModelFiles
+    run: Callable[..., Batch],
+    face_frames: list[Any],
+    tmp_path: Path,
+    settings: Settings,
+    face_models: ModelFiles,
 ) -> None:
     import cv2
 
@@ -410,7 +485,9 @@ def test_a_worker_of_ray_that_is_killed_changes_nothing(
     assert tree(tmp_path / "ray") == tree(tmp_path / "pool")
 
 
-def test_local_pool_and_ray_write_the_same(videos: Path, tmp_path: Path, settings: Settings, ray_engine: Any) -> None:
+def test_local_pool_and_ray_write_the_same(
+    videos: Path, tmp_path: Path, settings: Settings, ray_engine: Any
+) -> None:
     seen = []
     with make_engine(2) as pool:
         for name, engine in {"pool": pool, "ray": ray_engine, "here": InProcess()}.items():

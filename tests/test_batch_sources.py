@@ -41,7 +41,9 @@ def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
 
 def test_same_names_in_several_folders_keep_apart(tmp_path: Path) -> None:
     touch(tmp_path, "a/x.mp4", "b/x.mp4", "b/X.mp4")
-    names = [e.name for e in find_entries([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "out")]
+    names = [
+        e.name for e in find_entries([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "out")
+    ]
     assert len({n.lower() for n in names}) == 3
     again = find_entries([str(tmp_path / "a"), str(tmp_path / "a" / "x.mp4")], tmp_path / "out")
     assert len(again) == 1, "the same video twice"
@@ -52,8 +54,12 @@ def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert sorted(told(find_entries(["s?/*"], tmp_path / "out"))) == ["a.mp4", "b.mp4"]
     assert sorted(told(find_entries(["**/*.mp4"], tmp_path / "out"))) == ["a.mp4", "b.mp4", "c.mp4"]
-    assert told(find_entries(["s[3]"], tmp_path / "out")) == {"c.mp4": "c"}  # it is there as it is written
-    with pytest.raises(UsageError, match=r"expected videos or folders of images in s9/\*, found none"):
+    assert told(find_entries(["s[3]"], tmp_path / "out")) == {
+        "c.mp4": "c"
+    }  # it is there as it is written
+    with pytest.raises(
+        UsageError, match=r"expected videos or folders of images in s9/\*, found none"
+    ):
         find_entries(["s9/*"], tmp_path / "out")
 
 
@@ -61,7 +67,10 @@ def test_links_are_followed_and_circles_left(tmp_path: Path) -> None:
     touch(tmp_path, "v/a.mp4", "share/b.mp4")
     (tmp_path / "v" / "linked").symlink_to(tmp_path / "share")
     (tmp_path / "v" / "circle").symlink_to(tmp_path / "v")
-    assert told(find_entries([str(tmp_path / "v")], tmp_path / "out")) == {"a.mp4": "a", "linked/b.mp4": "linked/b"}
+    assert told(find_entries([str(tmp_path / "v")], tmp_path / "out")) == {
+        "a.mp4": "a",
+        "linked/b.mp4": "linked/b",
+    }
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -85,7 +94,10 @@ def test_videos_are_not_looked_for_where_results_go(tmp_path: Path) -> None:
     touch(tmp_path, "study/a.mp4")
     (tmp_path / "link").symlink_to(tmp_path / "study")
     for folder in ("study", "link", "study/../study"):
-        with pytest.raises(UsageError, match=r"expected another folder for --out than that of the videos, got .*study"):
+        with pytest.raises(
+            UsageError,
+            match=r"expected another folder for --out than that of the videos, got .*study",
+        ):
             find_entries([str(tmp_path / folder)], tmp_path / "study")
     assert len(find_entries([str(tmp_path / "study")], tmp_path / "study" / "out")) == 1
 
@@ -94,15 +106,21 @@ def test_which_calls_are_a_batch(tmp_path: Path) -> None:
     touch(tmp_path, "v/a.mp4", "images/1.png")
     assert is_many([str(tmp_path / "v")])
     assert is_many([str(tmp_path / "v" / "*.mp4")])
-    assert not is_many([str(tmp_path / "images"), str(tmp_path / "v" / "a.mp4"), "0", "rtsp://host/a?x"])
+    assert not is_many(
+        [str(tmp_path / "images"), str(tmp_path / "v" / "a.mp4"), "0", "rtsp://host/a?x"]
+    )
 
 
 def test_manifest(tmp_path: Path) -> None:
     file = tmp_path / "videos.csv"
-    file.write_text("video,subject,fps,faces,micro_threshold\ns1/a.mp4,P1,,,\nb,P2,200,all,0.4\n/x/c.mp4,,,,\n")
+    file.write_text(
+        "video,subject,fps,faces,micro_threshold\ns1/a.mp4,P1,,,\nb,P2,200,all,0.4\n/x/c.mp4,,,,\n"
+    )
     entries = {e.key: e for e in read_manifest(file)}
     assert list(entries) == ["b", "c.mp4", "s1/a.mp4"]
-    assert entries["s1/a.mp4"] == Entry(str(tmp_path / "s1" / "a.mp4"), "s1/a.mp4", "s1/a", "P1", {})
+    assert entries["s1/a.mp4"] == Entry(
+        str(tmp_path / "s1" / "a.mp4"), "s1/a.mp4", "s1/a", "P1", {}
+    )
     assert entries["b"].own == {"rate": 200.0, "faces": "all", "micro_threshold": 0.4}
     assert entries["c.mp4"].source == "/x/c.mp4"
 
@@ -151,7 +169,9 @@ def test_options_for_single_videos_are_refused_in_a_batch() -> None:
 
 
 def test_addresses_are_told_apart_without_their_secrets() -> None:
-    one, other = (Entry(f"rtsp://me:{word}@host/live?{word}", "live") for word in ("secret", "hidden"))
+    one, other = (
+        Entry(f"rtsp://me:{word}@host/live?{word}", "live") for word in ("secret", "hidden")
+    )
     assert one.path != other.path
     assert one.path.startswith("rtsp://host/live#")
     assert "secret" not in one.path

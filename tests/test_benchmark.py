@@ -1,4 +1,6 @@
-"""The benchmark from end to end on a tiny data set: what may be seen, what is kept, what comes out."""
+"""The benchmark from end to end on a tiny data set: what may be seen, what is kept, what comes
+out.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def material(folder: Path, truth: dict[str, tuple[Interval, ...]] | None = None) -> Material:
-    return prepare([data_set(folder, truth)], "fesnet", Preparation(folder / "inputs", features_of))[0]
+    return prepare(
+        [data_set(folder, truth)], "fesnet", Preparation(folder / "inputs", features_of)
+    )[0]
 
 
 def rows(folder: Path, made: Material, mode: Mode = "nested", **plan: object) -> list[Row]:
@@ -57,16 +61,24 @@ def test_a_view_holds_no_truth_of_those_held_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["fesnet", "auwgcn"])
-def test_a_poisoned_truth_of_the_test_subject_changes_nothing_in_its_fold(tmp_path: Path, method: str) -> None:
-    """Weights, epoch, rules and finds are the same to the last bit, whatever the test subject's truth says."""
+def test_a_poisoned_truth_of_the_test_subject_changes_nothing_in_its_fold(
+    tmp_path: Path, method: str
+) -> None:
+    """Weights, epoch, rules and finds are the same to the last bit, whatever the test subject's
+    truth says.
+    """
     clean = rows(tmp_path / "clean", material(tmp_path / "clean"), method=method)
-    told = rows(tmp_path / "poisoned", material(tmp_path / "poisoned", {"b": POISON}), method=method)
+    told = rows(
+        tmp_path / "poisoned", material(tmp_path / "poisoned", {"b": POISON}), method=method
+    )
     for one, other in zip(clean, told, strict=True):
         assert one.fingerprints["b"] == other.fingerprints["b"]
         assert one.chosen["b"] == other.chosen["b"]
         found = [[v.found for v in row.judged if v.subject == "b"] for row in (one, other)]
         assert found[0] == found[1]
-        assert one.fingerprints["a"] != other.fingerprints["a"], "the poison did not arrive where it may be seen"
+        assert one.fingerprints["a"] != other.fingerprints["a"], (
+            "the poison did not arrive where it may be seen"
+        )
 
 
 def test_nested_judges_never_learnt_from_the_tested(tmp_path: Path) -> None:
@@ -89,8 +101,14 @@ def test_crossfit_chooses_on_the_other_subjects_and_takes_the_last_epoch(tmp_pat
 def test_only_the_oracle_looks_at_the_tested(tmp_path: Path) -> None:
     made = material(tmp_path)
     for mode in ("nested", "crossfit"):
-        assert not any(f.peeks or f.tested & {s.clip.subject for s in f.seen(made)} for f in folds_of(made, mode, 3))
-    assert all(f.peeks and f.tested <= {s.clip.subject for s in f.seen(made)} for f in folds_of(made, "oracle", 3))
+        assert not any(
+            f.peeks or f.tested & {s.clip.subject for s in f.seen(made)}
+            for f in folds_of(made, mode, 3)
+        )
+    assert all(
+        f.peeks and f.tested <= {s.clip.subject for s in f.seen(made)}
+        for f in folds_of(made, "oracle", 3)
+    )
 
 
 def test_pieces_are_used_again_and_follow_from_their_material_alone(tmp_path: Path) -> None:
@@ -104,14 +122,18 @@ def test_pieces_are_used_again_and_follow_from_their_material_alone(tmp_path: Pa
     other = pieces_of(material(tmp_path, {"b": POISON}), folds, Variant("fesnet"), 0)
     same = {h for h, p in other.items() if p.key == keys[h]}
     assert same == {h for h in keys if "b" in h}
-    assert not set(keys.values()) & {p.key for p in pieces_of(made, folds, Variant("fesnet"), 1).values()}
+    assert not set(keys.values()) & {
+        p.key for p in pieces_of(made, folds, Variant("fesnet"), 1).values()
+    }
 
 
 def test_counting_side_by_side_is_as_one_after_another(tmp_path: Path) -> None:
     made = material(tmp_path)
     plan = {"mode": "crossfit", "aims": ("kinds",)}
     with make_engine(2) as pool:
-        assert rows(tmp_path / "one", made, **plan) == rows(tmp_path / "one", made, **plan, engine=pool)  # type: ignore[arg-type]
+        assert rows(tmp_path / "one", made, **plan) == rows(
+            tmp_path / "one", made, **plan, engine=pool
+        )  # type: ignore[arg-type]
 
 
 def test_several_seeds_have_a_row_each_and_one_together(tmp_path: Path) -> None:
@@ -138,7 +160,9 @@ list(run_plan(made, Plan((Variant("fesnet", steps=40),), "crossfit"), folder / "
 
 def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
-    with subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"}) as running:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"}
+    ) as running:
         pieces = tmp_path / "pieces"
         end = time.monotonic() + 120
         while not list(pieces.glob("*.npz")) and time.monotonic() < end and running.poll() is None:
@@ -169,7 +193,8 @@ def test_features_that_do_not_fit(tmp_path: Path) -> None:
         return table, rate
 
     with pytest.raises(
-        SourceError, match=rf"finite numbers in the features of a_1, got others in 1 of {FRAMES} frames"
+        SourceError,
+        match=rf"finite numbers in the features of a_1, got others in 1 of {FRAMES} frames",
     ):
         prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, broken))
 
@@ -179,13 +204,21 @@ def test_features_that_do_not_fit(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="one width, got 6 numbers a frame in a_1 and 12 in c_1"):
         prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, wider))
-    with pytest.raises(SourceError, match=r"expected features \(T, D\) or \(T, R, 2\) of a_1, got shape \(5,\)"):
-        prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, lambda _: (np.zeros(5, np.float32), 30.0)))
+    with pytest.raises(
+        SourceError, match=r"expected features \(T, D\) or \(T, R, 2\) of a_1, got shape \(5,\)"
+    ):
+        prepare(
+            [data_set(tmp_path)],
+            "fesnet",
+            Preparation(tmp_path, lambda _: (np.zeros(5, np.float32), 30.0)),
+        )
 
 
 def test_truth_after_the_end_of_the_features(tmp_path: Path) -> None:
     late = {"c": (*TRUTH, Interval(FRAMES + 5, FRAMES + 25, "macro"))}
-    with pytest.raises(TruthError, match=f"within the {FRAMES} frames of c_1, got one from frame {FRAMES + 6} on"):
+    with pytest.raises(
+        TruthError, match=f"within the {FRAMES} frames of c_1, got one from frame {FRAMES + 6} on"
+    ):
         material(tmp_path, late)
 
 
@@ -216,15 +249,27 @@ def shared(tmp_path: Path) -> Path:
     for r in recordings:
         table, rate = features_of(r)
         np.savez(root / f"{r.id}.npz", features=table.reshape(len(table), -1, 2), fps=rate)
-    rows = [f"{r.subject},{r.id},{i.kind},{i.start + 1},,{i.stop}\n" for r in recordings for i in r.truth]
-    (root / "videos.csv").write_text("subject,video\n" + "".join(f"{r.subject},{r.id}\n" for r in recordings))
-    (root / "truth.csv").write_text("subject,video,kind,onset_frame,apex_frame,offset_frame\n" + "".join(rows))
+    rows = [
+        f"{r.subject},{r.id},{i.kind},{i.start + 1},,{i.stop}\n"
+        for r in recordings
+        for i in r.truth
+    ]
+    (root / "videos.csv").write_text(
+        "subject,video\n" + "".join(f"{r.subject},{r.id}\n" for r in recordings)
+    )
+    (root / "truth.csv").write_text(
+        "subject,video,kind,onset_frame,apex_frame,offset_frame\n" + "".join(rows)
+    )
     return root
 
 
 def files(folder: Path) -> dict[str, bytes]:
     names = ("table.md", "table.csv", "index.html", "config.json", "found", "megc")
-    paths = [p for n in names for p in ([folder / n] if (folder / n).is_file() else sorted((folder / n).iterdir()))]
+    paths = [
+        p
+        for n in names
+        for p in ([folder / n] if (folder / n).is_file() else sorted((folder / n).iterdir()))
+    ]
     return {str(p.relative_to(folder)): p.read_bytes() for p in paths}
 
 
@@ -282,7 +327,9 @@ def test_an_error_in_a_worker_is_the_benchmark_s(tmp_path: Path) -> None:
 
 
 def test_found_tables_score_as_the_table_says(shared: Path, tmp_path: Path) -> None:
-    line = benchmark([load_dataset("folder", shared)], Options(("flow",), "nested"), tmp_path / "out")[0]
+    line = benchmark(
+        [load_dataset("folder", shared)], Options(("flow",), "nested"), tmp_path / "out"
+    )[0]
     found = tmp_path / "out" / "found" / "flow_nested_for-kinds_seed_0.csv"
     assert agree(shared, found).read_as("official").counts == line.read["official"].counts
 
@@ -290,7 +337,9 @@ def test_found_tables_score_as_the_table_says(shared: Path, tmp_path: Path) -> N
 def test_another_data_set_is_only_tested_on(shared: Path, tmp_path: Path) -> None:
     own = load_dataset("folder", shared)
     other = type(own)("other", own.root, own.recordings[:2])
-    line = benchmark([own, other], Options(("fesnet",), "nested", inner=3, steps=2), tmp_path / "out")[0]
+    line = benchmark(
+        [own, other], Options(("fesnet",), "nested", inner=3, steps=2), tmp_path / "out"
+    )[0]
     assert {v.subject for v in line.row.judged} == {"other:a", "other:b"}
     assert list(line.row.chosen) == ["other:a other:b"]
     assert "tested on other" in (tmp_path / "out" / "table.md").read_text()
@@ -314,7 +363,9 @@ def test_wrong_calls(shared: Path, tmp_path: Path) -> None:
 def test_the_command_prints_the_table_or_one_clear_line(shared: Path, tmp_path: Path) -> None:
     call = ["benchmark", "folder", str(shared), "--method", "flow", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, [*call, "--protocol", "official,abpn"])
-    assert done.exit_code == 0 and "| flow | nested |" in done.output and "lssnet" not in done.output
+    assert (
+        done.exit_code == 0 and "| flow | nested |" in done.output and "lssnet" not in done.output
+    )
     wrong = CliRunner().invoke(app, [*call, "--mode", "nessted"])
     assert isinstance(wrong.exception, UsageError)
     assert str(wrong.exception) == "expected mode out of nested, crossfit, oracle, got nessted"

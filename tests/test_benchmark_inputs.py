@@ -31,7 +31,9 @@ def path(frames: int, rate: float, columns: int = 4) -> np.ndarray:
 
 
 def noisy(steps: np.ndarray, seed: int = 0) -> np.ndarray:
-    return steps + 0.5 * np.abs(steps).mean() * np.random.default_rng(seed).standard_normal(steps.shape)
+    return steps + 0.5 * np.abs(steps).mean() * np.random.default_rng(seed).standard_normal(
+        steps.shape
+    )
 
 
 def test_a_usual_rate_is_kept_and_others_meet_at_30() -> None:
@@ -59,7 +61,9 @@ def test_no_motion_is_lost_between_rates(rate: float, to: float) -> None:
     ticks = np.arange(len(told)) / to
     want = np.stack([np.interp(ticks, np.arange(len(place)) / rate, c) for c in place.T], 1)
     np.testing.assert_allclose(np.cumsum(told, 0), want, atol=0.02)
-    np.testing.assert_allclose(resampled_states(place.astype(np.float32), rate, to)[2:-2], want[2:-2], atol=0.05)
+    np.testing.assert_allclose(
+        resampled_states(place.astype(np.float32), rate, to)[2:-2], want[2:-2], atol=0.05
+    )
 
 
 def test_steps_and_their_sum_become_the_same_inputs() -> None:
@@ -115,7 +119,9 @@ def test_the_folder_for_tables(tmp_path: Path) -> None:
     """Only what a killed run of ours left behind goes."""
     (tmp_path / "file").write_text("mine")
     for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
-        with pytest.raises(UsageError, match=r"expected a folder for the tables, got '.*' for .*; name another"):
+        with pytest.raises(
+            UsageError, match=r"expected a folder for the tables, got '.*' for .*; name another"
+        ):
             make_folder(path)
     work = tmp_path / "out" / "work"
     work.mkdir(parents=True)

@@ -53,7 +53,9 @@ def test_a_valley_divides_and_a_small_gap_joins() -> None:
 
 
 def test_a_fixed_length_stands_round_the_middle() -> None:
-    ((a, b, apex, _),) = spans(bump(90, (40, 50, 1.0)), 30.0, KindRules(0.5, 0.5, 0.1, 1.0, length_s=0.5))
+    ((a, b, apex, _),) = spans(
+        bump(90, (40, 50, 1.0)), 30.0, KindRules(0.5, 0.5, 0.1, 1.0, length_s=0.5)
+    )
     assert b - a == 15 and abs((a + b) / 2 - 45) <= 1 and a <= apex < b
 
 
@@ -67,8 +69,12 @@ span = st.tuples(st.integers(0, 40), st.integers(1, 15)).map(lambda p: (p[0], p[
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(span, max_size=6), st.lists(span, max_size=6))
-def test_hits_are_the_counts_of_the_metric(truth: list[tuple[int, int]], found: list[tuple[int, int]]) -> None:
-    pairs = match([Interval(a, b, "macro") for a, b in truth], [Interval(a, b, "macro") for a, b in found])
+def test_hits_are_the_counts_of_the_metric(
+    truth: list[tuple[int, int]], found: list[tuple[int, int]]
+) -> None:
+    pairs = match(
+        [Interval(a, b, "macro") for a, b in truth], [Interval(a, b, "macro") for a, b in found]
+    )
     got = hits(tuple(truth), [(a, b, a, 1.0) for a, b in found])
     assert got == (len(pairs), len(found) - len(pairs), len(truth) - len(pairs))
 
@@ -93,8 +99,13 @@ def test_the_threshold_that_divides_is_chosen() -> None:
 def test_for_f1_overall_a_kind_that_only_costs_is_not_found() -> None:
     clip = scored(0, 0.8, ((50, 90),))
     noise = clip.scores.copy()
-    noise[0, 300:310, 1] = noise[0, 500:510, 1] = 0.99  # nothing but false micros, however high the threshold
-    told = [(tally(Scored("v", noise, 30.0, (((50, 90),), ((100, 110),))), k)) for k in ("macro", "micro")]
+    noise[0, 300:310, 1] = noise[0, 500:510, 1] = (
+        0.99  # nothing but false micros, however high the threshold
+    )
+    told = [
+        (tally(Scored("v", noise, 30.0, (((50, 90),), ((100, 110),))), k))
+        for k in ("macro", "micro")
+    ]
     chosen = choose_rules([(told[0], told[1])], aim="overall")
     assert chosen.rules[1] == NOTHING and chosen.rules[0].threshold <= 0.8
 

@@ -1,4 +1,6 @@
-"""The command line: what it prints and writes, and that every wrong input ends in one clear line."""
+"""The command line: what it prints and writes, and that every wrong input ends in one clear
+line.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,12 @@ def test_missing_file(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [(), ("--jobs", "1")])
 def test_standard_input_is_no_video(more: tuple[str, ...], spot: Run, tmp_path: Path) -> None:
-    refused(spot("-", *more), 2, "expected the name of a video, got '-'", "save it to a file and name that")
+    refused(
+        spot("-", *more),
+        2,
+        "expected the name of a video, got '-'",
+        "save it to a file and name that",
+    )
 
 
 def test_folder_without_images(spot: Run, tmp_path: Path) -> None:
@@ -111,11 +118,23 @@ def test_nothing_is_done_where_one_source_cannot_be(
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "img1.png"), face_frames[0])
     refused(spot(face_video, tmp_path / "images"), 2, "--fps")
-    refused(spot(face_video, "--overlay", tmp_path / "images"), 2, "expected a file to write, got the folder")
-    refused(spot(face_video, "--overlay", tmp_path / "seen.avi"), 2, "expected a file ending .mp4 or .m4v or .mov")
+    refused(
+        spot(face_video, "--overlay", tmp_path / "images"),
+        2,
+        "expected a file to write, got the folder",
+    )
+    refused(
+        spot(face_video, "--overlay", tmp_path / "seen.avi"),
+        2,
+        "expected a file ending .mp4 or .m4v or .mov",
+    )
     mp4 = shutil.copy(face_video, tmp_path / "face.mp4")
     (tmp_path / "link.mp4").symlink_to(mp4)
-    refused(spot(mp4, "--overlay", tmp_path / "link.mp4"), 2, "expected another file than the video for the overlay")
+    refused(
+        spot(mp4, "--overlay", tmp_path / "link.mp4"),
+        2,
+        "expected another file than the video for the overlay",
+    )
     assert left(tmp_path / "out") == []
 
 
@@ -124,7 +143,9 @@ def test_a_batch_of_nothing(spot: Run, tmp_path: Path) -> None:
     assert left(tmp_path / "out") == []
 
 
-def test_live_refuses_a_time_of_nothing(run: Run, face_models: ModelFiles, face_video: Path) -> None:
+def test_live_refuses_a_time_of_nothing(
+    run: Run, face_models: ModelFiles, face_video: Path
+) -> None:
     refused(run("live", face_video, "--seconds", "-1"), 2, "above 0 s")
 
 
@@ -201,21 +222,29 @@ def test_weights_with_unknown_keys(
         ("--rules", "missing.toml", "expected a TOML file with interval rules"),
     ],
 )
-def test_bad_options(option: str, value: str, words: str, spot: Run, face_video: Path, tmp_path: Path) -> None:
+def test_bad_options(
+    option: str, value: str, words: str, spot: Run, face_video: Path, tmp_path: Path
+) -> None:
     refused(spot(face_video, option, value), 2, words)
     assert left(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("micro_treshold = 0.4", "got micro_treshold"), ("micro_threshold = ", "TOML"), ("valley = 'deep'", "'deep'")],
+    [
+        ("micro_treshold = 0.4", "got micro_treshold"),
+        ("micro_threshold = ", "TOML"),
+        ("valley = 'deep'", "'deep'"),
+    ],
 )
 def test_bad_rules_file(text: str, words: str, spot: Run, face_video: Path, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(text)
     refused(spot(face_video, "--rules", tmp_path / "rules.toml"), 2, words)
 
 
-def test_one_bad_video_does_not_stop_the_others(spot: Run, face_video: Path, tmp_path: Path) -> None:
+def test_one_bad_video_does_not_stop_the_others(
+    spot: Run, face_video: Path, tmp_path: Path
+) -> None:
     done = spot(bad_text(tmp_path / "bad.mp4"), face_video)
     refused(done, 1, "bad.mp4")
     assert left(tmp_path / "out") == ["face.csv", "face.json"]
@@ -231,10 +260,15 @@ def test_videos_of_one_name_have_a_page_each(spot: Run, face_video: Path, tmp_pa
         shutil.copy(face_video, tmp_path / part)
     names = [tmp_path / part / face_video.name for part in ("a", "b")]
     assert spot(*names, "--report").code == 0
-    assert {n for n in left(tmp_path / "out") if n.endswith("html")} == {"face.mkv-1.html", "face.mkv-2.html"}
+    assert {n for n in left(tmp_path / "out") if n.endswith("html")} == {
+        "face.mkv-1.html",
+        "face.mkv-2.html",
+    }
 
 
-def test_truncated_video_is_used_with_a_warning(spot: Run, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+def test_truncated_video_is_used_with_a_warning(
+    spot: Run, face_frames: list[np.ndarray], tmp_path: Path
+) -> None:
     options = {"movflags": "frag_keyframe+empty_moov", "g": "5"}
     path = cut(write_video(tmp_path / "cut.mp4", face_frames, **options), 0.7)
     done = spot(path)
@@ -297,7 +331,9 @@ def test_seconds_stop_early(spot: Run, face_video: Path, tmp_path: Path) -> None
     assert len(Spotting.from_json(tmp_path / "out" / "face.json").frame_times) == 13
 
 
-def test_bundled_weights_are_the_default(run: Run, face_models: ModelFiles, face_video: Path, tmp_path: Path) -> None:
+def test_bundled_weights_are_the_default(
+    run: Run, face_models: ModelFiles, face_video: Path, tmp_path: Path
+) -> None:
     done = run("spot", face_video, "--out", tmp_path / "out")
     assert (done.code, done.err) == (0, ""), done
     facts = Spotting.from_json(tmp_path / "out" / "face.json").provenance
@@ -308,7 +344,14 @@ def test_bundled_weights_are_the_default(run: Run, face_models: ModelFiles, face
 def test_rethreshold(spot: Run, run: Run, face_video: Path, tmp_path: Path) -> None:
     spot(face_video)
     old = Spotting.from_json(tmp_path / "out" / "face.json")
-    done = run("rethreshold", tmp_path / "out" / "face.json", "--out", tmp_path / "new.json", "--macro-threshold", "1")
+    done = run(
+        "rethreshold",
+        tmp_path / "out" / "face.json",
+        "--out",
+        tmp_path / "new.json",
+        "--macro-threshold",
+        "1",
+    )
     assert (done.code, done.err) == (0, ""), done
     new = Spotting.from_json(tmp_path / "new.json")
     assert new.rules.macro_threshold == 1.0
@@ -327,7 +370,10 @@ def test_rethreshold_makes_the_folder_and_names_what_is_old_now(run: Run, tmp_pa
         (tmp_path / name).touch()
     done = run("rethreshold", tmp_path / "r.json")
     assert (done.code, done.err.count("\n")) == (0, 1)
-    assert "these still show the old intervals: r.html, r.eaf, r.labelstudio.json; write them again" in done.err
+    assert (
+        "these still show the old intervals: r.html, r.eaf, r.labelstudio.json; write them again"
+        in done.err
+    )
 
 
 def test_a_result_names_its_video_from_whatever_folder(
@@ -345,14 +391,24 @@ def test_a_result_names_its_video_from_whatever_folder(
 
 
 def test_report_says_on_stderr_what_it_lacks(run: Run, tmp_path: Path) -> None:
-    made_result([(0, "macro", 10, 20, 50)], path=str(tmp_path / "gone.mp4")).to_json(tmp_path / "r.json")
+    made_result([(0, "macro", 10, 20, 50)], path=str(tmp_path / "gone.mp4")).to_json(
+        tmp_path / "r.json"
+    )
     done = run("report", tmp_path / "r.json")
     assert (done.code, done.out) == (0, f"wrote {tmp_path / 'r.html'}\n")
-    refused(Done(1, "", done.err), 1, "r.html: no video, no pictures: the video is not where the result says")
+    refused(
+        Done(1, "", done.err),
+        1,
+        "r.html: no video, no pictures: the video is not where the result says",
+    )
 
 
 def test_rethreshold_refuses(spot: Run, run: Run, face_video: Path, tmp_path: Path) -> None:
-    refused(run("rethreshold", bad_text(tmp_path / "r.json")), 1, "expected a result of `fesnet spot --out`")
+    refused(
+        run("rethreshold", bad_text(tmp_path / "r.json")),
+        1,
+        "expected a result of `fesnet spot --out`",
+    )
     refused(run("rethreshold", tmp_path / "nothing.json"), 2, "nothing.json does not exist")
     spot(face_video)
     result = tmp_path / "out" / "face.json"
@@ -363,13 +419,17 @@ def test_rethreshold_refuses(spot: Run, run: Run, face_video: Path, tmp_path: Pa
     assert left(tmp_path) == ["out", "r.json"]
 
 
-def test_models_import_refuses_what_is_no_wheel(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_import_refuses_what_is_no_wheel(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FESNET_CACHE", str(tmp_path / "cache"))
     refused(run("models", "import", bad_text(tmp_path / "mediapipe.whl")), 1, "mediapipe.whl")
     refused(run("models", "import", tmp_path / "gone.whl"), 2, "gone.whl does not exist")
 
 
-def test_train_refuses_a_folder_without_portraits(run: Run, face_models: ModelFiles, tmp_path: Path) -> None:
+def test_train_refuses_a_folder_without_portraits(
+    run: Run, face_models: ModelFiles, tmp_path: Path
+) -> None:
     (tmp_path / "portraits").mkdir()
     done = run("train", tmp_path / "portraits", "--out", tmp_path / "weights")
     assert done.code in (1, 2)
@@ -398,16 +458,28 @@ def test_version_and_no_arguments(run: Run) -> None:
 def test_a_full_disk_behind_standard_output_is_one_line() -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
-            [sys.executable, "-m", "fesnet", "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-m", "fesnet", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
-    refused(Done(done.returncode, "", done.stderr), 1, "expected to write the output, got 'No space left on device'")
+    refused(
+        Done(done.returncode, "", done.stderr),
+        1,
+        "expected to write the output, got 'No space left on device'",
+    )
 
 
 def test_a_closed_pipe_behind_standard_output_is_quiet() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [sys.executable, "-m", "fesnet", "--help"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-m", "fesnet", "--help"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
@@ -417,7 +489,8 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from fesnet.cli import main; sys.argv = ['fesnet', '--help']\n"
         "try: main()\nexcept SystemExit as stop: assert not stop.code\n"
-        "sys.exit(', '.join(m for m in ('torch', 'numpy', 'cv2', 'av', 'onnxruntime') if m in sys.modules) or 0)"
+        "sys.exit(', '.join(m for m in ('torch', 'numpy', 'cv2', 'av', 'onnxruntime') if m in "
+        "sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -426,7 +499,9 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
         assert command in done.stdout
 
 
-def test_weights_are_exported_again_and_checked(run: Run, tiny_weights: Path, tmp_path: Path) -> None:
+def test_weights_are_exported_again_and_checked(
+    run: Run, tiny_weights: Path, tmp_path: Path
+) -> None:
     done = run("export", tiny_weights, "--to", "onnx", "--out", tmp_path / "new")
     assert (done.code, done.err) == (0, "")
     assert "equal to torch" in done.out
@@ -435,7 +510,14 @@ def test_weights_are_exported_again_and_checked(run: Run, tiny_weights: Path, tm
     again = run("export", tiny_weights, "--to", "onnx", "--out", tmp_path / "new")
     assert (again.code, again.err.count("\n")) == (2, 1)
     assert "expected a new folder for the weights" in again.err
-    assert "expected --to onnx for a weights folder" in run("export", tiny_weights, "--to", "eaf").err
+    assert (
+        "expected --to onnx for a weights folder" in run("export", tiny_weights, "--to", "eaf").err
+    )
     assert "expected --out with a weights folder" in run("export", tiny_weights, "--to", "onnx").err
     below = tmp_path / "new" / CONFIG / "deeper"  # a file is no folder
-    refused(run("export", tiny_weights, "--to", "onnx", "--out", below), 2, "expected to write", "name another folder")
+    refused(
+        run("export", tiny_weights, "--to", "onnx", "--out", below),
+        2,
+        "expected to write",
+        "name another folder",
+    )

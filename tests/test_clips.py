@@ -9,7 +9,8 @@ from fesnet.windows import Grid, Sampler, Stitcher, to_and_fro
 
 
 @pytest.mark.parametrize(
-    ("fps", "share"), [(10, 1.0), (25, 1.0), (29.97, 1.0), (30, 1.0), (50, 0.6), (60, 0.5), (200, 0.15)]
+    ("fps", "share"),
+    [(10, 1.0), (25, 1.0), (29.97, 1.0), (30, 1.0), (50, 0.6), (60, 0.5), (200, 0.15)],
 )
 def test_sampler_takes_what_the_working_rate_needs(fps: float, share: float) -> None:
     sampler = Sampler(30.0)
@@ -61,12 +62,14 @@ def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores that depend on the whole window, as a network's do."""
     value = window[:, 0, 0] - window[0, 0, 0] + 0.01 * window.mean()
     raised = np.exp(np.stack([np.zeros_like(value), np.sin(value), np.cos(value)], 1))
-    return (raised / raised.sum(1, keepdims=True)).astype(np.float32), np.abs(value).astype(np.float32)
+    return (raised / raised.sum(1, keepdims=True)).astype(np.float32), np.abs(value).astype(
+        np.float32
+    )
 
 
 def naive(track: np.ndarray, window: int, stride: int) -> np.ndarray:
-    """All windows from scratch, averaged: every whole one, and one that ends with the track for ticks that the others
-    have not made final, each forwards and backwards."""
+    """All windows from scratch, averaged: every whole one, and one that ends with the track for
+    ticks that the others have not made final, each forwards and backwards."""
     n = len(track)
     sums = np.zeros((n, 4))
     weight = [min(k + 0.5, window - k - 0.5) / 40 for k in range(window)]
@@ -112,10 +115,15 @@ def stitched(stitcher: Stitcher, track: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("stride", [4, 7, 8, 16])
 def test_stitching_equals_the_naive_way(length: int, stride: int) -> None:
     track = np.random.default_rng(length).normal(size=(length, 2, 3)).astype(np.float32)
-    assert np.abs(stitched(Stitcher(16, stride, fake_decode), track) - naive(track, 16, stride)).max() < 1e-5
+    assert (
+        np.abs(stitched(Stitcher(16, stride, fake_decode), track) - naive(track, 16, stride)).max()
+        < 1e-5
+    )
 
 
-@pytest.mark.parametrize(("length", "window"), [(1, 80), (79, 80), (80, 80), (100, 100), (200, 200), (201, 200)])
+@pytest.mark.parametrize(
+    ("length", "window"), [(1, 80), (79, 80), (80, 80), (100, 100), (200, 200), (201, 200)]
+)
 def test_a_segment_shorter_than_a_window_is_a_window_by_itself(length: int, window: int) -> None:
     seen: list[int] = []
 
@@ -160,7 +168,9 @@ def held(before: int, during: int, after: int) -> np.ndarray:
     return np.repeat(np.float32([0, 1, 0]), [before, during, after])[:, None, None]
 
 
-def test_what_is_held_for_longer_than_a_window_is_still_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_held_for_longer_than_a_window_is_still_a_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     track = held(30, 200, 60)
     rows = stitched(Stitcher(32, 4, against_the_lowest), track)
     expected = (track[:, 0, 0] > 0.5).astype(float)

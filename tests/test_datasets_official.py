@@ -1,4 +1,6 @@
-"""Readers on look-alikes in the official layouts, with every quirk planted; not a row of the real tables."""
+"""Readers on look-alikes in the official layouts, with every quirk planted; not a row of the real
+tables.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,29 @@ def casme2(root: Path, extra: list[list[object]] | None = None) -> Path:
     """Two subjects, three videos, one of them without an event."""
     rows = [
         [1, "anger1_1", 10, 14, 20, "4", "negative", "macro-expression", "anger"],
-        [1, "anger1_2", 18, 22, 0, "4", "negative", "macro-expression", "anger"],  # offset 0; overlaps the first
+        [
+            1,
+            "anger1_2",
+            18,
+            22,
+            0,
+            "4",
+            "negative",
+            "macro-expression",
+            "anger",
+        ],  # offset 0; overlaps the first
         [1, "anger1_3", 40, 0, 50, "4", "negative", "micro-expression", "anger"],  # apex 0
-        [2, "happy1_1", 30, 60, 50, "12", "positive", "macro-expression", "happyiness"],  # offset before apex
+        [
+            2,
+            "happy1_1",
+            30,
+            60,
+            50,
+            "12",
+            "positive",
+            "macro-expression",
+            "happyiness",
+        ],  # offset before apex
         *(extra or []),
     ]
     numbers = [["number", "folder", "subject"], [1, "s15", 1], [2, "s16", 2]]
@@ -60,15 +82,21 @@ def test_casme2(tmp_path: Path) -> None:
         Interval(9, 20, "macro", 13), Interval(17, 22, "macro", 21), Interval(39, 50, "micro"),
     )  # fmt: skip
     assert videos["s16_0502"].truth == (Interval(29, 50, "macro"),)
-    assert (videos["s15_0401"].frames, videos["s15_0401"].rate, videos["s15_0401"].media) == (60, 30.0, "frames")
+    assert (videos["s15_0401"].frames, videos["s15_0401"].rate, videos["s15_0401"].media) == (
+        60,
+        30.0,
+        "frames",
+    )
     said = "\n".join(report(data))
-    for part in ("offset 0: 1, apex", "apex unknown: 1", "offset before apex: 1", "two macro overlap: 1",
+    for part in ("offset 0: 1, apex", "apex unknown: 1", "offset before apex: 1", "two macro "
+                                                                                  "overlap: 1",
                  "without an event: 1 (s15_0101)", "subjects 2 instead of 22"):  # fmt: skip
         assert part in said, part
 
 
 @pytest.mark.parametrize(
-    ("offset", "stop"), [("apex", 22), ("mirror", 26), ("apex+20", 42), ("unmatchable", 18), ("drop", None)]
+    ("offset", "stop"),
+    [("apex", 22), ("mirror", 26), ("apex+20", 42), ("unmatchable", 18), ("drop", None)],
 )
 def test_offset_0_is_a_named_choice(tmp_path: Path, offset: str, stop: int | None) -> None:
     data = load_dataset("casme2", casme2(tmp_path), offset)
@@ -79,7 +107,9 @@ def test_offset_0_is_a_named_choice(tmp_path: Path, offset: str, stop: int | Non
 
 def test_wrong_rows_are_named(tmp_path: Path) -> None:
     casme2(tmp_path, [[1, "anger1_4", "soon", 5, 6, "", "", "macro-expression"]])
-    with pytest.raises(TruthError, match=r"expected a frame number for onset in .* row 5, got 'soon'"):
+    with pytest.raises(
+        TruthError, match=r"expected a frame number for onset in .* row 5, got 'soon'"
+    ):
         load_dataset("casme2", tmp_path)
     with pytest.raises(UsageError, match="expected an offset convention out of apex, mirror"):
         load_dataset("casme2", tmp_path, "apex+5")
@@ -91,7 +121,10 @@ def test_wrong_rows_are_named(tmp_path: Path) -> None:
 
 def test_unknown_names_and_kinds(tmp_path: Path) -> None:
     casme2(tmp_path, [[1, "sadness9_1", 4, 5, 6, "", "", "macro-expression"]])
-    with pytest.raises(TruthError, match=r"subject and a video of the naming rules in .* row 5, got 1 and sadness9_1"):
+    with pytest.raises(
+        TruthError,
+        match=r"subject and a video of the naming rules in .* row 5, got 1 and sadness9_1",
+    ):
         load_dataset("casme2", tmp_path)
     (tmp_path / "other").mkdir()
     casme2(tmp_path / "other", [[1, "anger1_9", 4, 5, 6, "", "", "expression"]])
@@ -100,20 +133,35 @@ def test_unknown_names_and_kinds(tmp_path: Path) -> None:
 
 
 def samm(root: Path) -> Path:
-    head = ["Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type", "Action Units"]
+    head = [
+        "Subject",
+        "Filename",
+        "Inducement Code",
+        "Onset",
+        "Apex",
+        "Offset",
+        "Duration",
+        "Type",
+        "Action Units",
+    ]
     rows = [
         ["006", "006_1_1", 1, 566.4, 600, 700, 1, "Macro", "4"],  # fractional onset
         ["006", "006_1_2", 1, 580, -1, 640, 1, "Micro - 1/2", "4"],  # apex -1, inside the macro
         ["007", "007_3_1", 1, 10, 20, 900, 1, "Macro", "4"],  # longer than the video
         ["008", "008_1_1", 1, 10, 20, 30, 1, "Macro", "4"],  # no frames
     ]
-    book(root / "SAMM_LongVideos_V3_Release.xlsx", {"FACS_Movement_Only": [["about"]] * 9 + [head, *rows]})
+    book(
+        root / "SAMM_LongVideos_V3_Release.xlsx",
+        {"FACS_Movement_Only": [["about"]] * 9 + [head, *rows]},
+    )
     frames(root / "006_1", 800, "006_1_{:04d}.jpg")
     frames(root / "007_3", 100, "007_3_{:04d}.jpg")
     return root
 
 
-def test_samm(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = load_dataset("samm", samm(tmp_path))
     videos = {r.id: r for r in data.recordings}
     assert videos["006_1"].truth == (Interval(565, 700, "macro", 599), Interval(579, 640, "micro"))
@@ -130,11 +178,18 @@ def test_samm(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 
 def test_a_typo_in_a_column(tmp_path: Path) -> None:
-    book(tmp_path / "SAMM_LongVideos_V1_Release.xlsx", {"FACS_Movement_Only": [["Subject", "Filname", "Onset"]]})
-    with pytest.raises(TruthError, match=r"expected columns Subject, Filename, .* got Subject, Filname, Onset"):
+    book(
+        tmp_path / "SAMM_LongVideos_V1_Release.xlsx",
+        {"FACS_Movement_Only": [["Subject", "Filname", "Onset"]]},
+    )
+    with pytest.raises(
+        TruthError, match=r"expected columns Subject, Filename, .* got Subject, Filname, Onset"
+    ):
         load_dataset("samm", tmp_path)
     book(tmp_path / "SAMM_LongVideos_V2_Release.xlsx", {"Sheet1": []})
-    with pytest.raises(TruthError, match=r"expected a sheet FACS_Movement_Only in .*V2.*, got Sheet1"):
+    with pytest.raises(
+        TruthError, match=r"expected a sheet FACS_Movement_Only in .*V2.*, got Sheet1"
+    ):
         load_dataset("samm", tmp_path)
     (tmp_path / "SAMM_LongVideos_V3_Release.xlsx").write_text("no spreadsheet")
     with pytest.raises(TruthError, match=r"expected a spreadsheet in .*V3"):
@@ -144,7 +199,16 @@ def test_a_typo_in_a_column(tmp_path: Path) -> None:
 def test_casme3(tmp_path: Path) -> None:
     made = xlwt.Workbook()
     sheet = made.add_sheet("AU+Emotion")
-    head = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Expression type", "Objective class"]
+    head = [
+        "Subject",
+        "Filename",
+        "Onset",
+        "Apex",
+        "Offset",
+        "AU",
+        "Expression type",
+        "Objective class",
+    ]
     rows = [
         ["spNO.1", "a", "5", "8", "12", "4", "Micro-expression", "1"],
         ["spNO.3", "J", "3", "20", "40", "4", "Macro-expression", "2"],

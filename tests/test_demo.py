@@ -21,7 +21,9 @@ def found(*events: tuple[int, int, int]) -> Spotting:
     times = np.arange(360) / float(RATE)
     track = FaceTrack(0, times, scores, np.zeros(360))
     source = SourceInfo("demo.mp4", None, None, 64, 64, "30", 360, 12.0)
-    return assemble(source, (track,), times, float(RATE), IntervalRules(), warnings=(), provenance={})
+    return assemble(
+        source, (track,), times, float(RATE), IntervalRules(), warnings=(), provenance={}
+    )
 
 
 def test_every_truth_has_a_row_and_so_has_what_is_false() -> None:

@@ -1,4 +1,6 @@
-"""The documentation builds without a warning, and what its tutorials tell people to type works as it stands."""
+"""The documentation builds without a warning, and what its tutorials tell people to type works as
+it stands.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """An empty folder with a command `fesnet` that runs this package, as an installation would put on the path."""
+    """An empty folder with a command `fesnet` that runs this package, as an installation would put
+    on the path.
+    """
     command = tmp_path / "bin" / "fesnet"
     command.parent.mkdir()
     # Guarded as installed commands are: worker processes import this file.
@@ -57,11 +61,14 @@ def run(line: str | list[str], place: Path) -> str:
 
 
 def follow(page: Path, place: Path) -> list[str]:
-    """Do what a page says, in its order: console blocks are typed, Python blocks run, TOML blocks saved beforehand, as
-    the page names them. Returns what each command and each program printed; a program must print something."""
+    """Do what a page says, in its order: console blocks are typed, Python blocks run, TOML blocks
+    saved beforehand, as the page names them. Returns what each command and each program printed; a
+    program must print something."""
     printed = []
     text = page.read_text(encoding="utf-8")
-    for name, toml in re.findall(r"`(\w+\.toml)`.*?^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+    for name, toml in re.findall(
+        r"`(\w+\.toml)`.*?^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    ):
         (place / name).write_text(toml, encoding="utf-8")
     for language, block in blocks(page):
         for line in block.splitlines() if language == "console" else ():
@@ -82,7 +89,9 @@ def test_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "how-it-works.svg" in page
-    assert not re.search(r'(src|href)="https?://[^"]+\.(js|css)"', page), "the page loads something from elsewhere"
+    assert not re.search(r'(src|href)="https?://[^"]+\.(js|css)"', page), (
+        "the page loads something from elsewhere"
+    )
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
@@ -106,12 +115,20 @@ def test_tutorial(name: str, place: Path) -> None:
         assert any("certain at the end: SpottedInterval(" in text for text in printed)
         whole = Spotting.from_json(place / "demo" / "demo.json").faces[0].scores
         alone = np.loadtxt(place / "scores.txt")[:, 1:]
-        assert np.abs(alone - whole).mean() < 0.005, "the two graphs by themselves are far from fesnet"
+        assert np.abs(alone - whole).mean() < 0.005, (
+            "the two graphs by themselves are far from fesnet"
+        )
 
 
 def rows_of(page: Path) -> dict[str, list[str]]:
-    """The cells behind the name in each row of a page's tables that begins with a name in backticks."""
-    rows = [line.strip("|").split("|") for line in page.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    """The cells behind the name in each row of a page's tables that begins with a name in
+    backticks.
+    """
+    rows = [
+        line.strip("|").split("|")
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line[:3] == "| `"
+    ]
     return {cells[0].strip(" `"): [cell.strip() for cell in cells[1:]] for cells in rows}
 
 

@@ -34,7 +34,16 @@ def test_it_tells_what_a_bug_report_needs() -> None:
     findings = doctor.examine()
     names = [f.what for f in findings]
     assert len(names) == len(set(names))
-    assert {"fesnet", "python", "numpy", "cv2", "face models", "weights", "threads", "torch"} <= set(names)
+    assert {
+        "fesnet",
+        "python",
+        "numpy",
+        "cv2",
+        "face models",
+        "weights",
+        "threads",
+        "torch",
+    } <= set(names)
     assert one("fesnet").found == fesnet.__version__
     assert sys.executable in one("python").found
     assert all(f.found and "\n" not in f.found for f in findings)
@@ -70,11 +79,17 @@ def test_damaged_weights_are_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ("there", "good", "text"),
     [
         (("opencv-python-headless",), True, "one distribution (opencv-python-headless)"),
-        (("opencv-python-headless", "opencv-python"), False, "2 distributions (opencv-python-headless, opencv-python)"),
+        (
+            ("opencv-python-headless", "opencv-python"),
+            False,
+            "2 distributions (opencv-python-headless, opencv-python)",
+        ),
         ((), False, "0 distributions"),
     ],
 )
-def test_exactly_one_opencv(there: tuple[str, ...], good: bool, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exactly_one_opencv(
+    there: tuple[str, ...], good: bool, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fesnet.doctor.metadata.version", only(*there))
     found = doctor.one_cv2()
     assert (found.good, text in found.found) == (good, True)

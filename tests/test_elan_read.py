@@ -1,4 +1,6 @@
-"""ELAN files as truth: ours after correction, and those of people who never saw ours; and both ways by command line."""
+"""ELAN files as truth: ours after correction, and those of people who never saw ours; and both ways
+by command line.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,13 @@ Fesnet = Callable[..., tuple[int, str, str]]
 
 
 def elan_file(
-    path: Path, tiers: dict[str, list[tuple[int, int, str]]], vocabulary: dict[str, str] | None = None
+    path: Path,
+    tiers: dict[str, list[tuple[int, int, str]]],
+    vocabulary: dict[str, str] | None = None,
 ) -> Path:
-    """An .eaf as pympi writes it: tiers with (start ms, stop ms, value); vocabulary: descriptions by value."""
+    """An .eaf as pympi writes it: tiers with (start ms, stop ms, value); vocabulary: descriptions
+    by value.
+    """
     document = pympi.Elan.Eaf(author="a person")
     document.remove_tier("default")
     if vocabulary is not None:
@@ -87,7 +93,10 @@ def test_names_that_speak_of_a_kind(text: str | None, kind: str | None) -> None:
 
 
 def test_values_decide_and_what_says_nothing_is_counted(tmp_path: Path) -> None:
-    tiers = {"face": [(0, 400, "Micro"), (1000, 2000, "MaE"), (2000, 2100, "blink")], "notes": [(0, 50, "a micro?")]}
+    tiers = {
+        "face": [(0, 400, "Micro"), (1000, 2000, "MaE"), (2000, 2100, "blink")],
+        "notes": [(0, 50, "a micro?")],
+    }
     read = read_elan(elan_file(tmp_path / "a.eaf", tiers))
     assert read.found == (Marked(0, 0.0, 0.4, "micro"), Marked(0, 1.0, 2.0, "macro"))
     assert read.ignored == {"face": 1, "notes": 1}
@@ -98,19 +107,33 @@ def test_the_vocabulary_decides_where_the_value_says_nothing(tmp_path: Path) -> 
     book = {"P": "micro-expression", "G": "a macro-expression", "N": "neutral"}
     tiers = {"macro": [(0, 400, "P"), (500, 900, "G"), (900, 950, "other")], "x": [(0, 40, "N")]}
     read = read_elan(elan_file(tmp_path / "a.eaf", tiers, book))
-    assert [(m.start_s, m.kind) for m in read.found] == [(0.0, "micro"), (0.5, "macro"), (0.9, "macro")]
+    assert [(m.start_s, m.kind) for m in read.found] == [
+        (0.0, "micro"),
+        (0.5, "macro"),
+        (0.9, "macro"),
+    ]
     assert read.ignored == {"x": 1}
 
 
 def test_the_name_of_a_tier_decides_last(tmp_path: Path) -> None:
     tiers = {"Micro face 3": [(0, 400, "smile"), (500, 600, "macro")], "MaE": [(0, 1000, "")]}
     read = read_elan(elan_file(tmp_path / "a.eaf", tiers))
-    assert read.found == (Marked(0, 0.0, 1.0, "macro"), Marked(3, 0.0, 0.4, "micro"), Marked(3, 0.5, 0.6, "macro"))
+    assert read.found == (
+        Marked(0, 0.0, 1.0, "macro"),
+        Marked(3, 0.0, 0.4, "micro"),
+        Marked(3, 0.5, 0.6, "macro"),
+    )
 
 
 def test_the_name_of_a_child_tier_says_nothing(tmp_path: Path) -> None:
-    path = elan_file(tmp_path / "a.eaf", {"macro": [(0, 1000, "smile")], "macro parts": [(0, 500, "rise")]})
-    path.write_text(path.read_text().replace('TIER_ID="macro parts"', 'TIER_ID="macro parts" PARENT_REF="macro"'))
+    path = elan_file(
+        tmp_path / "a.eaf", {"macro": [(0, 1000, "smile")], "macro parts": [(0, 500, "rise")]}
+    )
+    path.write_text(
+        path.read_text().replace(
+            'TIER_ID="macro parts"', 'TIER_ID="macro parts" PARENT_REF="macro"'
+        )
+    )
     read = read_elan(path)
     assert (read.found, read.ignored) == ((Marked(0, 0.0, 1.0, "macro"),), {"macro parts": 1})
 
@@ -123,13 +146,21 @@ def test_apexes_go_to_the_expression_around_them(tmp_path: Path) -> None:
         "macro apex": [(600, 640, "")],
     }
     read = read_elan(elan_file(tmp_path / "a.eaf", tiers))
-    assert [(m.kind, m.apex_s) for m in read.found] == [("macro", 0.6), ("micro", 0.5), ("macro", None)]
+    assert [(m.kind, m.apex_s) for m in read.found] == [
+        ("macro", 0.6),
+        ("micro", 0.5),
+        ("macro", None),
+    ]
     assert read.ignored == {}
 
 
 def test_corrections_by_hand_are_read(tmp_path: Path) -> None:
-    """As ELAN leaves a file of ours: an expression of another kind, one more, one moved, one gone."""
-    spotting = made_result([(0, "macro", 10, 20, 50), (0, "micro", 60, 61, 62), (1, "macro", 0, 0, 9)])
+    """As ELAN leaves a file of ours: an expression of another kind, one more, one moved, one
+    gone.
+    """
+    spotting = made_result(
+        [(0, "macro", 10, 20, 50), (0, "micro", 60, 61, 62), (1, "macro", 0, 0, 9)]
+    )
     (path,) = export(spotting, ["eaf"], tmp_path, "r")
     text = (
         path.read_text()
@@ -151,23 +182,34 @@ def test_corrections_by_hand_are_read(tmp_path: Path) -> None:
 
 
 def test_times_between_frames_go_to_the_nearest_border() -> None:
-    found = (Marked(0, 0.419, 0.581, "macro", 0.47), Marked(0, 0.5, 0.501, "micro", 3.0), Marked(0, 0.0, 4.4, "macro"))
+    found = (
+        Marked(0, 0.419, 0.581, "macro", 0.47),
+        Marked(0, 0.5, 0.501, "micro", 3.0),
+        Marked(0, 0.0, 4.4, "macro"),
+    )
     rows = on_frames(found, TIMES)
-    assert [(r.onset_frame, r.apex_frame, r.offset_frame) for r in rows] == [(10, 12, 14), (12, 12, 12), (0, None, 99)]
+    assert [(r.onset_frame, r.apex_frame, r.offset_frame) for r in rows] == [
+        (10, 12, 14),
+        (12, 12, 12),
+        (0, None, 99),
+    ]
     assert (rows[0].onset_s, rows[0].apex_s, rows[0].offset_s) == (0.4, 0.48, 0.56)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(4.0, 4.1), (3.0, 4.6)])
 def test_annotations_outside_of_the_video(start: float, stop: float) -> None:
     with pytest.raises(
-        TruthError, match=rf"within the video's 4\.00 s, got one from {start:.2f} to {stop:.2f} s; name"
+        TruthError,
+        match=rf"within the video's 4\.00 s, got one from {start:.2f} to {stop:.2f} s; name",
     ):
         on_frames((Marked(0, start, stop, "macro"),), TIMES)
 
 
 def test_a_shifted_video_shifts_the_times(tmp_path: Path) -> None:
     path = elan_file(tmp_path / "a.eaf", {"x": [(0, 400, "micro")]})
-    media = '<MEDIA_DESCRIPTOR MEDIA_URL="file:///x.mp4" MIME_TYPE="video/mp4" TIME_ORIGIN="1500" />'
+    media = (
+        '<MEDIA_DESCRIPTOR MEDIA_URL="file:///x.mp4" MIME_TYPE="video/mp4" TIME_ORIGIN="1500" />'
+    )
     header = path.read_text().partition("<HEADER")[2].partition(">")[0]
     empty = f"<HEADER{header}>"
     path.write_text(path.read_text().replace(empty, empty + media))
@@ -181,28 +223,41 @@ def test_files_that_are_no_truth(tmp_path: Path) -> None:
         ("{}", "not well-formed"),
         ("<a/>", "it is a <a>"),
         ("<ANNOTATION_DOCUMENT><TIER/></ANNOTATION_DOCUMENT>", "'TIER_ID' is missing"),
-        ('<ANNOTATION_DOCUMENT><HEADER TIME_UNITS="frames"/></ANNOTATION_DOCUMENT>', "its times are in frames"),
+        (
+            '<ANNOTATION_DOCUMENT><HEADER TIME_UNITS="frames"/></ANNOTATION_DOCUMENT>',
+            "its times are in frames",
+        ),
         ('<?xml version="1.0" encoding="martian"?><a/>', "unknown encoding: martian"),
     ):
         path.write_text(text)
         with pytest.raises(TruthError, match=rf"expected an ELAN file in .*a\.eaf, but {reason}"):
             read_elan(path)
     elan_file(path, {"speech": [(0, 10, "hello")]})
-    with pytest.raises(TruthError, match=r"called macro or micro in .*, got none in its tiers \('speech'\); call the"):
+    with pytest.raises(
+        TruthError,
+        match=r"called macro or micro in .*, got none in its tiers \('speech'\); call the",
+    ):
         read_elan(path)
 
 
 def test_an_expression_that_ends_before_it_starts_is_named(tmp_path: Path) -> None:
-    path = elan_file(tmp_path / "a.eaf", {"x": [(400, 900, "micro")], "speech": [(0, 100, "hello")]})
+    path = elan_file(
+        tmp_path / "a.eaf", {"x": [(400, 900, "micro")], "speech": [(0, 100, "hello")]}
+    )
     text = path.read_text()
     path.write_text(text.replace('TIME_VALUE="900"', 'TIME_VALUE="300"'))
-    with pytest.raises(TruthError, match=r"but 'micro' of tier 'x' ends at 0\.300 s, before 0\.400 s, its"):
+    with pytest.raises(
+        TruthError, match=r"but 'micro' of tier 'x' ends at 0\.300 s, before 0\.400 s, its"
+    ):
         read_elan(path)
-    path.write_text(text.replace('TIME_VALUE="0"', 'TIME_VALUE="800"'))  # what does not count does not matter
+    path.write_text(
+        text.replace('TIME_VALUE="0"', 'TIME_VALUE="800"')
+    )  # what does not count does not matter
     assert read_elan(path).found == (Marked(0, 0.4, 0.9, "micro"),)
 
 
-# -- import_truth ------------------------------------------------------------------------------------------------------
+# -- import_truth
+# ------------------------------------------------------------------------------------------------------
 
 
 def quiet(name: str, share: float | None) -> None:
@@ -217,7 +272,9 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_truth_on_the_frames_of_a_result(tmp_path: Path) -> None:
     spotting = made_result([(0, "macro", 10, 20, 50), (0, "micro", 20, 25, 30)], name="línea.mp4")
     list(export(spotting, ["eaf", "csv"], tmp_path, "r"))
-    with pytest.raises(UsageError, match=r"expected the video that .*r\.eaf annotates, got none beside it; name it"):
+    with pytest.raises(
+        UsageError, match=r"expected the video that .*r\.eaf annotates, got none beside it; name it"
+    ):
         import_truth(tmp_path / "r.eaf", tmp_path / "t.csv", None, None, quiet)
     spotting.to_json(tmp_path / "r.json")
     read = import_truth(tmp_path / "r.eaf", tmp_path / "t.csv", None, None, quiet)
@@ -231,7 +288,12 @@ def test_truth_on_the_frames_of_a_video(face_video: Path, tmp_path: Path) -> Non
     path = elan_file(tmp_path / "a.eaf", {"x": [(400, 800, "micro")]})
     import_truth(path, tmp_path / "t.csv", face_video, None, quiet)
     (row,) = table(tmp_path / "t.csv")
-    assert (row["video"], row["onset_frame"], row["apex_frame"], row["offset_frame"]) == ("face.mkv", "10", "", "19")
+    assert (row["video"], row["onset_frame"], row["apex_frame"], row["offset_frame"]) == (
+        "face.mkv",
+        "10",
+        "",
+        "19",
+    )
     assert (row["onset_s"], row["apex_s"], row["offset_s"]) == ("0.400000", "", "0.760000")
     # The linked one does as well, also where the file moved together with it.
     shutil.copy(face_video, tmp_path)
@@ -248,7 +310,8 @@ def test_the_video_must_have_the_frames_of_the_result(face_video: Path, tmp_path
     import_truth(path, tmp_path / "t.csv", face_video, None, quiet)  # 40 frames, too
     made_result([], np.arange(38) / 25).to_json(tmp_path / "a.json")
     with pytest.raises(
-        UsageError, match=r"expected the video of a\.json \(38 frames\), got .*face\.mkv of 40; name the"
+        UsageError,
+        match=r"expected the video of a\.json \(38 frames\), got .*face\.mkv of 40; name the",
     ):
         import_truth(path, tmp_path / "u.csv", face_video, None, quiet)
     assert not (tmp_path / "u.csv").exists()
@@ -257,7 +320,8 @@ def test_the_video_must_have_the_frames_of_the_result(face_video: Path, tmp_path
     import_truth(path, tmp_path / "u.csv", face_video, None, quiet)
 
 
-# -- the command line --------------------------------------------------------------------------------------------------
+# -- the command line
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -283,7 +347,9 @@ def test_export_and_import_by_command_line(fesnet: Fesnet, tmp_path: Path) -> No
         "left out: 1 of tier 'face 0 unknown', neither macro nor micro",
         f"wrote {tmp_path / 't.csv'}, expressions: 1",
     ]
-    code, out, _ = fesnet("export", tmp_path / "r.json", "--to", "vtt", "--out", tmp_path / "new" / "folder")
+    code, out, _ = fesnet(
+        "export", tmp_path / "r.json", "--to", "vtt", "--out", tmp_path / "new" / "folder"
+    )
     assert out == f"wrote {tmp_path / 'new' / 'folder' / 'r.vtt'}\n"
 
 
@@ -292,19 +358,48 @@ def test_export_and_import_by_command_line(fesnet: Fesnet, tmp_path: Path) -> No
     [
         (["export", "r.json", "--to", "word"], 2, "expected formats out of eaf, textgrid, "),
         (["export", "r.json", "--to", "megc", "--year", "1999"], 2, "expected one of the years"),
-        (["export", ".", "--to", "eaf"], 2, "expected a result or a weights folder, got a folder of results, .: "),
-        (["export", "gone.json", "--to", "eaf"], 2, "expected a result of `fesnet spot --out`, but gone.json does not"),
-        (["export", "x.review.json", "--to", "eaf"], 2, "expected a review of `fesnet review`, but x.review.json does"),
-        (["report", "gone.json"], 2, "expected a result of `fesnet spot --out`, but gone.json does not exist"),
-        (["import", "gone.eaf", "--out", "t.csv"], 2, "expected an ELAN file, but gone.eaf does not exist"),
+        (
+            ["export", ".", "--to", "eaf"],
+            2,
+            "expected a result or a weights folder, got a folder of results, .: ",
+        ),
+        (
+            ["export", "gone.json", "--to", "eaf"],
+            2,
+            "expected a result of `fesnet spot --out`, but gone.json does not",
+        ),
+        (
+            ["export", "x.review.json", "--to", "eaf"],
+            2,
+            "expected a review of `fesnet review`, but x.review.json does",
+        ),
+        (
+            ["report", "gone.json"],
+            2,
+            "expected a result of `fesnet spot --out`, but gone.json does not exist",
+        ),
+        (
+            ["import", "gone.eaf", "--out", "t.csv"],
+            2,
+            "expected an ELAN file, but gone.eaf does not exist",
+        ),
         (["import", "r.json", "--out", "t.csv"], 1, "expected an ELAN file in r.json, but"),
-        (["import", "r.json", "--out", "t.txt"], 2, "expected a .csv file for the truth, got t.txt"),
+        (
+            ["import", "r.json", "--out", "t.txt"],
+            2,
+            "expected a .csv file for the truth, got t.txt",
+        ),
         (["spot", ".", "--export", "eaf"], 2, "expected --out with --export, got none"),
         (["spot", ".", "--out", "o", "--export", "elan"], 2, "expected formats out of"),
     ],
 )
 def test_wrong_calls(
-    arguments: list[str], code: int, message: str, fesnet: Fesnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    code: int,
+    message: str,
+    fesnet: Fesnet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     made_result([]).to_json(Path("r.json"))
@@ -334,11 +429,15 @@ def test_spotting_writes_the_formats_beside_the_results(face_video: Path, tmp_pa
         spotter = cast(Spotter, Fixed(made_result([(0, "micro", 0, 1, 2)], times)))
         out = tmp_path / str(refused)
         out.mkdir()
-        results = spot_all([str(face_video)], Job(spotter, out, formats=("labelstudio", "eaf")), quiet)
+        results = spot_all(
+            [str(face_video)], Job(spotter, out, formats=("labelstudio", "eaf")), quiet
+        )
         # The result is there, also where a format cannot hold it.
         assert isinstance(results[0].outcome, Spotting)
         errors = [r.outcome for r in results[1:]]
         assert all(isinstance(e, ResultError) and "Label Studio" in str(e) for e in errors)
         assert len(results) == 1 + refused
-        expected = {"face.json", "face.csv", "face.eaf"} | ({"face.labelstudio.json"} if not refused else set())
+        expected = {"face.json", "face.csv", "face.eaf"} | (
+            {"face.labelstudio.json"} if not refused else set()
+        )
         assert {p.name for p in out.iterdir()} == expected

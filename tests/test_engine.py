@@ -65,7 +65,9 @@ def test_items_are_taken_when_there_is_room(engine: Engine) -> None:
 
     assert len(list(islice(engine.map(work.square, endless()), 3))) == 3
     assert len(taken) < 12
-    assert len(list(engine.map(work.square, [("a", 1)]))) == 1  # and it works on after a loop was left
+    assert (
+        len(list(engine.map(work.square, [("a", 1)]))) == 1
+    )  # and it works on after a loop was left
 
 
 def killed_engines() -> list[str]:
@@ -73,7 +75,9 @@ def killed_engines() -> list[str]:
 
 
 @pytest.mark.parametrize("name", killed_engines())
-def test_killed_once_is_done_again(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_killed_once_is_done_again(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     engine = request.getfixturevalue(name)
     items = [(str(n), str(tmp_path / str(n))) for n in range(4)]
     found = by_key(engine.map(work.die_first, items))
@@ -82,7 +86,9 @@ def test_killed_once_is_done_again(name: str, request: pytest.FixtureRequest, tm
 
 
 @pytest.mark.parametrize("name", killed_engines())
-def test_killed_each_time_is_reported_and_the_others_go_on(name: str, request: pytest.FixtureRequest) -> None:
+def test_killed_each_time_is_reported_and_the_others_go_on(
+    name: str, request: pytest.FixtureRequest
+) -> None:
     engine = request.getfixturevalue(name)
     found = by_key(engine.map(work.die, ((str(n), n) for n in range(4)), retries=1))
     assert [found[k].value for k in "02"] == [0, 2]

@@ -1,4 +1,6 @@
-"""What other programs read of a result: every format is read back, by their own readers where there are any."""
+"""What other programs read of a result: every format is read back, by their own readers where there
+are any.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,11 @@ from fesnet.result import FaceTrack, SourceInfo, SpottedInterval, Spotting, asse
 from made_results import ends, made_result, made_results
 
 RATE = 30.0
-COLUMNS = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
-# A micro inside a macro, a second macro across the first, a single frame at the very end, another face.
+COLUMNS = (
+    "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
+)
+# A micro inside a macro, a second macro across the first, a single frame at the very end, another
+# face.
 OVERLAPS = [
     (0, "macro", 10, 20, 50),
     (0, "micro", 20, 25, 30),
@@ -48,15 +53,23 @@ def written(spotting: Spotting, form: str, folder: Path, name: str = "r") -> Pat
 
 
 def spans(spotting: Spotting, digits: int) -> Counter[tuple[int, str, float, float]]:
-    """(face, kind, onset s, end s) of every interval, rounded to as many digits as the format has."""
+    """(face, kind, onset s, end s) of every interval, rounded to as many digits as the format
+    has.
+    """
     stops, unit = ends(spotting), 10**digits
     return Counter(
-        (i.face, str(i.kind), round(i.onset_s * unit) / unit, round(stops[i.offset_frame] * unit) / unit)
+        (
+            i.face,
+            str(i.kind),
+            round(i.onset_s * unit) / unit,
+            round(stops[i.offset_frame] * unit) / unit,
+        )
         for i in spotting.intervals
     )
 
 
-# -- csv ---------------------------------------------------------------------------------------------------------------
+# -- csv
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def result(scores: np.ndarray, name: str = "face.mp4") -> Spotting:
@@ -101,9 +114,18 @@ def test_without_intervals_the_header_stays(tmp_path: Path) -> None:
     assert (tmp_path / "r.csv").read_bytes() == COLUMNS.encode() + b"\n"
 
 
-# -- ELAN --------------------------------------------------------------------------------------------------------------
+# -- ELAN
+# --------------------------------------------------------------------------------------------------------------
 
-ORDER = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "LANGUAGE", "CONSTRAINT", "CONTROLLED_VOCABULARY"]
+ORDER = [
+    "HEADER",
+    "TIME_ORDER",
+    "TIER",
+    "LINGUISTIC_TYPE",
+    "LANGUAGE",
+    "CONSTRAINT",
+    "CONTROLLED_VOCABULARY",
+]
 ATTRIBUTES = {  # what EAF 3.0 asks for and allows, of the elements that we write
     "ANNOTATION_DOCUMENT": ("AUTHOR DATE VERSION", "FORMAT"),
     "HEADER": ("", "MEDIA_FILE TIME_UNITS"),
@@ -111,14 +133,24 @@ ATTRIBUTES = {  # what EAF 3.0 asks for and allows, of the elements that we writ
     "PROPERTY": ("", "NAME"),
     "TIME_ORDER": ("", ""),
     "TIME_SLOT": ("TIME_SLOT_ID", "TIME_VALUE"),
-    "TIER": ("TIER_ID LINGUISTIC_TYPE_REF", "PARTICIPANT ANNOTATOR DEFAULT_LOCALE PARENT_REF EXT_REF LANG_REF"),
+    "TIER": (
+        "TIER_ID LINGUISTIC_TYPE_REF",
+        "PARTICIPANT ANNOTATOR DEFAULT_LOCALE PARENT_REF EXT_REF LANG_REF",
+    ),
     "ANNOTATION": ("", ""),
-    "ALIGNABLE_ANNOTATION": ("ANNOTATION_ID TIME_SLOT_REF1 TIME_SLOT_REF2", "SVG_REF EXT_REF LANG_REF CVE_REF"),
-    "REF_ANNOTATION": ("ANNOTATION_ID ANNOTATION_REF", "PREVIOUS_ANNOTATION EXT_REF LANG_REF CVE_REF"),
+    "ALIGNABLE_ANNOTATION": (
+        "ANNOTATION_ID TIME_SLOT_REF1 TIME_SLOT_REF2",
+        "SVG_REF EXT_REF LANG_REF CVE_REF",
+    ),
+    "REF_ANNOTATION": (
+        "ANNOTATION_ID ANNOTATION_REF",
+        "PREVIOUS_ANNOTATION EXT_REF LANG_REF CVE_REF",
+    ),
     "ANNOTATION_VALUE": ("", ""),
     "LINGUISTIC_TYPE": (
         "LINGUISTIC_TYPE_ID",
-        "TIME_ALIGNABLE CONSTRAINTS GRAPHIC_REFERENCES CONTROLLED_VOCABULARY_REF EXT_REF LEXICON_REF",
+        "TIME_ALIGNABLE CONSTRAINTS GRAPHIC_REFERENCES CONTROLLED_VOCABULARY_REF EXT_REF "
+        "LEXICON_REF",
     ),
     "LANGUAGE": ("LANG_ID", "LANG_DEF LANG_LABEL"),
     "CONSTRAINT": ("STEREOTYPE", "DESCRIPTION"),
@@ -138,7 +170,11 @@ def check_document(path: Path) -> None:
         needed, allowed = (set(names.split()) for names in ATTRIBUTES[element.tag])
         own = {name for name in element.attrib if not name.startswith("{")}
         assert needed <= own <= needed | allowed, element.tag
-    for names in (("TIME_SLOT_ID", "ANNOTATION_ID", "CVE_ID"), ("TIER_ID",), ("LINGUISTIC_TYPE_ID",)):
+    for names in (
+        ("TIME_SLOT_ID", "ANNOTATION_ID", "CVE_ID"),
+        ("TIER_ID",),
+        ("LINGUISTIC_TYPE_ID",),
+    ):
         ids = [e.attrib[n] for e in root.iter() for n in names if n in e.attrib]
         assert len(ids) == len(set(ids))
         assert all(re.fullmatch(r"[A-Za-z_][\w.-]*", i) for i in ids) or names == ("TIER_ID",)
@@ -166,7 +202,9 @@ def check_document(path: Path) -> None:
         assert all(a[1] <= b[0] for a, b in pairwise(mine)), "annotations of a tier overlap"
         here = sorted((order.index(a), order.index(b)) for a, b in pairs)
         if parent is not None and timed:  # in time, and among slots of one time, too
-            assert all(any(a < start and stop < b for a, b in places[parent]) for start, stop in here)
+            assert all(
+                any(a < start and stop < b for a, b in places[parent]) for start, stop in here
+            )
         places[tier.attrib["TIER_ID"]] = here
     assert sorted(used) == sorted(slots), "every slot belongs to one annotation"
 
@@ -192,7 +230,9 @@ def test_elan_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> None:
     assert elan_spans(path) == spans(spotting, 3)
     # Our own reader finds the very frames again.
     back = on_frames(read_elan(path).found, spotting.frame_times)
-    assert sorted((r.face, r.kind, r.onset_frame, r.apex_frame or 0, r.offset_frame) for r in back) == sorted(
+    assert sorted(
+        (r.face, r.kind, r.onset_frame, r.apex_frame or 0, r.offset_frame) for r in back
+    ) == sorted(
         (i.face, i.kind, i.onset_frame, i.apex_frame, i.offset_frame) for i in spotting.intervals
     )
 
@@ -206,18 +246,30 @@ def test_elan_tiers_apexes_and_scores(tmp_path: Path) -> None:
         *(f"{lane}{part}" for lane in lanes for part in ("", " apex", " score")),
         "face 0 unknown",
     ]
-    # 20/30 s to the frame after 30; the apex is frame 25 alone; the frame after the last is 1/30 s after it.
-    assert document.get_annotation_data_for_tier("face 0 micro") == [(667, 1033, "micro"), (3300, 3333, "micro")]
-    assert document.get_annotation_data_for_tier("face 0 micro apex") == [(833, 867, "apex"), (3300, 3333, "apex")]
+    # 20/30 s to the frame after 30; the apex is frame 25 alone; the frame after the last is 1/30 s
+    # after it.
+    assert document.get_annotation_data_for_tier("face 0 micro") == [
+        (667, 1033, "micro"),
+        (3300, 3333, "micro"),
+    ]
+    assert document.get_annotation_data_for_tier("face 0 micro apex") == [
+        (833, 867, "apex"),
+        (3300, 3333, "apex"),
+    ]
     assert document.get_annotation_data_for_tier("face 0 macro 2") == [(1333, 2033, "macro")]
-    assert [row[2] for row in document.get_ref_annotation_data_for_tier("face 0 macro score")] == ["0.5000", "0.5300"]
+    assert [row[2] for row in document.get_ref_annotation_data_for_tier("face 0 macro score")] == [
+        "0.5000",
+        "0.5300",
+    ]
     assert document.get_annotation_data_for_tier("face 0 unknown") == [(2667, 3000, "no face")]
     assert document.get_parameters_for_tier("face 0 micro apex")["PARENT_REF"] == "face 0 micro"
     (_, entries, _) = document.controlled_vocabularies["expression"]
     assert [values[0][0] for values, _ in entries.values()] == ["macro", "micro"]
 
 
-@pytest.mark.parametrize("name", ["a b.mp4", "línea ☺.mov", "R&D <1> \"x\" 'y' 100%20.mpg", "a#b?c.webm"])
+@pytest.mark.parametrize(
+    "name", ["a b.mp4", "línea ☺.mov", "R&D <1> \"x\" 'y' 100%20.mpg", "a#b?c.webm"]
+)
 def test_elan_links_the_video_as_elan_reads_it(name: str, tmp_path: Path) -> None:
     video, folder = tmp_path / "in" / name, tmp_path / "out"
     folder.mkdir()
@@ -249,7 +301,8 @@ def test_elan_keeps_what_xml_forbids_out(tmp_path: Path) -> None:
     assert document.media_descriptors[0]["RELATIVE_MEDIA_URL"] == "./%07.mp4"
 
 
-# -- Praat -------------------------------------------------------------------------------------------------------------
+# -- Praat
+# -------------------------------------------------------------------------------------------------------------
 
 
 def grid_spans(path: Path) -> Counter[tuple[int, str, float, float]]:
@@ -259,7 +312,9 @@ def grid_spans(path: Path) -> Counter[tuple[int, str, float, float]]:
     for tier in grid.tiers:
         named = re.fullmatch(r"face (\d+) (macro|micro)(?: \d+)?", tier.name)
         if named:
-            out.update((int(named[1]), e.label, round(e.start, 6), round(e.end, 6)) for e in tier.entries)
+            out.update(
+                (int(named[1]), e.label, round(e.start, 6), round(e.end, 6)) for e in tier.entries
+            )
     return out
 
 
@@ -272,7 +327,9 @@ def test_textgrid_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> No
     apexes = [round(e.time, 6) for t in grid.tiers if t.name.endswith("apex") for e in t.entries]
     assert sorted(apexes) == sorted(i.apex_s for i in spotting.intervals)
     for tier in grid.tiers:
-        if isinstance(tier, textgrid.IntervalTier):  # without a hole, from the first frame to the end of the last
+        if isinstance(
+            tier, textgrid.IntervalTier
+        ):  # without a hole, from the first frame to the end of the last
             assert tier.entries[0].start == 0
             assert tier.entries[-1].end == ends(spotting)[-1]
             assert all(a.end == b.start for a, b in pairwise(tier.entries))
@@ -288,8 +345,13 @@ def test_textgrid_tiers(tmp_path: Path) -> None:
         "face 0 macro 2 apex",
         "face 0 micro",
     )
-    assert [tuple(p) for p in grid.getTier("face 0 micro apex").entries] == [(0.833333, "0.5100"), (3.3, "0.5400")]
-    assert [tuple(e) for e in grid.getTier("face 0 unknown").entries] == [(2.666667, 3.0, 'no "face"')]
+    assert [tuple(p) for p in grid.getTier("face 0 micro apex").entries] == [
+        (0.833333, "0.5100"),
+        (3.3, "0.5400"),
+    ]
+    assert [tuple(e) for e in grid.getTier("face 0 unknown").entries] == [
+        (2.666667, 3.0, 'no "face"')
+    ]
     assert 'text = "no ""face"""' in path.read_text()  # Praat doubles quotes; praatio does not mind
 
 
@@ -299,7 +361,8 @@ def test_overlapping_macro_and_micro_survive_elan_and_praat(tmp_path: Path) -> N
     assert grid_spans(written(spotting, "textgrid", tmp_path)) == spans(spotting, 6)
 
 
-# -- subtitles ---------------------------------------------------------------------------------------------------------
+# -- subtitles
+# ---------------------------------------------------------------------------------------------------------
 
 
 @given(made_results())
@@ -314,7 +377,9 @@ def test_subtitles_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> N
         captions = list(read(str(path)))
         found: Counter[tuple[int, str, float, float]] = Counter()
         for caption in captions:
-            said = re.fullmatch(r"face (\d+): (macro|micro), score [\d.]+, apex at ([\d.]+) s", caption.text)
+            said = re.fullmatch(
+                r"face (\d+): (macro|micro), score [\d.]+, apex at ([\d.]+) s", caption.text
+            )
             assert said
             start, stop = (round(seconds(t), 3) for t in (caption.start, caption.end))
             assert start - 0.0011 <= float(said[3]) <= stop
@@ -334,11 +399,14 @@ def test_long_videos_have_hours(tmp_path: Path) -> None:
     assert "03:01:01.500 --> 03:01:01.750" in path.read_text()
 
 
-# -- BORIS -------------------------------------------------------------------------------------------------------------
+# -- BORIS
+# -------------------------------------------------------------------------------------------------------------
 
 
 def boris_spans(project: dict[str, Any]) -> Counter[tuple[int, str, float, float]]:
-    """As `spans`, paired as BORIS does: in the order of the rows, for each subject and behaviour."""
+    """As `spans`, paired as BORIS does: in the order of the rows, for each subject and
+    behaviour.
+    """
     (observation,) = project["observations"].values()
     states = {b["code"] for b in project["behaviors_conf"].values() if b["type"] == "State event"}
     subjects = {s["name"] for s in project["subjects_conf"].values()}
@@ -372,7 +440,11 @@ def test_boris_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> None:
 def test_boris_projects_hold_what_boris_asks_for(tmp_path: Path) -> None:
     video = tmp_path / "línea.mp4"
     for path, kind in ((str(video), "MEDIA"), (None, "LIVE"), (str(tmp_path), "LIVE")):
-        project = json.loads(written(made_result(OVERLAPS, path=path, name="línea.mp4"), "boris", tmp_path).read_text())
+        project = json.loads(
+            written(
+                made_result(OVERLAPS, path=path, name="línea.mp4"), "boris", tmp_path
+            ).read_text()
+        )
         assert project["project_format_version"] == "7.0"
         seen = project["observations"]["línea.mp4"]
         assert seen["type"] == kind
@@ -386,20 +458,29 @@ def test_boris_projects_hold_what_boris_asks_for(tmp_path: Path) -> None:
         assert len({b["key"] for b in project["behaviors_conf"].values()}) == 4
 
 
-# -- Label Studio ------------------------------------------------------------------------------------------------------
+# -- Label Studio
+# ------------------------------------------------------------------------------------------------------
 
 
 @given(made_results(constant=True))
 @settings(max_examples=25, deadline=None)
 def test_labelstudio_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> None:
-    (task,) = json.loads(written(spotting, "labelstudio", tmp_path_factory.mktemp("ls")).read_text())
+    (task,) = json.loads(
+        written(spotting, "labelstudio", tmp_path_factory.mktemp("ls")).read_text()
+    )
     (prediction,) = task["predictions"]
     found: Counter[tuple[str, int, int, float]] = Counter()
     for region in prediction["result"]:
-        assert (region["type"], region["from_name"], region["to_name"]) == ("timelinelabels", "expression", "video")
+        assert (region["type"], region["from_name"], region["to_name"]) == (
+            "timelinelabels",
+            "expression",
+            "video",
+        )
         (span,), (label,) = region["value"]["ranges"], region["value"]["timelinelabels"]
         found[label, span["start"] - 1, span["end"] - 1, region["score"]] += 1
-    assert found == Counter((str(i.kind), i.onset_frame, i.offset_frame, i.score) for i in spotting.intervals)
+    assert found == Counter(
+        (str(i.kind), i.onset_frame, i.offset_frame, i.score) for i in spotting.intervals
+    )
     assert len({region["id"] for region in prediction["result"]}) == len(prediction["result"])
     assert task["data"]["fps"] == 25
 
@@ -418,7 +499,8 @@ def test_labelstudio_refuses_a_variable_rate(hole: int, tmp_path: Path) -> None:
     times = np.delete(np.arange(101) / 30, hole)  # one frame was dropped
     with pytest.raises(
         ResultError,
-        match=r"constant frame rate for Label Studio, got frames 33\.3 to 66\.7 ms apart in face\.mp4; .*conv",
+        match=r"constant frame rate for Label Studio, got frames 33\.3 to 66\.7 ms apart in "
+        r"face\.mp4; .*conv",
     ):
         written(made_result([], times), "labelstudio", tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -426,13 +508,16 @@ def test_labelstudio_refuses_a_variable_rate(hole: int, tmp_path: Path) -> None:
         written(made_result([], 1, rate=None), "labelstudio", tmp_path)
 
 
-# -- ActivityNet, BIDS, MEGC -------------------------------------------------------------------------------------------
+# -- ActivityNet, BIDS, MEGC
+# -------------------------------------------------------------------------------------------
 
 
 @given(made_results())
 @settings(max_examples=25, deadline=None)
 def test_activitynet_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> None:
-    values = json.loads(written(spotting, "activitynet", tmp_path_factory.mktemp("anet")).read_text())
+    values = json.loads(
+        written(spotting, "activitynet", tmp_path_factory.mktemp("anet")).read_text()
+    )
     assert set(values) == {"version", "results", "external_data"}
     found = Counter((f["face"], f["label"], *f["segment"]) for f in values["results"]["face"])
     assert found == spans(spotting, 6)
@@ -445,7 +530,12 @@ def test_bids_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> None:
     assert path.name == "r_events.tsv"
     rows = list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
     found = Counter(
-        (int(r["face"]), r["trial_type"], float(r["onset"]), round(float(r["onset"]) + float(r["duration"]), 6))
+        (
+            int(r["face"]),
+            r["trial_type"],
+            float(r["onset"]),
+            round(float(r["onset"]) + float(r["duration"]), 6),
+        )
         for r in rows
     )
     assert found == spans(spotting, 6)
@@ -453,7 +543,9 @@ def test_bids_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> None:
 
 
 def test_bids_says_what_its_columns_mean_and_where_the_face_is_unknown(tmp_path: Path) -> None:
-    path = written(made_result([(0, "micro", 3, 6, 8)], gaps=[(0, 0, 2, "no face")]), "bids", tmp_path)
+    path = written(
+        made_result([(0, "micro", 3, 6, 8)], gaps=[(0, 0, 2, "no face")]), "bids", tmp_path
+    )
     lines = path.read_text().splitlines()
     assert lines == [
         "onset\tduration\ttrial_type\tface\tapex\tscore",
@@ -477,17 +569,26 @@ def test_bids_says_what_its_columns_mean_and_where_the_face_is_unknown(tmp_path:
 def test_megc_by_year(year: int, lines: list[str], tmp_path: Path) -> None:
     (path,) = export(made_result(OVERLAPS[:2], name="006_1.mp4"), ["megc"], tmp_path, "r", year)
     assert path.read_text().splitlines() == lines
-    with pytest.raises(UsageError, match="expected one of the years 2022, 2023, 2024, 2025 for megc, got 2021"):
+    with pytest.raises(
+        UsageError, match="expected one of the years 2022, 2023, 2024, 2025 for megc, got 2021"
+    ):
         write_megc(made_result([]), path, 2021)
 
 
 def test_megc_and_activitynet_keep_the_dots_of_names(tmp_path: Path) -> None:
     """Only the ending of a video file goes: image folders may be called s1.day1 and s1.day2."""
-    for name, wanted in (("s1.day1", "s1.day1"), ("s1.day1.MP4", "s1.day1"), ("a.mp4", "a"), (".mp4", ".mp4")):
+    for name, wanted in (
+        ("s1.day1", "s1.day1"),
+        ("s1.day1.MP4", "s1.day1"),
+        ("a.mp4", "a"),
+        (".mp4", ".mp4"),
+    ):
         spotting = made_result(OVERLAPS[:1], name=name)
         (line,) = written(spotting, "megc", tmp_path).read_text().splitlines()[1:]
         assert line.split(",")[0] == wanted
-        assert list(json.loads(written(spotting, "activitynet", tmp_path).read_text())["results"]) == [wanted]
+        assert list(
+            json.loads(written(spotting, "activitynet", tmp_path).read_text())["results"]
+        ) == [wanted]
 
 
 @pytest.mark.parametrize("year", [2023, 2025])
@@ -498,7 +599,8 @@ def test_a_carriage_return_does_not_end_a_row_of_megc(year: int, tmp_path: Path)
     assert {row.get("vid", row.get("video")) for row in rows} == {"a\rb"}
 
 
-# -- all of them -------------------------------------------------------------------------------------------------------
+# -- all of them
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", list(WRITERS))
@@ -525,7 +627,11 @@ def test_equal_results_give_equal_bytes(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a\nb.mp4", " ", "=1,2\t3.mp4", 'a "quoted" <&> ☺.mp4'])
 def test_odd_names_and_an_empty_result(form: str, name: str, tmp_path: Path) -> None:
     """Nothing found, a single frame, no face, and a name that breaks lines and columns."""
-    path = written(made_result([], 1, name=name, path=name, gaps=[(0, 0, 0, "no face in the video")]), form, tmp_path)
+    path = written(
+        made_result([], 1, name=name, path=name, gaps=[(0, 0, 0, "no face in the video")]),
+        form,
+        tmp_path,
+    )
     text = path.read_text(encoding="utf-8")
     if form == "eaf":
         check_document(path)
@@ -554,13 +660,23 @@ def test_frames_of_one_time_are_kept_apart_in_lanes(tmp_path: Path) -> None:
 
 def test_names_that_no_text_can_hold(tmp_path: Path) -> None:
     path = written(made_result([], name="\udcff.mp4"), "activitynet", tmp_path)
-    assert "\udcff" in path.read_text(encoding="utf-8").encode().decode("unicode_escape")  # escaped, not lost
+    assert "\udcff" in path.read_text(encoding="utf-8").encode().decode(
+        "unicode_escape"
+    )  # escaped, not lost
 
 
 def test_formats_are_read_from_a_list() -> None:
     assert read_formats("eaf, VTT,,eaf") == ["eaf", "vtt"]
-    for names, got in (("eaf,elan,word", "elan, word"), ("", "''"), (" , ", "' , '"), ("json", "json")):
-        with pytest.raises(UsageError, match=rf"expected formats out of eaf, .*, csv, divided by commas, got {got}$"):
+    for names, got in (
+        ("eaf,elan,word", "elan, word"),
+        ("", "''"),
+        (" , ", "' , '"),
+        ("json", "json"),
+    ):
+        with pytest.raises(
+            UsageError,
+            match=rf"expected formats out of eaf, .*, csv, divided by commas, got {got}$",
+        ):
             read_formats(names)
     with pytest.raises(UsageError, match="years 2022, 2023, 2024, 2025 for megc, got 1999"):
         read_formats("megc", 1999)
@@ -570,4 +686,8 @@ def test_a_format_that_refuses_does_not_keep_the_others_back(tmp_path: Path) -> 
     spotting = made_result([], np.array([0.0, 0.1, 0.7]))
     with pytest.raises(ResultError, match="Label Studio"):
         list(export(spotting, ["labelstudio", "vtt", "bids"], tmp_path, "a.b"))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.b.vtt", "a.b_events.json", "a.b_events.tsv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "a.b.vtt",
+        "a.b_events.json",
+        "a.b_events.tsv",
+    ]

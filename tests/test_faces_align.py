@@ -49,7 +49,9 @@ def test_canonical_positions_are_those_of_the_motion_basis() -> None:
 @given(POSES)
 def test_fit_finds_the_exact_similarity(pose: tuple[float, float, float, float]) -> None:
     matrix = invert(to_unit(np.array(pose)))
-    np.testing.assert_allclose(fit_similarity(CANONICAL_STABLE, apply(matrix, CANONICAL_STABLE)), matrix, atol=1e-6)
+    np.testing.assert_allclose(
+        fit_similarity(CANONICAL_STABLE, apply(matrix, CANONICAL_STABLE)), matrix, atol=1e-6
+    )
 
 
 def test_fit_with_weights_leaves_outliers_out() -> None:
@@ -80,7 +82,9 @@ def test_points_land_where_they_should(size: int, per_unit: float, angle: float)
         radius = max(1.2, 2.5 * per_unit / size)
         rows, columns = np.mgrid[0:1000, 0:1040] + 0.5
         dot = 250 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
-        crop = warp(np.repeat(dot[..., None], 3, 2).astype(np.uint8), matrix, size).astype(float)[..., 0]
+        crop = warp(np.repeat(dot[..., None], 3, 2).astype(np.uint8), matrix, size).astype(float)[
+            ..., 0
+        ]
         rows, columns = np.mgrid[0:size, 0:size] + 0.5
         found = [(crop * columns).sum() / crop.sum(), (crop * rows).sum() / crop.sum()]
         np.testing.assert_allclose(found, np.array(target) * size, atol=0.1)
@@ -97,5 +101,9 @@ def test_crop_beyond_the_image_repeats_its_rim() -> None:
 
 def test_shrinking_averages() -> None:
     fine = np.indices((800, 800)).sum(0) % 2 * 255
-    crop = warp(np.repeat(fine[..., None], 3, 2).astype(np.uint8), to_unit(np.array([400, 400, 6.6, 0.0])), 96)
+    crop = warp(
+        np.repeat(fine[..., None], 3, 2).astype(np.uint8),
+        to_unit(np.array([400, 400, 6.6, 0.0])),
+        96,
+    )
     assert np.abs(crop[20:-20, 20:-20].astype(int) - 127).max() <= 2

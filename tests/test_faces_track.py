@@ -1,4 +1,6 @@
-"""The tracker: decisions in a scripted world, steadiness on a moving portrait, finds on real clips."""
+"""The tracker: decisions in a scripted world, steadiness on a moving portrait, finds on real
+clips.
+"""
 
 from __future__ import annotations
 
@@ -69,8 +71,14 @@ class World:
         found = []
         presence, self.failures = (0.0 if self.failures else 1.0), max(self.failures - 1, 0)
         for region in regions:
-            near = [p for p in self.places if math.hypot(p[0] - region.x, p[1] - region.y) < region.size / 2]
-            best = min(near, key=lambda p: math.hypot(p[0] - region.x, p[1] - region.y), default=None)
+            near = [
+                p
+                for p in self.places
+                if math.hypot(p[0] - region.x, p[1] - region.y) < region.size / 2
+            ]
+            best = min(
+                near, key=lambda p: math.hypot(p[0] - region.x, p[1] - region.y), default=None
+            )
             nothing = self.mesh_at((region.x, region.y, region.size / 2))
             found.append((self.mesh_at(best), presence) if best else (nothing, 0.0))
         return found
@@ -144,7 +152,9 @@ def test_cut_test_ignores_brightness_and_motion() -> None:
     test = CutTest()
     image = shot(2)
     assert not any(test.push(np.roll(image, 6 * i, 1)) for i in range(10))
-    assert not test.push(np.clip(np.roll(image, 54, 1).astype(int) * 0.9 + 25, 0, 255).astype(np.uint8))
+    assert not test.push(
+        np.clip(np.roll(image, 54, 1).astype(int) * 0.9 + 25, 0, 255).astype(np.uint8)
+    )
     assert test.push(shot(3))
     assert not test.push(shot(3))
 
@@ -249,7 +259,9 @@ def test_search_covers_the_frame(size: tuple[int, int]) -> None:
     width, height = size
     seen = np.zeros((height, width), int)
     for left, top, side in search_squares(width, height)[2:]:
-        assert left >= 0 and top >= 0 and left + side <= width + 1e-6 and top + side <= height + 1e-6
+        assert (
+            left >= 0 and top >= 0 and left + side <= width + 1e-6 and top + side <= height + 1e-6
+        )
         seen[round(top) : round(top + side), round(left) : round(left + side)] += 1
     assert seen.min() >= 2
 
@@ -341,7 +353,9 @@ def test_steady_follows_texture_and_averages_landmarks() -> None:
         pose = truth + np.array([x, y, 0, angle])
         found = steady.step(image, pose + rng.normal(0, 1, 4) * [1.0, 1.0, 0.01, 0.01], i / FPS)
         errors.append(found - pose)
-    assert np.abs(np.array(errors)).max(0)[:2].max() < 1.0  # pixels; the landmarks' error has a deviation of 1.0
+    assert (
+        np.abs(np.array(errors)).max(0)[:2].max() < 1.0
+    )  # pixels; the landmarks' error has a deviation of 1.0
     assert np.diff(errors, axis=0).std(0)[:2].max() < 0.1
     assert np.abs(np.array(errors)).max(0)[2:].max() < 0.01
 
@@ -366,7 +380,10 @@ def tracker(face_models: ModelFiles) -> Callable[..., FaceTracker]:
     """A tracker on the cached models."""
 
     def make(**options: object) -> FaceTracker:
-        parts = {"detector": BlazeFaceDetector(face_models.detector), "mesh": FaceMesh(face_models.landmarks)}
+        parts = {
+            "detector": BlazeFaceDetector(face_models.detector),
+            "mesh": FaceMesh(face_models.landmarks),
+        }
         return FaceTracker(**parts, **options)  # type: ignore[arg-type]
 
     return make
@@ -379,27 +396,37 @@ def portrait() -> np.ndarray:
 
 
 def moved(portrait: np.ndarray, x: float, y: float, scale: float, angle: float) -> np.ndarray:
-    """The portrait turned and scaled round its face, which stands at (x, y) of a frame (480, 640, 3)."""
+    """The portrait turned and scaled round its face, which stands at (x, y) of a frame (480, 640,
+    3).
+    """
     matrix = cv2.getRotationMatrix2D((224, 120), -math.degrees(angle), scale)
     matrix[:, 2] += [x - 224, y - 120]
-    return cv2.warpAffine(portrait, matrix, (640, 480), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(
+        portrait, matrix, (640, 480), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def drift(face: Face, first: Face) -> np.ndarray:
-    """How far the picture has moved since the first crop, in crop pixels (median flow, nose and eyes)."""
+    """How far the picture has moved since the first crop, in crop pixels (median flow, nose and
+    eyes).
+    """
     grey = [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in (first.crop, face.crop)]
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey[0], grey[1], None)
     return np.median(flow[28:52, 28:68].reshape(-1, 2), 0)
 
 
-def test_crop_of_a_moving_portrait_keeps_still(tracker: Callable[..., FaceTracker], portrait: np.ndarray) -> None:
+def test_crop_of_a_moving_portrait_keeps_still(
+    tracker: Callable[..., FaceTracker], portrait: np.ndarray
+) -> None:
     follow = tracker()
     noise = np.random.default_rng(0)
     faces: list[Face] = []
     for i in range(60):
         t = i / FPS
         scale, angle = 1.5 + 0.08 * math.sin(2 * t), 0.12 * math.sin(3 * t)
-        image = moved(portrait, 320 + 25 * math.sin(4 * t), 220 + 10 * math.sin(5 * t), scale, angle)
+        image = moved(
+            portrait, 320 + 25 * math.sin(4 * t), 220 + 10 * math.sin(5 * t), scale, angle
+        )
         grainy = np.clip(image + noise.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
         faces += follow.push(Frame(i, t, grainy))
     assert numbers(faces) == [(0, 0)] * 60
@@ -411,7 +438,9 @@ def test_crop_of_a_moving_portrait_keeps_still(tracker: Callable[..., FaceTracke
     np.testing.assert_allclose(corners, [[0.29, 0.36], [0.71, 0.36]], atol=0.03)
 
 
-def test_two_portraits_side_by_side(tracker: Callable[..., FaceTracker], portrait: np.ndarray) -> None:
+def test_two_portraits_side_by_side(
+    tracker: Callable[..., FaceTracker], portrait: np.ndarray
+) -> None:
     follow = tracker(which="all")
     for i in range(40):
         frame = np.concatenate([np.roll(portrait, i, 1), np.roll(portrait[:, ::-1], -i, 1)], 1)
@@ -427,7 +456,8 @@ def test_face_leaves_and_returns(tracker: Callable[..., FaceTracker], portrait: 
     follow = tracker()
     empty = np.full_like(portrait, 128)
     seen = [
-        numbers(follow.push(Frame(i, i / FPS, f))) for i, f in enumerate([portrait] * 5 + [empty] * 5 + [portrait] * 5)
+        numbers(follow.push(Frame(i, i / FPS, f)))
+        for i, f in enumerate([portrait] * 5 + [empty] * 5 + [portrait] * 5)
     ]
     assert seen == [[(0, 0)]] * 5 + [[]] * 5 + [[(0, 1)]] * 5
 
@@ -444,7 +474,9 @@ def test_a_small_face_in_a_large_frame(
     np.testing.assert_allclose(pose_of(face.landmarks)[:2], expected, atol=3)
 
 
-def test_a_face_that_fills_the_frame(tracker: Callable[..., FaceTracker], portrait: np.ndarray) -> None:
+def test_a_face_that_fills_the_frame(
+    tracker: Callable[..., FaceTracker], portrait: np.ndarray
+) -> None:
     close = cv2.resize(portrait[55:200, 150:300], (600, 580), interpolation=cv2.INTER_CUBIC)
     assert len(tracker().push(Frame(0, 0.0, close))) == 1
 

@@ -1,4 +1,5 @@
-"""Faults on purpose, each in seconds: kills, a full disk, a folder that may not be written, a share that goes away.
+"""Faults on purpose, each in seconds: kills, a full disk, a folder that may not be written, a share
+that goes away.
 
 `dev/faults.py` does the same to more commands, many times, with more videos.
 """
@@ -34,7 +35,9 @@ def clips(face_frames: list[Any], face_models: ModelFiles, tmp_path: Path) -> Pa
     folder = tmp_path / "clips"
     folder.mkdir()
     for n in range(4):
-        write_video(folder / f"c{n}.mkv", face_frames[3 * n : 3 * n + 6], codec="ffv1", pixels="bgr0")
+        write_video(
+            folder / f"c{n}.mkv", face_frames[3 * n : 3 * n + 6], codec="ffv1", pixels="bgr0"
+        )
     return folder
 
 
@@ -63,7 +66,9 @@ def tree(folder: Path) -> dict[str, bytes]:
 def kill_after(lines: int, arguments: list[str]) -> None:
     """Start `fesnet`, and kill it when it has told of so many videos."""
     code = "from fesnet.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     told = 0
     for line in process.stdout:
@@ -80,7 +85,16 @@ def test_killed_and_started_again_ends_with_the_same_bytes(
 ) -> None:
     run("whole")
     out = tmp_path / "killed"
-    arguments = ["spot", str(clips), "--out", str(out), "--jobs", "2", "--weights", str(tiny_weights)]
+    arguments = [
+        "spot",
+        str(clips),
+        "--out",
+        str(out),
+        "--jobs",
+        "2",
+        "--weights",
+        str(tiny_weights),
+    ]
     for _ in range(2):
         kill_after(1, arguments)
         for path in out.rglob("*.json"):
@@ -134,13 +148,28 @@ def test_a_full_disk_stops_the_run_and_spoils_nothing(
     assert tree(tmp_path / "full") == wanted
 
 
-def test_files_of_limited_size(run: Callable[..., Any], clips: Path, tiny_weights: Path, tmp_path: Path) -> None:
+def test_files_of_limited_size(
+    run: Callable[..., Any], clips: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
     """The operating system itself refuses to write on."""
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900)); from fesnet.cli import main; main()"
+    limit += (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900)); from fesnet.cli import main; main()"
+    )
     out = tmp_path / "small"
-    arguments = ["spot", str(clips), "--out", str(out), "--jobs", "0", "--weights", str(tiny_weights)]
-    done = subprocess.run([sys.executable, "-c", limit, *arguments], capture_output=True, text=True, check=False)
+    arguments = [
+        "spot",
+        str(clips),
+        "--out",
+        str(out),
+        "--jobs",
+        "0",
+        "--weights",
+        str(tiny_weights),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", limit, *arguments], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2, done
     assert done.stderr.startswith("fesnet: expected to write")
     assert len(done.stderr.splitlines()) == 1

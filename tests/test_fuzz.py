@@ -28,7 +28,15 @@ def tools_on_path() -> Iterator[None]:
     sys.path.remove(str(TOOLS))
 
 
-KINDS = ("mutated_videos", "odd_videos", "scenes", "changing_videos", "no_videos", "broken_results", "broken_tables")
+KINDS = (
+    "mutated_videos",
+    "odd_videos",
+    "scenes",
+    "changing_videos",
+    "no_videos",
+    "broken_results",
+    "broken_tables",
+)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "broken_weights"])
@@ -40,12 +48,16 @@ def test_every_answer_is_clear(kind: str, face_models: ModelFiles, tmp_path: Pat
     made = make(tmp_path, 1) if kind.startswith(("mutated", "broken")) else make(tmp_path)
     answers = {i.path: fuzz.answer(i) for i in islice(made, 0, None, 4)}
     assert len(answers) >= 2
-    bugs = [f"{path}: {a.what}\n{a.words}" for path, a in answers.items() if a.what.startswith("BUG")]
+    bugs = [
+        f"{path}: {a.what}\n{a.words}" for path, a in answers.items() if a.what.startswith("BUG")
+    ]
     assert not bugs, "\n".join(bugs)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 999), (999, 1), (17, 300)])
-def test_tiny_pictures_and_narrow_strips_are_looked_at_in_few_places(width: int, height: int) -> None:
+def test_tiny_pictures_and_narrow_strips_are_looked_at_in_few_places(
+    width: int, height: int
+) -> None:
     """Each place is a picture for the detector: tiles one pixel wide were empty, and thousands."""
     squares = search_squares(width, height)
     assert len(squares) < 60
@@ -66,7 +78,9 @@ def test_tiny_pictures_and_narrow_strips_are_looked_at_in_few_places(width: int,
         ({"warnings": [None]}, "warning or face None"),
     ],
 )
-def test_results_with_values_of_another_type_are_damaged(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_results_with_values_of_another_type_are_damaged(
+    change: dict[str, Any], words: str, tmp_path: Path
+) -> None:
     result = made_result([(0, "macro", 1, 2, 5)], gaps=[(0, 7, 9, "no face")])
     values = json.loads(result.to_json())
     for name, part in change.items():
@@ -74,7 +88,8 @@ def test_results_with_values_of_another_type_are_damaged(change: dict[str, Any],
             values[name] |= part
         else:
             values[name] = [
-                {**old, **new} if new else new for old, new in zip(values[name] or part, part, strict=False)
+                {**old, **new} if new else new
+                for old, new in zip(values[name] or part, part, strict=False)
             ]
     path = tmp_path / "r.json"
     path.write_text(json.dumps(values), encoding="utf-8")

@@ -23,7 +23,9 @@ from fesnet.intervals import (
 
 RATE = 30
 RULES = IntervalRules()
-spans = st.tuples(st.integers(0, 40), st.integers(1, 40)).map(lambda s: Interval(s[0], s[0] + s[1], "macro"))
+spans = st.tuples(st.integers(0, 40), st.integers(1, 40)).map(
+    lambda s: Interval(s[0], s[0] + s[1], "macro")
+)
 
 
 def scores(frames: int, *events: tuple[str, int, int, float]) -> np.ndarray:
@@ -34,7 +36,9 @@ def scores(frames: int, *events: tuple[str, int, int, float]) -> np.ndarray:
     return out
 
 
-def spotted(track: np.ndarray, rules: IntervalRules = RULES, intensity: np.ndarray | None = None) -> list[tuple]:
+def spotted(
+    track: np.ndarray, rules: IntervalRules = RULES, intensity: np.ndarray | None = None
+) -> list[tuple]:
     found = find_intervals(track, np.arange(len(track)) / RATE, rules, intensity)
     return [(i.kind, round(i.onset_s * RATE), round(i.offset_s * RATE) + 1) for i in found]
 
@@ -76,7 +80,11 @@ def test_impossible_intervals(arguments: tuple, message: str) -> None:
 
 
 def test_intervals_sort_also_where_an_apex_is_unknown() -> None:
-    known, unknown, first = Interval(1, 5, "macro", 2), Interval(1, 5, "macro"), Interval(0, 9, "micro")
+    known, unknown, first = (
+        Interval(1, 5, "macro", 2),
+        Interval(1, 5, "macro"),
+        Interval(0, 9, "micro"),
+    )
     assert sorted([known, unknown, first]) == [first, unknown, known]
 
 
@@ -88,7 +96,9 @@ def test_a_clear_macro_and_micro() -> None:
 def test_hysteresis_holds_on_but_must_be_reached() -> None:
     track = scores(200, ("macro", 30, 90, 0.35), ("macro", 50, 60, 0.7), ("macro", 120, 180, 0.45))
     assert spotted(track) == [("macro", 30, 90)]
-    assert spotted(track, replace(RULES, macro_release=1.0, micro_release=1.0)) == [("micro", 50, 60)]
+    assert spotted(track, replace(RULES, macro_release=1.0, micro_release=1.0)) == [
+        ("micro", 50, 60)
+    ]
 
 
 def test_a_threshold_of_one_kind_does_not_let_the_other_in() -> None:
@@ -101,7 +111,10 @@ def test_a_threshold_of_one_kind_does_not_let_the_other_in() -> None:
 
 
 def test_duration_decides_where_the_score_leaves_no_doubt() -> None:
-    long_micro, short_macro = scores(200, ("micro", 20, 80, 0.9)), scores(200, ("macro", 20, 28, 0.9))
+    long_micro, short_macro = (
+        scores(200, ("micro", 20, 80, 0.9)),
+        scores(200, ("macro", 20, 28, 0.9)),
+    )
     assert spotted(long_micro) == [("macro", 20, 80)]
     assert spotted(short_macro) == [("micro", 20, 28)]
     assert spotted(scores(200, ("micro", 20, 22, 0.9))) == []
@@ -132,7 +145,9 @@ def test_a_dip_of_intensity_divides_what_scores_hide() -> None:
     assert spotted(track, RULES, intensity) == [("macro", 20, 120)]
     assert spotted(track, divided, intensity) == [("macro", 20, 70), ("macro", 70, 120)]
     assert spotted(track, replace(divided, intensity_valley=0.3), intensity) == [("macro", 20, 120)]
-    assert spotted(track, divided, intensity / 20) == [("macro", 20, 120)]  # so faint that a dip says nothing
+    assert spotted(track, divided, intensity / 20) == [
+        ("macro", 20, 120)
+    ]  # so faint that a dip says nothing
     assert spotted(track, divided) == [("macro", 20, 120)]
     apart = replace(divided, exclusive=False)
     assert spotted(track, apart, intensity) == [("macro", 20, 70), ("macro", 70, 120)]
@@ -146,13 +161,20 @@ def test_neighbours_of_different_kinds_stay_apart() -> None:
 def test_two_micros_never_merge_into_what_is_too_long_for_one() -> None:
     track = scores(200, ("micro", 20, 30, 0.9), ("micro", 32, 42, 0.9))
     assert spotted(track) == [("micro", 20, 30), ("micro", 32, 42)]
-    assert spotted(scores(200, ("micro", 20, 26, 0.9), ("micro", 28, 34, 0.9))) == [("micro", 20, 34)]
+    assert spotted(scores(200, ("micro", 20, 26, 0.9), ("micro", 28, 34, 0.9))) == [
+        ("micro", 20, 34)
+    ]
 
 
 def test_what_looks_like_a_micro_but_lasts_too_long_is_several() -> None:
     track = scores(200, ("micro", 20, 44, 0.9))
     intensity = np.zeros(200)
-    intensity[20:44] = [*np.linspace(0.1, 0.4, 6), *np.linspace(0.4, 0.3, 6), *np.linspace(0.3, 0.6, 6), *[0.5] * 6]
+    intensity[20:44] = [
+        *np.linspace(0.1, 0.4, 6),
+        *np.linspace(0.4, 0.3, 6),
+        *np.linspace(0.3, 0.6, 6),
+        *[0.5] * 6,
+    ]
     assert spotted(track) == [("macro", 20, 44)]  # without an intensity nothing tells where
     assert spotted(track, RULES, intensity) == [("micro", 20, 31), ("micro", 31, 44)]
     assert spotted(track[:, ::-1], RULES, intensity) == [("macro", 20, 44)]
@@ -171,7 +193,9 @@ def test_a_sure_micro_is_cut_from_the_macro_that_it_touches() -> None:
 
 def test_each_kind_ends_at_its_own_release() -> None:
     track = scores(300, ("macro", 20, 220, 0.2), ("macro", 80, 130, 0.9))
-    assert spotted(track, replace(RULES, macro_threshold=0.8, micro_threshold=0.3)) == [("macro", 80, 130)]
+    assert spotted(track, replace(RULES, macro_threshold=0.8, micro_threshold=0.3)) == [
+        ("macro", 80, 130)
+    ]
 
 
 def test_unknown_frames_break_intervals() -> None:
@@ -186,7 +210,10 @@ def test_unknown_frames_break_intervals() -> None:
 
 def test_independent_kinds_let_a_micro_lie_in_a_macro() -> None:
     track = scores(200, ("macro", 20, 120, 0.9), ("micro", 60, 70, 0.8))
-    assert spotted(track, replace(RULES, exclusive=False)) == [("macro", 20, 120), ("micro", 60, 70)]
+    assert spotted(track, replace(RULES, exclusive=False)) == [
+        ("macro", 20, 120),
+        ("micro", 60, 70),
+    ]
 
 
 def test_apex_follows_intensity_or_else_the_score() -> None:
@@ -290,7 +317,9 @@ def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> N
     scores = np.clip(np.column_stack([raw, np.roll(raw, 40)]) * 1.4 - 0.45, 0, 0.5)
     if rng.random() < 0.5:
         scores[rng.integers(0, 290) :][: rng.integers(1, 9)] = np.nan
-    strength = np.where(rng.random(300) < 0.5, 0, np.convolve(rng.random(300), np.ones(5) / 5, "same"))
+    strength = np.where(
+        rng.random(300) < 0.5, 0, np.convolve(rng.random(300), np.ones(5) / 5, "same")
+    )
     more = {"intensity_valley": 0.5} if seed % 2 else {}
     more |= {"merge_gap_s": 0.0} if seed % 3 else {}  # as the bundled rules
     rules = IntervalRules(macro_threshold=0.3, micro_threshold=0.25, exclusive=exclusive, **more)
@@ -301,11 +330,15 @@ def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> N
         found += find_intervals(scores[part], times[part], rules, strength[part])
         start += count
     found += find_intervals(scores[start:], times[start:], rules, strength[start:])
-    assert sorted(found, key=lambda i: (i.onset_s, i.kind)) == find_intervals(scores, times, rules, strength)
+    assert sorted(found, key=lambda i: (i.onset_s, i.kind)) == find_intervals(
+        scores, times, rules, strength
+    )
 
 
 def test_an_expression_from_the_first_row_on_is_told_before_the_end() -> None:
-    """One neutral row behind it is not enough: without it the expression would fill everything that is decided."""
+    """One neutral row behind it is not enough: without it the expression would fill everything that
+    is decided.
+    """
     rules = IntervalRules(merge_gap_s=0.0)
     track = scores(160, ("macro", 0, 159, 0.95))
     assert decided(track, 1 / RATE, rules) == 0
@@ -317,7 +350,9 @@ def test_an_expression_from_the_first_row_on_is_told_before_the_end() -> None:
 def test_a_low_threshold_keeps_what_a_higher_one_finds_in_a_short_clip() -> None:
     track = scores(60, ("macro", 0, 60, 0.3), ("macro", 15, 45, 0.9))
     for threshold in (0.8, 0.5, 0.3, 0.1):
-        assert spotted(track, IntervalRules(macro_threshold=threshold)) == [("macro", 15, 45)], threshold
+        assert spotted(track, IntervalRules(macro_threshold=threshold)) == [("macro", 15, 45)], (
+            threshold
+        )
     assert spotted(scores(60, ("macro", 0, 60, 0.9)), RULES) == []
 
 

@@ -32,7 +32,17 @@ ALLOWED: dict[str, set[str]] = {
     "exports": {"intervals", "result"},
     "report": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
-    "training": {"intervals", "synth", "model", "weights", "video", "faces", "windows", "stream", "metrics"},
+    "training": {
+        "intervals",
+        "synth",
+        "model",
+        "weights",
+        "video",
+        "faces",
+        "windows",
+        "stream",
+        "metrics",
+    },
     "metrics": {"intervals"},
     "evaluation": {
         "intervals",
@@ -54,13 +64,33 @@ ALLOWED: dict[str, set[str]] = {
     "crops": {"video", "faces", "windows", "stream", "weights", "baselines", "datasets", "jobs"},
     "live": {"result", "spotter", "video"},
     "datasets": {"intervals", "video"},
-    "baselines": {"intervals", "result", "video", "faces", "windows", "spotter", "synth", "training", "model"},
+    "baselines": {
+        "intervals",
+        "result",
+        "video",
+        "faces",
+        "windows",
+        "spotter",
+        "synth",
+        "training",
+        "model",
+    },
     "jobs": set(),
     "batch": {"intervals", "result", "exports", "spotter", "video", "weights", "jobs"},
     "demo": {"batch", "intervals", "report", "result", "spotter", "synth", "video"},
     "doctor": {"faces", "runtime", "weights"},
     "profile": {"faces", "result", "runtime", "spotter", "stream", "video"},
-    "review": {"batch", "exports", "faces", "intervals", "metrics", "result", "spotter", "video", "weights"},
+    "review": {
+        "batch",
+        "exports",
+        "faces",
+        "intervals",
+        "metrics",
+        "result",
+        "spotter",
+        "video",
+        "weights",
+    },
     "cli": {"*"},
     "__main__": {"cli"},
     "__init__": {"intervals", "result", "spotter"},
@@ -80,7 +110,9 @@ def room(path: Path) -> str:
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """(module, at the top of the file) for every import of a file that is not for type checkers alone."""
+    """(module, at the top of the file) for every import of a file that is not for type checkers
+    alone.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inner = {n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
     typing_only = {n for i in ast.walk(tree) if isinstance(i, ast.If) and "TYPE_CHECKING" in ast.dump(i.test)
@@ -95,7 +127,11 @@ def imports(path: Path) -> list[tuple[str, bool]]:
             assert node.module and not node.level, f"{path.name} has a relative import"
             found.append((node.module, node not in inner))
             if node.module == "fesnet":
-                found += [(f"fesnet.{a.name}", node not in inner) for a in node.names if a.name != "__version__"]
+                found += [
+                    (f"fesnet.{a.name}", node not in inner)
+                    for a in node.names
+                    if a.name != "__version__"
+                ]
     return found
 
 
@@ -107,7 +143,9 @@ def test_imports_follow_the_table(path: Path) -> None:
     for name, _ in imports(path):
         if name.startswith("fesnet."):
             target = name.split(".")[1]
-            assert target in allowed or "*" in allowed, f"{path.name} may not import fesnet.{target}"
+            assert target in allowed or "*" in allowed, (
+                f"{path.name} may not import fesnet.{target}"
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -124,7 +162,10 @@ LIGHT = {
     "fesnet": HEAVY,
     "fesnet.cli": HEAVY,
     "fesnet.metrics": ["torch", "cv2", "av", "onnxruntime"],
-    **{f"fesnet.{name}": ["torch"] for name in ("spotter", "batch", "demo", "report", "exports", "doctor")},
+    **{
+        f"fesnet.{name}": ["torch"]
+        for name in ("spotter", "batch", "demo", "report", "exports", "doctor")
+    },
     "fesnet.jobs": [*HEAVY, "ray"],
 }
 
@@ -137,7 +178,14 @@ def test_import_does_not_load_what_is_heavy(module: str) -> None:
 
 
 def test_public_surface() -> None:
-    assert sorted(fesnet.__all__) == ["Interval", "IntervalRules", "Spotter", "Spotting", "__version__", "spot"]
+    assert sorted(fesnet.__all__) == [
+        "Interval",
+        "IntervalRules",
+        "Spotter",
+        "Spotting",
+        "__version__",
+        "spot",
+    ]
     for name in fesnet.__all__:
         assert getattr(fesnet, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -26,7 +26,9 @@ def spotter(tiny_weights: Path, face_models: ModelFiles) -> Spotter:
     return Spotter(tiny_weights)
 
 
-def test_a_file_at_its_own_speed_gives_the_result_of_the_file(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_a_file_at_its_own_speed_gives_the_result_of_the_file(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     frames = np.stack(face_frames)
     events: list[dict[str, Any]] = []
     started = time.monotonic()
@@ -35,7 +37,9 @@ def test_a_file_at_its_own_speed_gives_the_result_of_the_file(spotter: Spotter, 
     kinds = [e["event"] for e in events]
     assert (kinds[0], kinds[-1]) == ("start", "end")
     assert events[-1]["frames"] == len(frames)
-    if events[-1]["dropped"] == 0:  # on a machine that is too busy frames may be dropped, and that is right
+    if (
+        events[-1]["dropped"] == 0
+    ):  # on a machine that is too busy frames may be dropped, and that is right
         assert result.to_json() == spotter.spot(frames, rate=RATE).to_json()
     assert kinds.count("interval") == len(result.intervals) == events[-1]["intervals"]
 
@@ -44,7 +48,11 @@ def test_what_nobody_takes_is_dropped_and_counted() -> None:
     """A reader never waits: all but a queue of frames are gone when nobody takes any."""
     image = np.zeros((8, 8, 3), np.uint8)
     source = Source(
-        name="fast", width=8, height=8, frames=iter([Frame(i, i / 1000, image) for i in range(50)]), live=True
+        name="fast",
+        width=8,
+        height=8,
+        frames=iter([Frame(i, i / 1000, image) for i in range(50)]),
+        live=True,
     )
     reader = Reader(source, None)
     reader.start()
@@ -57,11 +65,15 @@ def test_what_nobody_takes_is_dropped_and_counted() -> None:
 
 
 def test_it_stops_after_the_given_time(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
-    result = watch(spotter, open_source(np.stack(face_frames), rate=RATE), lambda event: None, seconds=0.5)
+    result = watch(
+        spotter, open_source(np.stack(face_frames), rate=RATE), lambda event: None, seconds=0.5
+    )
     assert result.frame_times[-1] <= 0.5
 
 
-def test_an_interrupt_ends_the_source_and_keeps_the_result(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_an_interrupt_ends_the_source_and_keeps_the_result(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     def interrupt(event: dict[str, Any]) -> None:
         if event["event"] == "status":
             raise KeyboardInterrupt
@@ -81,7 +93,9 @@ def test_a_source_that_gives_nothing_is_told(spotter: Spotter) -> None:
         watch(spotter, Source(name="x", width=8, height=8, frames=broken()), lambda event: None)
 
 
-def test_a_source_that_breaks_off_keeps_what_came_and_says_so(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_a_source_that_breaks_off_keeps_what_came_and_says_so(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     def broken() -> Iterator[Frame]:
         yield from (Frame(i, i / 25, image) for i, image in enumerate(face_frames[:5]))
         raise SourceError("cannot decode x: broken")
@@ -92,7 +106,9 @@ def test_a_source_that_breaks_off_keeps_what_came_and_says_so(spotter: Spotter, 
     assert any("broke off: cannot decode x" in warning for warning in result.warnings)
 
 
-def test_an_error_of_the_source_is_not_waited_for(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_an_error_of_the_source_is_not_waited_for(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     def faulty() -> Iterator[Frame]:
         yield Frame(0, 0.0, face_frames[0])
         raise ZeroDivisionError
@@ -104,4 +120,9 @@ def test_an_error_of_the_source_is_not_waited_for(spotter: Spotter, face_frames:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
 def test_a_time_of_nothing_is_refused(spotter: Spotter, seconds: float) -> None:
     with pytest.raises(UsageError, match="above 0 s to stop after"):
-        watch(spotter, open_source(np.zeros((2, 8, 8), np.uint8), rate=RATE), lambda event: None, seconds=seconds)
+        watch(
+            spotter,
+            open_source(np.zeros((2, 8, 8), np.uint8), rate=RATE),
+            lambda event: None,
+            seconds=seconds,
+        )

@@ -59,16 +59,24 @@ def test_truth_against_itself_is_perfect(truth: list[Interval]) -> None:
 @pytest.mark.parametrize(
     ("macro", "micro", "published"),
     [
-        (Counts(109, 1414, 191), Counts(21, 5014, 36), (0.1196, 0.0082, 0.0376)),  # MDMD on CAS(ME)^2
+        (
+            Counts(109, 1414, 191),
+            Counts(21, 5014, 36),
+            (0.1196, 0.0082, 0.0376),
+        ),  # MDMD on CAS(ME)^2
         (Counts(22, 334, 321), Counts(29, 1407, 130), (0.0629, 0.0364, 0.0445)),  # MDMD on SAMM-LV
     ],
 )
-def test_published_rows(macro: Counts, micro: Counts, published: tuple[float, float, float]) -> None:
+def test_published_rows(
+    macro: Counts, micro: Counts, published: tuple[float, float, float]
+) -> None:
     pooled = overall([{"macro": macro, "micro": Counts()}, {"macro": Counts(), "micro": micro}])
     assert tuple(round(c.f1, 4) for c in pooled.values()) == published
 
 
-@pytest.mark.parametrize(("tp", "fp", "fn", "published"), [(17, 206, 40, 0.1214), (26, 363, 133, 0.0949)])
+@pytest.mark.parametrize(
+    ("tp", "fp", "fn", "published"), [(17, 206, 40, 0.1214), (26, 363, 133, 0.0949)]
+)
 def test_published_rows_of_micro_alone(tp: int, fp: int, fn: int, published: float) -> None:
     """MEAN on CAS(ME)^2 and on SAMM-LV."""
     assert round(Counts(tp, fp, fn).f1, 4) == published
@@ -96,7 +104,11 @@ def test_rates_and_bootstrap() -> None:
 def test_videos_are_pooled_those_without_events_too() -> None:
     event, other = Interval(0, 10, "macro"), Interval(40, 50, "micro")
     videos = [count([event], [event]), count([], [event, other]), count([other], [])]
-    assert overall(videos) == {"macro": Counts(1, 1, 0), "micro": Counts(0, 1, 1), "overall": Counts(1, 2, 1)}
+    assert overall(videos) == {
+        "macro": Counts(1, 1, 0),
+        "micro": Counts(0, 1, 1),
+        "overall": Counts(1, 2, 1),
+    }
     assert overall([]) == {"macro": Counts(), "micro": Counts(), "overall": Counts()}
     assert overall(videos)["overall"].precision == pytest.approx(1 / 3)
     assert overall(videos)["overall"].recall == 0.5

@@ -77,13 +77,17 @@ def test_each_stage_refines_the_one_before(window: torch.Tensor) -> None:
 
 def test_without_attention_there_are_no_attention_parameters() -> None:
     assert any("attention" in name for name in make_network().state_dict())
-    assert not any("attention" in name for name in make_network(replace(TINY, attention=False)).state_dict())
+    assert not any(
+        "attention" in name for name in make_network(replace(TINY, attention=False)).state_dict()
+    )
 
 
 def test_without_multi_scale_one_kernel_is_left() -> None:
     blocks = make_network(replace(TINY, multi_scale=False)).mtam.stages[0].blocks
     assert [len(block.branches) for block in blocks] == [1]
-    assert [len(block.branches) for block in make_network().mtam.stages[0].blocks] == [len(TINY.branches)]
+    assert [len(block.branches) for block in make_network().mtam.stages[0].blocks] == [
+        len(TINY.branches)
+    ]
 
 
 def test_neutral_reference_has_the_same_tensors_and_another_answer(window: torch.Tensor) -> None:
@@ -123,7 +127,10 @@ def test_motions_need_a_motion_head(window: torch.Tensor) -> None:
 def test_relative_changes_do_not_depend_on_how_much_a_face_moves() -> None:
     noise = torch.randn(2, 40, 5, generator=torch.Generator().manual_seed(3))
     noise[:, 20:24] += 6
-    calm, lively = beside_centred(noise, relative=True), beside_centred(4 * noise + 7, relative=True)
+    calm, lively = (
+        beside_centred(noise, relative=True),
+        beside_centred(4 * noise + 7, relative=True),
+    )
     assert calm.shape == (2, 40, 15)
     torch.testing.assert_close(calm[..., :10], beside_centred(noise))
     torch.testing.assert_close(lively[..., 5:10], 4 * calm[..., 5:10], atol=1e-4, rtol=0)
@@ -162,7 +169,9 @@ def test_in_a_consensus_pixels_alone_and_shapes_alone_have_their_say(window: tor
     features = network.lsdm.vectors(attended, attended[:, :1])
     parts = [network.score(f) for f in (features, *network.lsdm.one_sided(features))]
     logits, intensity = say.decode(attended)
-    expected = sum(w * part[0].log_softmax(-1) for w, part in zip((0.4, 0.5, 0.1), parts, strict=True))
+    expected = sum(
+        w * part[0].log_softmax(-1) for w, part in zip((0.4, 0.5, 0.1), parts, strict=True)
+    )
     torch.testing.assert_close(logits.softmax(-1), expected.softmax(-1))
     torch.testing.assert_close(intensity, parts[0][1])
     torch.testing.assert_close(network.decode(attended)[0], parts[0][0])
@@ -172,7 +181,9 @@ def test_in_a_consensus_pixels_alone_and_shapes_alone_have_their_say(window: tor
 def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
     network = make_network(SHAPED)
     attended = network.encode(window[0])[None]
-    shapes = torch.randn(2, 1, TINY.window, SHAPED.shape, generator=torch.Generator().manual_seed(2))
+    shapes = torch.randn(
+        2, 1, TINY.window, SHAPED.shape, generator=torch.Generator().manual_seed(2)
+    )
     both = [network.lsdm.vectors(z, z[:, :1]) for z in (network.join(attended, s) for s in shapes)]
     (pixels_a, shapes_a), (pixels_b, shapes_b) = map(network.lsdm.one_sided, both)
     torch.testing.assert_close(pixels_a, pixels_b)
@@ -185,10 +196,22 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"consensus": (0.5, 0.5), "shape": 128}, r"expected two shares for a consensus.*below 1, got \(0.5, 0.5\)"),
-        ({"consensus": (-0.1, 0.5), "shape": 128}, r"expected two shares for a consensus, 0 or more"),
-        ({"consensus": (0.5,), "shape": 128}, r"expected tuple\[float, float\] for consensus, got \(0\.5,\)"),
-        ({"consensus": (0.5, 0.0)}, "expected shapes, and kinds that exclude each other, for a consensus"),
+        (
+            {"consensus": (0.5, 0.5), "shape": 128},
+            r"expected two shares for a consensus.*below 1, got \(0.5, 0.5\)",
+        ),
+        (
+            {"consensus": (-0.1, 0.5), "shape": 128},
+            r"expected two shares for a consensus, 0 or more",
+        ),
+        (
+            {"consensus": (0.5,), "shape": 128},
+            r"expected tuple\[float, float\] for consensus, got \(0\.5,\)",
+        ),
+        (
+            {"consensus": (0.5, 0.0)},
+            "expected shapes, and kinds that exclude each other, for a consensus",
+        ),
         (
             {"consensus": (0.5, 0.1), "shape": 128, "independent": True},
             "expected shapes, and kinds that exclude each other",
@@ -223,7 +246,10 @@ def test_smooth_loss_takes_large_steps_as_edges() -> None:
 
 def test_unknown_frames_do_not_count() -> None:
     generator = torch.Generator().manual_seed(0)
-    logits, strength = torch.randn(3, 2, 9, 3, generator=generator), torch.rand(2, 9, generator=generator)
+    logits, strength = (
+        torch.randn(3, 2, 9, 3, generator=generator),
+        torch.rand(2, 9, generator=generator),
+    )
     labels = torch.randint(0, 3, (2, 9), generator=generator)
     labels[:, 4] = -1
     truth = torch.zeros(2, 9)
@@ -241,17 +267,25 @@ def test_unknown_frames_do_not_count() -> None:
 
 def test_the_proposal_is_not_smoothed() -> None:
     generator = torch.Generator().manual_seed(0)
-    logits, labels = torch.randn(3, 2, 9, 3, generator=generator), torch.ones(2, 9, dtype=torch.long)
+    logits, labels = (
+        torch.randn(3, 2, 9, 3, generator=generator),
+        torch.ones(2, 9, dtype=torch.long),
+    )
     rough = logits.clone()
     rough[0] *= 3
-    one, other = (clip_losses(x, torch.ones(2, 9), labels, torch.ones(2, 9), LOSS) for x in (logits, rough))
+    one, other = (
+        clip_losses(x, torch.ones(2, 9), labels, torch.ones(2, 9), LOSS) for x in (logits, rough)
+    )
     assert one["smooth"] == other["smooth"]
     assert one["frame0"] != other["frame0"]
 
 
 def test_total_is_the_weighted_sum_of_its_terms() -> None:
     generator = torch.Generator().manual_seed(0)
-    logits, labels = torch.randn(3, 2, 9, 3, generator=generator), torch.ones(2, 9, dtype=torch.long)
+    logits, labels = (
+        torch.randn(3, 2, 9, 3, generator=generator),
+        torch.ones(2, 9, dtype=torch.long),
+    )
     terms = clip_losses(logits, torch.ones(2, 9), labels, torch.zeros(2, 9), LOSS)
     frames = (terms["frame0"] + terms["frame1"] + terms["frame2"]) / 3
     torch.testing.assert_close(

@@ -16,7 +16,9 @@ from fesnet.video import VideoWriter, open_source
 from test_report_page import spotted
 
 
-def test_times_and_pictures(face_models: object, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+def test_times_and_pictures(
+    face_models: object, face_frames: list[np.ndarray], tmp_path: Path
+) -> None:
     video, times = tmp_path / "uneven.mp4", [0.0]
     for k in range(len(face_frames) - 1):
         times.append(times[-1] + (0.08 if k % 5 == 0 else 0.03))
@@ -32,7 +34,9 @@ def test_times_and_pictures(face_models: object, face_frames: list[np.ndarray], 
     assert [f.time for f in frames] == pytest.approx(times, abs=1e-4)
     assert frames[0].image.shape == (300, 320, 3)
     blue = near(frames[20].image[:240], COLOURS["macro"])
-    assert blue > 100 > near(frames[0].image[:240], COLOURS["macro"])  # the box in the macro's colour, and before it
+    assert (
+        blue > 100 > near(frames[0].image[:240], COLOURS["macro"])
+    )  # the box in the macro's colour, and before it
 
 
 def near(image: np.ndarray, colour: tuple[int, int, int]) -> int:
@@ -49,7 +53,9 @@ def test_scores_run_along_and_break(tmp_path: Path) -> None:
 
 def test_a_stretch_without_a_face_is_hatched(tmp_path: Path) -> None:
     found = spotted(tmp_path / "a.mp4", 30)
-    none = assemble(found.source, (), found.frame_times, 30.0, found.rules, warnings=(), provenance={})
+    none = assemble(
+        found.source, (), found.frame_times, 30.0, found.rules, warnings=(), provenance={}
+    )
     plain = replace(none, gaps=())
     for time in (0.7, 15.0, 29.0):
         lines = (scores(time, none, 400, 80) != scores(time, plain, 400, 80)).any(-1)
@@ -72,7 +78,9 @@ def test_it_ends_where_spotting_did(face_models: object, face_video: Path, tmp_p
         assert len(list(source)) == 10
 
 
-def test_a_single_picture(face_models: object, face_frames: list[np.ndarray], tmp_path: Path) -> None:
+def test_a_single_picture(
+    face_models: object, face_frames: list[np.ndarray], tmp_path: Path
+) -> None:
     (tmp_path / "one").mkdir()
     cv2.imwrite(str(tmp_path / "one" / "img1.png"), face_frames[0])
     out = tmp_path / "out.mp4"

@@ -1,4 +1,6 @@
-"""Data sets whose crops are kept once: what lies there, what a second call does, and what reads it."""
+"""Data sets whose crops are kept once: what lies there, what a second call does, and what reads
+it.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ def root(face_frames: list[np.ndarray], tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(official: Path, face_models: ModelFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(
+    official: Path, face_models: ModelFiles, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Both stages, made in one process; not to be written to."""
     out = tmp_path_factory.mktemp("prepared")
     done = run(load_dataset("casme2", official), out, "spotting", "baselines")
@@ -89,11 +93,15 @@ def prepared(official: Path, face_models: ModelFiles, tmp_path_factory: pytest.T
 
 
 def run(data: DataSet, out: Path, *stages: str, **options: Any) -> Prepared:
-    return prepare_data(data, out, stages or ("spotting",), InProcess(), lambda line: None, **options)
+    return prepare_data(
+        data, out, stages or ("spotting",), InProcess(), lambda line: None, **options
+    )
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 @pytest.fixture
@@ -122,21 +130,34 @@ def test_what_lies_in_a_file(prepared: Path) -> None:
     assert load(prepared / "baselines" / "s15_0401.npz").crops.shape == (LONG, 128, 128)
     about = json.loads((prepared / "prepared.json").read_text())
     assert about["stages"] == ["spotting", "baselines"] and about["options"] == {"offset": "apex"}
-    assert about["files"]["spotting/s19_0401.npz"] == {"frames": 12, "with_face": 12, "unknown": [], "warnings": []}
+    assert about["files"]["spotting/s19_0401.npz"] == {
+        "frames": 12,
+        "with_face": 12,
+        "unknown": [],
+        "warnings": [],
+    }
 
 
 def test_sums_are_those_of_sha256sum(prepared: Path) -> None:
-    done = subprocess.run(["sha256sum", "-c", SUMS], cwd=prepared, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sha256sum", "-c", SUMS], cwd=prepared, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0 and done.stdout.count(": OK") == 6
 
 
 def test_the_truth_comes_back(prepared: Path, official: Path) -> None:
     was, is_now = load_dataset("casme2", official), load_dataset("prepared", prepared)
     for one, other in zip(was.recordings, is_now.recordings, strict=True):
-        assert (one.id, one.subject, one.truth, one.frames) == (other.id, other.subject, other.truth, other.frames)
+        assert (one.id, one.subject, one.truth, one.frames) == (
+            other.id,
+            other.subject,
+            other.truth,
+            other.frames,
+        )
     assert is_now.options == {"data set": "casme2", "offset": "apex"}
     with pytest.raises(
-        UsageError, match=r"prepared with \(apex\), got mirror; run `fesnet data prepare` with --offset"
+        UsageError,
+        match=r"prepared with \(apex\), got mirror; run `fesnet data prepare` with --offset",
     ):
         load_dataset("prepared", prepared, "mirror")
     assert load_dataset("prepared", prepared, "apex").options["offset"] == "apex"
@@ -176,19 +197,33 @@ def test_spotting_replayed_is_spotting(prepared: Path, official: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["lsdm", "pretrained", "regions", "maps", "landmarks", "mdmd"])
-def test_every_method_sees_the_same(name: str, prepared: Path, official: Path, tmp_path: Path) -> None:
+def test_every_method_sees_the_same(
+    name: str, prepared: Path, official: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("torch")
-    both = [load_dataset("casme2", official).recordings[2:], load_dataset("prepared", prepared).recordings[2:]]
-    one, other = (look_at_all(name, r, tmp_path / str(n), InProcess(), lambda *_: None)[0] for n, r in enumerate(both))
+    both = [
+        load_dataset("casme2", official).recordings[2:],
+        load_dataset("prepared", prepared).recordings[2:],
+    ]
+    one, other = (
+        look_at_all(name, r, tmp_path / str(n), InProcess(), lambda *_: None)[0]
+        for n, r in enumerate(both)
+    )
     np.testing.assert_array_equal(one.values, other.values)
     np.testing.assert_array_equal(one.frame_times, other.frame_times)
 
 
-def test_what_other_weights_saw_is_not_taken(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_other_weights_saw_is_not_taken(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recordings, seen = load_dataset("prepared", prepared).recordings[2:], []
     monkeypatch.setattr(watch, "keep_look", lambda item, name: (seen.append(name), item[1].touch()))
     monkeypatch.setattr(watch, "read_look", lambda path: None)
-    for sha, names in (("a", ["lsdm", "regions"]), ("a", []), ("b", ["lsdm"])):  # regions are seen by no network
+    for sha, names in (
+        ("a", ["lsdm", "regions"]),
+        ("a", []),
+        ("b", ["lsdm"]),
+    ):  # regions are seen by no network
         monkeypatch.setattr(watch, "load_weights", lambda sha=sha: SimpleNamespace(sha256=sha))
         for name in ("lsdm", "regions"):
             look_at_all(name, recordings, tmp_path, InProcess(), lambda *_: None)
@@ -196,20 +231,27 @@ def test_what_other_weights_saw_is_not_taken(prepared: Path, tmp_path: Path, mon
         seen.clear()
 
 
-def test_a_benchmark_needs_no_video(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_benchmark_needs_no_video(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch")
-    monkeypatch.setattr("fesnet.faces.track.FaceTracker.push", lambda *_: pytest.fail("a face was looked for"))
+    monkeypatch.setattr(
+        "fesnet.faces.track.FaceTracker.push", lambda *_: pytest.fail("a face was looked for")
+    )
     data = [load_dataset("prepared", prepared)]
     line = benchmark(data, Options(("fesnet-pretrained", "flow"), "crossfit"), tmp_path / "out")[0]
     assert {v.subject for v in line.row.judged} == set(CODES)
     assert sum(len(v.truth) for v in line.row.judged) == 3
 
 
-def test_a_stage_that_was_not_prepared(official: Path, face_models: ModelFiles, tmp_path: Path) -> None:
+def test_a_stage_that_was_not_prepared(
+    official: Path, face_models: ModelFiles, tmp_path: Path
+) -> None:
     run(load_dataset("casme2", official), tmp_path / "out")
     data = load_dataset("prepared", tmp_path / "out")
     with pytest.raises(
-        UsageError, match=r"expected s15_0401 prepared for the face stage baselines, .*spotting,baselines"
+        UsageError,
+        match=r"expected s15_0401 prepared for the face stage baselines, .*spotting,baselines",
     ):
         look_at_all("flow", data.recordings, tmp_path / "watched", InProcess(), lambda *_: None)
     with pytest.raises(UsageError, match="prepared for the face stage baselines"):
@@ -217,7 +259,10 @@ def test_a_stage_that_was_not_prepared(official: Path, face_models: ModelFiles, 
     assert not (tmp_path / "watched").exists() and not (tmp_path / "bo").exists()
     monkey = replace(data.recordings[0], source=tmp_path / "out" / "spotting" / "s15_0401.npz")
     monkey.source.write_bytes(b"PK rubbish")
-    with pytest.raises(SourceError, match=r"expected prepared crops in .*s15_0401.npz, but it is damaged; run `fesnet"):
+    with pytest.raises(
+        SourceError,
+        match=r"expected prepared crops in .*s15_0401.npz, but it is damaged; run `fesnet",
+    ):
         watch.lsdm(monkey)
 
 
@@ -232,7 +277,10 @@ def test_again_nothing_is_done_and_damage_is_repaired(
     before, times = tree(out), {p: p.stat().st_mtime_ns for p in (out / "spotting").iterdir()}
     again = run(data, out)
     assert (again.made, again.kept, again.failed, len(looked)) == (0, 3, (), 3)
-    assert tree(out) == before and {p: p.stat().st_mtime_ns for p in (out / "spotting").iterdir()} == times
+    assert (
+        tree(out) == before
+        and {p: p.stat().st_mtime_ns for p in (out / "spotting").iterdir()} == times
+    )
 
     broken = out / "spotting" / "s16_0401.npz"
     with broken.open("r+b") as handle:
@@ -243,7 +291,9 @@ def test_again_nothing_is_done_and_damage_is_repaired(
     assert verified.kept == 1 and [(k, v.split(";")[0]) for k, v in verified.failed] == [
         ("spotting/s16_0401", "damaged"), ("spotting/s19_0401", "missing"),
     ]  # fmt: skip
-    assert len(looked) == 3 and not (out / "spotting" / "s19_0401.npz").exists(), "verifying makes nothing"
+    assert len(looked) == 3 and not (out / "spotting" / "s19_0401.npz").exists(), (
+        "verifying makes nothing"
+    )
     repaired = run(data, out)
     assert (repaired.made, repaired.kept, looked[3:]) == (2, 1, [CODES["s16"], CODES["s19"]])
     assert tree(out) == before
@@ -262,30 +312,48 @@ def test_changed_frames_and_a_second_stage(
     assert len(read_sums(out)) == 6 and run(load_dataset("casme2", root), out).kept == 3
     mirrored = load_dataset("casme2", root, "mirror")
     assert run(mirrored, out).made == 0, "another convention for the truth changes no crop"
-    assert load_dataset("prepared", out, "mirror").recordings[0].truth == mirrored.recordings[0].truth
+    assert (
+        load_dataset("prepared", out, "mirror").recordings[0].truth == mirrored.recordings[0].truth
+    )
     assert load_dataset("prepared", out).options["offset"] == "mirror"
-    with pytest.raises(UsageError, match=r"prepared with \(mirror\), got apex; run `fesnet data prepare` with"):
+    with pytest.raises(
+        UsageError, match=r"prepared with \(mirror\), got apex; run `fesnet data prepare` with"
+    ):
         load_dataset("prepared", out, "apex")
 
 
 def test_two_workers_make_the_same_bytes(prepared: Path, official: Path, tmp_path: Path) -> None:
     with make_engine(2) as engine:
-        prepare_data(load_dataset("casme2", official), tmp_path / "out", ("spotting", "baselines"), engine, print)
+        prepare_data(
+            load_dataset("casme2", official),
+            tmp_path / "out",
+            ("spotting", "baselines"),
+            engine,
+            print,
+        )
     assert tree(tmp_path / "out") == tree(prepared)
 
 
-def test_killed_at_any_point_it_ends_as_if_it_had_not_been(prepared: Path, official: Path, tmp_path: Path) -> None:
+def test_killed_at_any_point_it_ends_as_if_it_had_not_been(
+    prepared: Path, official: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     call = [sys.executable, "-m", "fesnet", "data", "prepare", "casme2", str(official), str(out)]
     call += ["--stage", "spotting,baselines", "--jobs", "1"]
     with subprocess.Popen(call, stdout=subprocess.DEVNULL) as running:
         end = time.monotonic() + 120
-        while not list(out.glob("spotting/*.npz")) and time.monotonic() < end and running.poll() is None:
+        while (
+            not list(out.glob("spotting/*.npz"))
+            and time.monotonic() < end
+            and running.poll() is None
+        ):
             time.sleep(0.005)
         running.send_signal(signal.SIGKILL)
     assert running.returncode == -signal.SIGKILL, "it was over before it could be killed"
     assert not (out / "prepared.json").exists()
-    with pytest.raises(UsageError, match=r"expected prepared.json in .*run `fesnet data prepare` to its end"):
+    with pytest.raises(
+        UsageError, match=r"expected prepared.json in .*run `fesnet data prepare` to its end"
+    ):
         load_dataset("prepared", out)
     with (out / SUMS).open("a") as handle:
         handle.write("0123456789abcdef")  # what a power cut leaves of a line
@@ -298,8 +366,12 @@ def test_killed_at_any_point_it_ends_as_if_it_had_not_been(prepared: Path, offic
 # --- what goes wrong is told ---
 
 
-def test_failures_are_recorded_and_counted(root: Path, face_models: ModelFiles, tmp_path: Path) -> None:
-    """No face, an image that is cut off, a number that is missing, and a video without frames: each has its line."""
+def test_failures_are_recorded_and_counted(
+    root: Path, face_models: ModelFiles, tmp_path: Path
+) -> None:
+    """No face, an image that is cut off, a number that is missing, and a video without frames: each
+    has its line.
+    """
     book = openpyxl.load_workbook(root / "CAS(ME)^2code_final.xlsx")
     book["naming rule1"].append([4, "s20", 4])
     book["CASFEcode_final"].append([4, "anger1_1", 2, 5, 9, "4", "negative", "macro-expression"])
@@ -315,7 +387,9 @@ def test_failures_are_recorded_and_counted(root: Path, face_models: ModelFiles, 
     for _ in range(2):
         done = CliRunner().invoke(app, call)
         assert done.exit_code == 1, done.output
-        lines = dict(line.removeprefix("fesnet: ").split(": ", 1) for line in done.stderr.splitlines())
+        lines = dict(
+            line.removeprefix("fesnet: ").split(": ", 1) for line in done.stderr.splitlines()
+        )
         assert lines["s20_0401"] == "its frames or its video are missing"
         assert "image numbers jump from 6 to 8" in lines["spotting/s15_0401"]
         assert "img_3.jpg: it is damaged, cut off" in lines["spotting/s16_0401"]
@@ -323,9 +397,13 @@ def test_failures_are_recorded_and_counted(root: Path, face_models: ModelFiles, 
     assert "0 made, 2 done before, 4 failed" in done.stdout
     assert set(json.loads((out / "prepared.json").read_text())["failed"]) == set(lines)
     run(load_dataset("casme2", root), out, "baselines")
-    assert {"spotting/s16_0401", "baselines/s16_0401"} < set(json.loads((out / "prepared.json").read_text())["failed"])
+    assert {"spotting/s16_0401", "baselines/s16_0401"} < set(
+        json.loads((out / "prepared.json").read_text())["failed"]
+    )
     assert load(out / "spotting" / "s19_0401.npz").unknown.tolist() == [[0, 12]]
-    assert load_dataset("prepared", out).missing == ("s16_0401", "s20_0401"), "a benchmark must not leave them out"
+    assert load_dataset("prepared", out).missing == ("s16_0401", "s20_0401"), (
+        "a benchmark must not leave them out"
+    )
 
 
 def test_the_command(official: Path, face_models: ModelFiles, tmp_path: Path) -> None:
@@ -341,15 +419,23 @@ def test_the_command(official: Path, face_models: ModelFiles, tmp_path: Path) ->
 
 def test_wrong_calls(official: Path, prepared: Path, tmp_path: Path) -> None:
     data = load_dataset("casme2", official)
-    with pytest.raises(UsageError, match="expected a face stage out of spotting, baselines, got 'spoting'"):
+    with pytest.raises(
+        UsageError, match="expected a face stage out of spotting, baselines, got 'spoting'"
+    ):
         check(data, tmp_path, ("spoting",))
     with pytest.raises(UsageError, match="each once, got spotting, spotting"):
         check(data, tmp_path, ("spotting", "spotting"))
-    with pytest.raises(UsageError, match=r"expected a folder for samm, but .* holds casme2; name another"):
+    with pytest.raises(
+        UsageError, match=r"expected a folder for samm, but .* holds casme2; name another"
+    ):
         check(replace(data, name="samm"), prepared, ("spotting",))
-    with pytest.raises(UsageError, match=r"expected videos or frames to prepare, got prepared \(s15_0401\)"):
+    with pytest.raises(
+        UsageError, match=r"expected videos or frames to prepare, got prepared \(s15_0401\)"
+    ):
         check(load_dataset("prepared", prepared), tmp_path, ("spotting",))
-    with pytest.raises(UsageError, match=r"expected recordings with frames or videos in .* got none"):
+    with pytest.raises(
+        UsageError, match=r"expected recordings with frames or videos in .* got none"
+    ):
         check(replace(data, recordings=()), tmp_path, ("spotting",))
     with pytest.raises(UsageError, match=r"expected prepared.json in .*run `fesnet data prepare`"):
         verify_data(data, tmp_path, ("spotting",), InProcess(), lambda line: None)

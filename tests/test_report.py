@@ -30,8 +30,15 @@ def result(name: str = "face.mp4", faces: int = 1) -> Spotting:
     times = np.arange(360) / RATE
     tracks = tuple(FaceTrack(n, times, scores, np.zeros(360)) for n in range(faces))
     source = SourceInfo(name, f"/videos/{name}", "0" * 64, 640, 480, "30", 360, 12.0)
-    facts = {"fesnet": "0", "weights": "some", "weights_sha256": "1f", "trained_on": "synthetic video only"}
-    return assemble(source, tracks, times, RATE, IntervalRules(), warnings=("broke at 3 s",), provenance=facts)
+    facts = {
+        "fesnet": "0",
+        "weights": "some",
+        "weights_sha256": "1f",
+        "trained_on": "synthetic video only",
+    }
+    return assemble(
+        source, tracks, times, RATE, IntervalRules(), warnings=("broke at 3 s",), provenance=facts
+    )
 
 
 def page_of(found: Spotting, path: Path, truth: tuple[Interval, ...] = ()) -> str:
@@ -124,7 +131,9 @@ def test_a_video_without_a_face_is_a_gap_and_no_number(tmp_path: Path) -> None:
     assert "<dt>without a face</dt><dd><span>12.00 s</span> <small>1 gap</small>" in text
     assert "<dt>macro-expressions</dt><dd><span>-</span> <small></small>" in text
     assert "a minute" not in text and "<p>No face was found.</p>" in text
-    assert text.count('class="gap"') == text.count("<svg") == 2  # on paper, and where there are no scripts
+    assert (
+        text.count('class="gap"') == text.count("<svg") == 2
+    )  # on paper, and where there are no scripts
     one = page_of(result(), tmp_path)
     assert one.count('class="gap"') == 2 and "unknown 9.00-9.97 s" in one
 
@@ -149,24 +158,33 @@ def test_only_the_video_that_was_spotted_is_shown(tmp_path: Path) -> None:
     moved.write_bytes(b"somebody else")
     before = page.read_bytes()
     with pytest.raises(
-        UsageError, match=r"expected face\.mp4 as it was spotted, got another file in .*moved\.mp4; name"
+        UsageError,
+        match=r"expected face\.mp4 as it was spotted, got another file in .*moved\.mp4; name",
     ):
         write_report(found, page, video=moved)
     with pytest.raises(UsageError, match="got another file"):
         write_report(found, page, video=tmp_path)
     assert page.read_bytes() == before
     video.write_bytes(b"somebody else")
-    assert write_report(found, page) == f"no video, no pictures: {video} has changed since it was spotted"
+    assert (
+        write_report(found, page)
+        == f"no video, no pictures: {video} has changed since it was spotted"
+    )
     text = page.read_text()
     assert "<video" not in text and "<img" not in text
     assert f"The video cannot be shown here: {video} has changed since it was spotted." in text
     video.unlink()
-    assert write_report(found, page) == f"no video, no pictures: the video is not where the result says ({video})"
+    assert (
+        write_report(found, page)
+        == f"no video, no pictures: the video is not where the result says ({video})"
+    )
 
 
 def test_found_and_true_bars_lie_to_scale(tmp_path: Path) -> None:
     text = page_of(result(), tmp_path, TRUTH)
-    bars = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)".*?<title>(\w+)', text.split("<noscript>")[0])
+    bars = re.findall(
+        r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)".*?<title>(\w+)', text.split("<noscript>")[0]
+    )
     assert [kind for *_, kind in bars] == ["macro", "micro"] * 2
     left = [float(x) for x, *_ in bars]
     assert left[0] == pytest.approx(90 + 2.0 / 12 * 1000, abs=1)
@@ -177,7 +195,9 @@ def test_found_and_true_bars_lie_to_scale(tmp_path: Path) -> None:
 
 def test_truth_longer_than_the_video_is_drawn_to_its_end(tmp_path: Path) -> None:
     text = page_of(
-        replace(result(), intervals=()), tmp_path, (Interval(300, 999, "macro"), Interval(900, 950, "micro"))
+        replace(result(), intervals=()),
+        tmp_path,
+        (Interval(300, 999, "macro"), Interval(900, 950, "micro")),
     )
     assert text.split("<noscript>")[0].count("<rect") == 2
 
@@ -198,13 +218,17 @@ def test_curves_break_where_the_face_is_unknown_and_keep_short_peaks() -> None:
     long[777] = 1.0
     assert pooled(long, 20).max() == 1.0
     assert len(pooled(long, 20)) == POINTS
-    np.testing.assert_array_equal(pooled(np.array([np.nan, np.nan, np.nan, 0.4, 0.1]), 2), [np.nan, 0.4, 0.1])
+    np.testing.assert_array_equal(
+        pooled(np.array([np.nan, np.nan, np.nan, 0.4, 0.1]), 2), [np.nan, 0.4, 0.1]
+    )
 
 
 def test_a_very_short_result_can_be_drawn(tmp_path: Path) -> None:
     short = result()
     track = FaceTrack(0, np.zeros(1), np.full((1, 2), 0.1), np.zeros(1))
-    one = assemble(short.source, (track,), np.zeros(1), RATE, short.rules, warnings=(), provenance={})
+    one = assemble(
+        short.source, (track,), np.zeros(1), RATE, short.rules, warnings=(), provenance={}
+    )
     assert "<svg" in page_of(one, tmp_path)
 
 

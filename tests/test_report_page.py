@@ -20,7 +20,9 @@ RATE = 30.0
 
 
 def spotted(video: Path, seconds: float, name: str = "face.mp4") -> Spotting:
-    """A macro at 0.4-1.1 s and a micro at 1.2-1.4 s, then one macro each 20 s, of made-up scores."""
+    """A macro at 0.4-1.1 s and a micro at 1.2-1.4 s, then one macro each 20 s, of made-up
+    scores.
+    """
     ticks = int(seconds * RATE)
     scores = np.full((ticks, 2), 0.05)
     scores[12:34, 0], scores[36:42, 1] = 0.9, 0.8
@@ -37,7 +39,12 @@ def spotted(video: Path, seconds: float, name: str = "face.mp4") -> Spotting:
 def playable(face_frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     from video_files import write_video
 
-    return write_video(tmp_path_factory.mktemp("report") / "face.mp4", face_frames, codec="libx264", pixels="yuv420p")
+    return write_video(
+        tmp_path_factory.mktemp("report") / "face.mp4",
+        face_frames,
+        codec="libx264",
+        pixels="yuv420p",
+    )
 
 
 def test_pictures_show_the_face_and_its_change(face_models: object, playable: Path) -> None:
@@ -48,22 +55,31 @@ def test_pictures_show_the_face_and_its_change(face_models: object, playable: Pa
     assert all(p is not None and p[:2] == b"\xff\xd8" for p in vars(pictures[0]).values())
 
 
-def test_report_plays_follows_and_jumps(face_models: object, playable: Path, tmp_path: Path) -> None:
+def test_report_plays_follows_and_jumps(
+    face_models: object, playable: Path, tmp_path: Path
+) -> None:
     write_report(spotted(playable, 1.6), tmp_path / "r.html")
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "document.querySelector('video').readyState >= 2")
         assert page.locator(".card img").count() == 8
         box = page.locator(".ft-main").bounding_box()
-        page.mouse.click(box["x"] + 58 + 0.75 * (box["width"] - 58), box["y"] + 60)  # three quarters of 1.6 s
-        assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(1.2, abs=0.05)
+        page.mouse.click(
+            box["x"] + 58 + 0.75 * (box["width"] - 58), box["y"] + 60
+        )  # three quarters of 1.6 s
+        assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(
+            1.2, abs=0.05
+        )
         page.locator(".ft-main").press("Home")
         page.locator(".ft-main").press("]")
         assert page.locator(".card[aria-current=true]").get_attribute("data-id") == "0"
         assert page.evaluate("fesnetTimeline.time") == pytest.approx(0.4, abs=0.05)
         page.get_by_role("button", name="go to 1.20 seconds").click()
         assert page.evaluate("fesnetTimeline.selected") == 1
-        page.evaluate("(() => { const v = document.querySelector('video'); v.currentTime = 0; return v.play(); })()")
+        page.evaluate(
+            "(() => { const v = document.querySelector('video'); v.currentTime = 0; return "
+            "v.play(); })()"
+        )
         until(page, "fesnetTimeline.time > 0.3")
 
 
@@ -71,7 +87,10 @@ def test_a_video_that_is_gone_is_said_so(playable: Path, tmp_path: Path) -> None
     write_report(replace(spotted(tmp_path / "gone.mp4", 1.6)), tmp_path / "r.html")
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
-        assert "The video cannot be shown here: the video is not where the result says" in page.inner_text("main")
+        assert (
+            "The video cannot be shown here: the video is not where the result says"
+            in page.inner_text("main")
+        )
         assert "No pictures" in page.inner_text("main")
         page.locator(".ft-main").press("ArrowRight")
         assert page.evaluate("fesnetTimeline.time") == pytest.approx(0.1)
@@ -90,12 +109,16 @@ def test_scores_of_a_short_video_are_a_line_in_the_overview(tmp_path: Path) -> N
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "fesnetTimeline.whole.width > 0")
-        assert page.evaluate(f"({DRAWN})(fesnetTimeline.whole)") > 0.95  # 48 ticks on about 1200 pixels
+        assert (
+            page.evaluate(f"({DRAWN})(fesnetTimeline.whole)") > 0.95
+        )  # 48 ticks on about 1200 pixels
 
 
 def test_a_video_without_a_face_shows_its_gap(tmp_path: Path) -> None:
     found = spotted(tmp_path / "gone.mp4", 1.6)
-    none = assemble(found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={})
+    none = assemble(
+        found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={}
+    )
     write_report(none, tmp_path / "r.html")
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
@@ -112,11 +135,13 @@ def test_numbers_do_not_wrap(width: int, tmp_path: Path) -> None:
     with opened_page(width) as page:
         page.goto((tmp_path / "r.html").as_uri())
         for box in page.locator(".numbers dd > *").all():
-            lines = box.evaluate("e => { const r = document.createRange(); r.selectNodeContents(e); return new Set("
+            lines = box.evaluate("e => { const r = document.createRange(); "
+                                 "r.selectNodeContents(e); return new Set("
                                  "[...r.getClientRects()].map((x) => Math.round(x.top))).size; }")  # fmt: skip
             assert lines <= 1, box.text_content()
         assert page.evaluate(
-            "[...document.querySelectorAll('.numbers div')].every((e) => e.scrollWidth <= e.clientWidth)"
+            "[...document.querySelectorAll('.numbers div')].every((e) => e.scrollWidth <= "
+            "e.clientWidth)"
         )
 
 

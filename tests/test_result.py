@@ -29,10 +29,18 @@ def example(rules: IntervalRules | None = None, fps: float = 30.0) -> Spotting:
     strength = np.where(np.isnan(scores[:, 0]), np.nan, scores.sum(1)).astype(np.float32)
     track = FaceTrack(0, np.arange(360) / RATE, scores, strength)
     times = np.arange(round(12 * fps)) / fps
-    source = SourceInfo("é & <face>.mp4", "videos/face.mp4", "0" * 64, 640, 480, "30", len(times), 12.0)
+    source = SourceInfo(
+        "é & <face>.mp4", "videos/face.mp4", "0" * 64, 640, 480, "30", len(times), 12.0
+    )
     facts = {"fesnet": "0", "weights": "none", "weights_sha256": "1", "trained_on": "nothing"}
     return assemble(
-        source, (track,), times, RATE, rules or IntervalRules(), warnings=("a <warning>",), provenance=facts
+        source,
+        (track,),
+        times,
+        RATE,
+        rules or IntervalRules(),
+        warnings=("a <warning>",),
+        provenance=facts,
     )
 
 
@@ -61,12 +69,24 @@ def test_json_round_trip_is_byte_for_byte(tmp_path: Path) -> None:
     again = Spotting.from_json(path)
     assert again.to_json() == text
     assert again.intervals == found.intervals
-    np.testing.assert_array_equal(again.faces[0].scores, found.faces[0].scores)  # not only close: rules may lie between
+    np.testing.assert_array_equal(
+        again.faces[0].scores, found.faces[0].scores
+    )  # not only close: rules may lie between
     np.testing.assert_array_equal(again.faces[0].intensity, found.faces[0].intensity)
     np.testing.assert_array_equal(again.frame_times, found.frame_times)
     assert json.loads(text)["schema"] == "fesnet/1"
     assert set(json.loads(text)["intervals"][0]) == {
-        *("face", "kind", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "score")
+        *(
+            "face",
+            "kind",
+            "onset_s",
+            "apex_s",
+            "offset_s",
+            "onset_frame",
+            "apex_frame",
+            "offset_frame",
+            "score",
+        )
     }
 
 
@@ -161,7 +181,9 @@ def test_strange_values_are_refused_or_read(key: str, value: object, tmp_path: P
         (("intervals", 0, "onset_frame"), 999),
     ],
 )
-def test_impossible_values_are_refused(keys: tuple[str | int, ...], value: object, tmp_path: Path) -> None:
+def test_impossible_values_are_refused(
+    keys: tuple[str | int, ...], value: object, tmp_path: Path
+) -> None:
     path, values = tmp_path / "r.json", json.loads(example().to_json())
     inner = values
     for key in keys[:-1]:
@@ -183,7 +205,10 @@ def test_a_face_without_ticks_and_no_frames_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_path_that_does_not_exist_is_a_wrong_call(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected a result of `fesnet spot --out`, but .*gone\.json does not exist"):
+    with pytest.raises(
+        UsageError,
+        match=r"expected a result of `fesnet spot --out`, but .*gone\.json does not exist",
+    ):
         Spotting.from_json(tmp_path / "gone.json")
 
 
@@ -212,7 +237,9 @@ def test_times_that_fall_are_refused(times: list[float]) -> None:
 
 def test_no_face_at_all_is_one_gap() -> None:
     found = example()
-    none = assemble(found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={})
+    none = assemble(
+        found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={}
+    )
     assert none.intervals == ()
     assert [(g.start_frame, g.stop_frame) for g in none.gaps] == [(0, 359)]
 
@@ -228,12 +255,16 @@ def test_csv_has_the_promised_columns(tmp_path: Path) -> None:
         ("é & <face>.mp4", "macro", 60),
         ("é & <face>.mp4", "micro", 200),
     ]
-    assert float(rows[0]["duration_s"]) == pytest.approx(float(rows[0]["offset_s"]) - float(rows[0]["onset_s"]))
+    assert float(rows[0]["duration_s"]) == pytest.approx(
+        float(rows[0]["offset_s"]) - float(rows[0]["onset_s"])
+    )
 
 
 def test_a_carriage_return_in_a_name_does_not_end_the_row(tmp_path: Path) -> None:
     found = example()
-    WRITERS["csv"](replace(found, source=replace(found.source, name="a\rb.mp4")), tmp_path / "r.csv")
+    WRITERS["csv"](
+        replace(found, source=replace(found.source, name="a\rb.mp4")), tmp_path / "r.csv"
+    )
     with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as handle:
         assert [row["video"] for row in csv.DictReader(handle)] == ["a\rb.mp4"] * 2
 

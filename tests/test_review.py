@@ -36,7 +36,9 @@ def do(machine: Machine, review: Review, what: Any, **fields: Any) -> Review:
 
 
 def seen(machine: Machine, review: Review) -> list[tuple[str, int, int, str]]:
-    return [(i["kind"], i["onset_frame"], i["offset_frame"], i["by"]) for i in shown(machine, review)]
+    return [
+        (i["kind"], i["onset_frame"], i["offset_frame"], i["by"]) for i in shown(machine, review)
+    ]
 
 
 def first(machine: Machine, review: Review, kind: str = "macro") -> str:
@@ -88,7 +90,9 @@ def test_undo_goes_back_to_the_beginning(machine: Machine, review: Review) -> No
     assert now.revision == 8  # nothing leaves the journal
 
 
-def test_a_lower_threshold_brings_new_proposals_and_nothing_that_was_judged(machine: Machine, review: Review) -> None:
+def test_a_lower_threshold_brings_new_proposals_and_nothing_that_was_judged(
+    machine: Machine, review: Review
+) -> None:
     now = do(machine, review, "delete", id=first(machine, review, "micro"))
     now = do(machine, now, "edge", id=first(machine, now), onset_s=0.9, apex_s=1.0, offset_s=1.1)
     now = do(machine, now, "rules", rules={"macro_threshold": 0.3, "micro_threshold": 0.3})
@@ -97,7 +101,9 @@ def test_a_lower_threshold_brings_new_proposals_and_nothing_that_was_judged(mach
     assert len(machine.proposals(IntervalRules.from_dict(now.rules))) == 3
 
 
-def test_a_higher_threshold_takes_only_what_nobody_touched(machine: Machine, review: Review) -> None:
+def test_a_higher_threshold_takes_only_what_nobody_touched(
+    machine: Machine, review: Review
+) -> None:
     now = do(machine, review, "check", id=first(machine, review))
     now = do(machine, now, "rules", rules={"macro_threshold": 0.99, "micro_threshold": 0.99})
     assert [row[0] for row in seen(machine, now)] == ["macro"]
@@ -121,16 +127,33 @@ def test_rules_under_another_name_are_refused(machine: Machine, review: Review) 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"what": "edge", "onset_s": 2.0, "offset_s": 1.0}, "expected an onset before its offset, got 2.0 s and 1.0 s"),
-        ({"what": "edge", "onset_s": float("nan"), "offset_s": 1.0}, "expected an onset before its offset"),
-        ({"what": "edge", "onset_s": 500.0, "offset_s": 501.0}, r"expected a time within the video \(0 to 3.96 s\)"),
-        ({"what": "add", "face": 7, "onset_s": 0.0, "offset_s": 1.0}, "expected one of the faces 0, got 7"),
-        ({"what": "delete", "id": "m9.9.9.macro"}, "expected an interval that is there, got 'm9.9.9.macro'"),
+        (
+            {"what": "edge", "onset_s": 2.0, "offset_s": 1.0},
+            "expected an onset before its offset, got 2.0 s and 1.0 s",
+        ),
+        (
+            {"what": "edge", "onset_s": float("nan"), "offset_s": 1.0},
+            "expected an onset before its offset",
+        ),
+        (
+            {"what": "edge", "onset_s": 500.0, "offset_s": 501.0},
+            r"expected a time within the video \(0 to 3.96 s\)",
+        ),
+        (
+            {"what": "add", "face": 7, "onset_s": 0.0, "offset_s": 1.0},
+            "expected one of the faces 0, got 7",
+        ),
+        (
+            {"what": "delete", "id": "m9.9.9.macro"},
+            "expected an interval that is there, got 'm9.9.9.macro'",
+        ),
         ({"what": "note", "note": "x" * 5000}, "expected a note of at most 4000 letters, got 5000"),
         ({"what": "check", "who": "  "}, "expected your name"),
     ],
 )
-def test_refused_edits(machine: Machine, review: Review, fields: dict[str, Any], words: str) -> None:
+def test_refused_edits(
+    machine: Machine, review: Review, fields: dict[str, Any], words: str
+) -> None:
     values = {"revision": 0, "who": "anna", "id": first(machine, review), **fields}
     with pytest.raises(UsageError, match=words):
         apply(machine, review, Edit(**values))
@@ -139,7 +162,9 @@ def test_refused_edits(machine: Machine, review: Review, fields: dict[str, Any],
 def test_a_stale_edit_is_refused_and_says_who_was_first(machine: Machine, review: Review) -> None:
     now = do(machine, review, "check", id=first(machine, review))
     late = Edit(0, "ben", "delete", first(machine, review))
-    with pytest.raises(StaleError, match=r"expected an edit of revision 1, got one of 0: .*last by anna at "):
+    with pytest.raises(
+        StaleError, match=r"expected an edit of revision 1, got one of 0: .*last by anna at "
+    ):
         apply(machine, now, late)
 
 
@@ -170,14 +195,22 @@ def test_saved_and_read_back(machine: Machine, review: Review, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda v: v.update(schema="fesnet-review/9"), "expected a review of schema fesnet-review/1"),
+        (
+            lambda v: v.update(schema="fesnet-review/9"),
+            "expected a review of schema fesnet-review/1",
+        ),
         (lambda v: v["journal"].pop(0), "it is damaged .*numbers of its journal"),
         (lambda v: v["journal"][0]["after"].update(kind="smile"), "it is damaged"),
-        (lambda v: v["journal"][0]["after"].update(offset_frame=100_000), "it is damaged .*after the end"),
+        (
+            lambda v: v["journal"][0]["after"].update(offset_frame=100_000),
+            "it is damaged .*after the end",
+        ),
         (lambda v: v.pop("machine"), "it is damaged"),
     ],
 )
-def test_damaged_reviews(machine: Machine, review: Review, tmp_path: Path, spoil: Any, words: str) -> None:
+def test_damaged_reviews(
+    machine: Machine, review: Review, tmp_path: Path, spoil: Any, words: str
+) -> None:
     now = do(machine, review, "check", id=first(machine, review))
     path = saved(machine, do(machine, now, "undo"), tmp_path)
     values = json.loads(path.read_text(encoding="utf-8"))
@@ -193,7 +226,9 @@ def test_a_review_of_another_video_is_refused(machine: Machine, review: Review) 
         shown(other, review)
 
 
-def test_a_review_becomes_a_result_for_exports(machine: Machine, review: Review, tmp_path: Path) -> None:
+def test_a_review_becomes_a_result_for_exports(
+    machine: Machine, review: Review, tmp_path: Path
+) -> None:
     now = do(machine, review, "delete", id=first(machine, review, "micro"))
     path = saved(machine, now, tmp_path)
     found = read_reviewed(path)
@@ -205,7 +240,9 @@ def test_a_review_becomes_a_result_for_exports(machine: Machine, review: Review,
     (written,) = export(found, ["csv"], tmp_path, "small.review")
     assert len(written.read_text(encoding="utf-8").splitlines()) == 2
     (tmp_path / "small.json").unlink()
-    with pytest.raises(ResultError, match=r"expected the machine's result small\.json beside .*, found none"):
+    with pytest.raises(
+        ResultError, match=r"expected the machine's result small\.json beside .*, found none"
+    ):
         read_reviewed(path)
 
 
@@ -223,7 +260,9 @@ def test_a_review_that_names_no_file_beside_it(
     if named == "../x.json":  # a file beside the review is meant, wherever it once lay
         assert [i.kind for i in read_reviewed(path).intervals] == ["macro", "micro"]
         result.unlink()
-    with pytest.raises(ResultError, match=r"expected the machine's result .* beside .*, found none"):
+    with pytest.raises(
+        ResultError, match=r"expected the machine's result .* beside .*, found none"
+    ):
         read_reviewed(path)
 
 
@@ -238,7 +277,9 @@ def test_scores_read_reviews(machine: Machine, review: Review, tmp_path: Path) -
 
 
 def test_a_result_made_anew_keeps_the_person_s_edits(machine: Machine, review: Review) -> None:
-    now = do(machine, review, "edge", id=first(machine, review), onset_s=0.2, apex_s=0.5, offset_s=0.8)
+    now = do(
+        machine, review, "edge", id=first(machine, review), onset_s=0.2, apex_s=0.5, offset_s=0.8
+    )
     anew = Machine(replace(machine.spotting, intervals=()), "1" * 64)
     assert seen(anew, now) == [("macro", 5, 20, "anna")]
     assert [i.onset_frame for i in reviewed(anew, now).intervals] == [5]

@@ -20,14 +20,18 @@ from review_server import made_spotting, make_work, program, serving
 from video_files import pictures, write_video
 
 ERRORS: list[str] = []  # of scripts, in whatever page
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as api:
-        started = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        started = api.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         yield started
         started.close()
 
@@ -65,9 +69,14 @@ def new_page(browser: Browser, size: tuple[int, int] = (1280, 800)) -> Page:
 
 
 @pytest.fixture(scope="module")
-def running(browser: Browser, ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Page]]:
+def running(
+    browser: Browser, ready: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Served, Page]]:
     """One server and one window for many tests; starting them takes longer than they do."""
-    with serving([shutil.copytree(ready, tmp_path_factory.mktemp("running") / "work")]) as (_, served):
+    with serving([shutil.copytree(ready, tmp_path_factory.mktemp("running") / "work")]) as (
+        _,
+        served,
+    ):
         yield served, new_page(browser)
 
 
@@ -92,7 +101,9 @@ def page(running: tuple[Served, Page], served: Served) -> Page:
 
 
 def until(page: Page, expression: str, seconds: float = 15.0) -> None:
-    """Wait until an expression is true; Playwright's own waiting needs eval, which the page's policy forbids."""
+    """Wait until an expression is true; Playwright's own waiting needs eval, which the page's
+    policy forbids.
+    """
     end = time.monotonic() + seconds
     while not page.evaluate(expression):
         assert time.monotonic() < end, f"waited too long for {expression}"
@@ -109,20 +120,31 @@ def rows(page: Page) -> list[list[str]]:
 def wait_saved(page: Page, revision: int, work: Path) -> None:
     """Until the page says that it is saved, and the file has that many edits."""
     until(page, "/^saved \\d\\d:\\d\\d:\\d\\d$/.test(document.querySelector('#saved').textContent)")
-    assert len(json.loads((work / "small.review.json").read_text(encoding="utf-8"))["journal"]) == revision
+    assert (
+        len(json.loads((work / "small.review.json").read_text(encoding="utf-8"))["journal"])
+        == revision
+    )
 
 
 def place(page: Page, seconds: float, lane: str = "macro") -> tuple[float, float]:
     """Where on the screen a time of the timeline is; the whole video (4 s) is in view."""
     page.locator(".ft-main").scroll_into_view_if_needed()
     box = page.locator(".ft-main").bounding_box()
-    left, ruler, height = page.evaluate("[FesnetTimeline.LEFT, FesnetTimeline.RULER, FesnetTimeline.LANE]")
-    down = {"curve": ruler + 40, "macro": ruler + 96 + height / 2, "micro": ruler + 96 + 1.5 * height}[lane]
+    left, ruler, height = page.evaluate(
+        "[FesnetTimeline.LEFT, FesnetTimeline.RULER, FesnetTimeline.LANE]"
+    )
+    down = {
+        "curve": ruler + 40,
+        "macro": ruler + 96 + height / 2,
+        "micro": ruler + 96 + 1.5 * height,
+    }[lane]
     assert box is not None
     return box["x"] + left + seconds / 3.96 * (box["width"] - left), box["y"] + down
 
 
-def drag(page: Page, start: tuple[float, float], stop: tuple[float, float], key: str | None = None) -> None:
+def drag(
+    page: Page, start: tuple[float, float], stop: tuple[float, float], key: str | None = None
+) -> None:
     if key:
         page.keyboard.down(key)
     page.mouse.move(*start)
@@ -173,7 +195,10 @@ def test_sliders_change_intervals_at_once_and_lose_no_correction(page: Page, wor
     slider.evaluate("e => e.dispatchEvent(new Event('change'))")
     wait_saved(page, 2, work)
     assert len(rows(page)) == 3
-    slider.evaluate("e => { e.value = 1; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }")
+    slider.evaluate(
+        "e => { e.value = 1; e.dispatchEvent(new Event('input')); e.dispatchEvent(new "
+        "Event('change')); }"
+    )
     until(page, "document.querySelectorAll('#rows tr').length === 2")
     wait_saved(page, 3, work)
     assert rows(page)[0][0] == "■ macro"  # checked by a person: it stays
@@ -237,7 +262,9 @@ def test_shift_and_drag_adds_and_the_form_edits(page: Page, work: Path) -> None:
     assert page.input_value("#note") != "n"
 
 
-def test_export_downloads_a_file_that_a_reader_opens(page: Page, work: Path, tmp_path: Path) -> None:
+def test_export_downloads_a_file_that_a_reader_opens(
+    page: Page, work: Path, tmp_path: Path
+) -> None:
     pympi = pytest.importorskip("pympi")
     page.keyboard.press("n")
     page.keyboard.press("Delete")
@@ -255,7 +282,11 @@ def test_export_downloads_a_file_that_a_reader_opens(page: Page, work: Path, tmp
 
 
 def test_agreement_is_shown(page: Page, work: Path) -> None:
-    until(page, "document.querySelector('#agreement').textContent.includes('nothing has been corrected or checked')")
+    until(
+        page,
+        "document.querySelector('#agreement').textContent.includes('nothing has been corrected "
+        "or checked')",
+    )
     page.keyboard.press("n")
     page.keyboard.press("Delete")
     wait_saved(page, 1, work)
@@ -277,7 +308,9 @@ def test_two_windows_do_not_overwrite_each_other(page: Page, work: Path) -> None
     wait_saved(page, 1, work)
     other.keyboard.press("n")
     other.keyboard.press("c")
-    until(other, "document.querySelector('#errors').textContent.includes('changed in another window')")
+    until(
+        other, "document.querySelector('#errors').textContent.includes('changed in another window')"
+    )
     assert other.text_content("#saved") == "not saved"
     assert rows(other) == rows(page)
     assert len(json.loads((work / "small.review.json").read_text(encoding="utf-8"))["journal"]) == 1
@@ -301,11 +334,16 @@ def test_what_is_no_video_is_told_in_the_page(page: Page, work: Path, tmp_path: 
     notes = tmp_path / "notes.mp4"
     notes.write_text("dear diary\n" * 50, encoding="utf-8")
     page.set_input_files("#pick", notes)
-    until(page, "document.querySelector('#errors').textContent.includes('cannot open notes.mp4 as a video')")
+    until(
+        page,
+        "document.querySelector('#errors').textContent.includes('cannot open notes.mp4 as a video')",
+    )
     assert not (work / "notes.mp4").exists()
 
 
-def test_a_killed_server_is_told_and_its_edits_are_there_again(browser: Browser, work: Path) -> None:
+def test_a_killed_server_is_told_and_its_edits_are_there_again(
+    browser: Browser, work: Path
+) -> None:
     with program(work) as (process, address):
         page = show(new_page(browser), address)
         page.keyboard.press("n")
@@ -325,7 +363,9 @@ def test_a_killed_server_is_told_and_its_edits_are_there_again(browser: Browser,
         again.context.close()
 
 
-def test_a_format_that_browsers_do_not_play_gets_a_copy(page: Page, served: Served, work: Path) -> None:
+def test_a_format_that_browsers_do_not_play_gets_a_copy(
+    page: Page, served: Served, work: Path
+) -> None:
     (work / "small.mp4").unlink()
     write_video(work / "small.avi", pictures(100), codec="mpeg4")
     made_spotting(name="small.avi").to_json(work / "small.json")
@@ -340,19 +380,24 @@ def test_a_format_that_browsers_do_not_play_gets_a_copy(page: Page, served: Serv
     until(page, "Math.abs(document.querySelector('video').currentTime - 1.5 / 25) < 0.001")
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080), (640, 400)])  # the last: 200 % of the first
+@pytest.mark.parametrize(
+    "size", [(1280, 800), (1920, 1080), (640, 400)]
+)  # the last: 200 % of the first
 def test_nothing_is_cut_off(page: Page, size: tuple[int, int]) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
     try:
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
         hidden: Any = page.evaluate(
-            """[...document.querySelectorAll('button, input, select, textarea')].filter(e => e.checkVisibility()
-               && e.id !== 'pick' && !e.closest('.hidden, .tablebox') && (e.getBoundingClientRect().right > innerWidth
+            """[...document.querySelectorAll('button, input, select, textarea')].filter(e =>
+            e.checkVisibility()
+               && e.id !== 'pick' && !e.closest('.hidden, .tablebox') &&
+               (e.getBoundingClientRect().right > innerWidth
                || e.scrollWidth > e.clientWidth + 2)).map(e => e.id || e.textContent)"""
         )
         assert hidden == []
         unnamed: Any = page.evaluate(
-            """[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels?.length
+            """[...document.querySelectorAll('input, select, textarea')].filter(e =>
+            !e.labels?.length
                && !e.ariaLabel).map(e => e.id)"""
         )
         assert unnamed == []

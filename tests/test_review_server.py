@@ -69,7 +69,9 @@ def test_the_key_that_a_browser_is_opened_with_works_once(running: tuple[Web, Se
     assert first.status == 200
     assert first.headers["set-cookie"].split(";")[0] == web.cookie
     assert web.ask("GET", f"/?key={key}", cookie=None).status == 403
-    assert web.ask("GET", f"/?key={key}").status == 200  # the page, loaded again by who has the cookie
+    assert (
+        web.ask("GET", f"/?key={key}").status == 200
+    )  # the page, loaded again by who has the cookie
     assert web.ask("GET", f"/api/videos?key={served.app.key()}", cookie=None).status == 403
 
 
@@ -98,14 +100,18 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(web: Web) -> None
     assert web.ask("GET", "/").status == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:80", None])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:80", None]
+)
 def test_other_hosts_are_refused(web: Web, host: str | None) -> None:
     answer = web.ask("GET", "/", host=host)
     assert answer.status in (400, 403)  # without any, the HTTP server itself refuses
     assert b"fesnet review" not in answer.body
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1", None])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1", None]
+)
 def test_changes_from_other_pages_are_refused(web: Web, origin: str | None) -> None:
     edit = {"revision": 0, "who": "x", "what": "rules", "rules": {"macro_threshold": 0.3}}
     answer = web.ask("POST", "/api/videos/small/edits", edit, origin=origin)
@@ -167,10 +173,14 @@ def test_a_result_cannot_name_any_file_to_be_served(web: Web, work: Path, tmp_pa
         answer = web.ask("GET", f"/media/{key}")
         assert answer.status == 400
         assert SECRET.encode() not in answer.body
-    assert "got another file of that name" in web.ask("GET", "/api/videos/evil/media").json["problem"]
+    assert (
+        "got another file of that name" in web.ask("GET", "/api/videos/evil/media").json["problem"]
+    )
 
 
-def test_a_video_elsewhere_is_served_if_it_is_the_one_that_was_spotted(work: Path, tmp_path: Path) -> None:
+def test_a_video_elsewhere_is_served_if_it_is_the_one_that_was_spotted(
+    work: Path, tmp_path: Path
+) -> None:
     from fesnet.weights import sha256
 
     away = tmp_path / "elsewhere.mp4"
@@ -207,7 +217,9 @@ def test_an_edit_is_on_the_disk_when_it_is_acknowledged(web: Web, work: Path) ->
     assert answer.json["intervals"][0]["onset_s"] == 0.4
     kept = read_review(work / "small.review.json")
     assert [(e.who, e.what) for e in kept.entries] == [("anna", "edge")]
-    assert Spotting.from_json(work / "small.json").intervals[0].onset_s != 0.4  # the machine's version stays
+    assert (
+        Spotting.from_json(work / "small.json").intervals[0].onset_s != 0.4
+    )  # the machine's version stays
 
 
 def test_a_stale_edit_gets_409_and_changes_nothing(web: Web) -> None:
@@ -225,7 +237,11 @@ def test_a_stale_edit_gets_409_and_changes_nothing(web: Web) -> None:
         ({"revision": 0, "who": "a", "what": "explode"}, 422, "expected another request (what:"),
         ({"who": "a", "what": "undo"}, 422, "revision"),
         ({"revision": 0, "who": "", "what": "undo"}, 400, "expected your name"),
-        ({"revision": 0, "who": "a", "what": "delete", "id": "x"}, 400, "expected an interval that is there"),
+        (
+            {"revision": 0, "who": "a", "what": "delete", "id": "x"},
+            400,
+            "expected an interval that is there",
+        ),
         (b"{", 422, "expected another request"),
     ],
 )
@@ -237,13 +253,17 @@ def test_edits_that_are_none(web: Web, body: Any, status: int, word: str) -> Non
 
 
 def test_preview_changes_nothing(web: Web, work: Path) -> None:
-    seen = web.ask("GET", "/api/videos/small/preview?rules=macro_threshold=0.3,micro_threshold=0.9").json
+    seen = web.ask(
+        "GET", "/api/videos/small/preview?rules=macro_threshold=0.3,micro_threshold=0.9"
+    ).json
     assert [i["kind"] for i in seen] == ["macro", "macro"]
     assert not (work / "small.review.json").exists()
     assert web.ask("GET", "/api/videos/small/preview?rules=1").status == 400
 
 
-def test_a_full_disk_is_told_and_the_old_state_stays(web: Web, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_and_the_old_state_stays(
+    web: Web, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = web.view()["intervals"][0]["id"]
     web.edit(0, "check", id=key)
 
@@ -353,11 +373,19 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(work: Path) -> None:
             view = web.view()
             assert view["revision"] == done  # what the last one acknowledged, and nothing else
             for _ in range(3):
-                assert web.edit(done, "add", kind="micro", onset_s=0.1 * n, offset_s=0.1 * n + 0.2).status == 200
+                assert (
+                    web.edit(
+                        done, "add", kind="micro", onset_s=0.1 * n, offset_s=0.1 * n + 0.2
+                    ).status
+                    == 200
+                )
                 done += 1
-            with socket.create_connection(("127.0.0.1", web.port)) as line:  # in the middle of an edit
+            with socket.create_connection(
+                ("127.0.0.1", web.port)
+            ) as line:  # in the middle of an edit
                 line.sendall(
-                    f"POST /api/videos/small/edits HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nOrigin: {web.origin}\r\n"
+                    "POST /api/videos/small/edits HTTP/1.1\r\nHost: "
+                    f"127.0.0.1:{web.port}\r\nOrigin: {web.origin}\r\n"
                     f"Cookie: {web.cookie}\r\nContent-Length: 999\r\n\r\n{{".encode()
                 )
                 process.send_signal(signal.SIGKILL)
@@ -373,7 +401,8 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(work: Path) -> None:
 def test_a_5_gb_upload_is_refused_before_it_is_read(web: Web, work: Path) -> None:
     with socket.create_connection(("127.0.0.1", web.port)) as line:
         line.sendall(
-            f"PUT /api/upload/big.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nOrigin: {web.origin}\r\n"
+            f"PUT /api/upload/big.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nOrigin: "
+            f"{web.origin}\r\n"
             f"Cookie: {web.cookie}\r\nContent-Length: 5000000000\r\n\r\n".encode()
         )
         line.settimeout(10)
@@ -381,15 +410,22 @@ def test_a_5_gb_upload_is_refused_before_it_is_read(web: Web, work: Path) -> Non
         while b"}" not in answer:
             answer += line.recv(65536)
     assert b" 413 " in answer.splitlines()[0]
-    assert b"expected a video of at most 2 GB, got 5 GB; name it on the command line, or raise --max-upload" in answer
+    assert (
+        b"expected a video of at most 2 GB, got 5 GB; name it on the command line, or raise "
+        b"--max-upload" in answer
+    )
     assert sorted(p.name for p in work.iterdir()) == ["small.csv", "small.json", "small.mp4"]
 
 
 def test_an_upload_without_a_length_is_counted(work: Path) -> None:
-    with serving([work], limit="100kB") as (web, _), socket.create_connection(("127.0.0.1", web.port)) as line:
+    with (
+        serving([work], limit="100kB") as (web, _),
+        socket.create_connection(("127.0.0.1", web.port)) as line,
+    ):
         line.settimeout(10)
         line.sendall(
-            f"PUT /api/upload/big.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nOrigin: {web.origin}\r\n"
+            f"PUT /api/upload/big.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nOrigin: "
+            f"{web.origin}\r\n"
             f"Cookie: {web.cookie}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         )
         for _ in range(11):
@@ -428,9 +464,16 @@ def test_an_uploaded_video_is_spotted_beside_others(
 ) -> None:
     with serving([work], weights=tiny_weights) as (web, _):
         # A video of a name that is taken stays beside the other.
-        assert web.ask("PUT", "/api/upload/small.mkv", face_video.read_bytes()).json == {"key": "small.mkv"}
-        assert web.ask("PUT", "/api/upload/bad.mp4", write_video(work / "x.mp4", pictures(3)).read_bytes()).json
-        wait_for(lambda: all(v["state"] in ("done", "new") for v in web.ask("GET", "/api/videos").json), 60)
+        assert web.ask("PUT", "/api/upload/small.mkv", face_video.read_bytes()).json == {
+            "key": "small.mkv"
+        }
+        assert web.ask(
+            "PUT", "/api/upload/bad.mp4", write_video(work / "x.mp4", pictures(3)).read_bytes()
+        ).json
+        wait_for(
+            lambda: all(v["state"] in ("done", "new") for v in web.ask("GET", "/api/videos").json),
+            60,
+        )
         assert len(web.view("small.mkv")["faces"]) == 1
         assert web.view("bad")["faces"] == []
         assert web.view("small")["frames"] == 100
@@ -457,9 +500,17 @@ def test_a_bad_video_shows_its_one_line_and_the_next_is_spotted(
         assert "cannot open bad.mp4 as a video" in states()["bad"]["error"]
         assert web.ask("POST", "/api/videos/bad/spot").status == 200
         assert web.ask("POST", "/api/videos/good/copy").status == 200
-        wait_for(lambda: states()["good"]["state"] == "done" and (work / ".playable" / "good.mp4").exists(), 60)
+        wait_for(
+            lambda: (
+                states()["good"]["state"] == "done" and (work / ".playable" / "good.mp4").exists()
+            ),
+            60,
+        )
         assert web.ask("GET", "/media/good").headers["content-type"] == "video/mp4"
-        assert web.ask("GET", "/api/videos/bad").error == "expected a result of bad, got none yet: spot the video first"
+        assert (
+            web.ask("GET", "/api/videos/bad").error
+            == "expected a result of bad, got none yet: spot the video first"
+        )
 
 
 # --- starting ---
@@ -480,7 +531,11 @@ def test_where_results_lie(work: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("named", "options", "words"),
     [
-        (["nothing.mp4"], {}, "expected a video, a result or a folder, but .*nothing.mp4 does not exist"),
+        (
+            ["nothing.mp4"],
+            {},
+            "expected a video, a result or a folder, but .*nothing.mp4 does not exist",
+        ),
         (["notes.json"], {}, "expected a result of `fesnet spot --out`, got .*notes.json"),
         (["small.json"], {"folder": "other"}, "expected results in one folder"),
         (["small.json"], {"limit": "much"}, "expected a size like 2GB or 500MB, got 'much'"),
@@ -496,7 +551,12 @@ def test_wrong_calls(work: Path, named: list[str], options: dict[str, Any], word
 
 
 def test_sizes() -> None:
-    assert [read_size(t) for t in ("2GB", "500 mb", "1.5k", "10")] == [2 * 10**9, 5 * 10**8, 1500, 10]
+    assert [read_size(t) for t in ("2GB", "500 mb", "1.5k", "10")] == [
+        2 * 10**9,
+        5 * 10**8,
+        1500,
+        10,
+    ]
     assert [words(n) for n in (5 * 10**9, 1500, 10)] == ["5 GB", "1.5 kB", "10 B"]
 
 

@@ -52,7 +52,8 @@ def test_runtimes_agree_exactly_on_intervals(weights: Weights) -> None:
     crops = moving_crops(90)
     tracks = [line_scores(make_runtime(name, weights), crops) for name in ("onnx", "torch")]
     high = np.quantile(tracks[0].scores, 0.6, axis=0)
-    rules = IntervalRules(  # between the scores' lows and highs, so that there is something to disagree on
+    # between the scores' lows and highs, so that there is something to disagree on
+    rules = IntervalRules(
         macro_threshold=float(high[0]),
         micro_threshold=float(high[1]),
         macro_release=0.999,
@@ -61,7 +62,9 @@ def test_runtimes_agree_exactly_on_intervals(weights: Weights) -> None:
     )
     one, other = (find_intervals(t.scores, t.times, rules, t.intensity) for t in tracks)
     assert one
-    assert [(i.onset_s, i.offset_s, i.kind) for i in one] == [(i.onset_s, i.offset_s, i.kind) for i in other]
+    assert [(i.onset_s, i.offset_s, i.kind) for i in one] == [
+        (i.onset_s, i.offset_s, i.kind) for i in other
+    ]
 
 
 def test_any_number_of_crops_at_once(weights: Weights) -> None:
@@ -78,7 +81,10 @@ def test_a_corrupt_graph_is_refused(name: str, tiny_weights: Path, tmp_path: Pat
     values = json.loads((folder / CONFIG).read_text())
     values["sha256"][name] = sha256(folder / name)
     (folder / CONFIG).write_text(json.dumps(values))
-    with pytest.raises(CheckpointError, match=rf"expected an ONNX graph in .*{name}, but onnxruntime cannot read it"):
+    with pytest.raises(
+        CheckpointError,
+        match=rf"expected an ONNX graph in .*{name}, but onnxruntime cannot read it",
+    ):
         OnnxRuntime(load_weights(folder))
 
 
@@ -91,7 +97,10 @@ def test_a_graph_for_one_length_of_window_is_refused(tiny_weights: Path, tmp_pat
     values = json.loads((folder / CONFIG).read_text())
     values["sha256"][DECODE] = sha256(folder / DECODE)
     (folder / CONFIG).write_text(json.dumps(values))
-    with pytest.raises(CheckpointError, match=rf"windows of any length in .*{DECODE}, got one for {TINY.window} ticks"):
+    with pytest.raises(
+        CheckpointError,
+        match=rf"windows of any length in .*{DECODE}, got one for {TINY.window} ticks",
+    ):
         OnnxRuntime(load_weights(folder))
 
 
@@ -109,21 +118,36 @@ def test_unknown_runtime(weights: Weights) -> None:
         make_runtime("abacus", weights)
 
 
-def test_without_torch_the_extra_is_named(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_the_extra_is_named(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"run pip install '\.\[train\]' in the repository's folder"):
+    with pytest.raises(
+        MissingExtraError, match=r"run pip install '\.\[train\]' in the repository's folder"
+    ):
         make_runtime("torch", weights)
 
 
 def test_accelerators_come_before_the_cpu_unless_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FESNET_CPU", raising=False)
-    there = ["DmlExecutionProvider", "CUDAExecutionProvider", "AzureExecutionProvider", "CPUExecutionProvider"]
+    there = [
+        "DmlExecutionProvider",
+        "CUDAExecutionProvider",
+        "AzureExecutionProvider",
+        "CPUExecutionProvider",
+    ]
     monkeypatch.setattr("fesnet.runtime.ort.get_available_providers", lambda: there)
-    assert chosen_providers() == ["CUDAExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider"]
+    assert chosen_providers() == [
+        "CUDAExecutionProvider",
+        "DmlExecutionProvider",
+        "CPUExecutionProvider",
+    ]
     assert "then CPUExecutionProvider" in providers().found
     monkeypatch.setenv("FESNET_CPU", "1")
     assert chosen_providers() == ["CPUExecutionProvider"]
 
 
 def test_softmax_of_large_logits() -> None:
-    np.testing.assert_allclose(softmax(np.array([[1000.0, 0.0, 1000.0]])), [[0.5, 0, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(
+        softmax(np.array([[1000.0, 0.0, 1000.0]])), [[0.5, 0, 0.5]], atol=1e-6
+    )

@@ -1,4 +1,6 @@
-"""Tables of the field read as intervals, protocols side by side, curves against slow references, and `fesnet score`."""
+"""Tables of the field read as intervals, protocols side by side, curves against slow references,
+and `fesnet score`.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ from fesnet.metrics import (
 from fesnet.metrics.tables import read_intervals
 from made_results import made_result
 
-spans = st.tuples(st.integers(0, 30), st.integers(1, 20), st.sampled_from(["macro", "micro"]), st.floats(0.1, 1))
+spans = st.tuples(
+    st.integers(0, 30), st.integers(1, 20), st.sampled_from(["macro", "micro"]), st.floats(0.1, 1)
+)
 lists = st.lists(spans.map(lambda s: Interval(s[0], s[0] + s[1], s[2], score=s[3])), max_size=5)  # type: ignore[arg-type]
 
 
@@ -67,15 +71,21 @@ def test_matching_is_the_largest_also_where_intervals_overlap(
 
 @given(lists, lists)
 @settings(max_examples=60, deadline=None)
-def test_sweep_falls_with_iou_and_counts_add_up(truth: list[Interval], found: list[Interval]) -> None:
+def test_sweep_falls_with_iou_and_counts_add_up(
+    truth: list[Interval], found: list[Interval]
+) -> None:
     by_iou = [c["overall"] for c in sweep([(truth, found)]).values()]
     assert all(a.tp >= b.tp for a, b in pairwise(by_iou))
     assert all((c.tp + c.fp, c.tp + c.fn) == (len(found), len(truth)) for c in by_iou)
 
 
 def slow_average_precision(videos: list[tuple[list[Interval], list[Interval]]]) -> float:
-    """By its definition: the mean over recall levels of the best precision at that recall or more."""
-    ranked = sorted(((f.score, v, f) for v, (_, found) in enumerate(videos) for f in found), key=lambda x: -x[0])
+    """By its definition: the mean over recall levels of the best precision at that recall or
+    more.
+    """
+    ranked = sorted(
+        ((f.score, v, f) for v, (_, found) in enumerate(videos) for f in found), key=lambda x: -x[0]
+    )
     total, points = sum(len(t) for t, _ in videos), []
     taken: set[tuple[int, int]] = set()
     for n, (_, v, f) in enumerate(ranked, 1):
@@ -84,7 +94,12 @@ def slow_average_precision(videos: list[tuple[list[Interval], list[Interval]]]) 
             taken.add((v, max(near)[1]))
         points.append((len(taken) / total, len(taken) / n))
     return float(
-        np.mean([max((p for r, p in points if r >= (k + 1) / total - 1e-12), default=0) for k in range(total)])
+        np.mean(
+            [
+                max((p for r, p in points if r >= (k + 1) / total - 1e-12), default=0)
+                for k in range(total)
+            ]
+        )
     )
 
 
@@ -95,7 +110,10 @@ def test_average_precision_equals_its_definition(seed: int) -> None:
 
     def some(count: int) -> list[Interval]:
         starts = np.sort(rng.choice(40, count, replace=False)) * 10
-        return [Interval(int(a), int(a + rng.integers(4, 10)), "macro", score=float(rng.random())) for a in starts]
+        return [
+            Interval(int(a), int(a + rng.integers(4, 10)), "macro", score=float(rng.random()))
+            for a in starts
+        ]
 
     videos = [(some(4), some(6)) for _ in range(3)]
     assert average_precision(videos, "macro") == pytest.approx(slow_average_precision(videos))
@@ -128,8 +146,14 @@ def judged(subject: str, truth: list[Interval], found: list[Interval]) -> Judged
 
 
 def test_protocols_read_one_result_differently() -> None:
-    """A false micro in a video without any counts in one family and not in the other; a wrong kind matches in one."""
-    videos = [judged("a", [MACRO], [MACRO, MICRO]), judged("b", [MICRO], [MICRO]), judged("c", [], [MICRO])]
+    """A false micro in a video without any counts in one family and not in the other; a wrong kind
+    matches in one.
+    """
+    videos = [
+        judged("a", [MACRO], [MACRO, MICRO]),
+        judged("b", [MICRO], [MICRO]),
+        judged("c", [], [MICRO]),
+    ]
     assert evaluate(videos, PROTOCOLS["official"]).counts["micro"] == Counts(1, 2, 0)
     assert evaluate(videos, PROTOCOLS["softnet"]).counts["micro"] == Counts(1, 0, 0)
     wrong = [judged("a", [MACRO], [Interval(0, 40, "micro")])]
@@ -142,9 +166,14 @@ def test_choosing_on_test_subjects_can_only_flatter() -> None:
     rng = np.random.default_rng(0)
     candidates = {}
     for name in "abcdefgh":
-        found = [[i for i in (MACRO, MICRO, Interval(300, 330, "macro")) if rng.random() < 0.5] for _ in range(6)]
+        found = [
+            [i for i in (MACRO, MICRO, Interval(300, 330, "macro")) if rng.random() < 0.5]
+            for _ in range(6)
+        ]
         candidates[name] = [judged(f"s{k}", [MACRO, MICRO], found[k]) for k in range(6)]
-    honest = max(evaluate(v, PROTOCOLS["official"]).counts["overall"].f1 for v in candidates.values())
+    honest = max(
+        evaluate(v, PROTOCOLS["official"]).counts["overall"].f1 for v in candidates.values()
+    )
     per_subject = choose(candidates, PROTOCOLS["abpn"])
     assert per_subject.counts["overall"].f1 > honest
     assert set(per_subject.picked) == {f"s{k}" for k in range(6)}
@@ -160,7 +189,9 @@ def test_choosing_on_test_subjects_can_only_flatter() -> None:
 
 
 def test_the_interval_holds_the_value() -> None:
-    videos = [judged(f"s{k}", [MACRO, MICRO], [MACRO] if k % 2 else [MACRO, MICRO]) for k in range(8)]
+    videos = [
+        judged(f"s{k}", [MACRO, MICRO], [MACRO] if k % 2 else [MACRO, MICRO]) for k in range(8)
+    ]
     read = evaluate(videos, PROTOCOLS["official"])
     low, high = read.interval("overall")
     assert low < read.counts["overall"].f1 < high
@@ -185,11 +216,21 @@ TRUTH = (
 def test_every_table_of_the_field_gives_the_same_intervals(tmp_path: Path) -> None:
     wanted = [Interval(10, 50, "macro"), Interval(100, 112, "micro")]
     ours = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
-    segments = [{"label": "macro", "segment": [10 / 30, 50 / 30]}, {"label": "micro", "segment": [100 / 30, 112 / 30]}]
+    segments = [
+        {"label": "macro", "segment": [10 / 30, 50 / 30]},
+        {"label": "micro", "segment": [100 / 30, 112 / 30]},
+    ]
     files = [
         write(tmp_path / "truth.csv", *TRUTH),
-        write(tmp_path / "v1.csv", ours, "v1.mp4,0,macro,0,0,0,10,20,49,1,1", "v1.mp4,0,micro,0,0,0,100,105,111,1,1"),
-        write(tmp_path / "m22.csv", "vid,pred_onset,pred_offset,type", "v1,11,50,mae", "v1,101,112,me"),
+        write(
+            tmp_path / "v1.csv",
+            ours,
+            "v1.mp4,0,macro,0,0,0,10,20,49,1,1",
+            "v1.mp4,0,micro,0,0,0,100,105,111,1,1",
+        ),
+        write(
+            tmp_path / "m22.csv", "vid,pred_onset,pred_offset,type", "v1,11,50,mae", "v1,101,112,me"
+        ),
         write(tmp_path / "m23.csv", "vid,onset,offset,type", "v1,11,50,mae", "v1,101,112,me"),
         write(tmp_path / "a.json", json.dumps({"results": {"v1": segments}})),
     ]
@@ -197,7 +238,9 @@ def test_every_table_of_the_field_gives_the_same_intervals(tmp_path: Path) -> No
         found = read_intervals(file, rate=30.0)
         assert [f.interval for f in found] == wanted, file.name
         assert {f.video for f in found} == {"v1"}
-        assert agree(files[0], file, rate=30.0).read_as("official").counts["overall"] == Counts(2, 0, 0)
+        assert agree(files[0], file, rate=30.0).read_as("official").counts["overall"] == Counts(
+            2, 0, 0
+        )
 
 
 def test_event_free_videos_count(tmp_path: Path) -> None:
@@ -215,7 +258,9 @@ def test_event_free_videos_count(tmp_path: Path) -> None:
     assert whole.seconds == 60
     values = whole.to_dict(["official", "softnet"], by_subject=True)
     assert values["protocols"]["official"]["overall"]["false_alarms_a_minute"] == 1
-    assert values["protocols"]["softnet"]["overall"]["false_alarms_a_minute"] is None  # not all minutes count there
+    assert (
+        values["protocols"]["softnet"]["overall"]["false_alarms_a_minute"] is None
+    )  # not all minutes count there
     assert values["by_subject"]["official"]["s2"]["macro"]["false_alarms_a_minute"] == 3
     assert values["by_subject"]["official"]["s3"]["overall"]["f1"] == 0  # no events, no finds
     assert 0 < values["frame_kappa"] < 1
@@ -258,7 +303,11 @@ def test_empty_predictions_missing_and_unknown_videos(tmp_path: Path) -> None:
     stray = write(tmp_path / "stray.csv", "vid,onset,offset,type", "v9,1,9,me")
     with pytest.raises(TruthError, match=r"expected the videos of videos\.csv .* got v9"):
         agree(truth, stray)
-    for name, words in (("no.csv", "does not exist"), ("a.json", "another JSON file"), ("b.json", "something else")):
+    for name, words in (
+        ("no.csv", "does not exist"),
+        ("a.json", "another JSON file"),
+        ("b.json", "something else"),
+    ):
         if name != "no.csv":
             (tmp_path / name).write_text("[]" if name == "a.json" else "{")
         with pytest.raises(FesnetError, match=words):
@@ -274,15 +323,33 @@ def test_empty_predictions_missing_and_unknown_videos(tmp_path: Path) -> None:
 def test_overlapping_kinds_and_fractions(tmp_path: Path) -> None:
     """A micro inside a macro is two intervals, and frames may be fractions in official files."""
     truth = write(tmp_path / "t.csv", TRUTH[0], "s,v,macro,1,5,100", "s,v,micro,40.4,45,50")
-    assert [f.interval for f in read_intervals(truth)] == [Interval(0, 100, "macro"), Interval(39, 50, "micro")]
-    assert count([MACRO, Interval(10, 20, "micro")], [Interval(10, 20, "micro")])["macro"] == Counts(0, 0, 1)
+    assert [f.interval for f in read_intervals(truth)] == [
+        Interval(0, 100, "macro"),
+        Interval(39, 50, "micro"),
+    ]
+    assert count([MACRO, Interval(10, 20, "micro")], [Interval(10, 20, "micro")])[
+        "macro"
+    ] == Counts(0, 0, 1)
 
 
 def test_equal_names_of_two_subjects_are_two_videos(tmp_path: Path) -> None:
     """As in CAS(ME)^3, where every subject has a video "a"; dots belong to names."""
-    truth = write(tmp_path / "truth.csv", TRUTH[0], "spNO.1,spNO.1/a,macro,1,5,40", "spNO.2,spNO.2/a,macro,1,5,40")
-    write(tmp_path / "videos.csv", "subject,video", "spNO.1,spNO.1/a", "spNO.2,spNO.2/a", "spNO.3,spNO.3/a")
-    found = write(tmp_path / "f.csv", "subject,video,kind,onset_frame,offset_frame", "spNO.1,a.mp4,macro,1,40")
+    truth = write(
+        tmp_path / "truth.csv",
+        TRUTH[0],
+        "spNO.1,spNO.1/a,macro,1,5,40",
+        "spNO.2,spNO.2/a,macro,1,5,40",
+    )
+    write(
+        tmp_path / "videos.csv",
+        "subject,video",
+        "spNO.1,spNO.1/a",
+        "spNO.2,spNO.2/a",
+        "spNO.3,spNO.3/a",
+    )
+    found = write(
+        tmp_path / "f.csv", "subject,video,kind,onset_frame,offset_frame", "spNO.1,a.mp4,macro,1,40"
+    )
     agreement = agree(truth, found)
     assert [(v.subject, v.video, len(v.found)) for v in agreement.videos] == [
         ("spNO.1", "spNO.1/a", 1),
@@ -291,10 +358,15 @@ def test_equal_names_of_two_subjects_are_two_videos(tmp_path: Path) -> None:
     ]
     bare = write(tmp_path / "bare.csv", FRAMES, "a,macro,1,40")
     with pytest.raises(
-        TruthError, match=r"which may be spNO.1/a \(subject spNO.1\) or spNO.2/a .* add a column subject"
+        TruthError,
+        match=r"which may be spNO.1/a \(subject spNO.1\) or spNO.2/a .* add a column subject",
     ):
         agree(truth, bare)
-    other = write(tmp_path / "o.csv", "subject,video,kind,onset_frame,offset_frame", "spNO.9,spNO.1/a,macro,1,40")
+    other = write(
+        tmp_path / "o.csv",
+        "subject,video,kind,onset_frame,offset_frame",
+        "spNO.9,spNO.1/a,macro,1,40",
+    )
     with pytest.raises(TruthError, match=r"got spNO.1/a \(subject spNO.9\)"):
         agree(truth, other)
     (tmp_path / "d").mkdir()
@@ -306,17 +378,25 @@ def test_equal_names_of_two_subjects_are_two_videos(tmp_path: Path) -> None:
     ("lines", "words"),
     [
         (("subject,vido", "s,v"), "expected a column video in .*vido"),
-        (("subject,video,frames", "s,v,3oo"), "expected a number above 0 for frames in .* line 2, got '3oo'"),
+        (
+            ("subject,video,frames", "s,v,3oo"),
+            "expected a number above 0 for frames in .* line 2, got '3oo'",
+        ),
         (("subject,video,seconds", "s,v,-1"), "expected a number above 0 for seconds"),
         (
             ("subject,video", "s,v.mp4", "s,v.avi"),
             r"expected each video once in .* got v \(subject s\) again in line 3",
         ),
         (("subject,video", "s,"), "expected the name of a video in .* line 2"),
-        (("subject,video,frames", "s,v,20"), "expected true intervals within the 20 frames of v .* got one up to 30"),
+        (
+            ("subject,video,frames", "s,v,20"),
+            "expected true intervals within the 20 frames of v .* got one up to 30",
+        ),
     ],
 )
-def test_a_typo_in_the_list_of_videos_is_told(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:
+def test_a_typo_in_the_list_of_videos_is_told(
+    lines: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
     truth = write(tmp_path / "truth.csv", TRUTH[0], "s,v,macro,1,5,30")
     write(tmp_path / "videos.csv", *lines)
     with pytest.raises(TruthError, match=words):
@@ -328,8 +408,14 @@ def test_a_typo_in_the_list_of_videos_is_told(lines: tuple[str, ...], words: str
     [
         ('{"schema": "fesnet/1"}', "damaged file .KeyError"),
         ('{"results": {"v": [{"label": "macro"}]}}', "damaged file .KeyError"),
-        ('{"results": {"v": [{"label": "macro", "segment": [0, "x"]}]}}', "damaged file .ValueError"),
-        ('{"results": {"v": [{"label": "macro", "segment": [0, 1e999]}]}}', "damaged file .OverflowError"),
+        (
+            '{"results": {"v": [{"label": "macro", "segment": [0, "x"]}]}}',
+            "damaged file .ValueError",
+        ),
+        (
+            '{"results": {"v": [{"label": "macro", "segment": [0, 1e999]}]}}',
+            "damaged file .OverflowError",
+        ),
         ("[" * 100_000, "expected a table of intervals in .* got something else"),
         ("9" * 5000, "expected a table of intervals in .* got something else"),
     ],
@@ -344,7 +430,11 @@ def test_damaged_json_is_told(text: str, words: str, tmp_path: Path) -> None:
     [
         ("intervals", {"onset_frame": 1.5}, r"damaged file .TypeError.*frames \(1\.5, 49\)"),
         ("intervals", {"score": 10**400}, "expected a number for the score"),
-        ("source", {"frame_count": "100"}, "expected frame_count from 0 to 1000000000 in .*, got '100'"),
+        (
+            "source",
+            {"frame_count": "100"},
+            "expected frame_count from 0 to 1000000000 in .*, got '100'",
+        ),
         ("source", {"frame_count": 10**400}, "expected frame_count from 0"),
         ("source", {"duration_s": float("nan")}, "expected duration_s from 0 .* got nan"),
     ],
@@ -363,17 +453,23 @@ def test_results_with_impossible_numbers_are_told(
 def test_activitynet_files_that_name_their_source(tmp_path: Path) -> None:
     """`source` is of results; elsewhere it may be anything."""
     segments = [{"label": "macro", "segment": [10 / 30, 50 / 30]}]
-    found = write(tmp_path / "a.json", json.dumps({"results": {"v1": segments}, "source": "a laboratory"}))
+    found = write(
+        tmp_path / "a.json", json.dumps({"results": {"v1": segments}, "source": "a laboratory"})
+    )
     assert agree(found, found, rate=30.0).read_as("official").counts["macro"] == Counts(1, 0, 0)
 
 
 def test_tables_of_another_encoding_are_told(tmp_path: Path) -> None:
     truth = write(tmp_path / "truth.csv", *TRUTH)
     (tmp_path / "videos.csv").write_bytes("subject,video\nMüller,v1.mp4\n".encode("latin-1"))
-    with pytest.raises(TruthError, match=r"expected a table in UTF-8 in .*videos\.csv, got .*; save it in UTF-8"):
+    with pytest.raises(
+        TruthError, match=r"expected a table in UTF-8 in .*videos\.csv, got .*; save it in UTF-8"
+    ):
         agree(truth, truth)
     (tmp_path / "t.csv").write_bytes(f"{FRAMES}\nMüller,macro,1,9\n".encode("latin-1"))
-    with pytest.raises(TruthError, match=r"expected a table in UTF-8 in .*t\.csv, .*; save it in UTF-8"):
+    with pytest.raises(
+        TruthError, match=r"expected a table in UTF-8 in .*t\.csv, .*; save it in UTF-8"
+    ):
         read_intervals(tmp_path / "t.csv")
 
 
@@ -432,20 +528,31 @@ def test_edges_in_ms_where_lengths_are_known(tmp_path: Path) -> None:
     found = write(tmp_path / "found.csv", "vid,onset,offset,type", "v1,13,50,mae")
     write(tmp_path / "videos.csv", "subject,video,frames,fps", "s1,v1.mp4,300,25")
     macro = agree(truth, found).to_dict(["official"])["edges"]["macro"]
-    assert macro == {"onset_frames": [2], "offset_frames": [0], "onset_ms": [80.0], "offset_ms": [0.0]}
+    assert macro == {
+        "onset_frames": [2],
+        "offset_frames": [0],
+        "onset_ms": [80.0],
+        "offset_ms": [0.0],
+    }
 
 
 # --- spotting and recognition ---
 
 
-def named(subject: str, truth: list[tuple[int, int, str]], found: list[tuple[int, int, str]]) -> NamedVideo:
+def named(
+    subject: str, truth: list[tuple[int, int, str]], found: list[tuple[int, int, str]]
+) -> NamedVideo:
     sides = (tuple((Interval(a, b, "micro"), e) for a, b, e in side) for side in (truth, found))
     return NamedVideo(subject, *sides)
 
 
 def test_the_mended_score_of_recognition() -> None:
     """Two emotions: precision 1/2 and 1, recall 1 and 1/2."""
-    video = named("a", [(0, 9, "x"), (20, 29, "y"), (40, 49, "y")], [(0, 9, "x"), (20, 29, "x"), (40, 49, "y")])
+    video = named(
+        "a",
+        [(0, 9, "x"), (20, 29, "y"), (40, 49, "y")],
+        [(0, 9, "x"), (20, 29, "x"), (40, 49, "y")],
+    )
     read = recognize([video])
     assert (read.precision, read.recall, read.f1, read.uar) == (0.75, 0.75, 0.75, 0.75)
     assert read.uf1 == pytest.approx(2 / 3)
@@ -459,10 +566,15 @@ def test_each_defect_of_the_script_is_there_by_name_and_mended() -> None:
     silent = [named("a", [one], [one]), named("b", [one, two], [])]  # a subject without finds
     assert recognize(silent, "script").spotting == Counts(1, 0, 0)
     assert recognize(silent).spotting == Counts(1, 0, 2)
-    empty = [named("a", [one], [one]), named("a", [], [two])]  # false alarms in a video without truth
+    empty = [
+        named("a", [one], [one]),
+        named("a", [], [two]),
+    ]  # false alarms in a video without truth
     assert recognize(empty, "script").spotting == Counts(1, 0, 0)
     assert recognize(empty).spotting == Counts(1, 1, 0)
-    twice = [named("a", [(0, 9, "x"), (1, 10, "y")], [(0, 10, "x")])]  # one find takes two true ones
+    twice = [
+        named("a", [(0, 9, "x"), (1, 10, "y")], [(0, 10, "x")])
+    ]  # one find takes two true ones
     assert recognize(twice, "script").spotting == Counts(2, 0, 0)
     assert recognize(twice).spotting == Counts(1, 0, 1)
     perfect = [named("a", [one, one], [one, one])]  # one emotion, all right
@@ -475,7 +587,10 @@ def test_each_defect_of_the_script_is_there_by_name_and_mended() -> None:
 
 def test_candidates_must_be_of_the_same_videos() -> None:
     ours, others = [judged("a", [MACRO], [])], [judged("a", [MICRO], [])]
-    with pytest.raises(UsageError, match="expected all candidates to cover the same videos and truth, but k2 and k1"):
+    with pytest.raises(
+        UsageError,
+        match="expected all candidates to cover the same videos and truth, but k2 and k1",
+    ):
         choose({"k1": ours, "k2": others}, PROTOCOLS["abpn"])
 
 
@@ -491,7 +606,9 @@ def test_the_command(tmp_path: Path) -> None:
     rows = CliRunner().invoke(app, ["score", str(truth), str(found), "--by", "subject"])
     assert "s1 overall" in rows.output  # columns are not cut
     assert "onset of matched macro: median +0 frames" in rows.output
-    both = CliRunner().invoke(app, ["score", str(truth), str(found), "--protocol", "official, softnet", "--json"])
+    both = CliRunner().invoke(
+        app, ["score", str(truth), str(found), "--protocol", "official, softnet", "--json"]
+    )
     assert list(json.loads(both.output)["protocols"]) == ["official", "softnet"]
     wrong = CliRunner().invoke(app, ["score", str(truth), str(found), "--protocol", "mine"])
     assert isinstance(wrong.exception, UsageError)
@@ -506,26 +623,38 @@ def test_one_subject_has_no_interval_and_one_video_is_one(tmp_path: Path) -> Non
         run = CliRunner().invoke(app, ["score", str(truth), str(found)])
         told = CliRunner().invoke(app, ["score", str(truth), str(found), "--json"])
         spread = json.loads(told.output)["protocols"]["official"]["macro"]["f1_95"]
-        assert (spread is None, "0.667-1.000" in run.output) == ((subjects == 1), (subjects == 2)), run.output
+        assert (spread is None, "0.667-1.000" in run.output) == (
+            (subjects == 1),
+            (subjects == 2),
+        ), run.output
         assert re.search(rf"IoU 0\.5, {'1 video' if subjects == 1 else '2 videos'}\b", run.output)
 
 
 def test_several_results_of_one_video_are_not_added_up(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     truth = write(tmp_path / "truth.csv", *TRUTH)
-    made_result([(0, "macro", 10, 20, 50)], 301, name="v1.mp4").to_json(tmp_path / "results" / "v1.json")
+    made_result([(0, "macro", 10, 20, 50)], 301, name="v1.mp4").to_json(
+        tmp_path / "results" / "v1.json"
+    )
     made_result([], 301, name="quiet.mp4").to_json(tmp_path / "results" / "quiet.json")
     assert len(agree(truth, tmp_path / "results").videos) == 2
     for name in ("keen", "strict"):  # the second has found nothing
         found = [(0, "macro", 10, 20, 50)] if name == "keen" else []
         made_result(found, 301, name="v1.mp4").to_json(tmp_path / "results" / f"{name}.json")
-    with pytest.raises(UsageError, match=r"but v1 is in keen\.json, strict\.json, v1\.json; name one of them"):
+    with pytest.raises(
+        UsageError, match=r"but v1 is in keen\.json, strict\.json, v1\.json; name one of them"
+    ):
         agree(truth, tmp_path / "results")
 
 
 def test_names_of_subjects_are_shown_as_they_are(tmp_path: Path) -> None:
     """Square brackets are markup to the library that draws the table."""
-    truth = write(tmp_path / "truth.csv", TRUTH[0], "s[/1],v1.mp4,macro,11,20,50", "s:smile:[b],v2.mp4,macro,1,2,9")
+    truth = write(
+        tmp_path / "truth.csv",
+        TRUTH[0],
+        "s[/1],v1.mp4,macro,11,20,50",
+        "s:smile:[b],v2.mp4,macro,1,2,9",
+    )
     rows = CliRunner().invoke(app, ["score", str(truth), str(truth), "--by", "subject"])
     assert rows.exit_code == 0, rows.exception
     assert "s[/1] overall" in rows.output and "s:smile:[b] overall" in rows.output

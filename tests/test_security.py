@@ -1,4 +1,6 @@
-"""What docs/security.md promises of the whole package, read off its source: no network, nothing unpickled, no shell."""
+"""What docs/security.md promises of the whole package, read off its source: no network, nothing
+unpickled, no shell.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,22 @@ from fesnet.exports.elan_read import read_elan
 
 ROOT = Path(fesnet.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-NETWORK = {"socket", "ssl", "urllib.request", "http.client", "ftplib", "smtplib", "requests", "httpx", "aiohttp"}
+NETWORK = {
+    "socket",
+    "ssl",
+    "urllib.request",
+    "http.client",
+    "ftplib",
+    "smtplib",
+    "requests",
+    "httpx",
+    "aiohttp",
+}
 UNPICKLING = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
 # The file that runs other programs: pip, for the face models.
 RUNS_PROGRAMS = {"faces/models.py"}
-# The file that opens a socket: the review app's, on this machine alone (tests/test_review_server.py).
+# The file that opens a socket: the review app's, on this machine alone
+# (tests/test_review_server.py).
 OPENS_SOCKETS = {"review/serve.py"}
 
 
@@ -48,7 +61,9 @@ def test_source(path: Path) -> None:
     if "subprocess" in modules:
         assert name in RUNS_PROGRAMS, f"{name} runs other programs"
     for function, call in calls(tree):
-        assert function not in {"eval", "exec", "os.system", "torch.load", "tempfile.mktemp"}, f"{name}: {function}"
+        assert function not in {"eval", "exec", "os.system", "torch.load", "tempfile.mktemp"}, (
+            f"{name}: {function}"
+        )
         words = {k.arg: ast.unparse(k.value) for k in call.keywords}
         if function == "np.load":
             assert words.get("allow_pickle") == "False", f"{name}: np.load may unpickle"
@@ -60,7 +75,8 @@ def test_annotations_that_swell_are_refused(tmp_path: Path) -> None:
     levels = "".join(f'<!ENTITY e{k} "{f"&e{k - 1};" * 10}">' for k in range(1, 12))
     bomb = tmp_path / "bomb.eaf"
     bomb.write_text(
-        f'<?xml version="1.0"?><!DOCTYPE A [<!ENTITY e0 "ha">{levels}]><ANNOTATION_DOCUMENT>&e11;</ANNOTATION_DOCUMENT>'
+        '<?xml version="1.0"?><!DOCTYPE A [<!ENTITY e0 '
+        f'"ha">{levels}]><ANNOTATION_DOCUMENT>&e11;</ANNOTATION_DOCUMENT>'
     )
     with pytest.raises(FesnetError, match=r"bomb\.eaf"):
         read_elan(bomb)

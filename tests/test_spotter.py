@@ -1,4 +1,6 @@
-"""Spotting as a whole: equal by every way in, equal to the naive way, and never silent about what it cannot see."""
+"""Spotting as a whole: equal by every way in, equal to the naive way, and never silent about what
+it cannot see.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,16 @@ from fesnet.stream import ENCODE_BATCH, FaceLine, SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import FesNetConfig, load_weights
 from fesnet.windows import to_and_fro
-from small_network import SHAPED, TINY, face_of, half_mask, line_scores, make_network, moving_crops, moving_landmarks
+from small_network import (
+    SHAPED,
+    TINY,
+    face_of,
+    half_mask,
+    line_scores,
+    make_network,
+    moving_crops,
+    moving_landmarks,
+)
 from video_files import cut, pictures, write_video
 
 RATE = Fraction(25)
@@ -32,7 +43,9 @@ RATE = Fraction(25)
 
 
 def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.ndarray, np.ndarray]:
-    """Every window of crops through the whole network by itself, averaged with weights that fall at the edges."""
+    """Every window of crops through the whole network by itself, averaged with weights that fall at
+    the edges.
+    """
     network, n = make_network(config), len(crops)
     shapes = torch.from_numpy(face_shape(moving_landmarks(n)))
     if config.face_only:
@@ -42,8 +55,14 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
     sums = np.zeros((n, 4))
     starts = list(range(0, n - window + 1, stride))
     done = len(starts) * stride
-    views = [(0, frames) for s in starts for frames in (s + np.arange(window), s + np.arange(window)[::-1])]
-    if done < n:  # the last window ends with the video, or runs through it to and fro; and backwards
+    views = [
+        (0, frames)
+        for s in starts
+        for frames in (s + np.arange(window), s + np.arange(window)[::-1])
+    ]
+    if (
+        done < n
+    ):  # the last window ends with the video, or runs through it to and fro; and backwards
         there = max(0, n - window) + to_and_fro(window, min(n, window) - 1)
         views += [(done, there), (done, n - 1 - (there - max(0, n - window)))]
     for first, frames in views:
@@ -80,8 +99,12 @@ def test_segments_do_not_see_each_other(tiny_weights: Path) -> None:
     first, second = moving_crops(25), moving_crops(30, seed=1)
     together = line_scores(runtime, np.concatenate([first, second]), segment=lambda i: int(i >= 25))
     np.testing.assert_allclose(together.scores[:25], line_scores(runtime, first).scores, atol=1e-5)
-    assert np.isnan(together.scores[25]).all()  # one unknown tick, so that no interval crosses the cut
-    np.testing.assert_allclose(together.scores[26:], line_scores(runtime, second[1:]).scores, atol=1e-5)
+    assert np.isnan(
+        together.scores[25]
+    ).all()  # one unknown tick, so that no interval crosses the cut
+    np.testing.assert_allclose(
+        together.scores[26:], line_scores(runtime, second[1:]).scores, atol=1e-5
+    )
 
 
 def test_a_face_that_was_away_is_unknown_between(tiny_weights: Path) -> None:
@@ -105,7 +128,9 @@ def test_every_rate_lands_on_the_working_grid_without_holes(fps: float, tiny_wei
 
 
 def looked_line(shapes: list[np.ndarray | None], late: np.ndarray) -> tuple[np.ndarray, int]:
-    """Shapes that a line gives to faces with landmarks of their own (else None), and how many were looked for late."""
+    """Shapes that a line gives to faces with landmarks of their own (else None), and how many were
+    looked for late.
+    """
     line, crops, looks = FaceLine(SHAPED, Still()), moving_crops(len(shapes)), []
 
     def look() -> np.ndarray:
@@ -146,7 +171,9 @@ def test_shapes_between_looks_are_looked_for_where_the_face_moved() -> None:
     between = moving_landmarks(6)[5]
     shapes, looks = looked_line([first, None, None, last], between)
     assert looks == 2
-    np.testing.assert_allclose(shapes, face_shape(np.stack([first, between, between, last])), atol=1e-5)
+    np.testing.assert_allclose(
+        shapes, face_shape(np.stack([first, between, between, last])), atol=1e-5
+    )
 
 
 # --- whole videos ---
@@ -173,27 +200,42 @@ def test_array_folder_and_video_give_equal_scores(
     for i, frame in enumerate(face_frames):
         cv2.imwrite(str(tmp_path / f"img{i:03}.png"), np.ascontiguousarray(frame[:, :, ::-1]))
     video = spotter.spot(face_video)
-    for other in (spotter.spot(np.stack(face_frames), rate=RATE), spotter.spot(tmp_path, rate=RATE)):
+    for other in (
+        spotter.spot(np.stack(face_frames), rate=RATE),
+        spotter.spot(tmp_path, rate=RATE),
+    ):
         np.testing.assert_array_equal(other.faces[0].scores, video.faces[0].scores)
         np.testing.assert_array_equal(other.frame_times, video.frame_times)
         assert other.intervals == video.intervals
 
 
-def test_a_stream_run_to_its_end_is_spotting(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_a_stream_run_to_its_end_is_spotting(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     source, stream = open_source(np.stack(face_frames), rate=RATE), spotter.stream()
     for frame in source:
         stream.push(frame)
         assert len(stream.faces) == 1
-    assert spotter.result(stream, source).to_json() == spotter.spot(np.stack(face_frames), rate=RATE).to_json()
+    assert (
+        spotter.result(stream, source).to_json()
+        == spotter.spot(np.stack(face_frames), rate=RATE).to_json()
+    )
 
 
-def streamed(weights: Path, rules: IntervalRules, times: np.ndarray) -> tuple[list[Any], Any, list[float], list[Any]]:
-    """What a stream hands out on the way, its result, how long after its offset each interval came, and those that
-    came at the end."""
+def streamed(
+    weights: Path, rules: IntervalRules, times: np.ndarray
+) -> tuple[list[Any], Any, list[float], list[Any]]:
+    """What a stream hands out on the way, its result, how long after its offset each interval came,
+    and those that came at the end."""
     config = load_weights(weights).config
     crops, seen, late = moving_crops(len(times)), [], []
     spotter = Spotter(weights, rules=rules)
-    tracker = Tracked({time: face_of(crop, i, time) for i, (crop, time) in enumerate(zip(crops, times, strict=True))})
+    tracker = Tracked(
+        {
+            time: face_of(crop, i, time)
+            for i, (crop, time) in enumerate(zip(crops, times, strict=True))
+        }
+    )
     stream = SpotStream(tracker, spotter.runtime, config, rules)  # type: ignore[arg-type]
     for i, time in enumerate(times):
         for interval in stream.push(Frame(i, float(time), crops[i])):
@@ -214,8 +256,12 @@ class Tracked:
 
 
 @pytest.mark.parametrize("irregular", [False, True])
-def test_what_a_stream_hands_out_is_what_the_file_gives(irregular: bool, tiny_weights: Path) -> None:
-    """Also with dropped frames and gaps; the scores of an untrained network are noise around a third."""
+def test_what_a_stream_hands_out_is_what_the_file_gives(
+    irregular: bool, tiny_weights: Path
+) -> None:
+    """Also with dropped frames and gaps; the scores of an untrained network are noise around a
+    third.
+    """
     rng = np.random.default_rng(0)
     times = np.arange(400) / 30
     if irregular:
@@ -255,7 +301,9 @@ def test_times_that_cannot_follow_are_refused(time: Any, spotter: Spotter) -> No
     stream = spotter.stream()
     stream.push(Frame(0, 1.0, PICTURE))
     stream.push(Frame(1, 1.0, PICTURE))  # equal times are allowed: a source's never fall
-    with pytest.raises(UsageError, match=r"expected a time from 1\.0 to 10000000 s since the first frame, got"):
+    with pytest.raises(
+        UsageError, match=r"expected a time from 1\.0 to 10000000 s since the first frame, got"
+    ):
         stream.push(Frame(2, time, PICTURE))
     assert stream.push(Frame(2, 1.1, PICTURE)) == stream.end() == []
     assert stream.times.tolist() == [1.0, 1.0, 1.1]
@@ -263,20 +311,30 @@ def test_times_that_cannot_follow_are_refused(time: Any, spotter: Spotter) -> No
 
 def test_what_is_no_frame_is_refused_and_so_is_all_after_the_end(spotter: Spotter) -> None:
     stream = spotter.stream()
-    with pytest.raises(UsageError, match=r"expected a Frame, got ndarray; push Frame\(index, time, image\)"):
+    with pytest.raises(
+        UsageError, match=r"expected a Frame, got ndarray; push Frame\(index, time, image\)"
+    ):
         stream.push(PICTURE)  # type: ignore[arg-type]
     stream.finish()
     with pytest.raises(UsageError, match="expected no frame after the end of a stream, got one"):
         stream.push(Frame(0, 0.0, PICTURE))
 
 
-def test_scores_are_final_within_the_look_ahead(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
-    """Measured on every frame: how far the scores that are final lie behind the frame just pushed."""
+def test_scores_are_final_within_the_look_ahead(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
+    """Measured on every frame: how far the scores that are final lie behind the frame just
+    pushed.
+    """
     stream, behind = spotter.stream(), []
-    for frame in open_source(np.concatenate([np.stack(face_frames), np.stack(face_frames)[::-1]] * 2), rate=RATE):
+    for frame in open_source(
+        np.concatenate([np.stack(face_frames), np.stack(face_frames)[::-1]] * 2), rate=RATE
+    ):
         stream.push(frame)
         parts = stream.lines[0].parts if stream.lines else []
-        final = (parts[-1].start + len(parts[-1].scores)) / stream.config.working_rate if parts else 0.0
+        final = (
+            (parts[-1].start + len(parts[-1].scores)) / stream.config.working_rate if parts else 0.0
+        )
         behind.append(frame.time - final)
     assert stream.look_ahead / 2 < max(behind) <= stream.look_ahead
 
@@ -301,19 +359,26 @@ def test_a_video_without_a_face_is_one_gap(spotter: Spotter) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_very_short_videos_work(count: int, spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_very_short_videos_work(
+    count: int, spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     found = spotter.spot(np.stack(face_frames[:count]), rate=RATE)
     assert len(found.frame_times) == count
     assert np.isfinite(found.faces[0].scores).all()
     assert all(i.offset_frame < count for i in found.intervals)
 
 
-def test_a_lost_face_breaks_what_lies_around(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_a_lost_face_breaks_what_lies_around(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     frames = np.stack(face_frames)
     frames[15:25] = 120
     found = spotter.spot(frames, rate=RATE)
     (gap,) = found.gaps
-    assert (gap.start_frame, gap.stop_frame) == (pytest.approx(15, abs=1), pytest.approx(24, abs=1))  # a tick's reach
+    assert (gap.start_frame, gap.stop_frame) == (
+        pytest.approx(15, abs=1),
+        pytest.approx(24, abs=1),
+    )  # a tick's reach
     assert found.intervals
     for i in found.intervals:
         assert i.offset_frame < gap.start_frame or i.onset_frame > gap.stop_frame
@@ -322,13 +387,17 @@ def test_a_lost_face_breaks_what_lies_around(spotter: Spotter, face_frames: list
 def test_two_people_have_two_timelines(
     tiny_weights: Path, face_models: ModelFiles, face_frames: list[np.ndarray]
 ) -> None:
-    frames = np.stack([np.concatenate([f, np.ascontiguousarray(f[:, ::-1])], 1) for f in face_frames[:20]])
+    frames = np.stack(
+        [np.concatenate([f, np.ascontiguousarray(f[:, ::-1])], 1) for f in face_frames[:20]]
+    )
     found = Spotter(tiny_weights, faces="all").spot(frames, rate=RATE)
     assert [track.face for track in found.faces] == [0, 1]
     assert {i.face for i in found.intervals} == {0, 1}
 
 
-def test_high_rates_are_thinned_and_told_in_source_frames(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
+def test_high_rates_are_thinned_and_told_in_source_frames(
+    spotter: Spotter, face_frames: list[np.ndarray]
+) -> None:
     frames = np.repeat(np.stack(face_frames[:20]), 4, axis=0)
     found = spotter.spot(frames, rate=100)
     assert len(found.frame_times) == 80

@@ -41,9 +41,13 @@ def puppet() -> Puppet:
     coarse = rng.integers(0, 90, (50, 50, 1), np.uint8)
     photo += np.kron(coarse, np.ones((8, 8, 1), np.uint8))
     points = motion_basis().canonical * 260 + [70, 70, 0]
-    points[list(LIP_LOWER), 1] = points[list(LIP_UPPER), 1] + 0.5  # the canonical mesh's mouth stands ajar
+    points[list(LIP_LOWER), 1] = (
+        points[list(LIP_UPPER), 1] + 0.5
+    )  # the canonical mesh's mouth stands ajar
     smiling = np.roll(photo, 5, 0)
-    return make_puppet("drawn", photo, points.astype(np.float32), smiling, (points + [0, 4, 0]).astype(np.float32))
+    return make_puppet(
+        "drawn", photo, points.astype(np.float32), smiling, (points + [0, 4, 0]).astype(np.float32)
+    )
 
 
 def still(frames: int) -> dict[str, np.ndarray]:
@@ -62,7 +66,9 @@ def render(puppet: Puppet, tracks: dict[str, np.ndarray], size: int = 96) -> tor
     stage = Stage([puppet])
     frames = len(tracks["smile"])
     look = Look(*(torch.full((1, frames), v) for v in (0.4, 0.1, 0.7, 0.02, 0.5, 0.0)))
-    return stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), size, look)[0, :, 0]
+    return stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), size, look)[
+        0, :, 0
+    ]
 
 
 def test_basis_stands_where_the_face_stage_aligns() -> None:
@@ -85,7 +91,11 @@ def test_neutral_puppet_is_its_picture(puppet: Puppet) -> None:
     crop = render(puppet, still(1))[0].numpy()
     side = puppet.picture.shape[0]
     edge = round(side * MARGIN / (1 + 2 * MARGIN))
-    grey = puppet.picture[edge : side - edge, edge : side - edge].astype(float) @ [0.299, 0.587, 0.114] / 255
+    grey = (
+        puppet.picture[edge : side - edge, edge : side - edge].astype(float)
+        @ [0.299, 0.587, 0.114]
+        / 255
+    )
     expected = grey.reshape(96, 2, 96, 2).mean((1, 3))
     assert np.abs(crop - expected).mean() < 0.02
 
@@ -112,9 +122,13 @@ def test_batch_and_single_frame_renderers_agree(puppet: Puppet) -> None:
     zero = np.zeros((1, 4), np.float32)
     for t in range(4):
         shift = np.zeros(2, np.float32)
-        seen = renderer.seen(tracks["weights"][t], float(tracks["smile"][t]), tracks["pose"][t], shift)
+        seen = renderer.seen(
+            tracks["weights"][t], float(tracks["smile"][t]), tracks["pose"][t], shift
+        )
         placed = aligned(seen[None], zero)[0]
-        single = renderer.render(placed, tracks["gaze"][t], float(tracks["smile"][t])) @ np.array([0.299, 0.587, 0.114])
+        single = renderer.render(placed, tracks["gaze"][t], float(tracks["smile"][t])) @ np.array(
+            [0.299, 0.587, 0.114]
+        )
         assert np.abs(single / 255 - batch[t]).mean() < 0.004, t
         assert np.abs(batch[t] - batch[0]).mean() > 0.002 or t == 0
 
@@ -141,7 +155,9 @@ def test_open_jaw_darkens_the_mouth(puppet: Puppet) -> None:
     tracks["weights"][1] = motion_basis().weights({"jawOpen": 0.5})
     shut, wide = render(puppet, tracks).numpy()
     x, y = (puppet.points[14, :2] * 96).astype(int)
-    assert wide[y + 3 : y + 6, x - 2 : x + 3].mean() < 0.4 * shut[y + 3 : y + 6, x - 2 : x + 3].mean()
+    assert (
+        wide[y + 3 : y + 6, x - 2 : x + 3].mean() < 0.4 * shut[y + 3 : y + 6, x - 2 : x + 3].mean()
+    )
 
 
 def test_mirror_map_is_its_own_inverse() -> None:
@@ -168,7 +184,9 @@ def test_batches_are_deterministic_and_in_range(puppet: Puppet) -> None:
 
 
 def test_many_pairs_move_by_less_than_a_pixel(puppet: Puppet) -> None:
-    """A unit of the targets is 4 pixels of a 96 px crop; LSDM must see micro-expressions, which move about one."""
+    """A unit of the targets is 4 pixels of a 96 px crop; LSDM must see micro-expressions, which
+    move about one.
+    """
     batch = pair_batch(Stage([puppet]), np.zeros(60, np.int64), 7, 2, 16)
     faces = batch.targets[:, 1, :-4] - batch.targets[:, 0, :-4]  # without pose and gaze
     largest = 4 * faces.abs().amax(-1)
@@ -178,9 +196,21 @@ def test_many_pairs_move_by_less_than_a_pixel(puppet: Puppet) -> None:
 
 def test_demo_video_plays_and_has_its_truth(puppet: Puppet, tmp_path: Path) -> None:
     script = demo_script()
-    assert [(e.kind, e.start / RATE) for e in script.events] == [(k, s) for k, _, s, _, _ in DEMO_EVENTS]
+    assert [(e.kind, e.start / RATE) for e in script.events] == [
+        (k, s) for k, _, s, _, _ in DEMO_EVENTS
+    ]
     short = type(script)(
-        *(t[:12] for t in (script.weights, script.smile, script.pose, script.gaze, script.tremble, script.intensity))
+        *(
+            t[:12]
+            for t in (
+                script.weights,
+                script.smile,
+                script.pose,
+                script.gaze,
+                script.tremble,
+                script.intensity,
+            )
+        )
     )
     path = tmp_path / "demo.mp4"
     film_script(puppet, short, path, size=96)
@@ -202,7 +232,9 @@ def test_what_shows_in_a_mouth_changes_while_the_face_is_still(puppet: Puppet) -
     tracks["weights"] += motion_basis().weights({"jawOpen": 0.6}).astype(np.float32)
     stage = Stage([puppet])
     look = replace(Look.draw(np.random.default_rng(2), 1, frames), shading=torch.zeros(1, frames))
-    shown = stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), 96, look)[0, :, 0]
+    shown = stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), 96, look)[
+        0, :, 0
+    ]
     change = shown.std(0)
     assert change[66:80, 40:56].max() > 0.01
     assert change[:55].max() < 1e-4
@@ -216,7 +248,9 @@ def test_the_same_draw_gives_the_same_mouth() -> None:
 
 
 def test_a_smile_without_a_photo_is_the_basis_s() -> None:
-    smiling = Script(**{**still(5), "smile": np.linspace(0, 1, 5, dtype="f4")}, intensity=np.zeros(5))
+    smiling = Script(
+        **{**still(5), "smile": np.linspace(0, 1, 5, dtype="f4")}, intensity=np.zeros(5)
+    )
     script = without_photo(smiling)
     assert script.smile.max() == 0
     np.testing.assert_allclose(script.weights[-1], motion_basis().weights(EXPRESSIONS["smile"]))

@@ -23,7 +23,9 @@ def test_script_is_deterministic_and_differs_by_seed() -> None:
 
 
 def test_durations_decide_the_kind() -> None:
-    """What is seen of a micro-expression lasts half a second at most, of a macro-expression at least."""
+    """What is seen of a micro-expression lasts half a second at most, of a macro-expression at
+    least.
+    """
     lengths: dict[str, list[int]] = {"macro": [], "micro": []}
     for seed in range(60):
         script = write_script(np.random.default_rng(seed), 900, SynthConfig())
@@ -63,7 +65,9 @@ def test_common_expressions_are_shown_more_often() -> None:
     writer = ScriptWriter(np.random.default_rng(0), 900, SynthConfig())
     drawn = [writer.drawn() for _ in range(4000)]
     assert set(drawn) == set(names)
-    assert drawn.count("frown") > 2 * drawn.count("nose wrinkle") > 4 * drawn.count("jaw to the left")
+    assert (
+        drawn.count("frown") > 2 * drawn.count("nose wrinkle") > 4 * drawn.count("jaw to the left")
+    )
 
 
 def test_a_wink_is_never_one_sided_on_the_other_side() -> None:
@@ -76,14 +80,18 @@ def test_a_wink_is_never_one_sided_on_the_other_side() -> None:
 
 
 def test_quiet_script_has_no_event_but_moves() -> None:
-    script = write_script(np.random.default_rng(3), 600, SynthConfig(quiet_share=1.0, speech_share=1.0))
+    script = write_script(
+        np.random.default_rng(3), 600, SynthConfig(quiet_share=1.0, speech_share=1.0)
+    )
     assert script.events == ()
     assert script.labels().max() == 0
     assert np.abs(script.weights).max() > 0.1
 
 
 def test_lead_lets_a_script_open_inside_an_event() -> None:
-    opened = [write_script(np.random.default_rng(s), 60, SynthConfig(), lead=120) for s in range(40)]
+    opened = [
+        write_script(np.random.default_rng(s), 60, SynthConfig(), lead=120) for s in range(40)
+    ]
     assert all(len(s) == 60 for s in opened)
     assert any(e.start == 0 and s.intensity[0] > 0.1 for s in opened for e in s.events)
 
@@ -104,15 +112,22 @@ def test_wander_is_smooth_and_of_the_asked_size() -> None:
 
 
 def test_long_pauses_leave_words_alone() -> None:
-    """Share of frames in which somebody speaks, and bursts of speech a minute, by the length of the pauses."""
+    """Share of frames in which somebody speaks, and bursts of speech a minute, by the length of the
+    pauses.
+    """
 
     def spoken(pause: float) -> tuple[float, float]:
         config = SynthConfig(quiet_share=1.0, speech_share=1.0, speech_pause=(pause, pause))
         jaw = motion_basis().names.index("jawOpen")
         moving = np.concatenate(
-            [write_script(np.random.default_rng(i), 900, config).weights[:, jaw] > 1e-4 for i in range(20)]
+            [
+                write_script(np.random.default_rng(i), 900, config).weights[:, jaw] > 1e-4
+                for i in range(20)
+            ]
         )
-        return float(moving.mean()), float((np.diff(moving.astype(int)) == 1).sum() / (len(moving) / 1800))
+        return float(moving.mean()), float(
+            (np.diff(moving.astype(int)) == 1).sum() / (len(moving) / 1800)
+        )
 
     often, seldom = spoken(0.5), spoken(12.0)
     assert seldom[0] < 0.5 * often[0]
@@ -124,7 +139,9 @@ def test_speech_in_sounds_moves_the_lower_lip_most_and_begins_at_rest() -> None:
     phrases = [Speaker(np.random.default_rng(seed)).phrase(90, 30.0) for seed in range(20)]
     again = Speaker(np.random.default_rng(3)).phrase(90, 30.0)
     np.testing.assert_array_equal(phrases[3], again)
-    moved = 96 * np.stack([face_motion(p)[:, [17, 0, 61], 1] for p in phrases])  # lower lip, upper lip, a corner
+    moved = 96 * np.stack(
+        [face_motion(p)[:, [17, 0, 61], 1] for p in phrases]
+    )  # lower lip, upper lip, a corner
     lower, upper, corner = np.median(np.ptp(moved, 1), 0)
     assert lower > 2 * upper
     assert 3 < lower < 12
@@ -133,7 +150,9 @@ def test_speech_in_sounds_moves_the_lower_lip_most_and_begins_at_rest() -> None:
 
 
 def test_speech_in_sounds_is_no_expression() -> None:
-    config = SynthConfig(quiet_share=1.0, speech_share=1.0, sounds_share=1.0, blinks_per_minute=0.001)
+    config = SynthConfig(
+        quiet_share=1.0, speech_share=1.0, sounds_share=1.0, blinks_per_minute=0.001
+    )
     script = write_script(np.random.default_rng(0), 900, config)
     assert script.events == ()
     assert script.intensity.max() == 0
@@ -141,7 +160,9 @@ def test_speech_in_sounds_is_no_expression() -> None:
 
 
 def test_nobody_speaks_through_an_expression_of_the_mouth_unless_asked_to() -> None:
-    """Speech by itself: the script with speech less the one without, from the same draws of expressions."""
+    """Speech by itself: the script with speech less the one without, from the same draws of
+    expressions.
+    """
     config = SynthConfig(quiet_share=0.0, speech_share=1.0, macro_per_minute=20, talk_over=0.0)
 
     during, otherwise = [], []
@@ -163,7 +184,9 @@ def test_nobody_speaks_through_an_expression_of_the_mouth_unless_asked_to() -> N
 
 def test_micro_expressions_are_seldom_short() -> None:
     config = SynthConfig(quiet_share=0.0, macro_per_minute=0.0, micro_per_minute=60)
-    events = [e for s in range(20) for e in write_script(np.random.default_rng(s), 900, config).events]
+    events = [
+        e for s in range(20) for e in write_script(np.random.default_rng(s), 900, config).events
+    ]
     seconds = np.array([e.length for e in events if e.start > 0 and e.stop < 900]) / 30
     assert 0.3 < np.median(seconds) < 0.45
     assert seconds.min() >= 0.1
@@ -171,7 +194,9 @@ def test_micro_expressions_are_seldom_short() -> None:
 
 
 def test_heads_turn_and_do_not_come_back() -> None:
-    """How far the mean direction of a script's end lies from that of its start, over many scripts."""
+    """How far the mean direction of a script's end lies from that of its start, over many
+    scripts.
+    """
 
     def moved(share: float) -> float:
         config = SynthConfig(quiet_share=1.0, speech_share=0.0, turning_share=share)
@@ -190,7 +215,9 @@ def test_who_sits_still_moves_little_and_says_nothing() -> None:
         config = SynthConfig(quiet_share=1.0, speech_share=1.0, turning_share=0.5, calm_share=share)
         scripts = [write_script(np.random.default_rng(i), 600, config) for i in range(20)]
         tracks = [(s.pose, s.tremble, s.weights[:, jaw]) for s in scripts]
-        return np.mean([[np.abs(np.diff(track, axis=0)).mean() for track in three] for three in tracks], 0)
+        return np.mean(
+            [[np.abs(np.diff(track, axis=0)).mean() for track in three] for three in tracks], 0
+        )
 
     lively, calm = moves(0.0), moves(1.0)
     assert (calm < 0.6 * lively).all()
@@ -204,24 +231,35 @@ def test_brows_follow_a_look_upwards_and_blinks_reach_further() -> None:
     for name in ("browInnerUp_L", "browDown_L"):
         at = next(i for i, n in enumerate(names) if n.startswith(name.removesuffix("_L")))
         calm, lively = (
-            max(float(write_script(np.random.default_rng(i), 900, c).weights[:, at].max()) for i in range(8))
+            max(
+                float(write_script(np.random.default_rng(i), 900, c).weights[:, at].max())
+                for i in range(8)
+            )
             for c in (config, wide)
         )
         assert lively > calm + 0.05
 
 
 def test_a_face_that_does_not_relax_is_neutral_all_the_same() -> None:
-    """Behind its interval something of an expression is left for seconds; intensity is that of the interval."""
-    config = SynthConfig(micro_per_minute=0, macro_per_minute=4, speech_share=0, blinks_per_minute=0.01)
+    """Behind its interval something of an expression is left for seconds; intensity is that of the
+    interval.
+    """
+    config = SynthConfig(
+        micro_per_minute=0, macro_per_minute=4, speech_share=0, blinks_per_minute=0.01
+    )
     config = replace(config, gaze_per_minute=0.01, head_scale=0.0, held_share=0.0)
 
     def left(share: float) -> list[float]:
         out = []
         for seed in range(20):
-            script = write_script(np.random.default_rng(seed), 900, replace(config, residue_share=share), lead=600)
+            script = write_script(
+                np.random.default_rng(seed), 900, replace(config, residue_share=share), lead=600
+            )
             moved = np.abs(script.weights).sum(1) + script.smile
             stops = [
-                e.stop for e in script.events if e.stop + 12 < 900 and not script.labels()[e.stop : e.stop + 12].any()
+                e.stop
+                for e in script.events
+                if e.stop + 12 < 900 and not script.labels()[e.stop : e.stop + 12].any()
             ]
             out += [float(moved[s + 10] / moved.max()) for s in stops]
             assert all(script.intensity[s + 10] < 0.01 for s in stops)
@@ -245,8 +283,12 @@ def test_blinks_and_nods_come_with_expressions() -> None:
     assert further > 1.1 * turned
 
 
-@pytest.mark.parametrize(("macro", "micro", "kinds"), [(6, 0, {"macro"}), (0, 6, {"micro"}), (0, 0, set())])
-def test_a_kind_that_is_not_wanted_does_not_come(macro: float, micro: float, kinds: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("macro", "micro", "kinds"), [(6, 0, {"macro"}), (0, 6, {"micro"}), (0, 0, set())]
+)
+def test_a_kind_that_is_not_wanted_does_not_come(
+    macro: float, micro: float, kinds: set[str]
+) -> None:
     config = SynthConfig(macro_per_minute=macro, micro_per_minute=micro, quiet_share=0.0)
     scripts = [write_script(np.random.default_rng(seed), 1800, config) for seed in range(20)]
     assert {event.kind for script in scripts for event in script.events} == kinds

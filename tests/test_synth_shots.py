@@ -12,10 +12,10 @@ from tests.test_training import make_puppets
 
 from fesnet.faces.models import ModelFiles
 from fesnet.faces.shape import canonical_face, face_shape
+from fesnet.synth.render import batches
 from fesnet.synth.render.batches import clip_batch, drawn_order, paint_clips, plan_clips
 from fesnet.synth.render.crops import Stage
 from fesnet.synth.render.mesh import TorchMesh, look, shape_of, thinned
-from fesnet.synth.render.numpy_renderer import batches
 from fesnet.synth.render.shots import WIDE, shoot
 from fesnet.synth.script.motion import SynthConfig
 
@@ -27,7 +27,9 @@ def stage() -> Stage:
 
 def test_a_part_of_the_clips_is_painted_as_in_the_whole(stage: Stage) -> None:
     """So several processes may paint their shares of one batch."""
-    plan = plan_clips(stage, np.array([0, 1, 0]), 3, 20, 32, SynthConfig(), face_only=True, hands=1.0)
+    plan = plan_clips(
+        stage, np.array([0, 1, 0]), 3, 20, 32, SynthConfig(), face_only=True, hands=1.0
+    )
     whole = shoot(stage, plan.crops, 32)
     assert torch.equal(shoot(stage, plan[slice(1, 3)].crops, 32), whole[1:])
     assert torch.equal(plan[slice(1, 3)].labels, plan.labels[1:])
@@ -49,8 +51,12 @@ def test_clips_run_to_and_fro_and_backwards() -> None:
         assert (np.abs(np.diff(frames)) == 1).all()
 
 
-def test_everything_of_a_clip_is_in_one_order(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Crops, shapes, labels and intensity of a clip that runs backwards are those of the one that runs forwards."""
+def test_everything_of_a_clip_is_in_one_order(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crops, shapes, labels and intensity of a clip that runs backwards are those of the one that
+    runs forwards.
+    """
     monkeypatch.setattr(batches, "TAIL", 0.0)
     made = []
     for share in (0.0, 1.0):
@@ -67,13 +73,22 @@ def test_the_mesh_on_torch_is_the_mesh_on_onnxruntime(face_models: ModelFiles) -
     images = torch.rand(3, 3, 192, 192, generator=torch.Generator().manual_seed(0))
     found = TorchMesh(face_models.landmarks, "cpu")(images)
     session = ort.InferenceSession(str(face_models.landmarks))
-    expected = session.run(["landmarks"], {"image": images.permute(0, 2, 3, 1).numpy()})[0].reshape(3, 468, 3) / 192
+    expected = (
+        session.run(["landmarks"], {"image": images.permute(0, 2, 3, 1).numpy()})[0].reshape(
+            3, 468, 3
+        )
+        / 192
+    )
     assert np.abs(found.numpy() - expected).max() < 1e-5
 
 
 def test_shapes_on_torch_are_shapes_on_numpy() -> None:
     rng = np.random.default_rng(2)
-    faces = (canonical_face() + rng.normal(0, 0.01, (5, 468, 3))) @ np.linalg.qr(rng.normal(size=(3, 3)))[0] * 300
+    faces = (
+        (canonical_face() + rng.normal(0, 0.01, (5, 468, 3)))
+        @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        * 300
+    )
     faces = faces.astype(np.float32)
     assert np.abs(shape_of(torch.from_numpy(faces)).numpy() - face_shape(faces)).max() < 1e-3
 
@@ -86,7 +101,9 @@ class Pasted:
 
 
 def test_the_landmark_model_sees_the_face_where_it_stands() -> None:
-    """A square that lies turned and shifted over the face comes back to the face's own place: shapes stay."""
+    """A square that lies turned and shifted over the face comes back to the face's own place:
+    shapes stay.
+    """
     placed = torch.from_numpy(canonical_face()[None, :, :2].repeat(6, 0).copy())
     turn = torch.tensor([[0.98, -0.199], [0.199, 0.98]])
     wide = torch.rand(6, 1, WIDE, WIDE)
@@ -94,7 +111,9 @@ def test_the_landmark_model_sees_the_face_where_it_stands() -> None:
     turned = look(Pasted(), wide, placed @ turn.T + 0.1, np.random.default_rng(0))  # type: ignore[arg-type]
     assert straight.shape == (6, 128)
     assert (straight[:, :-4] - turned[:, :-4]).abs().max() < 1e-3
-    assert float((turned[0, -2] - straight[0, -2]).abs() / 4) == pytest.approx(0.2, abs=0.01)  # the roll
+    assert float((turned[0, -2] - straight[0, -2]).abs() / 4) == pytest.approx(
+        0.2, abs=0.01
+    )  # the roll
 
 
 def test_looks_rest_where_little_moves() -> None:

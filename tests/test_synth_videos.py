@@ -25,8 +25,9 @@ from fesnet.faces.align import CANONICAL_STABLE, STABLE
 from fesnet.intervals import Interval
 from fesnet.jobs import Engine, LocalPool
 from fesnet.metrics import count, overall
+from fesnet.synth.render import portraits
 from fesnet.synth.render.avatar import LIP_LOWER, LIP_UPPER
-from fesnet.synth.render.numpy_renderer import Renderer, halved, lattice_value, portraits
+from fesnet.synth.render.numpy_renderer import Renderer, halved, lattice_value
 from fesnet.synth.render.portraits import Person, Shot, find_people, read_puppets
 from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene, wall
 from fesnet.synth.script.basis import motion_basis
@@ -37,14 +38,29 @@ from fesnet.synth.script.performance import Event, Recorder, perform, sample
 from fesnet.synth.script.plan import VideoPlan, video_seed
 from fesnet.synth.videos.film import write_truth
 from fesnet.synth.videos.studio import scene_of
-from fesnet.synth.videos.videos import TRUTH_COLUMNS, VIDEO_COLUMNS, make_videos, rehearse, subject_names, videos
+from fesnet.synth.videos.videos import (
+    TRUTH_COLUMNS,
+    VIDEO_COLUMNS,
+    make_videos,
+    rehearse,
+    subject_names,
+    videos,
+)
 from fesnet.video import open_source
 
 PORTRAIT = Path(fesnet.__file__).parent / "assets" / "portrait.jpg"
 BUSY = SynthConfig(macro_per_minute=20, micro_per_minute=20, quiet_share=0.0, tremble_scale=0.0)
-# Two videos of a second and a half with something in most of them; the seed is one for which both kinds occur.
+# Two videos of a second and a half with something in most of them; the seed is one for which both
+# kinds occur.
 SMALL = VideoPlan(
-    hours=3 / 3600, seconds=1.5, width=96, height=80, macro_per_minute=30, micro_per_minute=30, quiet_share=0, seed=11
+    hours=3 / 3600,
+    seconds=1.5,
+    width=96,
+    height=80,
+    macro_per_minute=30,
+    micro_per_minute=30,
+    quiet_share=0,
+    seed=11,
 )
 
 
@@ -60,7 +76,11 @@ def draw_person(folder: Path, name: str, seed: int, *, smiles: bool) -> Person:
     shot = Shot(folder / f"{name}.png", points.astype(np.float32))
     other = points.copy()
     other[61:292:230, :2] += [[-6, -4], [6, -4]]  # the corners of the mouth
-    return Person(name, shot, Shot(folder / f"{name}-smiling.png", other.astype(np.float32)) if smiles else None)
+    return Person(
+        name,
+        shot,
+        Shot(folder / f"{name}-smiling.png", other.astype(np.float32)) if smiles else None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +156,10 @@ def test_truth_is_one_based_and_lies_inside(drawn: list[Person], tmp_path: Path)
         assert 1 <= onset <= apex <= offset <= 45
         assert 0 < float(row["amplitude"]) < 2
         assert 0.1 < float(row["pixels"]) < 20
-    for name in ("ann_001", "bob_001"):  # the same beside each video, in the columns and counting of `fesnet spot`
+    for name in (
+        "ann_001",
+        "bob_001",
+    ):  # the same beside each video, in the columns and counting of `fesnet spot`
         own = [frames_of(row, 1) for row in table(tmp_path / f"{name}.truth.csv")]
         all_of_it = [frames_of(row, 0) for row in rows if row["video"] == f"{name}.mp4"]
         assert own == all_of_it
@@ -148,7 +171,9 @@ def test_the_metric_reads_the_truth(drawn: list[Person], tmp_path: Path) -> None
     for video in table(tmp_path / "videos.csv"):
         rows = [r for r in table(tmp_path / "truth.csv") if r["video"] == video["video"]]
         truth = [
-            Interval.from_inclusive(int(r["onset_frame"]), int(r["offset_frame"]), r["kind"], apex=int(r["apex_frame"]))  # type: ignore[arg-type]
+            Interval.from_inclusive(
+                int(r["onset_frame"]), int(r["offset_frame"]), r["kind"], apex=int(r["apex_frame"])
+            )  # type: ignore[arg-type]
             for r in rows
         ]
         assert all(t.stop <= int(video["frames"]) for t in truth)
@@ -204,7 +229,9 @@ def test_a_break_leaves_whole_files_alone(drawn: list[Person], tmp_path: Path) -
     assert [r["video"] for r in table(tmp_path / "videos.csv")] == ["ann_001.mp4"]
 
 
-def test_every_engine_makes_the_same(drawn: list[Person], tmp_path: Path, ray_engine: Engine) -> None:
+def test_every_engine_makes_the_same(
+    drawn: list[Person], tmp_path: Path, ray_engine: Engine
+) -> None:
     """A worker of the pool is killed in the middle, too: its video is made again."""
     four = replace(SMALL, hours=6 / 3600)
     make(tmp_path / "here", four)
@@ -226,7 +253,9 @@ def test_every_engine_makes_the_same(drawn: list[Person], tmp_path: Path, ray_en
 
 
 def test_videos_play_from_the_start(drawn: list[Person], tmp_path: Path) -> None:
-    """The index (moov) stands before the pictures (mdat), so a browser need not fetch the whole file first."""
+    """The index (moov) stands before the pictures (mdat), so a browser need not fetch the whole
+    file first.
+    """
     make(tmp_path, replace(SMALL, hours=1.5 / 3600))
     data = (tmp_path / "ann_001.mp4").read_bytes()
     boxes, at = [], 0
@@ -273,21 +302,34 @@ def test_folders_with_something_else_are_refused(drawn: list[Person], tmp_path: 
     (tmp_path / "synth.json").write_text("{")
     with pytest.raises(UsageError, match="but it is damaged"):
         make(tmp_path)
-    with pytest.raises(UsageError, match=r"expected an output folder that can be written, got .*mine\.txt"):
+    with pytest.raises(
+        UsageError, match=r"expected an output folder that can be written, got .*mine\.txt"
+    ):
         make(tmp_path / "mine.txt")
     with pytest.raises(UsageError, match="expected an output folder that can be written"):
         make(tmp_path / "mine.txt" / "out")
 
 
-def test_no_usable_face_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(videos, "find_people", lambda folder, report: ([], ["expected a face in tree.jpg, found none"]))
-    with pytest.raises(SourceError, match="expected a frontal face in a photo of portraits, found none in 1"):
+def test_no_usable_face_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        videos,
+        "find_people",
+        lambda folder, report: ([], ["expected a face in tree.jpg, found none"]),
+    )
+    with pytest.raises(
+        SourceError, match="expected a frontal face in a photo of portraits, found none in 1"
+    ):
         make(tmp_path / "deep" / "out")
     assert not (tmp_path / "deep").exists()
 
 
 def test_people_have_names_of_their_own(people: list[Person]) -> None:
-    shots = [replace(people[0].neutral, path=Path(n)) for n in ("a.jpg", "A.png", "b.jpg", "bad\udcff.jpg")]
+    shots = [
+        replace(people[0].neutral, path=Path(n))
+        for n in ("a.jpg", "A.png", "b.jpg", "bad\udcff.jpg")
+    ]
     assert subject_names([Person(s.path.stem, s) for s in shots]) == ["a.jpg", "A.png", "b", "bad?"]
 
 
@@ -308,8 +350,14 @@ def test_people_have_names_of_their_own(people: list[Person]) -> None:
         ({"crf": (30, 18)}, "expected crf from 0 to 51, the lower first, got 30-18"),
         ({"micro_per_minute": 99.0}, "expected 0 to 30 micro-expressions a minute, got 99.0"),
         ({"speech_share": 2.0}, "expected a share of speech from 0 to 1, got 2.0"),
-        ({"macro_amplitude": (0.5, 3.0)}, "expected macro strengths of 0.01 to 2 full expressions, .* got .0.5, 3.0."),
-        ({"micro_amplitude": (0.5, 0.2)}, "expected micro strengths of 0.01 to 2 full expressions, the lower first"),
+        (
+            {"macro_amplitude": (0.5, 3.0)},
+            "expected macro strengths of 0.01 to 2 full expressions, .* got .0.5, 3.0.",
+        ),
+        (
+            {"micro_amplitude": (0.5, 0.2)},
+            "expected micro strengths of 0.01 to 2 full expressions, the lower first",
+        ),
     ],
 )
 def test_plans_out_of_range(values: dict[str, object], words: str) -> None:
@@ -318,45 +366,79 @@ def test_plans_out_of_range(values: dict[str, object], words: str) -> None:
 
 
 def test_plans_from_texts() -> None:
-    plan = VideoPlan.from_options("320x240", "18-30", [25.0, 60.0], {"hours": 0.5, "seconds": 100.0})
-    assert (plan.width, plan.height, plan.crf, plan.rates, plan.count) == (320, 240, (18, 30), (25.0, 60.0), 18)
+    plan = VideoPlan.from_options(
+        "320x240", "18-30", [25.0, 60.0], {"hours": 0.5, "seconds": 100.0}
+    )
+    assert (plan.width, plan.height, plan.crf, plan.rates, plan.count) == (
+        320,
+        240,
+        (18, 30),
+        (25.0, 60.0),
+        18,
+    )
     assert VideoPlan.from_options("320x240", "23", [25.0], {}).crf == (23, 23)
     assert VideoPlan(hours=0.01).count == 1
     with pytest.raises(UsageError, match="expected a size such as 640x480, got 'big'"):
         VideoPlan.from_options("big", "23", [25.0], {})
-    with pytest.raises(UsageError, match="expected a crf such as 18, or a range such as 18-30, got 'good'"):
+    with pytest.raises(
+        UsageError, match="expected a crf such as 18, or a range such as 18-30, got 'good'"
+    ):
         VideoPlan.from_options("64x64", "good", [25.0], {})
-    strong = VideoPlan.from_options("64x64", "23", [25.0], {"macro_amplitude": "0.5-1", "micro_amplitude": ".4"})
+    strong = VideoPlan.from_options(
+        "64x64", "23", [25.0], {"macro_amplitude": "0.5-1", "micro_amplitude": ".4"}
+    )
     assert (strong.macro_amplitude, strong.micro_amplitude) == ((0.5, 1.0), (0.4, 0.4))
-    with pytest.raises(UsageError, match=r"expected a micro strength such as 0.3, or a range such as 0.3-0.9, got 'a'"):
+    with pytest.raises(
+        UsageError,
+        match=r"expected a micro strength such as 0.3, or a range such as 0.3-0.9, got 'a'",
+    ):
         VideoPlan.from_options("64x64", "23", [25.0], {"micro_amplitude": "a"})
 
 
 def test_expressions_are_as_strong_as_asked() -> None:
-    plan = VideoPlan(macro_per_minute=20, micro_per_minute=20, macro_amplitude=(1, 1.1), micro_amplitude=(0.4, 0.5))
-    events = [e for s in range(10) for e in perform(np.random.default_rng(s), np.arange(600) / 30, plan.script).events]
-    whole = {kind: [e.amplitude for e in events if e.interval.kind == kind] for kind in ("macro", "micro")}
+    plan = VideoPlan(
+        macro_per_minute=20,
+        micro_per_minute=20,
+        macro_amplitude=(1, 1.1),
+        micro_amplitude=(0.4, 0.5),
+    )
+    events = [
+        e
+        for s in range(10)
+        for e in perform(np.random.default_rng(s), np.arange(600) / 30, plan.script).events
+    ]
+    whole = {
+        kind: [e.amplitude for e in events if e.interval.kind == kind]
+        for kind in ("macro", "micro")
+    }
     assert 0.9 < np.median(whole["macro"]) < 1.3
     assert 0.35 < np.median(whole["micro"]) <= 0.5
 
 
 def test_without_expressions_there_is_no_truth() -> None:
     script = VideoPlan(macro_per_minute=0, micro_per_minute=0).script
-    assert all(not perform(np.random.default_rng(s), np.arange(90) / 30, script).events for s in range(5))
+    assert all(
+        not perform(np.random.default_rng(s), np.arange(90) / 30, script).events for s in range(5)
+    )
 
 
 # --- one performance ---
 
 
 def test_what_happens_does_not_depend_on_the_frame_rate() -> None:
-    plays = {r: perform(np.random.default_rng(2), np.arange(round(8 * r)) / r, BUSY) for r in (25.0, 30.0, 60.0, 200.0)}
+    plays = {
+        r: perform(np.random.default_rng(2), np.arange(round(8 * r)) / r, BUSY)
+        for r in (25.0, 30.0, 60.0, 200.0)
+    }
     assert len(plays[30.0].events) >= 3
     for rate, play in plays.items():
         for own, usual in zip(play.events, plays[30.0].events, strict=True):
             a, b = own.interval, usual.interval
             assert a.kind == b.kind
             assert a.start / rate == pytest.approx(b.start / 30, abs=0.5 / 30 + 0.5 / rate)
-            assert (a.stop - 1) / rate == pytest.approx((b.stop - 1) / 30, abs=0.5 / 30 + 1 / rate)  # cut at the end
+            assert (a.stop - 1) / rate == pytest.approx(
+                (b.stop - 1) / 30, abs=0.5 / 30 + 1 / rate
+            )  # cut at the end
         at = round(4 * rate)
         assert play.script.weights[at] == pytest.approx(plays[30.0].script.weights[120], abs=1e-5)
 
@@ -369,7 +451,9 @@ def test_dropped_frames_move_the_truth_with_them(people: list[Person]) -> None:
     assert len(whole) == 600
     assert gappy.times[-1] == whole.times[-1]
     for a, b in zip(gappy.events, whole.events, strict=True):
-        assert gappy.times[a.interval.start] == pytest.approx(whole.times[b.interval.start], abs=0.2)
+        assert gappy.times[a.interval.start] == pytest.approx(
+            whole.times[b.interval.start], abs=0.2
+        )
         assert gappy.times[a.interval.start] >= whole.times[b.interval.start] - 1e-9
     assert take.fps == 30
 
@@ -394,7 +478,9 @@ def test_events_are_recorded_by_themselves() -> None:
     alone.expressions()
     assert [e.interval for e in recorder.recorded] == alone.events
     single = [
-        e for e in recorder.recorded if not any(e.interval.overlap(o.interval) for o in recorder.recorded if o is not e)
+        e
+        for e in recorder.recorded
+        if not any(e.interval.overlap(o.interval) for o in recorder.recorded if o is not e)
     ]
     assert len(single) > 5
     for event in single:
@@ -432,9 +518,9 @@ def test_truth_has_the_times_of_the_frames(tmp_path: Path) -> None:
     times = np.array([0, 0.1, 0.15, 0.4, 0.5])
     write_truth(tmp_path / "t.csv", "v.mp4", [Interval(1, 4, "micro", apex=2)], times)
     row = table(tmp_path / "t.csv")[0]
-    assert [float(row[n]) for n in ("onset_s", "apex_s", "offset_s", "duration_s")] == pytest.approx(
-        [0.1, 0.15, 0.4, 0.3]
-    )
+    assert [
+        float(row[n]) for n in ("onset_s", "apex_s", "offset_s", "duration_s")
+    ] == pytest.approx([0.1, 0.15, 0.4, 0.3])
 
 
 # --- one scene, one look ---
@@ -462,7 +548,9 @@ def test_the_face_stands_where_the_framing_says(people: list[Person], framing: F
     x, y = landmarks[197, :2]
     patch = cv2.getRectSubPix(photo, (9, 9), (float(x) - 0.5, float(y) - 0.5)).mean((0, 1))
     side = int(9 * 70 * 1.25 / 200)
-    there = cv2.getRectSubPix(scene.picture, (side, side), (float(nose[0]), float(nose[1]))).mean((0, 1))
+    there = cv2.getRectSubPix(scene.picture, (side, side), (float(nose[0]), float(nose[1]))).mean(
+        (0, 1)
+    )
     assert there == pytest.approx(patch, abs=12)
 
 
@@ -471,10 +559,16 @@ def test_beyond_the_photo_nothing_is_sharp(people: list[Person]) -> None:
     scene = make_scene(wide, people[0].neutral.read(), people[0].neutral.landmarks)
     far = scene.picture[:, : int(1.2 * scene.pixels)].astype(float)
     near = scene.picture[
-        int(1.8 * scene.pixels) : int(2.2 * scene.pixels), int(3 * scene.pixels) : int(3.4 * scene.pixels)
+        int(1.8 * scene.pixels) : int(2.2 * scene.pixels),
+        int(3 * scene.pixels) : int(3.4 * scene.pixels),
     ]
-    assert np.abs(np.diff(far, axis=1)).mean() < 0.2 * np.abs(np.diff(near.astype(float), axis=1)).mean()
-    ramp = wall(np.concatenate([np.zeros((50, 30, 3), np.uint8), np.full((50, 30, 3), 200, np.uint8)], 1))
+    assert (
+        np.abs(np.diff(far, axis=1)).mean()
+        < 0.2 * np.abs(np.diff(near.astype(float), axis=1)).mean()
+    )
+    ramp = wall(
+        np.concatenate([np.zeros((50, 30, 3), np.uint8), np.full((50, 30, 3), 200, np.uint8)], 1)
+    )
     assert ramp.shape == (1, 60, 3)
     assert ramp[0, [0, -1], 0].tolist() == [0, 200]
 
@@ -493,7 +587,9 @@ def test_framings_keep_the_face_inside(people: list[Person]) -> None:
 
 
 def test_a_raised_brow_does_not_show_the_eye_twice(people: list[Person]) -> None:
-    """Where a picture comes from must be where it goes to, also where the face is stretched most."""
+    """Where a picture comes from must be where it goes to, also where the face is stretched
+    most.
+    """
     puppet = people[0].puppet(96)
     renderer = Renderer(puppet, 200, 200, (0, 0, 1, 1))
     weights = motion_basis().weights({n: 1.1 * w for n, w in EXPRESSIONS["brow raise"].items()})
@@ -510,14 +606,20 @@ def test_people_without_a_smiling_photo_smile_too(people: list[Person]) -> None:
     none = np.zeros(len(motion_basis().names), np.float32)
     for person in people:
         renderer = Renderer(person.puppet(96), 96, 80)
-        corner = renderer.seen(none, 1.0, zero, zero[:2])[61] - renderer.seen(none, 0.0, zero, zero[:2])[61]
+        corner = (
+            renderer.seen(none, 1.0, zero, zero[:2])[61]
+            - renderer.seen(none, 0.0, zero, zero[:2])[61]
+        )
         assert np.linalg.norm(corner) * 96 > 1
         assert person.smile()[61] == pytest.approx(corner, abs=0.01)
 
 
 def test_looks_differ_and_stay_in_range() -> None:
     times = np.arange(60) / 30
-    xs, ys = np.linspace(-0.5, 1.5, 80, dtype=np.float32), np.linspace(-0.3, 1.2, 60, dtype=np.float32)
+    xs, ys = (
+        np.linspace(-0.5, 1.5, 80, dtype=np.float32),
+        np.linspace(-0.3, 1.2, 60, dtype=np.float32),
+    )
     grey = np.full((60, 80, 3), 120, np.uint8)
     levels = []
     for seed in range(40):
@@ -526,7 +628,8 @@ def test_looks_differ_and_stay_in_range() -> None:
         assert np.abs(look.view).max() <= 0.14
         developer = Developer(look, xs, ys, np.random.default_rng(seed))
         first, second = (
-            developer.develop(look.toned(grey), t, np.zeros(3, np.float32), np.array([0.5, 0.36])) for t in (0, 59)
+            developer.develop(look.toned(grey), t, np.zeros(3, np.float32), np.array([0.5, 0.36]))
+            for t in (0, 59)
         )
         assert first.shape == grey.shape
         assert first.dtype == np.uint8

@@ -20,11 +20,11 @@ from fesnet.faces.shape import BROWS
 from fesnet.model.checkpoint import save_weights
 from fesnet.model.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.network import FesNet
+from fesnet.synth.render import batches
 from fesnet.synth.render.avatar import Puppet, make_puppet
 from fesnet.synth.render.batches import TARGETS, clip_batch, expressive_targets
 from fesnet.synth.render.crops import Stage
 from fesnet.synth.render.landmark_errors import mirrored_shapes, seen_shapes
-from fesnet.synth.render.numpy_renderer import batches
 from fesnet.synth.render.shots import Shots, shoot
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.motion import SynthConfig, write_script
@@ -37,7 +37,16 @@ from fesnet.weights import PRESETS, load_weights
 from fesnet.windows import to_and_fro
 
 TINY = replace(
-    PRESETS["default"], crop_size=32, width=8, heads=2, features=16, hidden=16, window=24, stride=8, stages=2, blocks=1
+    PRESETS["default"],
+    crop_size=32,
+    width=8,
+    heads=2,
+    features=16,
+    hidden=16,
+    window=24,
+    stride=8,
+    stages=2,
+    blocks=1,
 )
 QUICK = TrainConfig(
     pair_steps=2,
@@ -71,7 +80,10 @@ def make_puppets() -> list[Puppet]:
     """Two people with noise for faces."""
     rng = np.random.default_rng(1)
     points = (motion_basis().canonical * 130 + [35, 35, 0]).astype(np.float32)
-    photos = [np.kron(rng.integers(40, 220, (25, 25, 1), np.uint8), np.ones((8, 8, 3), np.uint8)) for _ in range(2)]
+    photos = [
+        np.kron(rng.integers(40, 220, (25, 25, 1), np.uint8), np.ones((8, 8, 3), np.uint8))
+        for _ in range(2)
+    ]
     return [make_puppet(f"p{i}", photo, points) for i, photo in enumerate(photos)]
 
 
@@ -100,7 +112,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert second.resume()
     assert second.step == saved
     assert len(list(second.run())) == QUICK.steps - saved
-    for (name, a), b in zip(whole.network.state_dict().items(), second.network.state_dict().values(), strict=True):
+    for (name, a), b in zip(
+        whole.network.state_dict().items(), second.network.state_dict().values(), strict=True
+    ):
         assert torch.equal(a, b), name
 
 
@@ -109,7 +123,11 @@ def test_a_device_that_paints_ends_as_workers_that_paint(
     puppets: list[Puppet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked: float
 ) -> None:
     """With a GPU, batches hold plans, and the trainer paints: the same pixels, the same weights."""
-    monkeypatch.setattr(batches, "landmark_model", lambda device: lambda images: images.new_zeros(len(images), 468, 3))
+    monkeypatch.setattr(
+        batches,
+        "landmark_model",
+        lambda device: lambda images: images.new_zeros(len(images), 468, 3),
+    )
     monkeypatch.setattr("fesnet.synth.render.shots.WIDE", 48)
     config = replace(QUICK, head_steps=0, looked=looked)
     here = trainer(puppets, tmp_path / "here", config)
@@ -118,7 +136,9 @@ def test_a_device_that_paints_ends_as_workers_that_paint(
     there = trainer(puppets, tmp_path / "there", config)
     list(there.run())
     assert there.stage is not None
-    for (name, a), b in zip(here.network.state_dict().items(), there.network.state_dict().values(), strict=True):
+    for (name, a), b in zip(
+        here.network.state_dict().items(), there.network.state_dict().values(), strict=True
+    ):
         assert torch.allclose(a, b, atol=1e-5), name
 
 
@@ -130,7 +150,9 @@ def test_a_frozen_lsdm_keeps_its_weights(puppets: list[Puppet], tmp_path: Path) 
     for name, value in made.network.state_dict().items():
         if name.startswith(seeing):
             assert torch.equal(value, before[name]), name
-    assert not torch.equal(made.network.state_dict()["lsdm.proposal.weight"], before["lsdm.proposal.weight"])
+    assert not torch.equal(
+        made.network.state_dict()["lsdm.proposal.weight"], before["lsdm.proposal.weight"]
+    )
 
 
 def test_another_config_does_not_go_on_from_a_state(puppets: list[Puppet], tmp_path: Path) -> None:
@@ -146,8 +168,14 @@ def test_windows_of_another_training_are_not_taken(puppets: list[Puppet], tmp_pa
     torch.manual_seed(0)
     network, other = FesNet(TINY), FesNet(TINY)
     make_shards(network, puppets, QUICK, tmp_path)
-    make_shards(network, puppets, replace(QUICK, shards=3, head_lr=1e-3), tmp_path)  # more of the same
-    for net, config in ((other, QUICK), (network, replace(QUICK, seed=1)), (network, replace(QUICK, hands=0.5))):
+    make_shards(
+        network, puppets, replace(QUICK, shards=3, head_lr=1e-3), tmp_path
+    )  # more of the same
+    for net, config in (
+        (other, QUICK),
+        (network, replace(QUICK, seed=1)),
+        (network, replace(QUICK, hands=0.5)),
+    ):
         with pytest.raises(UsageError, match="got those of another; remove the folder"):
             make_shards(net, puppets, config, tmp_path)
 
@@ -159,7 +187,9 @@ def test_damaged_state_is_refused(puppets: list[Puppet], tmp_path: Path) -> None
 
 
 def test_one_clip_can_be_learnt_by_heart(puppets: list[Puppet]) -> None:
-    """Proof that gradients flow through every part: one clip's labels are reproduced frame by frame."""
+    """Proof that gradients flow through every part: one clip's labels are reproduced frame by
+    frame.
+    """
     torch.manual_seed(0)
     config = SynthConfig(quiet_share=0.0, macro_per_minute=40, micro_per_minute=0, speech_share=0.0)
     stage = Stage(puppets)
@@ -171,8 +201,12 @@ def test_one_clip_can_be_learnt_by_heart(puppets: list[Puppet]) -> None:
     network = FesNet(replace(TINY, dropout=0.0)).train()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(150):
-        stages, strength = network.decode(network.join(network.encode_grey(batch.crops[0])[None], batch.shapes))
-        loss = clip_losses(stages, strength, batch.labels, batch.intensity, LossConfig(smooth=0.0))["total"]
+        stages, strength = network.decode(
+            network.join(network.encode_grey(batch.crops[0])[None], batch.shapes)
+        )
+        loss = clip_losses(stages, strength, batch.labels, batch.intensity, LossConfig(smooth=0.0))[
+            "total"
+        ]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -202,8 +236,15 @@ def test_config_file(tmp_path: Path) -> None:
     file = tmp_path / "train.toml"
     file.write_text("seed = 3\n[loss]\nsmooth = 0.2\n[synth]\nspeech_share = 0.5\n")
     config = read_config(file, {"pair_steps": 7, "clip_steps": None})
-    assert (config.seed, config.pair_steps, config.loss.smooth, config.synth.speech_share) == (3, 7, 0.2, 0.5)
-    assert config.synth.speech_pause == TrainConfig().synth.speech_pause  # what the file does not name stays as it is
+    assert (config.seed, config.pair_steps, config.loss.smooth, config.synth.speech_share) == (
+        3,
+        7,
+        0.2,
+        0.5,
+    )
+    assert (
+        config.synth.speech_pause == TrainConfig().synth.speech_pause
+    )  # what the file does not name stays as it is
     file.write_text("sed = 3\n")
     with pytest.raises(UsageError, match="expected settings of TrainConfig"):
         read_config(file, {})
@@ -220,7 +261,10 @@ def test_config_file(tmp_path: Path) -> None:
         ("bf16 = 'no'", "expected bool for bf16, got 'no'"),
         ("seed = true", "expected int for seed, got True"),
         ("head_lr = nan", "expected float for head_lr, got nan"),
-        ("[loss]\nclass_weights = [1.0, 2.0]", r"expected tuple\[float, float, float\] for class_weights, got"),
+        (
+            "[loss]\nclass_weights = [1.0, 2.0]",
+            r"expected tuple\[float, float, float\] for class_weights, got",
+        ),
         ("[synth]\nspeech_share = 'x'", "expected float for speech_share, got 'x'"),
         ("warmup = 0", "expected warmup of 1 or more, got 0"),
         ("clips = 0", "expected clips of 1 or more, got 0"),
@@ -253,14 +297,19 @@ def test_a_small_error_counts_more_where_little_moves() -> None:
     expressive = torch.tensor([True, True, False])
     assert pair_loss(faint, faint, expressive) == 0
     missed = torch.tensor([[0.05, 0.05, 0.0]])
-    assert pair_loss(faint + missed, faint, expressive) > 5 * pair_loss(wide + missed, wide, expressive)
+    assert pair_loss(faint + missed, faint, expressive) > 5 * pair_loss(
+        wide + missed, wide, expressive
+    )
 
 
 def test_a_turning_head_does_not_drown_a_faint_expression() -> None:
     expressive = torch.tensor([True, False])
     still, turning = torch.tensor([[0.1, 0.0]]), torch.tensor([[0.1, 3.0]])
     missed = torch.tensor([[0.1, 0.0]])
-    assert torch.isclose(pair_loss(still - missed, still, expressive), pair_loss(turning - missed, turning, expressive))
+    assert torch.isclose(
+        pair_loss(still - missed, still, expressive),
+        pair_loss(turning - missed, turning, expressive),
+    )
 
 
 def test_expressive_targets_leave_out_eyes_and_head() -> None:
@@ -287,7 +336,9 @@ def test_the_paper_preset_learns_from_clips_alone() -> None:
 # --- windows of a frozen LSDM ---
 
 
-def test_shards_are_made_once_and_follow_from_seed_and_index(puppets: list[Puppet], tmp_path: Path) -> None:
+def test_shards_are_made_once_and_follow_from_seed_and_index(
+    puppets: list[Puppet], tmp_path: Path
+) -> None:
     network = FesNet(TINY).eval()
     first = make_shards(network, puppets, QUICK, tmp_path)
     (tmp_path / "00001.npz").unlink()
@@ -312,10 +363,14 @@ def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) ->
     for k in range(3 * n):
         shard, at = made[k // n], k % n
         frames = shard.start[at] + to_and_fro(TINY.window, int(shard.last[at]))
-        np.testing.assert_array_equal(batch.shapes[k].numpy(), shard.shapes[shard.script[at], 1, frames].astype("f4"))
+        np.testing.assert_array_equal(
+            batch.shapes[k].numpy(), shard.shapes[shard.script[at], 1, frames].astype("f4")
+        )
         assert (batch.labels[k, shard.last[at] + 1 :] == -1).all()
         known = batch.labels[k, : shard.last[at] + 1]
-        assert (known >= 0).all() or (known == -1).all()  # an expression from edge to edge does not count
+        assert (known >= 0).all() or (
+            known == -1
+        ).all()  # an expression from edge to edge does not count
 
 
 @pytest.fixture
@@ -371,13 +426,17 @@ def test_blind_windows_lack_pixels_and_swapped_ones_have_others(puppets: list[Pu
 
 
 def test_altered_windows_begin_alike_and_run_at_another_speed() -> None:
-    """A feature that counts frames tells the speed; labels, strength and shapes go along with it."""
+    """A feature that counts frames tells the speed; labels, strength and shapes go along with
+    it.
+    """
     ramp = torch.arange(40.0)
 
     def batch() -> WindowBatch:
         track = ramp[None, :, None].repeat(50, 1, 2)
         labels = (ramp >= 20).long().repeat(50, 1)
-        return WindowBatch(track.clone(), track.clone(), labels, torch.where(ramp >= 20, ramp, -1.0).repeat(50, 1))
+        return WindowBatch(
+            track.clone(), track.clone(), labels, torch.where(ramp >= 20, ramp, -1.0).repeat(50, 1)
+        )
 
     one, usual = batch(), batch()
     alter(np.random.default_rng(0), one, 0.5)
@@ -408,7 +467,9 @@ def test_what_is_kept_is_an_average_of_the_weights(puppets: list[Puppet], tmp_pa
             seen.append(trained.network.mtam.state_dict()["intensity.weight"].clone())
         last[average] = trained.network.mtam.state_dict()["intensity.weight"]
     torch.testing.assert_close(last[0.0], seen[-1])
-    torch.testing.assert_close(last[0.9], (seen[0] + seen[1] + seen[2]) / 3)  # so early it is the plain mean
+    torch.testing.assert_close(
+        last[0.9], (seen[0] + seen[1] + seen[2]) / 3
+    )  # so early it is the plain mean
     with pytest.raises(UsageError, match="expected an average"):
         TrainConfig(average=1.0)
 
@@ -418,7 +479,9 @@ def test_training_goes_on_from_other_weights(
 ) -> None:
     """With no step at all the weights come out as they went in, and name where they come from."""
     torch.manual_seed(0)
-    save_weights(FesNet(TINY), tmp_path / "first", training={"data": "none"}, rules={"macro_threshold": 0.3})
+    save_weights(
+        FesNet(TINY), tmp_path / "first", training={"data": "none"}, rules={"macro_threshold": 0.3}
+    )
     asked = []
 
     def people(folder: Path, smilers: int) -> tuple[list[Puppet], list[str]]:
@@ -427,27 +490,42 @@ def test_training_goes_on_from_other_weights(
 
     monkeypatch.setattr("fesnet.training.loop.read_puppets", people)
     none = {"pair_steps": 0, "head_steps": 0, "clip_steps": 0}
-    list(train_from_portraits(tmp_path, tmp_path / "then", "default", None, none, start=tmp_path / "first"))
+    list(
+        train_from_portraits(
+            tmp_path, tmp_path / "then", "default", None, none, start=tmp_path / "first"
+        )
+    )
     first, then = (load_weights(tmp_path / n) for n in ("first", "then"))
     assert then.training["start"] == {"sha256": first.sha256, "training": {"data": "none"}}
     assert then.rules == first.rules
     assert then.config == TINY
-    for (name, a), b in zip(load_file(first.tensors).items(), load_file(then.tensors).values(), strict=True):
+    for (name, a), b in zip(
+        load_file(first.tensors).items(), load_file(then.tensors).values(), strict=True
+    ):
         assert torch.equal(a, b), name
     assert asked == [3]
     with pytest.raises(UsageError, match="expected a weights folder"):
-        list(train_from_portraits(tmp_path, tmp_path / "w", "default", None, none, start=tmp_path / "nothing"))
+        list(
+            train_from_portraits(
+                tmp_path, tmp_path / "w", "default", None, none, start=tmp_path / "nothing"
+            )
+        )
 
 
 def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:
     """What the landmark model sees moves when the face does, and mirrors with it."""
     rng = np.random.default_rng(0)
     lively = write_script(
-        rng, 60, SynthConfig(quiet_share=0.0, macro_per_minute=60, macro_amplitude=(0.8, 1.2)), lead=30
+        rng,
+        60,
+        SynthConfig(quiet_share=0.0, macro_per_minute=60, macro_amplitude=(0.8, 1.2)),
+        lead=30,
     )
     still = replace(lively, weights=0 * lively.weights, smile=0 * lively.smile)
     points = puppets[0].points[:468]
-    moving, resting = (seen_shapes(s, points, None, np.random.default_rng(1)) for s in (lively, still))
+    moving, resting = (
+        seen_shapes(s, points, None, np.random.default_rng(1)) for s in (lively, still)
+    )
     assert moving.shape == (60, SHAPE)
     assert moving.std(0).max() > 2 * resting.std(0).max()
     np.testing.assert_allclose(mirrored_shapes(mirrored_shapes(moving)), moving)
@@ -455,8 +533,12 @@ def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:
 
 
 def test_in_a_blink_brows_and_head_seem_to_move(puppets: list[Puppet]) -> None:
-    """How far the shape of a face whose lids alone move is from the same with open eyes, beside its tremble."""
-    open_eyes = write_script(np.random.default_rng(0), 90, SynthConfig(quiet_share=1.0, speech_share=0.0))
+    """How far the shape of a face whose lids alone move is from the same with open eyes, beside its
+    tremble.
+    """
+    open_eyes = write_script(
+        np.random.default_rng(0), 90, SynthConfig(quiet_share=1.0, speech_share=0.0)
+    )
     open_eyes = replace(open_eyes, weights=0 * open_eyes.weights, pose=0 * open_eyes.pose)
     lids = np.array([name.startswith("eyeBlink") for name in motion_basis().names])
     weights = open_eyes.weights.copy()

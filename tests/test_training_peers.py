@@ -23,10 +23,12 @@ from fesnet.training.distributed import ALONE, Peers, share_layers
 from fesnet.training.loop import STATE, join_peers
 from test_training import QUICK, TINY, make_puppets
 
-# Uneven shares; dropout on, batch normalisation in LSDM and in MTAM. Phase by phase: LSDM looks at shards in bfloat16,
-# which makes a thousandth of a rounding error that pairs leave in it.
+# Uneven shares; dropout on, batch normalisation in LSDM and in MTAM. Phase by phase: LSDM looks at
+# shards in bfloat16, which makes a thousandth of a rounding error that pairs leave in it.
 MODEL = replace(TINY, dropout=0.2)
-EVERY = replace(QUICK, pair_steps=3, pair_groups=3, head_steps=3, windows=5, clip_steps=2, clips=3, shards=3)
+EVERY = replace(
+    QUICK, pair_steps=3, pair_groups=3, head_steps=3, windows=5, clip_steps=2, clips=3, shards=3
+)
 PHASES = {
     "pairs": replace(EVERY, head_steps=0, clip_steps=0),
     "rest": replace(EVERY, pair_steps=0),
@@ -47,7 +49,9 @@ def train_all(rank: int, count: int, folder: Path) -> None:
         trainer = Trainer(FesNet(MODEL), make_puppets(), config, folder / phase, peers=peers)
         terms = list(trainer.run())
         if peers.first:
-            (folder / phase / "terms.json").write_text(json.dumps([t.get("pair", t.get("total")) for t in terms]))
+            (folder / phase / "terms.json").write_text(
+                json.dumps([t.get("pair", t.get("total")) for t in terms])
+            )
         peers.meet()
     if count > 1:
         torch.distributed.destroy_process_group()
@@ -69,16 +73,23 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("phase", "loss", "weights"), [("pairs", 2e-5, 3e-4), ("rest", 2e-5, 3e-4), ("bf16", 0.02, 0.15)]
+    ("phase", "loss", "weights"),
+    [("pairs", 2e-5, 3e-4), ("rest", 2e-5, 3e-4), ("bf16", 0.02, 0.15)],
 )
-def test_two_processes_end_as_one_does(trained: Path, phase: str, loss: float, weights: float) -> None:
-    one, two = (json.loads((trained / n / phase / "terms.json").read_text()) for n in ("one", "two"))
+def test_two_processes_end_as_one_does(
+    trained: Path, phase: str, loss: float, weights: float
+) -> None:
+    one, two = (
+        json.loads((trained / n / phase / "terms.json").read_text()) for n in ("one", "two")
+    )
     assert len(one) == PHASES[phase].steps
     np.testing.assert_allclose(two, one, rtol=loss)
     one, two = (load_file(trained / n / phase / STATE) for n in ("one", "two"))
     assert one.keys() == two.keys()
     for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=weights, atol=weights, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            two[name], one[name], rtol=weights, atol=weights, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 def test_shares_are_all_of_a_batch_and_nobody_gets_nothing() -> None:
@@ -99,7 +110,9 @@ def test_alone_nothing_changes() -> None:
 
 def test_clips_alone_are_refused_for_several(tmp_path: Path) -> None:
     config = replace(EVERY, pair_steps=0, head_steps=0)
-    with pytest.raises(UsageError, match="expected pair or head steps before clip steps for several processes"):
+    with pytest.raises(
+        UsageError, match="expected pair or head steps before clip steps for several processes"
+    ):
         Trainer(FesNet(MODEL), make_puppets(), config, tmp_path, peers=Peers(0, 2))
 
 

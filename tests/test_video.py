@@ -83,7 +83,9 @@ def test_raw_stream_without_times_needs_a_word(tmp_path: Path) -> None:
     path = write_video(tmp_path / "raw.h264", pictures(10))
     source = open_source(path)
     assert times_of(source) == [i / 25 for i in range(10)]
-    assert source.warnings == ["raw.h264 holds no times: 25 frames a second assumed; else give --fps"]
+    assert source.warnings == [
+        "raw.h264 holds no times: 25 frames a second assumed; else give --fps"
+    ]
     assert source.duration is None and source.frame_count is None
     told = open_source(path, rate=50)
     assert times_of(told) == [i / 50 for i in range(10)]
@@ -170,7 +172,9 @@ def test_pixel_formats_become_rgb8(tmp_path: Path, codec: str, pixels: str) -> N
 @pytest.mark.parametrize("pixels", ["gray", "gray10le", "gray12le"])
 def test_grey_formats_become_three_equal_channels(tmp_path: Path, pixels: str) -> None:
     grey = [np.repeat(image[:, :, :1], 3, axis=2) for image in pictures(3)]
-    for frame, wanted in zip(open_source(write_video(tmp_path / "grey.mkv", grey, "ffv1", pixels)), grey, strict=True):
+    for frame, wanted in zip(
+        open_source(write_video(tmp_path / "grey.mkv", grey, "ffv1", pixels)), grey, strict=True
+    ):
         assert (frame.image == frame.image[:, :, :1]).all()
         assert far(frame.image, wanted) < 2
 
@@ -213,23 +217,33 @@ def test_rotation_gives_upright_images_as_opencv_does(tmp_path: Path, angle: int
 def test_quarter_turn_of_an_iphone_is_clockwise(tmp_path: Path) -> None:
     path = write_video(tmp_path / "iphone.mp4", pictures(1))
     data = path.read_bytes()
-    upright = b"".join(v.to_bytes(4, "big", signed=True) for v in (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30))
-    turned = b"".join(v.to_bytes(4, "big", signed=True) for v in (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30))
+    upright = b"".join(
+        v.to_bytes(4, "big", signed=True) for v in (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+    )
+    turned = b"".join(
+        v.to_bytes(4, "big", signed=True) for v in (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+    )
     before = next(iter(open_source(path))).image
-    head, sep, tail = data.rpartition(upright)  # the first matrix is the movie's, the last the track's
+    head, sep, tail = data.rpartition(
+        upright
+    )  # the first matrix is the movie's, the last the track's
     path.write_bytes(head + turned + tail if sep else b"")
     assert (next(iter(open_source(path))).image == np.rot90(before, -1)).all()
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, -90])
 @pytest.mark.parametrize(("across", "down"), [(True, False), (False, True)])
-def test_mirrored_recordings_are_mirrored_back(tmp_path: Path, angle: int, across: bool, down: bool) -> None:
+def test_mirrored_recordings_are_mirrored_back(
+    tmp_path: Path, angle: int, across: bool, down: bool
+) -> None:
     path = write_video(tmp_path / "selfie.mp4", pictures(1), turn=(angle, across, down))
     found = next(iter(open_source(path))).image
     with av.open(str(path)) as plain:
         frame = next(plain.decode(video=0))
         stored = frame.to_ndarray(format="rgb24", threads=1)
-        matrix = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32).astype(float) / 65536
+        matrix = (
+            np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32).astype(float) / 65536
+        )
     # Independent of the reader: carry every pixel centre by the matrix, as the format defines it.
     height, width = stored.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5
@@ -262,7 +276,9 @@ def test_memory_stays_constant(tmp_path: Path) -> None:
     status = Path("/proc/self/statm")
     if not status.exists():
         pytest.skip("needs /proc to see how much memory is held")
-    path = write_video(tmp_path / "long.mp4", pictures(8, 320, 240) * 50, "mpeg4", turn=(90, False, False))
+    path = write_video(
+        tmp_path / "long.mp4", pictures(8, 320, 240) * 50, "mpeg4", turn=(90, False, False)
+    )
     gc.disable()  # PyAV's side data makes cycles that only the collector frees: none may be made
     try:
         held = [int(status.read_text().split()[1]) for _ in open_source(path)]
@@ -275,7 +291,9 @@ def test_memory_stays_constant(tmp_path: Path) -> None:
 
 
 def test_file_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected a video file or an image folder, but .*no\.mp4 does not exist"):
+    with pytest.raises(
+        UsageError, match=r"expected a video file or an image folder, but .*no\.mp4 does not exist"
+    ):
         open_source(tmp_path / "no.mp4")
 
 
@@ -293,7 +311,10 @@ def test_a_pipe_that_cannot_be_decoded_says_what_to_do(tmp_path: Path) -> None:
 
     thread = Thread(target=feed)
     thread.start()
-    with pytest.raises(SourceError, match=r"^cannot .* pipe.*; most videos cannot be read from a pipe; save it to a"):
+    with pytest.raises(
+        SourceError,
+        match=r"^cannot .* pipe.*; most videos cannot be read from a pipe; save it to a",
+    ):
         open_source(pipe)
     thread.join()
 
@@ -304,7 +325,9 @@ def test_empty_file(tmp_path: Path) -> None:
         open_source(tmp_path / "zero.mp4")
 
 
-@pytest.mark.parametrize(("name", "why"), [("notes.mp4", "Invalid data"), ("notes.txt", "it is a text file")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("notes.mp4", "Invalid data"), ("notes.txt", "it is a text file")]
+)
 def test_text_is_no_video(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / name).write_text("onset apex offset\n" * 200)
     with pytest.raises(SourceError, match=f"cannot open {name} as a video: {why}"):
@@ -314,7 +337,9 @@ def test_text_is_no_video(tmp_path: Path, name: str, why: str) -> None:
 @pytest.mark.parametrize("cover", [False, True])
 def test_sound_file_has_no_video_stream(tmp_path: Path, cover: bool) -> None:
     path = write_sound(tmp_path / "talk.mp4", pictures(1)[0] if cover else None)
-    with pytest.raises(SourceError, match=r"expected a video, but talk\.mp4 has no video stream \(holds: audio\)"):
+    with pytest.raises(
+        SourceError, match=r"expected a video, but talk\.mp4 has no video stream \(holds: audio\)"
+    ):
         open_source(path)
 
 
@@ -343,7 +368,9 @@ def test_cut_file_is_used_up_to_the_cut(
     assert all((f.image == whole[f.index]).all() for f in frames[:-1])
     assert len(source.warnings) == 1
     assert source.warnings[0].startswith(f"{name} broke at {len(frames) / 25:.2f} s: ")
-    assert source.warnings[0].endswith("; the part before was used") and "\n" not in source.warnings[0]
+    assert (
+        source.warnings[0].endswith("; the part before was used") and "\n" not in source.warnings[0]
+    )
     assert capfd.readouterr() == ("", "")
 
 
@@ -354,10 +381,16 @@ def test_cut_transport_stream_never_crashes(tmp_path: Path) -> None:
         path.write_bytes(data[: int(len(data) * part)])
         times = times_of(open_source(path))
         # Frames that refer to what was cut away may be missing; those that come keep their time.
-        assert len(times) > 15 and set(times) <= {i / 25 for i in range(75)} and times == sorted(set(times))
+        assert (
+            len(times) > 15
+            and set(times) <= {i / 25 for i in range(75)}
+            and times == sorted(set(times))
+        )
 
 
-def test_damaged_packets_are_skipped_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_damaged_packets_are_skipped_and_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     images = pictures(80)
     path = spoil_pngs(write_video(tmp_path / "bad.mov", images, "png", "rgb24"), [10, 11, 60])
     source = open_source(path)
@@ -367,7 +400,8 @@ def test_damaged_packets_are_skipped_and_told(tmp_path: Path, capfd: pytest.Capt
     assert [f.index for f in frames] == list(range(77))
     assert all((f.image == images[i]).all() for f, i in zip(frames, kept, strict=True))
     assert source.warnings == [
-        "bad.mov is damaged from 0.40 to 0.44 s: frames there are missing or spoilt; the rest was used",
+        "bad.mov is damaged from 0.40 to 0.44 s: frames there are missing or spoilt; the rest "
+        "was used",
         "bad.mov is damaged at 2.40 s: frames there are missing or spoilt; the rest was used",
     ]
     assert capfd.readouterr() == ("", "")
@@ -377,17 +411,23 @@ def test_damage_up_to_the_end_is_a_break(tmp_path: Path) -> None:
     path = spoil_pngs(write_video(tmp_path / "bad.mov", pictures(10), "png", "rgb24"), [7, 8, 9])
     source = open_source(path)
     assert len(list(source)) == 7
-    assert source.warnings == ["bad.mov broke at 0.28 s: the rest cannot be decoded; the part before was used"]
+    assert source.warnings == [
+        "bad.mov broke at 0.28 s: the rest cannot be decoded; the part before was used"
+    ]
 
 
 def test_damage_before_the_first_frame(tmp_path: Path) -> None:
     path = spoil_pngs(write_video(tmp_path / "bad.mov", pictures(10), "png", "rgb24"), [0, 1])
     source = open_source(path)
     assert times_of(source) == [i / 25 for i in range(8)]
-    assert source.warnings == ["bad.mov is damaged at 0.00 s: frames there are missing or spoilt; the rest was used"]
+    assert source.warnings == [
+        "bad.mov is damaged at 0.00 s: frames there are missing or spoilt; the rest was used"
+    ]
 
 
-@pytest.mark.parametrize("name", ["noise.mp4", "noise.mkv", "noise.avi", "noise.ts", "noise.h264", "noise.webm"])
+@pytest.mark.parametrize(
+    "name", ["noise.mp4", "noise.mkv", "noise.avi", "noise.ts", "noise.h264", "noise.webm"]
+)
 def test_noise_in_a_compressed_file_never_crashes(tmp_path: Path, name: str) -> None:
     codec = {"avi": "mpeg4", "webm": "libvpx"}.get(name.split(".")[1], "libx264")
     source = open_source(spoil(write_video(tmp_path / name, pictures(100, 128, 96), codec, g="10")))
@@ -424,7 +464,9 @@ def test_the_readers_last_word_is_told() -> None:
 
 
 def test_address_that_does_not_answer_hides_the_password() -> None:
-    with pytest.raises(SourceError, match=r"cannot open http://127\.0\.0\.1:9/cam as a video") as caught:
+    with pytest.raises(
+        SourceError, match=r"cannot open http://127\.0\.0\.1:9/cam as a video"
+    ) as caught:
         open_source("http://user:secret@127.0.0.1:9/cam?key=secret")
     assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
     assert "whole video" not in str(caught.value)  # a hint for files
@@ -445,7 +487,9 @@ def test_what_is_told_of_an_address(address: str, public: str) -> None:
 
 def test_video_over_http(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", pictures(10), movflags="+faststart")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(tmp_path))) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(QuietHandler, directory=str(tmp_path))
+    ) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             address = f"http://127.0.0.1:{server.server_port}/a.mp4"
@@ -464,10 +508,14 @@ class QuietHandler(SimpleHTTPRequestHandler):
 # ---------------------------------------------------------------- image folders
 
 
-def write_images(folder: Path, images: list[Image], pattern: str = "img_{}.png", first: int = 1) -> Path:
+def write_images(
+    folder: Path, images: list[Image], pattern: str = "img_{}.png", first: int = 1
+) -> Path:
     folder.mkdir(exist_ok=True)
     for number, image in enumerate(images, first):
-        assert cv2.imwrite(str(folder / pattern.format(number)), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        assert cv2.imwrite(
+            str(folder / pattern.format(number)), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        )
     return folder
 
 
@@ -485,7 +533,9 @@ def test_image_folder_equals_lossless_video(tmp_path: Path, codec: str, pixels: 
 
 def test_images_come_in_natural_order(tmp_path: Path) -> None:
     images = pictures(12)
-    source = open_source(write_images(tmp_path / "s15_0102", images, "img_{}.bmp"), rate=Fraction(30000, 1001))
+    source = open_source(
+        write_images(tmp_path / "s15_0102", images, "img_{}.bmp"), rate=Fraction(30000, 1001)
+    )
     assert (source.name, source.frame_count, source.rate) == ("s15_0102", 12, Fraction(30000, 1001))
     assert source.duration == float(Fraction(12 * 1001, 30000))
     for frame, wanted in zip(source, images, strict=True):
@@ -518,7 +568,8 @@ def test_jump_in_image_numbers_is_told(tmp_path: Path) -> None:
     write_images(folder, pictures(2), first=7)
     source = open_source(folder, rate=25)
     assert source.warnings == [
-        "frames: image numbers jump from 3 to 7 (1 such places); frames are counted by image, not by number"
+        "frames: image numbers jump from 3 to 7 (1 such places); frames are counted by image, "
+        "not by number"
     ]
     assert len(list(source)) == 5
 
@@ -526,14 +577,18 @@ def test_jump_in_image_numbers_is_told(tmp_path: Path) -> None:
 def test_image_folder_needs_a_rate(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "frames", pictures(1))
     with pytest.raises(
-        UsageError, match=r"expected frames a second for the image folder .*frames, got none; give them, as in --fps 25"
+        UsageError,
+        match=r"expected frames a second for the image folder .*frames, got none; give them, as "
+        r"in --fps 25",
     ):
         open_source(folder)
 
 
 def test_folder_without_images(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("nothing here")
-    with pytest.raises(UsageError, match=r"expected a folder with images \(\.jpg, .*\), but .* has none"):
+    with pytest.raises(
+        UsageError, match=r"expected a folder with images \(\.jpg, .*\), but .* has none"
+    ):
         open_source(tmp_path, rate=25)
 
 
@@ -543,7 +598,9 @@ def test_unreadable_image_is_named(tmp_path: Path, part: float, suffix: str) -> 
     folder = write_images(tmp_path / "frames", pictures(3), "img_{}." + suffix)
     cut(folder / f"img_2.{suffix}", part)
     source = open_source(folder, rate=25)
-    with pytest.raises(SourceError, match=rf"cannot read image .*img_2\.{suffix}: it is damaged, cut off or not"):
+    with pytest.raises(
+        SourceError, match=rf"cannot read image .*img_2\.{suffix}: it is damaged, cut off or not"
+    ):
         list(source)
 
 
@@ -563,7 +620,9 @@ def test_colour_array() -> None:
 def test_grey_array_gets_three_channels() -> None:
     video = np.stack(pictures(4))[:, :, :, 0]
     frames = list(open_source(video, rate=25))
-    assert all((f.image == wanted[:, :, None]).all() for f, wanted in zip(frames, video, strict=True))
+    assert all(
+        (f.image == wanted[:, :, None]).all() for f, wanted in zip(frames, video, strict=True)
+    )
     assert frames[0].image.shape == (48, 64, 3)
 
 
@@ -619,14 +678,18 @@ def test_wrong_things(video: object, message: str) -> None:
 
 def test_wrong_thing_in_the_middle() -> None:
     source = open_source([Frame(0, 0.0, pictures(1)[0]), pictures(1)[0]])  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="expected item 1 to be a Frame like the first, got ndarray"):
+    with pytest.raises(
+        UsageError, match="expected item 1 to be a Frame like the first, got ndarray"
+    ):
         list(source)
 
 
 def test_nothing_in_it() -> None:
     with pytest.raises(SourceError, match="expected at least one frame, got an empty array source"):
         open_source(np.zeros((0, 8, 8), np.uint8), rate=25)
-    with pytest.raises(SourceError, match="expected at least one frame, got an empty frames source"):
+    with pytest.raises(
+        SourceError, match="expected at least one frame, got an empty frames source"
+    ):
         open_source([])
 
 
@@ -668,14 +731,18 @@ def test_closing_ends_a_running_loop(tmp_path: Path) -> None:
             if frame.index == 3:
                 source.close()
     assert found == [0, 1, 2, 3]
-    with pytest.raises(UsageError, match=r"expected a\.mp4 to be read once, got a second loop or a closed source"):
+    with pytest.raises(
+        UsageError, match=r"expected a\.mp4 to be read once, got a second loop or a closed source"
+    ):
         iter(source)
 
 
 def test_leaving_a_loop_closes_the_file() -> None:
     closed = []
     frames = [Frame(i, float(i), pictures(1)[0]) for i in range(3)]
-    source = Source(name="x", width=64, height=48, frames=iter(frames), on_close=lambda: closed.append(1))
+    source = Source(
+        name="x", width=64, height=48, frames=iter(frames), on_close=lambda: closed.append(1)
+    )
     for _ in source:
         break
     gc.collect()
@@ -702,7 +769,11 @@ class FakeCamera:
         return bool(self.left.pop(0).size)
 
     def get(self, what: int) -> float:
-        return {cv2.CAP_PROP_FRAME_WIDTH: 64.0, cv2.CAP_PROP_FRAME_HEIGHT: 48.0, cv2.CAP_PROP_FPS: 30.0}[what]
+        return {
+            cv2.CAP_PROP_FRAME_WIDTH: 64.0,
+            cv2.CAP_PROP_FRAME_HEIGHT: 48.0,
+            cv2.CAP_PROP_FPS: 30.0,
+        }[what]
 
     def read(self) -> tuple[bool, Image | None]:
         return (True, self.left.pop(0)) if self.left else (False, None)
@@ -721,12 +792,16 @@ def test_camera_times_run_from_the_first_frame(monkeypatch: pytest.MonkeyPatch) 
     frames = list(source)
     assert [f.time for f in frames] == [0.0, 0.5, 0.75]
     assert all((f.image == wanted).all() for f, wanted in zip(frames, pictures(4)[1:], strict=True))
-    assert source.warnings == ["camera 0 stopped at 1.00 s: no more pictures; the part before was used"]
+    assert source.warnings == [
+        "camera 0 stopped at 1.00 s: no more pictures; the part before was used"
+    ]
 
 
 def test_camera_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[FakeCamera] = []
-    monkeypatch.setattr(cv2, "VideoCapture", lambda number: made.append(FakeCamera(number)) or made[-1])
+    monkeypatch.setattr(
+        cv2, "VideoCapture", lambda number: made.append(FakeCamera(number)) or made[-1]
+    )
     with open_source(0) as source:
         next(iter(source))
     assert made[0].released
@@ -736,7 +811,9 @@ def test_camera_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SourceError, match="cannot open camera 97: not there, in use or not allowed"):
+    with pytest.raises(
+        SourceError, match="cannot open camera 97: not there, in use or not allowed"
+    ):
         open_source(97)
     assert capfd.readouterr() == ("", "")
 
@@ -769,7 +846,9 @@ def test_rates_that_are_written(tmp_path: Path, rate: Fraction | float) -> None:
     with VideoWriter(tmp_path / "r.mp4", rate, 64, 48) as writer:
         for image in pictures(5):
             writer.write(image)
-    assert times_of(open_source(tmp_path / "r.mp4")) == [float(i / exact_rate(rate)) for i in range(5)]
+    assert times_of(open_source(tmp_path / "r.mp4")) == [
+        float(i / exact_rate(rate)) for i in range(5)
+    ]
 
 
 def test_odd_sizes_are_padded_to_even(tmp_path: Path) -> None:
@@ -811,7 +890,9 @@ def test_writer_says_what_is_wrong(tmp_path: Path) -> None:
     ):
         pass
     with (
-        pytest.raises(UsageError, match=r"expected an image \(48, 64, 3\) uint8, got \(48, 64\) uint8"),
+        pytest.raises(
+            UsageError, match=r"expected an image \(48, 64, 3\) uint8, got \(48, 64\) uint8"
+        ),
         VideoWriter(path, 25, 64, 48) as writer,
     ):
         writer.write(pictures(1)[0][:, :, 0])
@@ -821,7 +902,9 @@ def test_writer_says_what_is_wrong(tmp_path: Path) -> None:
         VideoWriter(path, 25, 8, 8, crf=99)
     with pytest.raises(UsageError, match=r"expected an existing folder for .*out\.mp4"):
         VideoWriter(tmp_path / "no" / "out.mp4", 25, 8, 8)
-    with pytest.raises(UsageError, match=r"expected a file to write, got the folder .*; name a file"):
+    with pytest.raises(
+        UsageError, match=r"expected a file to write, got the folder .*; name a file"
+    ):
         VideoWriter(tmp_path, 25, 8, 8)
     with pytest.raises(UsageError, match="expected VideoWriter to be used in a with block"):
         VideoWriter(path, 25, 64, 48).write(pictures(1)[0])

@@ -12,7 +12,17 @@ import pytest
 
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.checkpoint import load_network, save_weights
-from fesnet.weights import CONFIG, DECODE, ENCODE, PRESETS, TENSORS, FesNetConfig, bundled_weights, load_weights, sha256
+from fesnet.weights import (
+    CONFIG,
+    DECODE,
+    ENCODE,
+    PRESETS,
+    TENSORS,
+    FesNetConfig,
+    bundled_weights,
+    load_weights,
+    sha256,
+)
 from small_network import TINY, make_network
 
 
@@ -47,7 +57,10 @@ def test_bundled_weights_load_and_are_the_default() -> None:
 
 
 def test_networks_come_back_as_they_were_saved(tiny_weights: Path) -> None:
-    expected, found = make_network().state_dict(), load_network(load_weights(tiny_weights)).state_dict()
+    expected, found = (
+        make_network().state_dict(),
+        load_network(load_weights(tiny_weights)).state_dict(),
+    )
     assert expected.keys() == found.keys()
     assert all(bool((expected[name] == found[name]).all()) for name in expected)
 
@@ -57,10 +70,15 @@ def test_changed_and_missing_files_are_refused(name: str, copy: Path) -> None:
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
     (copy / name).write_bytes(data)
-    with pytest.raises(CheckpointError, match=rf"expected .*{name} as it was written, but its contents have changed"):
+    with pytest.raises(
+        CheckpointError,
+        match=rf"expected .*{name} as it was written, but its contents have changed",
+    ):
         load_weights(copy)
     (copy / name).unlink()
-    with pytest.raises(CheckpointError, match=rf"expected {name} beside {CONFIG} in .*, but it is missing"):
+    with pytest.raises(
+        CheckpointError, match=rf"expected {name} beside {CONFIG} in .*, but it is missing"
+    ):
         load_weights(copy)
 
 
@@ -68,13 +86,17 @@ def test_weights_to_run_only_need_no_tensors(copy: Path) -> None:
     (copy / TENSORS).unlink()
     edit(copy, lambda values: values["sha256"].pop(TENSORS))
     weights = load_weights(copy)
-    with pytest.raises(CheckpointError, match="the file is missing; only the ONNX graphs are there"):
+    with pytest.raises(
+        CheckpointError, match="the file is missing; only the ONNX graphs are there"
+    ):
         load_network(weights)
 
 
 def test_unknown_config_keys_are_refused(copy: Path) -> None:
     edit(copy, lambda values: values["model"].update(wings=2))
-    with pytest.raises(CheckpointError, match="expected only config keys that this version knows, got wings"):
+    with pytest.raises(
+        CheckpointError, match="expected only config keys that this version knows, got wings"
+    ):
         load_weights(copy)
 
 
@@ -113,13 +135,18 @@ def test_configs_that_do_not_fit_are_damaged_weights(values: dict[str, Any], cop
 @pytest.mark.parametrize("name", [ENCODE, DECODE, TENSORS])
 def test_every_file_must_have_its_sum(name: str, copy: Path) -> None:
     edit(copy, lambda values: values["sha256"].pop(name))
-    with pytest.raises(CheckpointError, match=rf"expected the sha256 of {name} in .*config\.json, got none"):
+    with pytest.raises(
+        CheckpointError, match=rf"expected the sha256 of {name} in .*config\.json, got none"
+    ):
         load_weights(copy)
 
 
 def test_other_schema_is_refused(copy: Path) -> None:
     edit(copy, lambda values: values.update(schema="fesnet-weights/99"))
-    with pytest.raises(CheckpointError, match=r"expected weights of schema fesnet-weights/1 in .*'fesnet-weights/99'"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"expected weights of schema fesnet-weights/1 in .*'fesnet-weights/99'",
+    ):
         load_weights(copy)
 
 
@@ -147,7 +174,9 @@ def test_damaged_config_is_refused(text: str, copy: Path) -> None:
 
 def test_no_folder_of_weights(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(UsageError, match=r"expected a weights folder with config\.json in it, but .* is none"):
+        with pytest.raises(
+            UsageError, match=r"expected a weights folder with config\.json in it, but .* is none"
+        ):
             load_weights(path)
 
 
@@ -156,7 +185,9 @@ def test_tensors_of_another_network_are_refused(copy: Path, tmp_path: Path) -> N
     save_weights(make_network(other), tmp_path / "other", training={}, rules={})
     shutil.copy(tmp_path / "other" / TENSORS, copy / TENSORS)
     edit(copy, lambda values: values["sha256"].update({TENSORS: sha256(copy / TENSORS)}))
-    with pytest.raises(CheckpointError, match=r"expected the tensors of this config in .*, got others"):
+    with pytest.raises(
+        CheckpointError, match=r"expected the tensors of this config in .*, got others"
+    ):
         load_network(load_weights(copy))
     (copy / TENSORS).write_bytes(b"pickle")
     edit(copy, lambda values: values["sha256"].update({TENSORS: sha256(copy / TENSORS)}))
@@ -166,7 +197,9 @@ def test_tensors_of_another_network_are_refused(copy: Path, tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UsageError, match=r"expected to write .*new, got 'Not a directory'; name another folder"):
+    with pytest.raises(
+        UsageError, match=r"expected to write .*new, got 'Not a directory'; name another folder"
+    ):
         save_weights(make_network(), tmp_path / "file" / "inner" / "new", training={}, rules={})
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

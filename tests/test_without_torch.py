@@ -1,4 +1,6 @@
-"""Everything but training runs where torch is not installed; and the graphs run where fesnet is not."""
+"""Everything but training runs where torch is not installed; and the graphs run where fesnet is
+not.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,18 @@ import pytest
 from fesnet.faces import ModelFiles, face_shape, only_face
 from fesnet.runtime import OnnxRuntime
 from fesnet.weights import load_weights
-from small_network import SHAPED, half_mask, line_scores, make_network, moving_crops, moving_landmarks
+from small_network import (
+    SHAPED,
+    half_mask,
+    line_scores,
+    make_network,
+    moving_crops,
+    moving_landmarks,
+)
 
 ROOT = Path(__file__).parent.parent
-# A finder before all others: whoever imports torch or safetensors gets the error of a machine that lacks them.
+# A finder before all others: whoever imports torch or safetensors gets the error of a machine that
+# lacks them.
 BLOCKED = """
 import sys
 
@@ -61,7 +71,10 @@ def test_the_demo_needs_no_torch(face_models: ModelFiles, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("export", "WEIGHTS", "--to", "onnx", "--out", "new"), "expected torch to write ONNX graphs"),
+        (
+            ("export", "WEIGHTS", "--to", "onnx", "--out", "new"),
+            "expected torch to write ONNX graphs",
+        ),
         (("spot", "VIDEO", "--runtime", "torch"), "expected torch for the torch runtime"),
     ],
 )
@@ -87,7 +100,9 @@ def test_the_two_graphs_run_without_fesnet(tmp_path: Path) -> None:
     shown = only_face(crops, np.stack([half_mask(i) for i in range(count)]))
     np.savez(tmp_path / "faces.npz", crops=shown, shapes=face_shape(moving_landmarks(count)))
     script = ROOT / "examples" / "two_graphs.py"
-    assert "fesnet" not in {line.split()[1] for line in script.read_text().splitlines() if line.startswith("import")}
+    assert "fesnet" not in {
+        line.split()[1] for line in script.read_text().splitlines() if line.startswith("import")
+    }
     command = [sys.executable, "-I", script, tmp_path / "w", tmp_path / "faces.npz"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = np.array([line.split() for line in done.stdout.splitlines()], float)

@@ -13,7 +13,13 @@ from fesnet.synth.videos.videos import Outcome
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.2, "0 s left"), (29, "29 s left"), (61, "1 min left"), (3599, "1 h 0 min left"), (7530, "2 h 6 min left")],
+    [
+        (0.2, "0 s left"),
+        (29, "29 s left"),
+        (61, "1 min left"),
+        (3599, "1 h 0 min left"),
+        (7530, "2 h 6 min left"),
+    ],
 )
 def test_time_left(seconds: float, words: str) -> None:
     assert time_left(seconds) == words
@@ -28,7 +34,10 @@ def test_one_is_one_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
         event = {"event": "end", "intervals": number, "dropped": 0, "frames": 9, "warnings": []}
         show_event(event | {"delay_median_s": 0.1, "delay_95_percent_s": 0.2})
         assert words in capsys.readouterr().err
-    assert str(Outcome(tmp_path, ("a",), (), {"macro": 1}, ())) == f"1 video in {tmp_path}, with 1 macro"
+    assert (
+        str(Outcome(tmp_path, ("a",), (), {"macro": 1}, ()))
+        == f"1 video in {tmp_path}, with 1 macro"
+    )
 
 
 def test_extras_are_installed_from_the_folder() -> None:

@@ -14,7 +14,9 @@ Image = npt.NDArray[np.uint8]
 
 
 def pictures(count: int, width: int = 64, height: int = 48, shift: int = 0) -> list[Image]:
-    """Smooth colour ramps that move: every frame differs from every other, and codecs keep them well."""
+    """Smooth colour ramps that move: every frame differs from every other, and codecs keep them
+    well.
+    """
     y, x = np.mgrid[:height, :width]
     moved = [i + shift for i in range(count)]
     ramps = [np.stack([2 * x + 3 * i, 3 * y + 2 * i, x + y + 5 * i], axis=-1) for i in moved]
@@ -31,7 +33,9 @@ def write_video(
     turn: tuple[int, bool, bool] | None = None,
     **options: str,
 ) -> Path:
-    """Encode images at `times` (in `unit` s; default: one apart); `options` go to the muxer, but g and bf."""
+    """Encode images at `times` (in `unit` s; default: one apart); `options` go to the muxer, but g
+    and bf.
+    """
     private = {key: options.pop(key) for key in ("g", "bf") if key in options}
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=25, options=private)
@@ -61,7 +65,9 @@ def write_sound(path: Path, cover: Image | None = None) -> Path:
             picture.disposition = av.stream.Disposition.attached_pic
             container.mux(picture.encode(av.VideoFrame.from_ndarray(cover, format="rgb24")))
             container.mux(picture.encode(None))
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 8000), np.int16), format="s16", layout="mono"
+        )
         frame.sample_rate = 16000
         container.mux(sound.encode(frame))
         container.mux(sound.encode(None))

@@ -36,8 +36,8 @@ _HOMES = {
 def spot(source: Any, **options: Any) -> Spotting:
     """Spot one source with the bundled weights: `Spotter(**options).spot(source)`.
 
-    source: a video file, image folder, camera number or array; options: those of `Spotter`, and `rate` (frames a
-    second, for image folders and arrays).
+    source: a video file, image folder, camera number or array; options: those of `Spotter`, and
+    `rate` (frames a second, for image folders and arrays).
     """
     from fesnet.spotter import Spotter
 

@@ -12,9 +12,24 @@ from typing import IO
 
 from fesnet.errors import UsageError
 
-# Dots are common inside the names of subjects and videos (spNO.1), so that only these count as endings of videos.
+# Dots are common inside the names of subjects and videos (spNO.1), so that only these count as
+# endings of videos.
 VIDEO_SUFFIXES = (
-    *(".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m2v", ".m4v", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".dv",
+        ".flv",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mjpg",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+    ),
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
 PART = re.compile(r"\..+\.\w{8}\.part")  # names that `open_whole` gives
@@ -29,7 +44,9 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def open_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write into beside `path`, renamed to it at the end; raises UsageError where that is not possible."""
+    """A file to write into beside `path`, renamed to it at the end; raises UsageError where that is
+    not possible.
+    """
     try:
         # Its ending tells what a killed process left: a batch removes it when it is started again.
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -45,7 +62,9 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
             Path(part).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UsageError(f"expected to write {path}, got '{error.strerror}'; name a writable folder") from error
+        raise UsageError(
+            f"expected to write {path}, got '{error.strerror}'; name a writable folder"
+        ) from error
 
 
 def remove_parts(folder: Path) -> None:
@@ -67,8 +86,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def hold(handle: IO[bytes], folder: Path) -> None:
-    """Keep other runs out of a folder as long as a file in it is open, as far as the file system can; a killed run's
-    hold is gone with it. Raises UsageError where another run has it."""
+    """Keep other runs out of a folder as long as a file in it is open, as far as the file system
+    can; a killed run's hold is gone with it. Raises UsageError where another run has it."""
     try:
         import fcntl
     except ImportError:  # Windows: two runs at once would do work twice, and write the same
@@ -77,7 +96,9 @@ def hold(handle: IO[bytes], folder: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         handle.close()
-        raise UsageError(f"expected no other run in {folder}, but one is going on; wait for it") from error
+        raise UsageError(
+            f"expected no other run in {folder}, but one is going on; wait for it"
+        ) from error
     except OSError:
         return  # a share without locks
 

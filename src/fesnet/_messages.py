@@ -25,5 +25,7 @@ def in_utf8(path: Path, error: Exception) -> str:
 
 
 def get_extra(name: str) -> str:
-    """What to do about a missing extra. The package is in no index, so that its name would install nothing."""
+    """What to do about a missing extra. The package is in no index, so that its name would install
+    nothing.
+    """
     return f"run pip install '.[{name}]' in the repository's folder"

@@ -1,6 +1,8 @@
-"""The demo: animate a public-domain portrait, spot the video as any other, and put found beside truth.
+"""The demo: animate a public-domain portrait, spot the video as any other, and put found beside
+truth.
 
-The portrait is NASA's of astronaut Eileen Collins (public domain), the one that scikit-image carries as `astronaut`.
+The portrait is NASA's of astronaut Eileen Collins (public domain), the one that scikit-image
+carries as `astronaut`.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ def demo_puppet() -> Puppet:
 
 
 def run_demo(folder: Path, report: Callable[[float], None]) -> DemoOutcome:
-    """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`; returns what to show."""
+    """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`; returns what to
+    show.
+    """
     prepare_folder(folder)
     script, video = demo_script(), folder / "demo.mp4"
     done = 0
@@ -71,11 +75,16 @@ def run_demo(folder: Path, report: Callable[[float], None]) -> DemoOutcome:
 
 def found_intervals(found: Spotting) -> list[Interval]:
     """The result's intervals on source frames, half-open."""
-    return [Interval(i.onset_frame, i.offset_frame + 1, i.kind, apex=i.apex_frame) for i in found.intervals]
+    return [
+        Interval(i.onset_frame, i.offset_frame + 1, i.kind, apex=i.apex_frame)
+        for i in found.intervals
+    ]
 
 
 def compare(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...]]:
-    """A row for each true event beside the found one that overlaps it most, then rows for what has no truth."""
+    """A row for each true event beside the found one that overlaps it most, then rows for what has
+    no truth.
+    """
     spotted, used = found_intervals(found), set()
     rows: list[tuple[str, ...]] = []
     for event in truth:
@@ -85,8 +94,12 @@ def compare(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...
             continue
         used.add(best)
         match = spotted[best]
-        rows.append((event.kind, seconds(event), match.kind, seconds(match), f"{event.iou(match):.2f}"))
-    rows += [("", "", s.kind, seconds(s), "no truth") for i, s in enumerate(spotted) if i not in used]
+        rows.append(
+            (event.kind, seconds(event), match.kind, seconds(match), f"{event.iou(match):.2f}")
+        )
+    rows += [
+        ("", "", s.kind, seconds(s), "no truth") for i, s in enumerate(spotted) if i not in used
+    ]
     return rows
 
 

@@ -28,7 +28,9 @@ PARTS = ("numpy", "onnxruntime", "av", "opencv-python-headless")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: what was looked at, what was found, and whether it is as it must be."""
+    """One line of the report: what was looked at, what was found, and whether it is as it must
+    be.
+    """
 
     what: str
     found: str
@@ -39,18 +41,33 @@ def examine() -> list[Finding]:
     """All findings, in the order they are printed."""
     findings = [
         Finding("fesnet", __version__),
-        Finding("python", f"{platform.python_version()} at {sys.executable}", sys.version_info >= (3, 11)),
+        Finding(
+            "python",
+            f"{platform.python_version()} at {sys.executable}",
+            sys.version_info >= (3, 11),
+        ),
         Finding("platform", platform.platform()),
     ]
     findings += [installed(name) for name in PARTS]
-    return [*findings, one_cv2(), face_models(), weights(), threads(), providers(), telemetry(), torch_and_gpu()]
+    return [
+        *findings,
+        one_cv2(),
+        face_models(),
+        weights(),
+        threads(),
+        providers(),
+        telemetry(),
+        torch_and_gpu(),
+    ]
 
 
 def installed(name: str) -> Finding:
     try:
         return Finding(name, metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Finding(name, "not installed; run pip install . again in the repository's folder", good=False)
+        return Finding(
+            name, "not installed; run pip install . again in the repository's folder", good=False
+        )
 
 
 def one_cv2() -> Finding:
@@ -75,26 +92,38 @@ def weights() -> Finding:
         found = load_weights()
     except FesnetError as error:
         return Finding("weights", str(error), good=False)
-    return Finding("weights", f"{found.name}, sha256 {found.sha256[:12]}, trained on {found.training.get('data')}")
+    return Finding(
+        "weights",
+        f"{found.name}, sha256 {found.sha256[:12]}, trained on {found.training.get('data')}",
+    )
 
 
 def threads() -> Finding:
     limit = os.environ.get("OMP_NUM_THREADS", "not set")
-    return Finding("threads", f"{os.cpu_count()} cores; fesnet uses 1 a video; OMP_NUM_THREADS {limit}")
+    return Finding(
+        "threads", f"{os.cpu_count()} cores; fesnet uses 1 a video; OMP_NUM_THREADS {limit}"
+    )
 
 
 def providers() -> Finding:
     """Which ones onnxruntime brings, and which FESNet will be run on."""
     chosen = ", then ".join(chosen_providers())
     there = ", ".join(ort.get_available_providers())
-    return Finding("onnxruntime providers", f"{there}; the network tries {chosen} ({FORCE_CPU}=1 keeps to the CPU)")
+    return Finding(
+        "onnxruntime providers",
+        f"{there}; the network tries {chosen} ({FORCE_CPU}=1 keeps to the CPU)",
+    )
 
 
 def telemetry() -> Finding:
     """onnxruntime collects and sends by itself unless it is told not to."""
     if os.environ.get("ORT_DISABLE_TELEMETRY") == "1":
         return Finding("telemetry", "off")
-    return Finding("telemetry", "on; something removed ORT_DISABLE_TELEMETRY=1 from the environment", good=False)
+    return Finding(
+        "telemetry",
+        "on; something removed ORT_DISABLE_TELEMETRY=1 from the environment",
+        good=False,
+    )
 
 
 def torch_and_gpu() -> Finding:

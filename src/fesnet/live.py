@@ -2,7 +2,8 @@
 
     reader (a thread) -> a short queue; a frame that finds it full is dropped -> stream -> news
 
-The reader never waits for the network, so what is shown never lags by more than the queue, however slow the machine.
+The reader never waits for the network, so what is shown never lags by more than the queue, however
+slow the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ Tell = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Tally:
-    """What happened on the way: frames read and dropped, and how long each frame waited until it was done with (s)."""
+    """What happened on the way: frames read and dropped, and how long each frame waited until it
+    was done with (s).
+    """
 
     frames: int = 0
     dropped: int = 0
@@ -46,7 +49,9 @@ class Tally:
 
 
 class Reader(threading.Thread):
-    """Reads a source as fast as it comes (files: at their own speed) and drops what nobody takes in time."""
+    """Reads a source as fast as it comes (files: at their own speed) and drops what nobody takes in
+    time.
+    """
 
     def __init__(self, source: Source, seconds: float | None) -> None:
         super().__init__(daemon=True)
@@ -63,17 +68,23 @@ class Reader(threading.Thread):
             for frame in self.source:
                 now = time.monotonic()
                 started = now - frame.time if started is None else started
-                if self.stopped.is_set() or (self.seconds is not None and frame.time > self.seconds):
+                if self.stopped.is_set() or (
+                    self.seconds is not None and frame.time > self.seconds
+                ):
                     break
                 if not self.source.live and self.stopped.wait(max(0.0, started + frame.time - now)):
                     break
                 self.offer(frame)
-        except Exception as error:  # told by `watch`, which would wait for ever if this thread just ended
+        except (
+            Exception
+        ) as error:  # told by `watch`, which would wait for ever if this thread just ended
             self.error = error
         self.waiting.put(None)
 
     def settle(self, frames: int) -> None:
-        """Raise what the source broke with if no frame came or it is no error of ours; else make it a warning."""
+        """Raise what the source broke with if no frame came or it is no error of ours; else make it
+        a warning.
+        """
         if self.error is None:
             return
         if not frames or not isinstance(self.error, FesnetError):
@@ -88,14 +99,17 @@ class Reader(threading.Thread):
             self.tally.dropped += 1
 
 
-def watch(spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None = None) -> Spotting:
+def watch(
+    spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None = None
+) -> Spotting:
     """Spot a running source and tell what becomes certain, as dictionaries that JSON can hold.
 
-    "start" (look_ahead_s: seconds until scores are final at the latest), "status" once a second (time_s, faces, counts
-    of frames and of dropped ones, delays), "interval" as soon as it is certain (with told_after_s, seconds from its
-    offset to now on the source's clock), and "end". A keyboard interrupt ends the source, not the result, and so does
-    a source that breaks after its first frames: the result has a warning then.
-    Returns the whole result. Raises SourceError where no frame came, UsageError for seconds of 0 or less.
+    "start" (look_ahead_s: seconds until scores are final at the latest), "status" once a second
+    (time_s, faces, counts of frames and of dropped ones, delays), "interval" as soon as it is
+    certain (with told_after_s, seconds from its offset to now on the source's clock), and "end". A
+    keyboard interrupt ends the source, not the result, and so does a source that breaks after its
+    first frames: the result has a warning then. Returns the whole result. Raises SourceError where
+    no frame came, UsageError for seconds of 0 or less.
     """
     stream, reader = spotter.stream(), Reader(source, seconds)
     tell({"event": "start", "source": source.name, "look_ahead_s": round(stream.look_ahead, 2)})
@@ -112,7 +126,12 @@ def watch(spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None
             if frame.time - last >= STATUS_EVERY:
                 last = frame.time
                 tell(
-                    {"event": "status", "time_s": round(last, 2), "faces": len(stream.faces), **reader.tally.to_dict()}
+                    {
+                        "event": "status",
+                        "time_s": round(last, 2),
+                        "faces": len(stream.faces),
+                        **reader.tally.to_dict(),
+                    }
                 )
     except KeyboardInterrupt:
         reader.stopped.set()
@@ -123,9 +142,20 @@ def watch(spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None
         if interval not in told:
             tell(as_event(interval, end))
     counts = reader.tally.to_dict()
-    tell({"event": "end", "intervals": len(result.intervals), **counts, "warnings": list(result.warnings)})
+    tell(
+        {
+            "event": "end",
+            "intervals": len(result.intervals),
+            **counts,
+            "warnings": list(result.warnings),
+        }
+    )
     return result
 
 
 def as_event(interval: SpottedInterval, now: float) -> dict[str, Any]:
-    return {"event": "interval", **asdict(interval), "told_after_s": round(now - interval.offset_s, 2)}
+    return {
+        "event": "interval",
+        **asdict(interval),
+        "told_after_s": round(now - interval.offset_s, 2),
+    }

@@ -1,7 +1,7 @@
 """Where the time of spotting goes, stage by stage: `fesnet spot --profile`.
 
-The parts of a spotter are wrapped in clocks; what they compute stays the same. Times are CPU time of the thread, so
-other programs on a busy machine do not count as ours.
+The parts of a spotter are wrapped in clocks; what they compute stays the same. Times are CPU time
+of the thread, so other programs on a busy machine do not count as ours.
 """
 
 from __future__ import annotations
@@ -41,14 +41,18 @@ STAGES = (
 
 @dataclass
 class Clock:
-    """CPU seconds and calls of each stage, nested stages taken off; and how many frames there were."""
+    """CPU seconds and calls of each stage, nested stages taken off; and how many frames there
+    were.
+    """
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     calls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
     frames: int = 0
     inner: list[float] = field(default_factory=list)
 
-    def timed(self, stage: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def timed(
+        self, stage: str, function: Callable[..., Any], *arguments: Any, **options: Any
+    ) -> Any:
         """Call the function, and count its time for the stage."""
         started = time.thread_time()
         self.inner.append(0.0)
@@ -64,7 +68,10 @@ class Clock:
     def rows(self) -> list[tuple[str, float, float, float]]:
         """Of each stage: name, CPU ms a frame, share 0..1, calls a frame."""
         total, frames = max(sum(self.seconds.values()), 1e-9), max(self.frames, 1)
-        return [(s, 1e3 * self.seconds[s] / frames, self.seconds[s] / total, self.calls[s] / frames) for s in STAGES]
+        return [
+            (s, 1e3 * self.seconds[s] / frames, self.seconds[s] / total, self.calls[s] / frames)
+            for s in STAGES
+        ]
 
 
 class ProfiledSpotter(Spotter):
@@ -151,7 +158,9 @@ class TimedDetector:
     detector: BlazeFaceDetector
 
     def detect(self, image: Image, *, thorough: bool = True) -> list[Detection]:
-        found: list[Detection] = self.clock.timed("detect", self.detector.detect, image, thorough=thorough)
+        found: list[Detection] = self.clock.timed(
+            "detect", self.detector.detect, image, thorough=thorough
+        )
         return found
 
 
@@ -163,7 +172,9 @@ class TimedMesh:
     mesh: FaceMesh
 
     def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[Floats, float]]:
-        found: list[tuple[Floats, float]] = self.clock.timed("landmarks", self.mesh.landmarks, image, regions)
+        found: list[tuple[Floats, float]] = self.clock.timed(
+            "landmarks", self.mesh.landmarks, image, regions
+        )
         return found
 
 

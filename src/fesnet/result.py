@@ -1,10 +1,12 @@
 """What spotting returns, and its JSON form (schema "fesnet/1").
 
-Everything but two arrays is plain JSON. The arrays are packed so that an hour takes a few megabytes at most, in a way
-that any language can read: base64 of zlib of little-endian integers.
+Everything but two arrays is plain JSON. The arrays are packed so that an hour takes a few megabytes
+at most, in a way that any language can read: base64 of zlib of little-endian integers.
 
-- `frame_times_us`: uint64, microseconds from each source frame to the next, the first being the first frame's own time;
-- `faces[].scores`: uint16, (T, 3) row by row: macro and micro score (1 is 65534), intensity (1 is 16384, at most 3.99);
+- `frame_times_us`: uint64, microseconds from each source frame to the next, the first being the
+first frame's own time;
+- `faces[].scores`: uint16, (T, 3) row by row: macro and micro score (1 is 65534), intensity (1 is
+16384, at most 3.99);
   65535 stands for unknown. T ticks at `working_rate`, tick k at k / working_rate seconds.
 """
 
@@ -41,7 +43,9 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """Where the frames came from; None where the source does not say. rate is a fraction such as "30000/1001"."""
+    """Where the frames came from; None where the source does not say. rate is a fraction such as
+    "30000/1001".
+    """
 
     name: str
     path: str | None
@@ -55,7 +59,8 @@ class SourceInfo:
 
 @dataclass(frozen=True, eq=False)
 class FaceTrack:
-    """One face on the working grid: times (T,) s, scores (T, 2) macro and micro in 0..1, intensity (T,).
+    """One face on the working grid: times (T,) s, scores (T, 2) macro and micro in 0..1, intensity
+    (T,).
 
     Rows that are not numbers are unknown (no face).
     """
@@ -68,7 +73,9 @@ class FaceTrack:
 
 @dataclass(frozen=True, order=True)
 class SpottedInterval:
-    """One expression. Seconds are on the video's clock; frames are 0-based, both inclusive, of the source video."""
+    """One expression. Seconds are on the video's clock; frames are 0-based, both inclusive, of the
+    source video.
+    """
 
     face: int
     onset_s: float
@@ -95,7 +102,9 @@ class Gap:
 
 @dataclass(frozen=True, eq=False)
 class Spotting:
-    """The whole result of one source. frame_times (N,) s of all source frames; provenance: what made it."""
+    """The whole result of one source. frame_times (N,) s of all source frames; provenance: what
+    made it.
+    """
 
     source: SourceInfo
     faces: tuple[FaceTrack, ...]
@@ -122,8 +131,8 @@ class Spotting:
         return max(self.seconds - unknown, 0.0) if known.any() else 0.0
 
     def rethreshold(self, rules: IntervalRules | Mapping[str, Any]) -> Spotting:
-        """The same scores under other rules; no network is needed. A dictionary changes only what it names of this
-        result's own rules. Raises UsageError."""
+        """The same scores under other rules; no network is needed. A dictionary changes only what
+        it names of this result's own rules. Raises UsageError."""
         rules = self.rules.changed(rules)
         made = make_intervals(self.faces, self.frame_times, self.working_rate, rules)
         return replace(self, rules=rules, intervals=made)
@@ -141,7 +150,9 @@ class Spotting:
             "working_rate": self.working_rate,
             "frames": len(self.frame_times),
             "frame_times_us": pack_times(self.frame_times),
-            "faces": [{"face": f.face, "ticks": len(f.times), "scores": pack_track(f)} for f in self.faces],
+            "faces": [
+                {"face": f.face, "ticks": len(f.times), "scores": pack_track(f)} for f in self.faces
+            ],
         }
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
@@ -150,31 +161,47 @@ class Spotting:
 
     @classmethod
     def from_json(cls, path: str | Path) -> Spotting:
-        """Read a result. Raises UsageError where there is no file, ResultError for what is no result, is damaged, or of
-        another schema."""
+        """Read a result. Raises UsageError where there is no file, ResultError for what is no
+        result, is damaged, or of another schema."""
         path = Path(path)
         if not path.exists():
             raise UsageError(f"expected a result of `fesnet spot --out`, but {path} does not exist")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise ResultError(f"expected a result of `fesnet spot --out` in {path}, but {error}") from error
+            raise ResultError(
+                f"expected a result of `fesnet spot --out` in {path}, but {error}"
+            ) from error
         schema = values.get("schema") if isinstance(values, dict) else None
         if schema != SCHEMA:
             raise ResultError(f"expected a result of schema {SCHEMA} in {path}, got {schema!r}")
         try:
             return cls.from_values(values)
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, zlib.error, FesnetError) as error:
-            raise ResultError(f"expected a whole result in {path}, but it is damaged ({error!r})") from error
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            zlib.error,
+            FesnetError,
+        ) as error:
+            raise ResultError(
+                f"expected a whole result in {path}, but it is damaged ({error!r})"
+            ) from error
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Spotting:
-        """From parsed JSON. Raises an error of Python's own, or UsageError, for values that make no result."""
+        """From parsed JSON. Raises an error of Python's own, or UsageError, for values that make no
+        result.
+        """
         check_values(values)
         rate = float(values["working_rate"])
         return cls(
             source=SourceInfo(**values["source"]),
-            faces=tuple(unpack_track(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]),
+            faces=tuple(
+                unpack_track(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]
+            ),
             frame_times=unpack_times(values["frame_times_us"]),
             working_rate=rate,
             intervals=tuple(SpottedInterval(**i) for i in values["intervals"]),
@@ -186,11 +213,17 @@ class Spotting:
 
 
 def check_values(values: dict[str, Any]) -> None:
-    """Raises ValueError, TypeError or OverflowError for values of a result file that JSON allows and a result does
-    not. No face at all is a result; no frame is none, and a face has at least one tick."""
+    """Raises ValueError, TypeError or OverflowError for values of a result file that JSON allows
+    and a result does not. No face at all is a result; no frame is none, and a face has at least one
+    tick."""
     if not 0 < float(values["working_rate"]) < float("inf"):
         raise ValueError(f"working_rate {values['working_rate']}")
-    for name, wanted in {"warnings": list, "provenance": dict, "faces": list, "rules": dict}.items():
+    for name, wanted in {
+        "warnings": list,
+        "provenance": dict,
+        "faces": list,
+        "rules": dict,
+    }.items():
         if not isinstance(values[name], wanted):
             raise TypeError(f"{name} {values[name]!r}")
     frames = int(values["frames"])
@@ -203,7 +236,9 @@ def check_rows(values: dict[str, Any], frames: int) -> None:
     """As `check_values`, for what stands in rows."""
     check_row(values["source"], SourceInfo)
     wrong = [w for w in values["warnings"] if not isinstance(w, str)]
-    wrong += [f for f in values["faces"] if type(f["face"]) is not int or type(f["ticks"]) is not int]
+    wrong += [
+        f for f in values["faces"] if type(f["face"]) is not int or type(f["ticks"]) is not int
+    ]
     if wrong:
         raise TypeError(f"warning or face {wrong[0]!r}")
     if any(f["ticks"] < 1 for f in values["faces"]):
@@ -220,12 +255,17 @@ def check_rows(values: dict[str, Any], frames: int) -> None:
 
 
 # What JSON may hold for a field of each type; no number stands for true or false.
-JSON_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "Kind": (str,)}
+JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "Kind": (str,),
+}
 
 
 def check_row(row: dict[str, Any], kind: type[SourceInfo | SpottedInterval | Gap]) -> None:
-    """Raises TypeError, ValueError or OverflowError unless every field holds a value of its type, and numbers are
-    finite."""
+    """Raises TypeError, ValueError or OverflowError unless every field holds a value of its type,
+    and numbers are finite."""
     for field in fields(kind):
         name, value = str(field.type), row[field.name]
         if value is None and name.endswith(" | None"):
@@ -246,10 +286,12 @@ def assemble(
     warnings: tuple[str, ...],
     provenance: dict[str, Any],
 ) -> Spotting:
-    """A result from scores. They are quantised first, as the JSON form keeps them, so that making the intervals
-    anew from a stored result gives exactly the same ones."""
+    """A result from scores. They are quantised first, as the JSON form keeps them, so that making
+    the intervals anew from a stored result gives exactly the same ones."""
     if np.any(np.diff(frame_times, prepend=0.0) < 0):
-        raise UsageError("expected frame times of 0 s or more that never fall, got others; give frames in order")
+        raise UsageError(
+            "expected frame times of 0 s or more that never fall, got others; give frames in order"
+        )
     times = unpack_times(pack_times(frame_times))
     faces = tuple(as_stored(t) for t in tracks)
     return Spotting(
@@ -272,20 +314,30 @@ def make_intervals(
     out = []
     for track in faces:
         for found in find_intervals(track.scores, track.times, rules, track.intensity):
-            first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
+            first, last = to_source_frames(
+                found.onset_s, found.offset_s, frame_times, 0.5 / working_rate
+            )
             apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
-            onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
+            onset_s, apex_s, offset_s = (
+                round(float(frame_times[f]), 6) for f in (first, apex, last)
+            )
             score = round(found.score, 4)
             times = (track.face, onset_s, apex_s, offset_s)
             out.append(SpottedInterval(*times, found.kind, first, apex, last, score))
     return tuple(sorted(out))
 
 
-def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float) -> tuple[Gap, ...]:
+def find_gaps(
+    faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float
+) -> tuple[Gap, ...]:
     """Where each face is unknown. One gap over everything where no face was ever seen."""
     last = len(frame_times) - 1
     if not faces:
-        return (Gap(0, float(frame_times[0]), float(frame_times[last]), 0, last, "no face in the video"),)
+        return (
+            Gap(
+                0, float(frame_times[0]), float(frame_times[last]), 0, last, "no face in the video"
+            ),
+        )
     out = []
     for track in faces:
         known = np.zeros(len(track.scores), bool)
@@ -297,7 +349,9 @@ def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: f
             first = int(np.searchsorted(frame_times, track.times[a] - half))
             stop = int(np.searchsorted(frame_times, track.times[b - 1] + half)) - 1
             stop = last if b == len(known) else stop  # the last frame may lie after the last tick
-            if first <= stop:  # else the alignment began anew between two frames, and no frame is without a face
+            if (
+                first <= stop
+            ):  # else the alignment began anew between two frames, and no frame is without a face
                 seconds = (float(frame_times[first]), float(frame_times[stop]))
                 reason = "no face" if b - a > 1 else "the face was found anew"
                 out.append(Gap(track.face, *seconds, first, stop, reason))
@@ -305,8 +359,8 @@ def find_gaps(faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: f
 
 
 def video_end(frame_times: Floats, working_rate: float) -> float:
-    """When the last frame ends, s. It lasts as long as frames do in general (median); a single one lasts one step of
-    the working rate."""
+    """When the last frame ends, s. It lasts as long as frames do in general (median); a single one
+    lasts one step of the working rate."""
     steps = np.diff(frame_times)
     steps = steps[steps > 0]
     last = float(np.median(steps)) if len(steps) else 1 / working_rate
@@ -351,5 +405,7 @@ def pack_track(track: FaceTrack) -> str:
 
 
 def unpack_track(face: int, ticks: int, text: str, rate: float) -> FaceTrack:
-    whole = unpack(text, "<u2").reshape(ticks, 3)  # raises where there are not so many, before memory is asked for
+    whole = unpack(text, "<u2").reshape(
+        ticks, 3
+    )  # raises where there are not so many, before memory is asked for
     return from_whole(face, np.arange(ticks) / rate, whole)

@@ -1,7 +1,7 @@
 """The two ways to run FESNet, behind one interface of two methods.
 
-`OnnxRuntime` is the default and needs no torch; `TorchRuntime` runs a checkpoint in torch, to compare. Everything
-above (windows, stitching, intervals) exists once and cannot tell them apart.
+`OnnxRuntime` is the default and needs no torch; `TorchRuntime` runs a checkpoint in torch, to
+compare. Everything above (windows, stitching, intervals) exists once and cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class OnnxRuntime:
         ticks = self.decoder.get_inputs()[0].shape[1]
         if isinstance(ticks, int):
             raise CheckpointError(
-                f"expected a graph for windows of any length in {weights.decode}, got one for {ticks} ticks only; "
+                f"expected a graph for windows of any length in {weights.decode}, got one for "
+                f"{ticks} ticks only; "
                 "write them anew with `fesnet export WEIGHTS --to onnx --out FOLDER`"
             )
         used = self.encoder.get_providers()[0]
@@ -73,7 +74,8 @@ class TorchRuntime:
             from fesnet.model.checkpoint import load_network
         except ImportError as error:
             raise MissingExtraError(
-                f"expected torch for the torch runtime, but it is not installed; {get_extra('train')}"
+                "expected torch for the torch runtime, but it is not installed; "
+                f"{get_extra('train')}"
             ) from error
         self.torch = torch
         self.name = f"torch {torch.__version__}"
@@ -100,7 +102,9 @@ def make_runtime(name: str, weights: Weights, threads: int = 1) -> Runtime:
 
 
 def chosen_providers() -> list[str]:
-    """onnxruntime's execution providers for FESNet, the first that works is used; the CPU is always the last."""
+    """onnxruntime's execution providers for FESNet, the first that works is used; the CPU is always
+    the last.
+    """
     if os.environ.get(FORCE_CPU, "0") not in ("", "0"):
         return [CPU]
     there = ort.get_available_providers()
@@ -108,7 +112,9 @@ def chosen_providers() -> list[str]:
 
 
 def session(path: Path, threads: int) -> ort.InferenceSession:
-    """A session that neither spins nor takes more threads than it is given: a busy machine must not collapse."""
+    """A session that neither spins nor takes more threads than it is given: a busy machine must not
+    collapse.
+    """
     ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -118,7 +124,9 @@ def session(path: Path, threads: int) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(str(path), options, providers=chosen_providers())
     except Exception as error:  # onnxruntime raises its own, unrelated classes
-        raise CheckpointError(f"expected an ONNX graph in {path}, but onnxruntime cannot read it") from error
+        raise CheckpointError(
+            f"expected an ONNX graph in {path}, but onnxruntime cannot read it"
+        ) from error
 
 
 def softmax(logits: Floats) -> Floats:

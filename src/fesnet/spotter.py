@@ -21,16 +21,19 @@ from fesnet.video import Frame, Source, open_source
 from fesnet.weights import Weights, load_weights, sha256
 
 Progress = Callable[[Frame, Source], None]
-SLOWEST = 15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames
+SLOWEST = (
+    15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames
+)
 
 
 class Spotter:
     """Spots macro- and micro-expressions.
 
-    weights: a weights folder, default the bundled one (trained on synthetic video only). runtime: "onnx" (default)
-    or "torch". rules: how scores become intervals, default what the weights recommend; a dictionary such as
-    {"micro_threshold": 0.4} changes only what it names, an `IntervalRules` replaces them all. faces: "largest" follows
-    one face, "all" up to eight. threads: of the network; 1 is our choice, as more collapse on a busy machine.
+    weights: a weights folder, default the bundled one (trained on synthetic video only). runtime:
+    "onnx" (default) or "torch". rules: how scores become intervals, default what the weights
+    recommend; a dictionary such as {"micro_threshold": 0.4} changes only what it names, an
+    `IntervalRules` replaces them all. faces: "largest" follows one face, "all" up to eight.
+    threads: of the network; 1 is our choice, as more collapse on a busy machine.
 
     Raises UsageError, CheckpointError, FaceModelError, MissingExtraError.
     """
@@ -56,10 +59,11 @@ class Spotter:
         rate: Fraction | float | None = None,
         progress: Progress | None = None,
     ) -> Spotting:
-        """Spot a whole source: what `fesnet.video.open_source` opens (file, image folder, camera, array).
+        """Spot a whole source: what `fesnet.video.open_source` opens (file, image folder, camera,
+        array).
 
-        rate: frames a second, where the source has no times of its own. progress: called with every frame.
-        Raises UsageError and SourceError for sources that cannot be read.
+        rate: frames a second, where the source has no times of its own. progress: called with every
+        frame. Raises UsageError and SourceError for sources that cannot be read.
         """
         with open_source(source, rate=rate) as opened:
             stream = self.stream()
@@ -79,9 +83,13 @@ class Spotter:
         return SpotStream(spotting_faces(config, self.faces), self.runtime, config, self.rules)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
-        """The whole result of a stream that has got all frames of `source`. Raises SourceError if there was none."""
+        """The whole result of a stream that has got all frames of `source`. Raises SourceError if
+        there was none.
+        """
         if not stream.seconds:
-            raise SourceError(f"expected frames from {source.name}, got none; the source is empty or broken")
+            raise SourceError(
+                f"expected frames from {source.name}, got none; the source is empty or broken"
+            )
         return assemble(
             describe(source),
             stream.finish(),
@@ -112,17 +120,25 @@ def recommended_rules(weights: Weights) -> IntervalRules:
     try:
         return IntervalRules.from_dict(weights.rules)
     except UsageError as error:
-        raise CheckpointError(f"expected interval rules in the config of {weights.folder}, but {error}") from error
+        raise CheckpointError(
+            f"expected interval rules in the config of {weights.folder}, but {error}"
+        ) from error
 
 
 def too_slow(name: str, times: NDArray[np.float64]) -> list[str]:
     """A warning for a video in which a micro-expression has hardly a frame."""
     rate = (len(times) - 1) / times[-1] if times[-1] > 0 else SLOWEST
-    return [] if rate >= SLOWEST else [f"{name} has {rate:.1f} frames a second: too few for micro-expressions"]
+    return (
+        []
+        if rate >= SLOWEST
+        else [f"{name} has {rate:.1f} frames a second: too few for micro-expressions"]
+    )
 
 
 def describe(source: Source) -> SourceInfo:
-    """What a result says of its source: where it lies, from whatever folder it was named; and a file's sha256."""
+    """What a result says of its source: where it lies, from whatever folder it was named; and a
+    file's sha256.
+    """
     is_file = source.path is not None and source.path.is_file()
     return SourceInfo(
         name=source.name,

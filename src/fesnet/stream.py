@@ -1,8 +1,11 @@
-"""One face's way through the network, and a whole source's: push frames in, finished intervals come out.
+"""One face's way through the network, and a whole source's: push frames in, finished intervals come
+out.
 
-    frame -> faces -> crops, shapes -> attended features -> windows -> scores -> decided -> intervals
+    frame -> faces -> crops, shapes -> attended features -> windows -> scores -> decided ->
+    intervals
 
-Files go the same way as cameras (`Spotter.spot` is this stream run to its end), so nothing can differ between them.
+Files go the same way as cameras (`Spotter.spot` is this stream run to its end), so nothing can
+differ between them.
 """
 
 from __future__ import annotations
@@ -26,10 +29,16 @@ from fesnet.weights import FesNetConfig
 from fesnet.windows import Grid, Sampler, Scored, Stitcher
 
 Floats = NDArray[np.float32]
-REST = 0.11  # s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30 Hz
-MOVED = 0.02  # mean change of a shape's numbers between two looks from which the frames between are looked at too
-LATEST = 10_000_000  # s of a stream, 116 days: what comes later is a clock's time, not that since the first frame
-ENCODE_BATCH = 16  # crops through the network at once: wide enough to be efficient, short enough for a camera
+# s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30
+# Hz
+REST = 0.11
+# mean change of a shape's numbers between two looks from which the frames between are looked at too
+MOVED = 0.02
+# s of a stream, 116 days: what comes later is a clock's time, not that since the first frame
+LATEST = 10_000_000
+ENCODE_BATCH = (
+    16  # crops through the network at once: wide enough to be efficient, short enough for a camera
+)
 
 
 @dataclass
@@ -91,7 +100,9 @@ class FaceLine:
         self.key, self.open = key, []
 
     def encode(self, count: int) -> None:
-        """Run the static path over the first crops that wait, once per frame, and feed the windows."""
+        """Run the static path over the first crops that wait, once per frame, and feed the
+        windows.
+        """
         crops, self.waiting = self.waiting[:count], self.waiting[count:]
         if not crops:
             return
@@ -102,7 +113,9 @@ class FaceLine:
             for tick, value in self.grid.push(crop.time, attended):
                 if not self.inside:
                     if tick == self.last + 1:
-                        continue  # a segment right after another: one unknown tick keeps intervals from crossing
+                        # a segment right after another: one unknown tick keeps intervals from
+                        # crossing
+                        continue
                     self.stitcher.clear(tick)
                     self.inside = True
                 self.last = tick
@@ -118,7 +131,9 @@ class FaceLine:
         features = self.runtime.encode(crops)
         if self.config.shape:
             shapes = np.stack([c.shape for c in waiting if c.shape is not None])
-            features = np.concatenate([features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1)
+            features = np.concatenate(
+                [features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1
+            )
         return features
 
     def end_segment(self) -> None:
@@ -140,7 +155,9 @@ class FaceLine:
         """All scores on ticks 0 .. ticks, not-a-number where the face is unknown."""
         return self.stretch(face, 0, ticks, rate, self.parts)
 
-    def stretch(self, face: int, first: int, stop: int, rate: float, parts: list[Scored]) -> FaceTrack:
+    def stretch(
+        self, face: int, first: int, stop: int, rate: float, parts: list[Scored]
+    ) -> FaceTrack:
         """The scores of ticks first .. stop, made of `parts`."""
         scores = np.full((stop - first, 2), np.nan, np.float32)
         intensity = np.full(stop - first, np.nan, np.float32)
@@ -152,7 +169,8 @@ class FaceLine:
         return FaceTrack(face, np.arange(first, stop) / rate, scores, intensity)
 
     def news(self, face: int, rules: IntervalRules, ticks: int | None = None) -> FaceTrack | None:
-        """Scores since the last news, up to where nothing that follows can change the intervals; None: nowhere yet.
+        """Scores since the last news, up to where nothing that follows can change the intervals;
+        None: nowhere yet.
 
         ticks: of the whole, where nothing follows; all scores up to there are news then.
         """
@@ -167,7 +185,9 @@ class FaceLine:
         self.told += count
         while self.untold < len(self.parts) and ends(self.parts[self.untold]) <= self.told:
             self.untold += 1
-        return FaceTrack(face, waiting.times[:count], waiting.scores[:count], waiting.intensity[:count])
+        return FaceTrack(
+            face, waiting.times[:count], waiting.scores[:count], waiting.intensity[:count]
+        )
 
 
 def shape_of(landmarks: Floats) -> Floats:
@@ -176,7 +196,8 @@ def shape_of(landmarks: Floats) -> Floats:
 
 
 def fill(crops: list[Crop], before: Key, after: Key | None) -> None:
-    """Give shapes to the crops between two key frames: in between where the face hardly moved, else looked for.
+    """Give shapes to the crops between two key frames: in between where the face hardly moved, else
+    looked for.
 
     Behind the last key frame of a segment its shape stays.
     """
@@ -196,20 +217,28 @@ def ends(part: Scored) -> int:
     return part.start + len(part.scores)
 
 
-def spotting_faces(config: FesNetConfig, which: Literal["largest", "all"] = "largest") -> FaceTracker:
-    """The face stage of spotting: luma crops of the network's size, landmarks resting where texture tells the pose."""
+def spotting_faces(
+    config: FesNetConfig, which: Literal["largest", "all"] = "largest"
+) -> FaceTracker:
+    """The face stage of spotting: luma crops of the network's size, landmarks resting where texture
+    tells the pose.
+    """
     return FaceTracker(which=which, crop_size=config.crop_size, colour=False, rest=REST)
 
 
 class SpotStream:
-    """Push frames in order of time; each `push` returns the intervals that have become certain with it.
+    """Push frames in order of time; each `push` returns the intervals that have become certain with
+    it.
 
-    The scores of a moment are final `look_ahead` seconds later at most, and an interval is handed out when it has
-    ended, and been neutral again for longer than the rules would bridge. `end` hands out the others: all of them,
-    where everything was shorter than the look-ahead. faces: those of the last frame.
+    The scores of a moment are final `look_ahead` seconds later at most, and an interval is handed
+    out when it has ended, and been neutral again for longer than the rules would bridge. `end`
+    hands out the others: all of them, where everything was shorter than the look-ahead. faces:
+    those of the last frame.
     """
 
-    def __init__(self, tracker: Tracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules) -> None:
+    def __init__(
+        self, tracker: Tracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules
+    ) -> None:
         self.tracker, self.runtime, self.config, self.rules = tracker, runtime, config, rules
         self.sampler = Sampler(config.working_rate)
         self.lines: dict[int, FaceLine] = {}
@@ -220,7 +249,9 @@ class SpotStream:
 
     @property
     def look_ahead(self) -> float:
-        """Seconds until the scores of a moment are final at the latest: a window, a batch of crops, a key frame."""
+        """Seconds until the scores of a moment are final at the latest: a window, a batch of crops,
+        a key frame.
+        """
         return (self.config.spotting[0] + ENCODE_BATCH) / self.config.working_rate + REST
 
     @property
@@ -249,9 +280,13 @@ class SpotStream:
     def check(self, frame: Frame) -> None:
         """Raises UsageError for what cannot be pushed."""
         if self.finished:
-            raise UsageError("expected no frame after the end of a stream, got one; begin another stream")
+            raise UsageError(
+                "expected no frame after the end of a stream, got one; begin another stream"
+            )
         if not isinstance(frame, Frame):
-            raise UsageError(f"expected a Frame, got {type(frame).__name__}; push Frame(index, time, image)")
+            raise UsageError(
+                f"expected a Frame, got {type(frame).__name__}; push Frame(index, time, image)"
+            )
         last, time = self.seconds[-1] if self.seconds else 0.0, frame.time
         if not isinstance(time, Real) or not last <= time <= LATEST:
             raise UsageError(
@@ -276,7 +311,9 @@ class SpotStream:
         return int(self.seconds[-1] * self.config.working_rate + 1e-6) + 1 if self.seconds else 0
 
     def end(self) -> list[SpottedInterval]:
-        """No frame follows: the intervals that no `push` has handed out, in order of faces and onsets."""
+        """No frame follows: the intervals that no `push` has handed out, in order of faces and
+        onsets.
+        """
         self.finish()
         return list(self.certain(self.ticks))
 
@@ -285,4 +322,6 @@ class SpotStream:
         self.finished = True
         for line in self.lines.values():
             line.finish()
-        return tuple(self.lines[n].track(n, self.ticks, self.config.working_rate) for n in sorted(self.lines))
+        return tuple(
+            self.lines[n].track(n, self.ticks, self.config.working_rate) for n in sorted(self.lines)
+        )

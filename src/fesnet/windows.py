@@ -1,8 +1,10 @@
-"""From attended features at irregular times to overlapping windows, and from window scores back to one time axis.
+"""From attended features at irregular times to overlapping windows, and from window scores back to
+one time axis.
 
-The working axis is a grid of ticks at the working rate, tick k at k / rate seconds. Features between two frames are
-interpolated linearly in time (the discrepancy is a difference of features, so this is harmless), so that 25 Hz, 200 Hz
-and variable frame rates all meet the network at the rate it was trained at.
+The working axis is a grid of ticks at the working rate, tick k at k / rate seconds. Features
+between two frames are interpolated linearly in time (the discrepancy is a difference of features,
+so this is harmless), so that 25 Hz, 200 Hz and variable frame rates all meet the network at the
+rate it was trained at.
 """
 
 from __future__ import annotations
@@ -19,17 +21,25 @@ Decode = Callable[[Floats], tuple[Floats, Floats]]
 
 BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
 SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up to this spacing
-BRIEF = 80  # ticks of the shortest window; a segment that does not fill it is run through to and fro
-RAMP = 40  # ticks at either end of a window over which its weight falls: temporal convolutions see padding there
-HELD = 0.3  # score of macro and micro together from which a window is said to begin inside an expression
+BRIEF = (
+    80  # ticks of the shortest window; a segment that does not fill it is run through to and fro
+)
+# ticks at either end of a window over which its weight falls: temporal convolutions see padding
+# there
+RAMP = 40
+# score of macro and micro together from which a window is said to begin inside an expression
+HELD = 0.3
 NEUTRAL = 0.1  # and below which a tick is neutral enough to be lent to such a window
-LENT = 6  # ticks that then show the neutral face, before as many again turn it into the window's own
-AGE = 900  # ticks (30 s) for which a neutral tick is good: longer than any macro-expression in the field
+LENT = (
+    6  # ticks that then show the neutral face, before as many again turn it into the window's own
+)
+# ticks (30 s) for which a neutral tick is good: longer than any macro-expression in the field
+AGE = 900
 
 
 def is_bridged(apart: float, spacing: float) -> bool:
-    """Whether two frames with a face, `apart` (s), are of one segment. spacing: seconds from the frame before in the
-    source, whether that one had a face or not."""
+    """Whether two frames with a face, `apart` (s), are of one segment. spacing: seconds from the
+    frame before in the source, whether that one had a face or not."""
     return apart <= max(BRIDGE, 1.5 * min(spacing, SLOW))
 
 
@@ -58,9 +68,13 @@ class Grid:
         self.features: Floats | None = None
 
     def push(self, time: float, features: Floats) -> Iterator[tuple[int, Floats]]:
-        """Ticks (index, features) up to `time` that the last two frames decide. Call `cut` between segments."""
+        """Ticks (index, features) up to `time` that the last two frames decide. Call `cut` between
+        segments.
+        """
         if self.features is None:
-            first = int(np.ceil(time * self.rate - 0.5))  # the nearest tick takes the first frame as it is
+            first = int(
+                np.ceil(time * self.rate - 0.5)
+            )  # the nearest tick takes the first frame as it is
             yield first, features
             self.next = first + 1
         else:
@@ -72,7 +86,9 @@ class Grid:
         self.time, self.features = time, features
 
     def continues(self, time: float, spacing: float) -> bool:
-        """False if a frame at `time` is too far from the last one to be of the same segment (see `is_bridged`)."""
+        """False if a frame at `time` is too far from the last one to be of the same segment (see
+        `is_bridged`).
+        """
         return self.features is None or is_bridged(time - self.time, spacing)
 
     def cut(self) -> None:
@@ -89,10 +105,12 @@ class Scored:
 
 
 def to_and_fro(ticks: int, last: int | NDArray[np.int64]) -> NDArray[np.int64]:
-    """(ticks,) positions 0 .. last, then back to 0, and so on:  0 1 2 3 2 1 0 1 2 ...   For last (N, 1): (N, ticks).
+    """(ticks,) positions 0 .. last, then back to 0, and so on:  0 1 2 3 2 1 0 1 2 ...   For last
+    (N, 1): (N, ticks).
 
-    So a window is filled that a short segment does not fill. (Its last frame again and again would become the window's
-    median, to which changes are measured: in an expression just then, it would turn the face around.)
+    So a window is filled that a short segment does not fill. (Its last frame again and again would
+    become the window's median, to which changes are measured: in an expression just then, it would
+    turn the face around.)
     """
     period = np.maximum(1, 2 * np.asarray(last))
     at = np.arange(ticks) % period
@@ -100,22 +118,25 @@ def to_and_fro(ticks: int, last: int | NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Stitcher:
-    """Windows over one segment's ticks; every window's probabilities are averaged where windows overlap.
+    """Windows over one segment's ticks; every window's probabilities are averaged where windows
+    overlap.
 
-    Every window is judged forwards and backwards: changes are measured from the first tick that is judged, and an
-    expression that one end lies in is seen from the other. A tick's score is final when no later window can reach it:
-    at most `window` ticks later. The last window ends where the segment ends; one that is shorter than a window is a
-    window by itself.
+    Every window is judged forwards and backwards: changes are measured from the first tick that is
+    judged, and an expression that one end lies in is seen from the other. A tick's score is final
+    when no later window can reach it: at most `window` ticks later. The last window ends where the
+    segment ends; one that is shorter than a window is a window by itself.
 
-    A window that begins inside an expression, as the windows before it say, is lent the last neutral tick to begin
-    with, so that what is held for longer than a window is still a change.
+    A window that begins inside an expression, as the windows before it say, is lent the last
+    neutral tick to begin with, so that what is held for longer than a window is still a change.
     """
 
     def __init__(self, window: int, stride: int, decode: Decode) -> None:
         self.window, self.stride, self.decode = window, stride, decode
         self.brief = min(BRIEF, window)
         self.buffer: deque[Floats] = deque(maxlen=window)  # the last ticks
-        self.final: deque[float] = deque(maxlen=window)  # macro and micro together of the last ticks that are final
+        self.final: deque[float] = deque(
+            maxlen=window
+        )  # macro and micro together of the last ticks that are final
         self.clear(0)
 
     def clear(self, start: int) -> None:
@@ -124,7 +145,9 @@ class Stitcher:
         self.buffer.clear()
         self.final.clear()
         self.neutral: tuple[int, Floats] | None = None  # the last neutral tick and its features
-        self.sums = np.zeros((self.window, 4), np.float32)  # macro, micro, intensity, weight of ticks done..
+        self.sums = np.zeros(
+            (self.window, 4), np.float32
+        )  # macro, micro, intensity, weight of ticks done..
 
     def push(self, features: Floats) -> Scored | None:
         """Add the next tick's features; returns scores that became final, if any."""
@@ -145,33 +168,50 @@ class Stitcher:
         return self.take(left)
 
     def judge(self, forwards: NDArray[np.int64]) -> None:
-        """Score a window, which goes through the buffer as `forwards` says, and its mirror image."""
+        """Score a window, which goes through the buffer as `forwards` says, and its mirror
+        image.
+        """
         seen = np.stack(self.buffer)
-        first = self.length - self.done - len(seen)  # the buffer's first tick, counted from the first open one
-        for at in (forwards, len(seen) - 1 - forwards)[: len(seen)]:  # a single tick is its own mirror image
+        first = (
+            self.length - self.done - len(seen)
+        )  # the buffer's first tick, counted from the first open one
+        for at in (forwards, len(seen) - 1 - forwards)[
+            : len(seen)
+        ]:  # a single tick is its own mirror image
             self.score(*self.lent(seen[at], at + first))
 
     def lent(self, window: Floats, ticks: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
-        """A window and the ticks it shows, counted from the first open one; where it begins inside an expression, with
-        the last neutral tick before it (and -1 for the ticks that are then not seen)."""
-        if self.neutral is None or self.done - self.neutral[0] > AGE or self.level(int(ticks[0])) < HELD:
+        """A window and the ticks it shows, counted from the first open one; where it begins inside
+        an expression, with the last neutral tick before it (and -1 for the ticks that are then not
+        seen)."""
+        if (
+            self.neutral is None
+            or self.done - self.neutral[0] > AGE
+            or self.level(int(ticks[0])) < HELD
+        ):
             return window, ticks
         out, shown = window.copy(), ticks.copy()
         start = out[: 2 * LENT]
         share = np.clip((np.arange(len(start)) - LENT + 1) / (LENT + 1), 0, 1).astype(np.float32)
-        start[:] = self.neutral[1] + share.reshape(-1, *[1] * (start.ndim - 1)) * (start - self.neutral[1])
+        start[:] = self.neutral[1] + share.reshape(-1, *[1] * (start.ndim - 1)) * (
+            start - self.neutral[1]
+        )
         shown[:LENT] = -1
         return out, shown
 
     def level(self, tick: int) -> float:
-        """Macro and micro together at a tick, counted from the first open one, as far as windows have told."""
+        """Macro and micro together at a tick, counted from the first open one, as far as windows
+        have told.
+        """
         if tick < 0:
             return self.final[tick]
         sums = self.sums[tick]
         return float(sums[:2].sum() / max(sums[3], 1e-9))
 
     def score(self, window: Floats, ticks: NDArray[np.int64]) -> None:
-        """Add a window's scores to the ticks that it shows (from the first open one; earlier ones are final)."""
+        """Add a window's scores to the ticks that it shows (from the first open one; earlier ones
+        are final).
+        """
         probabilities, intensity = self.decode(window)
         ramp = np.arange(len(window)) + 0.5
         weight = np.minimum(np.minimum(ramp, ramp[::-1]) / RAMP, 1).astype(np.float32)[:, None]

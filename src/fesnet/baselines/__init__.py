@@ -1,7 +1,9 @@
-"""Hand-crafted spotters behind the same call as `Spotter.spot`, so that one table can hold them all.
+"""Hand-crafted spotters behind the same call as `Spotter.spot`, so that one table can hold them
+all.
 
-Each is a re-implementation of a published idea; its module names the source and our choices. None of them is trained;
-their thresholds were chosen on synthetic video by `experiments/choose_baseline_rules.py`.
+Each is a re-implementation of a published idea; its module names the source and our choices. None
+of them is trained; their thresholds were chosen on synthetic video by
+`experiments/choose_baseline_rules.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from fesnet.baselines.mdmd import Mdmd
 from fesnet.errors import UsageError
 from fesnet.intervals import IntervalRules
 
-METHODS: dict[str, type[Baseline[Any]]] = {method.name: method for method in (Flow, Landmarks, Mdmd)}
+METHODS: dict[str, type[Baseline[Any]]] = {
+    method.name: method for method in (Flow, Landmarks, Mdmd)
+}
 
 
 def make_baseline(

@@ -1,12 +1,14 @@
 """A graph convolution over facial regions with temporal convolutions: the comparator after AUW-GCN.
 
-Re-implemented from the published idea (S. Yin et al., "AU-aware graph convolutional network for macro- and
-micro-expression spotting", ICME 2023): nodes are regions of optical flow, edges say which move together; a graph
-convolution mixes the nodes of a frame, convolutions over time tell its class and how likely it is a boundary.
+Re-implemented from the published idea (S. Yin et al., "AU-aware graph convolutional network for
+macro- and micro-expression spotting", ICME 2023): nodes are regions of optical flow, edges say
+which move together; a graph convolution mixes the nodes of a frame, convolutions over time tell its
+class and how likely it is a boundary.
 
-Our choices: edges come from the training subjects' own flow (how regions' sizes of motion go together in frames with an
-expression), as action units are not annotated everywhere; two graph layers; the boundary output is trained beside the
-class and not used in scoring; augmentation, windows and schedule are those of `fesnet.training.features`.
+Our choices: edges come from the training subjects' own flow (how regions' sizes of motion go
+together in frames with an expression), as action units are not annotated everywhere; two graph
+layers; the boundary output is trained beside the class and not used in scoring; augmentation,
+windows and schedule are those of `fesnet.training.features`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ NODE, HIDDEN = 16, 64  # channels of a node, of a frame
 
 
 class RegionGraphNet(nn.Module):
-    """(B, T, F) -> logits (1, B, T, 3), each kind against neutral, and boundaries (B, T, 2): first, last frame."""
+    """(B, T, F) -> logits (1, B, T, 3), each kind against neutral, and boundaries (B, T, 2): first,
+    last frame.
+    """
 
     def __init__(self, owner: Tensor, edges: Tensor) -> None:
         super().__init__()
@@ -61,7 +65,9 @@ class RegionGraphNet(nn.Module):
 
 
 def co_movement(lessons: Sequence[Lesson], owner: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(R, R) rows that sum to 1: how the sizes of regions' motion go together in frames with an expression."""
+    """(R, R) rows that sum to 1: how the sizes of regions' motion go together in frames with an
+    expression.
+    """
     regions = int(owner.max()) + 1
     frames = np.concatenate([lesson.inputs[lesson.held.max(1) == 1] for lesson in lessons])
     sizes = np.stack([np.linalg.norm(frames[:, owner == r], axis=1) for r in range(regions)], 1)
@@ -81,7 +87,9 @@ def boundaries(held: Tensor) -> Tensor:
     return torch.stack([F.max_pool1d(edge[:, None], 3, 1, 1)[:, 0] for edge in (first, last)], -1)
 
 
-def auwgcn_course(lessons: Sequence[Lesson], groups: Sequence[int], window: int, config: FeatureTraining) -> Course:
+def auwgcn_course(
+    lessons: Sequence[Lesson], groups: Sequence[int], window: int, config: FeatureTraining
+) -> Course:
     """What to train; edges from the lessons alone."""
     owner = np.asarray(groups)
     edges = torch.from_numpy(co_movement(lessons, owner))

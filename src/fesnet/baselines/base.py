@@ -1,7 +1,9 @@
-"""What the comparators share: frames of a source -> faces on ticks -> features -> scores -> intervals.
+"""What the comparators share: frames of a source -> faces on ticks -> features -> scores ->
+intervals.
 
-The working axis is that of `Spotter`: tick k at k / RATE seconds. A tick takes the latest frame up to it, so that lags
-and filters of every method count in ticks, whatever the rate of the video. Nothing of a method looks across a gap.
+The working axis is that of `Spotter`: tick k at k / RATE seconds. A tick takes the latest frame up
+to it, so that lags and filters of every method count in ticks, whatever the rate of the video.
+Nothing of a method looks across a gap.
 """
 
 from __future__ import annotations
@@ -103,36 +105,47 @@ class Line:
 
 
 def follows(before: Face, face: Face, spacing: float) -> bool:
-    """Whether two sightings of a face belong to one segment; spacing: seconds to the frame before in the source."""
+    """Whether two sightings of a face belong to one segment; spacing: seconds to the frame before
+    in the source.
+    """
     return face.segment == before.segment and is_bridged(face.time - before.time, spacing)
 
 
 def grey(face: Face) -> Image:
     """The crop of a face without colour, (S, S)."""
-    return face.crop if face.crop.ndim == 2 else np.asarray(cv2.cvtColor(face.crop, cv2.COLOR_RGB2GRAY), np.uint8)
+    return (
+        face.crop
+        if face.crop.ndim == 2
+        else np.asarray(cv2.cvtColor(face.crop, cv2.COLOR_RGB2GRAY), np.uint8)
+    )
 
 
 def dense_flow(one: Image, other: Image) -> Floats:
     """Optical flow (S, S, 2) between two grey crops, x then y, in crop units.
 
-    DIS (T. Kroeger et al., ECCV 2016) at the crop's full resolution: at half of it, as the preset has it or with
-    variational refinement, a moving mouth corner is told by a third too small.
+    DIS (T. Kroeger et al., ECCV 2016) at the crop's full resolution: at half of it, as the preset
+    has it or with variational refinement, a moving mouth corner is told by a third too small.
     """
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     method.setFinestScale(0)
-    return np.asarray(method.calc(one, other, np.zeros((*one.shape, 2), np.float32)) / np.float32(len(one)))
+    return np.asarray(
+        method.calc(one, other, np.zeros((*one.shape, 2), np.float32)) / np.float32(len(one))
+    )
 
 
 def baseline_faces(which: Which = "largest") -> FaceTracker:
-    """The face stage of the comparators: landmarks in every frame, as published methods have them."""
+    """The face stage of the comparators: landmarks in every frame, as published methods have
+    them.
+    """
     return FaceTracker(which=which, crop_size=CROP)
 
 
 class Baseline(ABC, Generic[S]):
     """A hand-crafted spotter behind the call of `Spotter.spot`.
 
-    settings: the method's numbers; rules: thresholds on its scores; default: those chosen for it on synthetic video.
-    faces: "largest" follows one face, "all" up to eight. tracker: makes what finds the faces of one video.
+    settings: the method's numbers; rules: thresholds on its scores; default: those chosen for it on
+    synthetic video. faces: "largest" follows one face, "all" up to eight. tracker: makes what finds
+    the faces of one video.
     """
 
     name: ClassVar[str]
@@ -163,12 +176,18 @@ class Baseline(ABC, Generic[S]):
     def score(self, parts: list[Floats]) -> list[Floats]:
         """Features (n, D) of all segments of one face -> scores (n, 2), macro and micro in 0..1."""
 
-    def spot(self, source: Any, *, rate: float | None = None, progress: Progress | None = None) -> Spotting:
+    def spot(
+        self, source: Any, *, rate: float | None = None, progress: Progress | None = None
+    ) -> Spotting:
         """Spot a whole source; arguments and errors as of `Spotter.spot`."""
         return self.judge(self.watch(source, rate=rate, progress=progress))
 
-    def watch(self, source: Any, *, rate: float | None = None, progress: Progress | None = None) -> Watched:
-        """The slow half: everything that needs pictures. Raises UsageError, SourceError, FaceModelError."""
+    def watch(
+        self, source: Any, *, rate: float | None = None, progress: Progress | None = None
+    ) -> Watched:
+        """The slow half: everything that needs pictures. Raises UsageError, SourceError,
+        FaceModelError.
+        """
         tracker, sampler = self.tracker(), Sampler(RATE)
         lines: dict[int, Line] = {}
         times: list[float] = []
@@ -183,7 +202,9 @@ class Baseline(ABC, Generic[S]):
                 if progress is not None:
                     progress(frame, opened)
             if not times:
-                raise SourceError(f"expected frames from {opened.name}, got none; the source is empty or broken")
+                raise SourceError(
+                    f"expected frames from {opened.name}, got none; the source is empty or broken"
+                )
             for line in lines.values():
                 line.cut()
             parts = {number: lines[number].parts for number in sorted(lines)}
@@ -191,7 +212,9 @@ class Baseline(ABC, Generic[S]):
 
     def judge(self, watched: Watched) -> Spotting:
         """The fast half: scores, and intervals by the rules."""
-        tracks = tuple(self.track(number, parts, watched.ticks) for number, parts in watched.faces.items())
+        tracks = tuple(
+            self.track(number, parts, watched.ticks) for number, parts in watched.faces.items()
+        )
         return assemble(
             watched.source,
             tracks,
@@ -203,7 +226,9 @@ class Baseline(ABC, Generic[S]):
         )
 
     def track(self, number: int, parts: list[Part], ticks: int) -> FaceTrack:
-        """Scores of one face on all ticks, not-a-number where it is unknown; these methods tell no intensity."""
+        """Scores of one face on all ticks, not-a-number where it is unknown; these methods tell no
+        intensity.
+        """
         scores = np.full((ticks, 2), np.nan)
         for part, rows in zip(parts, self.score([p.features for p in parts]), strict=True):
             stop = min(part.start + len(rows), ticks)
@@ -214,4 +239,9 @@ class Baseline(ABC, Generic[S]):
     def provenance(self) -> dict[str, Any]:
         """What a result must name to be repeated."""
         settings: Any = self.settings
-        return {"fesnet": __version__, "method": self.name, "settings": asdict(settings), "faces": self.faces}
+        return {
+            "fesnet": __version__,
+            "method": self.name,
+            "settings": asdict(settings),
+            "faces": self.faces,
+        }

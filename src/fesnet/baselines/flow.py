@@ -1,13 +1,16 @@
-"""Optical flow of facial regions with peak picking: the kind of method that won the spotting challenges of 2021/22.
+"""Optical flow of facial regions with peak picking: the kind of method that won the spotting
+challenges of 2021/22.
 
-Re-implemented from the published idea (Y. He, "Research on micro-expression spotting method based on optical flow
-features", ACM MM 2021; Y. Zhao et al., "Rethinking optical flow methods for micro-expression spotting", ACM MM 2022):
-dense flow between a reference frame and each frame, mean vector in regions round brows, nose and mouth, the nose's
-vector subtracted as head motion, smoothed, peaks above p * (max - mean) + mean, the interval where the signal falls.
+Re-implemented from the published idea (Y. He, "Research on micro-expression spotting method based
+on optical flow features", ACM MM 2021; Y. Zhao et al., "Rethinking optical flow methods for
+micro-expression spotting", ACM MM 2022): dense flow between a reference frame and each frame, mean
+vector in regions round brows, nose and mouth, the nose's vector subtracted as head motion,
+smoothed, peaks above p * (max - mean) + mean, the interval where the signal falls.
 
-Our choices: DIS flow; the reference frame is renewed every 2 s and displacements are chained, so that one flow a frame
-serves both kinds; a region has moved by its distance from its running median, told in multiples of what is usual for it
-in this video; what lasts is macro and what is left is micro, instead of two runs with two window lengths.
+Our choices: DIS flow; the reference frame is renewed every 2 s and displacements are chained, so
+that one flow a frame serves both kinds; a region has moved by its distance from its running median,
+told in multiples of what is usual for it in this video; what lasts is macro and what is left is
+micro, instead of two runs with two window lengths.
 """
 
 from __future__ import annotations
@@ -42,12 +45,18 @@ REGIONS: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Numbers of the flow method; all are our choice. Crop units: 1 is the side of the aligned crop."""
+    """Numbers of the flow method; all are our choice. Crop units: 1 is the side of the aligned
+    crop.
+    """
 
-    renew_s: float = 2.0  # s between reference frames: short enough for flow to find its way, long against drift
+    renew_s: float = (
+        2.0  # s between reference frames: short enough for flow to find its way, long against drift
+    )
     box: float = 0.09  # crop units; side of a region: about a brow's height to either side
     kinds: Kinds = field(default_factory=Kinds)
-    least: float = 4.0  # times the usual; a video whose strongest moment is less above its mean has no event
+    least: float = (
+        4.0  # times the usual; a video whose strongest moment is less above its mean has no event
+    )
 
 
 class Flow(Baseline[FlowSettings]):
@@ -93,7 +102,9 @@ class FlowReader(Reader):
         self.rows.append(at)
 
     def moved(self, reference: Image, image: Image) -> Floats:
-        """Mean flow of each region (regions, 2) since the reference frame, less that of the nose, crop units."""
+        """Mean flow of each region (regions, 2) since the reference frame, less that of the nose,
+        crop units.
+        """
         motion = dense_flow(reference, image)
         vectors = np.stack([motion[rows, columns].mean((0, 1)) for rows, columns in self.boxes])
         return np.asarray(vectors[1:] - vectors[0])

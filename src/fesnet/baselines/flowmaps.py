@@ -12,7 +12,10 @@ from fesnet.faces import Face
 from fesnet.faces.shape import LIDS, canonical_face
 
 SIDE = 42  # pixels of a map, as in the paper
-LAGS_S = (0.5, 0.2)  # s from a tick to the later one, macro and micro: about half of a usual expression
+LAGS_S = (
+    0.5,
+    0.2,
+)  # s from a tick to the later one, macro and micro: about half of a usual expression
 FULL = 0.02  # crop units of motion that become 127; a mouth corner moves about as far in a smile
 EYES = 0.05  # crop units round the eyelids that are blacked out, as blinks are no expressions
 
@@ -25,7 +28,9 @@ class MapMaker(Flow):
 
 
 class MapReader(Reader):
-    """(n, 2 * 3 * SIDE * SIDE) int8: for both lags u, v and strain, less the mean motion of the crop's middle."""
+    """(n, 2 * 3 * SIDE * SIDE) int8: for both lags u, v and strain, less the mean motion of the
+    crop's middle.
+    """
 
     def __init__(self, settings: FlowSettings) -> None:
         self.settings = settings
@@ -37,7 +42,9 @@ class MapReader(Reader):
     def features(self) -> Floats:
         last = len(self.crops) - 1
         rows = [
-            np.concatenate([maps(image, self.crops[min(t + round(s * RATE), last)]).ravel() for s in LAGS_S])
+            np.concatenate(
+                [maps(image, self.crops[min(t + round(s * RATE), last)]).ravel() for s in LAGS_S]
+            )
             for t, image in enumerate(self.crops)
         ]
         return np.stack(rows)  # as int8 they take a quarter of the room

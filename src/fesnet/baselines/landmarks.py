@@ -1,9 +1,10 @@
 """Displacement of facial landmarks: what a careful user of a face mesh would write in an afternoon.
 
-The idea is the plain one of threshold rules on tracked points, and no paper is followed. All is our choice: the head's
-turn, size and place are removed by fitting the mesh to the canonical face in three dimensions; groups of points have
-moved by their distance from their running median, told in multiples of what is usual for them in this video; blinks
-are cut out of the brows, and the lids do not count; what lasts is macro and what is left is micro.
+The idea is the plain one of threshold rules on tracked points, and no paper is followed. All is our
+choice: the head's turn, size and place are removed by fitting the mesh to the canonical face in
+three dimensions; groups of points have moved by their distance from their running median, told in
+multiples of what is usual for them in this video; blinks are cut out of the brows, and the lids do
+not count; what lasts is macro and what is left is micro.
 """
 
 from __future__ import annotations
@@ -19,8 +20,34 @@ from fesnet.faces import Face
 from fesnet.intervals import IntervalRules
 from fesnet.synth.script.basis import motion_basis
 
-# Points that hardly move with expressions: forehead, bridge and tip of the nose, eye corners, temples.
-RIGID = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234, 454, 33, 133, 362, 263, 93, 323, 162, 389, 21, 251)
+# Points that hardly move with expressions: forehead, bridge and tip of the nose, eye corners,
+# temples.
+RIGID = (
+    10,
+    151,
+    9,
+    8,
+    168,
+    6,
+    197,
+    195,
+    5,
+    4,
+    127,
+    356,
+    234,
+    454,
+    33,
+    133,
+    362,
+    263,
+    93,
+    323,
+    162,
+    389,
+    21,
+    251,
+)
 UPPER: dict[str, tuple[int, ...]] = {
     "right inner brow": (55, 65, 66, 107),
     "left inner brow": (285, 295, 296, 336),
@@ -37,12 +64,17 @@ LOWER: dict[str, tuple[int, ...]] = {
     "chin": (152, 175, 199, 200),
 }
 # Upper lid, lower lid, corners of the right and the left eye.
-EYES = (((158, 159, 160), (144, 145, 153), (33, 133)), ((385, 386, 387), (373, 374, 380), (362, 263)))
+EYES = (
+    ((158, 159, 160), (144, 145, 153), (33, 133)),
+    ((385, 386, 387), (373, 374, 380), (362, 263)),
+)
 
 
 @dataclass(frozen=True)
 class LandmarkSettings:
-    """Numbers of the landmark method; all are our choice. Crop units: 1 is the side of the aligned crop."""
+    """Numbers of the landmark method; all are our choice. Crop units: 1 is the side of the aligned
+    crop.
+    """
 
     kinds: Kinds = field(default_factory=Kinds)
     closed: float = 0.65  # share of its usual opening below which an eye blinks
@@ -78,15 +110,21 @@ class Landmarks(Baseline[LandmarkSettings]):
 
 
 def bridged(places: Floats, groups: int, known: NDArray[np.intp]) -> Floats:
-    """Places (n, G, 2), the first `groups` of them drawn straight between the known ticks (all 0 if none is)."""
+    """Places (n, G, 2), the first `groups` of them drawn straight between the known ticks (all 0 if
+    none is).
+    """
     out, ticks = places.copy(), np.arange(len(places))
     for group, axis in np.ndindex(groups, 2):
-        out[:, group, axis] = np.interp(ticks, known, places[known, group, axis]) if len(known) else 0
+        out[:, group, axis] = (
+            np.interp(ticks, known, places[known, group, axis]) if len(known) else 0
+        )
     return out
 
 
 class LandmarkReader(Reader):
-    """Per group x, y in the canonical face (crop units), then the opening of each eye (share of its width)."""
+    """Per group x, y in the canonical face (crop units), then the opening of each eye (share of its
+    width).
+    """
 
     def __init__(self) -> None:
         self.rows: list[Floats] = []
@@ -101,7 +139,8 @@ class LandmarkReader(Reader):
 
 
 def upright(landmarks: Floats) -> Floats:
-    """Landmarks (468, 3) turned, scaled and shifted onto the canonical face (crop units) by their rigid points.
+    """Landmarks (468, 3) turned, scaled and shifted onto the canonical face (crop units) by their
+    rigid points.
 
     Least squares without reflection (Umeyama 1991), in three dimensions.
     """

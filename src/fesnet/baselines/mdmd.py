@@ -1,14 +1,16 @@
 """MDMD, main directional maximal difference: the baseline of the 2020 spotting challenge.
 
-Re-implemented from the published idea (S.-J. Wang et al., "A main directional maximal difference analysis for spotting
-facial movements from long-term videos", Neurocomputing 230, 2017; Y. He et al., "Spotting macro- and micro-expression
-intervals in long video sequences", 2020): the face in 6 x 6 blocks; in each, the optical flow from k frames before to
-now less that from k before to k after, over the vectors in the main direction, mean of the largest third; the mean over
-the third of the blocks in which that is largest; that, less its mean nearly k before and after, above
-p * (max - mean) + mean. One k for macro- and one for micro-expressions, halved where a video is short.
+Re-implemented from the published idea (S.-J. Wang et al., "A main directional maximal difference
+analysis for spotting facial movements from long-term videos", Neurocomputing 230, 2017; Y. He et
+al., "Spotting macro- and micro-expression intervals in long video sequences", 2020): the face in 6
+x 6 blocks; in each, the optical flow from k frames before to now less that from k before to k
+after, over the vectors in the main direction, mean of the largest third; the mean over the third of
+the blocks in which that is largest; that, less its mean nearly k before and after, above p * (max -
+mean) + mean. One k for macro- and one for micro-expressions, halved where a video is short.
 
-Our choices: DIS flow instead of RLOF; k in seconds; gaps break a video into segments, each of which has ends; mean and
-maximum are those of all segments; the interval reaches to where the difference falls.
+Our choices: DIS flow instead of RLOF; k in seconds; gaps break a video into segments, each of which
+has ends; mean and maximum are those of all segments; the interval reaches to where the difference
+falls.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class MdmdSettings:
     blocks: int = 6  # along a side of the face
     directions: int = 4  # sectors of angles, of which one is a block's main direction
     share: float = 1 / 3  # of vectors in a block, and of blocks: those with the largest difference
-    least: float = 0.004  # crop units; a video whose strongest moment is less above its mean has no event
+    least: float = (
+        0.004  # crop units; a video whose strongest moment is less above its mean has no event
+    )
 
 
 class Mdmd(Baseline[MdmdSettings]):
@@ -75,14 +79,18 @@ def halved(k: int, ticks: int) -> int:
 
 
 def above_surroundings(track: Floats, k: int) -> Floats:
-    """How far a difference (n,) lies above its mean nearly k before and after; beyond the ends it is 0."""
+    """How far a difference (n,) lies above its mean nearly k before and after; beyond the ends it
+    is 0.
+    """
     reach, n = max(1, k - 1), len(track)
     padded = np.pad(track, reach)
     return np.asarray(track - 0.5 * (padded[:n] + padded[2 * reach :]))
 
 
 class MdmdReader(Reader):
-    """The maximal difference at each tick for macro and micro (D = 2, crop units); 0 nearer than k to an end."""
+    """The maximal difference at each tick for macro and micro (D = 2, crop units); 0 nearer than k
+    to an end.
+    """
 
     def __init__(self, settings: MdmdSettings) -> None:
         self.settings, self.lags = settings, lags(settings)
@@ -110,26 +118,37 @@ class MdmdReader(Reader):
 
     def differences(self, crops: Sequence[Image], k: int) -> list[float]:
         """The maximal difference at ticks k .. n - k of a whole segment."""
-        return [self.difference(crops[i - k], crops[i], crops[i + k]) for i in range(k, len(crops) - k)]
+        return [
+            self.difference(crops[i - k], crops[i], crops[i + k]) for i in range(k, len(crops) - k)
+        ]
 
     def difference(self, before: Image, middle: Image, after: Image) -> float:
         """The maximal difference at the middle one of three grey crops."""
-        there, on = (in_blocks(dense_flow(before, other), self.settings.blocks) for other in (middle, after))
+        there, on = (
+            in_blocks(dense_flow(before, other), self.settings.blocks) for other in (middle, after)
+        )
         larger = np.linalg.norm(there, axis=2) - np.linalg.norm(on, axis=2)
         main = main_direction(there, self.settings.directions)
-        blocks = [of_largest(row[chosen], self.settings.share) for row, chosen in zip(larger, main, strict=True)]
+        blocks = [
+            of_largest(row[chosen], self.settings.share)
+            for row, chosen in zip(larger, main, strict=True)
+        ]
         return float(of_largest(np.stack(blocks), self.settings.share))
 
 
 def in_blocks(field: Floats, blocks: int) -> Floats:
-    """A flow field (S, S, 2) -> (blocks * blocks, pixels, 2); rows and columns that do not fill a block are left."""
+    """A flow field (S, S, 2) -> (blocks * blocks, pixels, 2); rows and columns that do not fill a
+    block are left.
+    """
     side = len(field) // blocks
     cut = field[: blocks * side, : blocks * side].reshape(blocks, side, blocks, side, 2)
     return np.asarray(cut.transpose(0, 2, 1, 3, 4).reshape(blocks * blocks, side * side, 2))
 
 
 def main_direction(vectors: Floats, directions: int) -> NDArray[np.bool_]:
-    """(B, P) which vectors (B, P, 2) lie in the sector of angles that holds most of their block's vectors."""
+    """(B, P) which vectors (B, P, 2) lie in the sector of angles that holds most of their block's
+    vectors.
+    """
     angle = np.arctan2(vectors[..., 1], vectors[..., 0])
     sector = np.floor(angle / (2 * np.pi) * directions + 0.5).astype(int) % directions
     counts = (sector[..., None] == np.arange(directions)).sum(1)

@@ -1,4 +1,6 @@
-"""Small filters that the comparators share; tracks are (n,) or (n, D), time first, at `base.RATE`."""
+"""Small filters that the comparators share; tracks are (n,) or (n, D), time first, at
+`base.RATE`.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +21,25 @@ class Kinds:
     """How the movement of places becomes two signals, one a kind; all numbers are our choice."""
 
     usual_s: float = 20.0  # s; window of the running median that says where a place usually is
-    smooth_s: float = 0.04  # s; standard deviation of the smoothing: just over a tick, for a micro has only a few
+    smooth_s: float = (
+        0.04  # s; standard deviation of the smoothing: just over a tick, for a micro has only a few
+    )
     floor: float = 0.002  # crop units; a fifth of a pixel of 96: noise in the stillest video
-    brief_s: float = 0.53  # s; what lasts as long is macro, what does not is micro; the field's 0.5, blurred by a tick
+    # s; what lasts as long is macro, what does not is micro; the field's 0.5, blurred by a tick
+    brief_s: float = 0.53
     share: float = 0.3  # of the places, those that move most: an expression moves few of them
 
 
 def split(places: list[Floats], kinds: Kinds) -> list[Floats]:
-    """Places (n, G, 2) of all segments of one face -> macro and micro signal (n, 2) of each segment.
+    """Places (n, G, 2) of all segments of one face -> macro and micro signal (n, 2) of each
+    segment.
 
     A signal counts how many times its usual distance from its usual place a place has moved.
     """
-    far = [np.linalg.norm(smooth(p - running_median(p, kinds.usual_s), kinds.smooth_s), axis=2) for p in places]
+    far = [
+        np.linalg.norm(smooth(p - running_median(p, kinds.usual_s), kinds.smooth_s), axis=2)
+        for p in places
+    ]
     if not far:
         return []
     usual = kinds.floor + np.median(np.concatenate(far), 0)
@@ -59,11 +68,14 @@ def running_median(track: Floats, seconds: float) -> Floats:
     centres = np.unique(np.append(np.arange(0, len(track), MEDIAN_STEP), last))
     knots = np.stack([np.median(track[max(0, c - half) : c + half + 1], 0) for c in centres])
     ticks, columns = np.arange(len(track)), knots.reshape(len(centres), -1).T
-    return np.stack([np.interp(ticks, centres, column) for column in columns], 1).reshape(track.shape)
+    return np.stack([np.interp(ticks, centres, column) for column in columns], 1).reshape(
+        track.shape
+    )
 
 
 def lasting(track: Floats, seconds: float) -> Floats:
-    """What of a track (n, D) lasts at least `seconds`: a morphological opening, peaks narrower than that cut off.
+    """What of a track (n, D) lasts at least `seconds`: a morphological opening, peaks narrower than
+    that cut off.
 
     track     ...__/^^^^^\\___/\\__...
     lasting   ...__/^^^^^\\_______...
@@ -79,7 +91,8 @@ def of_largest(values: Floats, share: float) -> Floats:
 
 
 def relative(signals: list[Floats], least: float) -> list[Floats]:
-    """Signals (n,) of all segments -> 0..1, so that the score p is p * (max - mean) + mean over the whole video.
+    """Signals (n,) of all segments -> 0..1, so that the score p is p * (max - mean) + mean over the
+    whole video.
 
     least: of max - mean; a video in which nothing happens does not blow up its noise.
     """

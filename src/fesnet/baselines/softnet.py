@@ -1,12 +1,14 @@
 """A shallow network of three streams over optical flow maps: the comparator after SOFTNet.
 
-Re-implemented from the published idea (G.-B. Liong et al., "Shallow optical flow three-stream CNN for macro- and
-micro-expression spotting from long videos", ICIP 2021): u, v and strain between a frame and a later one go each through
-one convolution, are joined, and one number says how much of an expression begins there; it is trained on the overlap of
-the frame's window with the truth, one network for each kind; its smoothed course has peaks where expressions are.
+Re-implemented from the published idea (G.-B. Liong et al., "Shallow optical flow three-stream CNN
+for macro- and micro-expression spotting from long videos", ICIP 2021): u, v and strain between a
+frame and a later one go each through one convolution, are joined, and one number says how much of
+an expression begins there; it is trained on the overlap of the frame's window with the truth, one
+network for each kind; its smoothed course has peaks where expressions are.
 
-Our choices: DIS flow; fixed lags (the paper takes half the mean length of all labels, test subjects included); frames
-are drawn half from windows that meet an expression; threshold and length are chosen on training subjects.
+Our choices: DIS flow; fixed lags (the paper takes half the mean length of all labels, test subjects
+included); frames are drawn half from windows that meet an expression; threshold and length are
+chosen on training subjects.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class Softnet(nn.Module):
 
 
 def overlaps(held: NDArray[np.int8], lag: int) -> NDArray[np.float32]:
-    """(T,) share of the window from each tick to `lag` ticks later that is in an expression, from (T,) 0 or 1."""
+    """(T,) share of the window from each tick to `lag` ticks later that is in an expression, from
+    (T,) 0 or 1.
+    """
     path = np.concatenate([[0], np.cumsum(held == 1)])
     row = np.arange(len(held))
     stop = np.minimum(row + lag, len(held))
@@ -60,7 +64,9 @@ def part(maps: Maps, rows: NDArray[np.int64], kind: int) -> Tensor:
     return torch.from_numpy(chosen.reshape(-1, 3, SIDE, SIDE))
 
 
-def train(taught: Sequence[tuple[Maps, NDArray[np.int8]]], kind: int, seed: int, steps: int) -> Softnet:
+def train(
+    taught: Sequence[tuple[Maps, NDArray[np.int8]]], kind: int, seed: int, steps: int
+) -> Softnet:
     """One kind's network from maps and held (T, 2) of the training videos."""
     torch.manual_seed(seed)
     rng, lag = np.random.default_rng([seed, kind]), round(LAGS_S[kind] * RATE)
@@ -84,17 +90,26 @@ def train(taught: Sequence[tuple[Maps, NDArray[np.int8]]], kind: int, seed: int,
 
 @torch.inference_mode()
 def score(network: Softnet, maps: Maps, kind: int) -> NDArray[np.float32]:
-    """(T,) in 0..1: smoothed over the lag, laid on the window's middle, relative to the video's mean and maximum."""
+    """(T,) in 0..1: smoothed over the lag, laid on the window's middle, relative to the video's
+    mean and maximum.
+    """
     rows = np.arange(len(maps))
-    told = np.concatenate([network(part(maps, rows[i : i + 512], kind)).numpy() for i in range(0, len(rows), 512)])
+    told = np.concatenate(
+        [network(part(maps, rows[i : i + 512], kind)).numpy() for i in range(0, len(rows), 512)]
+    )
     lag = round(LAGS_S[kind] * RATE)
     wide = np.pad(told, (lag, lag), mode="edge")
-    smooth = np.convolve(wide, np.ones(lag) / lag, "full")[lag : lag + len(told)]  # each tick is in `lag` windows
+    smooth = np.convolve(wide, np.ones(lag) / lag, "full")[
+        lag : lag + len(told)
+    ]  # each tick is in `lag` windows
     return np.asarray(relative([smooth], LEAST)[0], np.float32)
 
 
 def learn(
-    taught: Sequence[tuple[Maps, NDArray[np.int8]]], blind: Sequence[Maps], seed: int, steps: int | None
+    taught: Sequence[tuple[Maps, NDArray[np.int8]]],
+    blind: Sequence[Maps],
+    seed: int,
+    steps: int | None,
 ) -> tuple[list[NDArray[np.float32]], str]:
     """Scores (1, T, 2) of the blind videos, and a fingerprint of the weights."""
     torch.set_num_threads(1)

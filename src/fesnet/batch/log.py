@@ -1,9 +1,10 @@
-"""The run log: one JSON object a line, appended and synced, so that a kill or a power cut loses at most one line.
+"""The run log: one JSON object a line, appended and synced, so that a kill or a power cut loses at
+most one line.
 
-    {"event": "start", ...}      a run begins: version, settings, how many videos
-    {"event": "done", ...}       a video's results are on disk: name, path, digest, sha256, stamp, row, seconds, tries
-    {"event": "failed", ...}     a video could not be done: the same, with its reason
-    {"event": "end", ...}        the run came to its end: counts
+    {"event": "start", ...}      a run begins: version, settings, how many videos {"event": "done",
+    ...}       a video's results are on disk: name, path, digest, sha256, stamp, row, seconds, tries
+    {"event": "failed", ...}     a video could not be done: the same, with its reason {"event":
+    "end", ...}        the run came to its end: counts
 
 It says what is finished; results are never taken as finished because of their names alone.
 """
@@ -26,9 +27,10 @@ LOG = "run.jsonl"
 
 @dataclass(frozen=True)
 class Record:
-    """The last word on one video. digest: of the settings (`Settings.digest`); sha256: of the video's content; stamp:
-    of its size and time of change, empty where that cannot be trusted; written: stamp of the result; row: what the
-    summary says of it; reason: why it failed, empty if it did not."""
+    """The last word on one video. digest: of the settings (`Settings.digest`); sha256: of the
+    video's content; stamp: of its size and time of change, empty where that cannot be trusted;
+    written: stamp of the result; row: what the summary says of it; reason: why it failed, empty if
+    it did not."""
 
     name: str
     key: str
@@ -43,14 +45,18 @@ class Record:
 
 
 class RunLog:
-    """The log of one output folder, held by one run at a time; a context manager. `records`: by the results' name."""
+    """The log of one output folder, held by one run at a time; a context manager. `records`: by the
+    results' name.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOG
         try:
             self.handle = self.path.open("a+b", buffering=0)
         except OSError as error:
-            raise UsageError(f"expected to write {self.path}, got '{error.strerror}'; name another --out") from error
+            raise UsageError(
+                f"expected to write {self.path}, got '{error.strerror}'; name another --out"
+            ) from error
         hold(self.handle, folder)
         self.records: dict[str, Record] = {}
         for event in self.events():
@@ -59,7 +65,9 @@ class RunLog:
                 self.records[record.name] = record
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What stands in the log; a line that a kill or a full disk cut off is passed over, and ended."""
+        """What stands in the log; a line that a kill or a full disk cut off is passed over, and
+        ended.
+        """
         self.handle.seek(0)
         last = b"\n"
         for last in self.handle:
@@ -77,7 +85,9 @@ class RunLog:
             self.handle.write(line)
             os.fsync(self.handle.fileno())
         except OSError as error:
-            raise UsageError(f"expected to write {self.path}, got '{error.strerror}'; free space and go on") from error
+            raise UsageError(
+                f"expected to write {self.path}, got '{error.strerror}'; free space and go on"
+            ) from error
 
     def tell(self, event: str, **values: Any) -> None:
         """Append one line, with the time."""
@@ -97,7 +107,9 @@ class RunLog:
 
 
 def read_record(event: dict[str, Any]) -> Record | None:
-    """The record of a line, None if it holds none or a damaged one: its video is done again then."""
+    """The record of a line, None if it holds none or a damaged one: its video is done again
+    then.
+    """
     if event.get("event") not in ("done", "failed"):
         return None
     known = {name: event[name] for name in Record.__dataclass_fields__ if name in event}

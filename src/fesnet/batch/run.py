@@ -1,4 +1,6 @@
-"""A whole batch: plan, hand out, log, list what failed, and sum up. A run that ends anyhow can be started again."""
+"""A whole batch: plan, hand out, log, list what failed, and sum up. A run that ends anyhow can be
+started again.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,17 @@ class Plan:
 
     @property
     def own(self) -> bool:
-        """Whether the record is of this very path, not of one from which the video may have been moved."""
+        """Whether the record is of this very path, not of one from which the video may have been
+        moved.
+        """
         return self.record is not None and self.record.path == self.entry.path
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What came of a run. failed: (key, reason), those of earlier runs too that were not tried again."""
+    """What came of a run. failed: (key, reason), those of earlier runs too that were not tried
+    again.
+    """
 
     done: int
     kept: int
@@ -50,25 +56,49 @@ class Batch:
 
 
 def run_batch(
-    entries: list[Entry], out: Path, settings: Settings, engine: Engine, say: Say, *, retry_failed: bool = False
+    entries: list[Entry],
+    out: Path,
+    settings: Settings,
+    engine: Engine,
+    say: Say,
+    *,
+    retry_failed: bool = False,
 ) -> Batch:
-    """Spot all entries into the folder `out` (there, writable). Those whose result in `out` was made from the same
-    content by the same settings are kept; those that failed so are not tried again without `retry_failed`.
+    """Spot all entries into the folder `out` (there, writable). Those whose result in `out` was
+    made from the same content by the same settings are kept; those that failed so are not tried
+    again without `retry_failed`.
 
-    Raises UsageError where nothing can be written, and the errors of weights; all that was done by then is kept.
+    Raises UsageError where nothing can be written, and the errors of weights; all that was done by
+    then is kept.
     """
     with RunLog(out) as log:
         remove_parts(out)
         plans = make_plans(entries, settings, log)
         todo, failed = [], []
         for plan in plans:
-            known = plan.record if plan.own and plan.record and plan.record.digest == plan.digest else None
+            known = (
+                plan.record
+                if plan.own and plan.record and plan.record.digest == plan.digest
+                else None
+            )
             if known and known.reason and not retry_failed and unchanged(plan):
                 failed.append((plan.entry.key, known.reason))
-            elif not (known and not known.reason and unchanged(plan) and result_file(out, known.name).is_file()):
+            elif not (
+                known
+                and not known.reason
+                and unchanged(plan)
+                and result_file(out, known.name).is_file()
+            ):
                 todo.append(plan)
         kept = len(plans) - len(todo) - len(failed)
-        log.tell("start", fesnet=__version__, engine=engine.name, videos=len(plans), todo=len(todo), kept=kept)
+        log.tell(
+            "start",
+            fesnet=__version__,
+            engine=engine.name,
+            videos=len(plans),
+            todo=len(todo),
+            kept=kept,
+        )
         say(f"{counted(len(plans), 'video')}, {len(todo)} to do, {kept} done before; {engine.name}")
         run = Run(out, log, say, sum(p.weight for p in todo), len(todo))
         run.through(todo, engine)
@@ -80,7 +110,9 @@ def run_batch(
 
 
 def make_plans(entries: list[Entry], settings: Settings, log: RunLog) -> list[Plan]:
-    """Settings and names for all entries: a video keeps the name that the log gives it, and none is given twice."""
+    """Settings and names for all entries: a video keeps the name that the log gives it, and none is
+    given twice.
+    """
     spotter = spotter_for(settings)
     by_path = {r.path: r for r in log.records.values()}
     by_key = {r.key: r for r in log.records.values()}
@@ -108,7 +140,9 @@ def own_settings(settings: Settings, entry: Entry) -> Settings:
 
 
 def moved_from(record: Record | None) -> Record | None:
-    """A record of the same key, if its video is no longer at its place: perhaps a share was mounted elsewhere."""
+    """A record of the same key, if its video is no longer at its place: perhaps a share was mounted
+    elsewhere.
+    """
     return None if record is None or record.reason or Path(record.path).exists() else record
 
 
@@ -122,7 +156,9 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def size(source: str) -> int:
-    """Bytes, at least 1; an image folder counts as one image, as looking at all of them would take long."""
+    """Bytes, at least 1; an image folder counts as one image, as looking at all of them would take
+    long.
+    """
     try:
         return max(1, Path(source).stat().st_size)
     except OSError:
@@ -130,7 +166,9 @@ def size(source: str) -> int:
 
 
 def unchanged(plan: Plan) -> bool:
-    """Whether the video's size and time of change are those that the log has, and can be trusted."""
+    """Whether the video's size and time of change are those that the log has, and can be
+    trusted.
+    """
     if plan.record is None or not plan.record.stamp:
         return False
     try:
@@ -140,13 +178,25 @@ def unchanged(plan: Plan) -> bool:
 
 
 def task_of(plan: Plan, out: Path) -> Task:
-    """What the worker gets. A result that was made by other settings does not hold, whatever the content."""
+    """What the worker gets. A result that was made by other settings does not hold, whatever the
+    content.
+    """
     record = plan.record
     if record is None or not record.sha256:
-        return Task(plan.entry.source, str(out), record.name if record else plan.other, plan.settings)
+        return Task(
+            plan.entry.source, str(out), record.name if record else plan.other, plan.settings
+        )
     holds = record.digest == plan.digest and not record.reason
     held = record.sha256 if holds or not plan.own else None
-    return Task(plan.entry.source, str(out), record.name, plan.settings, held, holds, None if plan.own else plan.other)
+    return Task(
+        plan.entry.source,
+        str(out),
+        record.name,
+        plan.settings,
+        held,
+        holds,
+        None if plan.own else plan.other,
+    )
 
 
 class Run:
@@ -159,11 +209,15 @@ class Run:
         self.started = time.monotonic()
 
     def through(self, todo: list[Plan], engine: Engine) -> None:
-        """Hand everything out and settle what comes back. Raises what would fail for every other video too."""
+        """Hand everything out and settle what comes back. Raises what would fail for every other
+        video too.
+        """
         plans = {p.entry.path: p for p in todo}
         tasks = ((p.entry.path, task_of(p, self.out)) for p in todo)
         for outcome in engine.map(do, tasks):
-            plan = plans.pop(outcome.key)  # a key that came back twice would be an error in the engine
+            plan = plans.pop(
+                outcome.key
+            )  # a key that came back twice would be an error in the engine
             if outcome.error is not None and outcome.error.exit_code == 2:
                 raise outcome.error
             self.settle(plan, outcome)
@@ -172,11 +226,18 @@ class Run:
         self.gone += plan.weight
         entry = plan.entry
         warnings: tuple[str, ...] = ()
-        common: dict[str, Any] = {"key": entry.key, "path": entry.path, "digest": plan.digest, "subject": entry.subject}
+        common: dict[str, Any] = {
+            "key": entry.key,
+            "path": entry.path,
+            "digest": plan.digest,
+            "subject": entry.subject,
+        }
         if outcome.error is not None:
             reason = " ".join(str(outcome.error).split())
             name = plan.record.name if plan.own and plan.record else plan.other
-            self.log.settle(Record(name=name, stamp=now(entry), reason=reason, **common), tries=outcome.tries)
+            self.log.settle(
+                Record(name=name, stamp=now(entry), reason=reason, **common), tries=outcome.tries
+            )
             self.failed.append((entry.key, reason))
             words = f"failed: {reason}"
         else:
@@ -187,7 +248,9 @@ class Run:
                 "written": done.written,
                 "row": done.row,
             }
-            self.log.settle(Record(name=done.name, **facts, **common), tries=outcome.tries, seconds=done.seconds)
+            self.log.settle(
+                Record(name=done.name, **facts, **common), tries=outcome.tries, seconds=done.seconds
+            )
             self.done, self.kept = self.done + done.spotted, self.kept + (not done.spotted)
             warnings = done.warnings
             counts = words_of(done.row)
@@ -221,11 +284,15 @@ def now(entry: Entry) -> str:
 
 
 def rows(out: Path, log: RunLog, subjects: dict[str, str]) -> Iterator[dict[str, object]]:
-    """The summary's rows, of all videos that ever went into this folder, in order of their results' names. A result
-    that was changed since (new thresholds, corrections) is read again."""
+    """The summary's rows, of all videos that ever went into this folder, in order of their results'
+    names. A result that was changed since (new thresholds, corrections) is read again."""
     for name in sorted(log.records):
         record = log.records[name]
-        place = {"video": record.key, "subject": subjects.get(record.path, record.subject), "result": name}
+        place = {
+            "video": record.key,
+            "subject": subjects.get(record.path, record.subject),
+            "result": name,
+        }
         if record.reason:
             yield {**place, "status": "failed", "reason": record.reason}
             continue
@@ -237,4 +304,8 @@ def rows(out: Path, log: RunLog, subjects: dict[str, str]) -> Iterator[dict[str,
         elif (found := stored(file)) is not None:
             yield {**place, "status": "done", **row_of(found)}
         else:
-            yield {**place, "status": "damaged", "reason": "the result was damaged; remove it and start again"}
+            yield {
+                **place,
+                "status": "damaged",
+                "reason": "the result was damaged; remove it and start again",
+            }

@@ -1,4 +1,6 @@
-"""What a result depends on besides its video, and the digest that says whether a stored one still holds."""
+"""What a result depends on besides its video, and the digest that says whether a stored one still
+holds.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ from fesnet.video.source import check_seconds, exact_rate
 
 @dataclass(frozen=True)
 class Settings:
-    """Travels to the workers. weights: a folder, None for the bundled ones; rate: frames a second of image folders;
-    seconds: stop after; formats: of `fesnet.exports` to write beside each result."""
+    """Travels to the workers. weights: a folder, None for the bundled ones; rate: frames a second
+    of image folders; seconds: stop after; formats: of `fesnet.exports` to write beside each
+    result."""
 
     weights: str | None = None
     runtime: str = "onnx"
@@ -36,14 +39,17 @@ class Settings:
             raise UsageError(f"expected faces 'largest' or 'all', got {self.faces!r}")
 
     def changed(self, own: dict[str, Any]) -> Settings:
-        """With a video's own values for rate, faces, seconds and the names of rules. Raises UsageError."""
+        """With a video's own values for rate, faces, seconds and the names of rules. Raises
+        UsageError.
+        """
         mine = {f.name for f in fields(self)}
         rules = changed_rules(self.rules, None, {k: v for k, v in own.items() if k not in mine})
         return replace(self, rules=rules, **{k: v for k, v in own.items() if k in mine})
 
     def digest(self, spotter: Spotter) -> str:
-        """Hex digest of everything that decides what is written, by content: the version, the sha256 of weights and
-        face models, the runtime and these settings. A result with another digest is made anew."""
+        """Hex digest of everything that decides what is written, by content: the version, the
+        sha256 of weights and face models, the runtime and these settings. A result with another
+        digest is made anew."""
         made_by = spotter.provenance()
         names = ("fesnet", "weights_sha256", "face_models_sha256", "runtime")
         values = {**asdict(self), **{name: made_by[name] for name in names}}
@@ -52,12 +58,16 @@ class Settings:
 
 
 def changed_rules(rules: IntervalRules, file: Path | None, single: dict[str, Any]) -> IntervalRules:
-    """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises UsageError."""
+    """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises
+    UsageError.
+    """
     values = rules.to_dict()
     if file is not None:
         try:
             values |= tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UsageError(f"expected a TOML file with interval rules in {file}, but {error}") from error
+            raise UsageError(
+                f"expected a TOML file with interval rules in {file}, but {error}"
+            ) from error
     values |= {name: value for name, value in single.items() if value is not None}
     return IntervalRules.from_dict(values)

@@ -1,4 +1,6 @@
-"""A few sources in this process, one after another: results to files, errors gathered instead of raised."""
+"""A few sources in this process, one after another: results to files, errors gathered instead of
+raised.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ Report = Callable[[str, float | None], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What is done with every source. out: folder for results; rate: of image folders; seconds: stop after; formats:
-    of `fesnet.exports` to write beside each result."""
+    """What is done with every source. out: folder for results; rate: of image folders; seconds:
+    stop after; formats: of `fesnet.exports` to write beside each result."""
 
     spotter: Spotter
     out: Path | None = None
@@ -38,7 +40,9 @@ class Job:
 
 
 def check_sources(names: list[str]) -> list[str | int]:
-    """Paths, addresses and camera numbers as `open_source` takes them. Raises UsageError for what is not there."""
+    """Paths, addresses and camera numbers as `open_source` takes them. Raises UsageError for what
+    is not there.
+    """
     out: list[str | int] = []
     for name in names:
         if name.isdecimal() and not Path(name).exists():
@@ -51,20 +55,25 @@ def check_sources(names: list[str]) -> list[str | int]:
 
 
 def prepare_folder(folder: Path) -> Path:
-    """Make the folder and make sure that results can be written there, before any work. Raises UsageError."""
+    """Make the folder and make sure that results can be written there, before any work. Raises
+    UsageError.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
         raise UsageError(
-            f"expected an output folder that can be written, got {folder} ({error.strerror}); name another"
+            f"expected an output folder that can be written, got {folder} ({error.strerror}); "
+            "name another"
         ) from error
 
 
 @dataclass(frozen=True)
 class Spotted:
-    """What came of one source. source: as it may be printed, without a password; name: of its results."""
+    """What came of one source. source: as it may be printed, without a password; name: of its
+    results.
+    """
 
     source: str
     name: str
@@ -72,15 +81,17 @@ class Spotted:
 
 
 def spot_all(sources: list[str | int], job: Job, report: Report) -> list[Spotted]:
-    """Spot one after another; a source that fails does not stop the others and stands in the list by its error, one
-    whose result a format cannot hold by its result and by that error. Raises UsageError before any work where a call
-    is wrong."""
+    """Spot one after another; a source that fails does not stop the others and stands in the list
+    by its error, one whose result a format cannot hold by its result and by that error. Raises
+    UsageError before any work where a call is wrong."""
     results: list[Spotted] = []
     for source in sources:
         if not isinstance(source, int) and "://" not in source and Path(source).is_dir():
             check_folder_rate(Path(source), job.rate)
     for source, name in zip(sources, result_names(sources), strict=True):
-        label = public_address(source) if isinstance(source, str) and "://" in source else str(source)
+        label = (
+            public_address(source) if isinstance(source, str) and "://" in source else str(source)
+        )
         try:
             found = spot_one(source, job, report)
             if job.out is not None:
@@ -111,13 +122,16 @@ def spot_one(source: str | int, job: Job, report: Report) -> Spotting:
 
 
 def result_names(sources: list[str | int]) -> list[str]:
-    """A file name for each source: its name without the ending, or with it where two would be the same."""
+    """A file name for each source: its name without the ending, or with it where two would be the
+    same.
+    """
     return unique_names([names_of(source) for source in sources])
 
 
 def unique_names(both: list[tuple[str, str]]) -> list[str]:
-    """Of (short, whole): the short name, the whole one where another short is the same, else that with a number. Case
-    does not tell names apart, as on many file systems it does not tell files apart."""
+    """Of (short, whole): the short name, the whole one where another short is the same, else that
+    with a number. Case does not tell names apart, as on many file systems it does not tell files
+    apart."""
     short = Counter(first.lower() for first, _ in both)
     names = [whole if short[first.lower()] > 1 else first for first, whole in both]
     total = Counter(name.lower() for name in names)
@@ -130,7 +144,9 @@ def unique_names(both: list[tuple[str, str]]) -> list[str]:
 
 
 def names_of(source: str | int) -> tuple[str, str]:
-    """A source's name without and with the ending; never with user, password or query of an address."""
+    """A source's name without and with the ending; never with user, password or query of an
+    address.
+    """
     if isinstance(source, int):
         return (f"camera{source}",) * 2
     if "://" in source:
@@ -146,6 +162,8 @@ def names_of(source: str | int) -> tuple[str, str]:
 def write_results(found: Spotting, path: Path) -> None:
     """NAME.json and, beside it, NAME.csv; each appears whole or not at all. Raises UsageError."""
     if path.suffix == ".csv":
-        raise UsageError(f"expected a .json file for the result (the .csv comes beside it), got {path}")
+        raise UsageError(
+            f"expected a .json file for the result (the .csv comes beside it), got {path}"
+        )
     WRITERS["json"](found, path)
     WRITERS["csv"](found, path.with_suffix(".csv"))

@@ -1,4 +1,6 @@
-"""Which videos a batch is made of: files, folders, patterns, a manifest; and what their results are called."""
+"""Which videos a batch is made of: files, folders, patterns, a manifest; and what their results are
+called.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,9 @@ OPTIONS: dict[str, tuple[str, type]] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One video of a batch. source: what `open_source` takes; key: its path below the folder that was given, or its
-    name, with "/"; name: of its results, below the output folder, without an ending; own: settings of its own."""
+    """One video of a batch. source: what `open_source` takes; key: its path below the folder that
+    was given, or its name, with "/"; name: of its results, below the output folder, without an
+    ending; own: settings of its own."""
 
     source: str
     key: str
@@ -41,14 +44,18 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """Tells this video from any other of this machine; an address by a checksum, as it may hold a password."""
+        """Tells this video from any other of this machine; an address by a checksum, as it may hold
+        a password.
+        """
         if "://" in self.source:
             return f"{public_address(self.source)}#{sha256(self.source.encode()).hexdigest()[:16]}"
         return os.path.abspath(self.source)  # noqa: PTH100  # links stay as they are
 
 
 def is_many(videos: list[str]) -> bool:
-    """Whether the arguments of a call mean a batch by themselves: a pattern, or a folder that is not one of images."""
+    """Whether the arguments of a call mean a batch by themselves: a pattern, or a folder that is
+    not one of images.
+    """
     return any(is_pattern(v) or (Path(v).is_dir() and not holds(Path(v), IMAGES)) for v in videos)
 
 
@@ -59,21 +66,28 @@ def is_pattern(text: str) -> bool:
 def holds(folder: Path, endings: Iterable[str]) -> bool:
     """Whether a visible file with one of the endings lies directly in a folder."""
     with os.scandir(folder) as items:
-        return any(Path(i.name).suffix.lower() in endings and not i.name.startswith(".") for i in items)
+        return any(
+            Path(i.name).suffix.lower() in endings and not i.name.startswith(".") for i in items
+        )
 
 
 def find_entries(videos: list[str], out: Path) -> list[Entry]:
-    """The videos that the arguments name, each once, in order of their keys; `out` is not searched. Raises UsageError
-    for what is not there, holds no video, or cannot be a part of a batch."""
+    """The videos that the arguments name, each once, in order of their keys; `out` is not searched.
+    Raises UsageError for what is not there, holds no video, or cannot be a part of a batch."""
     found: dict[str, Entry] = {}
     for video in videos:
         if os.path.realpath(video) == os.path.realpath(out):
-            raise UsageError(f"expected another folder for --out than that of the videos, got {out}; name a new one")
+            raise UsageError(
+                f"expected another folder for --out than that of the videos, got {out}; name a "
+                "new one"
+            )
         before = len(found)
         for entry in entries_of(video, out):
             found.setdefault(entry.path, entry)
         if len(found) == before and not Path(video).is_file():
-            raise UsageError(f"expected videos or folders of images in {video}, found none; name another")
+            raise UsageError(
+                f"expected videos or folders of images in {video}, found none; name another"
+            )
     return with_names(sorted(found.values(), key=lambda e: (e.key, e.path)))
 
 
@@ -98,12 +112,15 @@ def entries_of(video: str, out: Path) -> Iterator[Entry]:
 
 
 def walk(root: Path, out: Path) -> Iterator[Entry]:
-    """Videos anywhere below a folder. A folder that holds images and no video is one video; hidden files and folders
-    and the output folder are left out; links are followed, but no folder is entered twice. Raises UsageError for a
-    folder that cannot be read: videos must not be missed without a word."""
+    """Videos anywhere below a folder. A folder that holds images and no video is one video; hidden
+    files and folders and the output folder are left out; links are followed, but no folder is
+    entered twice. Raises UsageError for a folder that cannot be read: videos must not be missed
+    without a word."""
 
     def refuse(error: OSError) -> None:
-        raise UsageError(f"expected to read the folder {error.filename}, got '{error.strerror}'") from error
+        raise UsageError(
+            f"expected to read the folder {error.filename}, got '{error.strerror}'"
+        ) from error
 
     seen = {os.path.realpath(out)}
     for folder, folders, files in os.walk(root, followlinks=True, onerror=refuse):
@@ -124,8 +141,9 @@ def walk(root: Path, out: Path) -> Iterator[Entry]:
 
 
 def read_manifest(file: Path) -> list[Entry]:
-    """A CSV table with the column `video` (a path from the table's own folder) and, as needed, `subject` and the
-    columns of OPTIONS; an empty cell leaves things as they are. Raises UsageError, naming the line."""
+    """A CSV table with the column `video` (a path from the table's own folder) and, as needed,
+    `subject` and the columns of OPTIONS; an empty cell leaves things as they are. Raises
+    UsageError, naming the line."""
     if not file.is_file():
         raise UsageError(f"expected a manifest (CSV), but {file} does not exist")
     try:
@@ -134,14 +152,17 @@ def read_manifest(file: Path) -> list[Entry]:
             check_columns(file, rows.fieldnames)
             entries = [entry_of(file, number, row) for number, row in enumerate(rows, 2)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"expected a manifest (CSV, UTF-8) in {file}, got something else ({error})") from error
+        raise UsageError(
+            f"expected a manifest (CSV, UTF-8) in {file}, got something else ({error})"
+        ) from error
     if not entries:
         raise UsageError(f"expected at least one video in {file}, got none")
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries, 2):
         if seen.setdefault(entry.path, number) != number:
             raise UsageError(
-                f"expected each video once in {file}, got {entry.key} in lines {seen[entry.path]} and {number}"
+                f"expected each video once in {file}, got {entry.key} in lines "
+                f"{seen[entry.path]} and {number}"
             )
     return with_names(sorted(entries, key=lambda e: (e.key, e.path)))
 
@@ -151,9 +172,14 @@ def check_columns(file: Path, columns: Iterable[str] | None) -> None:
     known = ("video", "subject", *OPTIONS)
     unknown = [repr(c) for c in got if c not in known]
     if unknown:
-        raise UsageError(f"expected columns out of {', '.join(known)} in {file}, got {shortened(unknown)}")
+        raise UsageError(
+            f"expected columns out of {', '.join(known)} in {file}, got {shortened(unknown)}"
+        )
     if "video" not in got or len(set(got)) < len(got):
-        raise UsageError(f"expected a column video in {file}, and each column once, got {shortened(got) or 'none'}")
+        raise UsageError(
+            f"expected a column video in {file}, and each column once, got "
+            f"{shortened(got) or 'none'}"
+        )
 
 
 def shortened(words: list[str]) -> str:
@@ -177,12 +203,16 @@ def entry_of(file: Path, number: int, row: dict[str, Any]) -> Entry:
             try:
                 own[name] = kind(text)
             except ValueError as error:
-                raise UsageError(f"expected a number for {column} in {where}, got {text!r}") from error
+                raise UsageError(
+                    f"expected a number for {column} in {where}, got {text!r}"
+                ) from error
     return Entry(source, manifest_key(video), subject=(row.get("subject") or "").strip(), own=own)
 
 
 def manifest_key(video: str) -> str:
-    """The path as it stands there, or the bare name where that leads out of the manifest's folder."""
+    """The path as it stands there, or the bare name where that leads out of the manifest's
+    folder.
+    """
     if "://" in video:
         return names_of(video)[1]
     path = PurePosixPath(video.replace("\\", "/"))
@@ -199,6 +229,8 @@ def with_names(entries: list[Entry]) -> list[Entry]:
 def short_and_whole(entry: Entry) -> tuple[str, str]:
     key = PurePosixPath(entry.key)
     is_folder = "://" not in entry.source and Path(entry.source).is_dir()
-    short = str(key if is_folder or key.suffix.lower() not in VIDEO_SUFFIXES else key.with_suffix(""))
+    short = str(
+        key if is_folder or key.suffix.lower() not in VIDEO_SUFFIXES else key.with_suffix("")
+    )
     # "summary.csv" and "run.jsonl" are the batch's own.
     return (str(key) if short.lower() in ("summary", "run") else short), str(key)

@@ -1,4 +1,6 @@
-"""A row for each video, for statistics: summary.csv, and summary.parquet where pyarrow is installed."""
+"""A row for each video, for statistics: summary.csv, and summary.parquet where pyarrow is
+installed.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,11 @@ FACTS = {
 
 
 def row_of(spotting: Spotting) -> dict[str, Any]:
-    """What the summary says of a result. Numbers that do not exist (the mean of nothing) are None; where no face was
-    ever known, so are all that count expressions.
+    """What the summary says of a result. Numbers that do not exist (the mean of nothing) are None;
+    where no face was ever known, so are all that count expressions.
 
-    duration_s: to the end of the last frame; unknown_s: how much of it no face was known in; per minute of the rest.
+    duration_s: to the end of the last frame; unknown_s: how much of it no face was known in; per
+    minute of the rest.
     """
     known = spotting.known_seconds
     row: dict[str, Any] = {
@@ -54,12 +57,16 @@ def row_of(spotting: Spotting) -> dict[str, Any]:
         row[f"{kind}_per_minute"] = round(60 * len(found) / known, 4)
         row[f"{kind}_mean_s"] = round(float(np.mean(lasts)), 6) if found else None
         row[f"{kind}_total_s"] = round(float(sum(lasts)), 6)
-        row[f"{kind}_mean_score"] = round(float(np.mean([i.score for i in found])), 4) if found else None
+        row[f"{kind}_mean_score"] = (
+            round(float(np.mean([i.score for i in found])), 4) if found else None
+        )
     return row
 
 
 def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
-    """Write the tables into the folder, each whole or not at all; returns what was written. Raises UsageError."""
+    """Write the tables into the folder, each whole or not at all; returns what was written. Raises
+    UsageError.
+    """
     table = list(rows)
     columns = [*PLACE, *FACTS]
     text = io.StringIO()
@@ -81,11 +88,15 @@ def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
     kinds = {float: pa.float64(), int: pa.int64(), str: pa.string()}
     fields = [*((c, pa.string()) for c in PLACE), *((c, kinds[form]) for c, form in FACTS.items())]
     part = path.with_name(f".{path.name}.part")
-    words = [{**row, "warnings": str(row.get("warnings") or "")} for row in table]  # a log of 0.1 has their number
+    words = [
+        {**row, "warnings": str(row.get("warnings") or "")} for row in table
+    ]  # a log of 0.1 has their number
     try:
         pq.write_table(pa.Table.from_pylist(words, pa.schema(fields)), part)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise UsageError(f"expected to write {path}, got '{error.strerror}'; name a writable folder") from error
+        raise UsageError(
+            f"expected to write {path}, got '{error.strerror}'; name a writable folder"
+        ) from error
     return [path]

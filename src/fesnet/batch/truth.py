@@ -14,10 +14,13 @@ from fesnet.result import Floats, Spotting
 from fesnet.video import open_source
 
 
-def import_truth(file: Path, out: Path, video: Path | None, rate: float | None, report: Report) -> Annotations:
-    """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex that nobody marked is
-    empty. video: the video or its result, default the result beside the file, else the video that the file names;
-    rate: of an image folder. Returns what the file held. Raises UsageError, TruthError, ResultError, SourceError."""
+def import_truth(
+    file: Path, out: Path, video: Path | None, rate: float | None, report: Report
+) -> Annotations:
+    """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex
+    that nobody marked is empty. video: the video or its result, default the result beside the file,
+    else the video that the file names; rate: of an image folder. Returns what the file held. Raises
+    UsageError, TruthError, ResultError, SourceError."""
     if out.suffix != ".csv":
         raise UsageError(f"expected a .csv file for the truth, got {out}")
     if not file.is_file():
@@ -27,7 +30,8 @@ def import_truth(file: Path, out: Path, video: Path | None, rate: float | None, 
     chosen = video or (beside if beside.is_file() else read.video)
     if chosen is None:
         raise UsageError(
-            f"expected the video that {file} annotates, got none beside it; name it, or its result, by --video"
+            f"expected the video that {file} annotates, got none beside it; name it, or its "
+            "result, by --video"
         )
     name, times = frame_axis(chosen, rate, report)
     if beside.is_file() and chosen != beside:
@@ -37,18 +41,26 @@ def import_truth(file: Path, out: Path, video: Path | None, rate: float | None, 
 
 
 def check_length(result: Path, video: Path, frames: int) -> None:
-    """Raises UsageError for a video of another number of frames than that of the result beside the annotations."""
+    """Raises UsageError for a video of another number of frames than that of the result beside the
+    annotations.
+    """
     known = Spotting.from_json(result)
-    lengths = {len(known.frame_times), known.source.frame_count}  # spotting may have stopped before the end
+    lengths = {
+        len(known.frame_times),
+        known.source.frame_count,
+    }  # spotting may have stopped before the end
     if frames not in lengths:
         raise UsageError(
-            f"expected the video of {result.name} ({len(known.frame_times)} frames), got {video} of {frames}; name the "
+            f"expected the video of {result.name} ({len(known.frame_times)} frames), got {video} "
+            f"of {frames}; name the "
             f"video that was annotated, or move {result.name} away"
         )
 
 
 def frame_axis(path: Path, rate: float | None, report: Report) -> tuple[str, Floats]:
-    """The name of a video and the times (N,) s of its frames; from its result, or by reading it through."""
+    """The name of a video and the times (N,) s of its frames; from its result, or by reading it
+    through.
+    """
     if path.suffix == ".json":
         result = Spotting.from_json(path)
         return result.source.name, result.frame_times
@@ -57,6 +69,8 @@ def frame_axis(path: Path, rate: float | None, report: Report) -> tuple[str, Flo
         for frame in opened:
             times.append(frame.time)
             if frame.index % 100 == 0:
-                report(opened.name, min(frame.time / opened.duration, 1.0) if opened.duration else None)
+                report(
+                    opened.name, min(frame.time / opened.duration, 1.0) if opened.duration else None
+                )
     # Microseconds, as results keep them.
     return opened.name, np.round(times, 6)

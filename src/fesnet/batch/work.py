@@ -1,4 +1,6 @@
-"""What a worker does with one video: look whether its result still holds, else spot it and write."""
+"""What a worker does with one video: look whether its result still holds, else spot it and
+write.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,17 @@ from fesnet.video import open_source
 from fesnet.video.folder import image_files, natural_key
 from fesnet.weights import CONFIG, bundled_weights, sha256
 
-FRESH = 3.0  # s; a file changed so shortly before it was read may change again within its clock's tick
+FRESH = (
+    3.0  # s; a file changed so shortly before it was read may change again within its clock's tick
+)
 
 
 @dataclass(frozen=True)
 class Task:
-    """One video. name: of its results below `out`. held: sha256 of the content that has results under that name, None
-    where that does not matter; holds: whether those were made by the same settings. other: the name to take if `held`
-    belongs to a video at another place, and this one turns out to be a different video; else None."""
+    """One video. name: of its results below `out`. held: sha256 of the content that has results
+    under that name, None where that does not matter; holds: whether those were made by the same
+    settings. other: the name to take if `held` belongs to a video at another place, and this one
+    turns out to be a different video; else None."""
 
     source: str
     out: str
@@ -57,8 +62,9 @@ class Done:
 
 
 def do(task: Task) -> Done:
-    """Spot one video and write its results, each file whole or not at all. Raises SourceError for a video that cannot
-    be read, UsageError where nothing can be written, ResultError where a format cannot hold the result."""
+    """Spot one video and write its results, each file whole or not at all. Raises SourceError for a
+    video that cannot be read, UsageError where nothing can be written, ResultError where a format
+    cannot hold the result."""
     started = time.monotonic()
     before, newest = stamp(task.source)
     trusted = before if time.time() - newest > FRESH else ""
@@ -72,7 +78,10 @@ def do(task: Task) -> Done:
     if found is None:
         found = spot(task.source, task.settings)
         if stamp(task.source)[0] != before:
-            raise SourceError(f"{Path(task.source).name} changed while it was read; spot it again when it is complete")
+            raise SourceError(
+                f"{Path(task.source).name} changed while it was read; spot it again when it is "
+                "complete"
+            )
         write(found, Path(task.out), name, task.settings.formats)
     written = stamp(str(result_file(Path(task.out), name)))[0]
     digest = found.source.sha256 or content(task.source)
@@ -81,7 +90,9 @@ def do(task: Task) -> Done:
 
 
 def spot(source: str, settings: Settings) -> Spotting:
-    """As `Spotter.spot`; every error of the video is a SourceError, as the rest of the batch goes on."""
+    """As `Spotter.spot`; every error of the video is a SourceError, as the rest of the batch goes
+    on.
+    """
     spotter = spotter_for(settings)
     spotter.rules = settings.rules
     try:
@@ -93,11 +104,15 @@ def spot(source: str, settings: Settings) -> Spotting:
     except UsageError as error:
         raise SourceError(str(error)) from error
     except OSError as error:
-        raise SourceError(f"cannot read {Path(source).name}: {error.strerror}; is its share still there?") from error
+        raise SourceError(
+            f"cannot read {Path(source).name}: {error.strerror}; is its share still there?"
+        ) from error
 
 
 def spotter_for(settings: Settings) -> Spotter:
-    """One for each process and kind, as loading costs more than a short video; a new one for weights that changed."""
+    """One for each process and kind, as loading costs more than a short video; a new one for
+    weights that changed.
+    """
     folder = bundled_weights() if settings.weights is None else Path(settings.weights)
     config = folder / CONFIG
     known = sha256(config) if config.is_file() else ""
@@ -116,7 +131,9 @@ def write(found: Spotting, out: Path, name: str, formats: tuple[str, ...]) -> No
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"expected to make {path.parent}, got '{error.strerror}'; name another --out") from error
+        raise UsageError(
+            f"expected to make {path.parent}, got '{error.strerror}'; name another --out"
+        ) from error
     refused: FesnetError | None = None
     try:
         list(export(found, formats, path.parent, path.name.removesuffix(".json")))
@@ -142,14 +159,16 @@ def stored(path: Path) -> Spotting | None:
 
 
 def stamp(source: str) -> tuple[str, float]:
-    """Size and time of change, as one word; and the newest time (s). Of a folder: those of all its images. Empty for
-    an address. Raises SourceError where nothing is there any more."""
+    """Size and time of change, as one word; and the newest time (s). Of a folder: those of all its
+    images. Empty for an address. Raises SourceError where nothing is there any more."""
     if "://" in source:
         return "", 0.0
     try:
         facts = [(f.name, f.stat()) for f in files_of(Path(source))]
     except OSError as error:
-        raise SourceError(f"cannot read {Path(source).name}: {error.strerror}; is its share still there?") from error
+        raise SourceError(
+            f"cannot read {Path(source).name}: {error.strerror}; is its share still there?"
+        ) from error
     newest = max((s.st_mtime for _, s in facts), default=0.0)
     if not Path(source).is_dir():
         return f"{facts[0][1].st_size}:{facts[0][1].st_mtime_ns}", newest
@@ -157,7 +176,9 @@ def stamp(source: str) -> tuple[str, float]:
 
 
 def content(source: str) -> str:
-    """The sha256 of a file, or of the names and contents of a folder's images; empty for an address."""
+    """The sha256 of a file, or of the names and contents of a folder's images; empty for an
+    address.
+    """
     if "://" in source:
         return ""
     path = Path(source)
@@ -166,7 +187,9 @@ def content(source: str) -> str:
             return sha256(path)
         words = [f"{sha256(file)} {file.name}" for file in files_of(path)]
     except OSError as error:
-        raise SourceError(f"cannot read {path.name}: {error.strerror}; is its share still there?") from error
+        raise SourceError(
+            f"cannot read {path.name}: {error.strerror}; is its share still there?"
+        ) from error
     return joined(words)
 
 

@@ -29,16 +29,25 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for NAME.json and NAME.csv; made if missing.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder for NAME.json and NAME.csv; made if missing.")
+]
 Year = Annotated[int, typer.Option("--year", help="Of megc: 2022, 2023, 2024 or 2025.")]
 RulesFile = Annotated[Path | None, typer.Option("--rules", help="TOML file with interval rules.")]
-Macro = Annotated[float | None, typer.Option("--macro-threshold", help="Score from which a macro counts, 0..1.")]
-Micro = Annotated[float | None, typer.Option("--micro-threshold", help="Score from which a micro counts, 0..1.")]
-WeightsFolder = Annotated[Path | None, typer.Option("--weights", help="Weights folder; default: the bundled ones.")]
+Macro = Annotated[
+    float | None, typer.Option("--macro-threshold", help="Score from which a macro counts, 0..1.")
+]
+Micro = Annotated[
+    float | None, typer.Option("--micro-threshold", help="Score from which a micro counts, 0..1.")
+]
+WeightsFolder = Annotated[
+    Path | None, typer.Option("--weights", help="Weights folder; default: the bundled ones.")
+]
 EXPORTS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
 
 
-# What writing to standard output ends with on a full disk and the like; files are written by fesnet._io.
+# What writing to standard output ends with on a full disk and the like; files are written by
+# fesnet._io.
 UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -47,13 +56,22 @@ def main() -> None:
     try:
         code = run()
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, as the interpreter would do it when nobody can catch its error
+            # here, as the interpreter would do it when nobody can catch its error
+            sys.stdout.flush()
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # for what is still to be flushed
         closed = isinstance(error, BrokenPipeError)  # who read our output has seen enough
-        code = 1 if closed else failed(f"expected to write the output, got '{error.strerror}'; name another place", 1)
+        code = (
+            1
+            if closed
+            else failed(
+                f"expected to write the output, got '{error.strerror}'; name another place", 1
+            )
+        )
     sys.exit(code)
 
 
@@ -66,7 +84,9 @@ def run() -> int:
     except (KeyboardInterrupt, typer.Abort):
         return failed("stopped", 130)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # typer's errors of calls; their class moves between its versions
+        if not hasattr(
+            error, "format_message"
+        ):  # typer's errors of calls; their class moves between its versions
             raise
         return failed(call_error(error), 2)
 
@@ -96,7 +116,9 @@ def version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    show: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")] = False,
+    show: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Spot macro- and micro-expressions in long face videos. Everything stays on this machine."""
 
@@ -119,7 +141,9 @@ def export_formats(names: str | None, out: Path | None) -> tuple[str, ...]:
     return () if names is None else tuple(read_formats(names))
 
 
-def chosen_rules(rules: IntervalRules, file: Path | None, macro: float | None, micro: float | None) -> IntervalRules:
+def chosen_rules(
+    rules: IntervalRules, file: Path | None, macro: float | None, micro: float | None
+) -> IntervalRules:
     """The rules to use: given ones, changed by a TOML file and then by single options."""
     from fesnet.batch import changed_rules
 

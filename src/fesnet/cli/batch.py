@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Many:
-    """The options of a batch. jobs: worker processes (0: none); ray: a cluster; manifest: a table of videos."""
+    """The options of a batch. jobs: worker processes (0: none); ray: a cluster; manifest: a table
+    of videos.
+    """
 
     jobs: int | None = None
     ray: str | None = None
@@ -37,11 +39,18 @@ def spot_many(videos: list[str], out: Path | None, settings: Settings, many: Man
     from fesnet.jobs import make_engine
 
     if out is None:
-        raise UsageError("expected --out with a folder of videos, a pattern, --manifest, --jobs or --ray, got none")
+        raise UsageError(
+            "expected --out with a folder of videos, a pattern, --manifest, --jobs or --ray, got "
+            "none"
+        )
     if many.manifest is not None and videos:
-        raise UsageError(f"expected either videos or --manifest, got both ({videos[0]} and {many.manifest})")
+        raise UsageError(
+            f"expected either videos or --manifest, got both ({videos[0]} and {many.manifest})"
+        )
     if many.manifest is None and not videos:
-        raise UsageError("expected videos for a batch, got none; name files, folders, patterns, or a --manifest")
+        raise UsageError(
+            "expected videos for a batch, got none; name files, folders, patterns, or a --manifest"
+        )
     entries = find_entries(videos, out) if many.manifest is None else read_manifest(many.manifest)
     folder = prepare_folder(out)
     jobs = 1 if many.jobs is None else many.jobs
@@ -56,12 +65,16 @@ def spot_many(videos: list[str], out: Path | None, settings: Settings, many: Man
 
 
 def only_single(**options: object) -> None:
-    """Raises UsageError for an option that a batch does not know: nothing is passed over without a word."""
+    """Raises UsageError for an option that a batch does not know: nothing is passed over without a
+    word.
+    """
     from fesnet.errors import UsageError
 
     given = [f"--{name}" for name, value in options.items() if value]
     if given:
-        raise UsageError(f"expected {given[0]} with single videos, got a batch; spot those videos by themselves")
+        raise UsageError(
+            f"expected {given[0]} with single videos, got a batch; spot those videos by themselves"
+        )
 
 
 def tell(line: str) -> None:

@@ -18,25 +18,46 @@ def listed(text: str) -> tuple[str, ...]:
 def benchmark(
     name: Annotated[str, typer.Argument(help="Data set: one of `fesnet data list`.")],
     root: Annotated[Path, typer.Argument(help="Its folder.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the tables; one of an earlier call goes on.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the tables; one of an earlier call goes on.")
+    ],
     method: Annotated[str, typer.Option("--method", help="Methods, divided by commas.")] = "fesnet",
-    mode: Annotated[str, typer.Option("--mode", help="'nested', 'crossfit', or 'oracle' (not a result).")] = "nested",
-    protocol: Annotated[str, typer.Option("--protocol", help="Protocols, divided by commas, or 'all'.")] = "all",
-    ablate: Annotated[str, typer.Option("--ablate", help="Parts of fesnet to leave out, one row each.")] = "",
+    mode: Annotated[
+        str, typer.Option("--mode", help="'nested', 'crossfit', or 'oracle' (not a result).")
+    ] = "nested",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="Protocols, divided by commas, or 'all'.")
+    ] = "all",
+    ablate: Annotated[
+        str, typer.Option("--ablate", help="Parts of fesnet to leave out, one row each.")
+    ] = "",
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings of each fold.")] = 1,
-    jobs: Annotated[int, typer.Option("--jobs", help="Worker processes, a fold each; 0: none.")] = 1,
-    ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
-    inner: Annotated[int, typer.Option("--inner", help="Groups of subjects for nested choice.")] = 6,
-    steps: Annotated[int | None, typer.Option("--steps", help="Steps of training; default: the method's.")] = None,
-    flow: Annotated[str, typer.Option("--features", help="What they tell: 'step', 'state' or 'auto'.")] = "auto",
+    jobs: Annotated[
+        int, typer.Option("--jobs", help="Worker processes, a fold each; 0: none.")
+    ] = 1,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
+    ] = None,
+    inner: Annotated[
+        int, typer.Option("--inner", help="Groups of subjects for nested choice.")
+    ] = 6,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Steps of training; default: the method's.")
+    ] = None,
+    flow: Annotated[
+        str, typer.Option("--features", help="What they tell: 'step', 'state' or 'auto'.")
+    ] = "auto",
     offset: Annotated[
         str | None, typer.Option("--offset", help="What an offset of 0 stands for; default: apex.")
     ] = None,
     test_on: Annotated[
-        tuple[str, Path] | None, typer.Option("--test-on", help="Name and folder of another data set to test on.")
+        tuple[str, Path] | None,
+        typer.Option("--test-on", help="Name and folder of another data set to test on."),
     ] = None,
 ) -> None:
-    """Train and test leave-one-subject-out, and print the table under every protocol (extra `train`)."""
+    """Train and test leave-one-subject-out, and print the table under every protocol (extra
+    `train`).
+    """
 
     from fesnet.datasets import load_dataset
     from fesnet.evaluation.bench import Options

@@ -9,20 +9,29 @@ import typer
 
 from fesnet.cli.base import app, fetch_models
 
-data_app = typer.Typer(help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True
+)
 app.add_typer(data_app, name="data")
 
 
 @data_app.command("check")
 def check(
-    name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic, folder or prepared.")],
+    name: Annotated[
+        str, typer.Argument(help="casme2, samm, casme3, synthetic, folder or prepared.")
+    ],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     offset: Annotated[
         str | None,
-        typer.Option("--offset", help="What offset 0 means: apex (default), mirror, apex+20, drop or unmatchable."),
+        typer.Option(
+            "--offset",
+            help="What offset 0 means: apex (default), mirror, apex+20, drop or unmatchable.",
+        ),
     ] = None,
 ) -> None:
-    """Read a data set: what is in it, every oddity of its files, what is missing, and the authors' counts."""
+    """Read a data set: what is in it, every oddity of its files, what is missing, and the authors'
+    counts.
+    """
     from fesnet.datasets import load_dataset
     from fesnet.datasets.check import report
 
@@ -37,16 +46,30 @@ def check(
 def prepare(
     name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic or folder.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the crops; one of an earlier call goes on.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder for the crops; one of an earlier call goes on.")
+    ],
     stage: Annotated[
-        str, typer.Option("--stage", help="Face stages, divided by commas: spotting (fesnet), baselines (the others).")
+        str,
+        typer.Option(
+            "--stage",
+            help="Face stages, divided by commas: spotting (fesnet), baselines (the others).",
+        ),
     ] = "spotting",
-    offset: Annotated[str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")] = None,
+    offset: Annotated[
+        str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", help="Worker processes; 0: none.")] = 1,
-    ray: Annotated[str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Only check what lies there; write nothing.")] = False,
+    ray: Annotated[
+        str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only check what lies there; write nothing.")
+    ] = False,
 ) -> None:
-    """Find the faces of a whole data set once, for `fesnet benchmark prepared OUT`. Start it again after anything."""
+    """Find the faces of a whole data set once, for `fesnet benchmark prepared OUT`. Start it again
+    after anything.
+    """
     import sys
 
     from fesnet.crops import prepare_data, verify_data

@@ -14,13 +14,21 @@ from fesnet.cli.base import EXPORTS, Year, app, video_progress
 @app.command()
 def export(
     result: Annotated[
-        Path, typer.Argument(help="A result (NAME.json), a review (NAME.review.json), or a weights folder.")
+        Path,
+        typer.Argument(
+            help="A result (NAME.json), a review (NAME.review.json), or a weights folder."
+        ),
     ],
-    to: Annotated[str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}; of weights: onnx.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")] = None,
+    to: Annotated[
+        str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}; of weights: onnx.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")
+    ] = None,
     year: Year = 2023,
 ) -> None:
-    """Write a result for other programs, named like the result; files of the same name are written over.
+    """Write a result for other programs, named like the result; files of the same name are written
+    over.
 
     A weights folder is written anew as ONNX graphs, which are checked against torch (extra train).
     """
@@ -34,7 +42,11 @@ def export(
     from fesnet.review import read_reviewed
 
     formats = read_formats(to, year)
-    spotting = read_reviewed(result) if result.name.endswith(".review.json") else Spotting.from_json(result)
+    spotting = (
+        read_reviewed(result)
+        if result.name.endswith(".review.json")
+        else Spotting.from_json(result)
+    )
     folder = result.parent if out is None else prepare_folder(out)
     for path in write(spotting, formats, folder, result.stem, year):
         print(f"wrote {path}")
@@ -46,31 +58,50 @@ def export_graphs(weights: Path, to: str, out: Path | None) -> None:
     from fesnet.weights import CONFIG
 
     if not (weights / CONFIG).is_file():
-        kind = "a folder of results" if any(weights.glob("*.json")) else "a folder of something else"
-        raise UsageError(f"expected a result or a weights folder, got {kind}, {weights}: name one NAME.json")
+        kind = (
+            "a folder of results" if any(weights.glob("*.json")) else "a folder of something else"
+        )
+        raise UsageError(
+            f"expected a result or a weights folder, got {kind}, {weights}: name one NAME.json"
+        )
     if to != "onnx":
-        raise UsageError(f"expected --to onnx for a weights folder, got {to!r}; other formats are for results")
+        raise UsageError(
+            f"expected --to onnx for a weights folder, got {to!r}; other formats are for results"
+        )
     if out is None:
         raise UsageError("expected --out with a weights folder, got none; name a new folder")
     try:
         from fesnet.model.checkpoint import export_weights
     except ImportError as error:
-        raise MissingExtraError(f"expected torch to write ONNX graphs, got none; {get_extra('train')}") from error
+        raise MissingExtraError(
+            f"expected torch to write ONNX graphs, got none; {get_extra('train')}"
+        ) from error
     export_weights(weights, out)
     print(f"wrote {out / 'encode.onnx'} and {out / 'decode.onnx'}, equal to torch")
 
 
 @app.command("import")
 def import_annotations(
-    file: Annotated[Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")],
-    out: Annotated[Path, typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv.")],
+    file: Annotated[
+        Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv.")
+    ],
     video: Annotated[
         Path | None,
-        typer.Option("--video", help="The video or its result; default: FILE.json beside, else what FILE links to."),
+        typer.Option(
+            "--video",
+            help="The video or its result; default: FILE.json beside, else what FILE links to.",
+        ),
     ] = None,
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of an image folder.")] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames a second of an image folder.")
+    ] = None,
 ) -> None:
-    """Read the macro- and micro-expressions of an ELAN file, as truth on the frames of its video."""
+    """Read the macro- and micro-expressions of an ELAN file, as truth on the frames of its
+    video.
+    """
     from fesnet.batch import import_truth
 
     with video_progress() as report:

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 @app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(help="Results written by `fesnet spot --out`.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The page; default: beside the result, NAME.html.")] = None,
-    video: Annotated[
-        Path | None, typer.Option("--video", help="Where the video is now; default: where the result says.")
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The page; default: beside the result, NAME.html.")
     ] = None,
-    link: Annotated[bool, typer.Option("--link", help="Link the video instead of putting it into the page.")] = False,
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", help="Where the video is now; default: where the result says."),
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Link the video instead of putting it into the page.")
+    ] = False,
 ) -> None:
-    """Write an HTML page of each result: video, timeline, pictures of each expression. It needs no network."""
+    """Write an HTML page of each result: video, timeline, pictures of each expression. It needs no
+    network.
+    """
     from fesnet.errors import UsageError
     from fesnet.report import EMBED, write_report
     from fesnet.result import Spotting
@@ -34,7 +41,9 @@ def report(
         raise UsageError(f"expected a video, but {video} does not exist")
     for result in results:
         page = out or result.with_suffix(".html")
-        lack = write_report(Spotting.from_json(result), page, video=video, embed=0 if link else EMBED)
+        lack = write_report(
+            Spotting.from_json(result), page, video=video, embed=0 if link else EMBED
+        )
         say_page(page, lack)
 
 
@@ -44,7 +53,9 @@ def say_page(page: Path, lack: str) -> None:
         print(f"fesnet: {page}: {lack}", file=sys.stderr)
 
 
-def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: list[str | int]) -> None:
+def check_looks(
+    report: bool, overlay: Path | None, out: Path | None, sources: list[str | int]
+) -> None:
     """Before any work: are --report and --overlay possible? Raises UsageError."""
     from fesnet.errors import UsageError
     from fesnet.report.overlay import check_overlay
@@ -52,11 +63,16 @@ def check_looks(report: bool, overlay: Path | None, out: Path | None, sources: l
     if report and out is None:
         raise UsageError("expected --out with --report, got none; name the folder for the page")
     if (report or overlay) and not sources:
-        raise UsageError("expected single videos with --report or --overlay, got a batch; use fesnet report afterwards")
+        raise UsageError(
+            "expected single videos with --report or --overlay, got a batch; use fesnet report "
+            "afterwards"
+        )
     if overlay is None:
         return
     if len(sources) != 1 or not Path(str(sources[0])).exists():
-        raise UsageError("expected one video file or image folder with --overlay, got others; name one")
+        raise UsageError(
+            "expected one video file or image folder with --overlay, got others; name one"
+        )
     check_overlay(overlay, Path(str(sources[0])))
 
 

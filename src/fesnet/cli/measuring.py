@@ -13,17 +13,28 @@ from fesnet.cli.show import show_agreement, show_json
 
 @app.command()
 def score(
-    truth: Annotated[Path, typer.Argument(help="Table of true intervals (CSV, result, folder of results).")],
+    truth: Annotated[
+        Path, typer.Argument(help="Table of true intervals (CSV, result, folder of results).")
+    ],
     found: Annotated[Path, typer.Argument(help="What was found, or what a second person says.")],
     protocol: Annotated[
-        str, typer.Option("--protocol", help="official, softnet, abpn, lssnet, lgsnet, divided by commas, or all.")
+        str,
+        typer.Option(
+            "--protocol", help="official, softnet, abpn, lssnet, lgsnet, divided by commas, or all."
+        ),
     ] = "official",
-    iou: Annotated[float, typer.Option("--iou", help="Overlap from which two intervals match.")] = 0.5,
-    fps: Annotated[float | None, typer.Option("--fps", help="For files that count in seconds (ActivityNet).")] = None,
+    iou: Annotated[
+        float, typer.Option("--iou", help="Overlap from which two intervals match.")
+    ] = 0.5,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="For files that count in seconds (ActivityNet).")
+    ] = None,
     by: Annotated[str | None, typer.Option("--by", help="'subject': a row for each, too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
-    """Agreement of two sets of intervals: F1 by kind with intervals over subjects, false alarms, edges, kappa."""
+    """Agreement of two sets of intervals: F1 by kind with intervals over subjects, false alarms,
+    edges, kappa.
+    """
     from fesnet.errors import UsageError
     from fesnet.metrics import PROTOCOLS, agree
 

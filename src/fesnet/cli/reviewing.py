@@ -14,19 +14,30 @@ from fesnet.cli.base import WeightsFolder, app
 @app.command()
 def review(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Videos, a result (NAME.json), or a folder of videos and results.")
+        list[Path] | None,
+        typer.Argument(help="Videos, a result (NAME.json), or a folder of videos and results."),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", help="Work folder for results; default: the folder named, else ./fesnet-review."),
+        typer.Option(
+            "--folder",
+            help="Work folder for results; default: the folder named, else ./fesnet-review.",
+        ),
     ] = None,
     port: Annotated[int, typer.Option("--port", help="Port on this machine; 0: any free one.")] = 0,
-    show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
-    max_upload: Annotated[str, typer.Option("--max-upload", help="Largest video that the page takes.")] = "2GB",
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of image folders.")] = None,
+    show: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True,
+    max_upload: Annotated[
+        str, typer.Option("--max-upload", help="Largest video that the page takes.")
+    ] = "2GB",
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames a second of image folders.")
+    ] = None,
     weights: WeightsFolder = None,
 ) -> None:
-    """Look at expressions beside the video, correct them in the browser, export them. Stop with Ctrl-C.
+    """Look at expressions beside the video, correct them in the browser, export them. Stop with
+    Ctrl-C.
 
     The page is served to this machine alone; nothing leaves it.
     """
@@ -35,7 +46,11 @@ def review(
     except ImportError as error:
         from fesnet.errors import MissingExtraError
 
-        raise MissingExtraError(f"expected FastAPI and uvicorn ({error}); {get_extra('review')}") from error
+        raise MissingExtraError(
+            f"expected FastAPI and uvicorn ({error}); {get_extra('review')}"
+        ) from error
     served = prepare(files or [], Options(folder, port, max_upload, fps, weights))
-    print(f"results in {served.library.folder}\nopen {served.address}\nstop with Ctrl-C", flush=True)
+    print(
+        f"results in {served.library.folder}\nopen {served.address}\nstop with Ctrl-C", flush=True
+    )
     served.run(open_browser=show)

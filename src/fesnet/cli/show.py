@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def plain_console(width: int | None = None) -> Console:
-    """Shows names of files, videos and subjects as they are. width: None for that of the terminal."""
+    """Shows names of files, videos and subjects as they are. width: None for that of the
+    terminal.
+    """
     from rich.console import Console
 
     return Console(width=width, markup=False, emoji=False, highlight=False)
@@ -31,8 +33,12 @@ def show_result(result: Spotting) -> None:
         table.add_column(column, justify="left" if column == "kind" else "right")
     for i in result.intervals:
         times = (f"{t:.2f}" for t in (i.onset_s, i.apex_s, i.offset_s))
-        table.add_row(str(i.face), i.kind, *times, f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}")
-    plain_console().print(table if result.intervals else f"{result.source.name}: no expression found")
+        table.add_row(
+            str(i.face), i.kind, *times, f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}"
+        )
+    plain_console().print(
+        table if result.intervals else f"{result.source.name}: no expression found"
+    )
     for gap in result.gaps:
         print(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
     for warning in result.warnings:
@@ -87,10 +93,14 @@ def show_event(event: dict[str, Any]) -> None:
     kind = event["event"]
     if kind == "interval":
         span = f"{event['onset_s']:8.2f} - {event['offset_s']:.2f} s"
-        print(f"face {event['face']}  {event['kind']}  {span}  score {event['score']:.2f}", flush=True)
+        print(
+            f"face {event['face']}  {event['kind']}  {span}  score {event['score']:.2f}", flush=True
+        )
     elif kind == "status":
         if sys.stderr.isatty():
-            counts = f"{event['faces']} face(s), {event['dropped']} of {event['frames']} frames dropped"
+            counts = (
+                f"{event['faces']} face(s), {event['dropped']} of {event['frames']} frames dropped"
+            )
             line = f"{event['time_s']:8.1f} s  {counts}  delay {event['delay_median_s']:.2f} s"
             print(f"\r{line} ", end="", file=sys.stderr)
     elif kind == "start":
@@ -122,7 +132,13 @@ def show_comparison(rows: list[tuple[str, ...]]) -> None:
     from rich.table import Table
 
     table = Table(title="found beside truth (synthetic demo video)", title_justify="left")
-    for column in ("kind", "true onset-offset s", "found as", "found onset-offset s", "overlap (IoU)"):
+    for column in (
+        "kind",
+        "true onset-offset s",
+        "found as",
+        "found onset-offset s",
+        "overlap (IoU)",
+    ):
         table.add_column(column)
     for row in rows:
         table.add_row(*row)

@@ -35,38 +35,58 @@ def spot(
     videos: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Video files, image folders, stream addresses, camera numbers; folders of videos, patterns."
+            help="Video files, image folders, stream addresses, camera numbers; folders of "
+            "videos, patterns."
         ),
     ] = None,
     out: Out = None,
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of image folders.")] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames a second of image folders.")
+    ] = None,
     faces: Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")] = "largest",
     weights: WeightsFolder = None,
-    runtime: Annotated[str, typer.Option("--runtime", help="'onnx', or 'torch' (extra train).")] = "onnx",
+    runtime: Annotated[
+        str, typer.Option("--runtime", help="'onnx', or 'torch' (extra train).")
+    ] = "onnx",
     rules: RulesFile = None,
     macro_threshold: Macro = None,
     micro_threshold: Micro = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this time (cameras).")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after this time (cameras).")
+    ] = None,
     formats: Annotated[
-        str | None, typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORTS}.")
+        str | None,
+        typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORTS}."),
     ] = None,
-    report: Annotated[bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")
+    ] = False,
     overlay: Annotated[
-        Path | None, typer.Option("--overlay", help="Write the video with what was found drawn into it (mp4).")
+        Path | None,
+        typer.Option("--overlay", help="Write the video with what was found drawn into it (mp4)."),
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=0, help="Batch: worker processes.")] = None,
-    manifest: Annotated[Path | None, typer.Option("--manifest", help="Batch: CSV of videos and their options.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=0, help="Batch: worker processes.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option("--manifest", help="Batch: CSV of videos and their options.")
+    ] = None,
     ray: Annotated[
-        str | None, typer.Option("--ray", help="Batch: address of a Ray cluster, 'auto' or 'local'.")
+        str | None,
+        typer.Option("--ray", help="Batch: address of a Ray cluster, 'auto' or 'local'."),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Batch: try again what failed in an earlier run.")
     ] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, stage by stage.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print where the time went, stage by stage.")
+    ] = False,
 ) -> None:
-    """Spot expressions in one or more videos and print them; with --out, write NAME.json and NAME.csv.
+    """Spot expressions in one or more videos and print them; with --out, write NAME.json and
+    NAME.csv.
 
-    Folders of videos, patterns and the options marked "Batch" make a batch: results to --out, finished ones kept.
+    Folders of videos, patterns and the options marked "Batch" make a batch: results to --out,
+    finished ones kept.
     """
     from fesnet.batch import Job, Settings, check_sources, prepare_folder, spot_all, spotter_for
     from fesnet.profile import ProfiledSpotter
@@ -81,17 +101,28 @@ def spot(
         only_single(report=report, overlay=overlay, profile=profile)
         fetch_models()
         place = None if weights is None else str(weights.absolute())
-        settings = Settings(place, choice(runtime, "onnx", "torch"), choice(faces, "largest", "all"))
+        settings = Settings(
+            place, choice(runtime, "onnx", "torch"), choice(faces, "largest", "all")
+        )
         known = recommended_rules(spotter_for(settings).weights)
         own = chosen_rules(known, rules, macro_threshold, micro_threshold)
-        spot_many(given, out, replace(settings, rules=own, rate=fps, seconds=seconds, formats=exports), many)
+        spot_many(
+            given,
+            out,
+            replace(settings, rules=own, rate=fps, seconds=seconds, formats=exports),
+            many,
+        )
         return
     if not given:
-        raise UsageError("expected a video, got none; name a file, a folder, a camera number, or a --manifest")
+        raise UsageError(
+            "expected a video, got none; name a file, a folder, a camera number, or a --manifest"
+        )
     folder = None if out is None else prepare_folder(out)
     fetch_models()
     make = ProfiledSpotter if profile else Spotter
-    spotter = make(weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all"))
+    spotter = make(
+        weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all")
+    )
     spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
     job = Job(spotter, folder, fps, seconds, exports)
     with video_progress() as tell:
@@ -103,7 +134,9 @@ def spot(
             print(f"fesnet: {one.source}: {one.outcome}", file=sys.stderr)
         else:
             show_result(one.outcome)
-            show_looks(one.outcome, folder / f"{one.name}.html" if report and folder else None, overlay)
+            show_looks(
+                one.outcome, folder / f"{one.name}.html" if report and folder else None, overlay
+            )
     if isinstance(spotter, ProfiledSpotter):
         show_profile(spotter.clock.rows())
     if folder is not None:
@@ -115,15 +148,22 @@ def spot(
 @app.command()
 def live(
     source: Annotated[
-        str, typer.Argument(help="Camera number, stream address, or a video file (at its own speed).")
+        str,
+        typer.Argument(help="Camera number, stream address, or a video file (at its own speed)."),
     ] = "0",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for other programs.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line on stdout, for other programs.")
+    ] = False,
     out: Out = None,
     weights: WeightsFolder = None,
     faces: Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")] = "largest",
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this time.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after this time.")
+    ] = None,
 ) -> None:
-    """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out keeps the result."""
+    """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out
+    keeps the result.
+    """
     from fesnet.batch import check_sources, prepare_folder, result_names, write_results
     from fesnet.live import watch
     from fesnet.spotter import Spotter
@@ -143,7 +183,8 @@ def live(
 def rethreshold(
     result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="File for the new result; default: over the old one.")
+        Path | None,
+        typer.Option("--out", help="File for the new result; default: over the old one."),
     ] = None,
     rules: RulesFile = None,
     macro_threshold: Macro = None,
@@ -163,14 +204,20 @@ def rethreshold(
     print(f"wrote {path} and {path.with_suffix('.csv').name}")
     left = ", ".join(p.name for p in written_beside(path))
     if left:
-        print(f"fesnet: these still show the old intervals: {left}; write them again", file=sys.stderr)
+        print(
+            f"fesnet: these still show the old intervals: {left}; write them again", file=sys.stderr
+        )
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the demo's files.")] = Path("fesnet-demo"),
+    out: Annotated[Path, typer.Option("--out", help="Folder for the demo's files.")] = Path(
+        "fesnet-demo"
+    ),
 ) -> None:
-    """Animate a public-domain portrait, spot its expressions, and show found beside truth. Needs no data."""
+    """Animate a public-domain portrait, spot its expressions, and show found beside truth. Needs no
+    data.
+    """
     from fesnet.demo import run_demo
 
     fetch_models()

@@ -9,7 +9,9 @@ import typer
 
 from fesnet.cli.base import app, step_progress
 
-models_app = typer.Typer(help="The face models (MediaPipe's detector and face mesh, Apache-2.0).", no_args_is_help=True)
+models_app = typer.Typer(
+    help="The face models (MediaPipe's detector and face mesh, Apache-2.0).", no_args_is_help=True
+)
 
 
 app.add_typer(models_app, name="models")
@@ -17,9 +19,13 @@ app.add_typer(models_app, name="models")
 
 @models_app.command("import")
 def import_models(
-    wheel: Annotated[Path | None, typer.Argument(help="A mediapipe 0.10.21 wheel; default: downloaded by pip.")] = None,
+    wheel: Annotated[
+        Path | None, typer.Argument(help="A mediapipe 0.10.21 wheel; default: downloaded by pip.")
+    ] = None,
 ) -> None:
-    """Fetch and convert the face models into the user's cache (about 36 MB once; or from a wheel file, offline)."""
+    """Fetch and convert the face models into the user's cache (about 36 MB once; or from a wheel
+    file, offline).
+    """
     from fesnet.faces.models import import_models as fetch
 
     with step_progress("fetching the face models") as report:

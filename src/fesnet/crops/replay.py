@@ -1,4 +1,6 @@
-"""Prepared crops played back: frames and faces just as the face stage handed them out, without a video."""
+"""Prepared crops played back: frames and faces just as the face stage handed them out, without a
+video.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,15 @@ class Replay:
         look = None if k.keyed[row] else partial(k.landmarks.__getitem__, row)
         segment, score = int(k.segments[row]), float(k.scores[row])
         crop, mask = k.crops[row], k.masks[row]
-        return Face(0, segment, frame.index, frame.time, crop, box_of(points), points, score, mask, look)
+        return Face(
+            0, segment, frame.index, frame.time, crop, box_of(points), points, score, mask, look
+        )
 
 
 def replay(path: Path) -> tuple[Source, Tracker]:
-    """A source of blank frames with true times, and the tracker that has their faces. Raises SourceError."""
+    """A source of blank frames with true times, and the tracker that has their faces. Raises
+    SourceError.
+    """
     kept = load(path)
     times = kept.frame_times
     source = Source(
@@ -64,9 +70,11 @@ def blank_frames(kept: Kept) -> Iterator[Frame]:
 
 
 def open_recording(recording: Recording, stage: str) -> tuple[Source, Tracker]:
-    """Frames of a recording and what finds their faces: looked for in a video, played back where they were prepared.
+    """Frames of a recording and what finds their faces: looked for in a video, played back where
+    they were prepared.
 
-    Raises UsageError where this stage was not prepared, SourceError for what cannot be read, FaceModelError.
+    Raises UsageError where this stage was not prepared, SourceError for what cannot be read,
+    FaceModelError.
     """
     if recording.media == MEDIA:
         return replay(recording.source)
@@ -74,13 +82,16 @@ def open_recording(recording: Recording, stage: str) -> tuple[Source, Tracker]:
 
 
 def at_stage(recording: Recording, stage: str) -> Recording:
-    """A prepared recording with the file of one stage as its source; any other one as it is. Raises UsageError."""
+    """A prepared recording with the file of one stage as its source; any other one as it is. Raises
+    UsageError.
+    """
     if recording.media != MEDIA:
         return recording
     path = recording.source.parents[1] / stage / recording.source.name
     if not path.is_file():
         raise UsageError(
-            f"expected {recording.id} prepared for the face stage {stage}, but {path} does not exist; run `fesnet data "
+            f"expected {recording.id} prepared for the face stage {stage}, but {path} does not "
+            "exist; run `fesnet data "
             f"prepare` with --stage {recording.source.parent.name},{stage}"
         )
     return replace(recording, source=path)

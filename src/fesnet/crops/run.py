@@ -1,5 +1,5 @@
-"""A whole data set: hand out, keep the sums, list what failed, write tables. A run that ends anyhow can be started
-again, and ends as if it had not ended."""
+"""A whole data set: hand out, keep the sums, list what failed, write tables. A run that ends anyhow
+can be started again, and ends as if it had not ended."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What came of a run, in files. failed: (recording and stage, reason), those with a file that needs a look too."""
+    """What came of a run, in files. failed: (recording and stage, reason), those with a file that
+    needs a look too.
+    """
 
     made: int
     kept: int
     failed: tuple[tuple[str, str], ...]
 
 
-def prepare_data(data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: Say) -> Prepared:
-    """Keep the face stages of all recordings in the folder `out` (made if missing). Files that are whole and of the
-    same recordings, made in the same way, are kept; all others are made.
+def prepare_data(
+    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: Say
+) -> Prepared:
+    """Keep the face stages of all recordings in the folder `out` (made if missing). Files that are
+    whole and of the same recordings, made in the same way, are kept; all others are made.
 
     Raises UsageError for what no recording could do with, and where nothing can be written.
     """
@@ -55,7 +59,9 @@ def prepare_data(data: DataSet, out: Path, stages: Sequence[str], engine: Engine
         return Prepared(run.made, run.kept, run.all_failed(data))
 
 
-def verify_data(data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: Say) -> Prepared:
+def verify_data(
+    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: Say
+) -> Prepared:
     """Only look: every file that `prepare_data` would make is a failure here. Nothing is written.
 
     Raises UsageError as `prepare_data`, and where `out` was never prepared.
@@ -73,11 +79,15 @@ def check(data: DataSet, out: Path, stages: Sequence[str]) -> None:
         stage_of(stage)
     if not stages or len(set(stages)) < len(stages):
         raise UsageError(
-            f"expected face stages out of {', '.join(STAGES)}, each once, got {', '.join(stages) or 'none'}"
+            f"expected face stages out of {', '.join(STAGES)}, each once, got "
+            f"{', '.join(stages) or 'none'}"
         )
     odd = [r for r in data.recordings if r.media not in ("video", "frames")]
     if odd:
-        raise UsageError(f"expected videos or frames to prepare, got {odd[0].media} ({odd[0].id}); they need no faces")
+        raise UsageError(
+            f"expected videos or frames to prepare, got {odd[0].media} ({odd[0].id}); they need "
+            "no faces"
+        )
     if not data.recordings:
         raise UsageError(f"expected recordings with frames or videos in {data.root}, got none")
     if (out / ABOUT).is_file() and (held := read_about(out)["data"]) != data.name:
@@ -88,11 +98,18 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"expected to make {folder}, got '{error.strerror}'; name another folder") from error
+        raise UsageError(
+            f"expected to make {folder}, got '{error.strerror}'; name another folder"
+        ) from error
 
 
 def tasks(
-    data: DataSet, out: Path, stages: Sequence[str], known: dict[str, str], *, look_only: bool = False
+    data: DataSet,
+    out: Path,
+    stages: Sequence[str],
+    known: dict[str, str],
+    *,
+    look_only: bool = False,
 ) -> Iterator[tuple[str, Task]]:
     """(name of the file, what is to be done with it)."""
     for recording in data.recordings:
@@ -115,7 +132,9 @@ class Run:
     started: float = field(default_factory=time.monotonic)
 
     def through(self, work: Iterator[tuple[str, Task]], engine: Engine) -> None:
-        """Hand everything out and settle what comes back. Raises what would fail for every other recording too."""
+        """Hand everything out and settle what comes back. Raises what would fail for every other
+        recording too.
+        """
         files: dict[str, Task] = {}
 
         def noted() -> Iterator[tuple[str, Task]]:
@@ -127,7 +146,10 @@ class Run:
             if outcome.error is not None and outcome.error.exit_code == 2:
                 raise outcome.error
             words = self.settle(outcome, files.pop(outcome.key))
-            self.say(f"[{number}/{self.total}] {outcome.key.removesuffix('.npz')}: {words}{self.left(number)}")
+            self.say(
+                f"[{number}/{self.total}] {outcome.key.removesuffix('.npz')}: "
+                f"{words}{self.left(number)}"
+            )
 
     def settle(self, outcome: Outcome, task: Task) -> str:
         """Count, and say in words."""
@@ -169,12 +191,16 @@ class Run:
     def all_failed(self, data: DataSet) -> tuple[tuple[str, str], ...]:
         """Files that failed or need a look, and recordings without frames."""
         gone = {name: "its frames or its video are missing" for name in data.missing}
-        return tuple(sorted({**{k.removesuffix(".npz"): v for k, v in self.failed.items()}, **gone}.items()))
+        return tuple(
+            sorted({**{k.removesuffix(".npz"): v for k, v in self.failed.items()}, **gone}.items())
+        )
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """What the folder holds of stages that a run had nothing to do with: facts by file, and what failed."""
+    """What the folder holds of stages that a run had nothing to do with: facts by file, and what
+    failed.
+    """
 
     files: dict[str, dict[str, Any]]
     failed: dict[str, str]
@@ -186,11 +212,19 @@ def other_stages(data: DataSet, out: Path, stages: Sequence[str]) -> Earlier:
         return Earlier({}, {})
     about = read_about(out)
     mine = {f"{stage}/{r.id}" for stage in STAGES if stage not in stages for r in data.recordings}
-    files = {name: facts for name, facts in about.get("files", {}).items() if name.removesuffix(".npz") in mine}
-    return Earlier(files, {name: why for name, why in about.get("failed", {}).items() if name in mine})
+    files = {
+        name: facts
+        for name, facts in about.get("files", {}).items()
+        if name.removesuffix(".npz") in mine
+    }
+    return Earlier(
+        files, {name: why for name, why in about.get("failed", {}).items() if name in mine}
+    )
 
 
-def write_about(data: DataSet, out: Path, stages: Sequence[str], run: Run, earlier: Earlier) -> None:
+def write_about(
+    data: DataSet, out: Path, stages: Sequence[str], run: Run, earlier: Earlier
+) -> None:
     """prepared.json: what a person or `fesnet.datasets` must know of the folder."""
     files = {**earlier.files, **run.facts}
     held = {*stages, *(name.split("/")[0] for name in earlier.files)}

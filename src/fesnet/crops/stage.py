@@ -55,11 +55,11 @@ def stage_of(name: str) -> Stage:
 class Kept:
     """One video through a face stage: n frames with a face, of N frames.
 
-    frame_times (N,) s of all frames of the source; frames (n,) which of them show the face; crops (n, S, S) uint8
-    luma; masks (n, S, S) uint8, 255 where the crop is face; landmarks (n, 468, 3) float32 source pixels, looked for in
-    that very frame; keyed (n,) False where spotting would not have looked for them unless the face moved; segments
-    (n,) rise where the face was lost; scores (n,) presence 0..1; unknown (k, 2) frames, half-open, without a face;
-    warnings: of the source.
+    frame_times (N,) s of all frames of the source; frames (n,) which of them show the face; crops
+    (n, S, S) uint8 luma; masks (n, S, S) uint8, 255 where the crop is face; landmarks (n, 468, 3)
+    float32 source pixels, looked for in that very frame; keyed (n,) False where spotting would not
+    have looked for them unless the face moved; segments (n,) rise where the face was lost; scores
+    (n,) presence 0..1; unknown (k, 2) frames, half-open, without a face; warnings: of the source.
     """
 
     frame_times: NDArray[np.float64]
@@ -110,7 +110,15 @@ class Keeper:
             if self.lost:
                 self.unknown[-1][1] = frame
             landmarks = face.landmarks if face.look is None else face.look()
-            row = (frame, grey(face), face.mask, landmarks, face.look is None, face.segment, face.score)
+            row = (
+                frame,
+                grey(face),
+                face.mask,
+                landmarks,
+                face.look is None,
+                face.segment,
+                face.score,
+            )
             for column, value in zip(self.columns.values(), row, strict=True):
                 column.push(value)
         self.lost = face is None
@@ -128,7 +136,9 @@ class Keeper:
 
 
 def keep(source: Source, stage: Stage) -> Kept:
-    """Look at a whole source. Raises SourceError where it cannot be read or has no frame, FaceModelError."""
+    """Look at a whole source. Raises SourceError where it cannot be read or has no frame,
+    FaceModelError.
+    """
     tracker, sampler, keeper = stage.tracker(), Sampler(stage.rate), Keeper(stage.crop_size)
     times: list[float] = []
     with source:
@@ -137,5 +147,7 @@ def keep(source: Source, stage: Stage) -> Kept:
             if sampler.wants(frame.time):
                 keeper.push(len(times) - 1, next(iter(tracker.push(frame)), None))
     if not times:
-        raise SourceError(f"expected frames from {source.name}, got none; the source is empty or broken")
+        raise SourceError(
+            f"expected frames from {source.name}, got none; the source is empty or broken"
+        )
     return keeper.finish(times, source.warnings)

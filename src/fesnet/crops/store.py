@@ -1,4 +1,6 @@
-"""`Kept` in a file and back: an `.npz` that says itself what it was made from, the same bytes for the same input."""
+"""`Kept` in a file and back: an `.npz` that says itself what it was made from, the same bytes for
+the same input.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFil
 
 
 def origin(recording: Recording, stage: Stage) -> dict[str, Any]:
-    """All that decides what is kept of a recording. Raises SourceError where its files are not there."""
+    """All that decides what is kept of a recording. Raises SourceError where its files are not
+    there.
+    """
     return {
         "format": FORMAT,
         "fesnet": __version__,
@@ -38,12 +42,16 @@ def origin(recording: Recording, stage: Stage) -> dict[str, Any]:
 
 
 def stamp(source: Path) -> str:
-    """Changes with name, size or time of change of a video, or of an image of a folder; not with their place."""
+    """Changes with name, size or time of change of a video, or of an image of a folder; not with
+    their place.
+    """
     try:
         files = sorted(image_files(source)) if source.is_dir() else [source]
         told = [(f.name, s.st_size, s.st_mtime_ns) for f, s in ((f, f.stat()) for f in files)]
     except OSError as error:
-        raise SourceError(f"cannot read {source}: {error.strerror}; is its share still there?") from error
+        raise SourceError(
+            f"cannot read {source}: {error.strerror}; is its share still there?"
+        ) from error
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
@@ -52,11 +60,15 @@ def save(path: Path, kept: Kept, about: dict[str, Any]) -> None:
     told = json.dumps({**about, "warnings": kept.warnings}, sort_keys=True)
     with open_whole(path) as handle:
         # Masks and what lies around a face shrink well; on the whole a file is about half as large.
-        np.savez_compressed(handle, about=np.array(told), **{name: getattr(kept, name) for name in ARRAYS})
+        np.savez_compressed(
+            handle, about=np.array(told), **{name: getattr(kept, name) for name in ARRAYS}
+        )
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What stands in a file of its origin, with its warnings. Raises SourceError for a damaged one."""
+    """What stands in a file of its origin, with its warnings. Raises SourceError for a damaged
+    one.
+    """
     try:
         with np.load(path, allow_pickle=False) as table:
             about: dict[str, Any] = json.loads(str(table["about"]))
@@ -66,7 +78,9 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Counts of frames, stretches without a face and warnings, without the crops. Raises SourceError."""
+    """Counts of frames, stretches without a face and warnings, without the crops. Raises
+    SourceError.
+    """
     about = read_about(path)
     with np.load(path, allow_pickle=False) as table:
         return {
@@ -88,4 +102,6 @@ def load(path: Path) -> Kept:
 
 
 def damaged(path: Path) -> SourceError:
-    return SourceError(f"expected prepared crops in {path}, but it is damaged; run `fesnet data prepare` again")
+    return SourceError(
+        f"expected prepared crops in {path}, but it is damaged; run `fesnet data prepare` again"
+    )

@@ -1,6 +1,8 @@
-"""SHA256SUMS of a prepared folder, as `sha256sum -c` reads it: what is finished, and whether it is still whole.
+"""SHA256SUMS of a prepared folder, as `sha256sum -c` reads it: what is finished, and whether it is
+still whole.
 
-A line is appended and synced for each finished file, so that a kill or a power cut loses the file in hand at most.
+A line is appended and synced for each finished file, so that a kill or a power cut loses the file
+in hand at most.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """The sums by name; the last one counts, and a line that a kill cut off is passed over. None are there: empty."""
+    """The sums by name; the last one counts, and a line that a kill cut off is passed over. None
+    are there: empty.
+    """
     path = folder / SUMS
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     found = (LINE.fullmatch(line) for line in text.split("\n"))
@@ -34,7 +38,9 @@ class Sums:
         try:
             self.handle = self.path.open("a+b", buffering=0)
         except OSError as error:
-            raise UsageError(f"expected to write {self.path}, got '{error.strerror}'; name another folder") from error
+            raise UsageError(
+                f"expected to write {self.path}, got '{error.strerror}'; name another folder"
+            ) from error
         hold(self.handle, folder)
         self.known = read_sums(folder)
         self.handle.seek(0)
@@ -51,7 +57,9 @@ class Sums:
             self.handle.write(text.encode())
             os.fsync(self.handle.fileno())
         except OSError as error:
-            raise UsageError(f"expected to write {self.path}, got '{error.strerror}'; free space and go on") from error
+            raise UsageError(
+                f"expected to write {self.path}, got '{error.strerror}'; free space and go on"
+            ) from error
 
     def finish(self, names: Collection[str]) -> None:
         """Write the sums of these files alone, in order."""

@@ -20,8 +20,8 @@ State = Literal["fine", "missing", "damaged", "outdated"]
 
 @dataclass(frozen=True)
 class Task:
-    """One recording through one stage. file: where it is kept; known: sha256 that the file should have, None where it
-    was never finished; look_only: make nothing."""
+    """One recording through one stage. file: where it is kept; known: sha256 that the file should
+    have, None where it was never finished; look_only: make nothing."""
 
     recording: Recording
     stage: str
@@ -32,8 +32,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """What a worker hands back. state: of the file before; facts: for the record; problem: what a person must look at,
-    though a file is there."""
+    """What a worker hands back. state: of the file before; facts: for the record; problem: what a
+    person must look at, though a file is there."""
 
     state: State
     sha256: str = ""
@@ -42,7 +42,9 @@ class Done:
 
 
 def do(task: Task) -> Done:
-    """Raises SourceError for a recording that cannot be read, UsageError where nothing can be written."""
+    """Raises SourceError for a recording that cannot be read, UsageError where nothing can be
+    written.
+    """
     cv2.setNumThreads(1)  # other workers have the other cores
     wanted = origin(task.recording, stage := stage_of(task.stage))
     state = state_of(task, wanted)
@@ -57,7 +59,10 @@ def do(task: Task) -> Done:
     except OSError as error:
         raise SourceError(f"cannot read {task.recording.source}: {error.strerror}") from error
     if origin(task.recording, stage) != wanted:
-        raise SourceError(f"{task.recording.source} changed while it was read; prepare it again when it is complete")
+        raise SourceError(
+            f"{task.recording.source} changed while it was read; prepare it again when it is "
+            "complete"
+        )
     save(task.file, kept, wanted)
     return told(task, state, sha256(task.file))
 
@@ -81,6 +86,8 @@ def problem_of(recording: Recording, facts: dict[str, Any]) -> str:
     """Empty where all is well."""
     if not facts["with_face"]:
         return f"no face in any of its {facts['frames']} frames; it counts as unknown throughout"
-    if recording.media == "frames" and facts["warnings"]:  # numbers that jump: the truth would be shifted
+    if (
+        recording.media == "frames" and facts["warnings"]
+    ):  # numbers that jump: the truth would be shifted
         return str(facts["warnings"][0])
     return ""

@@ -25,9 +25,10 @@ NAMES = {
 def load_dataset(name: str, root: Path, offset: str | None = None) -> DataSet:
     """The data set of a name in NAMES, from its official files under `root`.
 
-    offset: what an offset of 0 means, one of `fesnet.datasets.official.CONVENTIONS`; None for "apex", and for what a
-    prepared folder was prepared with. Raises UsageError for an unknown name or no such folder, TruthError for tables
-    that are not understood, MissingExtraError without their readers.
+    offset: what an offset of 0 means, one of `fesnet.datasets.official.CONVENTIONS`; None for
+    "apex", and for what a prepared folder was prepared with. Raises UsageError for an unknown name
+    or no such folder, TruthError for tables that are not understood, MissingExtraError without
+    their readers.
     """
     if name not in NAMES:
         raise UsageError(f"expected a data set out of {', '.join(NAMES)}, got {name!r}")

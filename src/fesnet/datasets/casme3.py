@@ -1,4 +1,6 @@
-"""CAS(ME)^3 part A, table v1 or v2: videos `spNO.1/a/color` at 30 Hz, frames without zeros before the number."""
+"""CAS(ME)^3 part A, table v1 or v2: videos `spNO.1/a/color` at 30 Hz, frames without zeros before
+the number.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,17 @@ def load(root: Path, offset: str) -> DataSet:
         if letter != letter.lower():
             settler.quirks.append(Quirk("name in upper case", where, "taken as lower case"))
         kind = kind_of(cells[at["Expression type"]], where)
-        rows.append(Row(subject, ident, kind, cells[at["Onset"]], cells[at["Apex"]], cells[at["Offset"]], where))
+        rows.append(
+            Row(
+                subject,
+                ident,
+                kind,
+                cells[at["Onset"]],
+                cells[at["Apex"]],
+                cells[at["Offset"]],
+                where,
+            )
+        )
         videos.setdefault(ident, Video(ident, subject, None))
     return build("casme3", root, list(videos.values()), rows, settler, RATE)
 

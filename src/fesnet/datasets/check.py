@@ -10,7 +10,11 @@ from fesnet.intervals import KINDS
 
 COUNTED = ("subjects", "videos", "macro", "micro")
 # As the authors count them.
-OFFICIAL = {"casme2": (22, 98, 300, 57), "samm": (30, 147, 343, 159), "casme3": (98, 956, 3346, 860)}
+OFFICIAL = {
+    "casme2": (22, 98, 300, 57),
+    "samm": (30, 147, 343, 159),
+    "casme3": (98, 956, 3346, 860),
+}
 SHOWN = 3  # places named of each quirk
 
 
@@ -46,5 +50,13 @@ def quirk_lines(quirks: tuple[Quirk, ...]) -> Iterator[str]:
 
 
 def differences(official: tuple[int, ...], found: tuple[int, ...]) -> Iterator[str]:
-    wrong = [f"{n} {f} instead of {o}" for n, o, f in zip(COUNTED, official, found, strict=True) if o != f]
-    yield "  as the authors count" if not wrong else f"  differs from the authors' counts: {', '.join(wrong)}"
+    wrong = [
+        f"{n} {f} instead of {o}"
+        for n, o, f in zip(COUNTED, official, found, strict=True)
+        if o != f
+    ]
+    yield (
+        "  as the authors count"
+        if not wrong
+        else f"  differs from the authors' counts: {', '.join(wrong)}"
+    )

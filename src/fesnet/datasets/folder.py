@@ -1,8 +1,10 @@
-"""A folder of videos or of features with two tables beside them: what `fesnet synth` writes, and what labs may share.
+"""A folder of videos or of features with two tables beside them: what `fesnet synth` writes, and
+what labs may share.
 
-videos.csv   subject,video,fps                     every annotated video; fps only where a folder of frames needs it
-truth.csv    subject,video,kind,onset_frame,apex_frame,offset_frame     frames from 1, both ends inside
-VIDEO.npz    features (T, D) or (T, R, 2), fps          or a video file, or a folder of frames, of that name
+videos.csv   subject,video,fps                     every annotated video; fps only where a folder of
+frames needs it truth.csv    subject,video,kind,onset_frame,apex_frame,offset_frame     frames from
+1, both ends inside VIDEO.npz    features (T, D) or (T, R, 2), fps          or a video file, or a
+folder of frames, of that name
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval
 
 VIDEOS, TRUTH = "videos.csv", "truth.csv"
-NEEDED = {VIDEOS: ("subject", "video"), TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame")}
+NEEDED = {
+    VIDEOS: ("subject", "video"),
+    TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame"),
+}
 FEATURES = (".npz", ".npy")
 ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
 
@@ -31,13 +36,14 @@ ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
 def load_folder(root: Path, name: str = "folder") -> DataSet:
     """Read both tables. Recordings whose file is not there are named in `missing`.
 
-    Raises UsageError where there is no such folder or table, TruthError for a wrong column, kind or frame, and for a
-    truth of a video that `videos.csv` does not name.
+    Raises UsageError where there is no such folder or table, TruthError for a wrong column, kind or
+    frame, and for a truth of a video that `videos.csv` does not name.
     """
     lines = list(table(root, VIDEOS))
     rows = [(row["subject"].strip(), row["video"].strip()) for _, row in lines]
     rates = {
-        at: rate(row.get("fps") or "", f"{root / VIDEOS} line {n}") for at, (n, row) in zip(rows, lines, strict=True)
+        at: rate(row.get("fps") or "", f"{root / VIDEOS} line {n}")
+        for at, (n, row) in zip(rows, lines, strict=True)
     }
     truth = read_truth(root, set(rows))
     bare = [stem(video) for _, video in rows]
@@ -50,23 +56,31 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
             missing.append(ident)
             continue
         events = tuple(sorted(truth.get((subject, video), ())))
-        recordings.append(Recording(ident, subject, found, media_of(found), events, None, rates[subject, video]))
-    return DataSet(name, root, tuple(sorted(recordings, key=lambda r: r.id)), missing=tuple(sorted(missing)))
+        recordings.append(
+            Recording(ident, subject, found, media_of(found), events, None, rates[subject, video])
+        )
+    return DataSet(
+        name, root, tuple(sorted(recordings, key=lambda r: r.id)), missing=tuple(sorted(missing))
+    )
 
 
 def table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line numbers and rows of one of the tables. Raises UsageError where there is none, TruthError where it is not in
-    UTF-8, or lacks a column."""
+    """Line numbers and rows of one of the tables. Raises UsageError where there is none, TruthError
+    where it is not in UTF-8, or lacks a column."""
     path = root / name
     if not path.is_file():
-        raise UsageError(f"expected {name} in {root}, but it is not there; see docs/benchmark.md for the layout")
+        raise UsageError(
+            f"expected {name} in {root}, but it is not there; see docs/benchmark.md for the layout"
+        )
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle, restval="")
             columns = reader.fieldnames or []
             for needed in NEEDED[name]:
                 if needed not in columns:
-                    raise TruthError(f"expected a column {needed} in {path}, got {', '.join(columns) or 'none'}")
+                    raise TruthError(
+                        f"expected a column {needed} in {path}, got {', '.join(columns) or 'none'}"
+                    )
             yield from enumerate(reader, 2)
     except (UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(path, error)) from error
@@ -80,7 +94,8 @@ def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str]
         at = by_stem.get((row["subject"].strip(), stem(row["video"].strip())))
         if at is None:
             raise TruthError(
-                f"expected the videos of {VIDEOS} in {where}, got {row['video']} of {row['subject']}; add it there or "
+                f"expected the videos of {VIDEOS} in {where}, got {row['video']} of "
+                f"{row['subject']}; add it there or "
                 "correct it"
             )
         out.setdefault(at, []).append(interval(row, where))
@@ -97,8 +112,12 @@ def interval(row: dict[str, str], where: str) -> Interval:
     if offset == 0:
         offset = apex  # the challenges' rule for an unknown offset
     if not 1 <= onset <= offset:
-        raise TruthError(f"expected 1 <= onset_frame <= offset_frame in {where}, got {onset} and {offset}")
-    return Interval.from_inclusive(onset, offset, kind, apex=apex if onset <= apex <= offset else None)
+        raise TruthError(
+            f"expected 1 <= onset_frame <= offset_frame in {where}, got {onset} and {offset}"
+        )
+    return Interval.from_inclusive(
+        onset, offset, kind, apex=apex if onset <= apex <= offset else None
+    )
 
 
 def rate(text: str, where: str) -> float | None:
@@ -125,7 +144,9 @@ def stem(video: str) -> str:
 
 
 def find(root: Path, subject: str, video: str) -> Path | None:
-    """The file or folder of a video: under the root or the subject's folder, by its name or with an ending."""
+    """The file or folder of a video: under the root or the subject's folder, by its name or with an
+    ending.
+    """
     for base in (root / video, root / subject / video):
         if base.exists():
             return base
@@ -144,7 +165,9 @@ def media_of(path: Path) -> Media:
 
 
 def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
-    """(T, D) float32 and their rate in Hz. Raises SourceError for files that hold something else."""
+    """(T, D) float32 and their rate in Hz. Raises SourceError for files that hold something
+    else.
+    """
     path = recording.source
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -153,13 +176,20 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
         else:
             with loaded:
                 if "features" not in loaded.files:
-                    raise SourceError(f"expected an array features in {path}, got {', '.join(loaded.files) or 'none'}")
+                    raise SourceError(
+                        f"expected an array features in {path}, got "
+                        f"{', '.join(loaded.files) or 'none'}"
+                    )
                 values = loaded["features"]
                 rate = float(loaded["fps"]) if "fps" in loaded.files else recording.rate
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise SourceError(f"expected features in {path}, but it cannot be read ({error})") from error
+        raise SourceError(
+            f"expected features in {path}, but it cannot be read ({error})"
+        ) from error
     if rate is None or not 0 < rate < float("inf"):
         raise SourceError(f"expected fps above 0 beside the features in {path}, got {rate}")
     if values.ndim not in (2, 3) or not all(values.shape) or values.dtype.kind not in "fiu":
-        raise SourceError(f"expected features (T, D) or (T, R, 2) in {path}, got {values.dtype} {values.shape}")
+        raise SourceError(
+            f"expected features (T, D) or (T, R, 2) in {path}, got {values.dtype} {values.shape}"
+        )
     return np.asarray(values, np.float32).reshape(len(values), -1), float(rate)

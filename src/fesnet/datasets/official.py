@@ -1,4 +1,6 @@
-"""What the readers of official tables share: rows -> intervals by named conventions, every oddity written down."""
+"""What the readers of official tables share: rows -> intervals by named conventions, every oddity
+written down.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class Settler:
 
     def __init__(self, offset: str) -> None:
         if offset not in CONVENTIONS:
-            raise UsageError(f"expected an offset convention out of {', '.join(CONVENTIONS)}, got {offset!r}")
+            raise UsageError(
+                f"expected an offset convention out of {', '.join(CONVENTIONS)}, got {offset!r}"
+            )
         self.offset = offset
         self.quirks: list[Quirk] = []
 
@@ -80,7 +84,9 @@ class Settler:
 
     def interval(self, row: Row) -> Interval | None:
         """The interval of a row, or None where it does not count."""
-        onset, apex, offset = (self.frame(getattr(row, n), n, row) for n in ("onset", "apex", "offset"))
+        onset, apex, offset = (
+            self.frame(getattr(row, n), n, row) for n in ("onset", "apex", "offset")
+        )
         if onset < 1:
             self.note("onset below 1", row, "taken as frame 1")
             onset = 1
@@ -90,7 +96,9 @@ class Settler:
         if offset <= 0:
             return self.unknown_end(row, onset, apex if known else None)
         if offset < onset:
-            self.note("offset before onset", row, "the apex is the end" if known else "row left out")
+            self.note(
+                "offset before onset", row, "the apex is the end" if known else "row left out"
+            )
             return self.made(row, onset, apex, apex) if known else None
         if known and offset < apex:
             self.note("offset before apex", row, "the apex is left out")
@@ -99,7 +107,11 @@ class Settler:
 
     def unknown_end(self, row: Row, onset: int, apex: int | None) -> Interval | None:
         """A row with offset 0."""
-        self.note("offset 0", row, self.offset if apex is not None or self.offset == "unmatchable" else "row left out")
+        self.note(
+            "offset 0",
+            row,
+            self.offset if apex is not None or self.offset == "unmatchable" else "row left out",
+        )
         if self.offset == "unmatchable":
             return self.made(row, onset, None, onset)
         if apex is None or self.offset == "drop":
@@ -112,9 +124,16 @@ class Settler:
 
 
 def build(
-    name: str, root: Path, videos: Sequence[Video], rows: Iterable[Row], settler: Settler, rate: float
+    name: str,
+    root: Path,
+    videos: Sequence[Video],
+    rows: Iterable[Row],
+    settler: Settler,
+    rate: float,
 ) -> DataSet:
-    """A data set of all videos, with the truth of the rows. Raises TruthError for rows of a video that is unknown."""
+    """A data set of all videos, with the truth of the rows. Raises TruthError for rows of a video
+    that is unknown.
+    """
     truth: dict[str, list[Interval]] = {v.id: [] for v in videos}
     for row in rows:
         if row.video not in truth:
@@ -131,9 +150,13 @@ def build(
             continue
         too_long(video.id, truth[video.id], frames, settler)
         events = tuple(sorted(truth[video.id]))
-        recordings.append(Recording(video.id, video.subject, video.folder, "frames", events, frames, rate))
+        recordings.append(
+            Recording(video.id, video.subject, video.folder, "frames", events, frames, rate)
+        )
     order = tuple(sorted(recordings, key=lambda r: r.id))
-    return DataSet(name, root, order, tuple(settler.quirks), tuple(sorted(missing)), {"offset": settler.offset})
+    return DataSet(
+        name, root, order, tuple(settler.quirks), tuple(sorted(missing)), {"offset": settler.offset}
+    )
 
 
 def overlaps(truth: dict[str, list[Interval]], settler: Settler) -> None:
@@ -142,14 +165,22 @@ def overlaps(truth: dict[str, list[Interval]], settler: Settler) -> None:
         for n, one in enumerate(intervals):
             for other in intervals[n + 1 :]:
                 if one.overlap(other) > 0:
-                    what = "micro inside macro overlap" if one.kind != other.kind else f"two {one.kind} overlap"
-                    settler.quirks.append(Quirk(what, f"{video} frames {one.start + 1} and {other.start + 1}", "kept"))
+                    what = (
+                        "micro inside macro overlap"
+                        if one.kind != other.kind
+                        else f"two {one.kind} overlap"
+                    )
+                    settler.quirks.append(
+                        Quirk(what, f"{video} frames {one.start + 1} and {other.start + 1}", "kept")
+                    )
 
 
 def too_long(video: str, intervals: list[Interval], frames: int, settler: Settler) -> None:
     for i in intervals:
         if i.stop > frames:
-            settler.quirks.append(Quirk("event after the last frame", f"{video} frame {i.stop} of {frames}", "kept"))
+            settler.quirks.append(
+                Quirk("event after the last frame", f"{video} frame {i.stop} of {frames}", "kept")
+            )
 
 
 def count_frames(folder: Path) -> int:
@@ -157,7 +188,9 @@ def count_frames(folder: Path) -> int:
 
 
 def folders(root: Path, pattern: str) -> dict[str, Path]:
-    """Folders anywhere up to three levels below the root whose name fits a regular expression, by name."""
+    """Folders anywhere up to three levels below the root whose name fits a regular expression, by
+    name.
+    """
     out: dict[str, Path] = {}
     for depth in ("*", "*/*", "*/*/*"):
         for path in sorted(root.glob(depth)):

@@ -1,8 +1,8 @@
 """A folder that `fesnet data prepare` wrote: recordings whose crops lie there, with their truth.
 
-prepared.json            of which data set and by which options, what is missing
-videos.csv, truth.csv    as of a folder data set (`fesnet.datasets.folder`); frames are those of the original videos
-STAGE/ID.npz             the crops of one recording (`fesnet.crops`)
+prepared.json            of which data set and by which options, what is missing videos.csv,
+truth.csv    as of a folder data set (`fesnet.datasets.folder`); frames are those of the original
+videos STAGE/ID.npz             the crops of one recording (`fesnet.crops`)
 """
 
 from __future__ import annotations
@@ -28,14 +28,18 @@ COLUMNS = {VIDEOS: ("subject", "video", "frames"),
 def load(root: Path, offset: str | None = None) -> DataSet:
     """offset: the convention that the truth must have been read by, None for any.
 
-    Raises UsageError where nothing was prepared, or the truth was read by another convention, TruthError for damaged
-    tables.
+    Raises UsageError where nothing was prepared, or the truth was read by another convention,
+    TruthError for damaged tables.
     """
     about = read_about(root)
     options = dict(about["options"])
-    if offset not in (None, options.get("offset", "apex")):  # folders have no choice: the apex is the end
+    if offset not in (
+        None,
+        options.get("offset", "apex"),
+    ):  # folders have no choice: the apex is the end
         raise UsageError(
-            f"expected the offset convention that {root} was prepared with ({options.get('offset', 'apex')}), got "
+            f"expected the offset convention that {root} was prepared with "
+            f"({options.get('offset', 'apex')}), got "
             f"{offset}; run `fesnet data prepare` with --offset {offset}, which keeps the crops"
         )
     rows = [(row["subject"], row["video"], row.get("frames", "")) for _, row in table(root, VIDEOS)]
@@ -48,23 +52,39 @@ def load(root: Path, offset: str | None = None) -> DataSet:
             missing.append(video)
             continue
         events = tuple(sorted(truth.get((subject, video), ())))
-        recordings.append(Recording(video, subject, found, MEDIA, events, int(frames) if frames.isdecimal() else None))
+        recordings.append(
+            Recording(
+                video, subject, found, MEDIA, events, int(frames) if frames.isdecimal() else None
+            )
+        )
     order = tuple(sorted(recordings, key=lambda r: r.id))
-    return DataSet("prepared", root, order, (), tuple(sorted(missing)), {"data set": about["data"], **options})
+    return DataSet(
+        "prepared", root, order, (), tuple(sorted(missing)), {"data set": about["data"], **options}
+    )
 
 
 def read_about(root: Path) -> dict[str, Any]:
-    """What stands in prepared.json. Raises UsageError where there is none, TruthError for a damaged one."""
+    """What stands in prepared.json. Raises UsageError where there is none, TruthError for a damaged
+    one.
+    """
     path = root / ABOUT
     if not path.is_file():
-        raise UsageError(f"expected {ABOUT} in {root}, but it is not there; run `fesnet data prepare` to its end")
+        raise UsageError(
+            f"expected {ABOUT} in {root}, but it is not there; run `fesnet data prepare` to its end"
+        )
     try:
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        whole = about["schema"] == SCHEMA and all(name in about for name in ("data", "options", "missing", "stages"))
+        whole = about["schema"] == SCHEMA and all(
+            name in about for name in ("data", "options", "missing", "stages")
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TruthError(f"expected {SCHEMA} in {path}, but it is damaged; prepare again") from error
+        raise TruthError(
+            f"expected {SCHEMA} in {path}, but it is damaged; prepare again"
+        ) from error
     if not whole:
-        raise TruthError(f"expected {SCHEMA} in {path}, got something else; prepare again with this version")
+        raise TruthError(
+            f"expected {SCHEMA} in {path}, got something else; prepare again with this version"
+        )
     return about
 
 

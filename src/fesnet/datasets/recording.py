@@ -15,10 +15,11 @@ Media = Literal["video", "frames", "features", "prepared"]
 class Recording:
     """One video of one subject.
 
-    id: unique in its data set, and good as a file name. source: video file, folder of frames, `.npz`/`.npy` of features
-    per frame, or crops that `fesnet data prepare` kept (media "prepared"). frames: how many there are, None where only
-    decoding would tell. rate: frames a second as the data set states it, None where the file itself tells. truth: on
-    the source's frames, 0-based, half-open; empty for a video without expressions, which counts in every table.
+    id: unique in its data set, and good as a file name. source: video file, folder of frames,
+    `.npz`/`.npy` of features per frame, or crops that `fesnet data prepare` kept (media
+    "prepared"). frames: how many there are, None where only decoding would tell. rate: frames a
+    second as the data set states it, None where the file itself tells. truth: on the source's
+    frames, 0-based, half-open; empty for a video without expressions, which counts in every table.
     """
 
     id: str
@@ -32,7 +33,9 @@ class Recording:
 
 @dataclass(frozen=True)
 class Quirk:
-    """Something odd in the official files, and what was done about it. where: file and row, as a person would look."""
+    """Something odd in the official files, and what was done about it. where: file and row, as a
+    person would look.
+    """
 
     what: str
     where: str
@@ -41,7 +44,9 @@ class Quirk:
 
 @dataclass(frozen=True)
 class DataSet:
-    """All recordings under one root, sorted by id. missing: recordings whose frames or video are not there."""
+    """All recordings under one root, sorted by id. missing: recordings whose frames or video are
+    not there.
+    """
 
     name: str
     root: Path

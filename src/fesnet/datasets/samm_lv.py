@@ -1,4 +1,6 @@
-"""SAMM Long Videos: 30 subjects, 147 videos at 200 Hz, frames as folders, a table whose header is in row 10."""
+"""SAMM Long Videos: 30 subjects, 147 videos at 200 Hz, frames as folders, a table whose header is
+in row 10.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,21 @@ def load(root: Path, offset: str) -> DataSet:
             raise TruthError(f"expected a file name such as 006_1_2 in {where}, got {name!r}")
         subject, video = parts[0].zfill(3), f"{parts[0].zfill(3)}_{parts[1]}"
         kind = kind_of(cells[at["Type"]], where)
-        rows.append(Row(subject, video, kind, cells[at["Onset"]], cells[at["Apex"]], cells[at["Offset"]], where))
-    videos = {name: Video(name, name.split("_")[0], folder) for name, folder in folders(root, r"\d{3}_\d+").items()}
+        rows.append(
+            Row(
+                subject,
+                video,
+                kind,
+                cells[at["Onset"]],
+                cells[at["Apex"]],
+                cells[at["Offset"]],
+                where,
+            )
+        )
+    videos = {
+        name: Video(name, name.split("_")[0], folder)
+        for name, folder in folders(root, r"\d{3}_\d+").items()
+    }
     for row in rows:
         videos.setdefault(row.video, Video(row.video, row.subject, None))
     return build("samm", root, list(videos.values()), rows, Settler(offset), RATE)

@@ -1,4 +1,6 @@
-"""Spreadsheets as they come, xls or xlsx, every cell as text: codes keep their zeros, whole numbers have no point."""
+"""Spreadsheets as they come, xls or xlsx, every cell as text: codes keep their zeros, whole numbers
+have no point.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +16,42 @@ READERS = {".xlsx": "openpyxl", ".xls": "xlrd"}
 
 
 def find_file(root: Path, pattern: str) -> Path:
-    """The newest by name of the files that fit (V10 is newer than V2), in the root or one folder below. Raises
-    TruthError for none."""
-    fitting = (p for place in (pattern, f"*/{pattern}") for p in root.glob(place) if not p.name.startswith("~"))
+    """The newest by name of the files that fit (V10 is newer than V2), in the root or one folder
+    below. Raises TruthError for none."""
+    fitting = (
+        p
+        for place in (pattern, f"*/{pattern}")
+        for p in root.glob(place)
+        if not p.name.startswith("~")
+    )
     found = sorted(fitting, key=natural_key)
     if not found:
         raise TruthError(
-            f"expected the annotations {pattern} in {root}, but they are not there; put the official file in"
+            f"expected the annotations {pattern} in {root}, but they are not there; put the "
+            "official file in"
         )
     return found[-1]
 
 
 def read_sheet(path: Path, wanted: str) -> list[list[str]]:
-    """All rows of a sheet, named regardless of case. Raises TruthError, and MissingExtraError without the reader."""
+    """All rows of a sheet, named regardless of case. Raises TruthError, and MissingExtraError
+    without the reader.
+    """
     library = READERS.get(path.suffix.lower())
     if library is None:
         raise TruthError(f"expected a file .xlsx or .xls, got {path}")
     try:
         module = importlib.import_module(library)
     except ImportError as error:
-        raise MissingExtraError(f"expected {library} to read {path.name}; {get_extra('datasets')}") from error
+        raise MissingExtraError(
+            f"expected {library} to read {path.name}; {get_extra('datasets')}"
+        ) from error
     try:
         sheets = xlsx_sheets(module, path) if library == "openpyxl" else xls_sheets(module, path)
     except Exception as error:  # both readers raise what their parsers raise
-        raise TruthError(f"expected a spreadsheet in {path}, but it cannot be read ({error})") from error
+        raise TruthError(
+            f"expected a spreadsheet in {path}, but it cannot be read ({error})"
+        ) from error
     for name, rows in sheets.items():
         if name.strip().lower() == wanted.lower():
             return rows
@@ -47,14 +61,19 @@ def read_sheet(path: Path, wanted: str) -> list[list[str]]:
 def xlsx_sheets(openpyxl: Any, path: Path) -> dict[str, list[list[str]]]:
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
-        return {s.title: [[text(c) for c in row] for row in s.iter_rows(values_only=True)] for s in book.worksheets}
+        return {
+            s.title: [[text(c) for c in row] for row in s.iter_rows(values_only=True)]
+            for s in book.worksheets
+        }
     finally:
         book.close()
 
 
 def xls_sheets(xlrd: Any, path: Path) -> dict[str, list[list[str]]]:
     book = xlrd.open_workbook(str(path))
-    return {s.name: [[text(c) for c in s.row_values(n)] for n in range(s.nrows)] for s in book.sheets()}
+    return {
+        s.name: [[text(c) for c in s.row_values(n)] for n in range(s.nrows)] for s in book.sheets()
+    }
 
 
 def text(cell: Any) -> str:
@@ -67,10 +86,15 @@ def text(cell: Any) -> str:
 
 
 def header(rows: list[list[str]], names: tuple[str, ...], path: Path) -> tuple[int, dict[str, int]]:
-    """The row that holds all names (regardless of case) and where each stands. Raises TruthError."""
+    """The row that holds all names (regardless of case) and where each stands. Raises
+    TruthError.
+    """
     for number, row in enumerate(rows[:40]):
         lower = [c.lower() for c in row]
         if all(n.lower() in lower for n in names):
             return number, {n: lower.index(n.lower()) for n in names}
     first = next((r for r in rows if any(r)), [])
-    raise TruthError(f"expected columns {', '.join(names)} in {path}, got {', '.join(c for c in first if c) or 'none'}")
+    raise TruthError(
+        f"expected columns {', '.join(names)} in {path}, got "
+        f"{', '.join(c for c in first if c) or 'none'}"
+    )

@@ -1,1 +1,3 @@
-"""Honest evaluation in one command: a data set, methods, protocols -> a table that can be believed."""
+"""Honest evaluation in one command: a data set, methods, protocols -> a table that can be
+believed.
+"""

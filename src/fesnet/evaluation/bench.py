@@ -28,7 +28,9 @@ Told = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What `fesnet benchmark` may be told. steps: of training, None as usual; flow: what features tell."""
+    """What `fesnet benchmark` may be told. steps: of training, None as usual; flow: what features
+    tell.
+    """
 
     methods: tuple[str, ...] = ("fesnet",)
     mode: Mode = "nested"
@@ -50,7 +52,9 @@ class Options:
         ):
             wrong = [v for v in values if v not in known]
             if wrong or not (values or name == "ablations"):
-                raise UsageError(f"expected {name} out of {', '.join(known)}, got {', '.join(wrong) or 'none'}")
+                raise UsageError(
+                    f"expected {name} out of {', '.join(known)}, got {', '.join(wrong) or 'none'}"
+                )
         for name, low in (("seeds", 1), ("inner", 3)):
             if getattr(self, name) < low:
                 raise UsageError(f"expected {name} of {low} or more, got {getattr(self, name)}")
@@ -76,14 +80,18 @@ def benchmark(
     """Run everything and write it to `out`. data: one data set, or that and another one to test on.
     engine: what trains folds, looks at videos and counts; None: this process.
 
-    What was finished by an earlier call with the same `out` is used again. Raises UsageError, SourceError, TruthError.
+    What was finished by an earlier call with the same `out` is used again. Raises UsageError,
+    SourceError, TruthError.
     """
     from fesnet.datasets import load_features as load
 
     check(data)
     for variant in options.variants():
         needs_of(data, variant.method)  # before a folder is made
-    engine, out = engine or InProcess(), out.absolute()  # workers of a cluster need not stand in our folder
+    engine, out = (
+        engine or InProcess(),
+        out.absolute(),
+    )  # workers of a cluster need not stand in our folder
     make_folder(out)
     how = Preparation(out / "work" / "inputs", load, options.flow, engine)
     lines: list[Line] = []
@@ -96,7 +104,10 @@ def benchmark(
             lambda n, of, v=variant: told(f"{v.method}: videos", n, of),  # type: ignore[misc]
         )
         plan = options.plan((variant,), engine)
-        lines += [read_row(row, options.protocols) for row in run_plan(material, plan, out / "work" / "pieces", told)]
+        lines += [
+            read_row(row, options.protocols)
+            for row in run_plan(material, plan, out / "work" / "pieces", told)
+        ]
     remove_parts(out)  # of workers that were killed on the way
     facts = fingerprint(material)
     settings = {
@@ -110,7 +121,9 @@ def benchmark(
         "variants": [v.settings() for v in options.variants()],
         "options": asdict(options),
     }
-    write_report(lines, material, settings, notes_of(data, options.mode, facts, decided, material), out)
+    write_report(
+        lines, material, settings, notes_of(data, options.mode, facts, decided, material), out
+    )
     return lines
 
 
@@ -119,7 +132,9 @@ def make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"expected a folder for the tables, got '{error.strerror}' for {out}; name another") from error
+        raise UsageError(
+            f"expected a folder for the tables, got '{error.strerror}' for {out}; name another"
+        ) from error
     remove_parts(out)
 
 
@@ -129,7 +144,8 @@ def check(data: Sequence[DataSet]) -> None:
         if each.missing:
             some = ", ".join(each.missing[:3]) + (", ..." if len(each.missing) > 3 else "")
             raise UsageError(
-                f"expected all videos of {each.root}, but {len(each.missing)} are missing ({some}); add their files, "
+                f"expected all videos of {each.root}, but {len(each.missing)} are missing "
+                f"({some}); add their files, "
                 "or leave their lines out of the tables"
             )
         if not each.recordings:
@@ -146,18 +162,29 @@ def notes_of(
     """What a reader of the table must know first."""
     minutes = sum(f.seconds for f in material.footage) / 60
     out = [
-        f"{facts['videos']} videos of {facts['subjects']} subjects, {minutes:.0f} minutes, {facts['macro']} macro, "
+        f"{facts['videos']} videos of {facts['subjects']} subjects, {minutes:.0f} minutes, "
+        f"{facts['macro']} macro, "
         f"{facts['micro']} micro; data {str(facts['sha256'])[:12]}, fesnet {__version__}",
-        *(f"{method}: " + ", ".join(f"{k} {v}" for k, v in told.items()) for method, told in decided.items()),
+        *(
+            f"{method}: " + ", ".join(f"{k} {v}" for k, v in told.items())
+            for method, told in decided.items()
+        ),
         {
-            "nested": "nested: epoch and rules for a subject were chosen on inner folds that never saw that subject",
-            "crossfit": "crossfit: last epoch; rules for a subject were chosen on the other subjects' test scores",
-            "oracle": "ORACLE: epoch and rules were chosen on the tested subjects themselves; no result, not to quote",
+            "nested": "nested: epoch and rules for a subject were chosen on inner folds that "
+            "never saw that subject",
+            "crossfit": "crossfit: last epoch; rules for a subject were chosen on the other "
+            "subjects' test scores",
+            "oracle": "ORACLE: epoch and rules were chosen on the tested subjects themselves; no "
+            "result, not to quote",
         }[mode],
     ]
     if len(data) > 1:
         out.append(f"trained on {data[0].name}, tested on {data[1].name}")
-    empty = [s for s in material.subjects if not any(f.truth for f in material.footage if f.clip.subject == s)]
+    empty = [
+        s
+        for s in material.subjects
+        if not any(f.truth for f in material.footage if f.clip.subject == s)
+    ]
     if empty:
         out.append(f"subjects without an expression, whose finds are all false: {', '.join(empty)}")
     return out

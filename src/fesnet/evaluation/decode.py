@@ -21,7 +21,9 @@ class KindRules:
     release: float  # share of the threshold down to which a span goes on
     min_s: float  # spans that are shorter are left out
     max_s: float  # spans that are longer are left out
-    valley: float = 0.5  # a dip below this share of the smaller peak beside it divides two; 0: never
+    valley: float = (
+        0.5  # a dip below this share of the smaller peak beside it divides two; 0: never
+    )
     merge_s: float = 0.1  # spans nearer than this are one
     length_s: float = 0.0  # if above 0: every span gets this length round its middle
 
@@ -35,14 +37,22 @@ def raw_spans(track: Floats, rate: float, rules: KindRules) -> list[tuple[int, i
     """Spans of any length, as threshold, release, valley and merging make them."""
     if not track.max(initial=0) >= rules.threshold:
         return []
-    found = [(a, b) for a, b in runs(track >= rules.threshold * rules.release) if track[a:b].max() >= rules.threshold]
+    found = [
+        (a, b)
+        for a, b in runs(track >= rules.threshold * rules.release)
+        if track[a:b].max() >= rules.threshold
+    ]
     if rules.valley:
         found = divided(track, found, rules.valley, max(1, round(0.1 * rate)))
     return merged(found, rules.merge_s * rate + 1e-6)
 
 
-def finished(track: Floats, found: list[tuple[int, int]], rate: float, rules: KindRules) -> list[Span]:
-    """Of raw spans those of a fitting length, with apex and score, in the length that the rules ask for."""
+def finished(
+    track: Floats, found: list[tuple[int, int]], rate: float, rules: KindRules
+) -> list[Span]:
+    """Of raw spans those of a fitting length, with apex and score, in the length that the rules ask
+    for.
+    """
     out = []
     for a, b in found:
         if rules.min_s * rate - 1e-6 <= b - a <= rules.max_s * rate + 1e-6:
@@ -52,7 +62,9 @@ def finished(track: Floats, found: list[tuple[int, int]], rate: float, rules: Ki
     return out
 
 
-def divided(track: Floats, found: list[tuple[int, int]], valley: float, least: int) -> list[tuple[int, int]]:
+def divided(
+    track: Floats, found: list[tuple[int, int]], valley: float, least: int
+) -> list[tuple[int, int]]:
     """Spans cut at their valleys, in order."""
     out, todo = [], found[::-1]
     while todo:

@@ -1,4 +1,6 @@
-"""The slow parts of a benchmark on an engine: the first error ends it, and what is there is not made again."""
+"""The slow parts of a benchmark on an engine: the first error ends it, and what is there is not
+made again.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,21 @@ from typing import Any
 from fesnet.errors import UsageError
 from fesnet.jobs import Engine, Resources
 
-TASK = Resources(cpus=1.0)  # of a fold, a video, a tally: each computes on one thread, so that its bytes are the same
+TASK = Resources(
+    cpus=1.0
+)  # of a fold, a video, a tally: each computes on one thread, so that its bytes are the same
 Told = Callable[[int, int], None]
 
 
 def fan_out(
-    engine: Engine, function: Callable[[Any], Any], items: Sequence[tuple[str, Any]], told: Told = lambda *_: None
+    engine: Engine,
+    function: Callable[[Any], Any],
+    items: Sequence[tuple[str, Any]],
+    told: Told = lambda *_: None,
 ) -> dict[str, Any]:
-    """The function's values by key, in the order of `items`. told: (done, all). Raises an item's error."""
+    """The function's values by key, in the order of `items`. told: (done, all). Raises an item's
+    error.
+    """
     values: dict[str, Any] = {}
     if not items:
         return values  # no workers are started for nothing

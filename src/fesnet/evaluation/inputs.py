@@ -1,8 +1,9 @@
-"""Features of any kind and rate -> what the network reads, video by video, without a look at any truth.
+"""Features of any kind and rate -> what the network reads, video by video, without a look at any
+truth.
 
-Region flow comes as steps from frame to frame (most published features) or as displacement from a reference; other
-features tell a state. Steps are summed to displacement, states are differentiated, so that both end up as the same
-three copies, each scaled by what is usual in its video:
+Region flow comes as steps from frame to frame (most published features) or as displacement from a
+reference; other features tell a state. Steps are summed to displacement, states are differentiated,
+so that both end up as the same three copies, each scaled by what is usual in its video:
 
     step       how fast it moves now
     recent     displacement less its mean of about 2 s: what is brief, whatever the face did before
@@ -33,7 +34,9 @@ RATE = 30.0  # Hz; others are brought to it
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """values (T, F) float32 at `rate` Hz, tick k at k / rate seconds; groups (F,): inputs of one region together."""
+    """values (T, F) float32 at `rate` Hz, tick k at k / rate seconds; groups (F,): inputs of one
+    region together.
+    """
 
     values: Floats
     groups: tuple[int, ...]
@@ -47,14 +50,19 @@ def working_rate(rates: set[float]) -> float:
 
 
 def flat(features: NDArray[np.floating], name: str) -> Floats:
-    """(T, D) of (T, D) or (T, R, 2), checked. Raises SourceError for other shapes and what is not finite."""
+    """(T, D) of (T, D) or (T, R, 2), checked. Raises SourceError for other shapes and what is not
+    finite.
+    """
     if features.ndim not in (2, 3) or not all(features.shape):
-        raise SourceError(f"expected features (T, D) or (T, R, 2) of {name}, got shape {features.shape}")
+        raise SourceError(
+            f"expected features (T, D) or (T, R, 2) of {name}, got shape {features.shape}"
+        )
     table = np.asarray(features, np.float32).reshape(len(features), -1)
     bad = int((~np.isfinite(table)).any(1).sum())
     if bad:
         raise SourceError(
-            f"expected finite numbers in the features of {name}, got others in {bad} of {len(table)} frames; "
+            f"expected finite numbers in the features of {name}, got others in {bad} of "
+            f"{len(table)} frames; "
             "fill them (with 0 or the last known values) or leave the video out"
         )
     return table
@@ -77,11 +85,19 @@ def decide(tables: list[Floats], flow: Flow) -> Literal["step", "state"]:
     return "state" if usual >= STEADY else "step"
 
 
-def make_inputs(table: Floats, rate: float, to: float, tells: Literal["step", "state"], groups: int) -> Inputs:
-    """(T, D) at `rate` -> inputs at `to` Hz. groups: D / groups successive columns are one region."""
+def make_inputs(
+    table: Floats, rate: float, to: float, tells: Literal["step", "state"], groups: int
+) -> Inputs:
+    """(T, D) at `rate` -> inputs at `to` Hz. groups: D / groups successive columns are one
+    region.
+    """
     columns = table.shape[1]
     table = projected(table)
-    owner = np.arange(table.shape[1]) * groups // columns if table.shape[1] == columns else np.arange(table.shape[1])
+    owner = (
+        np.arange(table.shape[1]) * groups // columns
+        if table.shape[1] == columns
+        else np.arange(table.shape[1])
+    )
     table = np.asarray(table - np.median(table, 0), np.float32)
     if tells == "step":
         place = np.cumsum(resampled_steps(table, rate, to), 0, dtype=np.float64)
@@ -94,11 +110,17 @@ def make_inputs(table: Floats, rate: float, to: float, tells: Literal["step", "s
         place - running_median(place, LASTING_S * to),
     ]
     values = np.concatenate([scaled(c) for c in copies], 1)
-    return Inputs(np.ascontiguousarray(values, np.float32), tuple(int(g) for g in np.tile(owner, len(copies))), to)
+    return Inputs(
+        np.ascontiguousarray(values, np.float32),
+        tuple(int(g) for g in np.tile(owner, len(copies))),
+        to,
+    )
 
 
 def projected(table: Floats) -> Floats:
-    """Wide features on WIDE random directions: distances stay about the same, and no data decides which."""
+    """Wide features on WIDE random directions: distances stay about the same, and no data decides
+    which.
+    """
     if table.shape[1] <= WIDE:
         return table
     directions = np.random.default_rng(0).standard_normal((table.shape[1], WIDE), np.float32)
@@ -106,12 +128,16 @@ def projected(table: Floats) -> Floats:
 
 
 def resampled_steps(step: Floats, rate: float, to: float) -> Floats:
-    """Steps between ticks: the sum of the steps of the frames between them, so that no motion is lost."""
+    """Steps between ticks: the sum of the steps of the frames between them, so that no motion is
+    lost.
+    """
     if rate == to:
         return step
     path = np.cumsum(step, 0, dtype=np.float64)
     placed = at_ticks(path, rate, to)
-    return np.asarray(np.diff(placed, axis=0, prepend=placed[:1] - step[:1] * rate / to), np.float32)
+    return np.asarray(
+        np.diff(placed, axis=0, prepend=placed[:1] - step[:1] * rate / to), np.float32
+    )
 
 
 def resampled_states(state: Floats, rate: float, to: float) -> Floats:
@@ -119,7 +145,9 @@ def resampled_states(state: Floats, rate: float, to: float) -> Floats:
     if rate == to:
         return state
     width = round(rate / to)
-    return np.asarray(at_ticks(running_mean(state.astype(np.float64), width) if width > 1 else state, rate, to))
+    return np.asarray(
+        at_ticks(running_mean(state.astype(np.float64), width) if width > 1 else state, rate, to)
+    )
 
 
 def at_ticks(table: NDArray[np.floating], rate: float, to: float) -> NDArray[np.float64]:
@@ -150,6 +178,8 @@ def running_median(table: NDArray[np.float64], width: float) -> NDArray[np.float
 
 
 def scaled(table: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Divided by what is usual in the video over all columns, and large values drawn in (arcsinh)."""
+    """Divided by what is usual in the video over all columns, and large values drawn in
+    (arcsinh).
+    """
     usual = float(np.quantile(np.abs(table), USUAL))
     return np.asarray(np.arcsinh(table / max(usual, 1e-9)))

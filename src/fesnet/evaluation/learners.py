@@ -1,4 +1,6 @@
-"""Methods that learn, behind one call: lessons and blind inputs in, scores of the blind ones out. torch loads late."""
+"""Methods that learn, behind one call: lessons and blind inputs in, scores of the blind ones out.
+torch loads late.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Taught = Sequence[tuple[Floats, NDArray[np.int8]]]
-Learn = Callable[[Taught, tuple[int, ...], Sequence[Floats], "Variant", int], tuple[list[Floats], str]]
-# A softmax cannot say "a micro in a macro"; where training subjects show more of it than this, kinds are scored apart.
+Learn = Callable[
+    [Taught, tuple[int, ...], Sequence[Floats], "Variant", int], tuple[list[Floats], str]
+]
+# A softmax cannot say "a micro in a macro"; where training subjects show more of it than this,
+# kinds are scored apart.
 OVERLAPPING = 0.1
 # One mechanism each; the first three are named in the paper's abstract.
 ABLATIONS = ("cascade", "multi_scale", "smooth", "balance", "variation", "averaging")
@@ -26,7 +31,9 @@ ABLATIONS = ("cascade", "multi_scale", "smooth", "balance", "variation", "averag
 
 @dataclass(frozen=True)
 class Variant:
-    """A method with something switched off ("" for nothing), and how long it learns (None: as usual)."""
+    """A method with something switched off ("" for nothing), and how long it learns (None: as
+    usual).
+    """
 
     method: str
     without: str = ""
@@ -34,18 +41,27 @@ class Variant:
 
     @property
     def name(self) -> str:
-        return f"{self.method} without {self.without.replace('_', ' ')}" if self.without else self.method
+        return (
+            f"{self.method} without {self.without.replace('_', ' ')}"
+            if self.without
+            else self.method
+        )
 
     def settings(self) -> dict[str, Any]:
         """All that the outcome depends on beside the material."""
-        return {"method": self.method, "without": self.without, **LEARNERS[self.method].settings(self)}
+        return {
+            "method": self.method,
+            "without": self.without,
+            **LEARNERS[self.method].settings(self),
+        }
 
 
 @dataclass(frozen=True)
 class Learner:
     """learn: the work; settings: what is written beside the results.
 
-    needs: what is prepared for it, by what a data set has ("features", "video"); a missing one cannot be read.
+    needs: what is prepared for it, by what a data set has ("features", "video"); a missing one
+    cannot be read.
     """
 
     learn: Learn
@@ -54,7 +70,9 @@ class Learner:
 
 
 def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, FeatureTraining]:
-    """Sizes and training of the feature path; every one is our choice. Raises UsageError for an unknown ablation."""
+    """Sizes and training of the feature path; every one is our choice. Raises UsageError for an
+    unknown ablation.
+    """
     from fesnet.training.features import FeatureTraining
 
     model = FesNetConfig(
@@ -69,12 +87,20 @@ def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, Featur
         "cascade": lambda: (replace(model, cascade=False), train),
         "multi_scale": lambda: (replace(model, multi_scale=False), train),
         "smooth": lambda: (model, replace(train, loss=replace(train.loss, smooth=0.0))),
-        "balance": lambda: (model, replace(train, loss=replace(train.loss, class_weights=(1.0, 1.0, 1.0), focal=0.0))),
-        "variation": lambda: (model, replace(train, gain=0.0, stretch=0.0, noise=0.0, dropped=0.0, drift=0.0)),
+        "balance": lambda: (
+            model,
+            replace(train, loss=replace(train.loss, class_weights=(1.0, 1.0, 1.0), focal=0.0)),
+        ),
+        "variation": lambda: (
+            model,
+            replace(train, gain=0.0, stretch=0.0, noise=0.0, dropped=0.0, drift=0.0),
+        ),
         "averaging": lambda: (model, replace(train, average=0.0)),
     }
     if variant.without not in off:
-        raise UsageError(f"expected ablations out of {', '.join(ABLATIONS)}, got {variant.without!r}")
+        raise UsageError(
+            f"expected ablations out of {', '.join(ABLATIONS)}, got {variant.without!r}"
+        )
     return off[variant.without]()
 
 
@@ -103,9 +129,13 @@ def learn_auwgcn(
     from fesnet.training.features import Lesson, learn_and_score
 
     lessons = [Lesson(inputs, held) for inputs, held in taught]
-    model, train = fesnet_settings(variant, len(groups))  # the same windows, schedule and augmentation
+    model, train = fesnet_settings(
+        variant, len(groups)
+    )  # the same windows, schedule and augmentation
     model = replace(model, independent=True)
-    return learn_and_score(lessons, groups, blind, model, auwgcn_course(lessons, groups, model.window, train), seed)
+    return learn_and_score(
+        lessons, groups, blind, model, auwgcn_course(lessons, groups, model.window, train), seed
+    )
 
 
 def told_settings(variant: Variant) -> dict[str, Any]:
@@ -132,7 +162,9 @@ def softnet_settings(variant: Variant) -> dict[str, Any]:
 def learn_nothing(
     taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
 ) -> tuple[list[Floats], str]:
-    """Hand-crafted and pretrained methods: their inputs are their scores, and only rules are chosen."""
+    """Hand-crafted and pretrained methods: their inputs are their scores, and only rules are
+    chosen.
+    """
     return [scores[None] for scores in blind], ""
 
 

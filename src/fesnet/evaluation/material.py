@@ -1,6 +1,8 @@
-"""Who may see what. `Material` holds everything; a `View` for held-out subjects gives their clips without their truth.
+"""Who may see what. `Material` holds everything; a `View` for held-out subjects gives their clips
+without their truth.
 
-Training and choosing get views and nothing else, so that no mistake in them can reach the truth of a test subject.
+Training and choosing get views and nothing else, so that no mistake in them can reach the truth of
+a test subject.
 
     Material.view({"s15"})      studied   clips of all other subjects, with truth
                                 blind     clips of s15; no field of theirs holds a truth
@@ -22,7 +24,9 @@ Spans = tuple[tuple[int, int], ...]  # ticks, half-open
 
 @dataclass(frozen=True)
 class Clip:
-    """A video as methods get it: inputs (T, F) in a `.npy` file, tick k at k / rate seconds. It holds no truth."""
+    """A video as methods get it: inputs (T, F) in a `.npy` file, tick k at k / rate seconds. It
+    holds no truth.
+    """
 
     id: str
     subject: str
@@ -58,7 +62,9 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """One video with all that is known of it. frame_times (N,) s of its source frames; truth on those frames."""
+    """One video with all that is known of it. frame_times (N,) s of its source frames; truth on
+    those frames.
+    """
 
     clip: Clip
     frame_times: NDArray[np.float64]
@@ -80,9 +86,13 @@ class Footage:
             if i.kind == kind:
                 half = 0.5 / self.clip.rate
                 last = len(self.frame_times) - 1
-                first, final = (float(self.frame_times[min(f, last)]) for f in (i.start, i.stop - 1))
+                first, final = (
+                    float(self.frame_times[min(f, last)]) for f in (i.start, i.stop - 1)
+                )
                 a = min(int((first + half) * self.clip.rate), self.clip.ticks - 1)
-                out.append((a, min(max(a + 1, int((final + half) * self.clip.rate) + 1), self.clip.ticks)))
+                out.append(
+                    (a, min(max(a + 1, int((final + half) * self.clip.rate) + 1), self.clip.ticks))
+                )
         return tuple(out)
 
     def interval(self, a: int, b: int, apex: int, kind: str, score: float) -> Interval:
@@ -90,13 +100,15 @@ class Footage:
         rate = self.clip.rate
         first, last = to_source_frames(a / rate, (b - 1) / rate, self.frame_times, 0.5 / rate)
         at = min(max(nearest_frame(apex / rate, self.frame_times), first), last)
-        return Interval(first, last + 1, "macro" if kind == "macro" else "micro", at, round(score, 4))
+        return Interval(
+            first, last + 1, "macro" if kind == "macro" else "micro", at, round(score, 4)
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """All footage of a run, sorted by id; groups (F,): which inputs belong together; tested: subjects of another data
-    set that are only tested on, none in leave-one-subject-out."""
+    """All footage of a run, sorted by id; groups (F,): which inputs belong together; tested:
+    subjects of another data set that are only tested on, none in leave-one-subject-out."""
 
     footage: tuple[Footage, ...]
     groups: tuple[int, ...]

@@ -10,7 +10,11 @@ from fesnet.evaluation.table import NAMES, Line, detail, inflation, over_seeds, 
 from fesnet.metrics import PROTOCOLS
 
 WIDTH, LEFT, BAR = 1040, 330, 22  # pixels of the drawing: whole width, labels, a line's height
-COLOURS = {"macro": "#0072b2", "micro": "#d55e00", "overall": "#555555"}  # told apart by colour-blind eyes
+COLOURS = {
+    "macro": "#0072b2",
+    "micro": "#d55e00",
+    "overall": "#555555",
+}  # told apart by colour-blind eyes
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -40,8 +44,15 @@ F1 macro / micro / overall as their authors state them.</p>
 def page(lines: Sequence[Line], title: str, notes: Sequence[str]) -> str:
     """The whole page."""
     heads, cells = over_seeds(lines)
-    seeds = f'<h2>Over seeds: official F1</h2><div class="scroll">{table(heads, cells)}</div>' if cells else ""
-    rows = [[p.method, " / ".join(p.casme2), " / ".join(p.samm_lv), p.family or "?", p.source] for p in PUBLISHED]
+    seeds = (
+        f'<h2>Over seeds: official F1</h2><div class="scroll">{table(heads, cells)}</div>'
+        if cells
+        else ""
+    )
+    rows = [
+        [p.method, " / ".join(p.casme2), " / ".join(p.samm_lv), p.family or "?", p.source]
+        for p in PUBLISHED
+    ]
     return PAGE.format(
         title=html.escape(title),
         notes=items(notes),
@@ -62,7 +73,9 @@ def items(texts: Sequence[str]) -> str:
 
 def table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in cells)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in cells
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -72,24 +85,30 @@ def drawing(lines: Sequence[Line]) -> str:
     scale = WIDTH - LEFT - 20
     for line in lines:
         name, _, aim, seeds = line.label
-        marks.append(f'<text x="0" y="{y + BAR}">{html.escape(f"{name}, {aim}, seed {seeds}"[:52])}</text>')
+        marks.append(
+            f'<text x="0" y="{y + BAR}">{html.escape(f"{name}, {aim}, seed {seeds}"[:52])}</text>'
+        )
         for kind in NAMES:
             read = line.read["official"]
             low, high = (LEFT + scale * v for v in read.interval(kind))
             x, c = LEFT + scale * read.counts[kind].f1, COLOURS[kind]
             marks.append(
-                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{c}" stroke-width="3"/>'
-                f'<circle cx="{x:.1f}" cy="{y}" r="5" fill="{c}"><title>{read.counts[kind].f1:.4f}</title></circle>'
+                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{c}" '
+                'stroke-width="3"/>'
+                f'<circle cx="{x:.1f}" cy="{y}" r="5" '
+                f'fill="{c}"><title>{read.counts[kind].f1:.4f}</title></circle>'
             )
             y += BAR - 4
         y += 14
     axis = "".join(
-        f'<line x1="{LEFT + scale * t / 5:.0f}" x2="{LEFT + scale * t / 5:.0f}" y1="18" y2="{y}" stroke="#8884"/>'
+        f'<line x1="{LEFT + scale * t / 5:.0f}" x2="{LEFT + scale * t / 5:.0f}" y1="18" y2="{y}" '
+        'stroke="#8884"/>'
         f'<text x="{LEFT + scale * t / 5 - 8:.0f}" y="12">{t / 5:.1f}</text>'
         for t in range(6)
     )
     key = "".join(
-        f'<circle cx="{10 + 90 * i}" cy="8" r="5" fill="{c}"/><text x="{20 + 90 * i}" y="13">{k}</text>'
+        f'<circle cx="{10 + 90 * i}" cy="8" r="5" fill="{c}"/><text x="{20 + 90 * i}" '
+        f'y="13">{k}</text>'
         for i, (k, c) in enumerate(COLOURS.items())
     )
     return f'<svg viewBox="0 0 {WIDTH} {y}" role="img" aria-label="F1 with intervals">{axis}{key}{"".join(marks)}</svg>'

@@ -1,4 +1,6 @@
-"""A data set -> `Material`: inputs of every video on one working axis, kept on disk, named by their contents."""
+"""A data set -> `Material`: inputs of every video on one working axis, kept on disk, named by their
+contents.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class Preparation:
 def prepare(
     sets: Sequence[DataSet], method: str, how: Preparation, told: Told = lambda *_: None
 ) -> tuple[Material, dict[str, str]]:
-    """Material of the first data set, and of a second one that is only tested on; and what was decided about it.
+    """Material of the first data set, and of a second one that is only tested on; and what was
+    decided about it.
 
     Raises UsageError as `needs_of`; SourceError and TruthError as `prepare_features`.
     """
@@ -48,28 +51,38 @@ def prepare(
 
 
 def needs_of(sets: Sequence[DataSet], method: str) -> str:
-    """What a method needs of what there is. Raises UsageError where features and videos are mixed, the method cannot
-    read what there is, or videos or their crops are missing."""
-    media = {"features" if r.media == "features" else "video" for data in sets for r in data.recordings}
+    """What a method needs of what there is. Raises UsageError where features and videos are mixed,
+    the method cannot read what there is, or videos or their crops are missing."""
+    media = {
+        "features" if r.media == "features" else "video" for data in sets for r in data.recordings
+    }
     if len(media) > 1:
-        raise UsageError("expected either features or videos, got both; give a data set of one kind")
+        raise UsageError(
+            "expected either features or videos, got both; give a data set of one kind"
+        )
     needed = LEARNERS[method].needs.get(next(iter(media)))
     if needed is None:
-        raise UsageError(f"expected {' or '.join(LEARNERS[method].needs)} for method {method}, got {media.pop()}")
+        raise UsageError(
+            f"expected {' or '.join(LEARNERS[method].needs)} for method {method}, got {media.pop()}"
+        )
     if media == {"video"}:
         at_stages(needed, [r for _, r in listed(sets)])
     return needed
 
 
-def prepare_features(sets: Sequence[DataSet], needed: str, how: Preparation) -> tuple[Material, dict[str, str]]:
-    """Raises UsageError for features of differing width, SourceError for what is not finite or has another shape,
-    TruthError for truth after the end of a video."""
+def prepare_features(
+    sets: Sequence[DataSet], needed: str, how: Preparation
+) -> tuple[Material, dict[str, str]]:
+    """Raises UsageError for features of differing width, SourceError for what is not finite or has
+    another shape, TruthError for truth after the end of a video."""
     recordings = listed(sets)
     loaded = [how.load(r) for _, r in recordings]
     tables = [flat(table, r.id) for (table, _), (_, r) in zip(loaded, recordings, strict=True)]
     check_widths(tables, [r for _, r in recordings])
     tells = decide(tables, how.flow)
-    rate = working_rate({each for (n, _), (_, each) in zip(recordings, loaded, strict=True) if n == 0})
+    rate = working_rate(
+        {each for (n, _), (_, each) in zip(recordings, loaded, strict=True) if n == 0}
+    )
     groups = groups_of(tables[0].shape[1])
     footage = []
     for (n, recording), (_, own), table in zip(recordings, loaded, tables, strict=True):
@@ -79,7 +92,10 @@ def prepare_features(sets: Sequence[DataSet], needed: str, how: Preparation) -> 
             made = flow_scores(table, own, tells)
         times = np.arange(len(table)) / own
         footage.append(kept(made, times, recording, prefix(sets, n), how.folder))
-    return material(footage, made.groups, sets), {"features tell": tells, "working rate": f"{made.rate:g} Hz"}
+    return material(footage, made.groups, sets), {
+        "features tell": tells,
+        "working rate": f"{made.rate:g} Hz",
+    }
 
 
 def prepare_videos(
@@ -87,30 +103,45 @@ def prepare_videos(
 ) -> tuple[Material, dict[str, str]]:
     """As `prepare_features`; videos are looked at once for everything that is `needed`."""
     recordings = listed(sets)
-    seen = look_at_all(needed, [r for _, r in recordings], how.folder.parent / "watched", how.engine, told)
+    seen = look_at_all(
+        needed, [r for _, r in recordings], how.folder.parent / "watched", how.engine, told
+    )
     width = max(s.values.shape[1] for s in seen)
     footage = []
     for (n, recording), one in zip(recordings, seen, strict=True):
         check_truth(recording, len(one.frame_times))
         made = inputs_of(one, needed, width)
         footage.append(kept(made, one.frame_times, recording, prefix(sets, n), how.folder))
-    return material(footage, made.groups, sets), {"videos": needed, "working rate": f"{made.rate:g} Hz"}
+    return material(footage, made.groups, sets), {
+        "videos": needed,
+        "working rate": f"{made.rate:g} Hz",
+    }
 
 
 def inputs_of(seen: Seen, needed: str, width: int) -> Inputs:
-    """Scores stay as they are; features become copies as those of `make_inputs`, ticks without a face held."""
+    """Scores stay as they are; features become copies as those of `make_inputs`, ticks without a
+    face held.
+    """
     from fesnet.evaluation.watch import RATE
 
     if needed == "maps" and seen.values.shape[1] != width:  # a video without a face
         return Inputs(np.zeros((len(seen.values), width), np.float32).astype(np.int8), (0,), RATE)
     if needed not in ("lsdm", "regions"):
         return Inputs(seen.values, (0, 1), RATE)
-    table = held(seen.values) if seen.values.shape[1] == width else np.zeros((len(seen.values), width), np.float32)
-    return make_inputs(table, RATE, RATE, "state", groups_of(width) if needed == "regions" else width)
+    table = (
+        held(seen.values)
+        if seen.values.shape[1] == width
+        else np.zeros((len(seen.values), width), np.float32)
+    )
+    return make_inputs(
+        table, RATE, RATE, "state", groups_of(width) if needed == "regions" else width
+    )
 
 
 def held(values: Floats) -> Floats:
-    """Rows that are not numbers replaced by the last known before them (or the first known; 0 where none is)."""
+    """Rows that are not numbers replaced by the last known before them (or the first known; 0 where
+    none is).
+    """
     known = np.isfinite(values).all(1)
     if not known.any():
         return np.zeros_like(values)
@@ -128,8 +159,12 @@ def flow_scores(table: Floats, rate: float, tells: str) -> Inputs:
         place = np.cumsum(resampled_steps(centred, rate, RATE), 0)
     else:
         place = resampled_states(table, rate, RATE)
-    unit = max(float(np.quantile(np.abs(np.diff(place, axis=0)), 0.9)), 1e-9) / 0.001  # its floor is in crop units
-    return Inputs(np.asarray(make_baseline("flow").score([place / unit])[0], np.float32), (0, 1), RATE)
+    unit = (
+        max(float(np.quantile(np.abs(np.diff(place, axis=0)), 0.9)), 1e-9) / 0.001
+    )  # its floor is in crop units
+    return Inputs(
+        np.asarray(make_baseline("flow").score([place / unit])[0], np.float32), (0, 1), RATE
+    )
 
 
 def groups_of(width: int) -> int:
@@ -146,7 +181,9 @@ def prefix(sets: Sequence[DataSet], number: int) -> str:
 
 
 def material(footage: list[Footage], groups: tuple[int, ...], sets: Sequence[DataSet]) -> Material:
-    tested = frozenset(f.clip.subject for f, (n, _) in zip(footage, listed(sets), strict=True) if n > 0)
+    tested = frozenset(
+        f.clip.subject for f, (n, _) in zip(footage, listed(sets), strict=True) if n > 0
+    )
     return Material(tuple(sorted(footage, key=lambda f: f.clip.id)), groups, tested)
 
 
@@ -155,22 +192,28 @@ def check_widths(tables: Sequence[Floats], recordings: Sequence[Recording]) -> N
     for table, recording in zip(tables, recordings, strict=True):
         if table.shape[1] != first:
             raise UsageError(
-                f"expected features of one width, got {first} numbers a frame in {recordings[0].id} and "
+                f"expected features of one width, got {first} numbers a frame in "
+                f"{recordings[0].id} and "
                 f"{table.shape[1]} in {recording.id}"
             )
 
 
 def check_truth(recording: Recording, frames: int) -> None:
-    """Raises TruthError for an expression that begins after the last frame: another rate, or another video."""
+    """Raises TruthError for an expression that begins after the last frame: another rate, or
+    another video.
+    """
     late = [i for i in recording.truth if i.start >= frames]
     if late:
         raise TruthError(
-            f"expected true intervals within the {frames} frames of {recording.id}, got one from frame "
+            f"expected true intervals within the {frames} frames of {recording.id}, got one from "
+            "frame "
             f"{late[0].start + 1} on; are the features of another rate than the truth?"
         )
 
 
-def kept(made: Inputs, times: NDArray[np.floating], recording: Recording, before: str, folder: Path) -> Footage:
+def kept(
+    made: Inputs, times: NDArray[np.floating], recording: Recording, before: str, folder: Path
+) -> Footage:
     """Inputs written under a name that follows from their contents, unless they lie there."""
     folder.mkdir(parents=True, exist_ok=True)
     values = made.values
@@ -179,5 +222,7 @@ def kept(made: Inputs, times: NDArray[np.floating], recording: Recording, before
     if not path.is_file():
         with open_whole(path) as handle:
             np.save(handle, values)
-    clip = Clip(before + recording.id, before + recording.subject, path, mark, len(values), made.rate)
+    clip = Clip(
+        before + recording.id, before + recording.subject, path, mark, len(values), made.rate
+    )
     return Footage(clip, np.asarray(times, np.float64), recording.truth)

@@ -1,7 +1,8 @@
-"""F1 that others published for the real data, to stand beside a table. Nothing here was measured by this package.
+"""F1 that others published for the real data, to stand beside a table. Nothing here was measured by
+this package.
 
-F1 macro / micro / overall as their papers or repositories state them. The families do not compare: see the protocols of
-`fesnet.metrics` and docs/evaluation.md.
+F1 macro / micro / overall as their papers or repositories state them. The families do not compare:
+see the protocols of `fesnet.metrics` and docs/evaluation.md.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Published:
 
 def row(method: str, casme2: str, samm_lv: str, family: str, source: str) -> Published:
     one, other = (tuple(text.split()) for text in (casme2, samm_lv))
-    return Published(method, (one[0], one[1], one[2]), (other[0], other[1], other[2]), family, source)
+    return Published(
+        method, (one[0], one[1], one[2]), (other[0], other[1], other[2]), family, source
+    )
 
 
 PUBLISHED = (
@@ -39,7 +42,13 @@ PUBLISHED = (
     row("LBCNN", "- - .0595", "- - .0813", "", "Pan et al. 2020"),
     row("3D-CNN", ".2145 .0714 .1675", ".1595 .0466 .1084", "", "Yap et al."),
     row("SOFTNet", ".2410 .1173 .2022", ".2169 .1520 .1881", "softnet", "Liong et al. 2021"),
-    row("OF-FD (hand-crafted flow)", ".3782 .1965 .3436", ".4149 .2162 .3638", "", "He 2021, first in MEGC 2021"),
+    row(
+        "OF-FD (hand-crafted flow)",
+        ".3782 .1965 .3436",
+        ".4149 .2162 .3638",
+        "",
+        "He 2021, first in MEGC 2021",
+    ),
     row("LSSNet", ".3770 .0420 .3250", ".2810 .1310 .2380", "lssnet", "its paper"),
     row("Concat-CNN", ".2505 .0153 .2019", ".3553 .1155 .2736", "", "its paper"),
     row("MTSN, claimed", "- - .3620", "- - .2867", "softnet", "its paper"),

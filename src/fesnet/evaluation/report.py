@@ -1,4 +1,6 @@
-"""All files of a finished benchmark, each whole or not at all. Equal results give equal bytes: none holds a clock."""
+"""All files of a finished benchmark, each whole or not at all. Equal results give equal bytes: none
+holds a clock.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,19 @@ from fesnet.evaluation.rows import Row, told
 from fesnet.evaluation.table import Line, to_csv, to_markdown
 
 FOUND = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "score")
-MEGC = {2022: ("vid", "pred_onset", "pred_offset", "type"), 2023: ("vid", "onset", "offset", "type")}
+MEGC = {
+    2022: ("vid", "pred_onset", "pred_offset", "type"),
+    2023: ("vid", "onset", "offset", "type"),
+}
 TYPES = {"macro": "mae", "micro": "me"}
 
 
 def write_report(
-    lines: Sequence[Line], material: Material, settings: dict[str, Any], notes: Sequence[str], out: Path
+    lines: Sequence[Line],
+    material: Material,
+    settings: dict[str, Any],
+    notes: Sequence[str],
+    out: Path,
 ) -> None:
     """table.md, table.csv, index.html, config.json, found/ROW.csv, megc/ROW.YEAR.csv."""
     for folder in ("found", "megc"):
@@ -38,7 +47,9 @@ def write_report(
             "row": stem(line.row),
             "weights": line.row.fingerprints,
             "chosen": {fold: told(c) for fold, c in line.row.chosen.items()},
-            "picked on test subjects": {p: read.picked for p, read in line.read.items() if read.picked},
+            "picked on test subjects": {
+                p: read.picked for p, read in line.read.items() if read.picked
+            },
         }
         for line in lines
     ]
@@ -48,14 +59,30 @@ def write_report(
 
 def stem(row: Row) -> str:
     """A row's name, good as a file name."""
-    parts = (row.name.replace(" ", "-"), row.mode, f"for-{row.aim}", "seed", "-".join(map(str, row.seeds)))
+    parts = (
+        row.name.replace(" ", "-"),
+        row.mode,
+        f"for-{row.aim}",
+        "seed",
+        "-".join(map(str, row.seeds)),
+    )
     return "_".join(parts)
 
 
 def write_found(row: Row, out: Path) -> None:
-    """Found intervals as a truth table (1-based, inclusive; `fesnet score` reads it), and as MEGC submissions."""
+    """Found intervals as a truth table (1-based, inclusive; `fesnet score` reads it), and as MEGC
+    submissions.
+    """
     frames = [
-        (v.subject, v.video, i.kind, i.start + 1, (i.start if i.apex is None else i.apex) + 1, i.stop, i.score)
+        (
+            v.subject,
+            v.video,
+            i.kind,
+            i.start + 1,
+            (i.start if i.apex is None else i.apex) + 1,
+            i.stop,
+            i.score,
+        )
         for v in row.judged
         for i in v.found
     ]

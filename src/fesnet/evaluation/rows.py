@@ -1,4 +1,6 @@
-"""From scores to found intervals: for each fold the rules that its judges choose, and what they find in its videos."""
+"""From scores to found intervals: for each fold the rules that its judges choose, and what they
+find in its videos.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ EVERY = 2  # of the thresholds: enough to choose among where a protocol chooses 
 class Row:
     """One line of the table before any protocol: what a method found, and how its rules came about.
 
-    chosen: by tested subject. candidates: the same videos under other epochs and thresholds, for protocols that choose
-    on the test subjects. ranked: found at the release already, for average precision.
+    chosen: by tested subject. candidates: the same videos under other epochs and thresholds, for
+    protocols that choose on the test subjects. ranked: found at the release already, for average
+    precision.
     """
 
     name: str
@@ -51,8 +54,12 @@ def tally_all(material: Material, folds: Sequence[Fold], scores: Scores, engine:
         for s in fold.seen(material):
             for piece, subjects in fold.judges:
                 if s.clip.subject in subjects and s.clip.id not in wanted.setdefault(piece, {}):
-                    wanted[piece][s.clip.id] = Scored(s.clip.id, scores[piece][s.clip.id], s.clip.rate, s.truth)
-    tallies = fan_out(engine, both, [(str(n), list(clips.values())) for n, clips in enumerate(wanted.values())])
+                    wanted[piece][s.clip.id] = Scored(
+                        s.clip.id, scores[piece][s.clip.id], s.clip.rate, s.truth
+                    )
+    tallies = fan_out(
+        engine, both, [(str(n), list(clips.values())) for n, clips in enumerate(wanted.values())]
+    )
     return {
         (piece, clip): counted
         for (piece, clips), told in zip(wanted.items(), tallies.values(), strict=True)
@@ -66,7 +73,9 @@ def both(clips: Sequence[Scored]) -> list[tuple[Counted, Counted]]:
 
 
 def choose_for(fold: Fold, material: Material, tallies: Tallies, aim: str, *, last: bool) -> Chosen:
-    """Epoch and rules for a fold, from its judges alone. last: only the last epoch may be chosen."""
+    """Epoch and rules for a fold, from its judges alone. last: only the last epoch may be
+    chosen.
+    """
     told = [
         tallies[piece, s.clip.id]
         for s in fold.seen(material)
@@ -82,12 +91,22 @@ def choose_for(fold: Fold, material: Material, tallies: Tallies, aim: str, *, la
 
 def find(footage: Footage, scores: Floats, chosen: Chosen) -> tuple[Interval, ...]:
     """What is found in one video, on its source's frames."""
-    pairs: Iterable[tuple[str, list[Span]]] = zip(KINDS, chosen.found(scores, footage.clip.rate), strict=True)
-    return tuple(sorted(footage.interval(*span[:3], kind, span[3]) for kind, spans in pairs for span in spans))
+    pairs: Iterable[tuple[str, list[Span]]] = zip(
+        KINDS, chosen.found(scores, footage.clip.rate), strict=True
+    )
+    return tuple(
+        sorted(
+            footage.interval(*span[:3], kind, span[3]) for kind, spans in pairs for span in spans
+        )
+    )
 
 
-def judge(material: Material, folds: Sequence[Fold], scores: Scores, rules: Callable[[Fold], Chosen]) -> list[Judged]:
-    """Truth beside what is found: the first moment at which the truth of tested subjects is looked at."""
+def judge(
+    material: Material, folds: Sequence[Fold], scores: Scores, rules: Callable[[Fold], Chosen]
+) -> list[Judged]:
+    """Truth beside what is found: the first moment at which the truth of tested subjects is looked
+    at.
+    """
     out = []
     for fold in folds:
         chosen = rules(fold)
@@ -101,14 +120,19 @@ def judge(material: Material, folds: Sequence[Fold], scores: Scores, rules: Call
 def at_release(chosen: Chosen) -> Chosen:
     """The same edges, but every run counts, however low its peak: what average precision ranks."""
     macro, micro = (
-        replace(r, threshold=r.threshold * r.release, release=1.0) if r.threshold <= 1 else r for r in chosen.rules
+        replace(r, threshold=r.threshold * r.release, release=1.0) if r.threshold <= 1 else r
+        for r in chosen.rules
     )
     return replace(chosen, rules=(macro, micro))
 
 
 def with_threshold(chosen: Chosen, threshold: float, epoch: int | None = None) -> Chosen:
-    """The same rules at another threshold (where a kind is found at all), and perhaps another epoch."""
-    macro, micro = (replace(r, threshold=threshold) if r.threshold <= 1 else r for r in chosen.rules)
+    """The same rules at another threshold (where a kind is found at all), and perhaps another
+    epoch.
+    """
+    macro, micro = (
+        replace(r, threshold=threshold) if r.threshold <= 1 else r for r in chosen.rules
+    )
     epochs = chosen.epochs if epoch is None else (epoch, epoch)
     return replace(chosen, rules=(macro, micro), epochs=epochs)
 
@@ -118,7 +142,12 @@ def epoch_candidates(
 ) -> dict[str, list[Judged]]:
     count = len(next(iter(scores[folds[0].piece].values())))
     return {
-        f"epoch {e + 1}": judge(material, folds, scores, lambda f, e=e: replace(chosen[f.tested], epochs=(e, e)))  # type: ignore[misc]
+        f"epoch {e + 1}": judge(
+            material,
+            folds,
+            scores,
+            lambda f, e=e: replace(chosen[f.tested], epochs=(e, e)),  # type: ignore[misc]
+        )
         for e in range(count)
     }
 

@@ -47,10 +47,18 @@ def run_plan(material: Material, plan: Plan, folder: Path, told: Told) -> Iterat
     for variant in plan.variants:
         by_seed = {seed: pieces_of(material, folds, variant, seed) for seed in plan.seeds}
         pieces = [piece for held in by_seed.values() for piece in held.values()]
-        outcomes = run_pieces(pieces, folder, plan.engine, lambda n, of, v=variant: told(v.name, n, of))  # type: ignore[misc]
+        outcomes = run_pieces(
+            pieces,
+            folder,
+            plan.engine,
+            lambda n, of, v=variant: told(v.name, n, of),  # type: ignore[misc]
+        )
         sets = [(seed,) for seed in plan.seeds] + ([plan.seeds] if len(plan.seeds) > 1 else [])
         for seeds in sets:
-            got = {held: [outcomes[by_seed[seed][held].key] for seed in seeds] for held in by_seed[seeds[0]]}
+            got = {
+                held: [outcomes[by_seed[seed][held].key] for seed in seeds]
+                for held in by_seed[seeds[0]]
+            }
             yield from rows_of(material, plan, folds, variant.name, seeds, got)
 
 
@@ -64,13 +72,21 @@ def rows_of(
 ) -> Iterator[Row]:
     """Rows of one method and seed (or of several seeds' mean scores), one for each aim."""
     scores: Scores = {
-        held: {clip: np.mean([o.scores[clip] for o in several], axis=0) for clip in several[0].scores}
+        held: {
+            clip: np.mean([o.scores[clip] for o in several], axis=0) for clip in several[0].scores
+        }
         for held, several in outcomes.items()
     }
     tallies = tally_all(material, folds, scores, plan.engine)
-    marks = {" ".join(sorted(f.tested)): " ".join(o.fingerprint for o in outcomes[f.piece]) for f in folds}
+    marks = {
+        " ".join(sorted(f.tested)): " ".join(o.fingerprint for o in outcomes[f.piece])
+        for f in folds
+    }
     for aim in plan.aims:
-        chosen = {f.tested: choose_for(f, material, tallies, aim, last=plan.mode == "crossfit") for f in folds}
+        chosen = {
+            f.tested: choose_for(f, material, tallies, aim, last=plan.mode == "crossfit")
+            for f in folds
+        }
         yield Row(
             name,
             seeds,

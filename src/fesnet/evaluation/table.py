@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from fesnet.evaluation.rows import Row
 from fesnet.intervals import KINDS
-from fesnet.metrics import PROTOCOLS, Evaluation, average_precision, choose, evaluate, false_alarms_a_minute
+from fesnet.metrics import (
+    PROTOCOLS,
+    Evaluation,
+    average_precision,
+    choose,
+    evaluate,
+    false_alarms_a_minute,
+)
 
 NAMES = (*KINDS, "overall")
 AIMS = {"kinds": "each kind's F1", "overall": "F1 overall"}
@@ -29,7 +36,11 @@ class Line:
     @property
     def label(self) -> tuple[str, str, str, str]:
         r = self.row
-        seeds = str(r.seeds[0]) if len(r.seeds) == 1 else "mean scores of " + " ".join(map(str, r.seeds))
+        seeds = (
+            str(r.seeds[0])
+            if len(r.seeds) == 1
+            else "mean scores of " + " ".join(map(str, r.seeds))
+        )
         return r.name, r.mode, AIMS[r.aim], seeds
 
     def alarms(self, kind: str) -> float:
@@ -39,14 +50,18 @@ class Line:
 
 
 def read_row(row: Row, protocols: Sequence[str]) -> Line:
-    """Under the official protocol and those asked for; those that choose on test subjects get epochs or the sweep."""
+    """Under the official protocol and those asked for; those that choose on test subjects get
+    epochs or the sweep.
+    """
     read = {}
     for name in dict.fromkeys(("official", *protocols)):
         protocol = PROTOCOLS[name]
         if protocol.chosen == "nothing":
             read[name] = evaluate(row.judged, protocol)
         else:
-            read[name] = choose(row.epochs if protocol.chosen == "per subject" else row.sweep, protocol)
+            read[name] = choose(
+                row.epochs if protocol.chosen == "per subject" else row.sweep, protocol
+            )
     pairs = [(v.truth, v.found) for v in row.ranked]
     return Line(row, read, {str(k): average_precision(pairs, k) for k in KINDS})
 
@@ -85,9 +100,25 @@ def detail(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
         read = line.read["official"]
         for kind in NAMES:
             c, (low, high) = read.counts[kind], read.interval(kind)
-            rates = [f"{c.precision:.4f}", f"{c.recall:.4f}", f"{c.f1:.4f}", f"{low:.3f}-{high:.3f}"]
+            rates = [
+                f"{c.precision:.4f}",
+                f"{c.recall:.4f}",
+                f"{c.f1:.4f}",
+                f"{low:.3f}-{high:.3f}",
+            ]
             ap = number(line.precision.get(kind, math.nan), 3)
-            cells.append([*line.label, kind, str(c.tp), str(c.fp), str(c.fn), *rates, ap, f"{line.alarms(kind):.2f}"])
+            cells.append(
+                [
+                    *line.label,
+                    kind,
+                    str(c.tp),
+                    str(c.fp),
+                    str(c.fn),
+                    *rates,
+                    ap,
+                    f"{line.alarms(kind):.2f}",
+                ]
+            )
     return heads, cells
 
 
@@ -103,7 +134,9 @@ def side_by_side(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
 
 
 def over_seeds(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
-    """Mean and standard deviation of the official F1 over single seeds; empty where there was one seed."""
+    """Mean and standard deviation of the official F1 over single seeds; empty where there was one
+    seed.
+    """
     groups: dict[tuple[str, str, str], list[Line]] = {}
     for line in lines:
         if len(line.row.seeds) == 1:
@@ -128,7 +161,9 @@ def inflation(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     cells = []
     for line in lines:
         own = line.read["official"].counts["overall"].f1
-        cells.append([*line.label, *(f"{line.read[p].counts['overall'].f1 - own:+.4f}" for p in others)])
+        cells.append(
+            [*line.label, *(f"{line.read[p].counts['overall'].f1 - own:+.4f}" for p in others)]
+        )
     return ["method", "mode", "rules for", "seed", *others], cells
 
 

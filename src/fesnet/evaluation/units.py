@@ -1,8 +1,10 @@
-"""The slow part in pieces that can be killed: each piece trains once and scores the clips of held-out subjects.
+"""The slow part in pieces that can be killed: each piece trains once and scores the clips of
+held-out subjects.
 
-A piece is named by a hash of all it depends on: inputs and truth of the clips that it learns from, inputs of those that
-it scores, settings, seed. Its scores appear under that name whole or not at all, so a benchmark that starts again finds
-what is done, and a piece whose material has changed is made anew.
+A piece is named by a hash of all it depends on: inputs and truth of the clips that it learns from,
+inputs of those that it scores, settings, seed. Its scores appear under that name whole or not at
+all, so a benchmark that starts again finds what is done, and a piece whose material has changed is
+made anew.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ class Outcome:
 def run_pieces(
     pieces: Sequence[Piece], folder: Path, engine: Engine, told: Callable[[int, int], None]
 ) -> dict[str, Outcome]:
-    """All outcomes by key; those that lie in `folder` are read, others made by the engine. told: (done, all)."""
+    """All outcomes by key; those that lie in `folder` are read, others made by the engine. told:
+    (done, all).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     by_key = {piece.key: piece for piece in pieces}
     files = {key: folder / f"{key}.npz" for key in by_key}
@@ -82,7 +86,8 @@ def make(piece: Piece, folder: Path) -> None:
     scores, mark = learner(taught, piece.groups, blind, piece.variant, piece.seed)
     named = {c.id: s.astype(np.float16) for c, s in zip(piece.view.blind, scores, strict=True)}
     write_arrays(
-        folder / f"{piece.key}.npz", {"fingerprint": np.array(mark), **{f"s:{k}": v for k, v in named.items()}}
+        folder / f"{piece.key}.npz",
+        {"fingerprint": np.array(mark), **{f"s:{k}": v for k, v in named.items()}},
     )
 
 
@@ -100,5 +105,9 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 def read(path: Path) -> Outcome:
     with np.load(path, allow_pickle=False) as table:
-        scores = {name[2:]: table[name].astype(np.float32) for name in table.files if name.startswith("s:")}
+        scores = {
+            name[2:]: table[name].astype(np.float32)
+            for name in table.files
+            if name.startswith("s:")
+        }
         return Outcome(scores, str(table["fingerprint"]))

@@ -1,12 +1,13 @@
-"""The slow look at a video that each method needs once: what is kept of it, on ticks of 30 Hz, under `work/watched`.
+"""The slow look at a video that each method needs once: what is kept of it, on ticks of 30 Hz,
+under `work/watched`.
 
-fesnet              features of the bundled weights' frozen LSDM (trained on synthetic video), one face
-softnet             maps of flow and strain at two lags
-auwgcn              displacement of facial regions, as the flow baseline measures it
-fesnet-pretrained   scores of the bundled weights as they are
-flow landmarks mdmd scores of the hand-crafted baselines
+fesnet              features of the bundled weights' frozen LSDM (trained on synthetic video), one
+face softnet             maps of flow and strain at two lags auwgcn              displacement of
+facial regions, as the flow baseline measures it fesnet-pretrained   scores of the bundled weights
+as they are flow landmarks mdmd scores of the hand-crafted baselines
 
-Faces are looked for in the videos, or come from the crops that `fesnet data prepare` kept (`fesnet.crops`).
+Faces are looked for in the videos, or come from the crops that `fesnet data prepare` kept
+(`fesnet.crops`).
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ RATE = 30.0
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """values (T, F) on ticks, rows that are not numbers where there is no face; frame_times (N,) s of the source."""
+    """values (T, F) on ticks, rows that are not numbers where there is no face; frame_times (N,) s
+    of the source.
+    """
 
     values: NDArray[Any]
     frame_times: NDArray[np.float64]
@@ -73,7 +76,9 @@ def lsdm(recording: Recording) -> Seen:
     recorder = Recorder(OnnxRuntime(weights).encode)
     config = replace(weights.config, window=1, stride=1, reach=1)
     stream = streamed(recording, recorder, config)
-    ticks = len(stream.finish()[0].times) if stream.lines else int(stream.times[-1] * RATE + 1e-6) + 1
+    ticks = (
+        len(stream.finish()[0].times) if stream.lines else int(stream.times[-1] * RATE + 1e-6) + 1
+    )
     values = np.full((ticks, config.frame_features), np.nan, np.float32)
     if stream.lines:
         at = [part.start for line in stream.lines.values() for part in line.parts]
@@ -129,7 +134,8 @@ def pretrained(recording: Recording) -> Seen:
     weights = load_weights()
     stream = streamed(recording, make_runtime("onnx", weights, 1), weights.config)
     return Seen(
-        np.asarray(first_scores([as_stored(t) for t in stream.finish()], stream.times), np.float32), stream.times
+        np.asarray(first_scores([as_stored(t) for t in stream.finish()], stream.times), np.float32),
+        stream.times,
     )
 
 
@@ -175,31 +181,45 @@ def read_look(path: Path) -> Seen:
 
 
 def mark(name: str, recording: Recording, weights: str) -> str:
-    """Changes with the source's files, the package, what is looked for, the face stage, and the weights (their sha256)
-    that look."""
+    """Changes with the source's files, the package, what is looked for, the face stage, and the
+    weights (their sha256) that look."""
     place = str(recording.source.resolve())
     text = repr((__version__, FACES, name, place, recording.rate, stamp(recording.source), weights))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def at_stages(name: str, recordings: Sequence[Recording]) -> list[Recording]:
-    """Where `name` looks at each recording. Raises UsageError for a video or a face stage that is not there."""
+    """Where `name` looks at each recording. Raises UsageError for a video or a face stage that is
+    not there.
+    """
     gone = [r.id for r in recordings if not r.source.exists()]
     if gone:
-        raise UsageError(f"expected the video of {gone[0]}, but it is not there ({len(gone)} missing)")
+        raise UsageError(
+            f"expected the video of {gone[0]}, but it is not there ({len(gone)} missing)"
+        )
     return [at_stage(r, "spotting" if name in SPOTTING else "baselines") for r in recordings]
 
 
 def look_at_all(
-    name: str, recordings: Sequence[Recording], folder: Path, engine: Engine, told: Callable[[int, int], None]
+    name: str,
+    recordings: Sequence[Recording],
+    folder: Path,
+    engine: Engine,
+    told: Callable[[int, int], None],
 ) -> list[Seen]:
-    """All recordings, looked at once: kept in `folder` until file or package change. told: (done, all)."""
+    """All recordings, looked at once: kept in `folder` until file or package change. told: (done,
+    all).
+    """
     staged = at_stages(name, recordings)
     folder.mkdir(parents=True, exist_ok=True)
     weights = load_weights().sha256 if name in SPOTTING else ""
     files = [folder / f"{name}-{mark(name, r, weights)}.npz" for r in staged]
-    # Whole paths: a worker of a cluster need not stand in our folder. By file: two recordings may be of one video.
-    work = {f.name: (replace(r, source=r.source.absolute()), f) for f, r in zip(files, staged, strict=True)}
+    # Whole paths: a worker of a cluster need not stand in our folder. By file: two recordings may
+    # be of one video.
+    work = {
+        f.name: (replace(r, source=r.source.absolute()), f)
+        for f, r in zip(files, staged, strict=True)
+    }
     missing = [(key, item) for key, item in work.items() if not item[1].is_file()]
     kept = len(work) - len(missing)
     told(kept, len(work))

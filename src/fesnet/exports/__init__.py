@@ -1,4 +1,6 @@
-"""A result in the forms that other programs read; one small file each. `fesnet.exports.elan_read` reads ELAN back."""
+"""A result in the forms that other programs read; one small file each. `fesnet.exports.elan_read`
+reads ELAN back.
+"""
 
 from __future__ import annotations
 
@@ -48,31 +50,42 @@ ENDINGS = {
 
 
 def read_formats(names: str, year: int = NEWEST_SPOTTING) -> list[str]:
-    """The formats of a list such as "eaf,vtt", each once. Raises UsageError for an unknown one, or year."""
+    """The formats of a list such as "eaf,vtt", each once. Raises UsageError for an unknown one, or
+    year.
+    """
     formats = list(dict.fromkeys(name.strip().lower() for name in names.split(",") if name.strip()))
     unknown = [name for name in formats if name not in ENDINGS]
     if unknown or not formats:
         known = ", ".join(ENDINGS)
-        raise UsageError(f"expected formats out of {known}, divided by commas, got {', '.join(unknown) or repr(names)}")
+        raise UsageError(
+            f"expected formats out of {known}, divided by commas, got "
+            f"{', '.join(unknown) or repr(names)}"
+        )
     if year not in YEARS:
-        raise UsageError(f"expected one of the years {', '.join(map(str, YEARS))} for megc, got {year}")
+        raise UsageError(
+            f"expected one of the years {', '.join(map(str, YEARS))} for megc, got {year}"
+        )
     return formats
 
 
 def written_beside(result: Path) -> list[Path]:
-    """What lies beside NAME.json of an earlier export or report and would tell of other intervals than a new one;
-    NAME.csv is written with it."""
+    """What lies beside NAME.json of an earlier export or report and would tell of other intervals
+    than a new one; NAME.csv is written with it."""
     endings = [".html", *(ending for form, ending in ENDINGS.items() if form != "csv")]
-    return [path for ending in endings if (path := result.with_name(f"{result.stem}{ending}")).is_file()]
+    return [
+        path for ending in endings if (path := result.with_name(f"{result.stem}{ending}")).is_file()
+    ]
 
 
 def export(
     spotting: Spotting, formats: Sequence[str], folder: Path, name: str, year: int = NEWEST_SPOTTING
 ) -> Iterator[Path]:
-    """Write `folder/name` with the ending of each format, over what is there, and yield the paths; year is megc's.
+    """Write `folder/name` with the ending of each format, over what is there, and yield the paths;
+    year is megc's.
 
-    Each file appears whole or not at all. A format that cannot hold the result does not keep the others from being
-    written: its ResultError is raised at the end. Raises UsageError where a file cannot be written.
+    Each file appears whole or not at all. A format that cannot hold the result does not keep the
+    others from being written: its ResultError is raised at the end. Raises UsageError where a file
+    cannot be written.
     """
     refused: ResultError | None = None
     for form in formats:

@@ -1,4 +1,6 @@
-"""ActivityNet detection file, as temporal action detection tools and their evaluation scripts read it."""
+"""ActivityNet detection file, as temporal action detection tools and their evaluation scripts read
+it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from fesnet.result import Spotting
 
 
 def write_activitynet(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all. Segments in seconds, to the microsecond; `face` is our addition."""
+    """Write `path`, whole or not at all. Segments in seconds, to the microsecond; `face` is our
+    addition.
+    """
     edges = frame_edges(spotting.frame_times, spotting.working_rate)
     found = [
         {

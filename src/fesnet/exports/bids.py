@@ -12,7 +12,10 @@ from fesnet.result import Spotting
 NONE = "n/a"
 ABOUT = {
     "onset": {"Description": "Start of the event, from the first frame of the video", "Units": "s"},
-    "duration": {"Description": "From the start to the frame after the last one of the event", "Units": "s"},
+    "duration": {
+        "Description": "From the start to the frame after the last one of the event",
+        "Units": "s",
+    },
     "trial_type": {
         "LongName": "Kind of event",
         "Description": "What was found in the face",
@@ -23,7 +26,10 @@ ABOUT = {
         },
     },
     "face": {"Description": "Number of the face, from 0"},
-    "apex": {"Description": "Strongest moment of the expression, from the first frame of the video", "Units": "s"},
+    "apex": {
+        "Description": "Strongest moment of the expression, from the first frame of the video",
+        "Units": "s",
+    },
     "score": {"Description": "Highest frame score of the expression, 0 to 1"},
 }
 

@@ -1,7 +1,8 @@
-"""BORIS project (format 7.0, read by BORIS 7 and 8): one observation with its ethogram. BORIS imports no CSV.
+"""BORIS project (format 7.0, read by BORIS 7 and 8): one observation with its ethogram. BORIS
+imports no CSV.
 
-BORIS pairs the starts and stops of a state in the order of their times, for each subject; so what overlaps gets a
-subject of its own ("face 0 (2)").
+BORIS pairs the starts and stops of a state in the order of their times, for each subject; so what
+overlaps gets a subject of its own ("face 0 (2)").
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ STOP, POINT, START = range(3)  # the order of events of one time
 
 
 def write_boris(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all; milliseconds, as BORIS rounds. Expressions are states, apexes are points."""
+    """Write `path`, whole or not at all; milliseconds, as BORIS rounds. Expressions are states,
+    apexes are points.
+    """
     edges = frame_edges(spotting.frame_times, spotting.working_rate)
     subjects, rows = [], []
     for name, face, kind, lane in named_lanes(spotting):
@@ -48,9 +51,13 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         "project_name": spotting.source.name,
         "project_description": "Expressions spotted by fesnet",
         "project_format_version": PROJECT_FORMAT,
-        "subjects_conf": {str(n): {"key": "", "name": s, "description": ""} for n, s in enumerate(subjects)},
+        "subjects_conf": {
+            str(n): {"key": "", "name": s, "description": ""} for n, s in enumerate(subjects)
+        },
         "behaviors_conf": ethogram(),
-        "observations": {spotting.source.name.strip() or "video": observation(spotting, [row for _, row in rows])},
+        "observations": {
+            spotting.source.name.strip() or "video": observation(spotting, [row for _, row in rows])
+        },
         "behavioral_categories": [],
         "independent_variables": {},
         "coding_map": {},
@@ -66,19 +73,42 @@ def ethogram() -> dict[str, Any]:
     out: dict[str, Any] = {}
     for kind in KINDS:
         state, point = KEYS[kind]
-        for code, form, key in ((kind, "State event", state), (f"{kind} apex", "Point event", point)):
-            described = f"{kind}-expression" if code == kind else f"strongest moment of a {kind}-expression"
-            behaviour = {"type": form, "key": key, "code": code, "description": described, "color": COLOURS[kind]}
-            out[str(len(out))] = behaviour | {"category": "", "modifiers": {}, "excluded": "", "coding map": ""}
+        for code, form, key in (
+            (kind, "State event", state),
+            (f"{kind} apex", "Point event", point),
+        ):
+            described = (
+                f"{kind}-expression" if code == kind else f"strongest moment of a {kind}-expression"
+            )
+            behaviour = {
+                "type": form,
+                "key": key,
+                "code": code,
+                "description": described,
+                "color": COLOURS[kind],
+            }
+            out[str(len(out))] = behaviour | {
+                "category": "",
+                "modifiers": {},
+                "excluded": "",
+                "coding map": "",
+            }
     return out
 
 
-def events_of(interval: SpottedInterval, subject: str, edges: Floats) -> list[tuple[int, list[Any]]]:
-    """(order, row) of start, apex and stop; a row is time s, subject, behaviour, modifier, comment, frame."""
+def events_of(
+    interval: SpottedInterval, subject: str, edges: Floats
+) -> list[tuple[int, list[Any]]]:
+    """(order, row) of start, apex and stop; a row is time s, subject, behaviour, modifier, comment,
+    frame.
+    """
     start, stop = milliseconds(interval.onset_s, end_of(interval.offset_frame, edges))
     apex, kind = milliseconds(interval.apex_s, interval.apex_s)[0], interval.kind
     return [
-        (START, [start / 1000, subject, kind, "", f"score {interval.score:.4f}", interval.onset_frame]),
+        (
+            START,
+            [start / 1000, subject, kind, "", f"score {interval.score:.4f}", interval.onset_frame],
+        ),
         (POINT, [apex / 1000, subject, f"{kind} apex", "", "", interval.apex_frame]),
         (STOP, [stop / 1000, subject, kind, "", "", interval.offset_frame + 1]),
     ]

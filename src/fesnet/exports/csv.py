@@ -30,7 +30,9 @@ COLUMNS = (
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """One expression. Seconds on the video's clock; frames 0-based, inclusive; apex None where nobody marked it."""
+    """One expression. Seconds on the video's clock; frames 0-based, inclusive; apex None where
+    nobody marked it.
+    """
 
     face: int
     onset_s: float
@@ -44,9 +46,21 @@ class Row:
 
 
 def write_csv(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all. Frames are 0-based and inclusive; duration is offset minus onset."""
+    """Write `path`, whole or not at all. Frames are 0-based and inclusive; duration is offset minus
+    onset.
+    """
     rows = (
-        Row(i.face, i.onset_s, i.offset_s, i.kind, i.onset_frame, i.offset_frame, i.apex_s, i.apex_frame, i.score)
+        Row(
+            i.face,
+            i.onset_s,
+            i.offset_s,
+            i.kind,
+            i.onset_frame,
+            i.offset_frame,
+            i.apex_s,
+            i.apex_frame,
+            i.score,
+        )
         for i in spotting.intervals
     )
     write_rows(spotting.source.name, rows, path)
@@ -55,7 +69,8 @@ def write_csv(spotting: Spotting, path: Path) -> None:
 def quoting(video: str) -> Literal[0, 1]:
     """How `csv` must quote the rows of a video of this name.
 
-    Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row there.
+    Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row
+    there.
     """
     return csv.QUOTE_ALL if "\r" in video else csv.QUOTE_MINIMAL
 

@@ -1,7 +1,9 @@
-"""ELAN annotation document, EAF 3.0: a tier for each face and kind, the apex and the score as its children.
+"""ELAN annotation document, EAF 3.0: a tier for each face and kind, the apex and the score as its
+children.
 
-ELAN knows no annotations that overlap on a tier, so what overlaps goes to a second lane of its own ("face 0 macro 2").
-Every annotation has time slots of its own: where two share one, moving a border in ELAN would move both.
+ELAN knows no annotations that overlap on a tier, so what overlaps goes to a second lane of its own
+("face 0 macro 2"). Every annotation has time slots of its own: where two share one, moving a border
+in ELAN would move both.
 """
 
 from __future__ import annotations
@@ -63,22 +65,30 @@ class Tiers:
     def add(self, name: str, kind: str, face: int, parent: str | None = None) -> ET.Element:
         """A new tier at the end."""
         described = {"LINGUISTIC_TYPE_REF": kind, "TIER_ID": name, "PARTICIPANT": f"face {face}"}
-        described |= {"ANNOTATOR": f"fesnet {__version__}"} | ({"PARENT_REF": parent} if parent else {})
+        described |= {"ANNOTATOR": f"fesnet {__version__}"} | (
+            {"PARENT_REF": parent} if parent else {}
+        )
         self.elements.append(ET.Element("TIER", described))
         return self.elements[-1]
 
     def annotate(self, tier: ET.Element, value: str, **refers: str) -> ET.Element:
-        """A new annotation; one with ANNOTATION_REF has the time of the annotation that it refers to."""
+        """A new annotation; one with ANNOTATION_REF has the time of the annotation that it refers
+        to.
+        """
         self.annotations += 1
         kind = "REF_ANNOTATION" if "ANNOTATION_REF" in refers else "ALIGNABLE_ANNOTATION"
         made = ET.SubElement(
-            ET.SubElement(tier, "ANNOTATION"), kind, {"ANNOTATION_ID": f"a{self.annotations}"} | refers
+            ET.SubElement(tier, "ANNOTATION"),
+            kind,
+            {"ANNOTATION_ID": f"a{self.annotations}"} | refers,
         )
         ET.SubElement(made, "ANNOTATION_VALUE").text = value
         return made
 
     def place(self, annotation: ET.Element, times: Times, inner: bool = False) -> None:
-        """Give an annotation its time. inner: a child, whose slots go between its parent's where times are equal."""
+        """Give an annotation its time. inner: a child, whose slots go between its parent's where
+        times are equal.
+        """
         start, stop = times
         self.slots.append((start, 3 if inner else 2, annotation, "TIME_SLOT_REF1"))
         self.slots.append((stop, 0 if inner else 1, annotation, "TIME_SLOT_REF2"))
@@ -94,15 +104,21 @@ class Tiers:
             self.place(made, (start, stop))
             apex, after = milliseconds(i.apex_s, end_of(i.apex_frame, self.edges))
             apex = min(apex, stop - 1)
-            self.place(self.annotate(apexes, "apex"), (apex, max(min(after, stop), apex + 1)), inner=True)
+            self.place(
+                self.annotate(apexes, "apex"), (apex, max(min(after, stop), apex + 1)), inner=True
+            )
             self.annotate(scores, f"{i.score:.4f}", ANNOTATION_REF=made.attrib["ANNOTATION_ID"])
 
     def order(self) -> ET.Element:
         """The time slots, sorted, each referred to by its annotation."""
         order = ET.Element("TIME_ORDER")
-        for number, (time, _, annotation, end) in enumerate(sorted(self.slots, key=lambda s: s[:2]), 1):
+        for number, (time, _, annotation, end) in enumerate(
+            sorted(self.slots, key=lambda s: s[:2]), 1
+        ):
             annotation.set(end, f"ts{number}")
-            ET.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{number}", "TIME_VALUE": str(time)})
+            ET.SubElement(
+                order, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{number}", "TIME_VALUE": str(time)}
+            )
         return order
 
 
@@ -110,7 +126,11 @@ def write_elan(spotting: Spotting, path: Path) -> None:
     """Write `path`, whole or not at all; times in milliseconds."""
     tiers = make_tiers(spotting)
     root = ET.Element("ANNOTATION_DOCUMENT", {"AUTHOR": f"fesnet {__version__}", "DATE": NO_DATE})
-    root.attrib |= {"FORMAT": "3.0", "VERSION": "3.0", f"{{{XSI}}}noNamespaceSchemaLocation": SCHEMA}
+    root.attrib |= {
+        "FORMAT": "3.0",
+        "VERSION": "3.0",
+        f"{{{XSI}}}noNamespaceSchemaLocation": SCHEMA,
+    }
     root.append(header(spotting.source, path, tiers.annotations))
     root.append(tiers.order())
     root.extend(tiers.elements)
@@ -155,7 +175,9 @@ def header(source: SourceInfo, path: Path, annotations: int) -> ET.Element:
 
 
 def relative(video: Path, folder: Path) -> str:
-    """The video as seen from the document: "./a.mp4" beside it, "../a.mp4" above; another drive: beside it."""
+    """The video as seen from the document: "./a.mp4" beside it, "../a.mp4" above; another drive:
+    beside it.
+    """
     try:
         found = Path(os.path.relpath(video, folder.resolve())).as_posix()
     except ValueError:
@@ -164,9 +186,13 @@ def relative(video: Path, folder: Path) -> str:
 
 
 def plain(text: str) -> str:
-    """Text as ELAN reads it: it takes an address letter by letter, without %20. Only what XML forbids is written so."""
+    """Text as ELAN reads it: it takes an address letter by letter, without %20. Only what XML
+    forbids is written so.
+    """
     return re.sub(
-        "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", lambda m: quote(m[0], errors="replace"), text
+        "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
+        lambda m: quote(m[0], errors="replace"),
+        text,
     )
 
 
@@ -176,5 +202,7 @@ def vocabulary() -> ET.Element:
     ET.SubElement(out, "DESCRIPTION", {"LANG_REF": "und"}).text = "kind of facial expression"
     for kind in KINDS:
         entry = ET.SubElement(out, "CV_ENTRY_ML", {"CVE_ID": f"cve_{kind}"})
-        ET.SubElement(entry, "CVE_VALUE", {"LANG_REF": "und", "DESCRIPTION": f"{kind}-expression"}).text = kind
+        ET.SubElement(
+            entry, "CVE_VALUE", {"LANG_REF": "und", "DESCRIPTION": f"{kind}-expression"}
+        ).text = kind
     return out

@@ -1,7 +1,8 @@
-"""Label Studio pre-annotation: one task whose prediction has a region of frames for each expression.
+"""Label Studio pre-annotation: one task whose prediction has a region of frames for each
+expression.
 
-Label Studio counts frames from 1, both ends inside, and finds the time of a frame as frame over rate: that is the
-wrong frame wherever the rate varies, so such a video is refused.
+Label Studio counts frames from 1, both ends inside, and finds the time of a frame as frame over
+rate: that is the wrong frame wherever the rate varies, so such a video is refused.
 """
 
 from __future__ import annotations
@@ -19,14 +20,20 @@ from fesnet.errors import ResultError
 from fesnet.exports.spans import told_rate
 from fesnet.result import Spotting
 
-LOOSE = 0.25  # of a frame: as far as a frame may lie from its place and still be told from its neighbours (our choice)
+# of a frame: as far as a frame may lie from its place and still be told from its neighbours (our
+# choice)
+LOOSE = 0.25
 
 
 def write_labelstudio(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all; exact to the frame. Raises ResultError for a variable frame rate."""
+    """Write `path`, whole or not at all; exact to the frame. Raises ResultError for a variable
+    frame rate.
+    """
     rate = constant_rate(spotting)
     regions = []
-    for number, i in enumerate(sorted(spotting.intervals, key=lambda i: (i.onset_frame, i.face, i.kind)), 1):
+    for number, i in enumerate(
+        sorted(spotting.intervals, key=lambda i: (i.onset_frame, i.face, i.kind)), 1
+    ):
         about = f"face {i.face}, apex in frame {i.apex_frame + 1}, score {i.score:.4f}"
         ranges = [{"start": i.onset_frame + 1, "end": i.offset_frame + 1}]
         regions.append(
@@ -50,7 +57,9 @@ def write_labelstudio(spotting: Spotting, path: Path) -> None:
 
 
 def constant_rate(spotting: Spotting) -> Fraction:
-    """Frames a second at which every frame lies in its place. Raises ResultError where there is none."""
+    """Frames a second at which every frame lies in its place. Raises ResultError where there is
+    none.
+    """
     times, told = spotting.frame_times - spotting.frame_times[0], told_rate(spotting.source)
     rates = [told] if told else []
     if times[-1] > 0:
@@ -60,8 +69,13 @@ def constant_rate(spotting: Spotting) -> Fraction:
         if np.abs(places - np.arange(len(times))).max() <= LOOSE:
             return rate
     steps = 1000 * np.diff(times)
-    found = f"frames {steps.min():.1f} to {steps.max():.1f} ms apart" if len(steps) else "a single frame"
+    found = (
+        f"frames {steps.min():.1f} to {steps.max():.1f} ms apart"
+        if len(steps)
+        else "a single frame"
+    )
     raise ResultError(
         f"expected a constant frame rate for Label Studio, got {found} in {spotting.source.name}; "
-        "it would show other frames than those found: convert the video to a constant rate and spot again"
+        "it would show other frames than those found: convert the video to a constant rate and "
+        "spot again"
     )

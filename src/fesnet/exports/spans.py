@@ -1,7 +1,8 @@
 """What the formats share: when a frame ends, which faces there are, and lanes for what overlaps.
 
-A result names the first and the last frame of an expression, both inside. Programs that show time want an end. Ours is
-the time at which the frame after the last one begins, since a frame is shown until the next one comes (our choice):
+A result names the first and the last frame of an expression, both inside. Programs that show time
+want an end. Ours is the time at which the frame after the last one begins, since a frame is shown
+until the next one comes (our choice):
 
     frames      |0   |1   |2   |3   |4   |
     expression       [1 .. 3]                 onset_s is the time of 1, offset_s of 3
@@ -48,14 +49,19 @@ def faces_of(spotting: Spotting) -> list[int]:
 
 
 def lanes(intervals: Iterable[SpottedInterval], edges: Floats) -> list[list[SpottedInterval]]:
-    """Intervals laid out so that those of one lane share no time; one empty lane where there is none:
+    """Intervals laid out so that those of one lane share no time; one empty lane where there is
+    none:
 
     all     [====)..[===)        first   [====)..[===)
                [======)          second     [======)
     """
     out: list[list[SpottedInterval]] = [[]]
     for interval in sorted(intervals, key=lambda i: (i.onset_frame, i.offset_frame, i.apex_frame)):
-        free = (lane for lane in out if not lane or end_of(lane[-1].offset_frame, edges) <= interval.onset_s)
+        free = (
+            lane
+            for lane in out
+            if not lane or end_of(lane[-1].offset_frame, edges) <= interval.onset_s
+        )
         lane = next(free, None)
         if lane is None:
             out.append([interval])
@@ -65,7 +71,9 @@ def lanes(intervals: Iterable[SpottedInterval], edges: Floats) -> list[list[Spot
 
 
 def named_lanes(spotting: Spotting) -> list[tuple[str, int, Kind, list[SpottedInterval]]]:
-    """(name, face, kind, intervals) of each lane: "face 0 macro", and "face 0 macro 2" where that one is taken."""
+    """(name, face, kind, intervals) of each lane: "face 0 macro", and "face 0 macro 2" where that
+    one is taken.
+    """
     out, edges = [], frame_edges(spotting.frame_times, spotting.working_rate)
     for face in faces_of(spotting):
         for kind in KINDS:
@@ -92,6 +100,8 @@ def told_rate(source: SourceInfo) -> Fraction | None:
 
 
 def video_id(source: SourceInfo) -> str:
-    """The video's name without the ending of a video file, as challenges name videos; folders may be "s1.day1"."""
+    """The video's name without the ending of a video file, as challenges name videos; folders may
+    be "s1.day1".
+    """
     path = PurePath(source.name)
     return (path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name) or source.name

@@ -16,7 +16,9 @@ def write_vtt(spotting: Spotting, path: Path) -> None:
 
 
 def write_srt(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all; milliseconds. Cues may overlap, which some players show one by one."""
+    """Write `path`, whole or not at all; milliseconds. Cues may overlap, which some players show
+    one by one.
+    """
     cues = [f"{n}\n{start} --> {stop}\n{text}\n" for n, start, stop, text in cues_of(spotting, ",")]
     write_whole(path, "\n".join(cues))
 

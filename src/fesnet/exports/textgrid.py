@@ -1,4 +1,6 @@
-"""Praat TextGrid, full text form: interval tiers with blanks filled, and a point tier for each one's apexes."""
+"""Praat TextGrid, full text form: interval tiers with blanks filled, and a point tier for each
+one's apexes.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,11 @@ Point = tuple[float, str]
 
 
 def write_textgrid(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all. Seconds to the microsecond; a point stands at an apex, its text is the score.
+    """Write `path`, whole or not at all. Seconds to the microsecond; a point stands at an apex, its
+    text is the score.
 
-    Expressions of one kind that overlap go to lanes ("face 0 macro 2"), as Praat's tiers know no overlap. Time goes
-    from the first frame to the end of the last.
+    Expressions of one kind that overlap go to lanes ("face 0 macro 2"), as Praat's tiers know no
+    overlap. Time goes from the first frame to the end of the last.
     """
     edges = frame_edges(spotting.frame_times, spotting.working_rate)
     first, last = float(edges[0]), float(edges[-1])
@@ -62,7 +65,12 @@ def interval_tier(name: str, spans: list[Stretch], first: float, last: float) ->
 
 
 def point_tier(name: str, points: list[Point], first: float, last: float) -> list[str]:
-    lines = ['class = "TextTier"', f"name = {quoted(name)}", *bounds(first, last), f"points: size = {len(points)}"]
+    lines = [
+        'class = "TextTier"',
+        f"name = {quoted(name)}",
+        *bounds(first, last),
+        f"points: size = {len(points)}",
+    ]
     for number, (time, text) in enumerate(sorted(points), 1):
         lines += [f"points [{number}]:", f"    number = {time:.6f}", f"    mark = {quoted(text)}"]
     return lines
@@ -73,5 +81,7 @@ def bounds(start: float, stop: float) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """Praat doubles the quotes inside a text; a line of its own would end a tier for some readers."""
+    """Praat doubles the quotes inside a text; a line of its own would end a tier for some
+    readers.
+    """
     return '"' + " ".join(text.split()).replace('"', '""') + '"'

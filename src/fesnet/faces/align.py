@@ -2,13 +2,14 @@
 
 Three frames of coordinates, all with x to the right and y down:
 
-- source pixels: continuous, the image covers 0..W, 0..H and the centre of its first pixel lies at (0.5, 0.5);
+- source pixels: continuous, the image covers 0..W, 0..H and the centre of its first pixel lies at
+(0.5, 0.5);
 - crop units: the unit square that the crop shows;
 - crop pixels: crop units times the crop's size.
 
-A *pose* is a similarity as four numbers that can be filtered one by one: x, y (source pixels, where the
-centre of the stable points stands), log of the source pixels in one crop unit, and the angle in radians
-(positive: clockwise as seen).
+A *pose* is a similarity as four numbers that can be filtered one by one: x, y (source pixels, where
+the centre of the stable points stands), log of the source pixels in one crop unit, and the angle in
+radians (positive: clockwise as seen).
 """
 
 from __future__ import annotations
@@ -23,10 +24,23 @@ Image = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 Matrix = NDArray[np.float64]
 
-EYE_DISTANCE = 0.30  # crop units between the eye centres; our choice, so that chin and brows stay inside
+EYE_DISTANCE = (
+    0.30  # crop units between the eye centres; our choice, so that chin and brows stay inside
+)
 EYE_HEIGHT = 0.36  # crop units from the crop's upper edge to the eyes
 EYE_CORNERS = (33, 133, 362, 263)  # image left to right
-STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 98, 327)  # eye corners, bridge of the nose, wings of the nose
+STABLE = (
+    33,
+    133,
+    362,
+    263,
+    168,
+    6,
+    197,
+    195,
+    98,
+    327,
+)  # eye corners, bridge of the nose, wings of the nose
 CANONICAL_STABLE: Matrix = np.array(
     [
         [0.2883694, 0.3581258],
@@ -51,7 +65,11 @@ def fit_similarity(source: Floats, target: Floats, weight: Floats | None = None)
     source, target: (N, 2), N >= 2 distinct points; weight: (N,), positive, default all alike.
     Returns (2, 3): target ~ source @ m[:, :2].T + m[:, 2].
     """
-    share = np.full((len(source), 1), 1 / len(source)) if weight is None else (weight / weight.sum())[:, None]
+    share = (
+        np.full((len(source), 1), 1 / len(source))
+        if weight is None
+        else (weight / weight.sum())[:, None]
+    )
     a, b = (share * source).sum(0), (share * target).sum(0)
     root = np.sqrt(share)
     p, q = (source - a) * root, (target - b) * root
@@ -65,7 +83,10 @@ def invert(matrix: Matrix) -> Matrix:
     """The inverse of an affine (2, 3)."""
     (a, b, x), (c, d, y) = matrix.tolist()
     size = a * d - b * c
-    rows = [[d, -b, b * y - d * x], [-c, a, c * x - a * y]]  # by hand: numpy's takes ten times as long
+    rows = [
+        [d, -b, b * y - d * x],
+        [-c, a, c * x - a * y],
+    ]  # by hand: numpy's takes ten times as long
     return np.asarray(np.array(rows) / size, np.float64)
 
 
@@ -76,14 +97,18 @@ def apply(matrix: Matrix, points: Floats) -> Matrix:
 
 def pose_of(landmarks: Floats) -> Matrix:
     """The pose (4,) that the stable points of landmarks (468, 2 or 3) in source pixels give."""
-    return pose_of_matrix(fit_similarity(CANONICAL_STABLE, landmarks[list(STABLE), :2].astype(np.float64)))
+    return pose_of_matrix(
+        fit_similarity(CANONICAL_STABLE, landmarks[list(STABLE), :2].astype(np.float64))
+    )
 
 
 def pose_of_matrix(from_unit: Matrix) -> Matrix:
     """The pose (4,) of a similarity (2, 3) from crop units to source pixels."""
     centre = apply(from_unit, PIVOT)
     cosine, sine = from_unit[0, 0], from_unit[1, 0]
-    return np.array([centre[0], centre[1], math.log(math.hypot(cosine, sine)), math.atan2(sine, cosine)])
+    return np.array(
+        [centre[0], centre[1], math.log(math.hypot(cosine, sine)), math.atan2(sine, cosine)]
+    )
 
 
 def to_unit(pose: Floats) -> Matrix:
@@ -97,17 +122,21 @@ def to_unit(pose: Floats) -> Matrix:
 def warp(image: Image, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE) -> Image:
     """The crop (size, size[, 3]) uint8 of an image (H, W[, 3]) uint8 that `matrix` (2, 3) shows.
 
-    matrix carries source pixels to crop units; supersample: samples a crop pixel and axis, averaged. A face
-    much larger than the crop is shrunk by whole blocks of pixels first, so nothing is skipped. Beyond the
-    image its rim is repeated.
+    matrix carries source pixels to crop units; supersample: samples a crop pixel and axis,
+    averaged. A face much larger than the crop is shrunk by whole blocks of pixels first, so nothing
+    is skipped. Beyond the image its rim is repeated.
     """
     fine = size * supersample
     part, left, top, factor = cut(image, matrix, fine)
     turn = matrix[:, :2] * (factor * fine)
     shift = (matrix[:, :2] @ [left, top] + matrix[:, 2]) * fine
-    shift += turn @ [0.5, 0.5] - 0.5  # OpenCV counts pixel centres as whole numbers, fesnet as halves
+    shift += (
+        turn @ [0.5, 0.5] - 0.5
+    )  # OpenCV counts pixel centres as whole numbers, fesnet as halves
     moved = np.column_stack([turn, shift])
-    crop = cv2.warpAffine(part, moved, (fine, fine), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(
+        part, moved, (fine, fine), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     if supersample > 1:
         crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, np.uint8)
@@ -116,8 +145,8 @@ def warp(image: Image, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE
 def cut(image: Image, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
     """The part of an image that a crop of `size` samples needs, shrunk where that loses nothing.
 
-    Returns the part, its left and top in source pixels, and the factor. Blocks lie on the image's own grid,
-    so the shrunk pixels do not swim when the face moves.
+    Returns the part, its left and top in source pixels, and the factor. Blocks lie on the image's
+    own grid, so the shrunk pixels do not swim when the face moves.
     """
     height, width = image.shape[:2]
     per_sample = 1 / (math.hypot(matrix[0, 0], matrix[1, 0]) * size)
@@ -132,8 +161,9 @@ def cut(image: Image, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
 
 
 def reach(origin: float, across: float, down: float, factor: int, length: int) -> tuple[int, int]:
-    """From where to where on one axis the unit square reaches whose corner is `origin` and whose sides are `across` and
-    `down`: whole blocks of `factor` pixels within `length`, two pixels wider."""
+    """From where to where on one axis the unit square reaches whose corner is `origin` and whose
+    sides are `across` and `down`: whole blocks of `factor` pixels within `length`, two pixels
+    wider."""
     low = origin + min(across, 0.0) + min(down, 0.0) - 2
     high = origin + max(across, 0.0) + max(down, 0.0) + 2
     last = length // factor

@@ -1,4 +1,6 @@
-"""Find faces in a whole picture: a Protocol for any detector, and MediaPipe's short-range BlazeFace."""
+"""Find faces in a whole picture: a Protocol for any detector, and MediaPipe's short-range
+BlazeFace.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,9 @@ SMALLEST = 16  # pixels of a tile; smaller faces than that cannot be aligned (`t
 class Detection:
     """One face found.
 
-    box: x0, y0, x1, y1 in source pixels (may reach beyond the image); keypoints (6, 2) source pixels: eye at
-    the image's left, eye at its right, nose tip, mouth, ear at the left, ear at the right; score 0..1.
+    box: x0, y0, x1, y1 in source pixels (may reach beyond the image); keypoints (6, 2) source
+    pixels: eye at the image's left, eye at its right, nose tip, mouth, ear at the left, ear at the
+    right; score 0..1.
     """
 
     box: Box
@@ -46,13 +49,16 @@ class FaceDetector(Protocol):
     def detect(self, image: Image, *, thorough: bool = True) -> list[Detection]:
         """All faces in an image (H, W, 3) uint8 RGB, best score first.
 
-        thorough: take longer, and find small faces too. The tracker asks for that only now and then.
+        thorough: take longer, and find small faces too. The tracker asks for that only now and
+        then.
         """
         ...
 
 
 def open_session(graph: Path | bytes, threads: int = 1) -> ort.InferenceSession:
-    """A session that leaves the other cores alone: these graphs are too small for threads to pay."""
+    """A session that leaves the other cores alone: these graphs are too small for threads to
+    pay.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -80,10 +86,11 @@ def box_area(box: Box) -> float:
 class BlazeFaceDetector:
     """MediaPipe's short-range BlazeFace: faces from about a fifth of the picture upwards.
 
-    A thorough search looks at more squares than the whole frame: the frame from further away (a face that
-    fills it), overlapping tiles of its short side, and tiles of half that. A face is found from about a tenth
-    of the frame's short side upwards (our choice: smaller ones give too few pixels to spot expressions in).
-    About 2 ms for the frame alone; a thorough search is some 25 times as much work.
+    A thorough search looks at more squares than the whole frame: the frame from further away (a
+    face that fills it), overlapping tiles of its short side, and tiles of half that. A face is
+    found from about a tenth of the frame's short side upwards (our choice: smaller ones give too
+    few pixels to spot expressions in). About 2 ms for the frame alone; a thorough search is some 25
+    times as much work.
     """
 
     def __init__(self, model: Path, *, min_score: float = MIN_SCORE, threads: int = 1) -> None:
@@ -105,7 +112,9 @@ class BlazeFaceDetector:
             found += self._decode(raw, logits, square)
         return merge(found)
 
-    def _decode(self, raw: NDArray[np.float32], logits: NDArray[np.float32], square: Square) -> list[Detection]:
+    def _decode(
+        self, raw: NDArray[np.float32], logits: NDArray[np.float32], square: Square
+    ) -> list[Detection]:
         """Detections above the threshold, in source pixels; raw (896, 16), logits (896,)."""
         score = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -SCORE_LIMIT, SCORE_LIMIT)))
         left, top, side = square
@@ -115,7 +124,9 @@ class BlazeFaceDetector:
             points = (np.delete(values, 1, 0) + self._anchors[i]) * side + [left, top]
             centre, half = points[0], values[1] * side / 2
             (x0, y0), (x1, y1) = centre - half, centre + half
-            found.append(Detection((float(x0), float(y0), float(x1), float(y1)), points[1:], float(score[i])))
+            found.append(
+                Detection((float(x0), float(y0), float(x1), float(y1)), points[1:], float(score[i]))
+            )
         return found
 
 
@@ -136,36 +147,47 @@ def whole_square(width: int, height: int, zoom: float = 1.0) -> Square:
 
 
 def search_squares(width: int, height: int) -> list[Square]:
-    """All squares of a thorough search: the frame, the frame from further away, two sizes of tiles."""
+    """All squares of a thorough search: the frame, the frame from further away, two sizes of
+    tiles.
+    """
     squares = [whole_square(width, height), whole_square(width, height, ZOOM_OUT)]
     for level in TILE_LEVELS:
         side = min(width, height) / level
         if side < SMALLEST:
-            break  # no face in it could be aligned; a strip one pixel wide would have thousands of them
+            # no face in it could be aligned; a strip one pixel wide would have thousands of them
+            break
         squares += [(x, y, side) for y in starts(height, side) for x in starts(width, side)]
     return squares
 
 
 def starts(length: int, side: float) -> list[float]:
-    """Where tiles of `side` begin so that they cover `length` and neighbours overlap by at least 40 %."""
+    """Where tiles of `side` begin so that they cover `length` and neighbours overlap by at least 40
+    %.
+    """
     count = math.ceil((length - side) / (0.6 * side) - 1e-9) + 1
     return [float(v) for v in np.linspace(0, length - side, count)]
 
 
 def view(image: Image, square: Square) -> NDArray[np.float32]:
-    """A square of the image as the network's input (128, 128, 3) in -1..1; black beyond the image."""
+    """A square of the image as the network's input (128, 128, 3) in -1..1; black beyond the
+    image.
+    """
     height, width = image.shape[:2]
     left, top, side = square
     x0, y0 = max(round(left), 0), max(round(top), 0)
     x1, y1 = min(round(left + side), width), min(round(top + side), height)
     scale = SIDE / side
     small_width, small_height = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
-    small = cv2.resize(image[y0:y1, x0:x1], (small_width, small_height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image[y0:y1, x0:x1], (small_width, small_height), interpolation=cv2.INTER_AREA
+    )
     at_x = min(max(round((x0 - left) * scale), 0), SIDE - 1)
     at_y = min(max(round((y0 - top) * scale), 0), SIDE - 1)
     canvas = np.full((SIDE, SIDE, 3), -1.0, np.float32)
     part = small[: SIDE - at_y, : SIDE - at_x]
-    canvas[at_y : at_y + part.shape[0], at_x : at_x + part.shape[1]] = part * np.float32(1 / 127.5) - 1
+    canvas[at_y : at_y + part.shape[0], at_x : at_x + part.shape[1]] = (
+        part * np.float32(1 / 127.5) - 1
+    )
     return canvas
 
 
@@ -180,5 +202,9 @@ def merge(found: list[Detection]) -> list[Detection]:
         weight = np.array([d.score for d in same])
         box = np.average([d.box for d in same], axis=0, weights=weight)
         points = np.average([d.keypoints for d in same], axis=0, weights=weight)
-        merged.append(Detection((float(box[0]), float(box[1]), float(box[2]), float(box[3])), points, best.score))
+        merged.append(
+            Detection(
+                (float(box[0]), float(box[1]), float(box[2]), float(box[3])), points, best.score
+            )
+        )
     return merged

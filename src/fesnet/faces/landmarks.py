@@ -44,7 +44,9 @@ def region_of_detection(found: Detection) -> Region:
 
 
 def region_of_landmarks(landmarks: Floats) -> Region:
-    """The square for the next frame: 1.5 times the extent of these landmarks (468, 3), eyes level."""
+    """The square for the next frame: 1.5 times the extent of these landmarks (468, 3), eyes
+    level.
+    """
     points = landmarks[:, :2].astype(np.float64)
     across = points[EYES[1]] - points[EYES[0]]
     low, high = points.min(0), points.max(0)
@@ -59,8 +61,11 @@ class FaceMesh:
     def __init__(self, model: Path, *, threads: int = 1) -> None:
         self._session = open_session(without_prelu(model), threads)
 
-    def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[NDArray[np.float32], float]]:
-        """Landmarks (468, 3) in source pixels (z in the same scale) and presence 0..1 for each region.
+    def landmarks(
+        self, image: Image, regions: list[Region]
+    ) -> list[tuple[NDArray[np.float32], float]]:
+        """Landmarks (468, 3) in source pixels (z in the same scale) and presence 0..1 for each
+        region.
 
         image: (H, W, 3) uint8 RGB. What lies beyond it repeats its rim.
         """
@@ -71,7 +76,9 @@ class FaceMesh:
         batch = np.stack(views).astype(np.float32) * np.float32(1 / 255)
         points, presence = self._session.run(["landmarks", "presence"], {"image": batch})
         found = []
-        for region, matrix, mesh, logit in zip(regions, matrices, points, presence.reshape(-1), strict=True):
+        for region, matrix, mesh, logit in zip(
+            regions, matrices, points, presence.reshape(-1), strict=True
+        ):
             unit = mesh.reshape(POINTS, 3).astype(np.float64) / SIDE
             placed = np.column_stack([apply(invert(matrix), unit[:, :2]), unit[:, 2] * region.size])
             found.append((placed.astype(np.float32), 1 / (1 + math.exp(-float(logit)))))

@@ -15,7 +15,9 @@ FINE = 4  # bits of a pixel that corners are placed by
 
 
 def face_mask(points: Floats, size: int) -> Image:
-    """(size, size) uint8: 255 inside the convex hull of landmarks (P, 2) in crop units, 0 outside, soft rim."""
+    """(size, size) uint8: 255 inside the convex hull of landmarks (P, 2) in crop units, 0 outside,
+    soft rim.
+    """
     mask = np.zeros((size, size), np.uint8)
     # OpenCV counts pixel centres as whole numbers.
     corners = np.rint((np.clip(points, -1, 2) * size - 0.5) * (1 << FINE)).astype(np.int32)

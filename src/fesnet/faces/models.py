@@ -1,9 +1,9 @@
 """Fetch the two face models once, convert them, and keep them in the user's cache folder.
 
-The models are MediaPipe's BlazeFace detector and 468-point Face Mesh (Apache-2.0). They are taken out of one
-pinned wheel, the last release that holds them; `mediapipe` itself is never installed. What counts as "the"
-models is the sha256 of the two graphs inside, so any platform's wheel of that release will do when given by
-path.
+The models are MediaPipe's BlazeFace detector and 468-point Face Mesh (Apache-2.0). They are taken
+out of one pinned wheel, the last release that holds them; `mediapipe` itself is never installed.
+What counts as "the" models is the sha256 of the two graphs inside, so any platform's wheel of that
+release will do when given by path.
 """
 
 from __future__ import annotations
@@ -104,9 +104,10 @@ def ensure_models(progress: Progress | None = None) -> ModelFiles:
 def import_models(wheel: Path | None = None, progress: Progress | None = None) -> ModelFiles:
     """Put the face models into the cache.
 
-    wheel: a wheel file of the pinned release, any platform's; None downloads it (about 36 MB) with pip, from
-    the index that pip is configured for. progress: called with the share done, 0 to 1. Either both models are
-    in the cache afterwards or nothing has changed. Raises FaceModelError, and UsageError where there is no such file.
+    wheel: a wheel file of the pinned release, any platform's; None downloads it (about 36 MB) with
+    pip, from the index that pip is configured for. progress: called with the share done, 0 to 1.
+    Either both models are in the cache afterwards or nothing has changed. Raises FaceModelError,
+    and UsageError where there is no such file.
     """
     if wheel is not None and not wheel.exists():
         raise UsageError(f"expected a wheel file, but {wheel} does not exist; {HELP}")
@@ -115,14 +116,17 @@ def import_models(wheel: Path | None = None, progress: Progress | None = None) -
     try:
         parent.mkdir(parents=True, exist_ok=True)
         sweep(parent)
-        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=parent, ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(
+            prefix=SCRATCH, dir=parent, ignore_cleanup_errors=True
+        ) as scratch:
             source = download(Path(scratch), report) if wheel is None else wheel
             made = Path(scratch) / FOLDER
             convert(source, made)
             settle(made, parent / FOLDER)
     except OSError as error:
         raise FaceModelError(
-            f"expected to write the face models to {parent}, got '{error}'; set FESNET_CACHE to a writable folder"
+            f"expected to write the face models to {parent}, got '{error}'; set FESNET_CACHE to "
+            "a writable folder"
         ) from error
     report(1.0)
     return model_files()
@@ -135,9 +139,13 @@ def read_folder(folder: Path) -> ModelFiles:
         sums = {g.file: str(record["onnx"][g.file]) for g in (DETECTOR, LANDMARKS)}
         whole = all(sha256((folder / file).read_bytes()) == wanted for file, wanted in sums.items())
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FaceModelError(f"expected the face models in {folder}, got none; run `fesnet models import`") from error
+        raise FaceModelError(
+            f"expected the face models in {folder}, got none; run `fesnet models import`"
+        ) from error
     if not whole:
-        raise FaceModelError(f"expected intact face models in {folder}, got damaged ones; run `fesnet models import`")
+        raise FaceModelError(
+            f"expected intact face models in {folder}, got damaged ones; run `fesnet models import`"
+        )
     return ModelFiles(folder / DETECTOR.file, folder / LANDMARKS.file, sums)
 
 
@@ -149,12 +157,20 @@ def sha256(data: bytes) -> str:
 def download(scratch: Path, report: Progress) -> Path:
     """Fetch the pinned wheel into `scratch` with pip, for whatever Python and platform this is."""
     target = scratch / "wheel"
-    wanted = ["--python-version", "3.11", "--platform", "manylinux_2_28_x86_64", "--implementation", "cp"]
+    wanted = [
+        "--python-version",
+        "3.11",
+        "--platform",
+        "manylinux_2_28_x86_64",
+        "--implementation",
+        "cp",
+    ]
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *wanted]
     command += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--quiet"]
     command += [f"{SOURCE}=={VERSION}", "--dest", str(target)]
     log = scratch / "pip.log"
-    # pip's own temporary files go to our scratch folder: gone with it, and their growth is the progress.
+    # pip's own temporary files go to our scratch folder: gone with it, and their growth is the
+    # progress.
     environment = {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
     with log.open("wb") as sink, running(command, environment, sink.fileno()) as pip:
         while pip.poll() is None:
@@ -175,9 +191,13 @@ def download(scratch: Path, report: Progress) -> Path:
 
 
 @contextmanager
-def running(command: list[str], environment: dict[str, str], sink: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], environment: dict[str, str], sink: int
+) -> Iterator[subprocess.Popen[bytes]]:
     """A child process that does not outlive the block, also when the block is interrupted."""
-    child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+    child = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+    )
     try:
         yield child
     finally:
@@ -198,7 +218,9 @@ def grown(folder: Path) -> int:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what killed imports left behind; one hour old, so that no running import is disturbed."""
+    """Remove what killed imports left behind; one hour old, so that no running import is
+    disturbed.
+    """
     for left in parent.glob(SCRATCH + "*"):
         if time.time() - left.stat().st_mtime > 3600:
             shutil.rmtree(left, ignore_errors=True)
@@ -233,13 +255,16 @@ def read_member(wheel: Path, graph: Graph) -> bytes:
         ) from error
     if sha256(data) != graph.sha256:
         raise FaceModelError(
-            f"expected {graph.member} with sha256 {graph.sha256}, got {sha256(data)} in {wheel.name}; {HELP}"
+            f"expected {graph.member} with sha256 {graph.sha256}, got {sha256(data)} in "
+            f"{wheel.name}; {HELP}"
         )
     return data
 
 
 def settle(made: Path, final: Path) -> None:
-    """Move the finished folder into place, unless another process was first; a damaged one is replaced."""
+    """Move the finished folder into place, unless another process was first; a damaged one is
+    replaced.
+    """
     for _ in range(3):
         try:
             made.rename(final)

@@ -13,9 +13,9 @@ from onnx import helper, numpy_helper
 def without_prelu(path: Path) -> bytes:
     """A graph in which every PRelu over channels is written as a x + (1 - a) relu(x).
 
-    onnxruntime keeps its convolutions in blocks of channels, but not its PRelu: Face Mesh spent three quarters of its
-    time in those and in changing layouts before and behind. Convolutions of one pixel and one channel stay in blocks.
-    Values differ by rounding only.
+    onnxruntime keeps its convolutions in blocks of channels, but not its PRelu: Face Mesh spent
+    three quarters of its time in those and in changing layouts before and behind. Convolutions of
+    one pixel and one channel stay in blocks. Values differ by rounding only.
     """
     model = onnx.load(str(path))
     graph = model.graph
@@ -28,7 +28,9 @@ def without_prelu(path: Path) -> bytes:
             continue
         slope = slopes[node.input[1]].astype(np.float32)
         gone.add(node.input[1])
-        kept, passed = (weights(f"{node.output[0]}_{k}", s) for k, s in (("kept", slope), ("passed", 1 - slope)))
+        kept, passed = (
+            weights(f"{node.output[0]}_{k}", s) for k, s in (("kept", slope), ("passed", 1 - slope))
+        )
         graph.initializer.extend([kept, passed])
         nodes += written_out(node, kept.name, passed.name, len(slope))
     still = [w for w in graph.initializer if w.name not in gone]
@@ -44,7 +46,9 @@ def weights(name: str, values: np.ndarray) -> onnx.TensorProto:
     return numpy_helper.from_array(np.ascontiguousarray(values.reshape(-1, 1, 1, 1)), name)
 
 
-def written_out(node: onnx.NodeProto, kept: str, passed: str, channels: int) -> list[onnx.NodeProto]:
+def written_out(
+    node: onnx.NodeProto, kept: str, passed: str, channels: int
+) -> list[onnx.NodeProto]:
     """The four operations in place of one PRelu."""
     x, y = node.input[0], node.output[0]
     alone: dict[str, Any] = {"group": channels, "kernel_shape": [1, 1]}

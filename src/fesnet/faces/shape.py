@@ -1,7 +1,8 @@
-"""The shape of a face as numbers: where telling landmarks stand once the head's place, size and turn are removed.
+"""The shape of a face as numbers: where telling landmarks stand once the head's place, size and
+turn are removed.
 
-Landmarks see large motions cleanly at any resolution, also where a head turns; pixels see faint ones. FESNet's default
-preset takes both (an extension; the paper's network sees pixels alone).
+Landmarks see large motions cleanly at any resolution, also where a head turns; pixels see faint
+ones. FESNet's default preset takes both (an extension; the paper's network sees pixels alone).
 """
 
 from __future__ import annotations
@@ -33,25 +34,32 @@ SHAPE = 2 * len(TELLING) + 4  # x and y of each, yaw, pitch, roll, and one spare
 def canonical_face() -> NDArray[np.float32]:
     """(468, 3) MediaPipe's canonical face mesh (Apache-2.0) in crop units."""
     with (files("fesnet") / "assets" / "motion_basis.npz").open("rb") as handle:
-        mesh: NDArray[np.float32] = np.load(handle, allow_pickle=False)["canonical"].astype(np.float32)
+        mesh: NDArray[np.float32] = np.load(handle, allow_pickle=False)["canonical"].astype(
+            np.float32
+        )
     return mesh
 
 
 def face_shape(landmarks: Floats) -> NDArray[np.float32]:
     """(N, 468, 3) landmarks, any scale, z in that of x and y -> (N, SHAPE).
 
-    Displacement of the telling landmarks from the canonical face, and yaw, pitch, roll. 0 is the canonical face.
+    Displacement of the telling landmarks from the canonical face, and yaw, pitch, roll. 0 is the
+    canonical face.
     """
     upright, turn = upright_face(landmarks)
     moved = (upright - canonical_face()[list(TELLING), :2]) * UNIT
     spare = np.zeros((len(moved), 1), np.float32)
-    return np.concatenate([moved.reshape(len(moved), -1), turn * TURN_UNIT, spare], 1).astype(np.float32)
+    return np.concatenate([moved.reshape(len(moved), -1), turn * TURN_UNIT, spare], 1).astype(
+        np.float32
+    )
 
 
 def upright_face(landmarks: Floats) -> tuple[Floats, Floats]:
-    """Telling landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in radians.
+    """Telling landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in
+    radians.
 
-    A least-squares similarity in space carries the skull's landmarks to the canonical face (Umeyama 1991).
+    A least-squares similarity in space carries the skull's landmarks to the canonical face (Umeyama
+    1991).
     """
     target = canonical_face()[list(SKULL)].astype(np.float64)
     source = landmarks[:, list(SKULL)].astype(np.float64)

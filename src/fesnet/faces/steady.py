@@ -1,11 +1,12 @@
-"""Keep an aligned face still: landmarks say where it is, its texture says how it moved since the last frame.
+"""Keep an aligned face still: landmarks say where it is, its texture says how it moved since the
+last frame.
 
-Landmarks tremble from frame to frame by a few tenths of a crop pixel, as much as a weak expression moves the
-skin. Optical flow on the least deformable part of the face (bridge and sides of the nose, inner eye region,
-upper cheeks) is far more exact from one frame to the next, but drifts. So the pose is carried on by the flow
-and drawn slowly to the landmarks: a complementary filter. It looks at no later frame, has no lag against head
-motion, and needs no delay. Skin that moves by itself (blinks, brows, cheeks in a smile) is outvoted by a
-robust fit.
+Landmarks tremble from frame to frame by a few tenths of a crop pixel, as much as a weak expression
+moves the skin. Optical flow on the least deformable part of the face (bridge and sides of the nose,
+inner eye region, upper cheeks) is far more exact from one frame to the next, but drifts. So the
+pose is carried on by the flow and drawn slowly to the landmarks: a complementary filter. It looks
+at no later frame, has no lag against head motion, and needs no delay. Skin that moves by itself
+(blinks, brows, cheeks in a smile) is outvoted by a robust fit.
 
 Between looks of the landmark model (`FaceTracker(rest=...)`) the flow alone carries the pose.
 """
@@ -31,8 +32,14 @@ NEAR = 0.03  # crop units of disagreement up to which that slow draw holds ...
 FAR = 0.12  # ... and from which on the landmarks win at once
 SPREAD = 0.001  # crop units off the common motion at which a point counts a quarter
 ROUNDS = 3  # re-weighted fits
-AGREED, WITHIN = 0.25, 0.003  # share of points that must follow the common motion so closely, else no flow
-ALONE, QUIET = 0.4, 0.04  # the same share where no landmarks are looked for, and the motion (crop units) up to which
+AGREED, WITHIN = (
+    0.25,
+    0.003,
+)  # share of points that must follow the common motion so closely, else no flow
+ALONE, QUIET = (
+    0.4,
+    0.04,
+)  # the same share where no landmarks are looked for, and the motion (crop units) up to which
 LEVER = 0.25  # crop units from the pivot at which turning and scaling are compared with shifting
 WINDOW, LEVELS = (11, 11), 1  # of the flow: pixels of the view, and halvings of it
 STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.01)
@@ -54,7 +61,8 @@ POINTS = np.concatenate(
 
 
 def common_motion(before: Image, after: Image, agreed: float = AGREED) -> Similarity | None:
-    """The similarity, crop units, that most stable points follow between two grey views (VIEW, VIEW).
+    """The similarity, crop units, that most stable points follow between two grey views (VIEW,
+    VIEW).
 
     agreed: share of points that must follow it. None where fewer do (blur, a hand before the face).
     """
@@ -86,7 +94,9 @@ def common_motion(before: Image, after: Image, agreed: float = AGREED) -> Simila
 
 
 def complex_points(points: Floats) -> Complex:
-    """Points (N, 2) as N numbers x + y i: similarities are then a product and a sum, and cost a tenth."""
+    """Points (N, 2) as N numbers x + y i: similarities are then a product and a sum, and cost a
+    tenth.
+    """
     return np.asarray(points[:, 0] + 1j * points[:, 1].astype(np.float64), np.complex128)
 
 
@@ -109,7 +119,9 @@ class Similarity:
 
 
 def fit(a: Complex, b: Complex, weight: NDArray[np.float64]) -> Similarity:
-    """The similarity that carries a (N,) to b (N,) with the least squares, weighted (Umeyama 1991)."""
+    """The similarity that carries a (N,) to b (N,) with the least squares, weighted (Umeyama
+    1991).
+    """
     share = weight / weight.sum()
     from_, to = complex(share @ a), complex(share @ b)
     p, weighted = a - from_, share * (a - from_).conj()
@@ -144,7 +156,9 @@ def extent(change: Floats, pose: Floats) -> float:
 
 
 class Steady:
-    """The pose of one face over one unbroken run of frames. Images are grey (H, W) or RGB (H, W, 3), uint8."""
+    """The pose of one face over one unbroken run of frames. Images are grey (H, W) or RGB (H, W,
+    3), uint8.
+    """
 
     def __init__(self, image: Image, seen: Floats, time: float) -> None:
         self.pose = np.asarray(seen, np.float64)
@@ -165,12 +179,17 @@ class Steady:
         slow = 1 - math.exp(-max(time - self._time, 0.0) / TAU)
         far = min(max((extent(off, carried) - NEAR) / (FAR - NEAR), 0.0), 1.0)
         self.pose = carried + max(slow, far) * off
-        self._seen, self._time, self._view, self._grey = np.asarray(seen, np.float64), time, view, grey
+        self._seen, self._time, self._view, self._grey = (
+            np.asarray(seen, np.float64),
+            time,
+            view,
+            grey,
+        )
         return self.pose
 
     def carry(self, image: Image) -> bool:
-        """Move the pose on to the next frame by its texture alone; False, and nothing changes, where that tells too
-        little or the head moves fast."""
+        """Move the pose on to the next frame by its texture alone; False, and nothing changes,
+        where that tells too little or the head moves fast."""
         grey = grey_view(image, self.pose)
         motion = common_motion(self._grey, grey, ALONE)
         if motion is None:
@@ -185,10 +204,13 @@ class Steady:
         return True
 
     def _carry(self, motion: Similarity | None, view: Matrix) -> Matrix:
-        """The last pose moved on by the flow; by the landmarks alone where there is no flow to believe."""
+        """The last pose moved on by the flow; by the landmarks alone where there is no flow to
+        believe.
+        """
         if motion is None:
             return view
-        # From the crop to the frame before, to the view of it, by the flow to the view of this frame, to this frame.
+        # From the crop to the frame before, to the view of it, by the flow to the view of this
+        # frame, to this frame.
         seen_before = from_unit(self._view).inverse().after(from_unit(self.pose))
         return as_pose(from_unit(view).after(motion).after(seen_before))
 

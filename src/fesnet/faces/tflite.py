@@ -1,8 +1,9 @@
 """Turn a small float .tflite graph into ONNX, without TensorFlow and without its generated schema.
 
-A .tflite file is a FlatBuffer: tables of numbered fields behind a vtable. The few fields that the two face
-graphs use are read by number (the numbers are those of TensorFlow Lite's public `schema.fbs`). Only the
-operators of those two graphs are known; any other one is an error, never a guess.
+A .tflite file is a FlatBuffer: tables of numbered fields behind a vtable. The few fields that the
+two face graphs use are read by number (the numbers are those of TensorFlow Lite's public
+`schema.fbs`). Only the operators of those two graphs are known; any other one is an error, never a
+guess.
 
 TensorFlow's images are NHWC, ONNX convolutions want NCHW: one transpose at the input, one at each
 image-shaped output and one in front of each reshape keep what is seen from outside NHWC.
@@ -31,7 +32,9 @@ NONE, RELU, RELU6 = 0, 1, 3  # fused activation codes
 
 @dataclass(frozen=True)
 class Table:
-    """One FlatBuffer table at byte `at` of `data`; fields are read by their number in the schema."""
+    """One FlatBuffer table at byte `at` of `data`; fields are read by their number in the
+    schema.
+    """
 
     data: bytes
     at: int
@@ -52,7 +55,9 @@ class Table:
         return self.at + offset if offset else None
 
     def scalar(self, number: int, form: str) -> int:
-        """A number in `struct` notation; 0, the schema's default for all fields used here, where absent."""
+        """A number in `struct` notation; 0, the schema's default for all fields used here, where
+        absent.
+        """
         at = self._find(number)
         return 0 if at is None else self._read(form, at)
 
@@ -60,7 +65,9 @@ class Table:
         """The table a field points to."""
         at = self._find(number)
         if at is None:
-            raise FaceModelError(f"expected a table in field {number}, got none; the .tflite file is damaged")
+            raise FaceModelError(
+                f"expected a table in field {number}, got none; the .tflite file is damaged"
+            )
         return Table(self.data, at + self._read("<I", at))
 
     def _vector(self, number: int) -> tuple[int, int]:
@@ -85,7 +92,9 @@ class Table:
 
 @dataclass
 class Graph:
-    """The ONNX graph while it grows: `constant` holds known tensors by number, `shape` all shapes (NHWC)."""
+    """The ONNX graph while it grows: `constant` holds known tensors by number, `shape` all shapes
+    (NHWC).
+    """
 
     constant: dict[int, NDArray[Any]]
     shape: dict[int, list[int]]
@@ -114,7 +123,9 @@ class Graph:
             limits = [self.keep(np.array(v, np.float32)) for v in (0, 6)]
             self.add("Clip", [f"{output}_raw", *limits], output)
         elif fused != NONE:
-            raise FaceModelError(f"expected activation none, relu or relu6, got code {fused}; use the pinned models")
+            raise FaceModelError(
+                f"expected activation none, relu or relu6, got code {fused}; use the pinned models"
+            )
 
 
 @dataclass(frozen=True)
@@ -198,7 +209,9 @@ def convert_reshape(graph: Graph, op: Operator) -> None:
     """RESHAPE of an image to (N, rows, columns); the batch stays free."""
     output, shape = name(op.output), graph.shape[op.output]
     if len(shape) != 3:
-        raise FaceModelError(f"expected a reshape to three dimensions, got {shape}; use the pinned models")
+        raise FaceModelError(
+            f"expected a reshape to three dimensions, got {shape}; use the pinned models"
+        )
     graph.add("Transpose", [name(op.inputs[0])], f"{output}_nhwc", perm=TO_NHWC)
     target = graph.keep(np.array([0, -1, shape[2]], np.int64))
     graph.add("Reshape", [f"{output}_nhwc", target], output)
@@ -243,9 +256,10 @@ def read_graph(model: Table, subgraph: Table) -> Graph:
 def to_onnx(tflite: bytes, outputs: tuple[str, ...]) -> bytes:
     """Convert one .tflite graph.
 
-    tflite: the file's bytes; outputs: names for its outputs, in its order. The result is an ONNX file whose
-    input `image` is (N, H, W, 3) float32 with a free N, and whose outputs keep TensorFlow's shapes with a
-    free N. Raises FaceModelError for an operator that the face graphs do not have.
+    tflite: the file's bytes; outputs: names for its outputs, in its order. The result is an ONNX
+    file whose input `image` is (N, H, W, 3) float32 with a free N, and whose outputs keep
+    TensorFlow's shapes with a free N. Raises FaceModelError for an operator that the face graphs do
+    not have.
     """
     model = Table.root(tflite)
     subgraph = model.tables(2)[0]
@@ -256,13 +270,20 @@ def to_onnx(tflite: bytes, outputs: tuple[str, ...]) -> bytes:
     for record in subgraph.tables(3):
         code = codes[record.scalar(0, "<I")]
         if code not in OPERATORS:
-            raise FaceModelError(f"expected operators of the face graphs, got code {code}; use the pinned models")
+            raise FaceModelError(
+                f"expected operators of the face graphs, got code {code}; use the pinned models"
+            )
         inputs = [int(i) for i in record.array(1, "<i4")]
         OPERATORS[code](graph, Operator(inputs, int(record.array(2, "<i4")[0]), record))
-    results = [result(graph, int(i), called) for i, called in zip(subgraph.array(2, "<i4"), outputs, strict=True)]
+    results = [
+        result(graph, int(i), called)
+        for i, called in zip(subgraph.array(2, "<i4"), outputs, strict=True)
+    ]
     image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", *graph.shape[entry][1:]])
     body = helper.make_graph(graph.nodes, "face", [image], results, graph.weights)
-    made = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    made = helper.make_model(
+        body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
     onnx.checker.check_model(made)
     return bytes(made.SerializeToString())
 

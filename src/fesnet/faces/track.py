@@ -1,9 +1,10 @@
 """Follow one face or several through a video and hand out still, aligned crops.
 
-    frame -> cut? -> landmarks of the followed faces (key frames; between them texture carries the pose) ->
-    (detector: nobody followed, somebody lost, or once a second) -> steady pose -> crop
+    frame -> cut? -> landmarks of the followed faces (key frames; between them texture carries the
+    pose) -> (detector: nobody followed, somebody lost, or once a second) -> steady pose -> crop
 
-Everything is causal: `push` returns the faces of the frame just pushed, so a file and a camera see the same.
+Everything is causal: `push` returns the faces of the frame just pushed, so a file and a camera see
+the same.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ from numpy.typing import NDArray
 
 from fesnet.errors import UsageError
 from fesnet.faces.align import Floats, Image, Matrix, apply, invert, pose_of, to_unit, warp
-from fesnet.faces.detect import BlazeFaceDetector, Box, Detection, FaceDetector, box_area, box_overlap
+from fesnet.faces.detect import (
+    BlazeFaceDetector,
+    Box,
+    Detection,
+    FaceDetector,
+    box_area,
+    box_overlap,
+)
 from fesnet.faces.landmarks import FaceMesh, Region, region_of_detection, region_of_landmarks
 from fesnet.faces.mask import face_mask
 from fesnet.faces.models import ensure_models
@@ -32,14 +40,21 @@ from fesnet.video import Frame
 LOOK_EVERY = 1.0  # s between looks at the whole frame while faces are followed
 THOROUGH_EVERY = 0.5  # s between searches for small faces while nobody is followed
 PRESENT = 0.5  # presence score from which the landmarks of a followed face are believed
-CERTAIN = 0.95  # presence score from which a new face is followed; faces score above 0.99, clouds up to 0.9
+# presence score from which a new face is followed; faces score above 0.99, clouds up to 0.9
+CERTAIN = 0.95
 SAME_FACE = 0.3  # overlap of boxes from which two finds are the same face
 MERGED = 0.5  # overlap from which two followed faces have become one
 REMEMBER = 2.0  # s for which a lost face can get its number back in the same place
 CLEARLY_LARGER = 1.5  # ratio of areas at which another face becomes the largest one, if it lasts
-NOT_SMALLER = 0.5  # share of a lost face's area from which another face may follow on it within REMEMBER
+NOT_SMALLER = (
+    0.5  # share of a lost face's area from which another face may follow on it within REMEMBER
+)
 MIN_SIDE = 16.0  # source pixels of a region below which there is nothing to align
-JUMP_SHIFT, JUMP_SCALE, JUMP_TURN = 0.25, 0.25, 0.4  # in 1/30 s: of the region's side, log of scale, rad
+JUMP_SHIFT, JUMP_SCALE, JUMP_TURN = (
+    0.25,
+    0.25,
+    0.4,
+)  # in 1/30 s: of the region's side, log of scale, rad
 CUT_LEVELS, CUT_RATIO = 12.0, 4.0  # grey levels, and multiple of the usual change between frames
 CUT_MEMORY = 8  # frames that "usual" is taken from
 # Regions that the first pose is the mean over: shift (of the side), scale, turn (rad).
@@ -55,13 +70,14 @@ START_REGIONS = (
 class Face:
     """One face in one frame.
 
-    face: number of the person's face, kept as long as it is followed; segment: rises by one whenever the face
-    was lost or the shot changed, so crops of different segments must not be compared; index, time: the
-    frame's; crop (S, S, 3) uint8 RGB, or (S, S) luma from a tracker without colour, aligned (see
-    `fesnet.faces.align`); box: x0, y0, x1, y1 of the landmarks, source pixels; landmarks (468, 3) float32 source
-    pixels, z in the same scale; score: presence 0..1; mask (S, S) uint8: 255 where the crop shows the face, 0 where
-    what lies behind it; look: None where the landmarks are of this frame; where they are of an earlier one and only
-    moved along, finds this frame's after all (it keeps the picture).
+    face: number of the person's face, kept as long as it is followed; segment: rises by one
+    whenever the face was lost or the shot changed, so crops of different segments must not be
+    compared; index, time: the frame's; crop (S, S, 3) uint8 RGB, or (S, S) luma from a tracker
+    without colour, aligned (see `fesnet.faces.align`); box: x0, y0, x1, y1 of the landmarks, source
+    pixels; landmarks (468, 3) float32 source pixels, z in the same scale; score: presence 0..1;
+    mask (S, S) uint8: 255 where the crop shows the face, 0 where what lies behind it; look: None
+    where the landmarks are of this frame; where they are of an earlier one and only moved along,
+    finds this frame's after all (it keeps the picture).
     """
 
     face: int
@@ -87,7 +103,9 @@ class Tracker(Protocol):
 class LandmarkModel(Protocol):
     """What the tracker needs of a landmark model (see `FaceMesh.landmarks`)."""
 
-    def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[NDArray[np.float32], float]]:
+    def landmarks(
+        self, image: Image, regions: list[Region]
+    ) -> list[tuple[NDArray[np.float32], float]]:
         """Landmarks (468, 3) in source pixels and presence 0..1 for each region."""
         ...
 
@@ -103,7 +121,9 @@ class Followed:
     steady: Steady
     time: float
     keyed: float  # when its landmarks were last looked for, s
-    broken: bool = False  # lost by a jump or on an earlier frame: the old alignment must not be carried on
+    broken: bool = (
+        False  # lost by a jump or on an earlier frame: the old alignment must not be carried on
+    )
 
     @property
     def region(self) -> Region:
@@ -117,7 +137,9 @@ class Followed:
 
 
 class CutTest:
-    """Tells a shot cut from motion by a tiny grey picture; changes of overall brightness do not count."""
+    """Tells a shot cut from motion by a tiny grey picture; changes of overall brightness do not
+    count.
+    """
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None
@@ -126,7 +148,9 @@ class CutTest:
     def push(self, grey: Image) -> bool:
         """Whether this frame (H, W) begins a new shot."""
         step = max(1, min(grey.shape) // 64)
-        tiny = cv2.resize(grey[::step, ::step], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+        tiny = cv2.resize(grey[::step, ::step], (32, 18), interpolation=cv2.INTER_AREA).astype(
+            np.float32
+        )
         before, self._last = self._last, tiny
         if before is None:
             return False
@@ -140,12 +164,12 @@ class CutTest:
 class FaceTracker:
     """Faces of a video, frame by frame.
 
-    which: "largest" follows one face and always calls it 0; it stays with it until it is lost or another one
-    has been clearly larger for a second. "all" follows up to max_faces, numbered in order of appearance.
-    crop_size: side of the crops in pixels; colour: RGB crops, else luma. rest: seconds for which the landmark
-    model may rest while the head moves slowly and its texture says how; 0 looks at every frame. detector, mesh: other
-    models, both or either; MediaPipe's by default, which are downloaded the first time. Raises UsageError,
-    FaceModelError.
+    which: "largest" follows one face and always calls it 0; it stays with it until it is lost or
+    another one has been clearly larger for a second. "all" follows up to max_faces, numbered in
+    order of appearance. crop_size: side of the crops in pixels; colour: RGB crops, else luma. rest:
+    seconds for which the landmark model may rest while the head moves slowly and its texture says
+    how; 0 looks at every frame. detector, mesh: other models, both or either; MediaPipe's by
+    default, which are downloaded the first time. Raises UsageError, FaceModelError.
     """
 
     def __init__(
@@ -162,7 +186,9 @@ class FaceTracker:
         if which not in ("largest", "all"):
             raise UsageError(f"expected which to be 'largest' or 'all', got {which!r}")
         if crop_size < 16 or max_faces < 1:
-            raise UsageError(f"expected crop_size >= 16 and max_faces >= 1, got {crop_size} and {max_faces}")
+            raise UsageError(
+                f"expected crop_size >= 16 and max_faces >= 1, got {crop_size} and {max_faces}"
+            )
         self._crop_size, self._colour, self._rest = crop_size, colour, rest
         self._max_faces = 1 if which == "largest" else max_faces
         self._one = which == "largest"
@@ -183,7 +209,9 @@ class FaceTracker:
         missed = self._follow(frame)
         if missed or not self._followed or frame.time - self._looked >= LOOK_EVERY:
             self._look(frame)
-        self._lost = [replace(old, broken=True) for old in self._lost if frame.time - old.time <= REMEMBER]
+        self._lost = [
+            replace(old, broken=True) for old in self._lost if frame.time - old.time <= REMEMBER
+        ]
         self._followed.sort(key=lambda one: one.face)
         return [self._face(one, frame) for one in self._followed]
 
@@ -192,7 +220,18 @@ class FaceTracker:
         crop = warp(frame.image if self._colour else frame.grey, matrix, size)
         mask = face_mask(apply(matrix, one.landmarks[:, :2]), size)
         look = None if one.keyed == frame.time else partial(self._late, frame, one.region)
-        return Face(one.face, one.segment, frame.index, frame.time, crop, one.box, one.landmarks, one.score, mask, look)
+        return Face(
+            one.face,
+            one.segment,
+            frame.index,
+            frame.time,
+            crop,
+            one.box,
+            one.landmarks,
+            one.score,
+            mask,
+            look,
+        )
 
     def _late(self, frame: Frame, region: Region) -> NDArray[np.float32]:
         """The landmarks in a frame that had none of its own."""
@@ -213,7 +252,9 @@ class FaceTracker:
         return len(self._followed) < len(before)
 
     def _carry(self, one: Followed, frame: Frame) -> bool:
-        """Move a face on without a look at its landmarks, if that is not due and its texture tells how."""
+        """Move a face on without a look at its landmarks, if that is not due and its texture tells
+        how.
+        """
         spacing = frame.time - one.time
         if frame.time + spacing / 2 >= one.keyed + self._rest:
             return False
@@ -224,7 +265,9 @@ class FaceTracker:
         self._followed.append(one)
         return True
 
-    def _advance(self, one: Followed, frame: Frame, landmarks: NDArray[np.float32], score: float) -> None:
+    def _advance(
+        self, one: Followed, frame: Frame, landmarks: NDArray[np.float32], score: float
+    ) -> None:
         """Carry a face on without a break."""
         one.steady.step(frame.grey, pose_of(landmarks), frame.time)
         one.landmarks, one.score, one.time, one.keyed = landmarks, score, frame.time, frame.time
@@ -238,7 +281,9 @@ class FaceTracker:
         return any(box_overlap(box, one.box) > overlap for one in self._followed)
 
     def _look(self, frame: Frame) -> None:
-        """Search the frame for faces not followed yet; thoroughly, but not often, while there is none."""
+        """Search the frame for faces not followed yet; thoroughly, but not often, while there is
+        none.
+        """
         self._looked = frame.time
         found = self._detector.detect(frame.image, thorough=False)
         if self._one and self._followed:
@@ -254,7 +299,9 @@ class FaceTracker:
         for detection in sorted(found, key=lambda d: -box_area(d.box)):
             if len(self._followed) >= self._max_faces:
                 return
-            if not self._taken(detection.box, SAME_FACE) and (not self._one or self._replaces(detection)):
+            if not self._taken(detection.box, SAME_FACE) and (
+                not self._one or self._replaces(detection)
+            ):
                 self._start(frame, detection)
 
     def _challenge(self, frame: Frame, found: list[Detection]) -> None:
@@ -275,7 +322,9 @@ class FaceTracker:
                 self._followed.append(current)
 
     def _start(self, frame: Frame, detection: Detection) -> bool:
-        """Begin to follow a detection, if its landmarks confirm that it is a face not followed yet."""
+        """Begin to follow a detection, if its landmarks confirm that it is a face not followed
+        yet.
+        """
         region = region_of_detection(detection)
         for _ in range(2):  # the second time on a region as the landmarks themselves set it
             landmarks, score = self._mesh.landmarks(frame.image, [region])[0]
@@ -289,20 +338,32 @@ class FaceTracker:
         face = 0 if self._one else known.face if known else len(self._segments)
         self._segments[face] = self._segments.get(face, -1) + 1
         steady = Steady(frame.grey, self._first_pose(frame.image, region), frame.time)
-        self._followed.append(Followed(face, self._segments[face], landmarks, score, steady, frame.time, frame.time))
+        self._followed.append(
+            Followed(face, self._segments[face], landmarks, score, steady, frame.time, frame.time)
+        )
         return True
 
     def _first_pose(self, image: Image, region: Region) -> Matrix:
-        """The mean pose over a few regions: with no past, one look alone would be off by its tremble."""
+        """The mean pose over a few regions: with no past, one look alone would be off by its
+        tremble.
+        """
         x, y, size, angle = region.x, region.y, region.size, region.angle
-        views = [Region(x + dx * size, y + dy * size, size * s, angle + a) for dx, dy, s, a in START_REGIONS]
+        views = [
+            Region(x + dx * size, y + dy * size, size * s, angle + a)
+            for dx, dy, s, a in START_REGIONS
+        ]
         poses = [pose_of(landmarks) for landmarks, _ in self._mesh.landmarks(image, views)]
-        return np.asarray(poses[0] + np.mean([difference(pose, poses[0]) for pose in poses], 0), np.float64)
+        return np.asarray(
+            poses[0] + np.mean([difference(pose, poses[0]) for pose in poses], 0), np.float64
+        )
 
     def _replaces(self, detection: Detection) -> bool:
-        """Whether a find may take the place of the face just lost: there, or not much smaller elsewhere."""
+        """Whether a find may take the place of the face just lost: there, or not much smaller
+        elsewhere.
+        """
         return all(
-            box_overlap(detection.box, old.box) > SAME_FACE or box_area(detection.box) > NOT_SMALLER * box_area(old.box)
+            box_overlap(detection.box, old.box) > SAME_FACE
+            or box_area(detection.box) > NOT_SMALLER * box_area(old.box)
             for old in self._lost
         )
 

@@ -18,12 +18,16 @@ NO_MEMORY = (
     "failed to allocate memory",
     "cannot allocate memory",
 )
-NO_MEMORY_EXIT = 77  # a worker without memory ends so: a fresh process may have more, and its own is spoilt
+NO_MEMORY_EXIT = (
+    77  # a worker without memory ends so: a fresh process may have more, and its own is spoilt
+)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one item needs. cpus, gpus: processors, may be fractions; memory: bytes (Ray keeps them free for it)."""
+    """What one item needs. cpus, gpus: processors, may be fractions; memory: bytes (Ray keeps them
+    free for it).
+    """
 
     cpus: float = 1.0
     gpus: float = 0.0
@@ -32,7 +36,9 @@ class Resources:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an item: its function's value, or the error that ended it; tries: how often it was begun."""
+    """What became of an item: its function's value, or the error that ended it; tries: how often it
+    was begun.
+    """
 
     key: str
     value: Any = None
@@ -53,7 +59,9 @@ class Engine(Protocol):
         retries: int = 1,
         resources: Resources = Resources(),  # frozen
     ) -> Iterator[Outcome]:
-        """The outcome of `function(item)` for each (key, item), as they get done. Leaving the loop early is allowed."""
+        """The outcome of `function(item)` for each (key, item), as they get done. Leaving the loop
+        early is allowed.
+        """
         ...
 
     def close(self) -> None:
@@ -63,7 +71,10 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None: ...
 
 
@@ -77,13 +88,18 @@ class Closing:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
 class InProcess(Closing):
-    """One item after another, here: for tests, and where a debugger must see everything. What kills it kills us."""
+    """One item after another, here: for tests, and where a debugger must see everything. What kills
+    it kills us.
+    """
 
     name = "this process"
 
@@ -100,21 +116,33 @@ class InProcess(Closing):
 
 
 def run_one(function: Callable[[Any], Any], key: str, item: Any, tries: int = 1) -> Outcome:
-    """One item; what goes wrong becomes part of the outcome, an error of ours as it is and any other in one line."""
+    """One item; what goes wrong becomes part of the outcome, an error of ours as it is and any
+    other in one line.
+    """
     try:
         return Outcome(key, function(item), tries=tries)
     except FesnetError as error:
         return Outcome(key, error=error, tries=tries)
     except Exception as error:  # one item must not end the others, whatever it is
         if out_of_memory(error):
-            return Outcome(key, error=WorkerError("it ran out of memory; give it more, or fewer workers"), tries=tries)
+            return Outcome(
+                key,
+                error=WorkerError("it ran out of memory; give it more, or fewer workers"),
+                tries=tries,
+            )
         words = " ".join(str(error).split())[:300]
         said = f"{type(error).__name__}: {words}" if words else type(error).__name__
-        return Outcome(key, error=WorkerError(f"it ended in an error that nobody expected ({said})"), tries=tries)
+        return Outcome(
+            key,
+            error=WorkerError(f"it ended in an error that nobody expected ({said})"),
+            tries=tries,
+        )
 
 
 def run_in_worker(function: Callable[[Any], Any], key: str, item: Any, tries: int) -> Outcome:
-    """As `run_one`, in a process that ends where there is no memory left: the item is done again in a fresh one."""
+    """As `run_one`, in a process that ends where there is no memory left: the item is done again in
+    a fresh one.
+    """
 
     def call(value: Any) -> Any:
         try:
@@ -135,4 +163,6 @@ def out_of_memory(error: BaseException) -> bool:
 def died(why: str, tries: int) -> WorkerError:
     """For an item whose process was gone each time."""
     times = "once" if tries == 1 else f"{tries} times"
-    return WorkerError(f"the process that worked on it died {times} ({why}); too little memory is the usual reason")
+    return WorkerError(
+        f"the process that worked on it died {times} ({why}); too little memory is the usual reason"
+    )

@@ -1,4 +1,6 @@
-"""A Ray cluster (extra `cluster`). Ray places the work; who does what again is decided here, as in the local pool."""
+"""A Ray cluster (extra `cluster`). Ray places the work; who does what again is decided here, as in
+the local pool.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,23 @@ from fesnet._messages import get_extra
 from fesnet.errors import MissingExtraError, UsageError
 from fesnet.jobs.base import Closing, Outcome, Resources, died, run_in_worker
 
-AHEAD = 2  # items in flight for each that the cluster can run at once: nobody waits, and little is lost by a stop
+# items in flight for each that the cluster can run at once: nobody waits, and little is lost by a
+# stop
+AHEAD = 2
 
 
 class RayEngine(Closing):
-    """A cluster at `address` ("auto": the one of this machine), or with "local" one started here of `jobs` processors.
+    """A cluster at `address` ("auto": the one of this machine), or with "local" one started here of
+    `jobs` processors.
 
-    Every machine needs fesnet, and the paths in the items (videos, weights, results): a shared file system. Nodes may
-    come and go. Ray's usage statistics and dashboard are off.
+    Every machine needs fesnet, and the paths in the items (videos, weights, results): a shared file
+    system. Nodes may come and go. Ray's usage statistics and dashboard are off.
     """
 
     def __init__(self, address: str, jobs: int = 1) -> None:
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody; read when Ray starts
+        os.environ["RAY_USAGE_STATS_ENABLED"] = (
+            "0"  # nothing is reported to anybody; read when Ray starts
+        )
         try:
             self.ray: Any = import_module("ray")
         except ImportError as error:
@@ -42,7 +49,8 @@ class RayEngine(Closing):
             except (ConnectionError, ValueError, RuntimeError, OSError) as error:
                 said = " ".join(str(error).split())[:200]
                 raise UsageError(
-                    f"expected a Ray cluster at {address}, got none ({said}); start one or use local"
+                    f"expected a Ray cluster at {address}, got none ({said}); start one or use "
+                    "local"
                 ) from error
         self.name = f"Ray, {ray.cluster_resources().get('CPU', 0):g} processors"
 
@@ -79,8 +87,13 @@ class RayEngine(Closing):
                 self.ray.cancel(reference, force=True)
 
     def task(self, resources: Resources) -> Any:
-        # Ray itself must do nothing again: it would not tell us, and would go on for ever where memory runs out.
-        stated: dict[str, Any] = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": 0}
+        # Ray itself must do nothing again: it would not tell us, and would go on for ever where
+        # memory runs out.
+        stated: dict[str, Any] = {
+            "num_cpus": resources.cpus,
+            "num_gpus": resources.gpus,
+            "max_retries": 0,
+        }
         if resources.memory is not None:
             stated["memory"] = resources.memory
         return self.ray.remote(**stated)(run_in_worker)
@@ -90,7 +103,9 @@ class RayEngine(Closing):
         cpus = self.ray.cluster_resources().get("CPU", 0.0)
         return max(1, AHEAD * int(cpus / max(resources.cpus, 1e-9)))
 
-    def collect(self, reference: Any, key: str, item: Any, tries: int, retries: int) -> Outcome | None:
+    def collect(
+        self, reference: Any, key: str, item: Any, tries: int, retries: int
+    ) -> Outcome | None:
         """The answer; None if its process or node died and the item is to be done again."""
         try:
             outcome: Outcome = self.ray.get(reference)

@@ -1,8 +1,8 @@
 """Processes of this machine, each with a pipe of its own.
 
-The standard library's process pool gives everything up when one of its processes is killed, and cannot say which item
-it was at; this one loses nothing but that process's time. No lock or queue is shared between workers, so a kill at any
-moment can damage only the pipe of the one that was killed.
+The standard library's process pool gives everything up when one of its processes is killed, and
+cannot say which item it was at; this one loses nothing but that process's time. No lock or queue is
+shared between workers, so a kill at any moment can damage only the pipe of the one that was killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import Any
 from fesnet.errors import UsageError
 from fesnet.jobs.base import NO_MEMORY_EXIT, Closing, Outcome, Resources, died, run_in_worker
 
-CONTEXT = get_context("spawn")  # a fork would inherit threads and locks of this process and could hang
+CONTEXT = get_context(
+    "spawn"
+)  # a fork would inherit threads and locks of this process and could hang
 
 
 class LocalPool(Closing):
@@ -40,7 +42,9 @@ class LocalPool(Closing):
         retries: int = 1,
         resources: Resources = Resources(),  # noqa: B008  # frozen
     ) -> Iterator[Outcome]:
-        """As `Engine.map`. Of the resources, `cpus` lowers how many run at once; nothing else is held back here."""
+        """As `Engine.map`. Of the resources, `cpus` lowers how many run at once; nothing else is
+        held back here.
+        """
         left, again = iter(items), deque[Work]()
         room = max(1, int(self.size / max(resources.cpus, 1e-9)))
         self.grow(min(room, self.size))
@@ -65,7 +69,9 @@ class LocalPool(Closing):
         while len(self.workers) < count:
             self.workers.append(Worker())
 
-    def hand_out(self, function: Callable[[Any], Any], left: Iterator[tuple[str, Any]], again: deque[Work]) -> None:
+    def hand_out(
+        self, function: Callable[[Any], Any], left: Iterator[tuple[str, Any]], again: deque[Work]
+    ) -> None:
         """Give every idle worker an item, those to be done again first."""
         for worker in self.workers:
             if worker.work:

@@ -1,7 +1,17 @@
-"""How well found intervals agree with the truth: counts, curves, protocols; numpy only, no torch."""
+"""How well found intervals agree with the truth: counts, curves, protocols; numpy only, no
+torch.
+"""
 
 from fesnet.metrics.curves import average_precision, edge_errors, frame_kappa, sweep
-from fesnet.metrics.matching import IOU, Counts, bootstrap, count, false_alarms_a_minute, match, overall
+from fesnet.metrics.matching import (
+    IOU,
+    Counts,
+    bootstrap,
+    count,
+    false_alarms_a_minute,
+    match,
+    overall,
+)
 from fesnet.metrics.protocols import PROTOCOLS, Evaluation, Judged, Protocol, choose, evaluate
 from fesnet.metrics.recognition import NamedVideo, Recognition, recognize
 from fesnet.metrics.score import Agreement, agree

@@ -22,17 +22,20 @@ def sweep(videos: Sequence[Video], ious: Sequence[float] = IOUS) -> dict[float, 
 
 
 def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> float:
-    """Area under the precision-recall curve of one kind, 0..1, all videos pooled; not a number without truth.
+    """Area under the precision-recall curve of one kind, 0..1, all videos pooled; not a number
+    without truth.
 
-    Found intervals are taken by falling score; each is right if the truth it overlaps most, of those not taken yet,
-    has at least this IoU. Precision is made to fall (interpolated at all points, as in ActivityNet's evaluation).
+    Found intervals are taken by falling score; each is right if the truth it overlaps most, of
+    those not taken yet, has at least this IoU. Precision is made to fall (interpolated at all
+    points, as in ActivityNet's evaluation).
     """
     truths = [[t for t in truth if t.kind == kind] for truth, _ in videos]
     total = sum(map(len, truths))
     if total == 0:
         return float("nan")
     ranked = sorted(
-        ((f.score, v, f) for v, (_, found) in enumerate(videos) for f in found if f.kind == kind), key=lambda x: -x[0]
+        ((f.score, v, f) for v, (_, found) in enumerate(videos) for f in found if f.kind == kind),
+        key=lambda x: -x[0],
     )
     taken: set[tuple[int, int]] = set()
     right = np.zeros(len(ranked))
@@ -57,7 +60,10 @@ class EdgeErrors:
     def __str__(self) -> str:
         if not len(self.onset):
             return "no matched pair"
-        told = (f"{name} {np.median(v):+.0f} (|error| {np.abs(v).mean():.1f})" for name, v in self.__dict__.items())
+        told = (
+            f"{name} {np.median(v):+.0f} (|error| {np.abs(v).mean():.1f})"
+            for name, v in self.__dict__.items()
+        )
         return "median " + ", ".join(told) + " frames"
 
 
@@ -76,7 +82,8 @@ def edge_errors(videos: Sequence[Video], kind: Kind | None = None, iou: float = 
 def frame_kappa(videos: Sequence[Video], frames: Sequence[int]) -> float:
     """Cohen's kappa of two annotators frame by frame over neutral, macro and micro; -1..1.
 
-    frames: length of each video. A micro inside a macro wins. Not a number where both say one thing everywhere.
+    frames: length of each video. A micro inside a macro wins. Not a number where both say one thing
+    everywhere.
     """
     if len(videos) != len(frames) or min(frames, default=1) < 1:
         raise UsageError("expected one length of 1 frame or more for each video")

@@ -1,7 +1,7 @@
 """How well found intervals agree with the truth, by the MEGC 2020/2021 rule; numpy only.
 
-A found interval is a true positive if it has the kind of a true one and IoU >= 0.5 with it, one to one. All videos are
-pooled as one long video, those without events too.
+A found interval is a true positive if it has the kind of a true one and IoU >= 0.5 with it, one to
+one. All videos are pooled as one long video, those without events too.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ class Counts:
 def match(
     truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU, *, typed: bool = True
 ) -> list[tuple[int, int]]:
-    """Pairs (index of truth, index of found) of one kind with at least this IoU, one to one, as many as can be.
+    """Pairs (index of truth, index of found) of one kind with at least this IoU, one to one, as
+    many as can be.
 
-    Where intervals of one kind overlap, greedy pairing may lose a match; augmenting paths (Kuhn) never do. typed: False
-    pairs whatever the kinds.
+    Where intervals of one kind overlap, greedy pairing may lose a match; augmenting paths (Kuhn)
+    never do. typed: False pairs whatever the kinds.
     """
     fits: list[list[int]] = []
     for t in truth:
@@ -76,7 +77,9 @@ def match(
 def count(
     truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU, *, typed: bool = True
 ) -> dict[str, Counts]:
-    """Counts of one video by kind ("macro", "micro"). Pairs of two kinds (typed False) count for the truth's."""
+    """Counts of one video by kind ("macro", "micro"). Pairs of two kinds (typed False) count for
+    the truth's.
+    """
     hits = match(truth, found, iou, typed=typed)
     out = {}
     for kind in KINDS:
@@ -100,10 +103,14 @@ def false_alarms_a_minute(counts: Counts, seconds: float) -> float:
     return 60 * counts.fp / seconds
 
 
-def bootstrap(subjects: Sequence[Counts], draws: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Interval of F1 over subjects drawn with replacement: whole people are drawn, as their videos belong together.
+def bootstrap(
+    subjects: Sequence[Counts], draws: int = 1000, seed: int = 0, level: float = 0.95
+) -> tuple[float, float]:
+    """Interval of F1 over subjects drawn with replacement: whole people are drawn, as their videos
+    belong together.
 
-    level: share of draws inside, 0..1. Equal seeds give equal intervals. Raises UsageError without subjects.
+    level: share of draws inside, 0..1. Equal seeds give equal intervals. Raises UsageError without
+    subjects.
     """
     if not subjects:
         raise UsageError("expected counts of at least one subject, got none")

@@ -1,9 +1,11 @@
-"""The families of published numbers as protocols, so that one set of intervals is read under all of them.
+"""The families of published numbers as protocols, so that one set of intervals is read under all of
+them.
 
-Published F1 of this field do not compare: families differ in which videos count, in what matches, and in what was
-chosen by looking at the subjects that were tested. `official` is the rule of the challenges (MEGC 2020/2021) with
-nothing chosen on test subjects; the others are named after the methods that made each practice common. What a protocol
-chooses on the test subjects needs candidates (the results of several epochs or thresholds): see `choose`.
+Published F1 of this field do not compare: families differ in which videos count, in what matches,
+and in what was chosen by looking at the subjects that were tested. `official` is the rule of the
+challenges (MEGC 2020/2021) with nothing chosen on test subjects; the others are named after the
+methods that made each practice common. What a protocol chooses on the test subjects needs
+candidates (the results of several epochs or thresholds): see `choose`.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ Chosen = Literal["nothing", "per subject", "per kind"]
 class Protocol:
     """One way to read results.
 
-    own_videos: each kind counts only in videos that hold one of it. typed: kinds must agree to match. chosen: what is
-    picked by the score on the test subjects themselves: nothing; the best candidate for each subject; or the best for
-    each kind over all subjects. why: in words.
+    own_videos: each kind counts only in videos that hold one of it. typed: kinds must agree to
+    match. chosen: what is picked by the score on the test subjects themselves: nothing; the best
+    candidate for each subject; or the best for each kind over all subjects. why: in words.
     """
 
     name: str
@@ -40,7 +42,8 @@ PROTOCOLS = {
     for p in (
         Protocol("official", "all videos, one to one, right kind; nothing chosen on test subjects"),
         Protocol(
-            "softnet", "a kind counts only in videos that contain it (interval length from all labels: not done here)",
+            "softnet", "a kind counts only in videos that contain it (interval length from all "
+                       "labels: not done here)",
             own_videos=True,
         ),
         Protocol("abpn", "the best candidate for each test subject by that subject's own F1", chosen="per subject"),
@@ -52,7 +55,9 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Judged:
-    """One video with truth and what was found, on the same frame axis. seconds: its length, None where unknown."""
+    """One video with truth and what was found, on the same frame axis. seconds: its length, None
+    where unknown.
+    """
 
     subject: str
     video: str
@@ -63,7 +68,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Counts by kind and overall; by_subject: the same for each subject; picked: what a protocol chose."""
+    """Counts by kind and overall; by_subject: the same for each subject; picked: what a protocol
+    chose.
+    """
 
     protocol: Protocol
     counts: dict[str, Counts]
@@ -99,21 +106,31 @@ def pooled(subjects: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
     return overall([{str(kind): s[str(kind)] for kind in KINDS} for s in subjects])
 
 
-def choose(candidates: Mapping[str, Sequence[Judged]], protocol: Protocol, iou: float = IOU) -> Evaluation:
+def choose(
+    candidates: Mapping[str, Sequence[Judged]], protocol: Protocol, iou: float = IOU
+) -> Evaluation:
     """What a protocol makes of several results of the same videos, by name (an epoch, a threshold).
 
-    Of equals the first is taken. With `chosen` "nothing" there must be one candidate: choosing is then the benchmark's
-    business, on other subjects. Raises UsageError, also for candidates that do not cover the same videos and truth.
+    Of equals the first is taken. With `chosen` "nothing" there must be one candidate: choosing is
+    then the benchmark's business, on other subjects. Raises UsageError, also for candidates that do
+    not cover the same videos and truth.
     """
     read = {name: evaluate(videos, protocol, iou) for name, videos in candidates.items()}
     if not read or (protocol.chosen == "nothing" and len(read) > 1):
-        raise UsageError(f"expected one candidate for protocol {protocol.name}, got {len(read)}; choose it beforehand")
-    asked = {name: sorted((v.subject, v.video, v.truth) for v in videos) for name, videos in candidates.items()}
+        raise UsageError(
+            f"expected one candidate for protocol {protocol.name}, got {len(read)}; choose it "
+            "beforehand"
+        )
+    asked = {
+        name: sorted((v.subject, v.video, v.truth) for v in videos)
+        for name, videos in candidates.items()
+    }
     first, *others = asked
     for name in others:
         if asked[name] != asked[first]:
             raise UsageError(
-                f"expected all candidates to cover the same videos and truth, but {name} and {first} differ"
+                f"expected all candidates to cover the same videos and truth, but {name} and "
+                f"{first} differ"
             )
     if protocol.chosen == "nothing":
         return next(iter(read.values()))
@@ -121,7 +138,9 @@ def choose(candidates: Mapping[str, Sequence[Judged]], protocol: Protocol, iou: 
         return best_per_subject(read, protocol)
     kinds = {str(k): max(read, key=lambda n: read[n].counts[str(k)].f1) for k in KINDS}
     subjects = next(iter(read.values())).by_subject
-    by_subject = {s: overall([{k: read[n].by_subject[s][k] for k, n in kinds.items()}]) for s in subjects}
+    by_subject = {
+        s: overall([{k: read[n].by_subject[s][k] for k, n in kinds.items()}]) for s in subjects
+    }
     return Evaluation(protocol, pooled(by_subject.values()), by_subject, kinds)
 
 

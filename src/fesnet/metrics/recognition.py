@@ -1,7 +1,9 @@
-"""Spotting and then naming the emotion: STRS of the challenges of 2024 and 2025, mended and as their script has it.
+"""Spotting and then naming the emotion: STRS of the challenges of 2024 and 2025, mended and as
+their script has it.
 
-STRS = F1 of spotting x F1 of recognition on what was spotted; the latter is the harmonic mean of precision and recall,
-each averaged over the emotions of the truth (Liong, See and Chan, 2023). docs/evaluation.md lists what is mended.
+STRS = F1 of spotting x F1 of recognition on what was spotted; the latter is the harmonic mean of
+precision and recall, each averaged over the emotions of the truth (Liong, See and Chan, 2023).
+docs/evaluation.md lists what is mended.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ class NamedVideo:
 
 @dataclass(frozen=True)
 class Recognition:
-    """spotting: counts of both kinds together. The rest, over emotions, 0..1: precision and recall (means), f1 (their
-    harmonic mean), uf1 (mean F1), uar (mean recall; the script's is the mean precision)."""
+    """spotting: counts of both kinds together. The rest, over emotions, 0..1: precision and recall
+    (means), f1 (their harmonic mean), uf1 (mean F1), uar (mean recall; the script's is the mean
+    precision)."""
 
     spotting: Counts
     precision: float
@@ -45,7 +48,8 @@ class Recognition:
 
 
 def recognize(videos: Sequence[NamedVideo], rule: Rule = "mended", iou: float = IOU) -> Recognition:
-    """rule "script" counts as the published script does, but is 0 where that one is not a number (nothing right).
+    """rule "script" counts as the published script does, but is 0 where that one is not a number
+    (nothing right).
 
     Raises UsageError for a truth without emotions.
     """
@@ -53,7 +57,9 @@ def recognize(videos: Sequence[NamedVideo], rule: Rule = "mended", iou: float = 
     if not emotions:
         raise UsageError("expected emotions in the truth, got none; add a column emotion")
     counted = videos
-    if rule == "script":  # it goes through the subjects of the predictions, and their videos in the truth
+    if (
+        rule == "script"
+    ):  # it goes through the subjects of the predictions, and their videos in the truth
         answered = {v.subject for v in videos if v.found}
         counted = [v for v in videos if v.subject in answered and v.truth]
     spotting = Counts()
@@ -64,10 +70,13 @@ def recognize(videos: Sequence[NamedVideo], rule: Rule = "mended", iou: float = 
     pairs = [(t, f) for t, f in pairs if t]
     by_emotion = [counts_of(pairs, emotion, rule) for emotion in emotions]
     precision, recall, uf1 = (
-        sum(getattr(c, name) for c in by_emotion) / len(emotions) for name in ("precision", "recall", "f1")
+        sum(getattr(c, name) for c in by_emotion) / len(emotions)
+        for name in ("precision", "recall", "f1")
     )
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return Recognition(spotting, precision, recall, f1, uf1, precision if rule == "script" else recall)
+    return Recognition(
+        spotting, precision, recall, f1, uf1, precision if rule == "script" else recall
+    )
 
 
 def right_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str, str]]]:
@@ -94,4 +103,6 @@ def counts_of(pairs: Sequence[tuple[str, str]], emotion: str, rule: Rule) -> Cou
     answers = [(true == emotion, told == emotion) for true, told in pairs]
     if rule == "script" and len({value for answer in answers for value in answer}) < 2:
         return Counts()  # its table has one cell then, an exception that it takes for zeros
-    return Counts(answers.count((True, True)), answers.count((False, True)), answers.count((True, False)))
+    return Counts(
+        answers.count((True, True)), answers.count((False, True)), answers.count((True, False))
+    )

@@ -24,8 +24,9 @@ AP_IOUS = (0.3, 0.5, 0.7)
 class Agreement:
     """All videos of the truth with what was found in them.
 
-    frames: their lengths, or None where one is unknown. named: the same with emotions, empty unless both files tell
-    some. strays: videos with finds that the truth does not name (all their finds are false alarms).
+    frames: their lengths, or None where one is unknown. named: the same with emotions, empty unless
+    both files tell some. strays: videos with finds that the truth does not name (all their finds
+    are false alarms).
     """
 
     videos: tuple[Judged, ...]
@@ -57,9 +58,12 @@ class Agreement:
         if by_subject:
             out["by_subject"] = {name: self.subjects(read) for name, read in reads.items()}
         out["average_precision"] = {
-            str(kind): {str(iou): known(average_precision(pairs, kind, iou)) for iou in AP_IOUS} for kind in KINDS
+            str(kind): {str(iou): known(average_precision(pairs, kind, iou)) for iou in AP_IOUS}
+            for kind in KINDS
         }
-        out["f1_by_iou"] = {str(iou): {k: c.f1 for k, c in counts.items()} for iou, counts in sweep(pairs).items()}
+        out["f1_by_iou"] = {
+            str(iou): {k: c.f1 for k, c in counts.items()} for iou, counts in sweep(pairs).items()
+        }
         out["edges"] = {str(kind): self.edges(kind) for kind in KINDS}
         out["frame_kappa"] = None if self.frames is None else known(frame_kappa(pairs, self.frames))
         out["strs"] = self.recognition()
@@ -74,8 +78,15 @@ class Agreement:
         return out
 
     def edges(self, kind: Any) -> dict[str, Any]:
-        """Found minus true of matched pairs of one kind: frames, and ms where all lengths are known."""
-        out: dict[str, Any] = {"onset_frames": [], "offset_frames": [], "onset_ms": [], "offset_ms": []}
+        """Found minus true of matched pairs of one kind: frames, and ms where all lengths are
+        known.
+        """
+        out: dict[str, Any] = {
+            "onset_frames": [],
+            "offset_frames": [],
+            "onset_ms": [],
+            "offset_ms": [],
+        }
         for number, video in enumerate(self.videos):
             errors = edge_errors([(video.truth, video.found)], kind, self.iou)
             frames = None if self.frames is None else self.frames[number]
@@ -84,7 +95,9 @@ class Agreement:
                 if frames is None or video.seconds is None:
                     out[f"{edge}_ms"] = None
                 elif out[f"{edge}_ms"] is not None:
-                    out[f"{edge}_ms"] += (values * (1000 * video.seconds / frames)).round(1).tolist()
+                    out[f"{edge}_ms"] += (
+                        (values * (1000 * video.seconds / frames)).round(1).tolist()
+                    )
         return out
 
     def recognition(self) -> dict[str, Any] | None:
@@ -126,11 +139,16 @@ def as_dict(counts: Counts, read: Evaluation, seconds: float | None) -> dict[str
 
 
 def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = None) -> Agreement:
-    """Read both. Videos are those of `videos.csv` beside the truth, where there is one, else those that either names.
+    """Read both. Videos are those of `videos.csv` beside the truth, where there is one, else those
+    that either names.
 
     Raises UsageError and TruthError; a video that `videos.csv` does not know is an error.
     """
-    true, seen, places = read_intervals(truth, rate), read_intervals(found, rate), read_places(truth)
+    true, seen, places = (
+        read_intervals(truth, rate),
+        read_intervals(found, rate),
+        read_places(truth),
+    )
     closed = bool(places)
     results = [] if closed else read_results(truth)
     of_true = settle([(f.subject, f.video) for f in true], places, truth if closed else None)
@@ -141,12 +159,17 @@ def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = No
     settle([(p.subject, p.video) for p in results], places, None)
     if not places:
         raise TruthError(
-            f"expected at least one video in {truth} or {found}, got none; put a videos.csv beside the truth"
+            f"expected at least one video in {truth} or {found}, got none; put a videos.csv "
+            "beside the truth"
         )
     told_true, told_seen = gather(true, of_true), gather(seen, of_seen)
     strays = tuple(str(p) for p in told_seen if p not in annotated)
-    lengths = {place: sized(place, results) for place in sorted(places, key=lambda p: (p.subject, p.video))}
-    judged = [judge(p, told_true.get(place, []), told_seen.get(place, [])) for place, p in lengths.items()]
+    lengths = {
+        place: sized(place, results) for place in sorted(places, key=lambda p: (p.subject, p.video))
+    }
+    judged = [
+        judge(p, told_true.get(place, []), told_seen.get(place, [])) for place, p in lengths.items()
+    ]
     frames = [p.frames for p in lengths.values()]
     whole = None if None in frames else tuple(n for n in frames if n is not None)
     named: tuple[NamedVideo, ...] = ()
@@ -156,11 +179,16 @@ def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = No
 
 
 def judge(place: Place, truth: Sequence[Found], found: Sequence[Found]) -> Judged:
-    """Raises TruthError for truth after the end of the video: another frame rate, or another video."""
+    """Raises TruthError for truth after the end of the video: another frame rate, or another
+    video.
+    """
     t, f = (tuple(sorted(row.interval for row in side)) for side in (truth, found))
     last = max((i.stop for i in t), default=0)
     if place.frames is not None and last > place.frames:
-        raise TruthError(f"expected true intervals within the {place.frames} frames of {place}, got one up to {last}")
+        raise TruthError(
+            f"expected true intervals within the {place.frames} frames of {place}, got one up to "
+            f"{last}"
+        )
     return Judged(place.subject or place.video, place.video, t, f, place.seconds)
 
 

@@ -1,11 +1,14 @@
-"""Intervals from files: any CSV of the field, ActivityNet JSON, results of `fesnet spot`; which video each belongs to.
+"""Intervals from files: any CSV of the field, ActivityNet JSON, results of `fesnet spot`; which
+video each belongs to.
 
 | file | how it is known | frames |
 |---|---|---|
 | `NAME.csv` of `fesnet spot` | columns `video`, `kind`, `onset_s` | 0-based, inclusive |
-| `truth.csv` of `fesnet synth` and folder data sets | `subject`, `video`, `kind`, no seconds | 1-based, inclusive |
+| `truth.csv` of `fesnet synth` and folder data sets | `subject`, `video`, `kind`, no seconds |
+1-based, inclusive |
 | MEGC 2022, 2023 | `vid`, `pred_onset` or `onset`, `type` (mae, me) | 1-based, inclusive |
-| MEGC 2024, 2025 | `subject`, `video`, `onset`, `emotion`, no kind: all are micro | 1-based, inclusive |
+| MEGC 2024, 2025 | `subject`, `video`, `onset`, `emotion`, no kind: all are micro | 1-based,
+inclusive |
 | results of `fesnet spot` | `.json` with schema `fesnet/1` | 0-based, inclusive |
 | reviews of `fesnet review` | `.json` with schema `fesnet-review/1` | 0-based, inclusive |
 | ActivityNet | `.json` with `results` | seconds; needs the frame rate |
@@ -36,7 +39,8 @@ KIND_NAMES: dict[str, Kind] = {
 }
 SCHEMAS = ("fesnet/", "fesnet-review/")
 LONGEST = 10**9  # frames or seconds: more than any video has
-# What is put beside results (exports, reviews; those count when they are named), and tables without intervals.
+# What is put beside results (exports, reviews; those count when they are named), and tables without
+# intervals.
 NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
 
 
@@ -51,7 +55,8 @@ class Found:
 
 
 def read_intervals(path: Path, rate: float | None = None) -> list[Found]:
-    """All intervals of a file. Of a folder: its `truth.csv`, else all results (`.json`), else all tables (`.csv`).
+    """All intervals of a file. Of a folder: its `truth.csv`, else all results (`.json`), else all
+    tables (`.csv`).
 
     rate: frames a second, for files in seconds. Raises UsageError and TruthError.
     """
@@ -69,39 +74,51 @@ def read_intervals(path: Path, rate: float | None = None) -> list[Found]:
     except UnicodeDecodeError as error:
         raise TruthError(in_utf8(path, error)) from error
     except (ValueError, RecursionError, csv.Error) as error:
-        raise TruthError(f"expected a table of intervals in {path}, got something else ({error})") from error
+        raise TruthError(
+            f"expected a table of intervals in {path}, got something else ({error})"
+        ) from error
 
 
 def read_folder(folder: Path, rate: float | None) -> list[Found]:
-    """All intervals of a folder's files. Raises UsageError where two are of one video: they would be added up."""
+    """All intervals of a folder's files. Raises UsageError where two are of one video: they would
+    be added up.
+    """
     by_file = {file: read_intervals(file, rate) for file in files_of(folder)}
     files: dict[tuple[str, str], list[str]] = {}
     for file, found in by_file.items():
-        videos = {(f.subject, f.video) for f in found} | {(p.subject, p.video) for p in read_results(file)}
+        videos = {(f.subject, f.video) for f in found} | {
+            (p.subject, p.video) for p in read_results(file)
+        }
         for place in sorted(videos):
             files.setdefault(place, []).append(file.name)
     for (_, video), names in files.items():
         if len(names) > 1:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            raise UsageError(f"expected each video once in {folder}, but {video} is in {some}; name one of them")
+            raise UsageError(
+                f"expected each video once in {folder}, but {video} is in {some}; name one of them"
+            )
     return [found for each in by_file.values() for found in each]
 
 
 def read_results(path: Path) -> list[Place]:
-    """The videos of results of `fesnet spot` with their lengths, those in which nothing was found too; none for other
-    files, which tell neither. Read after `read_intervals`, which complains about damaged files; raises TruthError for
-    lengths that are none."""
+    """The videos of results of `fesnet spot` with their lengths, those in which nothing was found
+    too; none for other files, which tell neither. Read after `read_intervals`, which complains
+    about damaged files; raises TruthError for lengths that are none."""
     files = files_of(path) if path.is_dir() else [path]
     out = []
     for file in files:
-        values = json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
+        values = (
+            json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
+        )
         if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
             out.append(result_place(file, values))
     return out
 
 
 def result_place(path: Path, values: dict[str, Any]) -> Place:
-    """The video of a result, or of a review, with its length. Raises TruthError for a length that is none."""
+    """The video of a result, or of a review, with its length. Raises TruthError for a length that
+    is none.
+    """
     source, frames = values["source"], values.get("frames")
     whole, seconds = source.get("frame_count"), source.get("duration_s")
     for name, length in {"frames": frames, "frame_count": whole, "duration_s": seconds}.items():
@@ -117,7 +134,11 @@ def files_of(folder: Path) -> list[Path]:
     if (folder / "truth.csv").is_file():
         return [folder / "truth.csv"]
     for ending in ("*.json", "*.csv"):
-        files = [f for f in sorted(folder.glob(ending)) if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"]
+        files = [
+            f
+            for f in sorted(folder.glob(ending))
+            if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"
+        ]
         if files:
             return files
     raise UsageError(f"expected results (.json or .csv) in {folder}, found none")
@@ -131,9 +152,14 @@ def from_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[Found]:
     bare = "vid" in columns or micro  # columns as the challenges have them
     onset = "pred_onset" if "pred_onset" in columns else "onset" if bare else "onset_frame"
     offset = onset.replace("onset", "offset")
-    missing = [name for name in (video, *(() if micro else (kind,)), onset, offset) if name not in columns]
+    missing = [
+        name for name in (video, *(() if micro else (kind,)), onset, offset) if name not in columns
+    ]
     if missing:
-        raise TruthError(f"expected a column {missing[0]} in {path}, got {', '.join(sorted(columns)) or 'no columns'}")
+        raise TruthError(
+            f"expected a column {missing[0]} in {path}, got "
+            f"{', '.join(sorted(columns)) or 'no columns'}"
+        )
     first = 0 if "onset_s" in columns else 1
     for number, row in enumerate(rows, 2):
         where = f"{path} line {number}"
@@ -156,10 +182,13 @@ def from_json(path: Path, values: Any, rate: float | None) -> Iterator[Found]:
             yield from from_activitynet(path, values["results"], rate)
         else:
             raise TruthError(
-                f"expected a result of fesnet spot or an ActivityNet file in {path}, got another JSON file"
+                f"expected a result of fesnet spot or an ActivityNet file in {path}, got another "
+                "JSON file"
             )
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise TruthError(f"expected whole intervals in {path}, got a damaged file ({error!r})") from error
+        raise TruthError(
+            f"expected whole intervals in {path}, got a damaged file ({error!r})"
+        ) from error
 
 
 def from_result(path: Path, values: dict[str, Any]) -> Iterator[Found]:
@@ -200,17 +229,22 @@ def score_of(value: Any, where: str) -> float:
     return score
 
 
-def made(onset: int, offset: int, kind: str | None, first: int, where: str, score: float) -> Interval:
+def made(
+    onset: int, offset: int, kind: str | None, first: int, where: str, score: float
+) -> Interval:
     known = KIND_NAMES.get((kind or "").strip().lower())
     if known is None:
         raise TruthError(f"expected kind macro or micro in {where}, got {kind!r}")
     if offset == 0 < onset:
         raise TruthError(
-            f"expected an onset before its offset in {where}, got {onset} and 0; 0 stands for 'unknown' in official "
+            f"expected an onset before its offset in {where}, got {onset} and 0; 0 stands for "
+            "'unknown' in official "
             "files: write what you hold to be the last frame (the challenges take the apex)"
         )
     if onset < first:
         raise TruthError(f"expected frames from {first} on in {where}, got {onset}")
     if offset < onset:
-        raise TruthError(f"expected an onset before its offset in {where}, got {onset} and {offset}")
+        raise TruthError(
+            f"expected an onset before its offset in {where}, got {onset} and {offset}"
+        )
     return Interval.from_inclusive(onset, offset, known, first=first, score=score)

@@ -22,20 +22,30 @@ def lines(values: dict[str, Any], agreement: Agreement) -> Iterator[str]:
         spotted, recognized = read["spotting"]["f1"], read["f1"]
         yield f"STRS ({rule}): {read['strs']:.4f} = spotting {spotted:.4f} x recognition {recognized:.4f}"
     yield from strange(agreement.missing, "videos with expressions in which nothing was found")
-    yield from strange(agreement.strays, "videos that the truth does not name, so that all in them is false")
+    yield from strange(
+        agreement.strays, "videos that the truth does not name, so that all in them is false"
+    )
 
 
 def curve_lines(values: dict[str, Any]) -> Iterator[str]:
     for kind, by_iou in values["average_precision"].items():
         if None not in by_iou.values():  # else there is no truth of that kind
-            yield f"average precision, {kind}: " + ", ".join(f"{v:.3f} at IoU {iou}" for iou, v in by_iou.items())
-    yield "overall F1 at IoU " + ", ".join(f"{iou}: {f1['overall']:.3f}" for iou, f1 in values["f1_by_iou"].items())
+            yield f"average precision, {kind}: " + ", ".join(
+                f"{v:.3f} at IoU {iou}" for iou, v in by_iou.items()
+            )
+    yield "overall F1 at IoU " + ", ".join(
+        f"{iou}: {f1['overall']:.3f}" for iou, f1 in values["f1_by_iou"].items()
+    )
 
 
 def edge_words(frames: Sequence[int], ms: Sequence[float] | None) -> str:
     """Median, below 0 too early, and mean size."""
     words = f"median {np.median(frames):+.3g} frames (mean size {np.abs(frames).mean():.1f})"
-    return words if ms is None else f"{words}, {np.median(ms):+.0f} ms (mean size {np.abs(ms).mean():.0f})"
+    return (
+        words
+        if ms is None
+        else f"{words}, {np.median(ms):+.0f} ms (mean size {np.abs(ms).mean():.0f})"
+    )
 
 
 def strange(names: Sequence[str], words: str) -> Iterator[str]:

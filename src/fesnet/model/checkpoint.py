@@ -1,4 +1,6 @@
-"""Weights folders from torch's side: save, load, and partial states for training. safetensors only."""
+"""Weights folders from torch's side: save, load, and partial states for training. safetensors
+only.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +21,26 @@ from fesnet.model.network import FesNet
 from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, load_weights, sha256
 
 
-def save_weights(network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]) -> None:
-    """Write config, tensors and both ONNX graphs; the folder appears whole or not at all. Raises UsageError where it is
-    there already, or cannot be made."""
+def save_weights(
+    network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]
+) -> None:
+    """Write config, tensors and both ONNX graphs; the folder appears whole or not at all. Raises
+    UsageError where it is there already, or cannot be made."""
     if folder.exists():
-        raise UsageError(f"expected a new folder for the weights, but {folder} exists; name another")
+        raise UsageError(
+            f"expected a new folder for the weights, but {folder} exists; name another"
+        )
     try:
         write_weights(network, folder, training=training, rules=rules)
     except OSError as error:
-        raise UsageError(f"expected to write {folder}, got '{error.strerror or error}'; name another folder") from error
+        raise UsageError(
+            f"expected to write {folder}, got '{error.strerror or error}'; name another folder"
+        ) from error
 
 
-def write_weights(network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]) -> None:
+def write_weights(
+    network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]
+) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".weights-") as scratch:
         part = Path(scratch) / "w"
@@ -50,9 +60,11 @@ def write_weights(network: FesNet, folder: Path, *, training: dict[str, Any], ru
 
 
 def export_weights(source: Path, folder: Path) -> None:
-    """Write a weights folder anew whose ONNX graphs are made from the tensors of `source`, and checked against torch.
+    """Write a weights folder anew whose ONNX graphs are made from the tensors of `source`, and
+    checked against torch.
 
-    Raises UsageError, CheckpointError (also where a graph and torch differ by more than `export.TOLERANCE`).
+    Raises UsageError, CheckpointError (also where a graph and torch differ by more than
+    `export.TOLERANCE`).
     """
     weights = load_weights(source)
     save_weights(load_network(weights), folder, training=weights.training, rules=weights.rules)
@@ -68,11 +80,15 @@ def load_network(weights: Weights) -> FesNet:
 def read_tensors(path: Path, network: FesNet) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, checked against the network's names and shapes."""
     if not path.is_file():
-        raise CheckpointError(f"expected tensors in {path}, but the file is missing; only the ONNX graphs are there")
+        raise CheckpointError(
+            f"expected tensors in {path}, but the file is missing; only the ONNX graphs are there"
+        )
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"expected safetensors in {path}, but it is damaged ({error})") from error
+        raise CheckpointError(
+            f"expected safetensors in {path}, but it is damaged ({error})"
+        ) from error
     wanted = {k: tuple(v.shape) for k, v in network.state_dict().items()}
     got = {k: tuple(v.shape) for k, v in tensors.items()}
     if wanted != got:

@@ -1,4 +1,6 @@
-"""FESNet as two ONNX graphs: `encode` (crops -> attended features) and `decode` (window -> logits of all stages)."""
+"""FESNet as two ONNX graphs: `encode` (crops -> attended features) and `decode` (window -> logits
+of all stages).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Decode(nn.Module):
 
 
 def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
-    """Write both graphs and check each against torch on random input; raises CheckpointError if they differ."""
+    """Write both graphs and check each against torch on random input; raises CheckpointError if
+    they differ.
+    """
     network = network.eval()
     c = network.config
     rng = np.random.default_rng(0)
@@ -50,12 +54,26 @@ def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
         if c.shape:
             one = network.join(one, torch.randn(3, c.shape))
     window = one[torch.arange(c.window) % 3][None] + 0.1 * torch.randn(1, c.window, *one.shape[1:])
-    write(Encode(network).eval(), (crops,), encode, ["crops"], ["attended"], {"crops": {0: "N"}, "attended": {0: "N"}})
-    names = {"attended": {0: "B", 1: "T"}, "logits": {1: "B", 2: "T"}, "intensity": {0: "B", 1: "T"}}
+    write(
+        Encode(network).eval(),
+        (crops,),
+        encode,
+        ["crops"],
+        ["attended"],
+        {"crops": {0: "N"}, "attended": {0: "N"}},
+    )
+    names = {
+        "attended": {0: "B", 1: "T"},
+        "logits": {1: "B", 2: "T"},
+        "intensity": {0: "B", 1: "T"},
+    }
     write(Decode(network).eval(), (window,), decode, ["attended"], ["logits", "intensity"], names)
     with torch.inference_mode():
         compare(encode, crops.numpy(), network.encode(crops))
-        for part in (window, window[:, : c.window // 2 + 1]):  # a graph must not remember how long a window was
+        for part in (
+            window,
+            window[:, : c.window // 2 + 1],
+        ):  # a graph must not remember how long a window was
             compare(decode, part.numpy(), network.decode(part)[0])
 
 
@@ -67,7 +85,9 @@ def write(
     outputs: list[str],
     dynamic: dict[str, dict[int, str]],
 ) -> None:
-    """Trace and write one graph. The tracing exporter is used: its graphs are small and it needs no other package."""
+    """Trace and write one graph. The tracing exporter is used: its graphs are small and it needs no
+    other package.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that it prefers its newer exporter
         torch.onnx.export(
@@ -87,4 +107,6 @@ def compare(path: Path, given: np.ndarray, expected: Tensor) -> None:
     name = found.get_inputs()[0].name
     worst = float(np.abs(found.run(None, {name: given})[0] - expected.numpy()).max())
     if not worst <= TOLERANCE:
-        raise CheckpointError(f"expected {path.name} to equal torch to {TOLERANCE}, got a difference of {worst:.2g}")
+        raise CheckpointError(
+            f"expected {path.name} to equal torch to {TOLERANCE}, got a difference of {worst:.2g}"
+        )

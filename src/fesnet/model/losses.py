@@ -1,7 +1,9 @@
-"""Loss terms, each by name: class-balanced frame loss per stage, smooth loss on refined stages, and extensions.
+"""Loss terms, each by name: class-balanced frame loss per stage, smooth loss on refined stages, and
+extensions.
 
-The paper names a smooth loss on the cascade-refined proposals; its form here (a truncated squared difference of
-successive log probabilities, after the temporal-segmentation literature) and all weights are our choice.
+The paper names a smooth loss on the cascade-refined proposals; its form here (a truncated squared
+difference of successive log probabilities, after the temporal-segmentation literature) and all
+weights are our choice.
 """
 
 from __future__ import annotations
@@ -24,12 +26,16 @@ class LossConfig:
     class_weights: tuple[float, float, float] = (1.0, 1.5, 3.0)  # micro frames are few
     focal: float = 0.0  # exponent that turns the loss to hard frames; 0 is plain cross entropy
     smooth: float = 0.1  # weight of the smooth loss (paper: on)
-    smooth_limit: float = 4.0  # log-probability steps beyond this are taken as true edges and not smoothed
+    smooth_limit: float = (
+        4.0  # log-probability steps beyond this are taken as true edges and not smoothed
+    )
     intensity: float = 0.5  # weight of the intensity term (extension)
 
 
 def frame_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
-    """Class-balanced focal cross entropy of (..., K) logits against (...) labels; label -1 does not count."""
+    """Class-balanced focal cross entropy of (..., K) logits against (...) labels; label -1 does not
+    count.
+    """
     known = labels >= 0
     weights = torch.tensor(config.class_weights, device=logits.device)
     flat, truth = logits[known], labels[known]
@@ -40,7 +46,9 @@ def frame_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
 
 
 def smooth_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
-    """Truncated squared step of log probabilities between successive frames; (B, T, K), labels (B, T)."""
+    """Truncated squared step of log probabilities between successive frames; (B, T, K), labels (B,
+    T).
+    """
     log_p = logits.log_softmax(-1)
     step = (log_p[:, 1:] - log_p[:, :-1].detach()).clamp(-config.smooth_limit, config.smooth_limit)
     known = ((labels[:, 1:] >= 0) & (labels[:, :-1] >= 0))[..., None]
@@ -50,29 +58,37 @@ def smooth_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
 def clip_losses(
     stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor, config: LossConfig
 ) -> dict[str, Tensor]:
-    """Named terms for stage logits (S, B, T, K), intensity (B, T), labels (B, T) and true intensity (B, T), below 0
-    where it is not known.
+    """Named terms for stage logits (S, B, T, K), intensity (B, T), labels (B, T) and true intensity
+    (B, T), below 0 where it is not known.
 
     `total` is their weighted sum and the one to minimise.
     """
     terms = {f"frame{s}": frame_loss(logits, labels, config) for s, logits in enumerate(stages)}
-    terms["smooth"] = torch.stack([smooth_loss(logits, labels, config) for logits in stages[1:]]).mean()
+    terms["smooth"] = torch.stack(
+        [smooth_loss(logits, labels, config) for logits in stages[1:]]
+    ).mean()
     known = ((labels >= 0) & (truth >= 0)).float()
     miss = F.smooth_l1_loss(strength, truth, reduction="none", beta=0.1)
     terms["intensity"] = (miss * known).sum() / known.sum().clamp(min=1)
     frames = torch.stack([terms[f"frame{s}"] for s in range(len(stages))]).mean()
-    terms["total"] = frames + config.smooth * terms["smooth"] + config.intensity * terms["intensity"]
+    terms["total"] = (
+        frames + config.smooth * terms["smooth"] + config.intensity * terms["intensity"]
+    )
     return terms
 
 
 def pair_loss(found: Tensor, truth: Tensor, expressive: Tensor) -> Tensor:
-    """Error of motion differences (..., M), 4 crop pixels of motion being 1, relative to how much moved (our choice).
+    """Error of motion differences (..., M), 4 crop pixels of motion being 1, relative to how much
+    moved (our choice).
 
-    expressive (M,) bool: motions that expressions are made of; the others (blinks, gaze, head) are weighed apart, or a
-    turning head would drown the corner of a mouth. Square below BEND: an absolute error has the median as its
-    answer, and of motions that are mostly none the median is none, however well a faint one can be guessed.
+    expressive (M,) bool: motions that expressions are made of; the others (blinks, gaze, head) are
+    weighed apart, or a turning head would drown the corner of a mouth. Square below BEND: an
+    absolute error has the median as its answer, and of motions that are mostly none the median is
+    none, however well a faint one can be guessed.
     """
-    parts = (relative_error(found[..., which], truth[..., which]) for which in (expressive, ~expressive))
+    parts = (
+        relative_error(found[..., which], truth[..., which]) for which in (expressive, ~expressive)
+    )
     mine, others = parts
     return 20 * (mine + ASIDE * (~expressive).sum() / expressive.sum() * others)
 
@@ -84,7 +100,8 @@ def relative_error(found: Tensor, truth: Tensor) -> Tensor:
 
 
 def kinds_loss(logits: Tensor, held: Tensor, config: LossConfig) -> Tensor:
-    """As `frame_loss`, each kind against neutral by itself: logits (..., K), held (..., 2) in 0..1, -1 where unknown.
+    """As `frame_loss`, each kind against neutral by itself: logits (..., K), held (..., 2) in 0..1,
+    -1 where unknown.
 
     A frame of a kind weighs as `class_weights` says, any other 1.
     """

@@ -1,7 +1,9 @@
-"""LSDM, the local spatial discrepancy module: what changed in the face against the reference frame, and where.
+"""LSDM, the local spatial discrepancy module: what changed in the face against the reference frame,
+and where.
 
-The static path (residual convolution, attention over positions) is a method of its own: it depends on no window, so
-spotting runs it once per frame and forms the discrepancy of every overlapping window from the cached features.
+The static path (residual convolution, attention over positions) is a method of its own: it depends
+on no window, so spotting runs it once per frame and forms the discrepancy of every overlapping
+window from the cached features.
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
         )
-        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.second = nn.Sequential(
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        )
         same = stride == 1 and inputs == outputs
         self.shortcut = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
@@ -30,7 +36,9 @@ class Residual(nn.Module):
 
 
 class PositionAttention(nn.Module):
-    """Multi-head self-attention among the P positions of one frame: (N, P, C) -> (N, P, C), with a shortcut."""
+    """Multi-head self-attention among the P positions of one frame: (N, P, C) -> (N, P, C), with a
+    shortcut.
+    """
 
     def __init__(self, channels: int, heads: int, positions: int) -> None:
         super().__init__()
@@ -44,7 +52,8 @@ class PositionAttention(nn.Module):
         n, p, c = x.shape
         qkv = self.to_qkv(self.norm(x + self.place)).view(n, p, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        # Written out: on a CPU the fused kernel's backward pass is several times slower at this size.
+        # Written out: on a CPU the fused kernel's backward pass is several times slower at this
+        # size.
         share = (q @ k.transpose(-1, -2) * (c // self.heads) ** -0.5).softmax(-1)
         mixed = share @ v
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(n, p, c))
@@ -52,7 +61,9 @@ class PositionAttention(nn.Module):
 
 
 class Lsdm(nn.Module):
-    """Grey crops -> attended features; attended features and a reference -> frame features and proposals."""
+    """Grey crops -> attended features; attended features and a reference -> frame features and
+    proposals.
+    """
 
     def __init__(self, config: FesNetConfig) -> None:
         super().__init__()
@@ -60,9 +71,15 @@ class Lsdm(nn.Module):
         self.side = config.crop_size // 8
         self.face_only = config.face_only
         self.discrepancy, self.beside = config.discrepancy, config.reference_beside
-        self.stem = nn.Sequential(nn.Conv2d(1, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True))
-        self.backbone = nn.Sequential(Residual(w, w, 1), Residual(w, 2 * w, 2), Residual(2 * w, c, 2))
-        self.attention = PositionAttention(c, config.heads, self.side**2) if config.attention else nn.Identity()
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True)
+        )
+        self.backbone = nn.Sequential(
+            Residual(w, w, 1), Residual(w, 2 * w, 2), Residual(2 * w, c, 2)
+        )
+        self.attention = (
+            PositionAttention(c, config.heads, self.side**2) if config.attention else nn.Identity()
+        )
         inputs = 2 * c if self.beside else c
         small = (self.side + 1) // 2
         self.local = nn.Sequential(
@@ -73,13 +90,16 @@ class Lsdm(nn.Module):
             nn.BatchNorm2d(c),
             nn.ReLU(inplace=True),
         )
-        self.pool = nn.Linear(c * small * small, config.features)  # keeps where in the face it moved
+        self.pool = nn.Linear(
+            c * small * small, config.features
+        )  # keeps where in the face it moved
         self.shape = nn.Linear(config.shape, config.shape_features) if config.shape else None
         self.proposal = nn.Linear(config.scored_features, 3)
         self.motion = nn.Linear(config.features, config.motions) if config.motions else None
 
     def static(self, grey: Tensor) -> Tensor:
-        """(N, 1, H, W) in 0..1 -> (N, P, C). Brightness and contrast of the crop are normalised away here.
+        """(N, 1, H, W) in 0..1 -> (N, P, C). Brightness and contrast of the crop are normalised
+        away here.
 
         With `face_only`, black is outside the face and takes no part.
         """
@@ -95,7 +115,8 @@ class Lsdm(nn.Module):
     def vectors(self, attended: Tensor, reference: Tensor) -> Tensor:
         """Frames (B, T, P, C) against references (B, 1 or T, P, C) -> (B, T, D), what changed.
 
-        The rows of shapes that `FesNet.join` put behind the positions of the pixels become features of their own.
+        The rows of shapes that `FesNet.join` put behind the positions of the pixels become features
+        of their own.
         """
         places = self.side**2
         seen = self.pixels(attended[:, :, :places], reference[:, :, :places])
@@ -107,34 +128,48 @@ class Lsdm(nn.Module):
         return torch.cat([seen, self.outline(shape)], -1)
 
     def outline(self, change: Tensor) -> Tensor:
-        """The part of `vectors` that shapes give: their change (B, T, config.shape) -> (B, T, shape_features)."""
+        """The part of `vectors` that shapes give: their change (B, T, config.shape) -> (B, T,
+        shape_features).
+        """
         if self.shape is None:
-            raise ValueError("expected a config with shape > 0, got 0; this network sees pixels alone")
+            raise ValueError(
+                "expected a config with shape > 0, got 0; this network sees pixels alone"
+            )
         return F.leaky_relu(self.shape(change), 0.1)
 
     def one_sided(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """`vectors` (B, T, D) of a network with shapes -> the same as if nothing moved in shapes, and in pixels.
+        """`vectors` (B, T, D) of a network with shapes -> the same as if nothing moved in shapes,
+        and in pixels.
 
         Without pixels all their features are 0, as in windows that training blinds.
         """
         width = self.pool.out_features
         seen, shape = features[..., :width], features[..., width:]
         still = self.outline(features.new_zeros(1, 1, self.shape.in_features if self.shape else 0))
-        return torch.cat([seen, still.expand_as(shape)], -1), torch.cat([torch.zeros_like(seen), shape], -1)
+        return torch.cat([seen, still.expand_as(shape)], -1), torch.cat(
+            [torch.zeros_like(seen), shape], -1
+        )
 
     def pixels(self, attended: Tensor, reference: Tensor) -> Tensor:
-        """The part of `vectors` that pixels give: positions (B, T, P, C) and (B, 1 or T, P, C) -> (B, T, features)."""
+        """The part of `vectors` that pixels give: positions (B, T, P, C) and (B, 1 or T, P, C) ->
+        (B, T, features).
+        """
         b, t, p, c = attended.shape
         change = attended - reference if self.discrepancy else attended
         if self.beside:
             change = torch.cat([change, reference.expand(b, t, p, c)], -1)
         maps = change.reshape(b * t, self.side, self.side, -1).permute(0, 3, 1, 2)
-        # Leaky: with a plain ReLU nearly all features had died after two thousand steps of training.
+        # Leaky: with a plain ReLU nearly all features had died after two thousand steps of
+        # training.
         return F.leaky_relu(self.pool(self.local(maps).flatten(1)), 0.1).view(b, t, -1)
 
     def motions(self, attended: Tensor, reference: Tensor) -> Tensor:
-        """Motion of each frame against its reference, (B, T, M), 4 crop pixels being 1 (extension; trains LSDM)."""
+        """Motion of each frame against its reference, (B, T, M), 4 crop pixels being 1 (extension;
+        trains LSDM).
+        """
         if self.motion is None:
-            raise ValueError("expected a config with motions > 0, got 0; pairs train the motion head")
+            raise ValueError(
+                "expected a config with motions > 0, got 0; pairs train the motion head"
+            )
         out: Tensor = self.motion(self.pixels(attended, reference))
         return out

@@ -1,7 +1,9 @@
-"""MTAM, the multi-scale temporal aggregation module: frame features and proposals -> refined class scores.
+"""MTAM, the multi-scale temporal aggregation module: frame features and proposals -> refined class
+scores.
 
-Parallel temporal convolutions of several kernel sizes and dilations see 0.1-0.9 s at once; a cascade of stages refines
-the class scores, each stage taking the features and the probabilities of the stage before.
+Parallel temporal convolutions of several kernel sizes and dilations see 0.1-0.9 s at once; a
+cascade of stages refines the class scores, each stage taking the features and the probabilities of
+the stage before.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from fesnet.weights import FesNetConfig
 
 
 def probabilities(logits: Tensor, dim: int, *, independent: bool) -> Tensor:
-    """Class probabilities from logits with K = 3 along `dim`: a softmax, or macro and micro each against neutral.
+    """Class probabilities from logits with K = 3 along `dim`: a softmax, or macro and micro each
+    against neutral.
 
     Independent ones need not sum to 1: a micro inside a macro has both high.
     """
@@ -28,7 +31,9 @@ def probabilities(logits: Tensor, dim: int, *, independent: bool) -> Tensor:
 class MultiScale(nn.Module):
     """Parallel temporal convolutions, concatenated, with a shortcut: (B, C, T) -> (B, C, T)."""
 
-    def __init__(self, channels: int, branches: tuple[tuple[int, int], ...], dropout: float) -> None:
+    def __init__(
+        self, channels: int, branches: tuple[tuple[int, int], ...], dropout: float
+    ) -> None:
         super().__init__()
         share = channels // len(branches)
         self.branches = nn.ModuleList(
@@ -45,7 +50,9 @@ class MultiScale(nn.Module):
 
 
 class Stage(nn.Module):
-    """One refinement: features (B, D, T) and probabilities (B, K, T) -> hidden (B, C, T) and logits (B, K, T)."""
+    """One refinement: features (B, D, T) and probabilities (B, K, T) -> hidden (B, C, T) and logits
+    (B, K, T).
+    """
 
     def __init__(self, config: FesNetConfig) -> None:
         super().__init__()
@@ -67,9 +74,12 @@ class Mtam(nn.Module):
     def __init__(self, config: FesNetConfig) -> None:
         super().__init__()
         self.independent = config.independent
-        # Feature by feature: the faint ones tell of expressions, the strong ones of head turns and blinks.
+        # Feature by feature: the faint ones tell of expressions, the strong ones of head turns and
+        # blinks.
         self.norm = nn.BatchNorm1d(config.scored_features)
-        self.stages = nn.ModuleList(Stage(config) for _ in range(config.stages if config.cascade else 1))
+        self.stages = nn.ModuleList(
+            Stage(config) for _ in range(config.stages if config.cascade else 1)
+        )
         self.intensity = nn.Conv1d(config.hidden, 1, 1) if config.intensity else None
 
     def forward(self, features: Tensor, proposal: Tensor) -> tuple[list[Tensor], Tensor]:

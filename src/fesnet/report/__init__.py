@@ -1,6 +1,8 @@
-"""One self-contained HTML page for a result: the video, a timeline to walk through, pictures, where it came from.
+"""One self-contained HTML page for a result: the video, a timeline to walk through, pictures, where
+it came from.
 
-Nothing is loaded from elsewhere: scripts, styles and pictures are in the page, and its policy forbids the rest.
+Nothing is loaded from elsewhere: scripts, styles and pictures are in the page, and its policy
+forbids the rest.
 """
 
 from __future__ import annotations
@@ -55,16 +57,22 @@ def write_report(
     video: Path | None = None,
     embed: int = EMBED,
 ) -> str:
-    """Write the page, whole or not at all; returns a line on what it lacks and why, empty if it lacks nothing.
+    """Write the page, whole or not at all; returns a line on what it lacks and why, empty if it
+    lacks nothing.
 
-    truth: intervals on source frames to be drawn below the found ones. video: where the source is now, default where
-    the result says. embed: bytes up to which the video is put into the page; larger ones are linked. Raises UsageError,
-    also for a `video` that is not the one that was spotted.
+    truth: intervals on source frames to be drawn below the found ones. video: where the source is
+    now, default where the result says. embed: bytes up to which the video is put into the page;
+    larger ones are linked. Raises UsageError, also for a `video` that is not the one that was
+    spotted.
     """
     shown, gone = find_video(spotting, video)
     known = tuple(truth)
     pictures, why = ({}, gone) if shown is None else pictures_of(spotting, shown)
-    note = f'<p class="note">No pictures: {html.escape(why)}.</p>' if why and spotting.intervals else ""
+    note = (
+        f'<p class="note">No pictures: {html.escape(why)}.</p>'
+        if why and spotting.intervals
+        else ""
+    )
     title = f"Expressions in {html.escape(spotting.source.name)}"
     script = part("timeline.js") + part("report.js")
     details = json.dumps({"rules": spotting.rules.to_dict(), **spotting.provenance}, indent=1)
@@ -88,8 +96,8 @@ def write_report(
 
 
 def find_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str]:
-    """The video that was spotted, or none and why: at the place that is named, else where the result says. Raises
-    UsageError for another one that is named."""
+    """The video that was spotted, or none and why: at the place that is named, else where the
+    result says. Raises UsageError for another one that is named."""
     source = spotting.source
     video = named or (Path(source.path) if source.path else None)
     if video is None:
@@ -103,7 +111,8 @@ def find_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str
         return None, f"{video} cannot be read ({error.strerror})"
     if named is not None:
         raise UsageError(
-            f"expected {source.name} as it was spotted, got another file in {named}; name that video, or spot this one"
+            f"expected {source.name} as it was spotted, got another file in {named}; name that "
+            "video, or spot this one"
         )
     return None, f"{video} has changed since it was spotted"
 
@@ -119,9 +128,12 @@ def pictures_of(spotting: Spotting, video: Path) -> tuple[dict[int, Pictures], s
 
 
 def policy(script: str) -> str:
-    """Nothing from elsewhere: the one script by its checksum, pictures and a small video from inside the page."""
+    """Nothing from elsewhere: the one script by its checksum, pictures and a small video from
+    inside the page.
+    """
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src "
+        "data:; "
         "media-src 'self' data: file:; base-uri 'none'; form-action 'none'"
     )

@@ -7,8 +7,16 @@ import numpy as np
 from fesnet.intervals import KINDS, Interval
 from fesnet.result import FaceTrack, Spotting
 
-WIDTH, LEFT, CURVE, LANE = 1100, 90, 120, 26  # pixels of the drawing: whole width, labels, curve height, lane height
-COLOURS = {"macro": "#0072b2", "micro": "#b84e00"}  # told apart by colour-blind eyes (Okabe and Ito, darkened)
+WIDTH, LEFT, CURVE, LANE = (
+    1100,
+    90,
+    120,
+    26,
+)  # pixels of the drawing: whole width, labels, curve height, lane height
+COLOURS = {
+    "macro": "#0072b2",
+    "micro": "#b84e00",
+}  # told apart by colour-blind eyes (Okabe and Ito, darkened)
 POINTS = 2000  # of a curve; more than the drawing has pixels would only swell the page
 
 
@@ -17,10 +25,16 @@ def drawing(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -
     end = max(spotting.seconds, float(track.times[-1]))
     scale = (WIDTH - LEFT - 10) / end
     lanes: list[tuple[str, list[tuple[str, float, float]]]] = [
-        ("found", [(i.kind, i.onset_s, i.offset_s) for i in spotting.intervals if i.face == track.face])
+        (
+            "found",
+            [(i.kind, i.onset_s, i.offset_s) for i in spotting.intervals if i.face == track.face],
+        )
     ]
     if truth:
-        times, last = spotting.frame_times, len(spotting.frame_times) - 1  # a truth may be longer than a cut video
+        times, last = (
+            spotting.frame_times,
+            len(spotting.frame_times) - 1,
+        )  # a truth may be longer than a cut video
         spans = [(t.kind, min(t.start, last), min(t.stop - 1, last)) for t in truth]
         lanes.append(("truth", [(kind, float(times[a]), float(times[b])) for kind, a, b in spans]))
     body = [gap(g.start_s, g.stop_s, scale) for g in spotting.gaps if g.face == track.face]
@@ -30,14 +44,20 @@ def drawing(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -
     body += axis(end, scale, bottom)
     height = bottom + 40
     label = f"face {track.face}: scores and intervals over {end:.1f} seconds"
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{"".join(body)}</svg>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{"".join(body)}</svg>'
+    )
 
 
 def tracks_of(spotting: Spotting) -> tuple[FaceTrack, ...]:
-    """Every face; where there was none at all, one that is unknown throughout, so that its gap is seen."""
+    """Every face; where there was none at all, one that is unknown throughout, so that its gap is
+    seen.
+    """
     if spotting.faces or not spotting.gaps:
         return spotting.faces
-    return (FaceTrack(spotting.gaps[0].face, np.zeros(1), np.full((1, 2), np.nan), np.full(1, np.nan)),)
+    return (
+        FaceTrack(spotting.gaps[0].face, np.zeros(1), np.full((1, 2), np.nan), np.full(1, np.nan)),
+    )
 
 
 def gap(start: float, stop: float, scale: float) -> str:
@@ -80,7 +100,10 @@ def bars(name: str, rows: list[tuple[str, float, float]], y: float, scale: float
         inset = 0 if kind == "macro" else 4
         box = f'x="{LEFT + a * scale:.1f}" y="{y + inset}" width="{max((b - a) * scale, 2):.1f}"'
         tip = f"<title>{kind} {a:.2f}-{b:.2f} s</title>"
-        out.append(f'<rect {box} height="{LANE - 6 - 2 * inset}" rx="3" fill="{COLOURS[kind]}">{tip}</rect>')
+        out.append(
+            f'<rect {box} height="{LANE - 6 - 2 * inset}" rx="3" '
+            f'fill="{COLOURS[kind]}">{tip}</rect>'
+        )
     return "".join(out)
 
 
@@ -88,6 +111,11 @@ def axis(end: float, scale: float, y: float) -> list[str]:
     """Seconds below the lanes, at round steps."""
     steps = [s for s in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800) if end / s <= 14] or [3600.0]
     marks = np.arange(0, end + 1e-9, steps[0])
-    line = f'<line x1="{LEFT}" x2="{LEFT + end * scale:.1f}" y1="{y}" y2="{y}" stroke="currentColor"/>'
-    texts = [f'<text x="{LEFT + m * scale:.1f}" y="{y + 18}" text-anchor="middle">{m:g}</text>' for m in marks]
+    line = (
+        f'<line x1="{LEFT}" x2="{LEFT + end * scale:.1f}" y1="{y}" y2="{y}" stroke="currentColor"/>'
+    )
+    texts = [
+        f'<text x="{LEFT + m * scale:.1f}" y="{y + 18}" text-anchor="middle">{m:g}</text>'
+        for m in marks
+    ]
     return [line, *texts, f'<text x="0" y="{y + 18}">seconds</text>']

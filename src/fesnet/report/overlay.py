@@ -1,4 +1,6 @@
-"""The video again, with what was found drawn into it: face boxes, labels, and a strip of scores that runs along."""
+"""The video again, with what was found drawn into it: face boxes, labels, and a strip of scores
+that runs along.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,14 @@ MP4 = (".mp4", ".m4v", ".mov")  # endings that an overlay may have
 SPAN = 10.0  # s of scores in view, the moment in the middle
 
 
-def write_overlay(spotting: Spotting, video: Path, out: Path, progress: Progress | None = None) -> None:
-    """Write `out` (mp4, without sound), every frame that was spotted at its own time; whole or not at all.
+def write_overlay(
+    spotting: Spotting, video: Path, out: Path, progress: Progress | None = None
+) -> None:
+    """Write `out` (mp4, without sound), every frame that was spotted at its own time; whole or not
+    at all.
 
-    Faces are followed anew for their boxes, in colour and with the landmark model at each frame. Raises UsageError and
-    SourceError.
+    Faces are followed anew for their boxes, in colour and with the landmark model at each frame.
+    Raises UsageError and SourceError.
     """
     check_overlay(out, video)
     which = "all" if spotting.provenance.get("faces") == "all" else "largest"
@@ -45,10 +50,15 @@ def write_overlay(spotting: Spotting, video: Path, out: Path, progress: Progress
                 if frame.index >= len(spotting.frame_times):
                     break  # spotting had been told to stop here
                 if frame.image.shape[:2] != (height, width):
-                    raise UsageError(f"expected one size of pictures for an overlay, but {source.name} changes its own")
+                    raise UsageError(
+                        f"expected one size of pictures for an overlay, but {source.name} "
+                        "changes its own"
+                    )
                 if sampler.wants(frame.time):
                     faces = tracker.push(frame)
-                picture = np.vstack([labelled(frame, faces, spotting), scores(frame.time, spotting, width, strip)])
+                picture = np.vstack(
+                    [labelled(frame, faces, spotting), scores(frame.time, spotting, width, strip)]
+                )
                 writer.write(picture, frame.time)
                 if progress is not None:
                     progress(frame, source)
@@ -58,9 +68,14 @@ def check_overlay(out: Path, video: Path) -> None:
     """Raises UsageError where `out` cannot be the overlay of `video`."""
     check_target(out)
     if out.exists() and out.samefile(video):
-        raise UsageError(f"expected another file than the video for the overlay, got {out}; name one like seen.mp4")
+        raise UsageError(
+            f"expected another file than the video for the overlay, got {out}; name one like "
+            "seen.mp4"
+        )
     if out.suffix.lower() not in MP4:
-        raise UsageError(f"expected a file ending {' or '.join(MP4)} for the overlay, got {out}; it is an mp4")
+        raise UsageError(
+            f"expected a file ending {' or '.join(MP4)} for the overlay, got {out}; it is an mp4"
+        )
 
 
 def labelled(frame: Frame, faces: list[Face], spotting: Spotting) -> Image:
@@ -68,12 +83,28 @@ def labelled(frame: Frame, faces: list[Face], spotting: Spotting) -> Image:
     picture = frame.image.copy()
     size = picture.shape[0] / 480
     for face in faces:
-        now = [i for i in spotting.intervals if i.face == face.face and i.onset_frame <= frame.index <= i.offset_frame]
+        now = [
+            i
+            for i in spotting.intervals
+            if i.face == face.face and i.onset_frame <= frame.index <= i.offset_frame
+        ]
         kind = now[0].kind if now else ""
         x0, y0, x1, y1 = (round(v) for v in face.box)
-        cv2.rectangle(picture, (x0, y0), (x1, y1), COLOURS[kind], max(1, round((3 if kind else 1) * size)), cv2.LINE_AA)
+        cv2.rectangle(
+            picture,
+            (x0, y0),
+            (x1, y1),
+            COLOURS[kind],
+            max(1, round((3 if kind else 1) * size)),
+            cv2.LINE_AA,
+        )
         if now:
-            write(picture, f"{kind} {now[0].score:.2f}", (x0, max(round(18 * size), y0 - round(6 * size))), size)
+            write(
+                picture,
+                f"{kind} {now[0].score:.2f}",
+                (x0, max(round(18 * size), y0 - round(6 * size))),
+                size,
+            )
     return picture
 
 
@@ -81,7 +112,9 @@ def write(picture: Image, text: str, at: tuple[int, int], size: float) -> None:
     """Light letters with a dark rim: readable on every skin and wall."""
     face, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.6 * size
     for colour, thick in ((PAPER, 4), (INK, 1.5)):
-        cv2.putText(picture, text, at, face, scale, colour, max(1, round(thick * size)), cv2.LINE_AA)
+        cv2.putText(
+            picture, text, at, face, scale, colour, max(1, round(thick * size)), cv2.LINE_AA
+        )
 
 
 def scores(time: float, spotting: Spotting, width: int, height: int) -> Image:

@@ -1,4 +1,6 @@
-"""The parts of the page, each a piece of HTML; every text that comes from outside is escaped here."""
+"""The parts of the page, each a piece of HTML; every text that comes from outside is escaped
+here.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,16 @@ from fesnet.intervals import KINDS, Interval
 from fesnet.report.pictures import Pictures
 from fesnet.result import SpottedInterval, Spotting
 
-UNEVEN = 0.1  # of a step: whole milliseconds, which some containers keep, make steps of 33 and 34 ms
-PLAYABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".ogv": "video/ogg", ".mov": "video/mp4"}
+UNEVEN = (
+    0.1  # of a step: whole milliseconds, which some containers keep, make steps of 33 and 34 ms
+)
+PLAYABLE = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".webm": "video/webm",
+    ".ogv": "video/ogg",
+    ".mov": "video/mp4",
+}
 
 
 def numbers(spotting: Spotting) -> str:
@@ -37,7 +47,9 @@ def numbers(spotting: Spotting) -> str:
         if times:
             spread = f"median, {min(times):.2f}-{max(times):.2f} s" if len(times) > 1 else ""
             cells.append((f"{kind} duration", f"{np.median(times):.2f} s", spread))
-    rows = "".join(f"<div><dt>{a}</dt><dd><span>{b}</span> <small>{c}</small></dd></div>" for a, b, c in cells)
+    rows = "".join(
+        f"<div><dt>{a}</dt><dd><span>{b}</span> <small>{c}</small></dd></div>" for a, b, c in cells
+    )
     return f'<dl class="numbers">{rows}</dl>'
 
 
@@ -46,7 +58,9 @@ def no_player(why: str) -> str:
 
 
 def player(video: Path, page: Path, embed: int) -> str:
-    """The video: inside the page up to `embed` bytes, linked beyond; a line where it cannot be shown."""
+    """The video: inside the page up to `embed` bytes, linked beyond; a line where it cannot be
+    shown.
+    """
     if not video.is_file():
         return no_player("it is a folder of images")
     kind = PLAYABLE.get(video.suffix.lower())
@@ -78,7 +92,9 @@ def cards(spotting: Spotting, pictures: dict[int, Pictures]) -> str:
         return f"<p>No {'expression' if spotting.known_seconds else 'face'} was found.</p>"
     several = len({i.face for i in intervals}) > 1
     return (
-        '<ol class="cards">' + "".join(card(k, i, pictures.get(k), several) for k, i in enumerate(intervals)) + "</ol>"
+        '<ol class="cards">'
+        + "".join(card(k, i, pictures.get(k), several) for k, i in enumerate(intervals))
+        + "</ol>"
     )
 
 
@@ -100,23 +116,40 @@ def shots(pictures: Pictures | None) -> str:
     """The four pictures, or nothing."""
     if pictures is None:
         return ""
-    named = {"onset": pictures.onset, "apex": pictures.apex, "offset": pictures.offset, "change": pictures.heat}
+    named = {
+        "onset": pictures.onset,
+        "apex": pictures.apex,
+        "offset": pictures.offset,
+        "change": pictures.heat,
+    }
     figures = [
-        f'<figure><img alt="face at {name}" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
+        f'<figure><img alt="face at {name}" '
+        f'src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
         f"<figcaption>{name}</figcaption></figure>"
         for name, data in named.items()
         if data is not None
     ]
-    return f'<div class="shots">{"".join(figures)}</div>' if figures else "<p>no face found in these frames</p>"
+    return (
+        f'<div class="shots">{"".join(figures)}</div>'
+        if figures
+        else "<p>no face found in these frames</p>"
+    )
 
 
 def notes(spotting: Spotting) -> str:
     """Gaps and warnings, if there are any."""
-    lines = [f"face {g.face} unknown from {g.start_s:.2f} to {g.stop_s:.2f} s ({g.reason})" for g in spotting.gaps]
+    lines = [
+        f"face {g.face} unknown from {g.start_s:.2f} to {g.stop_s:.2f} s ({g.reason})"
+        for g in spotting.gaps
+    ]
     lines += spotting.warnings
     if not lines:
         return ""
-    return "<h2>Gaps and warnings</h2><ul>" + "".join(f"<li>{html.escape(x)}</li>" for x in lines) + "</ul>"
+    return (
+        "<h2>Gaps and warnings</h2><ul>"
+        + "".join(f"<li>{html.escape(x)}</li>" for x in lines)
+        + "</ul>"
+    )
 
 
 def origin(spotting: Spotting) -> str:
@@ -146,16 +179,26 @@ def rate_words(spotting: Spotting) -> str:
 
 def timeline_data(spotting: Spotting, truth: Sequence[Interval]) -> str:
     """What `timeline.js` draws, as JSON that is safe inside a page."""
-    times, last = spotting.frame_times, len(spotting.frame_times) - 1  # a truth may be longer than a cut video
+    times, last = (
+        spotting.frame_times,
+        len(spotting.frame_times) - 1,
+    )  # a truth may be longer than a cut video
     rules = spotting.rules
     values = {
         "duration": max([spotting.seconds, *(float(t.times[-1]) for t in spotting.faces)]),
         "tracks": [
-            {"face": t.face, "times": steps(t.times), **{k: thousandths(t.scores[:, n]) for n, k in enumerate(KINDS)}}
+            {
+                "face": t.face,
+                "times": steps(t.times),
+                **{k: thousandths(t.scores[:, n]) for n, k in enumerate(KINDS)},
+            }
             for t in spotting.faces
         ],
         "intervals": [{"id": k, **vars_of(i)} for k, i in enumerate(spotting.intervals)],
-        "gaps": [{"face": g.face, "start_s": g.start_s, "stop_s": g.stop_s, "reason": g.reason} for g in spotting.gaps],
+        "gaps": [
+            {"face": g.face, "start_s": g.start_s, "stop_s": g.stop_s, "reason": g.reason}
+            for g in spotting.gaps
+        ],
         "thresholds": {k: rules.of(k, "threshold") for k in KINDS},
         "truth": [
             {

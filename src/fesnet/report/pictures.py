@@ -1,4 +1,6 @@
-"""Pictures of each interval: the face at onset, apex and offset, and where it changed in between."""
+"""Pictures of each interval: the face at onset, apex and offset, and where it changed in
+between.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ QUALITY = 82  # of the JPEGs
 
 @dataclass(frozen=True)
 class Pictures:
-    """JPEGs of one interval; heat: the apex with the change since the onset laid over it. None where no face was."""
+    """JPEGs of one interval; heat: the apex with the change since the onset laid over it. None
+    where no face was.
+    """
 
     onset: bytes | None
     apex: bytes | None
@@ -42,14 +46,17 @@ class Seen:
 
 
 def take_pictures(spotting: Spotting, video: Path) -> dict[int, Pictures]:
-    """Pictures by the interval's place in the result. Raises FesnetError where the video or weights cannot be read.
+    """Pictures by the interval's place in the result. Raises FesnetError where the video or weights
+    cannot be read.
 
-    Faces are found anew in the frames that are needed; of several people in a video nobody would know which is which,
-    so only videos with one face get pictures.
+    Faces are found anew in the frames that are needed; of several people in a video nobody would
+    know which is which, so only videos with one face get pictures.
     """
     if len(spotting.faces) > 1:
         raise FesnetError("pictures are taken of videos with one face only")
-    order = sorted(range(len(spotting.intervals)), key=lambda k: -spotting.intervals[k].score)[:MOST]
+    order = sorted(range(len(spotting.intervals)), key=lambda k: -spotting.intervals[k].score)[
+        :MOST
+    ]
     chosen = [(k, spotting.intervals[k]) for k in sorted(order)]
     seen = look({f for _, i in chosen for f in frames_of(i)}, video, spotting)
     changes = [change(seen, i) for _, i in chosen]
@@ -105,18 +112,32 @@ def change(seen: dict[int, Seen], interval: SpottedInterval) -> Floats | None:
     return np.asarray(far.reshape(side, side))
 
 
-def compose(seen: dict[int, Seen], interval: SpottedInterval, far: Floats | None, highest: float) -> Pictures:
+def compose(
+    seen: dict[int, Seen], interval: SpottedInterval, far: Floats | None, highest: float
+) -> Pictures:
     pictures = [seen[f].picture if f in seen else None for f in frames_of(interval)]
     onset, apex, offset = (None if p is None else jpeg(p) for p in pictures)
-    heat = None if far is None else jpeg(laid_over(seen[interval.apex_frame].picture, far / max(highest, 1e-9)))
+    heat = (
+        None
+        if far is None
+        else jpeg(laid_over(seen[interval.apex_frame].picture, far / max(highest, 1e-9)))
+    )
     return Pictures(onset, apex, offset, heat)
 
 
 def laid_over(picture: Image, share: Floats) -> Image:
-    """A picture without colour under a map of shares (0..1): the stronger, the brighter and the denser."""
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.float32)
-    wide = cv2.resize(share.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    colour = cv2.applyColorMap(np.rint(wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    """A picture without colour under a map of shares (0..1): the stronger, the brighter and the
+    denser.
+    """
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(
+        np.float32
+    )
+    wide = cv2.resize(share.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(
+        0, 1
+    )
+    colour = cv2.applyColorMap(np.rint(wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[
+        ..., ::-1
+    ]
     weight = (0.85 * wide**0.7)[..., None]
     return np.asarray(np.rint(grey * (1 - weight) + colour * weight), np.uint8)
 

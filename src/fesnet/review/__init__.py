@@ -1,4 +1,5 @@
-"""Look at results in the browser, correct them, and keep both versions; extra `review` for the web application.
+"""Look at results in the browser, correct them, and keep both versions; extra `review` for the web
+application.
 
 journal     NAME.review.json: what was done, by whom and when; the present state follows from it
 view        the machine's proposals and a person's corrections -> the intervals to be seen

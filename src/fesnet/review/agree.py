@@ -16,8 +16,8 @@ PROTOCOL = "official"
 
 
 def agreement(truth: Path, found: Path) -> dict[str, Any]:
-    """How far two files agree, as JSON: counts by kind, kappa, and lines for people. Of what `fesnet score` says only
-    what takes no time: the page asks after every edit.
+    """How far two files agree, as JSON: counts by kind, kappa, and lines for people. Of what
+    `fesnet score` says only what takes no time: the page asks after every edit.
 
     Raises UsageError and TruthError.
     """
@@ -27,7 +27,9 @@ def agreement(truth: Path, found: Path) -> dict[str, Any]:
     kappa = math.nan if both.frames is None else frame_kappa(pairs, both.frames)
     return {
         "iou": both.iou,
-        "kinds": {kind: {**asdict(counts[kind]), "f1": counts[kind].f1} for kind in (*KINDS, "overall")},
+        "kinds": {
+            kind: {**asdict(counts[kind]), "f1": counts[kind].f1} for kind in (*KINDS, "overall")
+        },
         "kappa": None if math.isnan(kappa) else kappa,
         "lines": list(edge_lines(both)),
     }

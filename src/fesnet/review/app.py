@@ -1,6 +1,7 @@
 """The web application: one page, and what it asks for.
 
-Long answers are `JSONResponse`s: FastAPI takes a hundred times as long to write hundreds of intervals by itself.
+Long answers are `JSONResponse`s: FastAPI takes a hundred times as long to write hundreds of
+intervals by itself.
 """
 
 from __future__ import annotations
@@ -35,16 +36,29 @@ PAGE = {
     "review.css": ROOT / "review" / "page" / "review.css",
     "style.css": ROOT / "web" / "style.css",
     "timeline.js": ROOT / "web" / "timeline.js",
-    **{f"{name}.js": ROOT / "review" / "page" / f"{name}.js" for name in ("main", "server", "table", "panels", "keys")},
+    **{
+        f"{name}.js": ROOT / "review" / "page" / f"{name}.js"
+        for name in ("main", "server", "table", "panels", "keys")
+    },
 }
-STATUS: dict[type[FesnetError], int] = {StaleError: 409, TooLargeError: 413, SourceError: 415, UsageError: 400}
+STATUS: dict[type[FesnetError], int] = {
+    StaleError: 409,
+    TooLargeError: 413,
+    SourceError: 415,
+    UsageError: 400,
+}
 router = APIRouter()
 
 
 def make_app(library: Library, worker: Worker, token: str, *, limit: int, who: str) -> Guard:
     """The application behind its guard. limit: bytes of an upload; who: name to begin with."""
     app = FastAPI(title="fesnet review", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.library, app.state.worker, app.state.limit, app.state.who = library, worker, limit, who
+    app.state.library, app.state.worker, app.state.limit, app.state.who = (
+        library,
+        worker,
+        limit,
+        who,
+    )
     app.include_router(router)
     app.add_exception_handler(FesnetError, tell_error)
     app.add_exception_handler(RequestValidationError, tell_request)
@@ -103,8 +117,14 @@ def videos(request: Request) -> list[dict[str, Any]]:
     for video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
         review = library.review(video.key)
         stamp = review.stat().st_mtime_ns if review.is_file() else 0
-        told = {name: getattr(video, name) for name in ("key", "name", "state", "share", "stage", "error")}
-        files = {"result": library.result(video.key).is_file(), "copy": library.copy(video.key).is_file()}
+        told = {
+            name: getattr(video, name)
+            for name in ("key", "name", "state", "share", "stage", "error")
+        }
+        files = {
+            "result": library.result(video.key).is_file(),
+            "copy": library.copy(video.key).is_file(),
+        }
         out.append({**told, **files, "stamp": str(stamp)})
     return out
 
@@ -124,7 +144,9 @@ def frames(request: Request, key: str) -> Response:
 
 @router.get("/api/videos/{key}/scores/{face}")
 def scores(request: Request, key: str, face: int) -> Response:
-    """Scores of one face: macro of all ticks, then micro; little-endian 32-bit floats, not a number where unknown."""
+    """Scores of one face: macro of all ticks, then micro; little-endian 32-bit floats, not a number
+    where unknown.
+    """
     for track in reading(library_of(request), key).machine.spotting.faces:
         if track.face == face:
             return numbers(track.scores.T, "<f4")
@@ -132,7 +154,9 @@ def scores(request: Request, key: str, face: int) -> Response:
 
 
 def numbers(values: Any, dtype: str) -> Response:
-    return Response(np.ascontiguousarray(values, dtype).tobytes(), media_type="application/octet-stream")
+    return Response(
+        np.ascontiguousarray(values, dtype).tobytes(), media_type="application/octet-stream"
+    )
 
 
 @router.get("/api/videos/{key}/preview")
@@ -140,10 +164,14 @@ def preview(request: Request, key: str, asked: Annotated[str, Query(alias="rules
     """The intervals under other rules ("macro_threshold=0.4,..."), which nothing is changed by."""
     now = reading(library_of(request), key)
     try:
-        changes = {name: float(value) for name, value in (pair.split("=") for pair in asked.split(","))}
+        changes = {
+            name: float(value) for name, value in (pair.split("=") for pair in asked.split(","))
+        }
     except ValueError:
         raise UsageError(f"expected rules like macro_threshold=0.4, got {asked!r}") from None
-    return JSONResponse(shown(now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes})))
+    return JSONResponse(
+        shown(now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes}))
+    )
 
 
 @router.post("/api/videos/{key}/edits")
@@ -189,7 +217,11 @@ def exported(request: Request, key: str, to: str, which: str = "person") -> Resp
     """Write a version in one of the formats, beside the result, and hand it to the browser."""
     library = library_of(request)
     formats = read_formats(to)
-    spotting, name = person(library, key) if which == "person" else (library.machine(key).spotting, f"{key}.{MACHINE}")
+    spotting, name = (
+        person(library, key)
+        if which == "person"
+        else (library.machine(key).spotting, f"{key}.{MACHINE}")
+    )
     path = next(export(spotting, formats[:1], library.folder, name))
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
@@ -211,9 +243,13 @@ def media(request: Request, key: str) -> Response:
     library = library_of(request)
     path = library.media(library.get(key))
     if not path.is_file():
-        raise UsageError(f"expected a video file, but {path} is a folder of pictures; make a copy to play")
+        raise UsageError(
+            f"expected a video file, but {path} is a folder of pictures; make a copy to play"
+        )
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return FileResponse(path, media_type=kind if kind.startswith("video/") else "application/octet-stream")
+    return FileResponse(
+        path, media_type=kind if kind.startswith("video/") else "application/octet-stream"
+    )
 
 
 @router.put("/api/upload/{name}")

@@ -54,7 +54,10 @@ class Reading:
         """A warning where the review was made of another result."""
         if self.review.machine["sha256"] == self.machine.sha256:
             return []
-        return ["the machine's result was made anew since this review began; your edits stay, its proposals may differ"]
+        return [
+            "the machine's result was made anew since this review began; your edits stay, its "
+            "proposals may differ"
+        ]
 
     def words(self, steps: list[int]) -> str | None:
         """What the next undo or redo is about."""
@@ -64,12 +67,18 @@ class Reading:
 def told(entry: Entry) -> dict[str, Any]:
     """A line of the journal for people."""
     values = entry.after or entry.before or {}
-    about = "" if entry.id == RULES else f"{values.get('kind', '')} at frame {values.get('onset_frame', '')}"
+    about = (
+        ""
+        if entry.id == RULES
+        else f"{values.get('kind', '')} at frame {values.get('onset_frame', '')}"
+    )
     return {"n": entry.n, "who": entry.who, "when": entry.when, "what": entry.what, "about": about}
 
 
 def reading(library: Library, key: str) -> Reading:
-    """Raises UsageError for a key that is none, ResultError where there is no whole result or review."""
+    """Raises UsageError for a key that is none, ResultError where there is no whole result or
+    review.
+    """
     library.get(key)
     if not library.result(key).is_file():
         raise UsageError(f"expected a result of {key}, got none yet: spot the video first")
@@ -83,14 +92,18 @@ def person(library: Library, key: str) -> tuple[Spotting, str]:
 
 
 def version(library: Library, key: str, which: str) -> Path:
-    """The file of a version: machine, person, or the name of another's review. Raises UsageError."""
+    """The file of a version: machine, person, or the name of another's review. Raises
+    UsageError.
+    """
     library.get(key)
     if which == MACHINE:
         return library.result(key)
     if which == PERSON:
         path = library.review(key)
         if not path.is_file():
-            raise UsageError("expected corrections to compare, but nothing has been corrected or checked yet")
+            raise UsageError(
+                "expected corrections to compare, but nothing has been corrected or checked yet"
+            )
         return path
     if which not in library.others(key):
         raise UsageError(f"expected machine, person or another's review of {key}, got {which!r}")

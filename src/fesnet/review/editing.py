@@ -1,4 +1,6 @@
-"""An edit as the page asks for it -> an entry of the journal, with everything on frames of the video."""
+"""An edit as the page asks for it -> an entry of the journal, with everything on frames of the
+video.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ class StaleError(UsageError):
 
 @dataclass(frozen=True)
 class Edit:
-    """What a person asks for. revision: of the state that they saw; seconds are on the video's clock; only the fields
-    that `what` is about count."""
+    """What a person asks for. revision: of the state that they saw; seconds are on the video's
+    clock; only the fields that `what` is about count."""
 
     revision: int
     who: str
@@ -57,11 +59,15 @@ class Desk:
     def rules(self) -> IntervalRules:
         return IntervalRules.from_dict(self.review.rules)
 
-    def entry(self, key: str, before: Values | None, after: Values | None, of: int | None = None) -> Entry:
+    def entry(
+        self, key: str, before: Values | None, after: Values | None, of: int | None = None
+    ) -> Entry:
         return Entry(0, self.who, self.when, self.edit.what, key, before, after, of)
 
     def find(self) -> tuple[Row, Values | None]:
-        """The row that is meant, and what the journal has of it. Raises UsageError if it is not to be seen."""
+        """The row that is meant, and what the journal has of it. Raises UsageError if it is not to
+        be seen.
+        """
         key, rows = self.edit.id, self.review.rows
         for row in rows:
             if row.id == key and not row.deleted:
@@ -69,17 +75,27 @@ class Desk:
         for proposal in proposals_left(self.machine, rows, self.rules):
             if name_of(proposal) == key:
                 return row_of(proposal, self.who, self.when), None
-        raise UsageError(f"expected an interval that is there, got {key!r}; it was deleted or made anew: choose again")
+        raise UsageError(
+            f"expected an interval that is there, got {key!r}; it was deleted or made anew: "
+            "choose again"
+        )
 
     def frames(self) -> tuple[int, int, int]:
-        """Onset, apex and offset on the frames nearest to the seconds asked for. Raises UsageError."""
+        """Onset, apex and offset on the frames nearest to the seconds asked for. Raises
+        UsageError.
+        """
         edit, times = self.edit, self.machine.spotting.frame_times
         apex_s = (edit.onset_s + edit.offset_s) / 2 if edit.apex_s is None else edit.apex_s
         wanted = (edit.onset_s, apex_s, edit.offset_s)
         if not all(math.isfinite(t) for t in wanted) or edit.onset_s > edit.offset_s:
-            raise UsageError(f"expected an onset before its offset, got {edit.onset_s} s and {edit.offset_s} s")
+            raise UsageError(
+                f"expected an onset before its offset, got {edit.onset_s} s and {edit.offset_s} s"
+            )
         if edit.offset_s < times[0] or edit.onset_s > times[-1] + 1:
-            raise UsageError(f"expected a time within the video (0 to {times[-1]:.2f} s), got {edit.onset_s:.2f} s")
+            raise UsageError(
+                f"expected a time within the video (0 to {times[-1]:.2f} s), got "
+                f"{edit.onset_s:.2f} s"
+            )
         onset, apex, offset = (nearest_frame(t, times) for t in wanted)
         return onset, min(max(apex, onset), offset), offset
 
@@ -94,11 +110,14 @@ def apply(machine: Machine, review: Review, edit: Edit) -> Review:
         last = review.entries[-1] if review.entries else None
         since = "" if last is None else f" (last by {last.who} at {last.when[11:19]} UTC)"
         raise StaleError(
-            f"expected an edit of revision {review.revision}, got one of {edit.revision}: this review was changed in "
+            f"expected an edit of revision {review.revision}, got one of {edit.revision}: this "
+            "review was changed in "
             f"another window{since}; what it says now is shown, make your edit again"
         )
     if not 0 < len(edit.who.strip()) <= LONGEST_NAME:
-        raise UsageError(f"expected your name (1 to {LONGEST_NAME} letters), got {edit.who.strip()[:90]!r}")
+        raise UsageError(
+            f"expected your name (1 to {LONGEST_NAME} letters), got {edit.who.strip()[:90]!r}"
+        )
     desk = Desk(machine, review, edit, now())
     return review.with_entry(EDITS[edit.what](desk))
 
@@ -117,14 +136,18 @@ def edge(desk: Desk) -> Entry:
 
 def note(desk: Desk) -> Entry:
     if len(desk.edit.note) > LONGEST_NOTE:
-        raise UsageError(f"expected a note of at most {LONGEST_NOTE} letters, got {len(desk.edit.note)}")
+        raise UsageError(
+            f"expected a note of at most {LONGEST_NOTE} letters, got {len(desk.edit.note)}"
+        )
     return change(desk, note=desk.edit.note.strip())
 
 
 def add(desk: Desk) -> Entry:
     faces = [track.face for track in desk.machine.spotting.faces] or [0]
     if desk.edit.face not in faces:
-        raise UsageError(f"expected one of the faces {', '.join(map(str, faces))}, got {desk.edit.face}")
+        raise UsageError(
+            f"expected one of the faces {', '.join(map(str, faces))}, got {desk.edit.face}"
+        )
     key = f"p{desk.review.revision + 1}"
     row = Row(key, desk.edit.face, desk.edit.kind, *desk.frames(), 1.0, desk.who, desk.when, None)
     return desk.entry(key, None, asdict(row))

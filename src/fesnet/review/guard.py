@@ -1,9 +1,12 @@
 """Who may ask: only pages of this server, opened with its token, on this machine.
 
-- The address that is printed holds a random token; the page gets it as a cookie that scripts cannot read and that other
-  sites' pages do not send (`HttpOnly`, `SameSite=Strict`). A browser that is opened for somebody gets a key instead
-  that works once, as other users of the machine can read the command lines of programs.
-- `Host` must be this server's own address: a site that lets its name point to this machine (DNS rebinding) has another.
+- The address that is printed holds a random token; the page gets it as a cookie that scripts cannot
+read and that other
+  sites' pages do not send (`HttpOnly`, `SameSite=Strict`). A browser that is opened for somebody
+  gets a key instead that works once, as other users of the machine can read the command lines of
+  programs.
+- `Host` must be this server's own address: a site that lets its name point to this machine (DNS
+rebinding) has another.
 - What changes something must come from this server's own page (`Origin`).
 """
 
@@ -77,7 +80,10 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 if refused is None and opened:
-                    headers.append("set-cookie", f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/")
+                    headers.append(
+                        "set-cookie",
+                        f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/",
+                    )
             await send(message)
 
         app = self.app if refused is None else PlainTextResponse(f"{refused}\n", 403)
@@ -92,9 +98,7 @@ class Guard:
         if scope["method"] not in SAFE and headers.get("origin") != f"http://{host}":
             return f"expected a change from this server's own page, got one from {headers.get('origin')!r}"
         if not opened and not any(self.is_token(value) for value in self.in_cookies(headers)):
-            return (
-                "expected the token of this server, got none or another: open the address that `fesnet review` printed"
-            )
+            return "expected the token of this server, got none or another: open the address that `fesnet review` printed"
         return None
 
     def in_cookies(self, headers: Headers) -> Iterator[str]:
@@ -109,8 +113,8 @@ class Guard:
         return secrets.compare_digest(value.encode(), self.token.encode())
 
     def opened(self, scope: Scope) -> bool:
-        """Whether the address holds the token, or a key that has not been used; it is used then. Both count for the
-        page alone, so that they stay out of other addresses."""
+        """Whether the address holds the token, or a key that has not been used; it is used then.
+        Both count for the page alone, so that they stay out of other addresses."""
         if scope["path"] != "/" or scope["method"] not in SAFE:
             return False
         given = parse_qs(scope["query_string"].decode("latin-1"))

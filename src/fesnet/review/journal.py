@@ -1,16 +1,18 @@
 """NAME.review.json, schema "fesnet-review/1": every edit of a result, who made it and when.
 
-The journal only grows. Each entry sets one thing, an interval or the rules, from `before` to `after`, so that the state
-is what the entries leave behind, read in order; an undo is an entry that sets it back:
+The journal only grows. Each entry sets one thing, an interval or the rules, from `before` to
+`after`, so that the state is what the entries leave behind, read in order; an undo is an entry that
+sets it back:
 
     n  what   id       before    after         state
     1  edge   m0.12..  null      {..}          m0.12.. is a person's
     2  rules  rules    {..}      {..}          other thresholds
     3  undo   rules    {..}      {..}          the thresholds of before 2    (of: 2)
 
-The file holds the machine's result as it was, too, and the intervals that followed from the last entry, for programs
-that want no more than those. It is written anew for every edit, to the disk and under a temporary name first: what was
-once acknowledged survives a killed program, and there is no torn line to be mended.
+The file holds the machine's result as it was, too, and the intervals that followed from the last
+entry, for programs that want no more than those. It is written anew for every edit, to the disk and
+under a temporary name first: what was once acknowledged survives a killed program, and there is no
+torn line to be mended.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """An interval that a person has touched; frames inclusive. machine: kind, onset and offset frame of the proposal
-    that it comes from, None for what a person added. A deleted one stays, so that it does not come back."""
+    """An interval that a person has touched; frames inclusive. machine: kind, onset and offset
+    frame of the proposal that it comes from, None for what a person added. A deleted one stays, so
+    that it does not come back."""
 
     id: str
     face: int
@@ -56,7 +59,14 @@ class Row:
     def from_values(cls, values: Values) -> Row:
         """Raises an error of Python's own for values that make no row."""
         machine = values["machine"]
-        row = cls(**{**values, "machine": None if machine is None else (machine[0], int(machine[1]), int(machine[2]))})
+        row = cls(
+            **{
+                **values,
+                "machine": None
+                if machine is None
+                else (machine[0], int(machine[1]), int(machine[2])),
+            }
+        )
         if row.kind not in KINDS or not 0 <= row.onset_frame <= row.apex_frame <= row.offset_frame:
             raise ValueError(f"interval {values}")
         return row
@@ -78,8 +88,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Review:
-    """A journal and what it is about. machine: the machine's version as it was when the review began (`intervals`,
-    `rules`, `provenance`, `file`, `sha256` of the result)."""
+    """A journal and what it is about. machine: the machine's version as it was when the review
+    began (`intervals`, `rules`, `provenance`, `file`, `sha256` of the result)."""
 
     source: Values
     frames: int
@@ -130,7 +140,9 @@ class Review:
 
 
 def save_review(review: Review, intervals: Sequence[Values], path: Path) -> None:
-    """Write the journal and the intervals that follow from it; back when the disk has them. Raises UsageError."""
+    """Write the journal and the intervals that follow from it; back when the disk has them. Raises
+    UsageError.
+    """
     values = {
         "schema": SCHEMA,
         "fesnet": __version__,
@@ -158,12 +170,16 @@ def read_review(path: Path) -> Review:
         review = Review(values["source"], values["frames"], values["machine"], entries)
         check(review)
     except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
-        raise ResultError(f"expected a whole review in {path}, but it is damaged ({error!r})") from error
+        raise ResultError(
+            f"expected a whole review in {path}, but it is damaged ({error!r})"
+        ) from error
     return review
 
 
 def check(review: Review) -> None:
-    """Raises ValueError, another error of Python's own, or UsageError for a journal that cannot be read in order."""
+    """Raises ValueError, another error of Python's own, or UsageError for a journal that cannot be
+    read in order.
+    """
     if [e.n for e in review.entries] != list(range(1, review.revision + 1)):
         raise ValueError("the numbers of its journal")
     review.steps()

@@ -1,8 +1,8 @@
 """The folder: which videos and results there are, and which files may be served.
 
-Nothing is served by a path that the browser names: the page names a video by its key, and the key is looked up here. A
-file may be served if it lies in the folder (links are followed first), was named on the command line, or is, by its
-sha256, the very file that a result was made from.
+Nothing is served by a path that the browser names: the page names a video by its key, and the key
+is looked up here. A file may be served if it lies in the folder (links are followed first), was
+named on the command line, or is, by its sha256, the very file that a result was made from.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from fesnet.review.journal import ENDING, Review, read_review, save_review
 from fesnet.review.view import Machine, shown
 from fesnet.weights import sha256
 
-COPIES = ".playable"  # folder of copies that a browser plays, where it does not play the video itself
+COPIES = (
+    ".playable"  # folder of copies that a browser plays, where it does not play the video itself
+)
 HEAD = 400  # bytes of a result in which its schema stands
 
 
 @dataclass
 class Video:
-    """One video and what is known of it. state: new, waiting, working, done, failed, stopped; share: of the work, None
-    where unknown; stage: what is being done; error: one line; asked: how often work on it was asked for."""
+    """One video and what is known of it. state: new, waiting, working, done, failed, stopped;
+    share: of the work, None where unknown; stage: what is being done; error: one line; asked: how
+    often work on it was asked for."""
 
     key: str
     name: str
@@ -77,7 +80,11 @@ class Library:
                 self.take(file)
 
     def videos_here(self) -> list[Path]:
-        here = [p for p in sorted(self.folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES and p.name[0] != "."]
+        here = [
+            p
+            for p in sorted(self.folder.iterdir())
+            if p.suffix.lower() in VIDEO_SUFFIXES and p.name[0] != "."
+        ]
         return [*self.named, *(p for p in here if p.is_file() and self.inside(p))]
 
     def take(self, file: Path) -> Video:
@@ -131,7 +138,9 @@ class Library:
     def open_review(self, key: str) -> Review:
         """Read from the disk each time: another program may have written it. Raises ResultError."""
         path = self.review(key)
-        return read_review(path) if path.is_file() else self.machine(key).begin(self.result(key).name)
+        return (
+            read_review(path) if path.is_file() else self.machine(key).begin(self.result(key).name)
+        )
 
     def keep(self, key: str, review: Review) -> None:
         """Save; back when the disk has it. Raises UsageError."""
@@ -144,7 +153,9 @@ class Library:
         return sorted(p.name for p in found if p.name not in taken and self.inside(p))
 
     def media(self, video: Video) -> Path:
-        """The file to be played. Raises UsageError with the reason where there is none that may be served."""
+        """The file to be played. Raises UsageError with the reason where there is none that may be
+        served.
+        """
         copy = self.copy(video.key)
         if copy.is_file() and self.inside(copy):
             return copy
@@ -162,10 +173,15 @@ class Library:
             return near
         path = None if told.path is None else Path(told.path)
         if path is None or not path.exists():
-            raise UsageError(f"expected the video {told.name}, but it is not there: name it too when you start")
+            raise UsageError(
+                f"expected the video {told.name}, but it is not there: name it too when you start"
+            )
         if self.inside(path) or path.resolve() in self.named or self.is_the_one(path, told.sha256):
             return path
-        raise UsageError(f"expected {path} as it was spotted, got another file of that name; name it when you start")
+        raise UsageError(
+            f"expected {path} as it was spotted, got another file of that name; name it when you "
+            "start"
+        )
 
     def is_the_one(self, path: Path, wanted: str | None) -> bool:
         """Whether a file has this sha256; asked once for each state of a file."""
@@ -200,8 +216,8 @@ def glob_safe(name: str) -> str:
 
 
 def default_folder(named: list[Path]) -> Path:
-    """Where results lie unless told otherwise: the folder that was named, or that of the result that was named, else
-    `fesnet-review` here."""
+    """Where results lie unless told otherwise: the folder that was named, or that of the result
+    that was named, else `fesnet-review` here."""
     for path in named:
         if path.is_dir() and not is_pictures(path):
             return path
@@ -214,19 +230,24 @@ def is_pictures(folder: Path) -> bool:
     """Whether a folder is a video in pictures rather than one of videos and results."""
     files = list(folder.iterdir())
     work = any(p.suffix.lower() in VIDEO_SUFFIXES or p.suffix == ".json" for p in files)
-    return not work and any(p.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"} for p in files)
+    return not work and any(
+        p.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"} for p in files
+    )
 
 
 def sources_of(named: list[Path], folder: Path) -> list[Path]:
-    """The videos among the files of the command line. Raises UsageError for what is not there, and for a result that
-    lies elsewhere."""
+    """The videos among the files of the command line. Raises UsageError for what is not there, and
+    for a result that lies elsewhere."""
     out = []
     for path in named:
         if not path.exists():
             raise UsageError(f"expected a video, a result or a folder, but {path} does not exist")
         if path.suffix == ".json":
             if path.resolve().parent != folder.resolve():
-                raise UsageError(f"expected results in one folder, got {path} beside {folder}; review one at a time")
+                raise UsageError(
+                    f"expected results in one folder, got {path} beside {folder}; review one at "
+                    "a time"
+                )
             if not is_result(path):
                 raise UsageError(f"expected a result of `fesnet spot --out`, got {path}")
         elif path.resolve() != folder.resolve():

@@ -24,7 +24,9 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Options:
-    """port 0: any free one; limit: of an upload, like "2GB"; rate: of image folders; weights: None for the bundled."""
+    """port 0: any free one; limit: of an upload, like "2GB"; rate: of image folders; weights: None
+    for the bundled.
+    """
 
     folder: Path | None = None
     port: int = 0
@@ -53,12 +55,16 @@ class Served:
         """Serve until Ctrl-C."""
         if open_browser:
             webbrowser.open(f"{self.place}?key={self.app.key()}")
-        config = uvicorn.Config(self.app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            self.app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
         uvicorn.Server(config).run(sockets=[self.handle])
 
 
 def prepare(named: list[Path], options: Options) -> Served:
-    """Look at what was named, open the socket, and put named videos without a result in line. Raises UsageError."""
+    """Look at what was named, open the socket, and put named videos without a result in line.
+    Raises UsageError.
+    """
     limit = read_size(options.limit)
     folder = options.folder or default_folder(named)
     sources = sources_of(named, folder)
@@ -79,10 +85,14 @@ def open_socket(port: int) -> socket.socket:
     try:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         handle.bind((HOST, port))
-        handle.listen(128)  # from now on whoever opens the address waits, rather than being turned away
+        handle.listen(
+            128
+        )  # from now on whoever opens the address waits, rather than being turned away
     except (OSError, OverflowError) as error:
         handle.close()
-        raise UsageError(f"expected a free port, got {port} ({error}); name another, or none for any") from error
+        raise UsageError(
+            f"expected a free port, got {port} ({error}); name another, or none for any"
+        ) from error
     return handle
 
 

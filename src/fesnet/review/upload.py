@@ -1,4 +1,6 @@
-"""Videos from the browser into the folder: counted while they come, looked at before they are kept."""
+"""Videos from the browser into the folder: counted while they come, looked at before they are
+kept.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,14 @@ def words(size: int) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The name of a file to be kept. Raises UsageError for one that is a path, hidden, or no video's."""
-    if re.search(r"[/\\\x00-\x1f\x7f]", name) or name.startswith(".") or len(name.encode()) > LONGEST:
+    """The name of a file to be kept. Raises UsageError for one that is a path, hidden, or no
+    video's.
+    """
+    if (
+        re.search(r"[/\\\x00-\x1f\x7f]", name)
+        or name.startswith(".")
+        or len(name.encode()) > LONGEST
+    ):
         raise UsageError(f"expected the plain name of a file, got {name[:80]!r}; rename it")
     if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
         raise UsageError(f"expected a video ({', '.join(VIDEO_SUFFIXES)}), got {name}")
@@ -49,7 +57,9 @@ def safe_name(name: str) -> str:
 
 
 def check_size(told: str | None, limit: int, folder: Path) -> None:
-    """Refuse by what the request says of itself, before anything is read. Raises TooLargeError, UsageError."""
+    """Refuse by what the request says of itself, before anything is read. Raises TooLargeError,
+    UsageError.
+    """
     if told is None:
         return
     if not told.isdecimal():
@@ -59,7 +69,9 @@ def check_size(told: str | None, limit: int, folder: Path) -> None:
         raise TooLargeError(too_large(limit, words(size)))
     free = shutil.disk_usage(folder).free
     if size > free:
-        raise TooLargeError(f"expected room for {words(size)} in {folder}, got {words(free)}; make room")
+        raise TooLargeError(
+            f"expected room for {words(size)} in {folder}, got {words(free)}; make room"
+        )
 
 
 def too_large(limit: int, got: str) -> str:
@@ -67,7 +79,8 @@ def too_large(limit: int, got: str) -> str:
 
 
 async def receive_video(folder: Path, name: str, chunks: AsyncIterator[bytes], limit: int) -> Path:
-    """Keep a video as `folder/name`, or name-2 where that is taken. Nothing is left of one that is refused.
+    """Keep a video as `folder/name`, or name-2 where that is taken. Nothing is left of one that is
+    refused.
 
     Raises TooLargeError, SourceError for what is no video, UsageError.
     """

@@ -1,11 +1,13 @@
-"""What is to be seen: the machine's proposals under the present rules, and what people made of them.
+"""What is to be seen: the machine's proposals under the present rules, and what people made of
+them.
 
-Moving a threshold makes the machine's proposals anew and touches nothing that a person has touched. A proposal is left
-out where a person has already judged what it stands for, that is where it shares half of the shorter one's frames, or
-more, on the same face,
+Moving a threshold makes the machine's proposals anew and touches nothing that a person has touched.
+A proposal is left out where a person has already judged what it stands for, that is where it shares
+half of the shorter one's frames, or more, on the same face,
 
 - with an interval of a person's of the same kind, or
-- with what the machine had where a person corrected or deleted it (of any kind, if the rules allow but one at a time).
+- with what the machine had where a person corrected or deleted it (of any kind, if the rules allow
+but one at a time).
 
     machine, 0.5    ..[====)....[==)...         proposals A and B
     person          ..[=======)...x....         A made longer, B deleted
@@ -24,7 +26,9 @@ from fesnet.intervals import Interval, IntervalRules
 from fesnet.result import SpottedInterval, Spotting, make_intervals
 from fesnet.review.journal import ENDING, Review, Row, Values, read_review
 
-COVERED = 0.5  # share of the shorter one from which two intervals are about the same thing (our choice)
+COVERED = (
+    0.5  # share of the shorter one from which two intervals are about the same thing (our choice)
+)
 MACHINE = "machine"
 
 
@@ -43,8 +47,8 @@ class Machine:
         return cls(spotting, hashlib.sha256(path.read_bytes()).hexdigest())
 
     def proposals(self, rules: IntervalRules) -> tuple[SpottedInterval, ...]:
-        """Of the last rules asked for they are kept. Those of the result's own rules are the result's, not made anew:
-        they may come from another version."""
+        """Of the last rules asked for they are kept. Those of the result's own rules are the
+        result's, not made anew: they may come from another version."""
         s = self.spotting
         if rules == s.rules:
             return s.intervals
@@ -85,7 +89,11 @@ def judged(proposal: SpottedInterval, row: Row, rules: IntervalRules) -> bool:
     if proposal.face != row.face:
         return False
     here = (proposal.onset_frame, proposal.offset_frame)
-    if not row.deleted and row.kind == proposal.kind and same(here, (row.onset_frame, row.offset_frame)):
+    if (
+        not row.deleted
+        and row.kind == proposal.kind
+        and same(here, (row.onset_frame, row.offset_frame))
+    ):
         return True
     if row.machine is None:
         return False
@@ -106,7 +114,9 @@ def placed(row: Row, machine: Machine) -> SpottedInterval:
     return SpottedInterval(row.face, onset_s, apex_s, offset_s, row.kind, *frames, row.score)
 
 
-def proposals_left(machine: Machine, rows: list[Row], rules: IntervalRules) -> list[SpottedInterval]:
+def proposals_left(
+    machine: Machine, rows: list[Row], rules: IntervalRules
+) -> list[SpottedInterval]:
     """The proposals that no row has judged."""
     by_face = {row.face: [r for r in rows if r.face == row.face] for row in rows}
     left = machine.proposals(rules)
@@ -114,7 +124,8 @@ def proposals_left(machine: Machine, rows: list[Row], rules: IntervalRules) -> l
 
 
 def shown(machine: Machine, review: Review, rules: IntervalRules | None = None) -> list[Values]:
-    """All intervals to be seen, as JSON holds them, sorted; under other rules than the review's if given.
+    """All intervals to be seen, as JSON holds them, sorted; under other rules than the review's if
+    given.
 
     Raises UsageError for rules that are none, ResultError where the review is about another video.
     """
@@ -127,7 +138,10 @@ def shown(machine: Machine, review: Review, rules: IntervalRules | None = None) 
         out.append(asdict(p) | more | {"machine": (p.kind, p.onset_frame, p.offset_frame)})
     for row in rows:
         if not row.deleted:
-            more = {name: getattr(row, name) for name in ("id", "by", "when", "checked", "note", "machine")}
+            more = {
+                name: getattr(row, name)
+                for name in ("id", "by", "when", "checked", "note", "machine")
+            }
             out.append(asdict(placed(row, machine)) | more)
     return sorted(out, key=lambda i: (i["face"], i["onset_s"], i["offset_s"], i["kind"], i["id"]))
 
@@ -137,15 +151,20 @@ def check_frames(machine: Machine, review: Review) -> None:
     frames = len(machine.spotting.frame_times)
     if frames != review.frames:
         raise ResultError(
-            f"expected the result of the video that was reviewed ({review.frames} frames), got one of {frames} frames; "
+            f"expected the result of the video that was reviewed ({review.frames} frames), got "
+            f"one of {frames} frames; "
             "put the old result back, or move the review away"
         )
 
 
 def reviewed(machine: Machine, review: Review) -> Spotting:
-    """The result with a person's intervals in place of the machine's, for exports; `provenance` tells of it."""
+    """The result with a person's intervals in place of the machine's, for exports; `provenance`
+    tells of it.
+    """
     names = SpottedInterval.__dataclass_fields__
-    made = tuple(sorted(SpottedInterval(**{n: i[n] for n in names}) for i in shown(machine, review)))
+    made = tuple(
+        sorted(SpottedInterval(**{n: i[n] for n in names}) for i in shown(machine, review))
+    )
     told = {
         "by": sorted({e.who for e in review.entries}),
         "when": review.entries[-1].when if review.entries else None,
@@ -160,14 +179,19 @@ def reviewed(machine: Machine, review: Review) -> Spotting:
 def read_reviewed(path: Path) -> Spotting:
     """NAME.review.json, with NAME.json beside it -> the result with the person's intervals.
 
-    Raises UsageError where there is no review, ResultError for a damaged one, or one without its result.
+    Raises UsageError where there is no review, ResultError for a damaged one, or one without its
+    result.
     """
     if not path.exists():
         raise UsageError(f"expected a review of `fesnet review`, but {path} does not exist")
     review = read_review(path)
     result = path.with_name(path.name.removesuffix(ENDING) + ".json")
     if not result.is_file():
-        result = path.parent / Path(str(review.machine.get("file", result))).name  # beside it, whatever the file says
+        result = (
+            path.parent / Path(str(review.machine.get("file", result))).name
+        )  # beside it, whatever the file says
     if not result.is_file():
-        raise ResultError(f"expected the machine's result {result.name} beside {path}, found none; put it there")
+        raise ResultError(
+            f"expected the machine's result {result.name} beside {path}, found none; put it there"
+        )
     return reviewed(Machine.read(result), review)

@@ -22,7 +22,9 @@ COPY_CRF = 20  # looks nearly the same; the copy is for the eyes only
 
 
 class Report(Protocol):
-    """Tells how far a task is, and in which stage from now on. Raises StoppedError where it is not wanted any more."""
+    """Tells how far a task is, and in which stage from now on. Raises StoppedError where it is not
+    wanted any more.
+    """
 
     def __call__(self, share: float | None, stage: str = "") -> None: ...
 
@@ -72,8 +74,8 @@ class Worker:
             self.do(self.copy if task == "copy" else self.spot, video, asked)
 
     def do(self, task: Callable[[Video, Report], None], video: Video, asked: int) -> None:
-        """One task, the video's `asked`-th; its error becomes the video's line. Of one that was stopped and asked for
-        again meanwhile nothing is told any more."""
+        """One task, the video's `asked`-th; its error becomes the video's line. Of one that was
+        stopped and asked for again meanwhile nothing is told any more."""
         with video.lock:
             if video.state != "waiting" or video.asked != asked:
                 return
@@ -112,7 +114,8 @@ class Worker:
         write_results(found, self.library.result(video.key))
 
     def copy(self, video: Video, report: Report) -> None:
-        """Write a copy that browsers play, on the same time axis: at each of its frames the picture that is shown then.
+        """Write a copy that browsers play, on the same time axis: at each of its frames the picture
+        that is shown then.
 
         Raises FesnetError.
         """

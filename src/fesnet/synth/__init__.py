@@ -1,1 +1,3 @@
-"""Portraits -> labelled long face videos: motion scripts, mesh warps, nuisances. Deterministic by seed."""
+"""Portraits -> labelled long face videos: motion scripts, mesh warps, nuisances. Deterministic by
+seed.
+"""

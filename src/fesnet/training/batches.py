@@ -1,4 +1,6 @@
-"""The batches of pairs and clips that a training sees, each from (seed, step) alone, in whatever process it is made."""
+"""The batches of pairs and clips that a training sees, each from (seed, step) alone, in whatever
+process it is made.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,18 @@ Made = PairBatch[Tensor] | PairBatch[Shots] | ClipBatch[Tensor] | ClipBatch[Shot
 
 
 class Batches(Dataset[Made]):
-    """Batches of the steps first .. stop, each made from (seed, step). Where a GPU learns it paints, too: batches then
-    hold `Shots` instead of pixels, and the processes that draw them get no pictures."""
+    """Batches of the steps first .. stop, each made from (seed, step). Where a GPU learns it
+    paints, too: batches then hold `Shots` instead of pixels, and the processes that draw them get
+    no pictures."""
 
-    def __init__(self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, steps: range) -> None:
+    def __init__(
+        self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, steps: range
+    ) -> None:
         self.config, self.model, self.steps = config, model, steps
         self.puppets = () if config.gpu else puppets
-        self.cast: Cast | None = Cast(puppets) if config.gpu else None  # a Stage where batches are painted
+        self.cast: Cast | None = (
+            Cast(puppets) if config.gpu else None
+        )  # a Stage where batches are painted
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -51,7 +58,14 @@ class Batches(Dataset[Made]):
         times = m.reach if rng.random() < c.long_share else 1
         who = draw(rng, len(cast), math.ceil(c.clips / times))
         clips = plan_clips(
-            cast, who, seed, times * m.window, m.crop_size, c.synth, face_only=m.face_only, hands=c.hands
+            cast,
+            who,
+            seed,
+            times * m.window,
+            m.crop_size,
+            c.synth,
+            face_only=m.face_only,
+            hands=c.hands,
         )
         looked = bool(rng.random() < c.looked)
         clips = replace(clips, crops=replace(clips.crops, looked=looked))

@@ -13,9 +13,9 @@ from fesnet.model.losses import LossConfig
 from fesnet.synth.script.motion import SynthConfig
 from fesnet.weights import check_types
 
-# Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and do not come back;
-# blinks and looks that move more than the lids; people who sit still; and faces that do not quite relax, blink and move
-# their heads as expressions come and go.
+# Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and
+# do not come back; blinks and looks that move more than the lids; people who sit still; and faces
+# that do not quite relax, blink and move their heads as expressions come and go.
 SPEAKERS = SynthConfig(
     speech_share=0.55,
     speech_pause=(0.8, 15.0),
@@ -32,10 +32,19 @@ SPEAKERS = SynthConfig(
 
 # What settings may be, from and to; all others are free.
 LIMITS: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("seed", "pair_steps", "head_steps", "clip_steps", "smilers", "shards", "films"), (0, math.inf)),
-    **dict.fromkeys(("workers", "pair_lr", "head_lr", "clip_lr", "lsdm_lr", "weight_decay"), (0, math.inf)),
-    **dict.fromkeys(("pair_groups", "windows", "clips", "warmup", "threads", "save_every"), (1, math.inf)),
-    **dict.fromkeys(("hands", "blind", "altered", "swapped", "film_share", "long_share", "looked"), (0, 1)),
+    **dict.fromkeys(
+        ("seed", "pair_steps", "head_steps", "clip_steps", "smilers", "shards", "films"),
+        (0, math.inf),
+    ),
+    **dict.fromkeys(
+        ("workers", "pair_lr", "head_lr", "clip_lr", "lsdm_lr", "weight_decay"), (0, math.inf)
+    ),
+    **dict.fromkeys(
+        ("pair_groups", "windows", "clips", "warmup", "threads", "save_every"), (1, math.inf)
+    ),
+    **dict.fromkeys(
+        ("hands", "blind", "altered", "swapped", "film_share", "long_share", "looked"), (0, 1)
+    ),
     "pair_frames": (2, math.inf),
 }
 
@@ -50,24 +59,37 @@ class TrainConfig:
     pair_frames: int = 4  # frames of each identity; all ordered pairs of them are trained
     pair_lr: float = 1.2e-3
     hands: float = 0.08  # share of performances in which a hand comes before the face
-    smilers: int = 3  # of every so many people one appears a second time, smiling at rest; 0: nobody
+    smilers: int = (
+        3  # of every so many people one appears a second time, smiling at rest; 0: nobody
+    )
     shards: int = 450  # files of windows for the next phase, 48 windows each
     head_steps: int = 6000  # proposals and MTAM on windows that the frozen LSDM has seen
     windows: int = 32  # a step
     head_lr: float = 2e-3
-    blind: float = 0.07  # share of windows without pixels, and of as many without shapes: each must find what it shows
-    altered: float = 0.0  # share of windows that run a little faster or slower, and move a little more or less
-    swapped: float = 0.0  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
-    films: float = 1.2  # hours of whole encoded videos whose windows are mixed in: few, but as spotting sees them
+    # share of windows without pixels, and of as many without shapes: each must find what it shows
+    blind: float = 0.07
+    altered: float = (
+        0.0  # share of windows that run a little faster or slower, and move a little more or less
+    )
+    swapped: float = (
+        0.0  # share of windows with the pixels of another window: pixels may lie, shapes seldom do
+    )
+    # hours of whole encoded videos whose windows are mixed in: few, but as spotting sees them
+    films: float = 1.2
     film_share: float = 0.3  # of the windows of a step
     clip_steps: int = 0  # everything on filmed clips, end to end
     clips: int = 8  # clips a step, as long as a window of training
     long_share: float = 0.5  # share of steps with fewer clips, as long as a window of spotting
-    looked: float = 0.0  # share of steps in which the landmark model itself looks at the clips; for GPUs
+    looked: float = (
+        0.0  # share of steps in which the landmark model itself looks at the clips; for GPUs
+    )
     clip_lr: float = 3e-4
-    lsdm_lr: float = 0.1  # share of it for LSDM: at the full rate trained features die; 0: LSDM keeps still
+    lsdm_lr: float = (
+        0.1  # share of it for LSDM: at the full rate trained features die; 0: LSDM keeps still
+    )
     weight_decay: float = 0.03
-    average: float = 0.998  # of the weights' moving average, a step on windows or clips; 0: the last weights are kept
+    # of the weights' moving average, a step on windows or clips; 0: the last weights are kept
+    average: float = 0.998
     warmup: int = 100
     bf16: bool = True
     threads: int = 1
@@ -100,17 +122,23 @@ class TrainConfig:
 
 
 def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
-    """`TrainConfig` from a TOML file (unknown keys are an error) and single numbers of steps. Raises UsageError."""
+    """`TrainConfig` from a TOML file (unknown keys are an error) and single numbers of steps.
+    Raises UsageError.
+    """
     values: dict[str, Any] = {}
     if file is not None:
         try:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UsageError(f"expected a TOML file with training settings in {file}, but {error}") from error
+            raise UsageError(
+                f"expected a TOML file with training settings in {file}, but {error}"
+            ) from error
     try:
         for name in ("loss", "synth"):
             if name in values:
                 values[name] = replace(getattr(TrainConfig(), name), **values[name])
         return TrainConfig(**(values | {k: v for k, v in steps.items() if v is not None}))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"expected settings of TrainConfig in {file}, got others ({error})") from error
+        raise UsageError(
+            f"expected settings of TrainConfig in {file}, got others ({error})"
+        ) from error

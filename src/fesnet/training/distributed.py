@@ -1,9 +1,10 @@
 """Training by several processes (torchrun) that together do exactly what one would do.
 
-Every step's batch is the one that a single process would have; each process looks at its share of it. Outputs are
-gathered before the loss, because its terms are weighted over the whole batch; batch statistics are those of the whole
-batch; dropout takes its share of the mask that one process would draw. So the sum of the gradients is the gradient of
-one process, to rounding. (torch's own DistributedDataParallel averages losses of shares, which is another training.)
+Every step's batch is the one that a single process would have; each process looks at its share of
+it. Outputs are gathered before the loss, because its terms are weighted over the whole batch; batch
+statistics are those of the whole batch; dropout takes its share of the mask that one process would
+draw. So the sum of the gradients is the gradient of one process, to rounding. (torch's own
+DistributedDataParallel averages losses of shares, which is another training.)
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from fesnet.errors import UsageError
 
 @dataclass(frozen=True)
 class Peers:
-    """The processes of a training run: this one is number `rank` of `count`. With one, everything is as it is."""
+    """The processes of a training run: this one is number `rank` of `count`. With one, everything
+    is as it is.
+    """
 
     rank: int = 0
     count: int = 1
@@ -35,14 +38,20 @@ class Peers:
         return self.rank == 0
 
     def span(self, size: int, rank: int | None = None) -> slice:
-        """This process's (or another's) share of a batch of `size`. Raises UsageError where somebody gets nothing."""
+        """This process's (or another's) share of a batch of `size`. Raises UsageError where
+        somebody gets nothing.
+        """
         if size < self.count:
-            raise UsageError(f"expected batches of {self.count} or more for {self.count} processes, got {size}")
+            raise UsageError(
+                f"expected batches of {self.count} or more for {self.count} processes, got {size}"
+            )
         who = self.rank if rank is None else rank
         return slice(size * who // self.count, size * (who + 1) // self.count)
 
     def whole(self, part: Tensor, size: int, dim: int = 0) -> Tensor:
-        """The outputs of all processes in order along `dim`, `size` in sum; gradients flow into this one's part."""
+        """The outputs of all processes in order along `dim`, `size` in sum; gradients flow into
+        this one's part.
+        """
         if self.count == 1:
             return part
         parts = []
@@ -60,7 +69,9 @@ class Peers:
         return torch.cat(parts, dim)
 
     def sum_gradients(self, network: nn.Module) -> None:
-        """Each gradient becomes the sum over all processes; parameters that a phase leaves out have none anywhere."""
+        """Each gradient becomes the sum over all processes; parameters that a phase leaves out have
+        none anywhere.
+        """
         if self.count == 1:
             return
         grads = [p.grad for p in network.parameters() if p.grad is not None]
@@ -71,7 +82,9 @@ class Peers:
             grad.copy_(values.view_as(grad))
 
     def in_turn(self, made: Iterator[Any], steps: Sequence[int]) -> Iterator[Any]:
-        """The batches of all `steps`, where each process makes every count-th (`made`) and hands it to the others."""
+        """The batches of all `steps`, where each process makes every count-th (`made`) and hands it
+        to the others.
+        """
         for place in range(len(steps)):
             owner = place % self.count
             box = [next(made) if owner == self.rank else None]
@@ -95,11 +108,15 @@ def join_peers(device: str) -> tuple[Peers, str]:
     cuda = device.split(":")[0] == "cuda"
     # Batches are exchanged on the CPU, gradients where they are.
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
-    return Peers(dist.get_rank(), count), f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else device
+    return Peers(
+        dist.get_rank(), count
+    ), f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else device
 
 
 def share_layers(network: nn.Module, peers: Peers) -> None:
-    """Make normalisation and dropout see the whole batch. The layers keep their names and their states."""
+    """Make normalisation and dropout see the whole batch. The layers keep their names and their
+    states.
+    """
     if peers.count == 1:
         return
     for module in network.modules():
@@ -110,19 +127,33 @@ def share_layers(network: nn.Module, peers: Peers) -> None:
 
 
 def shared_norm(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor:
-    """Batch normalisation of (N, C, ...) over all processes; torch's own SyncBatchNorm runs on GPUs only."""
+    """Batch normalisation of (N, C, ...) over all processes; torch's own SyncBatchNorm runs on GPUs
+    only.
+    """
     if not layer.training:
         return functional.batch_norm(
-            x, layer.running_mean, layer.running_var, layer.weight, layer.bias, False, 0.0, layer.eps
+            x,
+            layer.running_mean,
+            layer.running_var,
+            layer.weight,
+            layer.bias,
+            False,
+            0.0,
+            layer.eps,
         )
-    assert layer.running_mean is not None and layer.running_var is not None and layer.momentum is not None
+    assert (
+        layer.running_mean is not None
+        and layer.running_var is not None
+        and layer.momentum is not None
+    )
     values = x.float()
     over = [d for d in range(x.dim()) if d != 1]
     shape = [1, -1] + [1] * (x.dim() - 2)
     number = torch.full((1,), float(x.numel() // x.shape[1]), device=x.device)
     sums = summed(torch.cat([values.sum(over), number]))
     mean = sums[:-1] / sums[-1]
-    # In two passes: the mean of squares less the square of the mean loses all digits where the spread is small.
+    # In two passes: the mean of squares less the square of the mean loses all digits where the
+    # spread is small.
     centred = values - mean.view(shape)
     variance = summed(centred.square().sum(over)) / sums[-1]
     with torch.no_grad():
@@ -158,7 +189,9 @@ def summed(values: Tensor) -> Tensor:
 
 
 def shared_dropout(layer: nn.Dropout, peers: Peers, x: Tensor) -> Tensor:
-    """Dropout of (B, ...) by this process's rows of the mask that one process would draw for the whole batch."""
+    """Dropout of (B, ...) by this process's rows of the mask that one process would draw for the
+    whole batch.
+    """
     if not layer.training or layer.p == 0:
         return x
     total = torch.tensor([x.shape[0]])

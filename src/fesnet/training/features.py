@@ -1,8 +1,10 @@
-"""MTAM, cascade and smooth loss on features that were extracted before: lessons -> network -> scores of other videos.
+"""MTAM, cascade and smooth loss on features that were extracted before: lessons -> network ->
+scores of other videos.
 
-Made for small data sets (twenty people, a few hundred expressions, one micro frame in a hundred): windows are drawn
-around expressions more often than not, each is changed a little every time, and what is kept is a moving average of the
-weights. Everything follows from the seed. All numbers are our choice.
+Made for small data sets (twenty people, a few hundred expressions, one micro frame in a hundred):
+windows are drawn around expressions more often than not, each is changed a little every time, and
+what is kept is a moving average of the weights. Everything follows from the seed. All numbers are
+our choice.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from fesnet.weights import FesNetConfig
 Floats = NDArray[np.float32]
 Network = nn.Module  # (B, T, F) -> logits of its stages (S, B, T, K), and something of its own
 Checkpoint = Callable[[Network], None]
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # both outputs and held (B, T, 2) -> what to minimise
+Loss = Callable[
+    [Tensor, Tensor, Tensor], Tensor
+]  # both outputs and held (B, T, 2) -> what to minimise
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,21 @@ class FeatureTraining:
     weight_decay: float = 0.02
     around: float = 0.6  # share of windows that are drawn around an expression
     micro_share: float = 3.0  # how many times more often around a micro than around a macro
-    checkpoints: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0)  # shares of the steps: the epochs to choose from
+    checkpoints: tuple[float, ...] = (
+        0.4,
+        0.6,
+        0.8,
+        1.0,
+    )  # shares of the steps: the epochs to choose from
     average: float = 0.98  # of the weights' moving average, a step
     gain: float = 0.25  # standard deviation of the log of a window's amplitude
     stretch: float = 0.15  # windows play up to this much faster or slower
     noise: float = 0.1  # of the inputs, which are about 1 where something moves
     dropped: float = 0.1  # share of groups of inputs (regions) that a window lacks
     drift: float = 0.3  # size of a slow line added to each input of a window
-    loss: LossConfig = field(default_factory=lambda: LossConfig((1.0, 3.0, 8.0), focal=1.0, smooth=0.15))
+    loss: LossConfig = field(
+        default_factory=lambda: LossConfig((1.0, 3.0, 8.0), focal=1.0, smooth=0.15)
+    )
 
     def __post_init__(self) -> None:
         if min(self.steps, self.windows) < 1:
@@ -57,7 +68,9 @@ class FeatureTraining:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """One training video on the working axis: inputs (T, F), held (T, 2), 1 where a macro, a micro is, -1 unknown."""
+    """One training video on the working axis: inputs (T, F), held (T, 2), 1 where a macro, a micro
+    is, -1 unknown.
+    """
 
     inputs: Floats
     held: NDArray[np.int8]
@@ -74,14 +87,25 @@ class Lessons:
         self.video = np.repeat(np.arange(len(lessons)), np.diff(ends, prepend=0))
         self.first, self.last = np.concatenate([[0], ends[:-1]]), ends - 1
         self.events = [
-            np.array([(a, b) for n, lesson in enumerate(lessons) for a, b in of_kind(lesson, k, self.first[n])], int)
+            np.array(
+                [
+                    (a, b)
+                    for n, lesson in enumerate(lessons)
+                    for a, b in of_kind(lesson, k, self.first[n])
+                ],
+                int,
+            )
             for k in range(2)
         ]
         if not any(map(len, self.events)):
-            raise UsageError("expected expressions in the training videos, got none; training needs some")
+            raise UsageError(
+                "expected expressions in the training videos, got none; training needs some"
+            )
 
     def draw(self, rng: np.random.Generator, config: FeatureTraining) -> tuple[Tensor, Tensor]:
-        """Inputs (B, T, F) and held (B, T, 2) of random windows, played a little faster or slower."""
+        """Inputs (B, T, F) and held (B, T, 2) of random windows, played a little faster or
+        slower.
+        """
         weights = np.array([len(self.events[0]), config.micro_share * len(self.events[1])])
         middle = rng.integers(len(self.inputs), size=config.windows)
         for i in np.flatnonzero(rng.random(config.windows) < config.around):
@@ -91,7 +115,9 @@ class Lessons:
                                 self.first[self.video[a]], self.last[self.video[a]])  # fmt: skip
         video = self.video[middle]
         speed = np.exp(rng.uniform(-1, 1, (config.windows, 1)) * config.stretch)
-        at = np.rint(middle[:, None] + (np.arange(self.window) - self.window // 2) * speed).astype(int)
+        at = np.rint(middle[:, None] + (np.arange(self.window) - self.window // 2) * speed).astype(
+            int
+        )
         inside = (at >= self.first[video, None]) & (at <= self.last[video, None])
         index = torch.from_numpy(np.clip(at, self.first[video, None], self.last[video, None]))
         held = self.held[index]
@@ -104,7 +130,9 @@ def of_kind(lesson: Lesson, kind: int, first: int) -> list[tuple[int, int]]:
 
 
 def varied(inputs: Tensor, groups: Tensor, config: FeatureTraining) -> Tensor:
-    """Windows (B, T, F) a little changed: amplitude, noise, groups of inputs (F,) that are missing, a slow line."""
+    """Windows (B, T, F) a little changed: amplitude, noise, groups of inputs (F,) that are missing,
+    a slow line.
+    """
     b, t, f = inputs.shape
     gain = torch.exp(config.gain * torch.randn(b, 1, 1))
     line = torch.linspace(-1, 1, t)[None, :, None] * torch.randn(b, 1, f) + torch.randn(b, 1, f)
@@ -119,7 +147,9 @@ def losses(stages: Tensor, held: Tensor, config: LossConfig, *, independent: boo
     if independent:
         frames = [kinds_loss(logits, held.float(), config) for logits in stages]
         pairs = [torch.stack([0 * s[..., 1:], s[..., 1:] - s[..., :1]], -1) for s in stages[1:]]
-        smooth = [smooth_loss(p[:, :, k], known.long() - 1, config) for p in pairs for k in range(2)]
+        smooth = [
+            smooth_loss(p[:, :, k], known.long() - 1, config) for p in pairs for k in range(2)
+        ]
     else:
         labels = torch.where(held[..., 1] == 1, 2, held[..., 0].long())
         frames = [frame_loss(logits, labels, config) for logits in stages]
@@ -129,7 +159,9 @@ def losses(stages: Tensor, held: Tensor, config: LossConfig, *, independent: boo
 
 @dataclass(frozen=True)
 class Course:
-    """What is trained and how: make (after seeding) and loss of a network, windows of `window` frames."""
+    """What is trained and how: make (after seeding) and loss of a network, windows of `window`
+    frames.
+    """
 
     make: Callable[[], Network]
     loss: Loss
@@ -138,17 +170,26 @@ class Course:
 
 
 def train_on_features(
-    lessons: Sequence[Lesson], groups: Sequence[int], course: Course, seed: int, checkpoint: Checkpoint
+    lessons: Sequence[Lesson],
+    groups: Sequence[int],
+    course: Course,
+    seed: int,
+    checkpoint: Checkpoint,
 ) -> Network:
-    """Train on lessons alone; `checkpoint` gets the averaged network at each of the config's checkpoints, the last one
-    is returned. groups: which inputs are of one region. Raises UsageError where no lesson holds an expression."""
+    """Train on lessons alone; `checkpoint` gets the averaged network at each of the config's
+    checkpoints, the last one is returned. groups: which inputs are of one region. Raises UsageError
+    where no lesson holds an expression."""
     torch.manual_seed(seed)
     rng, config = np.random.default_rng(seed), course.config
     material, group = Lessons(lessons, course.window), torch.tensor(groups)
     network = course.make().train()
     averaged = copy.deepcopy(network).eval()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.lr, total_steps=config.steps + 1)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.lr, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.lr, total_steps=config.steps + 1
+    )
     told = {round(share * config.steps) for share in config.checkpoints}
     for step in range(1, config.steps + 1):
         inputs, held = material.draw(rng, config)
@@ -167,7 +208,9 @@ def train_on_features(
 
 @torch.inference_mode()
 def score_features(network: Network, config: FesNetConfig, inputs: Floats) -> Floats:
-    """(T, F) -> (T, 2), macro and micro in 0..1: overlapping windows, averaged, their edges weighing less."""
+    """(T, F) -> (T, 2), macro and micro in 0..1: overlapping windows, averaged, their edges
+    weighing less.
+    """
     t, window = len(inputs), config.window
     starts = np.unique(np.clip(np.arange(0, t, config.stride), 0, max(t - window, 0)))
     at = np.minimum(starts[:, None] + np.arange(window), t - 1)
@@ -202,8 +245,12 @@ def learn_and_score(
     course: Course,
     seed: int,
 ) -> tuple[list[Floats], str]:
-    """Train on lessons, score other videos: (E, T, 2) of each at the E checkpoints, and the weights' fingerprint."""
-    torch.set_num_threads(1)  # folds run side by side, and sums come out the same on any number of cores
+    """Train on lessons, score other videos: (E, T, 2) of each at the E checkpoints, and the
+    weights' fingerprint.
+    """
+    torch.set_num_threads(
+        1
+    )  # folds run side by side, and sums come out the same on any number of cores
     told: list[list[Floats]] = [[] for _ in blind]
 
     def checkpoint(network: Network) -> None:

@@ -1,7 +1,8 @@
 """Windows of whole encoded videos, through the very face stage that spotting uses.
 
-The windows of `fesnet.training.windows` are filmed as crops, with simulated errors of the landmarks: cheap, and so of
-great variety, but never quite what decoder, detector, mesh and alignment make of a video. These are few and true.
+The windows of `fesnet.training.windows` are filmed as crops, with simulated errors of the
+landmarks: cheap, and so of great variety, but never quite what decoder, detector, mesh and
+alignment make of a video. These are few and true.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from fesnet.synth.script.plan import VideoPlan
 from fesnet.synth.videos.videos import make_videos
 from fesnet.training.config import TrainConfig
 from fesnet.training.distributed import Peers
-from fesnet.training.windows import DRAWS, SECONDS, STARTS, Shard, fingerprint, keep_apart, shard_file
+from fesnet.training.windows import (
+    DRAWS,
+    SECONDS,
+    STARTS,
+    Shard,
+    fingerprint,
+    keep_apart,
+    shard_file,
+)
 from fesnet.video import open_source
 
 Floats = NDArray[np.floating]
@@ -30,7 +39,9 @@ UNKNOWN = -1.0  # strength: the tables of truth tell its peak alone
 
 
 class Catcher:
-    """A runtime that keeps each tick's features instead of scoring them; for windows of one tick."""
+    """A runtime that keeps each tick's features instead of scoring them; for windows of one
+    tick.
+    """
 
     name = "catcher"
 
@@ -48,7 +59,9 @@ class Catcher:
 
 
 def make_films(portraits: Path, folder: Path, config: TrainConfig, peers: Peers) -> Path | None:
-    """Make the videos, if the config wants some: the first of the peers does, the others wait. Returns their folder."""
+    """Make the videos, if the config wants some: the first of the peers does, the others wait.
+    Returns their folder.
+    """
     if not (config.films and config.head_steps):
         return None
     if peers.first:
@@ -76,8 +89,8 @@ def film_plan(config: TrainConfig) -> VideoPlan:
 
 
 def film_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> Iterator[Shard]:
-    """A shard for each video of `fesnet synth`; those that lie in `folder` already are taken as they are. Raises
-    UsageError where the folder holds those of another run."""
+    """A shard for each video of `fesnet synth`; those that lie in `folder` already are taken as
+    they are. Raises UsageError where the folder holds those of another run."""
     films = sorted(videos.glob("*.mp4"))
     truths = [video.with_suffix(".truth.csv").read_bytes() for video in films]
     keep_apart(folder, fingerprint(network, str(seed).encode(), *truths))
@@ -90,11 +103,19 @@ def film_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> I
         yield Shard.load(path)
 
 
-def film_shard(network: FesNet, video: Path, truth: list[Interval], rng: np.random.Generator) -> Shard:
+def film_shard(
+    network: FesNet, video: Path, truth: list[Interval], rng: np.random.Generator
+) -> Shard:
     """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
     config, catcher = network.config, Catcher(network)
-    # Windows of one tick: the stitcher hands every tick's features to the catcher, and does nothing else.
-    stream = SpotStream(spotting_faces(config), catcher, replace(config, window=1, stride=1, reach=1), IntervalRules())
+    # Windows of one tick: the stitcher hands every tick's features to the catcher, and does nothing
+    # else.
+    stream = SpotStream(
+        spotting_faces(config),
+        catcher,
+        replace(config, window=1, stride=1, reach=1),
+        IntervalRules(),
+    )
     with open_source(video) as source:
         for frame in source:
             stream.push(frame)
@@ -102,7 +123,9 @@ def film_shard(network: FesNet, video: Path, truth: list[Interval], rng: np.rand
     pixels, labels, starts, shapes = [], [], [], []
     for track in stream.finish()[:1]:
         marks = tick_labels(truth, stream.times, track.times)
-        row = np.cumsum(~np.isnan(track.scores[:, 0])) - 1  # which of the catcher's ticks each tick is
+        row = (
+            np.cumsum(~np.isnan(track.scores[:, 0])) - 1
+        )  # which of the catcher's ticks each tick is
         for a, b in known_stretches(track.scores):
             for first in range(a, b - length + 1, length):
                 seen = np.stack(catcher.ticks[row[first] : row[first] + length]).astype(np.float32)
@@ -113,7 +136,9 @@ def film_shard(network: FesNet, video: Path, truth: list[Interval], rng: np.rand
                     starts.append(int(start))
     count, ticks = len(starts), config.window
     marked = np.asarray(labels, np.int8).reshape(count, ticks)
-    marked[(marked != 0).all(1)] = -1  # one expression from edge to edge: nothing changes by which it could be told
+    marked[
+        (marked != 0).all(1)
+    ] = -1  # one expression from edge to edge: nothing changes by which it could be told
     return Shard(
         pixels=np.asarray(pixels, np.float16).reshape(count, ticks, config.features),
         labels=marked,
@@ -126,11 +151,15 @@ def film_shard(network: FesNet, video: Path, truth: list[Interval], rng: np.rand
 
 
 def tick_labels(truth: list[Interval], frame_times: Floats, times: Floats) -> NDArray[np.int8]:
-    """(T,) 0 neutral, 1 macro, 2 micro at times (T,), of intervals on source frames; micro where they overlap."""
+    """(T,) 0 neutral, 1 macro, 2 micro at times (T,), of intervals on source frames; micro where
+    they overlap.
+    """
     labels = np.zeros(len(times), np.int8)
     half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.0
     for interval in sorted(truth, key=lambda i: i.kind):
-        inside = (times >= frame_times[interval.start] - half) & (times <= frame_times[interval.stop - 1] + half)
+        inside = (times >= frame_times[interval.start] - half) & (
+            times <= frame_times[interval.stop - 1] + half
+        )
         labels[inside] = 1 if interval.kind == "macro" else 2
     return labels
 

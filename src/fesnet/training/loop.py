@@ -1,12 +1,12 @@
 """Portraits -> weights, in three phases.
 
-pairs    LSDM learns from pairs of frames to see motion
-windows  LSDM keeps still; proposals and MTAM learn from windows that it has seen once (`fesnet.training.windows`)
-clips    everything together on filmed clips, end to end; on a GPU that paints them, while processes draw
+pairs    LSDM learns from pairs of frames to see motion windows  LSDM keeps still; proposals and
+MTAM learn from windows that it has seen once (`fesnet.training.windows`) clips    everything
+together on filmed clips, end to end; on a GPU that paints them, while processes draw
 
-Batches follow from (seed, step) alone, and so does every random number of a step, so a run that was interrupted and
-resumed ends with the same weights as one that was not; and one by several processes (torchrun) as one by one, to
-rounding (`fesnet.training.distributed`).
+Batches follow from (seed, step) alone, and so does every random number of a step, so a run that was
+interrupted and resumed ends with the same weights as one that was not; and one by several processes
+(torchrun) as one by one, to rounding (`fesnet.training.distributed`).
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ AT_ONCE = 5120  # frames that a GPU encodes at once
 
 
 class Trainer:
-    """Holds network and optimiser; `run` goes from the step it stands at to the end. peers: who trains with it."""
+    """Holds network and optimiser; `run` goes from the step it stands at to the end. peers: who
+    trains with it.
+    """
 
     def __init__(
         self,
@@ -64,13 +66,20 @@ class Trainer:
         films: Path | None = None,
         peers: Peers = ALONE,
     ) -> None:
-        """folder: for the state and shards; films: videos of `fesnet synth`, of the same people, to mix in."""
+        """folder: for the state and shards; films: videos of `fesnet synth`, of the same people, to
+        mix in.
+        """
         if not puppets:
             raise UsageError("expected at least one portrait with a face to train on, got none")
         if config.pair_steps and not network.config.motions:
-            raise UsageError("expected a network with a motion head for pair steps; the paper's has none")
+            raise UsageError(
+                "expected a network with a motion head for pair steps; the paper's has none"
+            )
         if peers.count > 1 and config.clip_steps and not (config.pair_steps or config.head_steps):
-            raise UsageError("expected pair or head steps before clip steps for several processes, got none; use one")
+            raise UsageError(
+                "expected pair or head steps before clip steps for several processes, got none; "
+                "use one"
+            )
         self.peers = peers
         share_layers(network, peers)
         self.network = network.to(config.device)
@@ -81,7 +90,9 @@ class Trainer:
         self.seeing = [p for n, p in named if n.startswith(seeing)]
         rest = [p for n, p in named if not n.startswith(seeing)]
         self.optimizer = torch.optim.AdamW(
-            [{"params": rest}, {"params": self.seeing}], lr=config.pair_lr, weight_decay=config.weight_decay
+            [{"params": rest}, {"params": self.seeing}],
+            lr=config.pair_lr,
+            weight_decay=config.weight_decay,
         )
         self.stage: Stage | None = None  # paints where a GPU does
         self.averaged = copy.deepcopy(self.network)
@@ -92,12 +103,16 @@ class Trainer:
         return self.config.steps
 
     def run(self) -> Iterator[dict[str, float]]:
-        """Train to the end, saving the state every `save_every` steps and at the end; yields each step's terms."""
+        """Train to the end, saving the state every `save_every` steps and at the end; yields each
+        step's terms.
+        """
         c = self.config
         torch.set_num_threads(c.threads)
         started = time.monotonic()
         for batch in self.batches():
-            torch.manual_seed(c.seed * 1_000_003 + self.step)  # dropout follows from the step, so resuming is exact
+            torch.manual_seed(
+                c.seed * 1_000_003 + self.step
+            )  # dropout follows from the step, so resuming is exact
             if isinstance(batch, PairBatch):
                 terms = self.pairs(batch)
             else:
@@ -112,7 +127,9 @@ class Trainer:
         self.network.eval()
 
     def average(self) -> None:
-        """Draw the averaged weights towards the network's; while LSDM learns from pairs they are the network's."""
+        """Draw the averaged weights towards the network's; while LSDM learns from pairs they are
+        the network's.
+        """
         since = self.step - self.config.pair_steps
         share = min(self.config.average, 1 - 1 / since) if since > 1 else 0.0
         draw_towards(self.averaged, self.network, share)
@@ -122,20 +139,28 @@ class Trainer:
         head, end = c.pair_steps, c.pair_steps + c.head_steps
         yield from self.made(range(self.step, head))
         if self.step < end:
-            windows = Windows(make_shards(self.network, self.puppets, c, self.folder / "shards", self.peers))
+            windows = Windows(
+                make_shards(self.network, self.puppets, c, self.folder / "shards", self.peers)
+            )
             films = self.filmed()
             few = round(c.windows * c.film_share) if films else 0
             while self.step < end:
                 rng = np.random.default_rng([c.seed, self.step])
                 batch = windows.draw(rng, c.windows - few, c.blind, c.swapped, c.altered)
-                yield batch if films is None else joined(batch, films.draw(rng, few, c.blind, 0.0, c.altered))
+                yield (
+                    batch
+                    if films is None
+                    else joined(batch, films.draw(rng, few, c.blind, 0.0, c.altered))
+                )
         yield from self.made(range(self.step, c.steps))
 
     def filmed(self) -> Windows | None:
         """The windows of the films, if there are films."""
         if self.films is None:
             return None
-        shards = film_shards(self.network, self.films, self.folder / "film-shards", self.config.seed)
+        shards = film_shards(
+            self.network, self.films, self.folder / "film-shards", self.config.seed
+        )
         if not self.peers.first:
             self.peers.meet()  # the first makes them
         windows = Windows(list(shards))
@@ -146,7 +171,9 @@ class Trainer:
     def made(self, steps: range) -> Iterator[Made]:
         if not steps:
             return iter(())
-        if self.peers.count > 1:  # making a batch costs more than learning from it: each process makes every count-th
+        if (
+            self.peers.count > 1
+        ):  # making a batch costs more than learning from it: each process makes every count-th
             mine = steps[self.peers.rank :: self.peers.count]
             return self.peers.in_turn(self.made_here(mine), steps)
         return self.made_here(steps)
@@ -157,7 +184,11 @@ class Trainer:
             return (data[i] for i in range(len(data)))
         context = "spawn"  # a fork would inherit the thread pools of this process and could hang
         loader = DataLoader(
-            data, batch_size=None, num_workers=self.config.workers, multiprocessing_context=context, prefetch_factor=3
+            data,
+            batch_size=None,
+            num_workers=self.config.workers,
+            multiprocessing_context=context,
+            prefetch_factor=3,
         )
         return iter(loader)
 
@@ -167,7 +198,9 @@ class Trainer:
         return self.stage
 
     def pairs(self, batch: PairBatch[Any]) -> dict[str, float]:
-        """One step on all ordered pairs of frames of each group; this process looks at its share of the groups."""
+        """One step on all ordered pairs of frames of each group; this process looks at its share of
+        the groups.
+        """
         net, (g, f) = self.network.train(), batch.targets.shape[:2]
         self.rates(self.config.pair_lr, self.step, self.config.pair_steps, 1.0)
         first, second = zip(*((i, j) for i in range(f) for j in range(f) if i != j), strict=True)
@@ -200,7 +233,9 @@ class Trainer:
         return self.learn(stages, strength, batch.labels, batch.intensity)
 
     def scored(self, pixels: Tensor, shapes: Tensor) -> tuple[Tensor, Tensor]:
-        """Stage logits and intensity of windows, from their pixels' features (B, T, D) and shapes (B, T, SHAPE)."""
+        """Stage logits and intensity of windows, from their pixels' features (B, T, D) and shapes
+        (B, T, SHAPE).
+        """
         net = self.network
         if not net.config.shape:
             return net.score(pixels)
@@ -227,27 +262,33 @@ class Trainer:
                 fate = torch.rand(len(batch.labels))[mine, None, None].to(c.device)
                 stages, strength = self.scored(*self.blinded(pixels, shapes, fate))
             else:
-                stages, strength = net.decode(net.join(attended, shapes) if net.config.shape else attended)
+                stages, strength = net.decode(
+                    net.join(attended, shapes) if net.config.shape else attended
+                )
         return self.learn(stages, strength, batch.labels, batch.intensity)
 
     def attended(self, crops: Tensor) -> Tensor:
         """(B, T, P, C) of crops (B, T, 1, S, S)."""
-        # Not all at once on a CPU: the attention of a thousand frames would be hundreds of megabytes.
+        # Not all at once on a CPU: the attention of a thousand frames would be hundreds of
+        # megabytes.
         frames, step = crops.flatten(0, 1), AT_ONCE if self.config.gpu else crops.shape[1]
         parts = (
-            frames[i : i + step].contiguous(memory_format=torch.channels_last) for i in range(0, len(frames), step)
+            frames[i : i + step].contiguous(memory_format=torch.channels_last)
+            for i in range(0, len(frames), step)
         )
         z = torch.cat([self.network.encode_grey(part) for part in parts])
         return z.view(*crops.shape[:2], *z.shape[1:])
 
     def blinded(self, pixels: Tensor, shapes: Tensor, fate: Tensor) -> tuple[Tensor, Tensor]:
-        """A share of the clips without pixels, and as many without shapes: each must find what it shows. fate (B, 1, 1)
-        in 0..1."""
+        """A share of the clips without pixels, and as many without shapes: each must find what it
+        shows. fate (B, 1, 1) in 0..1."""
         blind = self.config.blind
         still = (fate >= blind) & (fate < 2 * blind)
         return pixels * (fate >= blind), torch.where(still, shapes[:, :1], shapes)
 
-    def learn(self, stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor) -> dict[str, float]:
+    def learn(
+        self, stages: Tensor, strength: Tensor, labels: Tensor, truth: Tensor
+    ) -> dict[str, float]:
         """Losses of stage logits (S, B, T, K) and intensity (B, T), and one update."""
         device = self.config.device
         stages, strength = (
@@ -259,7 +300,9 @@ class Trainer:
         return {name: value.item() for name, value in terms.items()}
 
     def precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.bf16)
+        return torch.autocast(
+            self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.bf16
+        )
 
     def rates(self, peak: float, at: int, steps: int, lsdm: float) -> None:
         """Linear warm-up, then half a cosine down to a fiftieth."""
@@ -275,10 +318,13 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
 
-    # -- state ---------------------------------------------------------------------------------------------------
+    # -- state
+    # ---------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write network, optimiser and step beside each other; a kill at any moment leaves the last whole state."""
+        """Write network, optimiser and step beside each other; a kill at any moment leaves the last
+        whole state.
+        """
         if not self.peers.first:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -288,12 +334,14 @@ class Trainer:
             tensors |= {f"opt.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
         meta = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
         part = self.folder / (STATE + ".part")
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, metadata=meta)
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, metadata=meta
+        )
         os.replace(part, self.folder / STATE)
 
     def resume(self) -> bool:
-        """Take up a saved state, if there is one; returns whether there was. Raises CheckpointError, and UsageError
-        where it was saved by a training with another config."""
+        """Take up a saved state, if there is one; returns whether there was. Raises
+        CheckpointError, and UsageError where it was saved by a training with another config."""
         path = self.folder / STATE
         if not path.is_file():
             return False
@@ -302,11 +350,18 @@ class Trainer:
         try:
             tensors = load_file(path)
             with safe_open(path, "pt") as opened:
-                step, before = int(opened.metadata()["step"]), json.loads(opened.metadata()["config"])
+                step, before = (
+                    int(opened.metadata()["step"]),
+                    json.loads(opened.metadata()["config"]),
+                )
             for name, network in (("net.", self.network), ("avg.", self.averaged)):
-                network.load_state_dict({k[4:]: v for k, v in tensors.items() if k.startswith(name)})
+                network.load_state_dict(
+                    {k[4:]: v for k, v in tensors.items() if k.startswith(name)}
+                )
         except Exception as error:
-            raise CheckpointError(f"expected a training state in {path}, but it does not fit ({error})") from error
+            raise CheckpointError(
+                f"expected a training state in {path}, but it does not fit ({error})"
+            ) from error
         now = json.loads(json.dumps(asdict(self.config)))  # tuples become lists, as they did there
         changed = sorted(k for k in {*now, *before} - FREE if now.get(k) != before.get(k))
         if changed:
@@ -335,11 +390,13 @@ def train_from_portraits(
     resume: bool = False,
     start: str | Path | None = None,
 ) -> Iterator[str]:
-    """Train on a folder of portraits and write a weights folder; yields lines that tell how it goes.
+    """Train on a folder of portraits and write a weights folder; yields lines that tell how it
+    goes.
 
-    The state lies in `OUT.state` until the weights are written. file: TOML with `TrainConfig` fields. Raises
-    UsageError where `out` exists, the preset is unknown, or there is a state that nobody asked to resume.
-    start: weights to go on from ("bundled" or a folder) in the preset's stead.
+    The state lies in `OUT.state` until the weights are written. file: TOML with `TrainConfig`
+    fields. Raises UsageError where `out` exists, the preset is unknown, or there is a state that
+    nobody asked to resume. start: weights to go on from ("bundled" or a folder) in the preset's
+    stead.
     """
     if preset not in PRESETS:
         raise UsageError(f"expected preset {' or '.join(PRESETS)}, got {preset!r}")
@@ -347,7 +404,9 @@ def train_from_portraits(
         raise UsageError(f"expected a new folder for the weights, but {out} exists; name another")
     state = out.with_name(out.name + ".state")
     if not resume and (state / STATE).exists():
-        raise UsageError(f"expected no earlier training in {state}; give --resume to go on, or remove it")
+        raise UsageError(
+            f"expected no earlier training in {state}; give --resume to go on, or remove it"
+        )
     begun = None if start is None else load_weights(None if start == BUNDLED else start)
     model = begun.config if begun else PRESETS[preset]
     config = fitting(read_config(file, steps), model, fresh=begun is None)
@@ -366,7 +425,11 @@ def train_from_portraits(
             yield " ".join(f"{name} {value:.4g}" for name, value in terms.items())
     if not peers.first:
         return
-    training = {"data": f"synthetic video from {len(puppets)} faces", "config": asdict(config), **before(begun)}
+    training = {
+        "data": f"synthetic video from {len(puppets)} faces",
+        "config": asdict(config),
+        **before(begun),
+    }
     rules = begun.rules if begun else IntervalRules().to_dict()
     save_weights(trainer.network, out, training=training, rules=rules)
     yield f"weights in {out}"
@@ -378,8 +441,9 @@ def before(begun: Weights | None) -> dict[str, Any]:
 
 
 def fitting(config: TrainConfig, model: FesNetConfig, *, fresh: bool = True) -> TrainConfig:
-    """What can be trained of a network. The paper's has no motion head: pairs cannot train it, so its clips alone do. A
-    fresh network that only clips train learns all at one rate: there is no LSDM yet to be careful with."""
+    """What can be trained of a network. The paper's has no motion head: pairs cannot train it, so
+    its clips alone do. A fresh network that only clips train learns all at one rate: there is no
+    LSDM yet to be careful with."""
     if not model.motions and config.pair_steps:
         steps = config.clip_steps or config.head_steps
         config = replace(config, pair_steps=0, head_steps=0, clip_steps=steps)

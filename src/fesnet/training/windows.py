@@ -1,8 +1,10 @@
-"""Windows as a frozen LSDM sees them, made once and used many times: what MTAM learns from at little cost.
+"""Windows as a frozen LSDM sees them, made once and used many times: what MTAM learns from at
+little cost.
 
-Rendering a face and looking at its pixels costs a hundred times what MTAM does with the result. While LSDM keeps still,
-its features of a window never change, so they are computed once, kept on disk in shards, and MTAM sees each window in
-many epochs, each time with another draw of the landmark model's errors. Shard i follows from (seed, i) alone.
+Rendering a face and looking at its pixels costs a hundred times what MTAM does with the result.
+While LSDM keeps still, its features of a window never change, so they are computed once, kept on
+disk in shards, and MTAM sees each window in many epochs, each time with another draw of the
+landmark model's errors. Shard i follows from (seed, i) alone.
 """
 
 from __future__ import annotations
@@ -49,10 +51,10 @@ STARTS = 6  # windows of each performance
 class Shard:
     """N windows of S performances.
 
-    pixels (N, T, D) float16: LSDM's pixel features against the window's first frame. labels (N, T) int8, -1 behind the
-    last real frame, from where the window runs to and fro. strength (N, T) float16. shapes (S, DRAWS, F, SHAPE) float16
-    of whole performances; window n begins at frame start[n] of performance script[n], and its last real frame is
-    last[n] (window frame).
+    pixels (N, T, D) float16: LSDM's pixel features against the window's first frame. labels (N, T)
+    int8, -1 behind the last real frame, from where the window runs to and fro. strength (N, T)
+    float16. shapes (S, DRAWS, F, SHAPE) float16 of whole performances; window n begins at frame
+    start[n] of performance script[n], and its last real frame is last[n] (window frame).
     """
 
     pixels: NDArray[np.float16]
@@ -80,7 +82,12 @@ class ShardMaker:
     """Makes shards with one network and one set of people."""
 
     def __init__(
-        self, network: FesNet, puppets: Sequence[Puppet], config: SynthConfig, seed: int, hands: float = 0.0
+        self,
+        network: FesNet,
+        puppets: Sequence[Puppet],
+        config: SynthConfig,
+        seed: int,
+        hands: float = 0.0,
     ) -> None:
         """hands: share of performances in which a hand comes before the face."""
         self.network, self.puppets, self.config, self.seed = network.eval(), puppets, config, seed
@@ -93,36 +100,58 @@ class ShardMaker:
         """Shard `index`."""
         parts = [self.perform(np.random.default_rng([self.seed, index, i])) for i in range(SCRIPTS)]
         windows = [w for part in parts for w in part[0]]
-        pixels, labels, strength, start, last = (np.stack(column) for column in zip(*windows, strict=True))
+        pixels, labels, strength, start, last = (
+            np.stack(column) for column in zip(*windows, strict=True)
+        )
         script = np.repeat(np.arange(SCRIPTS), STARTS)
-        return Shard(pixels, labels, strength, np.stack([part[1] for part in parts]), script, start, last)
+        return Shard(
+            pixels, labels, strength, np.stack([part[1] for part in parts]), script, start, last
+        )
 
-    def perform(self, rng: np.random.Generator) -> tuple[list[tuple[Any, ...]], NDArray[np.float16]]:
+    def perform(
+        self, rng: np.random.Generator
+    ) -> tuple[list[tuple[Any, ...]], NDArray[np.float16]]:
         """Windows of one performance, and its shapes."""
         who = int(rng.integers(len(self.puppets)))
-        script = write_script(rng, self.frames, varied(self.config, rng), lead=round(LEAD * self.config.rate))
+        script = write_script(
+            rng, self.frames, varied(self.config, rng), lead=round(LEAD * self.config.rate)
+        )
         script = script if self.stage.has_smile[who] else without_photo(script)
         flip = bool(rng.random() < 0.5)
         hand = draw_hand(rng, self.frames, self.config.rate) if rng.random() < self.hands else None
         attended = self.look(who, script, flip, hand, rng)
         puppet = self.puppets[who]
-        shapes = np.stack([seen_shapes(script, puppet.points[:468], puppet.smile, rng) for _ in range(DRAWS)])
+        shapes = np.stack(
+            [seen_shapes(script, puppet.points[:468], puppet.smile, rng) for _ in range(DRAWS)]
+        )
         shapes = shapes if hand is None else hand.mislead(shapes, rng)
         shapes = mirrored_shapes(shapes) if flip else shapes
-        return [self.window(attended, script, rng) for _ in range(STARTS)], shapes.astype(np.float16)
+        return [self.window(attended, script, rng) for _ in range(STARTS)], shapes.astype(
+            np.float16
+        )
 
-    def look(self, who: int, script: Script, flip: bool, hand: Hand | None, rng: np.random.Generator) -> Tensor:
+    def look(
+        self, who: int, script: Script, flip: bool, hand: Hand | None, rng: np.random.Generator
+    ) -> Tensor:
         """(F, P, C) attended features of one filmed performance."""
         offset = rng.normal(0, 1, (1, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
         given = Frames.of([who], [script])
         frames = replace(given, tremble=(given.tremble + offset).astype(np.float32))
         size = self.network.config.crop_size
         shots = plan_shots(
-            self.stage, frames, size, rng, face_only=self.network.config.face_only, flipped=np.array([flip])
+            self.stage,
+            frames,
+            size,
+            rng,
+            face_only=self.network.config.face_only,
+            flipped=np.array([flip]),
         )
         crops = shoot(self.stage, replace(shots, hands=(hand,)), size)[0]
         with torch.autocast("cpu", torch.bfloat16):
-            parts = (crops[i : i + 64].contiguous(memory_format=torch.channels_last) for i in range(0, self.frames, 64))
+            parts = (
+                crops[i : i + 64].contiguous(memory_format=torch.channels_last)
+                for i in range(0, self.frames, 64)
+            )
             seen = [self.network.encode_grey(part) for part in parts]
         return torch.cat(seen).float()
 
@@ -130,14 +159,22 @@ class ShardMaker:
         """pixels, labels, strength, start, last of one window."""
         length = self.network.config.window
         edge = rng.random() < 0.15  # now and then the first or last window of a video
-        start = int(rng.choice([0, self.frames - length]) if edge else rng.integers(self.frames - length + 1))
+        start = int(
+            rng.choice([0, self.frames - length])
+            if edge
+            else rng.integers(self.frames - length + 1)
+        )
         last = int(rng.integers(length // 6, length - 1)) if rng.random() < TAIL else length - 1
         at = start + to_and_fro(length, last)
         with torch.autocast("cpu", torch.bfloat16):
-            pixels = self.network.lsdm.pixels(attended[at][None], attended[start : start + 1][None])[0]
+            pixels = self.network.lsdm.pixels(
+                attended[at][None], attended[start : start + 1][None]
+            )[0]
         labels = script.labels()[at].astype(np.int8)
         labels[last + 1 :] = -1
-        if labels.all():  # one expression from edge to edge: nothing changes by which it could be told from none
+        if (
+            labels.all()
+        ):  # one expression from edge to edge: nothing changes by which it could be told from none
             labels[:] = -1
         strength = script.intensity[at].astype(np.float16)
         return pixels.half().numpy(), labels, strength, np.int64(start), np.int64(last)
@@ -145,7 +182,9 @@ class ShardMaker:
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """B windows: pixels (B, T, D), shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T)."""
+    """B windows: pixels (B, T, D), shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B,
+    T).
+    """
 
     pixels: Tensor
     shapes: Tensor
@@ -182,14 +221,24 @@ class Windows:
             to_and_fro(self.labels.shape[1], self.last[which, None].numpy())
         )
         shapes = self.shapes[self.script[which][:, None], draw[:, None], at]
-        values = (self.pixels[which].float(), shapes.float(), self.labels[which].long(), self.strength[which].float())
+        values = (
+            self.pixels[which].float(),
+            shapes.float(),
+            self.labels[which].long(),
+            self.strength[which].float(),
+        )
         return WindowBatch(*values)
 
     def draw(
-        self, rng: np.random.Generator, count: int, blind: float, swapped: float = 0.0, altered: float = 0.0
+        self,
+        rng: np.random.Generator,
+        count: int,
+        blind: float,
+        swapped: float = 0.0,
+        altered: float = 0.0,
     ) -> WindowBatch:
-        """`count` random windows; a share `blind` of them without pixels and as many without shapes, `swapped` with
-        another window's pixels, `altered` in speed and size (`alter`)."""
+        """`count` random windows; a share `blind` of them without pixels and as many without
+        shapes, `swapped` with another window's pixels, `altered` in speed and size (`alter`)."""
         which = torch.from_numpy(rng.integers(len(self), size=count))
         batch = self.batch(which, torch.from_numpy(rng.integers(self.shapes.shape[1], size=count)))
         if altered:
@@ -199,15 +248,18 @@ class Windows:
         still = (fate >= blind) & (fate < 2 * blind)
         batch.shapes[still] = batch.shapes[still, :1].expand_as(batch.shapes[still])
         other = fate > 1 - swapped
-        batch.pixels[other] = self.pixels[torch.from_numpy(rng.integers(len(self), size=int(other.sum())))].float()
+        batch.pixels[other] = self.pixels[
+            torch.from_numpy(rng.integers(len(self), size=int(other.sum())))
+        ].float()
         return batch
 
 
 def alter(rng: np.random.Generator, batch: WindowBatch, share: float) -> None:
-    """Let a share of the windows run faster or slower by up to a fifth and move up to a third more or less, in place.
+    """Let a share of the windows run faster or slower by up to a fifth and move up to a third more
+    or less, in place.
 
-    A window begins with the same frame as before, to which its features are changes. One that runs faster turns round
-    at its end, and those frames do not count.
+    A window begins with the same frame as before, to which its features are changes. One that runs
+    faster turns round at its end, and those frames do not count.
     """
     length = batch.labels.shape[1]
     for b in np.flatnonzero(rng.random(len(batch.labels)) < share):
@@ -226,13 +278,20 @@ def alter(rng: np.random.Generator, batch: WindowBatch, share: float) -> None:
 
 
 def make_shards(
-    network: FesNet, puppets: Sequence[Puppet], config: TrainConfig, folder: Path, peers: Peers = ALONE
+    network: FesNet,
+    puppets: Sequence[Puppet],
+    config: TrainConfig,
+    folder: Path,
+    peers: Peers = ALONE,
 ) -> list[Shard]:
-    """All shards of a training run; those that lie in `folder` already are taken as they are. Each of the peers makes
-    its share of the others; they must see the same folder. Raises UsageError where the folder holds those of another
-    run."""
+    """All shards of a training run; those that lie in `folder` already are taken as they are. Each
+    of the peers makes its share of the others; they must see the same folder. Raises UsageError
+    where the folder holds those of another run."""
     faces = [puppet.points.tobytes() for puppet in puppets]
-    keep_apart(folder, fingerprint(network, repr((config.synth, config.seed, config.hands)).encode(), *faces))
+    keep_apart(
+        folder,
+        fingerprint(network, repr((config.synth, config.seed, config.hands)).encode(), *faces),
+    )
     missing = [i for i in range(config.shards) if not shard_file(folder, i).is_file()]
     peers.meet()  # nobody writes before all have looked
     missing = missing[peers.rank :: peers.count]
@@ -243,7 +302,11 @@ def make_shards(
         parts = [missing[k :: config.workers] for k in range(config.workers)]
         context = get_context("spawn")
         with ProcessPoolExecutor(config.workers, mp_context=context) as pool:
-            jobs = [pool.submit(write_shards, network.config, state, puppets, config, folder, p) for p in parts if p]
+            jobs = [
+                pool.submit(write_shards, network.config, state, puppets, config, folder, p)
+                for p in parts
+                if p
+            ]
             for job in jobs:
                 job.result()
     peers.meet()
@@ -251,7 +314,9 @@ def make_shards(
 
 
 def fingerprint(network: FesNet, *others: bytes) -> str:
-    """Changes with the network's config and the weights of the LSDM that looks, and with the `others`."""
+    """Changes with the network's config and the weights of the LSDM that looks, and with the
+    `others`.
+    """
     total = hashlib.sha256(repr(network.config).encode())
     for name, value in sorted(network.lsdm.state_dict().items()):
         if name.startswith(LOOKING):
@@ -262,11 +327,16 @@ def fingerprint(network: FesNet, *others: bytes) -> str:
 
 
 def keep_apart(folder: Path, mark: str) -> None:
-    """Make the folder of the shards with this fingerprint. Raises UsageError where it holds others."""
+    """Make the folder of the shards with this fingerprint. Raises UsageError where it holds
+    others.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / MARK
     if file.is_file() and file.read_text(encoding="utf-8") != mark:
-        raise UsageError(f"expected windows of this training in {folder}, got those of another; remove the folder")
+        raise UsageError(
+            f"expected windows of this training in {folder}, got those of another; remove the "
+            "folder"
+        )
     if not file.is_file():
         write_whole(file, mark)
 

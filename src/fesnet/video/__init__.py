@@ -1,4 +1,6 @@
-"""Video in: any file, image folder, camera or array as frames with true times. Video out: an H.264 writer."""
+"""Video in: any file, image folder, camera or array as frames with true times. Video out: an H.264
+writer.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,35 @@ from fesnet.video.source import Frame, Source, exact_rate
 
 __all__ = ["Frame", "Source", "VideoWriter", "open_source"]
 
-Sourceable = Source | str | Path | int | npt.NDArray[np.uint8] | Iterable[npt.NDArray[np.uint8]] | Iterable[Frame]
+Sourceable = (
+    Source
+    | str
+    | Path
+    | int
+    | npt.NDArray[np.uint8]
+    | Iterable[npt.NDArray[np.uint8]]
+    | Iterable[Frame]
+)
 
 
-def open_source(source: Sourceable, *, rate: Fraction | float | None = None, threads: int = 1) -> Source:
+def open_source(
+    source: Sourceable, *, rate: Fraction | float | None = None, threads: int = 1
+) -> Source:
     """Open whatever holds frames.
 
-    source: a video file, a folder of numbered images, a stream address (rtsp://, http://), a camera number,
+    source: a video file, a folder of numbered images, a stream address (rtsp://, http://), a camera
+    number,
         an array (T, H, W) or (T, H, W, 3) uint8 RGB, or an iterable of such images or of `Frame`.
         A `Source` is handed back as it is.
-    rate: frames a second, needed where there are no times (image folder, array, images). A video file keeps
+    rate: frames a second, needed where there are no times (image folder, array, images). A video
+    file keeps
         its own times; there the rate is used only for frames that carry none.
-    threads: of the video decoder. 1 is our choice: a second one saves a quarter of the time where a core is
+    threads: of the video decoder. 1 is our choice: a second one saves a quarter of the time where a
+    core is
         idle, costs time where none is, and holds more frames in memory.
 
-    Raises UsageError for a wrong call (nothing there, no rate) and SourceError for what cannot be read.
+    Raises UsageError for a wrong call (nothing there, no rate) and SourceError for what cannot be
+    read.
     """
     exact = None if rate is None else exact_rate(rate)
     if isinstance(source, Source):
@@ -47,7 +63,8 @@ def open_source(source: Sourceable, *, rate: Fraction | float | None = None, thr
     if isinstance(source, Iterable):
         return open_iterable(source, exact)
     raise UsageError(
-        f"expected a path, a camera number, an array or an iterable of images, got {type(source).__name__}"
+        "expected a path, a camera number, an array or an iterable of images, got "
+        f"{type(source).__name__}"
     )
 
 

@@ -16,9 +16,11 @@ from fesnet.video.source import Frame, Source, exact_rate
 
 
 def open_camera(number: int) -> Source:
-    """Open camera `number` (0 is the first). Raises SourceError where there is none or it gives no picture.
+    """Open camera `number` (0 is the first). Raises SourceError where there is none or it gives no
+    picture.
 
-    Times are this machine's monotonic clock since the first frame: cameras tell none that can be trusted.
+    Times are this machine's monotonic clock since the first frame: cameras tell none that can be
+    trusted.
     """
     name = f"camera {number}"
     with quiet_opencv():
@@ -26,7 +28,9 @@ def open_camera(number: int) -> Source:
         ready = capture.isOpened() and capture.grab()
     if not ready:
         capture.release()
-        raise SourceError(f"cannot open {name}: not there, in use or not allowed; try another number")
+        raise SourceError(
+            f"cannot open {name}: not there, in use or not allowed; try another number"
+        )
     warnings: list[str] = []
     return Source(
         name=name,
@@ -53,6 +57,10 @@ def _frames(name: str, capture: cv2.VideoCapture, warnings: list[str]) -> Iterat
         now = time.monotonic()
         start = now if start is None else start
         if not ready:
-            warnings.append(f"{name} stopped at {now - start:.2f} s: no more pictures; the part before was used")
+            warnings.append(
+                f"{name} stopped at {now - start:.2f} s: no more pictures; the part before was used"
+            )
             return
-        yield Frame(index, now - start, cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype("uint8", copy=False))
+        yield Frame(
+            index, now - start, cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype("uint8", copy=False)
+        )

@@ -1,4 +1,6 @@
-"""Time inside a file: stamps to seconds that never fall, and what to say where a file is damaged."""
+"""Time inside a file: stamps to seconds that never fall, and what to say where a file is
+damaged.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,11 @@ from fractions import Fraction
 
 # A stamp that falls by more than this (s) is a new start (joined or wrapped streams), not a slip.
 RESTART = 1
-# Damaged packets closer than this (s) are told as one run: a lost picture spoils those that refer to it.
+# Damaged packets closer than this (s) are told as one run: a lost picture spoils those that refer
+# to it.
 RUN = 1
-# A video may end this much (s) before its header says: edit lists and rounding do so in sound files.
+# A video may end this much (s) before its header says: edit lists and rounding do so in sound
+# files.
 TAIL = Fraction(1, 2)
 
 
@@ -16,7 +20,9 @@ class Clock:
     """Turns presentation stamps (ticks of `tick` s, or None) into seconds since the first frame."""
 
     def __init__(self, tick: Fraction, step: Fraction) -> None:
-        """`step` (s) is the time from frame to frame, used only where a stamp is missing or starts anew."""
+        """`step` (s) is the time from frame to frame, used only where a stamp is missing or starts
+        anew.
+        """
         self.tick = tick
         self.step = step
         self.restarts: list[Fraction] = []
@@ -29,7 +35,9 @@ class Clock:
         return self._zero or Fraction(0)
 
     def end(self, lasts: Fraction = Fraction(0)) -> Fraction:
-        """When the last frame ends: it `lasts` so long (s), or one step if that is 0; 0 before the first."""
+        """When the last frame ends: it `lasts` so long (s), or one step if that is 0; 0 before the
+        first.
+        """
         return Fraction(0) if self._last is None else self._last + (lasts or self.step)
 
     def stamp(self, ticks: int | None) -> Fraction:
@@ -55,7 +63,9 @@ class Clock:
         return time
 
     def place(self, ticks: int | None) -> Fraction:
-        """Where a packet's stamp lies, s since the first frame; after the last frame if that is unknown."""
+        """Where a packet's stamp lies, s since the first frame; after the last frame if that is
+        unknown.
+        """
         if ticks is None or self._zero is None:
             return self.end()
         return max(Fraction(0), ticks * self.tick - self._zero)
@@ -84,7 +94,8 @@ class Damage:
     def finish(self, end: Fraction, promised: Fraction | None, error: str | None) -> None:
         """At the end of the file: tell the last run, or that the file broke off.
 
-        end: s, when the last frame ends; promised: s, what the header says; error: the reader's last word.
+        end: s, when the last frame ends; promised: s, what the header says; error: the reader's
+        last word.
         """
         reason = error
         if self._run and self._good > self._run[-1]:
@@ -94,7 +105,9 @@ class Damage:
         if not reason and promised is not None and end + TAIL < promised:
             reason = f"it ends there, but should last {float(promised):.2f} s"
         if reason:
-            self.warnings.append(f"{self.name} broke at {float(end):.2f} s: {reason}; the part before was used")
+            self.warnings.append(
+                f"{self.name} broke at {float(end):.2f} s: {reason}; the part before was used"
+            )
 
     def _tell_if_over(self, now: Fraction) -> None:
         if self._run and now - self._run[-1] > RUN:
@@ -103,5 +116,7 @@ class Damage:
     def _tell(self) -> None:
         first, last = f"{float(self._run[0]):.2f}", f"{float(self._run[-1]):.2f}"
         where = f"at {first} s" if first == last else f"from {first} to {last} s"
-        self.warnings.append(f"{self.name} is damaged {where}: frames there are missing or spoilt; the rest was used")
+        self.warnings.append(
+            f"{self.name} is damaged {where}: frames there are missing or spoilt; the rest was used"
+        )
         self._run = []

@@ -20,19 +20,26 @@ from av.video.stream import VideoStream
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.source import exact_rate
 
-BT709 = 1  # the code of this colour matrix in H.264 and MP4; browsers assume it unless told otherwise
+BT709 = (
+    1  # the code of this colour matrix in H.264 and MP4; browsers assume it unless told otherwise
+)
 
 
 def check_target(path: Path) -> None:
-    """Raises UsageError where no file can be written: a folder that does not exist, or a path that is one."""
+    """Raises UsageError where no file can be written: a folder that does not exist, or a path that
+    is one.
+    """
     if path.is_dir():
-        raise UsageError(f"expected a file to write, got the folder {path}; name a file like seen.mp4 in it")
+        raise UsageError(
+            f"expected a file to write, got the folder {path}; name a file like seen.mp4 in it"
+        )
     if not path.absolute().parent.is_dir():
         raise UsageError(f"expected an existing folder for {path}; make {path.parent} first")
 
 
 class VideoWriter:
-    """Context manager that encodes an H.264 mp4 (MPEG-4 Part 2 where FFmpeg lacks x264), yuv420p, fast start.
+    """Context manager that encodes an H.264 mp4 (MPEG-4 Part 2 where FFmpeg lacks x264), yuv420p,
+    fast start.
 
     The file appears under its name only when the block ends well; after an error nothing is left.
 
@@ -50,11 +57,12 @@ class VideoWriter:
         crf: int = 18,
         timed: bool = False,
     ) -> None:
-        """`crf` is x264's quality: 0 lossless, 18 looks the same (our choice), 51 worst. timed: every picture comes
-        with its own time, and `rate` is only about what to expect.
+        """`crf` is x264's quality: 0 lossless, 18 looks the same (our choice), 51 worst. timed:
+        every picture comes with its own time, and `rate` is only about what to expect.
 
         Odd sizes get one more column or row, a copy of the last, because yuv420p needs even ones.
-        Raises UsageError for sizes, rate or crf out of range, a folder that does not exist, or a path that is one.
+        Raises UsageError for sizes, rate or crf out of range, a folder that does not exist, or a
+        path that is one.
         """
         if width < 1 or height < 1:
             raise UsageError(f"expected a picture of at least 1 x 1, got {width} x {height}")
@@ -67,7 +75,9 @@ class VideoWriter:
         self.height = height
         self.crf = crf
         self.count = 0
-        self.fine = Fraction(1, 90000) if timed else None  # s; the unit of times in which video is usually told
+        self.fine = (
+            Fraction(1, 90000) if timed else None
+        )  # s; the unit of times in which video is usually told
         self.last = -1  # the time of the picture before, in that unit
         # Beside the target: a rename is one step only within a file system.
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
@@ -76,7 +86,9 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         try:
-            self._container = av.open(str(self._part.absolute()), "w", format="mp4", options={"movflags": "+faststart"})
+            self._container = av.open(
+                str(self._part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
+            )
         except av.FFmpegError as error:
             raise SourceError(f"cannot write {self.path}: {error.strerror}") from error
         self._stream = self._new_stream(self._container)
@@ -84,11 +96,13 @@ class VideoWriter:
 
     def _new_stream(self, container: OutputContainer) -> VideoStream:
         if "libx264" in codecs_available:
-            # x264's macroblock tree gives other bytes from run to run for equal pictures (seen at 96 x 80).
+            # x264's macroblock tree gives other bytes from run to run for equal pictures (seen at
+            # 96 x 80).
             options = {"crf": str(self.crf), "x264-params": "mbtree=0"}
             stream = container.add_stream("libx264", self.rate, options=options)
         else:
-            # MPEG-4 counts quality from 1 to 31 in lambda units of 118; a third of the crf looks alike.
+            # MPEG-4 counts quality from 1 to 31 in lambda units of 118; a third of the crf looks
+            # alike.
             quality = {"flags": "+qscale", "global_quality": str(118 * max(1, self.crf // 6))}
             stream = container.add_stream("mpeg4", self.rate, options=quality)
         stream.width = self.width + self.width % 2
@@ -101,7 +115,8 @@ class VideoWriter:
         return stream
 
     def write(self, image: npt.NDArray[Any], time: float | None = None) -> None:
-        """Append one picture (height, width, 3) uint8 RGB, shown from `time` s where the writer is a timed one.
+        """Append one picture (height, width, 3) uint8 RGB, shown from `time` s where the writer is
+        a timed one.
 
         Raises UsageError for any other shape or type.
         """
@@ -123,7 +138,9 @@ class VideoWriter:
         """When the next picture is shown, in units of a time base."""
         if self.fine is None or time is None:
             return self.count, 1 / self.rate
-        self.last = max(round(time / self.fine), self.last + 1)  # a camera may give one time twice; a file may not
+        self.last = max(
+            round(time / self.fine), self.last + 1
+        )  # a camera may give one time twice; a file may not
         return self.last, self.fine
 
     def _mux(self, stream: VideoStream, frame: av.VideoFrame | None) -> None:
@@ -134,7 +151,10 @@ class VideoWriter:
             raise SourceError(f"cannot write {self.path}: {error.strerror}") from error
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             if kind is None:
@@ -147,7 +167,9 @@ class VideoWriter:
 
     def _complete(self) -> None:
         if self._stream is None or self._container is None or self.count == 0:
-            raise UsageError(f"expected at least one image for {self.path}, got none; nothing was written")
+            raise UsageError(
+                f"expected at least one image for {self.path}, got none; nothing was written"
+            )
         self._mux(self._stream, None)
         self._container.close()
         self._part.replace(self.path)

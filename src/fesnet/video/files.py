@@ -25,23 +25,34 @@ from fesnet.video.clock import Clock, Damage
 from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
 from fesnet.video.source import Frame, Image, Source
 
-# Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without times.
+# Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without
+# times.
 DEFAULT_RATE = Fraction(25)
 # Names and titles in files may be of any encoding. PyAV 19 dropped the option.
-LENIENT_METADATA: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
-# Of a stream address: to connect, and to wait for the next packet (s); a lost camera must not hang us.
+LENIENT_METADATA: dict[str, Any] = (
+    {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
+)
+# Of a stream address: to connect, and to wait for the next packet (s); a lost camera must not hang
+# us.
 TIMEOUTS = (10.0, 30.0)
 # Formats whose first plane is eight bits of luma, and those of them that always use all 256 values.
 LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "nv12", "yuvj420p", "yuvj422p", "yuvj444p", "gray")
 FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
 BLACK, WHITE = 16, 235  # of the other ones
-ABOVE: Any = (BLACK, 0, 0, 0)  # as OpenCV takes a number for each channel; its types know arrays only
+ABOVE: Any = (
+    BLACK,
+    0,
+    0,
+    0,
+)  # as OpenCV takes a number for each channel; its types know arrays only
 NO_PIPE = "most videos cannot be read from a pipe; save it to a file and name that"
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
 
 def open_file(path: Path, rate: Fraction | None, threads: int) -> Source:
-    """Open a video file; `rate` serves only frames without times. Raises SourceError if no frame decodes."""
+    """Open a video file; `rate` serves only frames without times. Raises SourceError if no frame
+    decodes.
+    """
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"cannot open {path.name} as a video: the file is empty; copy it again")
     try:
@@ -62,7 +73,9 @@ def not_there(name: str | Path) -> UsageError:
 
 
 def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
-    """Open a stream address (rtsp://, http://, ...) as FFmpeg understands it. Raises SourceError."""
+    """Open a stream address (rtsp://, http://, ...) as FFmpeg understands it. Raises
+    SourceError.
+    """
     parts, name = urlsplit(url), public_address(url)
     source = _first_frame(_open_container(url, name, TIMEOUTS), name, rate, threads, None)
     source.live = parts.scheme.lower() in LIVE_SCHEMES
@@ -70,7 +83,9 @@ def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
 
 
 def public_address(url: str) -> str:
-    """A stream address without user, password and query: it goes into results, which people hand on."""
+    """A stream address without user, password and query: it goes into results, which people hand
+    on.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
@@ -81,7 +96,9 @@ def public_address(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _open_container(location: str, name: str, timeouts: tuple[float, float] | None) -> InputContainer:
+def _open_container(
+    location: str, name: str, timeouts: tuple[float, float] | None
+) -> InputContainer:
     try:
         container: InputContainer = av.open(location, "r", timeout=timeouts, **LENIENT_METADATA)
     except (av.FFmpegError, ValueError) as error:
@@ -103,9 +120,13 @@ def _pick_stream(container: InputContainer, name: str) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & stream.disposition.attached_pic:
             if stream.codec_context is None:
-                raise SourceError(f"cannot decode {name}: this FFmpeg knows no decoder for its codec")
+                raise SourceError(
+                    f"cannot decode {name}: this FFmpeg knows no decoder for its codec"
+                )
             return stream
-    raise SourceError(f"expected a video, but {name} has no video stream (holds: {_kinds(container)})")
+    raise SourceError(
+        f"expected a video, but {name} has no video stream (holds: {_kinds(container)})"
+    )
 
 
 def _kinds(container: InputContainer) -> str:
@@ -115,7 +136,9 @@ def _kinds(container: InputContainer) -> str:
 def _first_frame(
     container: InputContainer, name: str, rate: Fraction | None, threads: int, path: Path | None
 ) -> Source:
-    """Decode the first frame at once: only it tells the upright size, and a useless file is told early."""
+    """Decode the first frame at once: only it tells the upright size, and a useless file is told
+    early.
+    """
     try:
         reader = _Reader(name, container, rate, threads)
         frames = reader.frames()
@@ -141,7 +164,9 @@ def _first_frame(
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """Length (s) as the container tells it: of the stream, else by Matroska's tag, else of the whole."""
+    """Length (s) as the container tells it: of the stream, else by Matroska's tag, else of the
+    whole.
+    """
     if stream.duration is not None and stream.time_base is not None:
         return stream.duration * stream.time_base
     tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
@@ -162,27 +187,36 @@ class Decoded:
 
     def rgb(self) -> Image:
         """(H, W, 3) uint8, upright."""
-        # threads=1: the default starts a pool for each frame. Copied only where FFmpeg pads the rows.
+        # threads=1: the default starts a pool for each frame. Copied only where FFmpeg pads the
+        # rows.
         image = np.ascontiguousarray(self.frame.to_ndarray(format="rgb24", threads=1), np.uint8)
         return image if self.matrix == UPRIGHT else turn_upright(image, self.matrix)
 
     def grey(self) -> Image | None:
-        """(H, W) uint8: the luma plane as the file holds it, in full range; None for other formats."""
+        """(H, W) uint8: the luma plane as the file holds it, in full range; None for other
+        formats.
+        """
         frame = self.frame
         if frame.format.name not in LUMA_FIRST:
             return None
         plane = frame.planes[0]
-        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+            : frame.height, : frame.width
+        ]
         if frame.format.name not in FULL_RANGE and frame.color_range != ColorRange.JPEG:
             above_black = np.asarray(cv2.subtract(luma, ABOVE), np.uint8)
-            luma = np.asarray(cv2.convertScaleAbs(above_black, alpha=255 / (WHITE - BLACK)), np.uint8)
+            luma = np.asarray(
+                cv2.convertScaleAbs(above_black, alpha=255 / (WHITE - BLACK)), np.uint8
+            )
         return luma if self.matrix == UPRIGHT else turn_upright(luma, self.matrix)
 
 
 class _Reader:
     """Decodes one stream from front to back; holds no more than one packet's frames."""
 
-    def __init__(self, name: str, container: InputContainer, rate: Fraction | None, threads: int) -> None:
+    def __init__(
+        self, name: str, container: InputContainer, rate: Fraction | None, threads: int
+    ) -> None:
         self.name = name
         self.container = container
         self.stream = stream = _pick_stream(container, name)
@@ -195,11 +229,14 @@ class _Reader:
         # PyAV 19 has a rational of its own, which prints 30 as 30/1.
         self.rate = Fraction(average.numerator, average.denominator) if average else rate
         self.duration = _duration(container, stream)
-        self.clock = Clock(stream.time_base or Fraction(1, 1000), 1 / (rate or self.rate or DEFAULT_RATE))
+        self.clock = Clock(
+            stream.time_base or Fraction(1, 1000), 1 / (rate or self.rate or DEFAULT_RATE)
+        )
         self.damage = Damage(name, self.warnings)
         self.error: str | None = None
-        # AVI knows decoding times only; what FFmpeg makes of them as presentation times is out of order with
-        # B-frames. PyAV hands on a frame with the decoding time of the packet that released it: a true order.
+        # AVI knows decoding times only; what FFmpeg makes of them as presentation times is out of
+        # order with B-frames. PyAV hands on a frame with the decoding time of the packet that
+        # released it: a true order.
         self.stamp: Literal["pts", "dts"] = "dts" if container.format.name == "avi" else "pts"
         self.rotation = 0
         self.matrix = UPRIGHT
@@ -226,7 +263,9 @@ class _Reader:
             self.rate = self.given
         elif first.pts is None:
             rate = float(self.rate or DEFAULT_RATE)
-            self.warnings.append(f"{self.name} holds no times: {rate:g} frames a second assumed; else give --fps")
+            self.warnings.append(
+                f"{self.name} holds no times: {rate:g} frames a second assumed; else give --fps"
+            )
 
     def _decoded(self) -> Iterator[VideoFrame]:
         packets = self.container.demux(self.stream)
@@ -256,10 +295,16 @@ class _Reader:
 
     def _finish(self, last: VideoFrame) -> None:
         for at in self.clock.restarts:
-            self.warnings.append(f"{self.name}: times start anew at {float(at):.2f} s; they were joined there")
+            self.warnings.append(
+                f"{self.name}: times start anew at {float(at):.2f} s; they were joined there"
+            )
         promised = self.duration
-        if self.clock.restarts or (self.stream.duration is None and len(self.container.streams) > 1):
-            promised = None  # counts something else than this video from its first to its last frame
+        if self.clock.restarts or (
+            self.stream.duration is None and len(self.container.streams) > 1
+        ):
+            promised = (
+                None  # counts something else than this video from its first to its last frame
+            )
         elif promised is not None:
             promised -= max(Fraction(0), self.clock.zero)  # some headers count from time 0
         end = self.clock.end(last.duration * self.clock.tick)

@@ -21,11 +21,14 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 def open_folder(path: Path, rate: Fraction | None) -> Source:
     """Open a folder of images in natural order (img_2 before img_10); needs a rate.
 
-    Raises UsageError without images or rate, SourceError naming the file for an image that cannot be read.
+    Raises UsageError without images or rate, SourceError naming the file for an image that cannot
+    be read.
     """
     files = sorted(image_files(path), key=natural_key)
     if not files:
-        raise UsageError(f"expected a folder with images ({', '.join(SUFFIXES)}), but {path} has none")
+        raise UsageError(
+            f"expected a folder with images ({', '.join(SUFFIXES)}), but {path} has none"
+        )
     rate = check_folder_rate(path, rate)
     height, width = read_image(files[0]).shape[:2]
     return Source(
@@ -45,13 +48,16 @@ def check_folder_rate(path: Path, rate: Fraction | float | None) -> Fraction:
     """The rate of an image folder. Raises UsageError where none is given, or none that can be."""
     if rate is None:
         raise UsageError(
-            f"expected frames a second for the image folder {path}, got none; give them, as in --fps 25 or rate=25"
+            f"expected frames a second for the image folder {path}, got none; give them, as in "
+            "--fps 25 or rate=25"
         )
     return exact_rate(rate)
 
 
 def image_files(path: Path) -> Iterator[Path]:
-    """Images directly in a folder, in no order; no hidden files (macOS leaves a ._img_1.jpg for each)."""
+    """Images directly in a folder, in no order; no hidden files (macOS leaves a ._img_1.jpg for
+    each).
+    """
     for file in path.iterdir():
         if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
             yield file
@@ -66,24 +72,29 @@ def natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
 def read_image(file: Path) -> Image:
     """Read one image as (H, W, 3) uint8 RGB, turned upright by its EXIF entry, 16 bits scaled to 8.
 
-    Raises SourceError, also for one that is cut off: its black rest would look like a change of the face.
+    Raises SourceError, also for one that is cut off: its black rest would look like a change of the
+    face.
     """
     try:
         data = file.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read image {file}: {error.strerror}") from error
     with quiet_opencv():
-        # Not imread: it cannot open every path on Windows. OpenCV refuses empty data with an exception.
+        # Not imread: it cannot open every path on Windows. OpenCV refuses empty data with an
+        # exception.
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None or is_cut_off(data):
-        raise SourceError(f"cannot read image {file}: it is damaged, cut off or not an image; copy it again")
+        raise SourceError(
+            f"cannot read image {file}: it is damaged, cut off or not an image; copy it again"
+        )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def is_cut_off(data: bytes) -> bool:
     """Whether a JPEG lacks its end, which older OpenCV (4.10) fills with black without a word.
 
-    The end marker (FF D9) must follow the last start of scan (FF DA), which cannot occur in pixel data.
+    The end marker (FF D9) must follow the last start of scan (FF DA), which cannot occur in pixel
+    data.
     """
     return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
@@ -94,7 +105,9 @@ def _frames(files: list[Path], rate: Fraction) -> Iterator[Frame]:
 
 
 def _gaps(path: Path, files: list[Path]) -> list[str]:
-    """Say once where the numbers jump: annotations by image number would be shifted from there on."""
+    """Say once where the numbers jump: annotations by image number would be shifted from there
+    on.
+    """
     found = [re.search(r"(\d+)\D*$", file.stem) for file in files]
     numbers = [int(match[1]) for match in found if match]
     if len(numbers) < len(files):

@@ -31,7 +31,9 @@ def open_array(video: npt.NDArray[Any], rate: Fraction | None) -> Source:
 
 
 def open_iterable(items: Iterable[Any], rate: Fraction | None, name: str = "frames") -> Source:
-    """Open an iterable of `Frame` (taken as they are) or of (H, W[, 3]) uint8 images (needs a rate)."""
+    """Open an iterable of `Frame` (taken as they are) or of (H, W[, 3]) uint8 images (needs a
+    rate).
+    """
     iterator = iter(items)
     first = next(iterator, None)
     if first is None:
@@ -45,14 +47,18 @@ def open_iterable(items: Iterable[Any], rate: Fraction | None, name: str = "fram
 
 def _needed(rate: Fraction | None) -> Fraction:
     if rate is None:
-        raise UsageError("expected a rate for images without times, got none; give rate= (frames a second)")
+        raise UsageError(
+            "expected a rate for images without times, got none; give rate= (frames a second)"
+        )
     return rate
 
 
 def _as_they_are(items: Iterable[Any]) -> Iterator[Frame]:
     for place, item in enumerate(items):
         if not isinstance(item, Frame):
-            raise UsageError(f"expected item {place} to be a Frame like the first, got {type(item).__name__}")
+            raise UsageError(
+                f"expected item {place} to be a Frame like the first, got {type(item).__name__}"
+            )
         yield item
 
 

@@ -17,8 +17,9 @@ UPRIGHT: Matrix = (1, 0, 0, 1)
 def display_matrix(frame: VideoFrame) -> Matrix:
     """Signs of (a, b, c, d) in x' = a x + c y, y' = b x + d y, taken to the nearest quarter turn.
 
-    Do not call it on every frame: PyAV's side data and its frame refer to each other, so that each such frame
-    stays in memory until the garbage collector runs (190 MB more for 20 s at 640 x 360). `rotation` is free.
+    Do not call it on every frame: PyAV's side data and its frame refer to each other, so that each
+    such frame stays in memory until the garbage collector runs (190 MB more for 20 s at 640 x 360).
+    `rotation` is free.
     """
     side: Any = frame.side_data.get("DISPLAYMATRIX")
     if side is None:
@@ -30,7 +31,9 @@ def display_matrix(frame: VideoFrame) -> Matrix:
 
 
 def turn_upright(image: Image, matrix: Matrix) -> Image:
-    """Turn and mirror (H, W[, 3]) as `matrix` says: (H, W[, 3]), or (W, H[, 3]) for a quarter turn."""
+    """Turn and mirror (H, W[, 3]) as `matrix` says: (H, W[, 3]), or (W, H[, 3]) for a quarter
+    turn.
+    """
     a, b, c, d = matrix
     turned = np.asarray(image if a else cv2.transpose(image), np.uint8)
     mirror_x, mirror_y = (a or c) < 0, (d or b) < 0

@@ -1,4 +1,6 @@
-"""Keep OpenCV's own log lines off the terminal while we report the same thing in one line of our own."""
+"""Keep OpenCV's own log lines off the terminal while we report the same thing in one line of our
+own.
+"""
 
 from __future__ import annotations
 

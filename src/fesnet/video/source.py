@@ -49,11 +49,12 @@ class Made:
 class Frame:
     """One picture of a source.
 
-    index: 0-based place on the source's own frame axis.
-    time: seconds since the first frame, from the container's presentation times; never falls.
-    image: (H, W, 3) uint8 RGB 0..255, upright; made when first asked for, as is grey: (H, W) uint8 0..255, luma.
+    index: 0-based place on the source's own frame axis. time: seconds since the first frame, from
+    the container's presentation times; never falls. image: (H, W, 3) uint8 RGB 0..255, upright;
+    made when first asked for, as is grey: (H, W) uint8 0..255, luma.
 
-    Make your own with an array (H, W, 3), RGB, or (H, W), grey; raises UsageError for any other picture.
+    Make your own with an array (H, W, 3), RGB, or (H, W), grey; raises UsageError for any other
+    picture.
     """
 
     __slots__ = ("_grey", "_image", "_picture", "index", "time")
@@ -82,7 +83,11 @@ class Frame:
     def grey(self) -> Image:
         if self._grey is None:
             luma = self._picture.grey()
-            self._grey = np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), np.uint8) if luma is None else luma
+            self._grey = (
+                np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), np.uint8)
+                if luma is None
+                else luma
+            )
         return self._grey
 
 
@@ -92,17 +97,17 @@ def _nothing() -> None:
 
 @dataclass(eq=False, kw_only=True)
 class Source:
-    """Frames in order, to be looped over once; a context manager, which also closes itself after the loop.
+    """Frames in order, to be looped over once; a context manager, which also closes itself after
+    the loop.
 
-    name: short name for messages and results (never with a password of a stream address).
-    width, height: pixels of the first frame, upright; later frames of a source may differ.
-    frames: where the frames come from; loop over the source itself, not over this.
-    path: file or folder on this machine, None for a camera, a stream or an array.
-    rate: average frames a second, None where unknown; never use it to make times.
-    frame_count, duration: what the container says (frames, s), may be wrong; None where it says nothing.
-    live: frames come in real time and cannot be waited for.
-    warnings: one line each; filled while looping, complete after the loop.
-    on_close: gives back what the source holds open.
+    name: short name for messages and results (never with a password of a stream address). width,
+    height: pixels of the first frame, upright; later frames of a source may differ. frames: where
+    the frames come from; loop over the source itself, not over this. path: file or folder on this
+    machine, None for a camera, a stream or an array. rate: average frames a second, None where
+    unknown; never use it to make times. frame_count, duration: what the container says (frames, s),
+    may be wrong; None where it says nothing. live: frames come in real time and cannot be waited
+    for. warnings: one line each; filled while looping, complete after the loop. on_close: gives
+    back what the source holds open.
     """
 
     name: str
@@ -139,7 +144,9 @@ class Source:
             self.close()
 
     def close(self) -> None:
-        """Give back the file or the camera; a running loop ends at its next step. May be called again."""
+        """Give back the file or the camera; a running loop ends at its next step. May be called
+        again.
+        """
         if not self._closed:
             self._closed = True
             self.on_close()
@@ -148,18 +155,27 @@ class Source:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def exact_rate(rate: Fraction | float) -> Fraction:
-    """Frames a second as a fraction (29.97 -> 2997/100). Raises UsageError unless finite and above 0 (a millionth)."""
-    # A float such as 29.97002997 stands for a ratio of small numbers; a million keeps any real rate exact.
+    """Frames a second as a fraction (29.97 -> 2997/100). Raises UsageError unless finite and above
+    0 (a millionth).
+    """
+    # A float such as 29.97002997 stands for a ratio of small numbers; a million keeps any real rate
+    # exact.
     known = not isinstance(rate, bool) and math.isfinite(rate)
     exact = Fraction(rate).limit_denominator(1_000_000) if known else Fraction(0)
     if exact <= 0:
-        raise UsageError(f"expected a rate above 0 frames a second, got {rate}; give one, as in --fps 25 or rate=25")
+        raise UsageError(
+            f"expected a rate above 0 frames a second, got {rate}; give one, as in --fps 25 or "
+            "rate=25"
+        )
     return exact
 
 
@@ -170,12 +186,19 @@ def check_seconds(seconds: float | None) -> None:
 
 
 def rgb_image(item: Any, what: str) -> Image:
-    """Turn (H, W) or (H, W, 3) uint8 into (H, W, 3); raises UsageError naming `what` for anything else."""
+    """Turn (H, W) or (H, W, 3) uint8 into (H, W, 3); raises UsageError naming `what` for anything
+    else.
+    """
     if not isinstance(item, np.ndarray):
         raise UsageError(f"expected {what} to be a numpy array, got {type(item).__name__}")
     grey = item.ndim == 2
-    if item.dtype != np.uint8 or not (grey or (item.ndim == 3 and item.shape[2] == 3)) or item.size == 0:
+    if (
+        item.dtype != np.uint8
+        or not (grey or (item.ndim == 3 and item.shape[2] == 3))
+        or item.size == 0
+    ):
         raise UsageError(
-            f"expected {what} to be (H, W) grey or (H, W, 3) RGB uint8, got {item.shape} {item.dtype}; convert it first"
+            f"expected {what} to be (H, W) grey or (H, W, 3) RGB uint8, got {item.shape} "
+            f"{item.dtype}; convert it first"
         )
     return np.repeat(item[:, :, None], 3, axis=2) if grey else item

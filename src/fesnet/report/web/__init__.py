@@ -1,4 +1,6 @@
-"""Parts of pages that the report and the review app share: `timeline.js` (plain ES, no library) and `style.css`."""
+"""Parts of pages that the report and the review app share: `timeline.js` (plain ES, no library) and
+`style.css`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""A portrait that can be moved: landmarks in three dimensions over a picture, and the dense map between them.
+"""A portrait that can be moved: landmarks in three dimensions over a picture, and the dense map
+between them.
 
-A puppet lives in crop units (see `fesnet.faces.align`): its neutral face stands where an aligned face stands. Its
-picture reaches MARGIN beyond the unit square on every side, so that a head may turn without showing an edge.
+A puppet lives in crop units (see `fesnet.faces.align`): its neutral face stands where an aligned
+face stands. Its picture reaches MARGIN beyond the unit square on every side, so that a head may
+turn without showing an edge.
 """
 
 from __future__ import annotations
@@ -16,29 +18,57 @@ from fesnet.faces.align import CANONICAL_STABLE, STABLE, fit_similarity
 from fesnet.synth.script.basis import motion_basis
 
 Floats = NDArray[np.floating]
-OVAL_RIGHT = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)
+OVAL_RIGHT = (
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    454,
+    323,
+    361,
+    288,
+    397,
+    365,
+    379,
+    378,
+    400,
+    377,
+    152,
+)
 OVAL_LEFT = (148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 OVAL = (*OVAL_RIGHT, *OVAL_LEFT)
 LIP_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)  # inner contour, image left to right
 LIP_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 EYES = ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380))
-RINGS = ((1.22, 0.15, 0.3), (1.55, 0.3, 0.0))  # hair and neck: distance, depth, share of the face's own motion
+RINGS = (
+    (1.22, 0.15, 0.3),
+    (1.55, 0.3, 0.0),
+)  # hair and neck: distance, depth, share of the face's own motion
 MARGIN = 0.25  # picture beyond the unit square on each side, crop units
 PICTURE = 288  # usual pixels of the picture's side: 192 a crop unit, twice the default crop
 LATTICE = 72  # points of the dense interpolation's side (over the picture): 48 a crop unit
 SPAN = 1 + 2 * MARGIN
-SHUT = 0.025  # lip gap (crop units) up to which a photo's mouth is shut; an open one keeps its own interior
+# lip gap (crop units) up to which a photo's mouth is shut; an open one keeps its own interior
+SHUT = 0.025
 GAZE_REACH = 0.028  # crop units an iris moves at gaze 1
-OPEN_FROM, OPEN_FULL = 0.004, 0.012  # lip gap (crop units) at which the mouth's interior begins to show, and is full
+OPEN_FROM, OPEN_FULL = (
+    0.004,
+    0.012,
+)  # lip gap (crop units) at which the mouth's interior begins to show, and is full
 
 
 @dataclass(frozen=True)
 class Puppet:
     """One person's neutral photo, ready to be moved.
 
-    picture (R, R, 3) uint8 RGB; points (V, 3) crop units, the first 468 are the face mesh; index, share
-    (LATTICE**2, 3): which points carry each lattice point, and by how much; smile (468, 3) displacement to the same
-    person's smiling photo, and smiling, its picture (both None where there is only one photo).
+    picture (R, R, 3) uint8 RGB; points (V, 3) crop units, the first 468 are the face mesh; index,
+    share (LATTICE**2, 3): which points carry each lattice point, and by how much; smile (468, 3)
+    displacement to the same person's smiling photo, and smiling, its picture (both None where there
+    is only one photo).
     """
 
     name: str
@@ -59,7 +89,9 @@ def make_puppet(
     *,
     pixels: int = PICTURE,
 ) -> Puppet:
-    """A puppet from a photo (H, W, 3) uint8 RGB and its landmarks (468, 3) in the photo's pixels."""
+    """A puppet from a photo (H, W, 3) uint8 RGB and its landmarks (468, 3) in the photo's
+    pixels.
+    """
     picture, face = aligned_picture(photo, landmarks, pixels)
     points = with_anchors(face)
     index, share = interpolation(points)
@@ -70,23 +102,33 @@ def make_puppet(
     return Puppet(name, picture, points, index, share, smile, smiling)
 
 
-def aligned_picture(photo: NDArray[np.uint8], landmarks: Floats, side: int) -> tuple[NDArray[np.uint8], Floats]:
-    """The photo resampled so that its face stands in the crop, and its landmarks (468, 3) in crop units."""
+def aligned_picture(
+    photo: NDArray[np.uint8], landmarks: Floats, side: int
+) -> tuple[NDArray[np.uint8], Floats]:
+    """The photo resampled so that its face stands in the crop, and its landmarks (468, 3) in crop
+    units.
+    """
     matrix = fit_similarity(landmarks[list(STABLE), :2], CANONICAL_STABLE)
     scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
-    face = np.concatenate([landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2], landmarks[:, 2:] * scale], 1)
+    face = np.concatenate(
+        [landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2], landmarks[:, 2:] * scale], 1
+    )
     face[:, 2] -= face[[33, 133, 362, 263], 2].mean()
     pixels = side / SPAN
     to_picture = matrix * pixels
     to_picture[:, 2] += MARGIN * pixels - 0.5
     shrink = 1 / (scale * pixels)
     soft = cv2.GaussianBlur(photo, (0, 0), 0.4 * shrink) if shrink > 1.3 else photo
-    picture = cv2.warpAffine(soft, to_picture, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    picture = cv2.warpAffine(
+        soft, to_picture, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(picture, np.uint8), face.astype(np.float32)
 
 
 def with_anchors(face: Floats) -> Floats:
-    """The face mesh (468, 3) with two rings of hair and neck round it and eight points on the picture's rim."""
+    """The face mesh (468, 3) with two rings of hair and neck round it and eight points on the
+    picture's rim.
+    """
     oval = face[list(OVAL)]
     centre = oval.mean(0)
     rings = [centre + (oval - centre) * [s, s, 1] + [0, 0, depth] for s, depth, _ in RINGS]
@@ -117,7 +159,9 @@ def interpolation(points: Floats) -> tuple[NDArray[np.int32], Floats]:
     return index, share
 
 
-def fill_triangle(corners: Floats, triple: NDArray[np.int64], index: NDArray[np.int32], share: Floats) -> None:
+def fill_triangle(
+    corners: Floats, triple: NDArray[np.int64], index: NDArray[np.int32], share: Floats
+) -> None:
     """Enter one triangle's lattice points into the interpolation tables."""
     x0, y0 = np.maximum(np.ceil(corners.min(0) - 1e-3).astype(int), 0)
     x1, y1 = np.minimum(np.floor(corners.max(0) + 1e-3).astype(int), LATTICE - 1)
@@ -127,7 +171,10 @@ def fill_triangle(corners: Floats, triple: NDArray[np.int64], index: NDArray[np.
     edges = np.stack([corners[1] - corners[0], corners[2] - corners[0]], 1)
     if abs(np.linalg.det(edges)) < 1e-9:
         return
-    uv = np.stack([xs.ravel() - corners[0, 0], ys.ravel() - corners[0, 1]], 1) @ np.linalg.inv(edges).T
+    uv = (
+        np.stack([xs.ravel() - corners[0, 0], ys.ravel() - corners[0, 1]], 1)
+        @ np.linalg.inv(edges).T
+    )
     bary = np.concatenate([1 - uv.sum(1, keepdims=True), uv], 1)
     inside = (bary >= -1e-4).all(1)
     at = (ys.ravel() * LATTICE + xs.ravel())[inside]
@@ -135,7 +182,9 @@ def fill_triangle(corners: Floats, triple: NDArray[np.int64], index: NDArray[np.
 
 
 def rotation(angles: Floats) -> Floats:
-    """(N, 3, 3) head rotations from yaw and pitch (N, 2), radians; roll is removed by the alignment."""
+    """(N, 3, 3) head rotations from yaw and pitch (N, 2), radians; roll is removed by the
+    alignment.
+    """
     cy, sy = np.cos(angles[:, 0]), np.sin(angles[:, 0])
     cp, sp = np.cos(angles[:, 1]), np.sin(angles[:, 1])
     zero, one = np.zeros_like(cy), np.ones_like(cy)
@@ -144,11 +193,14 @@ def rotation(angles: Floats) -> Floats:
     return np.asarray(yaw @ pitch, np.float32)
 
 
-def moved_points(points: Floats, motion: Floats, angles: Floats, *, distance: float = 6.0) -> Floats:
-    """Where all points (N, V, 3) of N puppets go, as seen by the camera: (N, V, 2) crop units, not yet aligned.
+def moved_points(
+    points: Floats, motion: Floats, angles: Floats, *, distance: float = 6.0
+) -> Floats:
+    """Where all points (N, V, 3) of N puppets go, as seen by the camera: (N, V, 2) crop units, not
+    yet aligned.
 
-    motion (N, 468, 3): displacement of the face mesh; angles (N, 2): yaw and pitch; distance of the camera in crop
-    units (perspective; about 6 for an arm's length).
+    motion (N, 468, 3): displacement of the face mesh; angles (N, 2): yaw and pitch; distance of the
+    camera in crop units (perspective; about 6 for an arm's length).
     """
     n = len(points)
     moved = points.copy()
@@ -160,13 +212,17 @@ def moved_points(points: Floats, motion: Floats, angles: Floats, *, distance: fl
     pivot = np.array([0.5, 0.75, 0.45], np.float32)  # about the top of the neck
     head = (moved[:, :-8] - pivot) @ rotation(angles).transpose(0, 2, 1) + pivot
     seen = pivot[:2] + (head[..., :2] - pivot[:2]) * (distance / (distance + head[..., 2:]))
-    flat = pivot[:2] + (points[:, :-8, :2] - pivot[:2]) * (distance / (distance + points[:, :-8, 2:]))
+    flat = pivot[:2] + (points[:, :-8, :2] - pivot[:2]) * (
+        distance / (distance + points[:, :-8, 2:])
+    )
     rim = np.broadcast_to(points[:, -8:, :2], (n, 8, 2))
     return np.concatenate([points[:, :-8, :2] + seen - flat, rim], 1).astype(np.float32)
 
 
 def aligned(seen: Floats, tremble: Floats) -> Floats:
-    """The points (N, V, 2) as the face stage would align them, with `tremble` (N, 4) as its residue."""
+    """The points (N, V, 2) as the face stage would align them, with `tremble` (N, 4) as its
+    residue.
+    """
     target = CANONICAL_STABLE.astype(np.float32)
     source = seen[:, list(STABLE)]
     a, b = source - source.mean(1, keepdims=True), target - target.mean(0)
@@ -174,7 +230,10 @@ def aligned(seen: Floats, tremble: Floats) -> Floats:
     cos = (a * b).sum((1, 2)) / norm
     sin = (a[..., 0] * b[:, 1] - a[..., 1] * b[:, 0]).sum(1) / norm
     turn, grow = tremble[:, 2], np.exp(tremble[:, 3])
-    c, s = grow * (cos * np.cos(turn) - sin * np.sin(turn)), grow * (sin * np.cos(turn) + cos * np.sin(turn))
+    c, s = (
+        grow * (cos * np.cos(turn) - sin * np.sin(turn)),
+        grow * (sin * np.cos(turn) + cos * np.sin(turn)),
+    )
     matrix = np.stack([c, -s, s, c], 1).reshape(-1, 2, 2)
     centred = (seen - source.mean(1, keepdims=True)) @ matrix.transpose(0, 2, 1)
     return np.asarray(centred + target.mean(0) + tremble[:, None, :2], np.float32)

@@ -21,15 +21,25 @@ from fesnet.synth.script.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
 from fesnet.synth.script.motion import SynthConfig, varied, without_photo, write_script
 from fesnet.windows import to_and_fro
 
-POSE_UNIT, GAZE_UNIT = 0.1, 1.0  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
+POSE_UNIT, GAZE_UNIT = (
+    0.1,
+    1.0,
+)  # radians, and shares of full gaze, that weigh like 4 pixels of motion in a 96 px crop
 TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
 
-FAINT = 0.6  # share of groups whose frames differ little: without them one pair in twenty moves by less than a pixel
-STILL, TURNING = 0.03, 0.14  # radians, how much the head turns at most between frames that differ little, and others
+# share of groups whose frames differ little: without them one pair in twenty moves by less than a
+# pixel
+FAINT = 0.6
+STILL, TURNING = (
+    0.03,
+    0.14,
+)  # radians, how much the head turns at most between frames that differ little, and others
 TAIL = 0.25  # share of clips that a short video runs through to and fro
 BACKWARDS = 0.3  # share of clips that run backwards, as spotting judges every window a second time
 
-Crops = TypeVar("Crops", Tensor, Shots)  # pixels (.., T, 1, S, S) in 0..1, or what they are to be painted from
+Crops = TypeVar(
+    "Crops", Tensor, Shots
+)  # pixels (.., T, 1, S, S) in 0..1, or what they are to be painted from
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,9 @@ class PairBatch(Generic[Crops]):
 
 @dataclass(frozen=True)
 class ClipBatch(Generic[Crops]):
-    """B clips of T frames: crops, shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T) in full macros."""
+    """B clips of T frames: crops, shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T)
+    in full macros.
+    """
 
     crops: Crops
     shapes: Tensor
@@ -50,17 +62,25 @@ class ClipBatch(Generic[Crops]):
     intensity: Tensor
 
     def __getitem__(self, part: slice) -> ClipBatch[Crops]:
-        return ClipBatch(self.crops[part], self.shapes[part], self.labels[part], self.intensity[part])
+        return ClipBatch(
+            self.crops[part], self.shapes[part], self.labels[part], self.intensity[part]
+        )
 
 
 def target_scale() -> Floats:
-    """(TARGETS,) what one unit of each motion weighs: its largest displacement, 4 pixels of a 96 px crop being 1."""
+    """(TARGETS,) what one unit of each motion weighs: its largest displacement, 4 pixels of a 96 px
+    crop being 1.
+    """
     reach = motion_basis().reach() * 96 / 4
-    return np.concatenate([reach, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]).astype("f4")
+    return np.concatenate(
+        [reach, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]
+    ).astype("f4")
 
 
 def expressive_targets() -> Tensor:
-    """(TARGETS,) bool: motions that expressions are made of; False for blinks, gaze and the head."""
+    """(TARGETS,) bool: motions that expressions are made of; False for blinks, gaze and the
+    head.
+    """
     names = motion_basis().names
     facial = [not name.startswith(("eyeBlink", "eyeLook")) for name in names]
     return torch.tensor([*facial, True, False, False, False, False])
@@ -70,7 +90,12 @@ def mirror_map() -> tuple[NDArray[np.int64], Floats]:
     """Which target each target becomes in a mirrored picture, and with which sign."""
     names = motion_basis().names
     swap = {"_L": "_R", "_R": "_L"}
-    other = {"mouthLeft": "mouthRight", "mouthRight": "mouthLeft", "jawLeft": "jawRight", "jawRight": "jawLeft"}
+    other = {
+        "mouthLeft": "mouthRight",
+        "mouthRight": "mouthLeft",
+        "jawLeft": "jawRight",
+        "jawRight": "jawLeft",
+    }
     to = [names.index(other.get(n, n[:-2] + swap[n[-2:]] if n[-2:] in swap else n)) for n in names]
     sign = np.ones(TARGETS, np.float32)
     sign[[len(names) + 1, len(names) + 3]] = -1  # yaw, gaze x
@@ -78,7 +103,9 @@ def mirror_map() -> tuple[NDArray[np.int64], Floats]:
 
 
 def random_face(rng: np.random.Generator, weights: Floats) -> float:
-    """Put 0-2 expressions, speech, a blink into `weights` (K,) of one frame; returns the share of own smile."""
+    """Put 0-2 expressions, speech, a blink into `weights` (K,) of one frame; returns the share of
+    own smile.
+    """
     basis, smile = motion_basis(), 0.0
     for _ in range(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25])):
         amplitude = log_uniform(rng, 0.06, 1.2)
@@ -102,16 +129,26 @@ def random_face(rng: np.random.Generator, weights: Floats) -> float:
 
 
 def plan_pairs(
-    cast: Cast, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
+    cast: Cast,
+    who: NDArray[np.int64],
+    seed: int,
+    frames: int,
+    size: int,
+    *,
+    face_only: bool = False,
 ) -> PairBatch[Shots]:
-    """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and noise."""
+    """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and
+    noise.
+    """
     rng = np.random.default_rng(seed)
     groups, k = len(who), len(motion_basis().names)
     weights = np.zeros((groups, frames, k), np.float32)
     smile = np.zeros((groups, frames), np.float32)
     calm = rng.random(groups) < FAINT
     for g in range(groups):
-        for f in range(int(rng.random() < 0.5), frames):  # every other group holds a quite neutral frame
+        for f in range(
+            int(rng.random() < 0.5), frames
+        ):  # every other group holds a quite neutral frame
             smile[g, f] = random_face(rng, weights[g, f])
         if calm[g]:  # the same face, and what little a micro-expression changes in it
             share = log_uniform(rng, 0.06, 0.6)
@@ -119,7 +156,9 @@ def plan_pairs(
             smile[g] = smile[g, 0] + share * (smile[g] - smile[g, 0])
     most = np.log(np.where(calm, STILL, TURNING))[:, None, None]
     spread = np.exp(rng.uniform(np.log(0.002), most, (groups, 1, 1)))
-    pose = rng.normal(0, [0.1, 0.08, 0.05], (groups, 1, 3)) + spread * rng.normal(0, 1, (groups, frames, 3))
+    pose = rng.normal(0, [0.1, 0.08, 0.05], (groups, 1, 3)) + spread * rng.normal(
+        0, 1, (groups, frames, 3)
+    )
     pose = np.clip(pose, -0.38, 0.38).astype(np.float32)
     gaze = (
         np.clip(rng.normal(0, 0.25, (groups, frames, 2)), -1, 1)
@@ -143,7 +182,13 @@ def plan_pairs(
 
 
 def pair_batch(
-    stage: Stage, who: NDArray[np.int64], seed: int, frames: int, size: int, *, face_only: bool = False
+    stage: Stage,
+    who: NDArray[np.int64],
+    seed: int,
+    frames: int,
+    size: int,
+    *,
+    face_only: bool = False,
 ) -> PairBatch[Tensor]:
     """`plan_pairs`, painted: crops (G, F, 1, size, size)."""
     plan = plan_pairs(stage, who, seed, frames, size, face_only=face_only)
@@ -161,11 +206,15 @@ def plan_clips(
     face_only: bool = False,
     hands: float = 0.0,
 ) -> ClipBatch[Shots]:
-    """One clip for each puppet of `who` (B,), opening anywhere in its performance. hands: share of clips in which a
-    hand comes before the face."""
+    """One clip for each puppet of `who` (B,), opening anywhere in its performance. hands: share of
+    clips in which a hand comes before the face."""
     rng = np.random.default_rng(seed)
-    scripts = [write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who]
-    scripts = [s if cast.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)]
+    scripts = [
+        write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who
+    ]
+    scripts = [
+        s if cast.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)
+    ]
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
     given = Frames.of(who, scripts)
     given = replace(given, tremble=(given.tremble + offset).astype(np.float32))
@@ -176,19 +225,30 @@ def plan_clips(
     shots = replace(shots, order=order, hands=tuple(covered))
     people = [(cast.points[w, :468], cast.smile[w] if cast.has_smile[w] else None) for w in who]
     shapes = [seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
-    shapes = [s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)]
-    seen = np.where(flipped[:, None, None], mirrored_shapes(np.stack(shapes)), np.stack(shapes)).astype(np.float32)
-    labels, strength = np.stack([s.labels() for s in scripts]), np.stack([s.intensity for s in scripts])
+    shapes = [
+        s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)
+    ]
+    seen = np.where(
+        flipped[:, None, None], mirrored_shapes(np.stack(shapes)), np.stack(shapes)
+    ).astype(np.float32)
+    labels, strength = (
+        np.stack([s.labels() for s in scripts]),
+        np.stack([s.intensity for s in scripts]),
+    )
     seen, labels, strength = (
         np.stack([t[at] for t, at in zip(x, order, strict=True)]) for x in (seen, labels, strength)
     )
     labels[~known] = -1
-    labels[(labels != 0).all(1)] = -1  # one expression from edge to edge: nothing changes by which it could be told
+    labels[
+        (labels != 0).all(1)
+    ] = -1  # one expression from edge to edge: nothing changes by which it could be told
     return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
 
 
 def paint_clips(stage: Stage, plan: ClipBatch[Shots], size: int) -> ClipBatch[Tensor]:
-    """The clips with pixels, and with what the landmark model sees where it is to look; on the stage's device."""
+    """The clips with pixels, and with what the landmark model sees where it is to look; on the
+    stage's device.
+    """
     if plan.crops.looked:
         crops, shapes = shoot_and_look(stage, plan.crops, size, landmark_model(str(stage.device)))
     else:
@@ -196,8 +256,12 @@ def paint_clips(stage: Stage, plan: ClipBatch[Shots], size: int) -> ClipBatch[Te
     return ClipBatch(crops, shapes, plan.labels, plan.intensity)
 
 
-def drawn_order(rng: np.random.Generator, clips: int, frames: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(clips, frames) in which order frames are shown, and which of them count: not those that come again."""
+def drawn_order(
+    rng: np.random.Generator, clips: int, frames: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(clips, frames) in which order frames are shown, and which of them count: not those that come
+    again.
+    """
     short = rng.random(clips) < TAIL
     last = np.where(short, rng.integers(frames // 6, frames - 1, clips), frames - 1)[:, None]
     order, known = to_and_fro(frames, last), np.arange(frames) <= last

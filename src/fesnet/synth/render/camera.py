@@ -1,4 +1,6 @@
-"""Light, lens, sensor and codec over rendered crops: everything that changes pixels but is no motion."""
+"""Light, lens, sensor and codec over rendered crops: everything that changes pixels but is no
+motion.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,15 @@ from fesnet.synth.script.curves import Floats, log_uniform, wander
 BLOCK = 8  # side of the codec's transform blocks
 
 
-def film(clip: Tensor, pose: Floats, rng: np.random.Generator, margin: float = 0.0, finer: float = 1.0) -> Tensor:
-    """A clip (T, 1, H, W) in 0..1 as a camera would deliver it: same shape, 0..1, in steps of 1/255.
+def film(
+    clip: Tensor, pose: Floats, rng: np.random.Generator, margin: float = 0.0, finer: float = 1.0
+) -> Tensor:
+    """A clip (T, 1, H, W) in 0..1 as a camera would deliver it: same shape, 0..1, in steps of
+    1/255.
 
-    pose (T, 3) lets the light on the face change as the head turns. Light and camera are drawn. margin: how far the
-    clip reaches beyond the crop; finer: how many times smaller its pixels are than a crop's, in which noise is given.
+    pose (T, 3) lets the light on the face change as the head turns. Light and camera are drawn.
+    margin: how far the clip reaches beyond the crop; finer: how many times smaller its pixels are
+    than a crop's, in which noise is given.
     """
     clip = light(clip, pose, rng)
     if rng.random() < 0.15:
@@ -44,9 +50,13 @@ def light(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
     axis = torch.linspace(-0.5, 0.5, size, device=clip.device)
     ramp_x = column(lamp[0] + follow[0] * pose[:, 0], clip) * axis
     ramp_y = column(lamp[1] + follow[1] * pose[:, 1], clip) * axis[:, None]
-    exposure: Floats = 1 + wander(rng, n, rng.uniform(10, 90), float(rng.choice([0.004, 0.02, 0.06])))
+    exposure: Floats = 1 + wander(
+        rng, n, rng.uniform(10, 90), float(rng.choice([0.004, 0.02, 0.06]))
+    )
     if rng.random() < 0.15:  # lamp flicker beating with the shutter
-        exposure = exposure + rng.uniform(0.005, 0.03) * np.sin(np.arange(n) * rng.uniform(0.3, 3.0))
+        exposure = exposure + rng.uniform(0.005, 0.03) * np.sin(
+            np.arange(n) * rng.uniform(0.3, 3.0)
+        )
     if rng.random() < 0.08:  # auto-exposure step
         at, width = rng.integers(0, n), rng.uniform(2, 15)
         exposure = exposure * (1 + rng.normal(0, 0.12) / (1 + np.exp(-(np.arange(n) - at) / width)))
@@ -70,12 +80,16 @@ def defocus(clip: Tensor, rng: np.random.Generator) -> Tensor:
     """Low resolution (a small face) or a soft lens."""
     size = clip.shape[-1]
     small = int(size * rng.uniform(0.45, 0.95))
-    shrunk = F.interpolate(clip, size=(small, small), mode="bilinear", antialias=True, align_corners=False)
+    shrunk = F.interpolate(
+        clip, size=(small, small), mode="bilinear", antialias=True, align_corners=False
+    )
     return F.interpolate(shrunk, size=(size, size), mode="bilinear", align_corners=False)
 
 
 def sensor_noise(clip: Tensor, rng: np.random.Generator, finer: float) -> Tensor:
-    """White noise, in part smoothed in space as cameras and codecs do, in part frozen over frames."""
+    """White noise, in part smoothed in space as cameras and codecs do, in part frozen over
+    frames.
+    """
     generator = torch.Generator(device=clip.device).manual_seed(int(rng.integers(2**62)))
 
     def normal(*shape: int) -> Tensor:
@@ -97,7 +111,9 @@ def sensor_noise(clip: Tensor, rng: np.random.Generator, finer: float) -> Tensor
 
 
 def codec(clip: Tensor, rng: np.random.Generator) -> Tensor:
-    """Block transform with coarse steps for high frequencies; static blocks keep their content between key frames."""
+    """Block transform with coarse steps for high frequencies; static blocks keep their content
+    between key frames.
+    """
     n, _, h, w = clip.shape
     k = torch.arange(BLOCK, device=clip.device)
     basis = torch.cos(torch.pi * (k[:, None] + 0.5) * k / BLOCK) * (2 / BLOCK) ** 0.5
@@ -115,7 +131,9 @@ def codec(clip: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def predicted(spectrum: Tensor, steps: Tensor, key: int) -> Tensor:
-    """Each frame adds the quantised difference to the frame before; every `key` frames starts anew."""
+    """Each frame adds the quantised difference to the frame before; every `key` frames starts
+    anew.
+    """
     out = [(spectrum[0] / steps).round() * steps]
     for i in range(1, len(spectrum)):
         base = torch.zeros_like(out[-1]) if i % key == 0 else out[-1]

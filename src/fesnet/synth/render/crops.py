@@ -1,7 +1,8 @@
 """Aligned crops of moving puppets, made in batches by torch on the device that trains.
 
-Geometry (numpy, a few points a frame) gives where the landmarks go; a dense displacement on a lattice follows by
-interpolation, is inverted by fixed-point iteration, and the picture is sampled once. Grey values in 0..1 throughout.
+Geometry (numpy, a few points a frame) gives where the landmarks go; a dense displacement on a
+lattice follows by interpolation, is inverted by fixed-point iteration, and the picture is sampled
+once. Grey values in 0..1 throughout.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ GREY = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Frames:
-    """B clips of T frames to render: which puppet (B,), and the tracks of `Script` as (B, T, ...)."""
+    """B clips of T frames to render: which puppet (B,), and the tracks of `Script` as (B, T,
+    ...).
+    """
 
     puppet: np.ndarray
     weights: Floats
@@ -53,7 +56,9 @@ class Frames:
     def of(cls, puppets: Sequence[int] | np.ndarray, scripts: Sequence[Script]) -> Frames:
         """From one script of equal length for each clip."""
         tracks = ("weights", "smile", "pose", "gaze", "tremble")
-        return cls(np.asarray(puppets), *(np.stack([getattr(s, t) for s in scripts]) for t in tracks))
+        return cls(
+            np.asarray(puppets), *(np.stack([getattr(s, t) for s in scripts]) for t in tracks)
+        )
 
     def __getitem__(self, part: slice) -> Frames:
         tracks = (self.puppet, self.weights, self.smile, self.pose, self.gaze, self.tremble)
@@ -64,8 +69,9 @@ class Frames:
 
 
 class Cast:
-    """All puppets without their pictures: what is needed to draw what they do and where their points stand. Small, so
-    that many processes can have one. P puppets: points (P, V, 3), has_smile (P,), smile (P, 468, 3)."""
+    """All puppets without their pictures: what is needed to draw what they do and where their
+    points stand. Small, so that many processes can have one. P puppets: points (P, V, 3), has_smile
+    (P,), smile (P, 468, 3)."""
 
     def __init__(self, puppets: Sequence[Puppet]) -> None:
         self.points = np.stack([p.points for p in puppets])
@@ -77,14 +83,18 @@ class Cast:
         return len(self.points)
 
     def masks(self, placed: Floats, frames: int, size: int, rng: np.random.Generator) -> Tensor:
-        """(B * T, size, size) uint8: the face, as landmarks that err a little outline it (see `face_mask`); clips of
-        T frames."""
+        """(B * T, size, size) uint8: the face, as landmarks that err a little outline it (see
+        `face_mask`); clips of T frames."""
         seen = placed[:, :468].reshape(-1, frames, 468, 2)
         b, t = seen.shape[:2]
         grown = 1 + rng.normal(0, 0.03, (b, 1, 1, 2))
-        moved = rng.normal(0, 0.008, (b, 1, 1, 2)) + log_uniform(rng, 0.0003, 0.004) * rng.normal(0, 1, (b, t, 1, 2))
+        moved = rng.normal(0, 0.008, (b, 1, 1, 2)) + log_uniform(rng, 0.0003, 0.004) * rng.normal(
+            0, 1, (b, t, 1, 2)
+        )
         outline = (seen - 0.5) * grown + 0.5 + moved
-        return torch.from_numpy(np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)]))
+        return torch.from_numpy(
+            np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)])
+        )
 
     def place(self, frames: Frames) -> Floats:
         """(B * T, V, 2) where every point stands in its aligned crop."""
@@ -101,14 +111,18 @@ class Cast:
 
 
 class Stage(Cast):
-    """All puppets on one device, ready to be rendered. P puppets, V points, L lattice points a side."""
+    """All puppets on one device, ready to be rendered. P puppets, V points, L lattice points a
+    side.
+    """
 
     def __init__(self, puppets: Sequence[Puppet], device: str | torch.device = "cpu") -> None:
         super().__init__(puppets)
         self.device = torch.device(device)
         self.pictures = self.grey([p.picture for p in puppets])
         self.smiling = self.grey([p.picture if p.smiling is None else p.smiling for p in puppets])
-        self.index = torch.as_tensor(np.stack([p.index for p in puppets]).astype(np.int64), device=self.device)
+        self.index = torch.as_tensor(
+            np.stack([p.index for p in puppets]).astype(np.int64), device=self.device
+        )
         self.share = torch.as_tensor(np.stack([p.share for p in puppets]), device=self.device)
         padded = torch.zeros(len(puppets), 1, self.points.shape[1], 2, device=self.device)
         padded[:, 0, :468] = torch.from_numpy(self.smile[..., :2]).to(self.device)
@@ -131,7 +145,9 @@ class Stage(Cast):
         return torch.as_tensor(bumps[:, None], device=self.device)
 
     def dense(self, who: Tensor, displacement: Tensor) -> Tensor:
-        """(B * T, 2, L, L) displacement at every lattice point from that of the points (B, T, V, 2)."""
+        """(B * T, 2, L, L) displacement at every lattice point from that of the points (B, T, V,
+        2).
+        """
         b, t, v, _ = displacement.shape
         rows = displacement.transpose(1, 2).reshape(b * v, t * 2)
         index = self.index[who] + (torch.arange(b, device=self.device) * v)[:, None, None]
@@ -142,10 +158,16 @@ class Stage(Cast):
         return out.view(b, -1, t, 2).permute(0, 2, 3, 1).reshape(b * t, 2, LATTICE, LATTICE)
 
     def render(
-        self, frames: Frames, size: int, look: Look, placed: Tensor | None = None, margin: float = 0.0
+        self,
+        frames: Frames,
+        size: int,
+        look: Look,
+        placed: Tensor | None = None,
+        margin: float = 0.0,
     ) -> Tensor:
-        """(B, T, 1, size, size) crops in 0..1 before light and camera, reaching `margin` (crop units, up to MARGIN)
-        beyond the crop; `look` has one row a clip. placed: as from `place`, where that is known already."""
+        """(B, T, 1, size, size) crops in 0..1 before light and camera, reaching `margin` (crop
+        units, up to MARGIN) beyond the crop; `look` has one row a clip. placed: as from `place`,
+        where that is known already."""
         b, t = frames.smile.shape
         ids, points = frames.puppet, self.points[frames.puppet]
         who = torch.as_tensor(ids, device=self.device)
@@ -162,12 +184,14 @@ class Stage(Cast):
         image = image * (1 + look.rows("shading") * self.folds(field, source)).clamp(0.6, 1.3)
         upper, lower = seen[:, list(LIP_UPPER)], seen[:, list(LIP_LOWER)]
         closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
-        image = open_mouth(image, upper, lower, torch.as_tensor(closed, device=self.device), look, margin)
+        image = open_mouth(
+            image, upper, lower, torch.as_tensor(closed, device=self.device), look, margin
+        )
         return image.view(b, t, 1, size, size)
 
     def paint(self, who: Tensor, source: Tensor, smile: Tensor) -> Tensor:
-        """The portrait at `source`, cross-dissolved to the person's own smiling photo where there is a smile:
-        teeth, folds and cheeks are real there."""
+        """The portrait at `source`, cross-dissolved to the person's own smiling photo where there
+        is a smile: teeth, folds and cheeks are real there."""
         image = sample_each(self.pictures[who], source)
         if float(smile.max()) <= 0.02:
             return image
@@ -176,10 +200,14 @@ class Stage(Cast):
         return torch.lerp(image, sample_each(self.smiling[who], to), weight)
 
     def invert(self, field: Tensor, size: int, margin: float) -> Tensor:
-        """(N, size, size, 2) where in the picture each crop pixel comes from, in -1..1 over the picture."""
+        """(N, size, size, 2) where in the picture each crop pixel comes from, in -1..1 over the
+        picture.
+        """
         field = field * (-2 / SPAN)
         q = self.grid(size // 2, margin)
-        u = F.grid_sample(field, q.expand(len(field), -1, -1, -1), padding_mode="border", align_corners=True)
+        u = F.grid_sample(
+            field, q.expand(len(field), -1, -1, -1), padding_mode="border", align_corners=True
+        )
         for _ in range(2):
             at = q + u.permute(0, 2, 3, 1)
             u = F.grid_sample(field, at, padding_mode="border", align_corners=True)
@@ -192,7 +220,9 @@ class Stage(Cast):
         return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]
 
     def folds(self, field: Tensor, source: Tensor) -> Tensor:
-        """(N, 1, size, size) how much the skin is stretched (+) or pressed together (-): where folds show."""
+        """(N, 1, size, size) how much the skin is stretched (+) or pressed together (-): where
+        folds show.
+        """
         half = source[:, ::2, ::2]
         step = SPAN / (LATTICE - 1)
         dx = F.pad(field[:, 0, :, 2:] - field[:, 0, :, :-2], (1, 1))
@@ -203,12 +233,16 @@ class Stage(Cast):
 
 
 def centres(size: int, margin: float, device: torch.device) -> Tensor:
-    """(size,) where the pixels of a crop stand that reaches `margin` beyond the unit square, in crop units."""
+    """(size,) where the pixels of a crop stand that reaches `margin` beyond the unit square, in
+    crop units.
+    """
     return (torch.arange(size, device=device) + 0.5) * ((1 + 2 * margin) / size) - margin
 
 
 def sample_each(maps: Tensor, where: Tensor) -> Tensor:
-    """Values of B maps (B, C, ., .) that serve T frames each: where (B * T, h, w, 2) -> (B * T, C, h, w)."""
+    """Values of B maps (B, C, ., .) that serve T frames each: where (B * T, h, w, 2) -> (B * T, C,
+    h, w).
+    """
     b, (_, h, w, _) = len(maps), where.shape
     at = where.reshape(b, -1, w, 2)
     out = F.grid_sample(maps, at, padding_mode="border", align_corners=maps.shape[-1] == LATTICE)
@@ -217,8 +251,9 @@ def sample_each(maps: Tensor, where: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Look:
-    """How folds and mouths look, one value a clip and frame, each (B, T): shading of folds; brightness of the mouth's
-    interior, of teeth and of the tongue; height of teeth (crop units), and of the tongue (share of the opening)."""
+    """How folds and mouths look, one value a clip and frame, each (B, T): shading of folds;
+    brightness of the mouth's interior, of teeth and of the tongue; height of teeth (crop units),
+    and of the tongue (share of the opening)."""
 
     shading: Tensor
     mouth: Tensor
@@ -240,15 +275,27 @@ class Look:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, clips: int, frames: int) -> Look:
-        """Folds stay as they are in a clip; what shows in an open mouth changes with every sound, and tells nothing."""
+        """Folds stay as they are in a clip; what shows in an open mouth changes with every sound,
+        and tells nothing.
+        """
         still = np.repeat(rng.uniform(0.0, 0.8, (clips, 1)), frames, 1)
-        ranges = ((0.02, 0.2, 0.05), (0.4, 0.95, 0.15), (0.0, 0.05, 0.012), (0.25, 0.7, 0.1), (-0.6, 0.5, 0.25))
+        ranges = (
+            (0.02, 0.2, 0.05),
+            (0.4, 0.95, 0.15),
+            (0.0, 0.05, 0.012),
+            (0.25, 0.7, 0.1),
+            (-0.6, 0.5, 0.25),
+        )
         moving = [np.stack([drifting(rng, frames, *r) for _ in range(clips)]) for r in ranges]
         return cls(*(torch.as_tensor(v).float() for v in (still, *moving)))
 
 
-def drifting(rng: np.random.Generator, frames: int, low: float, high: float, spread: float) -> Floats:
-    """(frames,) about a value between low and high, changing by `spread` within a few frames; 0 or more."""
+def drifting(
+    rng: np.random.Generator, frames: int, low: float, high: float, spread: float
+) -> Floats:
+    """(frames,) about a value between low and high, changing by `spread` within a few frames; 0 or
+    more.
+    """
     lively = float(rng.choice([0.0, 0.5, 1.0, 2.0]))
     track = rng.uniform(low, high) + wander(rng, frames, rng.uniform(1.5, 8), spread * lively)
     return np.asarray(np.maximum(track, 0), np.float32)
@@ -264,8 +311,12 @@ def contour(lip: Tensor, columns: Tensor) -> Tensor:
     return y0 + (y1 - y0) * ((at - x0) / (x1 - x0).clamp(min=1e-4)).clamp(0, 1)
 
 
-def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look: Look, margin: float) -> Tensor:
-    """Paint the mouth's dark interior and teeth where the lips have parted further than in the photo, in place."""
+def open_mouth(
+    image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look: Look, margin: float
+) -> Tensor:
+    """Paint the mouth's dark interior and teeth where the lips have parted further than in the
+    photo, in place.
+    """
     axis, size = centres(image.shape[-1], margin, image.device), image.shape[-1] / (1 + 2 * margin)
     lips = torch.cat([upper, lower], 1)
     (x0, y0), (x1, y1) = lips.amin((0, 1)).tolist(), lips.amax((0, 1)).tolist()
@@ -283,7 +334,9 @@ def open_mouth(image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look
     inside = inside * ((x > upper[:, :1, 0]) & (x < upper[:, -1:, 0]))[:, None, None]
     edge = top + torch.minimum(look.rows("teeth_height"), 0.7 * (bottom - top))
     teeth = torch.sigmoid((edge - y) * soft)
-    tongue = torch.sigmoid((y - bottom + look.rows("tongue_height").clamp(max=0.8) * (bottom - top)) * soft)
+    tongue = torch.sigmoid(
+        (y - bottom + look.rows("tongue_height").clamp(max=0.8) * (bottom - top)) * soft
+    )
     tongue = tongue * (look.rows("tongue_height") > 0)
     dark = look.rows("mouth") + tongue * (look.rows("tongue") - look.rows("mouth"))
     skin = image.mean((1, 2, 3), keepdim=True)

@@ -1,7 +1,8 @@
-"""A hand that comes before the face, stays a while and goes: no expression, whatever landmarks and pixels make of it.
+"""A hand that comes before the face, stays a while and goes: no expression, whatever landmarks and
+pixels make of it.
 
-It is a blurred shape of the face's own tone with darker lines between its fingers: enough for a network that sees grey
-crops of 96 pixels. All numbers are our choice.
+It is a blurred shape of the face's own tone with darker lines between its fingers: enough for a
+network that sees grey crops of 96 pixels. All numbers are our choice.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from fesnet.synth.render.crops import centres
 from fesnet.synth.script.curves import Floats, intensity_curve, wander
 
 AWAY = 1.1  # crop units from the crop's middle, where nothing of a hand is seen
-MISLED = 0.3  # false motion of shapes behind a hand that covers the whole face, 4 pixels of 96 being 1
+MISLED = (
+    0.3  # false motion of shapes behind a hand that covers the whole face, 4 pixels of 96 being 1
+)
 
 
 @dataclass(frozen=True)
 class Hand:
-    """centre (T, 2), half axes (2,) and width of a finger in crop units, turn in radians, tone (1: the face's)."""
+    """centre (T, 2), half axes (2,) and width of a finger in crop units, turn in radians, tone (1:
+    the face's).
+    """
 
     centre: Floats
     axes: Floats
@@ -30,13 +35,19 @@ class Hand:
     finger: float
 
     def cover(self, crops: Tensor, margin: float = 0.0) -> Tensor:
-        """Crops (T, 1, S, S) in 0..1, reaching `margin` beyond the unit square, with the hand before them."""
+        """Crops (T, 1, S, S) in 0..1, reaching `margin` beyond the unit square, with the hand
+        before them.
+        """
         axis = centres(crops.shape[-1], margin, crops.device)
         x, y = axis[None] - self.column(0, crops), axis[:, None] - self.column(1, crops)
         c, s = float(np.cos(self.turn)), float(np.sin(self.turn))
         along, across = (c * x + s * y) / float(self.axes[0]), (c * y - s * x) / float(self.axes[1])
         inside = torch.sigmoid((1 - (along**4 + across**4) ** 0.25) * 25)[:, None]
-        lines = 1 - 0.25 * torch.cos(torch.pi * across * float(self.axes[1]) / self.finger).abs()[:, None] ** 8
+        lines = (
+            1
+            - 0.25
+            * torch.cos(torch.pi * across * float(self.axes[1]) / self.finger).abs()[:, None] ** 8
+        )
         down, wide = ((axis > low) & (axis < 1 - low) for low in (1 / 3, 1 / 4))
         skin = crops[:, :, down][..., wide].mean()
         return torch.lerp(crops, (self.tone * skin * lines).clamp(0, 1), inside)
@@ -69,7 +80,11 @@ def draw_hand(rng: np.random.Generator, frames: int, rate: float) -> Hand:
         stop = min(frames, int(t) + n)
         near[int(t) : stop] = np.maximum(near[int(t) : stop], curve[: stop - int(t)])
         t += n + rng.exponential(6) * rate
-    restless = np.stack([wander(rng, frames, rng.uniform(4, 20), rng.choice([0.003, 0.02])) for _ in "xy"], 1)
+    restless = np.stack(
+        [wander(rng, frames, rng.uniform(4, 20), rng.choice([0.003, 0.02])) for _ in "xy"], 1
+    )
     centre = outside + near[:, None] * (to - outside) + restless
     axes = np.array([rng.uniform(0.2, 0.45), rng.uniform(0.08, 0.25)])
-    return Hand(centre, axes, float(side), float(rng.uniform(0.6, 1.3)), float(rng.uniform(0.05, 0.1)))
+    return Hand(
+        centre, axes, float(side), float(rng.uniform(0.6, 1.3)), float(rng.uniform(0.05, 0.1))
+    )

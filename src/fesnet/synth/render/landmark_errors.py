@@ -1,10 +1,13 @@
-"""What the landmark model sees of a synthetic performance: `fesnet.faces.shape` numbers with its errors, no pixels.
+"""What the landmark model sees of a synthetic performance: `fesnet.faces.shape` numbers with its
+errors, no pixels.
 
-Running the landmark model on every training frame would cost ten times the rendering (a GPU can: `fesnet.synth.render.mesh`),
-and would tell how it answers warped portraits instead of faces. So its errors are drawn: motions answered too weakly or
-as other motions (measured: smiles nearly in full, a wrinkled nose by a third), false motion that comes with turning and
-blinking, tremble (measured on still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96 pixel crop
-being 1, and twice that slowly), a start that settles over a few frames, and frames in between that are interpolated.
+Running the landmark model on every training frame would cost ten times the rendering (a GPU can:
+`fesnet.synth.render.mesh`), and would tell how it answers warped portraits instead of faces. So its
+errors are drawn: motions answered too weakly or as other motions (measured: smiles nearly in full,
+a wrinkled nose by a third), false motion that comes with turning and blinking, tremble (measured on
+still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96 pixel crop being 1, and
+twice that slowly), a start that settles over a few frames, and frames in between that are
+interpolated.
 """
 
 from __future__ import annotations
@@ -20,19 +23,29 @@ from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.curves import Floats, log_uniform, wander
 from fesnet.synth.script.motion import Script
 
-BLINK_TURN = np.array([0.01, 0.03, 0.01])  # radians of yaw, pitch, roll by which heads seem to turn as eyes close
+BLINK_TURN = np.array(
+    [0.01, 0.03, 0.01]
+)  # radians of yaw, pitch, roll by which heads seem to turn as eyes close
 PIVOT = np.array([0.5, 0.75, 0.45], np.float32)  # about the top of the neck, crop units
 
 
-def seen_shapes(script: Script, points: Floats, smile: Floats | None, rng: np.random.Generator) -> Floats:
-    """(T, SHAPE) for a script of T frames, played by a face (468, 3) in crop units; `smile`: as in `Puppet`."""
-    motion = face_motion(script.weights * answers(rng, script.weights.shape[1]) + false_motions(script, rng))
+def seen_shapes(
+    script: Script, points: Floats, smile: Floats | None, rng: np.random.Generator
+) -> Floats:
+    """(T, SHAPE) for a script of T frames, played by a face (468, 3) in crop units; `smile`: as in
+    `Puppet`.
+    """
+    motion = face_motion(
+        script.weights * answers(rng, script.weights.shape[1]) + false_motions(script, rng)
+    )
     if smile is not None:
         motion += script.smile[:, None, None] * smile * np.float32(rng.uniform(0.5, 1.1))
     nods = lids(script) @ rng.normal(0, 1, (1, 3)) * BLINK_TURN
     head = (points + motion - PIVOT) @ head_turns(script.pose + nods).transpose(0, 2, 1) + PIVOT
     distance = rng.uniform(3, 9)
-    head[..., :2] = PIVOT[:2] + (head[..., :2] - PIVOT[:2]) * (distance / (distance + head[..., 2:]))
+    head[..., :2] = PIVOT[:2] + (head[..., :2] - PIVOT[:2]) * (
+        distance / (distance + head[..., 2:])
+    )
     head[..., 2] *= rng.uniform(0.65, 1.2)  # depth is the model's weakest guess
     head += log_uniform(rng, 0.00003, 0.001) * rng.standard_normal(head.shape, np.float32)
     return thinned(face_shape(head), rng)
@@ -90,7 +103,9 @@ def lids(script: Script) -> Floats:
 
 
 def false_motions(script: Script, rng: np.random.Generator) -> Floats:
-    """(T, K) motion weights that are not there: confusion, turning, blinking, tremble, a start that settles."""
+    """(T, K) motion weights that are not there: confusion, turning, blinking, tremble, a start that
+    settles.
+    """
     frames, k = script.weights.shape
     true = script.weights * reach()
     seen = np.zeros((frames, k), np.float32)
@@ -110,7 +125,9 @@ def false_motions(script: Script, rng: np.random.Generator) -> Floats:
 
 
 def thinned(shapes: Floats, rng: np.random.Generator) -> Floats:
-    """In some videos every second or third frame is looked at and the others lie on straight lines between."""
+    """In some videos every second or third frame is looked at and the others lie on straight lines
+    between.
+    """
     every = int(rng.choice([1, 2, 3], p=[0.65, 0.15, 0.2]))
     if every == 1:
         return shapes

@@ -1,7 +1,8 @@
-"""What the landmark model itself sees of painted clips: its own errors, where a device is fast enough to ask it.
+"""What the landmark model itself sees of painted clips: its own errors, where a device is fast
+enough to ask it.
 
-`fesnet.synth.render.landmark_errors` draws the errors of the landmark model; here it looks. On a CPU that would cost ten times the
-painting.
+`fesnet.synth.render.landmark_errors` draws the errors of the landmark model; here it looks. On a
+CPU that would cost ten times the painting.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from fesnet.faces.shape import SKULL, TELLING, TURN_UNIT, UNIT, canonical_face
 from fesnet.synth.render.avatar import MARGIN, SPAN
 
 AT_ONCE = 640  # faces looked at together
-KEY, MOVED = 3, 0.02  # frames from look to look, and change from which those between are looked at (`fesnet.stream`)
+KEY, MOVED = (
+    3,
+    0.02,
+)  # frames from look to look, and change from which those between are looked at (`fesnet.stream`)
 
 
 class TorchMesh:
@@ -32,16 +36,25 @@ class TorchMesh:
     def __init__(self, model: Path, device: str | torch.device) -> None:
         graph = onnx.load(str(model)).graph
         self.nodes = [(n.op_type, list(n.input), n.output[0], read(n)) for n in graph.node]
-        self.weights = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()).to(device) for w in graph.initializer}
+        self.weights = {
+            w.name: torch.from_numpy(numpy_helper.to_array(w).copy()).to(device)
+            for w in graph.initializer
+        }
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Landmarks (N, 468, 3) in 0..1 of the image (z in the same scale) for images (N, 3, 192, 192) in 0..1."""
-        # In full: with ten bits of mantissa landmarks would tremble by more than an expression moves them.
+        """Landmarks (N, 468, 3) in 0..1 of the image (z in the same scale) for images (N, 3, 192,
+        192) in 0..1.
+        """
+        # In full: with ten bits of mantissa landmarks would tremble by more than an expression
+        # moves them.
         tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
         try:
             with torch.autocast(images.device.type, enabled=False):
-                parts = [self.run(images[i : i + AT_ONCE].float()) for i in range(0, len(images), AT_ONCE)]
+                parts = [
+                    self.run(images[i : i + AT_ONCE].float())
+                    for i in range(0, len(images), AT_ONCE)
+                ]
         finally:
             torch.backends.cudnn.allow_tf32 = tf32
         return torch.cat(parts).view(-1, POINTS, 3) / SIDE
@@ -57,7 +70,9 @@ Options = dict[str, list[int]]
 
 
 def read(node: onnx.NodeProto) -> Options:
-    """The lists of whole numbers among a node's attributes; `same`: whether its input is padded to the same size."""
+    """The lists of whole numbers among a node's attributes; `same`: whether its input is padded to
+    the same size.
+    """
     lists = {a.name: list(a.ints) for a in node.attribute if a.ints}
     single = {a.name: [a.i] for a in node.attribute if a.type == onnx.AttributeProto.INT}
     same = any(a.name == "auto_pad" and a.s == b"SAME_UPPER" for a in node.attribute)
@@ -69,7 +84,8 @@ def convolve(given: list[Tensor], options: Options) -> Tensor:
     step = options["strides"]
     if options["same"][0]:
         sizes = [
-            max((-(-n // s) - 1) * s + k - n, 0) for n, s, k in zip(x.shape[2:], step, weight.shape[2:], strict=True)
+            max((-(-n // s) - 1) * s + k - n, 0)
+            for n, s, k in zip(x.shape[2:], step, weight.shape[2:], strict=True)
         ]
         (y0, y1), (x0, x1) = ((n // 2, n - n // 2) for n in sizes)
         x = F.pad(x, (x0, x1, y0, y1))
@@ -78,14 +94,18 @@ def convolve(given: list[Tensor], options: Options) -> Tensor:
 
 def pad(given: list[Tensor], options: Options) -> Tensor:
     before, after = given[1].tolist()[:4], given[1].tolist()[4:]
-    return F.pad(given[0], [int(n) for pair in zip(before[::-1], after[::-1], strict=True) for n in pair])
+    return F.pad(
+        given[0], [int(n) for pair in zip(before[::-1], after[::-1], strict=True) for n in pair]
+    )
 
 
 OPERATIONS: dict[str, Callable[[list[Tensor], Options], Tensor]] = {
     "Conv": convolve,
     "PRelu": lambda given, options: F.prelu(given[0], given[1].flatten()),
     "Add": lambda given, options: given[0] + given[1],
-    "MaxPool": lambda given, options: F.max_pool2d(given[0], options["kernel_shape"], options["strides"]),
+    "MaxPool": lambda given, options: F.max_pool2d(
+        given[0], options["kernel_shape"], options["strides"]
+    ),
     "Transpose": lambda given, options: given[0].permute(options["perm"]),
     "Pad": pad,
 }
@@ -100,12 +120,15 @@ def landmark_model(device: str) -> TorchMesh:
 def look(mesh: TorchMesh, wide: Tensor, placed: Tensor, rng: np.random.Generator) -> Tensor:
     """Shapes (T, SHAPE) of a clip, as `fesnet.faces.face_shape` gives them.
 
-    wide (T, 1, R, R) grey in 0..1: whole pictures, MARGIN beyond the crop on every side. placed (T, V, 2): where its
-    points truly stand, by which the square that the model is shown is found, as from the frame before.
+    wide (T, 1, R, R) grey in 0..1: whole pictures, MARGIN beyond the crop on every side. placed (T,
+    V, 2): where its points truly stand, by which the square that the model is shown is found, as
+    from the frame before.
     """
     before = placed[:, :468].roll(1, 0)
     before[0] = placed[0, :468]
-    tremble = torch.from_numpy(rng.normal(0, 0.002, (len(placed), 3)).astype(np.float32)).to(wide.device)
+    tremble = torch.from_numpy(rng.normal(0, 0.002, (len(placed), 3)).astype(np.float32)).to(
+        wide.device
+    )
     low, high = before.amin(1), before.amax(1)
     side = ENLARGE * (high - low).amax(1) * (1 + tremble[:, 2])
     centre = (low + high) / 2 + tremble[:, :2]
@@ -117,7 +140,9 @@ def look(mesh: TorchMesh, wide: Tensor, placed: Tensor, rng: np.random.Generator
     axis = (torch.arange(SIDE, device=wide.device) + 0.5) / SIDE - 0.5
     square = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).view(1, -1, 2)
     at = (square @ turn.transpose(1, 2) + centre[:, None] + MARGIN) * (2 / SPAN) - 1
-    view = F.grid_sample(wide, at.view(-1, SIDE, SIDE, 2), padding_mode="border", align_corners=False)
+    view = F.grid_sample(
+        wide, at.view(-1, SIDE, SIDE, 2), padding_mode="border", align_corners=False
+    )
     found = mesh(view.expand(-1, 3, -1, -1))
     flat = (found[..., :2] - 0.5) @ turn.transpose(1, 2) + centre[:, None]
     return thinned(shape_of(torch.cat([flat, found[..., 2:] * side[:, None, None]], -1)), rng)
@@ -137,14 +162,17 @@ def shape_of(landmarks: Tensor) -> Tensor:
     upright = (landmarks[:, list(TELLING)].double() - a) @ turn * scale[:, None, None] + b
     moved = (upright[..., :2] - canonical[list(TELLING), :2]) * UNIT
     yaw = torch.asin((-turn[:, 2, 0]).clamp(-1, 1))
-    pitch, roll = torch.atan2(turn[:, 2, 1], turn[:, 2, 2]), torch.atan2(turn[:, 1, 0], turn[:, 0, 0])
+    pitch, roll = (
+        torch.atan2(turn[:, 2, 1], turn[:, 2, 2]),
+        torch.atan2(turn[:, 1, 0], turn[:, 0, 0]),
+    )
     turns = torch.stack([yaw, pitch, roll], 1) * TURN_UNIT
     return torch.cat([moved.flatten(1), turns, torch.zeros_like(yaw)[:, None]], 1).float()
 
 
 def thinned(shapes: Tensor, rng: np.random.Generator) -> Tensor:
-    """As spotting asks the model: every third frame, and those between where much has moved; straight lines elsewhere.
-    In some clips, whose heads never rest, every frame."""
+    """As spotting asks the model: every third frame, and those between where much has moved;
+    straight lines elsewhere. In some clips, whose heads never rest, every frame."""
     if rng.random() < 0.25:
         return shapes
     at = torch.arange(len(shapes), device=shapes.device)

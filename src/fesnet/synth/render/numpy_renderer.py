@@ -1,6 +1,8 @@
-"""One frame of a moving puppet in colour, with numpy and OpenCV alone: for encoded videos and the demo.
+"""One frame of a moving puppet in colour, with numpy and OpenCV alone: for encoded videos and the
+demo.
 
-`fesnet.synth.render.crops` does the same in batches with torch for training; a test holds the two together.
+`fesnet.synth.render.crops` does the same in batches with torch for training; a test holds the two
+together.
 """
 
 from __future__ import annotations
@@ -34,15 +36,18 @@ from fesnet.synth.script.expressions import EXPRESSIONS
 
 WHITE = np.array([1.02, 1.0, 0.92], np.float32)  # teeth: a little yellow, at the brightness of grey
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-# Of the iteration that inverts a displacement: whole ones settle where the face hardly stretches, shorter ones where it
-# stretches so much that whole ones leap to and fro (an eye would be seen twice under a raised brow).
+# Of the iteration that inverts a displacement: whole ones settle where the face hardly stretches,
+# shorter ones where it stretches so much that whole ones leap to and fro (an eye would be seen
+# twice under a raised brow).
 STEPS = tuple(np.float32(s) for s in (1, 0.6, 0.6, 0.6))
 LID = 8.0  # steepness of the mouth's edge at which a sigmoid is 0 to the eye
 
 
 @dataclass(frozen=True)
 class Mouth:
-    """How the inside of a mouth and the folds of a skin look: shares of the picture's mean brightness, crop units."""
+    """How the inside of a mouth and the folds of a skin look: shares of the picture's mean
+    brightness, crop units.
+    """
 
     shading: float = 0.4
     dark: float = 0.1
@@ -54,8 +59,8 @@ class Mouth:
 class Scene:
     """The still pictures that a renderer takes its pixels from.
 
-    picture (H, W, 3) uint8 RGB and, where there is one, smiling, the same for the smiling photo; its left upper corner
-    stands at (left, top) in crop units, `pixels` make one crop unit.
+    picture (H, W, 3) uint8 RGB and, where there is one, smiling, the same for the smiling photo;
+    its left upper corner stands at (left, top) in crop units, `pixels` make one crop unit.
     """
 
     picture: NDArray[np.uint8]
@@ -71,7 +76,9 @@ class Scene:
 
     def place(self, where: Floats) -> Floats:
         """Crop units (..., 2) as OpenCV counts the picture's pixels."""
-        return np.asarray((where - np.array([self.left, self.top], np.float32)) * self.pixels - 0.5, np.float32)
+        return np.asarray(
+            (where - np.array([self.left, self.top], np.float32)) * self.pixels - 0.5, np.float32
+        )
 
     def skin(self) -> Floats:
         """(3,) mean colour 0..255 of the aligned crop."""
@@ -81,7 +88,9 @@ class Scene:
 
 
 class Renderer:
-    """Renders frames of one puppet. `span` (x0, y0, x1, y1) in crop units is what the frame shows."""
+    """Renders frames of one puppet. `span` (x0, y0, x1, y1) in crop units is what the frame
+    shows.
+    """
 
     def __init__(
         self,
@@ -102,12 +111,17 @@ class Renderer:
         own = np.zeros((len(puppet.points), 2), np.float32)
         own[:468] = self.smile[:, :2]
         self.smile_field = self.dense(own)
-        # Hair and shoulders of a smiling photo stand elsewhere. Without a scene all is face, as in the training crops.
+        # Hair and shoulders of a smiling photo stand elsewhere. Without a scene all is face, as in
+        # the training crops.
         self.face = self.dense(ring_mask(puppet, 0.5 if scene else 1.0)[:, None])[..., 0]
-        self.skin_mask = None if scene is None else self.dense(ring_mask(puppet, 0.0)[:, None])[..., 0]
+        self.skin_mask = (
+            None if scene is None else self.dense(ring_mask(puppet, 0.0)[:, None])[..., 0]
+        )
 
     def seen(self, weights: Floats, smile: float, pose: Floats, shift: Floats) -> Floats:
-        """Points (V, 2) before the camera for motion weights (K,), own smile, pose (3,), head shift (2,)."""
+        """Points (V, 2) before the camera for motion weights (K,), own smile, pose (3,), head shift
+        (2,).
+        """
         points = self.puppet.points
         motion = face_motion(weights[None]) + smile * self.smile
         seen: Floats = moved_points(points[None], motion, pose[None, :2])[0]
@@ -125,7 +139,9 @@ class Renderer:
 
         view: how far the camera looks to the right and down of `span`, crop units.
         """
-        field = self.dense(seen - self.puppet.points[:, :2]) + GAZE_REACH * gaze * self.iris[..., None]
+        field = (
+            self.dense(seen - self.puppet.points[:, :2]) + GAZE_REACH * gaze * self.iris[..., None]
+        )
         xs, ys = self.xs + np.float32(view[0]), self.ys + np.float32(view[1])
         columns, rows = on_lattice(xs), on_lattice(ys)
         near = (xs[columns], ys[rows])
@@ -138,17 +154,23 @@ class Renderer:
         return image
 
     def still(self, xs: Floats, ys: Floats) -> NDArray[np.uint8]:
-        """The scene as it is at pixel centres xs (w,) and ys (h,): what lies beyond the puppet's picture."""
+        """The scene as it is at pixel centres xs (w,) and ys (h,): what lies beyond the puppet's
+        picture.
+        """
         first = self.scene.place(np.array([xs[0], ys[0]], np.float32))
         step = np.array([xs[1] - xs[0], ys[1] - ys[0]]) * self.scene.pixels
         matrix = np.array([[step[0], 0, first[0]], [0, step[1], first[1]]], np.float64)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (len(xs), len(ys))
-        out = cv2.warpAffine(self.scene.picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        out = cv2.warpAffine(
+            self.scene.picture, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
         return np.asarray(out, np.uint8)
 
     def moving(self, field: Floats, centres: tuple[Floats, Floats], smile: float) -> Floats:
-        """(h, w, 3) the picture moved by the lattice field (L, L, 2) at pixel centres xs (w,), ys (h,); 0..255."""
+        """(h, w, 3) the picture moved by the lattice field (L, L, 2) at pixel centres xs (w,), ys
+        (h,); 0..255.
+        """
         size = (len(centres[0]), len(centres[1]))
         q = np.stack(np.meshgrid(halved(centres[0]), halved(centres[1])), -1)
         back = self.invert(field, q)
@@ -159,19 +181,30 @@ class Renderer:
             there = self.sources(centres, back + lattice_value(self.smile_field, coarse))
             smiling = picture_value(self.scene.smiling, there)
             image += grown(weight, size)[..., None] * (smiling - image)
-        shade = np.clip(1 + self.mouth.shading * lattice_value(self.creases(field), coarse), 0.6, 1.3)
+        shade = np.clip(
+            1 + self.mouth.shading * lattice_value(self.creases(field), coarse), 0.6, 1.3
+        )
         image *= grown(shade, size)[..., None]
         return image
 
     def sources(self, centres: tuple[Floats, Floats], back: Floats) -> tuple[Floats, Floats]:
-        """Columns and rows (h, w) of the scene that show at pixel centres xs (w,), ys (h,), moved by `back`."""
+        """Columns and rows (h, w) of the scene that show at pixel centres xs (w,), ys (h,), moved
+        by `back`.
+        """
         size, pixels = (len(centres[0]), len(centres[1])), np.float32(self.scene.pixels)
-        x = grown(back[..., 0] * pixels, size) + ((centres[0] - np.float32(self.scene.left)) * pixels - 0.5)
-        y = grown(back[..., 1] * pixels, size) + ((centres[1] - np.float32(self.scene.top)) * pixels - 0.5)[:, None]
+        x = grown(back[..., 0] * pixels, size) + (
+            (centres[0] - np.float32(self.scene.left)) * pixels - 0.5
+        )
+        y = (
+            grown(back[..., 1] * pixels, size)
+            + ((centres[1] - np.float32(self.scene.top)) * pixels - 0.5)[:, None]
+        )
         return x, y
 
     def creases(self, field: Floats) -> Floats:
-        """(L, L) `folds`; in a scene on skin alone, and so soft that the mesh's triangles do not show."""
+        """(L, L) `folds`; in a scene on skin alone, and so soft that the mesh's triangles do not
+        show.
+        """
         if self.skin_mask is None:
             return folds(field)
         return np.asarray(cv2.GaussianBlur(folds(field), (0, 0), 1.0) * self.skin_mask, np.float32)
@@ -182,14 +215,18 @@ class Renderer:
         return np.asarray(carried.sum(1).reshape(LATTICE, LATTICE, -1), np.float32)
 
     def invert(self, field: Floats, q: Floats) -> Floats:
-        """(h, w, 2) by how much to go back from points q (h, w, 2) to where they come from (fixed-point iteration)."""
+        """(h, w, 2) by how much to go back from points q (h, w, 2) to where they come from
+        (fixed-point iteration).
+        """
         u = -lattice_value(field, q)
         for step in STEPS:
             u -= step * (u + lattice_value(field, q + u))
         return u
 
     def open_mouth(self, image: Floats, centres: tuple[Floats, Floats], seen: Floats) -> None:
-        """Paint the mouth's dark interior and teeth where the lips have parted further than in the photo."""
+        """Paint the mouth's dark interior and teeth where the lips have parted further than in the
+        photo.
+        """
         rest_gap = self.puppet.points[list(LIP_LOWER), 1] - self.puppet.points[list(LIP_UPPER), 1]
         if rest_gap.max() >= SHUT:
             return
@@ -203,7 +240,9 @@ class Renderer:
         if not parted.any():
             return
         soft = 0.9 / (xs[1] - xs[0]) if len(xs) > 1 else 1.0
-        rows = slice(*np.searchsorted(centres[1], (top.min() - LID / soft, bottom.max() + LID / soft)))
+        rows = slice(
+            *np.searchsorted(centres[1], (top.min() - LID / soft, bottom.max() + LID / soft))
+        )
         y = centres[1][rows, None]
         inside = (sigmoid((y - top) * soft) * sigmoid((bottom - y) * soft) * parted)[..., None]
         edge = top + np.minimum(self.mouth.teeth_height, 0.7 * (bottom - top))
@@ -215,11 +254,15 @@ class Renderer:
 
 def basis_smile() -> Floats:
     """(468, 3) a full smile of the motion basis, for people of whom there is no smiling photo."""
-    return np.asarray(face_motion(motion_basis().weights(EXPRESSIONS["smile"])[None])[0], np.float32)
+    return np.asarray(
+        face_motion(motion_basis().weights(EXPRESSIONS["smile"])[None])[0], np.float32
+    )
 
 
 def ring_mask(puppet: Puppet, ring: float) -> Floats:
-    """(V,) 1 on the face, `ring` on the first ring of hair and neck, 0 beyond, or 1 where ring is 1."""
+    """(V,) 1 on the face, `ring` on the first ring of hair and neck, 0 beyond, or 1 where ring is
+    1.
+    """
     mask = np.full(len(puppet.points), float(ring == 1), np.float32)
     mask[:468] = 1
     mask[468 : 468 + len(OVAL)] = ring
@@ -267,14 +310,19 @@ def lattice_value(field: Floats, where: Floats) -> Floats:
     """Bilinear values of a lattice field at points (h, w, 2) in crop units."""
     at = np.asarray((where + MARGIN) * ((LATTICE - 1) / SPAN), np.float32)
     return np.asarray(
-        cv2.remap(field, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+        cv2.remap(field, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+        np.float32,
     )
 
 
 def picture_value(picture: NDArray[np.uint8], at: tuple[Floats, Floats]) -> Floats:
-    """Bilinear values 0..255 of a picture at columns and rows (h, w) of its pixels, as OpenCV counts them."""
+    """Bilinear values 0..255 of a picture at columns and rows (h, w) of its pixels, as OpenCV
+    counts them.
+    """
     x, y = at
-    return np.asarray(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    return np.asarray(
+        cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
 
 
 def sigmoid(x: Floats) -> Floats:

@@ -33,7 +33,9 @@ class FaceFinder:
         found = self.detector.detect(photo)
         if not found:
             return None
-        region = region_of_detection(max(found, key=lambda f: (f.box[2] - f.box[0]) * (f.box[3] - f.box[1])))
+        region = region_of_detection(
+            max(found, key=lambda f: (f.box[2] - f.box[0]) * (f.box[3] - f.box[1]))
+        )
         for _ in range(3):  # each look starts from the landmarks of the one before
             points, score = self.mesh.landmarks(photo, [region])[0]
             region = region_of_landmarks(points)
@@ -54,28 +56,41 @@ class Shot:
     def face(self) -> Floats:
         """The landmarks (468, 2) in crop units."""
         return align.apply(
-            align.fit_similarity(self.landmarks[list(align.STABLE), :2], align.CANONICAL_STABLE), self.landmarks[:, :2]
+            align.fit_similarity(self.landmarks[list(align.STABLE), :2], align.CANONICAL_STABLE),
+            self.landmarks[:, :2],
         )
 
 
 @dataclass(frozen=True)
 class Person:
-    """A neutral shot and, where there is one, the same person's smiling one. The photos are read when needed."""
+    """A neutral shot and, where there is one, the same person's smiling one. The photos are read
+    when needed.
+    """
 
     name: str
     neutral: Shot
     smiling: Shot | None = None
 
     def smile(self) -> Floats:
-        """(468, 2) where a full smile takes the face, crop units: their own, or else the motion basis's."""
-        return basis_smile()[:, :2] if self.smiling is None else self.smiling.face() - self.neutral.face()
+        """(468, 2) where a full smile takes the face, crop units: their own, or else the motion
+        basis's.
+        """
+        return (
+            basis_smile()[:, :2]
+            if self.smiling is None
+            else self.smiling.face() - self.neutral.face()
+        )
 
     def puppet(self, pixels: int = PICTURE) -> Puppet:
-        """The puppet, its picture `pixels` wide. Raises SourceError for a photo that cannot be read any more."""
+        """The puppet, its picture `pixels` wide. Raises SourceError for a photo that cannot be read
+        any more.
+        """
         photo, own = self.neutral.read(), self.neutral.landmarks
         if self.smiling is None:
             return make_puppet(self.name, photo, own, pixels=pixels)
-        return make_puppet(self.name, photo, own, self.smiling.read(), self.smiling.landmarks, pixels=pixels)
+        return make_puppet(
+            self.name, photo, own, self.smiling.read(), self.smiling.landmarks, pixels=pixels
+        )
 
     def smiler(self, pixels: int = PICTURE) -> Puppet:
         """The puppet whose face at rest is that of the smiling photo. Raises SourceError."""
@@ -83,11 +98,15 @@ class Person:
         return make_puppet(f"{self.name}, smiling", shot.read(), shot.landmarks, pixels=pixels)
 
 
-def find_people(folder: Path, report: Callable[[float], None] | None = None) -> tuple[list[Person], list[str]]:
-    """The people of all photos in natural order (2.jpg before 10.jpg), and one line for each photo left out.
+def find_people(
+    folder: Path, report: Callable[[float], None] | None = None
+) -> tuple[list[Person], list[str]]:
+    """The people of all photos in natural order (2.jpg before 10.jpg), and one line for each photo
+    left out.
 
-    The folder holds photos; or `neutral/` and, under the same file names, `smiling/`: then a smile of the same
-    person ends in the real one. report takes the share done. Raises UsageError where there is no photo at all.
+    The folder holds photos; or `neutral/` and, under the same file names, `smiling/`: then a smile
+    of the same person ends in the real one. report takes the share done. Raises UsageError where
+    there is no photo at all.
     """
     neutral = folder / "neutral" if (folder / "neutral").is_dir() else folder
     if not neutral.is_dir():
@@ -107,7 +126,9 @@ def find_people(folder: Path, report: Callable[[float], None] | None = None) -> 
 
 
 def find_person(path: Path, finder: FaceFinder, smiling: Path) -> Person:
-    """The person of one photo. Raises SourceError for a photo that cannot be read or holds no face."""
+    """The person of one photo. Raises SourceError for a photo that cannot be read or holds no
+    face.
+    """
     points = finder.landmarks(read_image(path))
     if points is None:
         raise SourceError(f"expected a face in {path}, found none; use a frontal portrait")
@@ -118,10 +139,14 @@ def find_person(path: Path, finder: FaceFinder, smiling: Path) -> Person:
     return Person(path.stem, shot, None if other is None else Shot(smiling, other))
 
 
-def read_puppets(folder: Path, *, pixels: int = PICTURE, smilers: int = 0) -> tuple[list[Puppet], list[str]]:
-    """Puppets of all people that `find_people` finds, and one line for each photo that was left out.
+def read_puppets(
+    folder: Path, *, pixels: int = PICTURE, smilers: int = 0
+) -> tuple[list[Puppet], list[str]]:
+    """Puppets of all people that `find_people` finds, and one line for each photo that was left
+    out.
 
-    Of every `smilers`-th person with a smiling photo there is a second one that smiles at rest, behind all the others.
+    Of every `smilers`-th person with a smiling photo there is a second one that smiles at rest,
+    behind all the others.
     """
     people, left_out = find_people(folder)
     smiling = [p for p in people if p.smiling is not None][::smilers] if smilers else []

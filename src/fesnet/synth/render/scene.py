@@ -1,7 +1,8 @@
 """A portrait as a still scene: the person where a camera would have them, with room round the face.
 
-A photo seldom covers the whole frame. Beyond it the scene goes on with the photo's rim (above it, with its corners),
-blurred: a plain wall stays a plain wall, and nothing sharp lies where nothing was photographed.
+A photo seldom covers the whole frame. Beyond it the scene goes on with the photo's rim (above it,
+with its corners), blurred: a plain wall stays a plain wall, and nothing sharp lies where nothing
+was photographed.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ DENSITY = 1.25  # scene pixels to a frame pixel: sharp after resampling, and not
 ROOM = 0.15  # crop units of scene beyond the frame, for a camera that shakes
 BLUR = 0.15  # crop units: of the rim beyond the photo
 FEATHER = 0.06  # crop units: over which the photo fades into it
-NEAREST, LOWEST = 0.72, 0.50  # limits of `stand`: crop unit as a share of the frame's height, eyes from its top
+NEAREST, LOWEST = (
+    0.72,
+    0.50,
+)  # limits of `stand`: crop unit as a share of the frame's height, eyes from its top
 
 
 @dataclass(frozen=True)
 class Framing:
     """Where a face stands in a frame of width x height pixels.
 
-    unit: pixels of a crop unit (the aligned face is about 0.75 of it wide); x, y: pixels of the crop's left upper
-    corner.
+    unit: pixels of a crop unit (the aligned face is about 0.75 of it wide); x, y: pixels of the
+    crop's left upper corner.
     """
 
     width: int
@@ -47,8 +51,9 @@ class Framing:
 def draw_framing(rng: np.random.Generator, width: int, height: int, bottom: float) -> Framing:
     """A face of 0.42-0.7 of the frame's shorter side, near the middle; all numbers are our choice.
 
-    bottom: where the photo ends below, in crop units from the crop's upper edge. Where it can be had, the frame ends
-    there too: the person is moved nearer and down, because a chest without a photo is the first thing that one sees.
+    bottom: where the photo ends below, in crop units from the crop's upper edge. Where it can be
+    had, the frame ends there too: the person is moved nearer and down, because a chest without a
+    photo is the first thing that one sees.
     """
     side = min(height, 1.25 * width)
     share, eyes, middle = rng.uniform(0.42, 0.7), rng.uniform(0.38, 0.47), 0.5 + 0.03 * rng.normal()
@@ -57,7 +62,9 @@ def draw_framing(rng: np.random.Generator, width: int, height: int, bottom: floa
         eyes = max(eyes, min(LOWEST, 1 - (bottom - 0.36) * share * side / height))
         share = max(share, min(NEAREST, (1 - eyes) * height / (max(bottom - 0.36, 0.1) * side)))
     unit = side * share
-    return Framing(width, height, unit, float(width * middle - 0.5 * unit), float(height * eyes - 0.36 * unit))
+    return Framing(
+        width, height, unit, float(width * middle - 0.5 * unit), float(height * eyes - 0.36 * unit)
+    )
 
 
 def to_crop(landmarks: Floats) -> NDArray[np.float64]:
@@ -73,7 +80,9 @@ def bottom_of(photo: NDArray[np.uint8], landmarks: Floats) -> float:
 
 
 def make_scene(framing: Framing, photo: NDArray[np.uint8], landmarks: Floats) -> Scene:
-    """The scene of one photo (H, W, 3) uint8 RGB with landmarks (468, 3) in its pixels, without a smile."""
+    """The scene of one photo (H, W, 3) uint8 RGB with landmarks (468, 3) in its pixels, without a
+    smile.
+    """
     x0, y0, x1, y1 = framing.span
     pixels = DENSITY * framing.unit
     left, top = x0 - ROOM, y0 - ROOM
@@ -86,33 +95,49 @@ def make_scene(framing: Framing, photo: NDArray[np.uint8], landmarks: Floats) ->
 def extended(
     photo: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int], unit: float
 ) -> NDArray[np.uint8]:
-    """The photo brought by `matrix` (2, 3) into a picture of `size` (width, height), its blurred rim round it.
+    """The photo brought by `matrix` (2, 3) into a picture of `size` (width, height), its blurred
+    rim round it.
 
     unit: pixels of the picture in a crop unit.
     """
     shrink = 1 / float(np.hypot(matrix[0, 0], matrix[0, 1]))
-    soft = np.concatenate([wall(photo), cv2.GaussianBlur(photo, (0, 0), 0.4 * shrink) if shrink > 1.3 else photo])
+    soft = np.concatenate(
+        [wall(photo), cv2.GaussianBlur(photo, (0, 0), 0.4 * shrink) if shrink > 1.3 else photo]
+    )
     centred = matrix.copy()
-    centred[:, 2] += centred[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV counts pixel centres as whole numbers
+    centred[:, 2] += (
+        centred[:, :2] @ [0.5, 0.5] - 0.5
+    )  # OpenCV counts pixel centres as whole numbers
     raised = centred.copy()
     raised[:, 2] -= centred[:, 1]  # the row of wall lies above the photo
     rim = cv2.BORDER_REPLICATE
-    near = np.asarray(cv2.warpAffine(soft, raised, size, flags=cv2.INTER_CUBIC, borderMode=rim), np.uint8)
+    near = np.asarray(
+        cv2.warpAffine(soft, raised, size, flags=cv2.INTER_CUBIC, borderMode=rim), np.uint8
+    )
     photographed = np.full(photo.shape[:2], 255, np.uint8)
     inside = cv2.warpAffine(photographed, centred, size, flags=cv2.INTER_LINEAR)
     if inside.min() == 255:
         return near
-    share = np.clip(cv2.distanceTransform((inside == 255).astype(np.uint8), cv2.DIST_L2, 5) / (FEATHER * unit), 0, 1)
+    share = np.clip(
+        cv2.distanceTransform((inside == 255).astype(np.uint8), cv2.DIST_L2, 5) / (FEATHER * unit),
+        0,
+        1,
+    )
     far = blurred(near, BLUR * unit)
     mixed = far + share[..., None] * (near.astype(np.float32) - far)
     return np.asarray(np.rint(mixed), np.uint8)
 
 
 def wall(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(1, W, 3) what to expect above a photo: its upper corners' colours and all between, as hair does not go on."""
+    """(1, W, 3) what to expect above a photo: its upper corners' colours and all between, as hair
+    does not go on.
+    """
     height, width = photo.shape[:2]
     part = photo[: max(1, height // 12)]
-    left, right = (part[:, side].mean((0, 1)) for side in (slice(0, width // 12 + 1), slice(-(width // 12) - 1, None)))
+    left, right = (
+        part[:, side].mean((0, 1))
+        for side in (slice(0, width // 12 + 1), slice(-(width // 12) - 1, None))
+    )
     return np.asarray(left + np.linspace(0, 1, width)[None, :, None] * (right - left), np.uint8)
 
 

@@ -1,4 +1,6 @@
-"""Clips that are drawn and not yet painted: numbers alone, so that many processes draw while one device paints."""
+"""Clips that are drawn and not yet painted: numbers alone, so that many processes draw while one
+device paints.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from fesnet.synth.render.hands import Hand
 from fesnet.synth.render.landmark_errors import mirror_map
 from fesnet.synth.render.mesh import TorchMesh, look
 
-WIDE = 240  # pixels of the picture that the landmark model looks at: 160 a crop unit, about a face of VGA video
+# pixels of the picture that the landmark model looks at: 160 a crop unit, about a face of VGA video
+WIDE = 240
 FINER = WIDE / SPAN / 96  # times smaller than a pixel of the usual crop
 
 
@@ -25,10 +28,11 @@ FINER = WIDE / SPAN / 96  # times smaller than a pixel of the usual crop
 class Shots:
     """B clips of T frames.
 
-    placed (B * T, V, 2) where every point stands in its crop; masks (B * T, S, S) uint8, what of a crop is face, or
-    None; camera (B,) the seed of each clip's light, lens and codec; flipped (B,) what is mirrored; order (B, T) in
-    which frames are shown at last: spotting runs to and fro where a video is short, and judges windows backwards, too;
-    looked: whether the landmark model itself is to look at the clips.
+    placed (B * T, V, 2) where every point stands in its crop; masks (B * T, S, S) uint8, what of a
+    crop is face, or None; camera (B,) the seed of each clip's light, lens and codec; flipped (B,)
+    what is mirrored; order (B, T) in which frames are shown at last: spotting runs to and fro where
+    a video is short, and judges windows backwards, too; looked: whether the landmark model itself
+    is to look at the clips.
     """
 
     frames: Frames
@@ -61,7 +65,13 @@ class Shots:
 
 
 def plan_shots(
-    cast: Cast, frames: Frames, size: int, rng: np.random.Generator, *, face_only: bool, flipped: NDArray[np.bool_]
+    cast: Cast,
+    frames: Frames,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    face_only: bool,
+    flipped: NDArray[np.bool_],
 ) -> Shots:
     """Everything of the clips but their pixels, from first frame to last and without hands."""
     clips, length = frames.smile.shape
@@ -86,17 +96,25 @@ def shoot(stage: Stage, shots: Shots, size: int) -> Tensor:
 
 
 def shoot_and_look(stage: Stage, shots: Shots, size: int, mesh: TorchMesh) -> tuple[Tensor, Tensor]:
-    """As `shoot`, and what the landmark model sees in the same clips, painted wider and finer: shapes (B, T, SHAPE)."""
+    """As `shoot`, and what the landmark model sees in the same clips, painted wider and finer:
+    shapes (B, T, SHAPE).
+    """
     clips, shapes = [], []
     for b in range(len(shots)):
         one = shots[b : b + 1]
-        wide = filmed(one, 0, stage.render(one.frames, WIDE, one.look, one.placed, MARGIN)[0], MARGIN, FINER)
+        wide = filmed(
+            one, 0, stage.render(one.frames, WIDE, one.look, one.placed, MARGIN)[0], MARGIN, FINER
+        )
         placed = one.placed.to(wide.device)
         rng = np.random.default_rng([int(one.camera[0]), 1])
         shapes.append(ordered(one, 0, look(mesh, wide, placed, rng)))
         edge = round(WIDE * MARGIN / SPAN)
         inner = wide[..., edge : WIDE - edge, edge : WIDE - edge]
-        clips.append(F.interpolate(inner, size=(size, size), mode="bilinear", antialias=True, align_corners=False))
+        clips.append(
+            F.interpolate(
+                inner, size=(size, size), mode="bilinear", antialias=True, align_corners=False
+            )
+        )
     seen, flipped = torch.stack(shapes), torch.from_numpy(shots.flipped).to(shapes[0].device)
     to, sign = mirror_map()
     other = seen[..., torch.from_numpy(to).to(seen.device)] * torch.from_numpy(sign).to(seen.device)
@@ -107,7 +125,9 @@ def filmed(shots: Shots, b: int, clip: Tensor, margin: float = 0.0, finer: float
     """Clip b (T, 1, S, S), behind its hand, as its camera delivers it."""
     hand = shots.hands[b]
     covered = clip if hand is None else hand.cover(clip, margin)
-    return film(covered, shots.frames.pose[b], np.random.default_rng(shots.camera[b]), margin, finer)
+    return film(
+        covered, shots.frames.pose[b], np.random.default_rng(shots.camera[b]), margin, finer
+    )
 
 
 def finished(shots: Shots, clips: list[Tensor]) -> Tensor:
@@ -115,7 +135,9 @@ def finished(shots: Shots, clips: list[Tensor]) -> Tensor:
     crops = torch.stack(clips)
     if shots.masks is not None:
         crops = crops * (shots.masks.to(crops.device).view(crops.shape).float() / 255)
-    return mirrored(torch.stack([ordered(shots, b, clip) for b, clip in enumerate(crops)]), shots.flipped)
+    return mirrored(
+        torch.stack([ordered(shots, b, clip) for b, clip in enumerate(crops)]), shots.flipped
+    )
 
 
 def ordered(shots: Shots, b: int, track: Tensor) -> Tensor:

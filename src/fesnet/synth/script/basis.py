@@ -1,8 +1,8 @@
 """Facial motions as displacements of the 468 face-mesh vertices, in crop units.
 
-The table `assets/motion_basis.npz` is made by `dev/make_motion_basis.py` from ICT-FaceKit's expression shapes (MIT
-licence) and MediaPipe's canonical face mesh (Apache-2.0). Crop units: the side of the aligned crop is 1, x goes right,
-y down, z away from the camera.
+The table `assets/motion_basis.npz` is made by `dev/make_motion_basis.py` from ICT-FaceKit's
+expression shapes (MIT licence) and MediaPipe's canonical face mesh (Apache-2.0). Crop units: the
+side of the aligned crop is 1, x goes right, y down, z away from the camera.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class MotionBasis:
         return out
 
     def reach(self) -> Floats:
-        """(K,) how far each motion of weight 1 moves the vertex that it moves most, seen from the front, crop units."""
+        """(K,) how far each motion of weight 1 moves the vertex that it moves most, seen from the
+        front, crop units.
+        """
         far: Floats = np.linalg.norm(self.delta[..., :2], axis=-1).max(1)
         return far
 

@@ -1,4 +1,5 @@
-"""Curves over time that motion is made of: noise that wanders, onset to offset, a track between its frames.
+"""Curves over time that motion is made of: noise that wanders, onset to offset, a track between its
+frames.
 
 All numbers are our choice.
 """
@@ -18,7 +19,9 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def sample(track: Floats, at: Floats) -> Floats:
-    """Values of a track (N, ...) at fractional frames (T,), by Catmull-Rom's cubic; exact on whole frames."""
+    """Values of a track (N, ...) at fractional frames (T,), by Catmull-Rom's cubic; exact on whole
+    frames.
+    """
     i = np.clip(at.astype(int), 1, len(track) - 3)
     f = (at - i).reshape(-1, *[1] * (track.ndim - 1))
     a, b, c, d = track[i - 1], track[i], track[i + 1], track[i + 2]
@@ -33,7 +36,9 @@ def wander(rng: np.random.Generator, frames: int, step: float, sigma: float) -> 
 
 
 def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Floats:
-    """(frames,) onset -> apex -> plateau -> offset in 0..1; rise and fall are shares of the duration."""
+    """(frames,) onset -> apex -> plateau -> offset in 0..1; rise and fall are shares of the
+    duration.
+    """
     t = (np.arange(frames) + 0.5) / frames
     up = np.clip(t / rise, 0, 1)
     down = np.clip((1 - t) / fall, 0, 1)
@@ -42,7 +47,9 @@ def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Float
 
 
 def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
-    """An `intensity_curve` of which (at least) `frames` frames are seen: kinds are told by what a coder sees."""
+    """An `intensity_curve` of which (at least) `frames` frames are seen: kinds are told by what a
+    coder sees.
+    """
     whole = max(4, frames)
     curve = intensity_curve(whole, rise, fall, skew)
     while (curve > SEEN * curve.max()).sum() < frames:
@@ -52,7 +59,8 @@ def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
 
 
 def unrelaxed(rng: np.random.Generator, curve: Floats, rate: float) -> tuple[Floats, Floats]:
-    """An intensity curve (n,) whose face does not quite come back: the curve, and what is left behind it (m,).
+    """An intensity curve (n,) whose face does not quite come back: the curve, and what is left
+    behind it (m,).
 
     Of its height a share stays from the apex on, holds for some seconds and fades.
     """
@@ -66,9 +74,11 @@ def unrelaxed(rng: np.random.Generator, curve: Floats, rate: float) -> tuple[Flo
 
 
 def trembling(rng: np.random.Generator, pose: Floats, scale: float) -> Floats:
-    """(T, 4) residue of aligning a head of this pose (T, 3): a fast part, a slow part, one that grows with its speed.
+    """(T, 4) residue of aligning a head of this pose (T, 3): a fast part, a slow part, one that
+    grows with its speed.
 
-    Sizes as measured on the face stage: 0.02-0.1 px (of 96) slow, a quarter of that from frame to frame.
+    Sizes as measured on the face stage: 0.02-0.1 px (of 96) slow, a quarter of that from frame to
+    frame.
     """
     n, size = len(pose), log_uniform(rng, 0.15, 1.5) * scale
     unit = np.array([0.0012, 0.0012, 0.003, 0.005], np.float32) * size
@@ -80,7 +90,9 @@ def trembling(rng: np.random.Generator, pose: Floats, scale: float) -> Floats:
 
 
 def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
-    """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut at both ends."""
+    """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut
+    at both ends.
+    """
     a, b = max(0, start), min(len(track), start + len(curve))
     if b > a:
         part = curve[a - start : b - start]

@@ -1,4 +1,5 @@
-"""Which motions of `motion_basis()` make an expression and how often it is shown, and which of them speech is made of.
+"""Which motions of `motion_basis()` make an expression and how often it is shown, and which of them
+speech is made of.
 
 The choice of expressions and all numbers are ours.
 """
@@ -25,7 +26,13 @@ EXPRESSIONS: dict[str, Weights] = {
     "pout": {"mouthShrugUpper": 0.8, "mouthPucker": 0.9, "mouthShrugLower": 0.3},
     "surprise": {"browInnerUp": 1.0, "browOuterUp": 0.9, "eyeWide": 1.0, "jawOpen": 0.4},
     "quiet surprise": {"browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 1.0},
-    "fear": {"browInnerUp": 0.9, "browOuterUp": 0.5, "browDown": 0.3, "eyeWide": 0.9, "mouthStretch": 0.9},
+    "fear": {
+        "browInnerUp": 0.9,
+        "browOuterUp": 0.5,
+        "browDown": 0.3,
+        "eyeWide": 0.9,
+        "mouthStretch": 0.9,
+    },
     "lip press": {"mouthPress": 1.2, "mouthRollLower": 0.3, "mouthRollUpper": 0.3},
     "dimples": {"mouthDimple": 1.1},
     "pucker": {"mouthPucker": 1.1},
@@ -47,9 +54,10 @@ EXPRESSIONS: dict[str, Weights] = {
     "left wink": {"eyeBlink_L": 1.0, "cheekSquint_L": 0.8, "mouthSmile_L": 0.4},
     "right wink": {"eyeBlink_R": 1.0, "cheekSquint_R": 0.8, "mouthSmile_R": 0.4},
 }
-# How often each is shown, 1 where nothing is said. Follows, roughly, how often action units are coded in posed faces
-# (Cohn-Kanade: 4 and 1 most, then 6, 7, 2, 12, 5 with them, 15, 20, 9, 23, 24) and in faint spontaneous ones (4, 7, 12,
-# 14; this not verified). A jaw that goes aside, puffed cheeks, or lids that rise alone are coded seldom.
+# How often each is shown, 1 where nothing is said. Follows, roughly, how often action units are
+# coded in posed faces (Cohn-Kanade: 4 and 1 most, then 6, 7, 2, 12, 5 with them, 15, 20, 9, 23, 24)
+# and in faint spontaneous ones (4, 7, 12, 14; this not verified). A jaw that goes aside, puffed
+# cheeks, or lids that rise alone are coded seldom.
 OFTEN: dict[str, float] = {
     "smile": 3.0,
     "closed smile": 2.0,
@@ -81,8 +89,9 @@ OFTEN: dict[str, float] = {
     "jaw to the left": 0.1,
     "jaw to the right": 0.1,
 }
-# What speech does, too. Coders of faces disregard it in people who speak, as nobody can tell it from a sound (FACS,
-# scoring during speech); brows, lids, nose and the corners of the mouth are coded as ever.
+# What speech does, too. Coders of faces disregard it in people who speak, as nobody can tell it
+# from a sound (FACS, scoring during speech); brows, lids, nose and the corners of the mouth are
+# coded as ever.
 SPOKEN = frozenset(
     {
         "chin raise",
@@ -114,7 +123,9 @@ SPEECH: tuple[tuple[str, float], ...] = (
 
 
 def repertoire(speaks: bool) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The expressions that a person shows, and the share of each; those who speak leave out what speech does, too."""
+    """The expressions that a person shows, and the share of each; those who speak leave out what
+    speech does, too.
+    """
     names = tuple(name for name in EXPRESSIONS if not (speaks and name in SPOKEN))
     often = [OFTEN.get(name, 1.0) for name in names]
     return names, tuple(x / sum(often) for x in often)

@@ -1,6 +1,8 @@
-"""Light, lens and sensor over rendered frames in colour: everything that changes pixels but is no motion of the face.
+"""Light, lens and sensor over rendered frames in colour: everything that changes pixels but is no
+motion of the face.
 
-`fesnet.synth.render.camera` does the same for training crops, in batches with torch. All numbers are our choice.
+`fesnet.synth.render.camera` does the same for training crops, in batches with torch. All numbers
+are our choice.
 """
 
 from __future__ import annotations
@@ -16,18 +18,22 @@ from fesnet.synth.script.curves import Floats, log_uniform, wander
 
 TRACK = 30.0  # points a second of drawn tracks, whatever the video's rate
 ROOM = 0.14  # crop units that the camera may shake to each side
-BANK, SPARE = 5, 32  # noise fields, and pixels by which they are larger than the frame: each frame takes another part
+BANK, SPARE = (
+    5,
+    32,
+)  # noise fields, and pixels by which they are larger than the frame: each frame takes another part
 
 
 @dataclass(frozen=True)
 class Look:
     """How one video of T frames is lit and filmed.
 
-    gamma, gain, balance (3,), saturation: the tone curve of the whole video (gain 1, balance 1: as photographed).
-    lamp, follow (2,): side light to the right and down, a crop unit, and how it changes with yaw and pitch (a radian).
-    exposure (T,) factor; view (T, 2) where the camera looks, crop units; sharpness: share of the frame's resolution
-    that the lens leaves; grain: noise in grey levels (0..255), coarse: grains of three pixels.
-    glints: ((x, y, width, height, strength), ...) on glasses, from the middle between the eyes, crop units.
+    gamma, gain, balance (3,), saturation: the tone curve of the whole video (gain 1, balance 1: as
+    photographed). lamp, follow (2,): side light to the right and down, a crop unit, and how it
+    changes with yaw and pitch (a radian). exposure (T,) factor; view (T, 2) where the camera looks,
+    crop units; sharpness: share of the frame's resolution that the lens leaves; grain: noise in
+    grey levels (0..255), coarse: grains of three pixels. glints: ((x, y, width, height, strength),
+    ...) on glasses, from the middle between the eyes, crop units.
     """
 
     gamma: float
@@ -72,39 +78,58 @@ class Look:
         grey = (picture @ GREY)[..., None]
         values = np.clip(grey + self.saturation * (picture - grey), 0, 255) / 255
         balance = self.balance if self.saturation else np.ones(3, np.float32)
-        return np.clip(np.rint(255 * self.gain * balance * values**self.gamma), 0, 255).astype(np.uint8)
+        return np.clip(np.rint(255 * self.gain * balance * values**self.gamma), 0, 255).astype(
+            np.uint8
+        )
 
 
 def draw_mouth(rng: np.random.Generator) -> Mouth:
     """Folds and the inside of the mouth."""
-    shading, dark, teeth, height = (float(rng.uniform(*r)) for r in ((0, 0.5), (0.05, 0.2), (0.4, 0.95), (0, 0.04)))
+    shading, dark, teeth, height = (
+        float(rng.uniform(*r)) for r in ((0, 0.5), (0.05, 0.2), (0.4, 0.95), (0, 0.04))
+    )
     return Mouth(shading, dark, teeth, height)
 
 
 def track(rng: np.random.Generator, times: Floats, step: float, sigma: float) -> Floats:
-    """(T,) smooth noise at `times` (s), a knot every `step` seconds; the same at every frame rate."""
+    """(T,) smooth noise at `times` (s), a knot every `step` seconds; the same at every frame
+    rate.
+    """
     points = int(times[-1] * TRACK) + 2
     knots = wander(rng, points, step * TRACK, sigma)
     return np.asarray(np.interp(times * TRACK, np.arange(points), knots), np.float32)
 
 
 def draw_exposure(rng: np.random.Generator, times: Floats) -> Floats:
-    """(T,) drift; in some videos lamp flicker that beats with the shutter, or steps of the automatic exposure."""
+    """(T,) drift; in some videos lamp flicker that beats with the shutter, or steps of the
+    automatic exposure.
+    """
     exposure = 1 + track(rng, times, rng.uniform(0.5, 4), float(rng.choice([0.003, 0.01, 0.03])))
     if rng.random() < 0.15:
-        exposure = exposure + rng.uniform(0.005, 0.03) * np.sin(2 * np.pi * rng.uniform(1.5, 14) * times)
+        exposure = exposure + rng.uniform(0.005, 0.03) * np.sin(
+            2 * np.pi * rng.uniform(1.5, 14) * times
+        )
     if rng.random() < 0.3:
         for at in rng.uniform(0, times[-1] + 1e-3, rng.integers(1, 4)):
             size = rng.normal(0, 0.08)
-            later = np.clip((times - at) / rng.uniform(0.07, 0.5), -50, 50)  # beyond, it has settled
+            later = np.clip(
+                (times - at) / rng.uniform(0.07, 0.5), -50, 50
+            )  # beyond, it has settled
             exposure = exposure * (1 + size / (1 + np.exp(-later)))
     return np.clip(exposure, 0.5, 1.5).astype(np.float32)
 
 
 def draw_view(rng: np.random.Generator, times: Floats) -> Floats:
     """(T, 2) a tripod in most videos, a hand in some."""
-    slow, fast = (0.0, 0.0) if rng.random() < 0.7 else (log_uniform(rng, 0.004, 0.03), log_uniform(rng, 0.0005, 0.003))
-    axes = [track(rng, times, rng.uniform(1.5, 5), slow) + track(rng, times, 0.25, fast) for _ in range(2)]
+    slow, fast = (
+        (0.0, 0.0)
+        if rng.random() < 0.7
+        else (log_uniform(rng, 0.004, 0.03), log_uniform(rng, 0.0005, 0.003))
+    )
+    axes = [
+        track(rng, times, rng.uniform(1.5, 5), slow) + track(rng, times, 0.25, fast)
+        for _ in range(2)
+    ]
     return np.clip(np.stack(axes, 1), -ROOM, ROOM)
 
 
@@ -113,7 +138,9 @@ def draw_glints(rng: np.random.Generator) -> tuple[tuple[float, ...], ...]:
     spots = []
     for side in (-1, 1):
         place = (side * rng.uniform(0.1, 0.2), rng.normal(0, 0.02))
-        spots.append((*place, rng.uniform(0.01, 0.05), rng.uniform(0.008, 0.03), rng.uniform(25, 130)))
+        spots.append(
+            (*place, rng.uniform(0.01, 0.05), rng.uniform(0.008, 0.03), rng.uniform(25, 130))
+        )
     return tuple(tuple(float(v) for v in spot) for spot in spots)
 
 
@@ -127,15 +154,19 @@ class Developer:
         self.down = np.broadcast_to(np.clip(ys - 0.5, -0.5, 0.5)[:, None], (len(ys), len(xs)))
         self.noise = noise_fields(rng, look, (len(ys) + SPARE, len(xs) + SPARE))
 
-    def develop(self, image: NDArray[np.uint8], t: int, pose: Floats, eyes: Floats) -> NDArray[np.uint8]:
-        """Frame t (H, W, 3) uint8 RGB with head pose (3,) and the middle between the eyes (2,) in the frame's crop
-        units; the same shape and type."""
+    def develop(
+        self, image: NDArray[np.uint8], t: int, pose: Floats, eyes: Floats
+    ) -> NDArray[np.uint8]:
+        """Frame t (H, W, 3) uint8 RGB with head pose (3,) and the middle between the eyes (2,) in
+        the frame's crop units; the same shape and type."""
         look = self.look
         height, width = image.shape[:2]
         if look.sharpness < 1:
             small = (max(1, round(width * look.sharpness)), max(1, round(height * look.sharpness)))
             shrunk = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
-            image = np.asarray(cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+            image = np.asarray(
+                cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
+            )
         lamp = look.lamp + look.follow * pose[:2]
         light = np.clip(1 + lamp[0] * self.right + lamp[1] * self.down, 0.3, 1.8) * look.exposure[t]
         lit = np.asarray(cv2.multiply(image, cv2.merge([light] * 3), dtype=cv2.CV_32F), np.float32)

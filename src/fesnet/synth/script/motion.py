@@ -1,9 +1,10 @@
 """What a synthetic face does: expressions, and everything that moves a face without being one.
 
-A `Script` holds, for each frame at the working rate, the weights of all facial motions, head pose, gaze and the residue
-of alignment, beside the truth: which frames belong to a macro- or micro-expression. Everything here is numpy and
-follows from the seed alone. All numbers are our choice; they were set from what is known of the task (durations,
-faint micro-expressions) and from the measured tremble of the face stage.
+A `Script` holds, for each frame at the working rate, the weights of all facial motions, head pose,
+gaze and the residue of alignment, beside the truth: which frames belong to a macro- or
+micro-expression. Everything here is numpy and follows from the seed alone. All numbers are our
+choice; they were set from what is known of the task (durations, faint micro-expressions) and from
+the measured tremble of the face stage.
 """
 
 from __future__ import annotations
@@ -30,35 +31,59 @@ from fesnet.synth.script.curves import (
 from fesnet.synth.script.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, SPEECH, repertoire
 from fesnet.synth.script.speech import Speaker
 
-TURN = np.array([0.2, 0.08, 0.05])  # yaw, pitch, roll (rad) of the directions between which a head turns, about
+TURN = np.array(
+    [0.2, 0.08, 0.05]
+)  # yaw, pitch, roll (rad) of the directions between which a head turns, about
 
 
 @dataclass(frozen=True)
 class SynthConfig:
-    """How often and how strongly things happen. Rates are per minute, durations in seconds, shares 0..1."""
+    """How often and how strongly things happen. Rates are per minute, durations in seconds, shares
+    0..1.
+    """
 
     rate: float = 30.0  # frames a second of the script: the working rate of the model
     macro_per_minute: float = 9.0  # dense, so that a training window seldom is empty
     micro_per_minute: float = 9.0
-    macro_seconds: tuple[float, float] = (0.5, 4.0)  # as seen, most between; field: median 1 s, besides held ones
+    macro_seconds: tuple[float, float] = (
+        0.5,
+        4.0,
+    )  # as seen, most between; field: median 1 s, besides held ones
     micro_seconds: tuple[float, float] = (0.13, 0.5)  # as seen; field: at most 0.5 s
     macro_amplitude: tuple[float, float] = (0.25, 1.2)  # log-uniform; 1 is a full expression
-    micro_amplitude: tuple[float, float] = (0.1, 0.9)  # a tenth to a half of a macro, and some clear brief ones
+    micro_amplitude: tuple[float, float] = (
+        0.1,
+        0.9,
+    )  # a tenth to a half of a macro, and some clear brief ones
     held_share: float = 0.08  # macro events that last much longer (up to 20 s)
     quiet_share: float = 0.2  # scripts without any expression
     speech_share: float = 0.4  # scripts with speech
-    speech_pause: tuple[float, float] = (1.2, 1.2)  # mean pause of a speaker, log-uniform; long ones leave words alone
-    talk_over: float = 0.2  # share of the mouth's expressions that come while speech goes on; for the others it stops
-    sounds_share: float = 0.0  # of the speech: as a chain of sounds, not of motions that wander by themselves
+    speech_pause: tuple[float, float] = (
+        1.2,
+        1.2,
+    )  # mean pause of a speaker, log-uniform; long ones leave words alone
+    # share of the mouth's expressions that come while speech goes on; for the others it stops
+    talk_over: float = 0.2
+    sounds_share: float = (
+        0.0  # of the speech: as a chain of sounds, not of motions that wander by themselves
+    )
     blinks_per_minute: float = 16.0
     blink_reach: float = 1.0  # multiplies what cheeks and brows do along with a blink
     gaze_per_minute: float = 20.0
-    brows_follow: float = 0.0  # how far brows may rise along with a look upwards; 1 is a full expression
+    brows_follow: float = (
+        0.0  # how far brows may rise along with a look upwards; 1 is a full expression
+    )
     head_scale: float = 1.0  # multiplies head turns
-    turning_share: float = 0.0  # scripts in which the head, or the camera round it, turns and does not come back
+    turning_share: float = (
+        0.0  # scripts in which the head, or the camera round it, turns and does not come back
+    )
     tremble_scale: float = 1.0  # multiplies the residue of alignment
-    calm_share: float = 0.0  # scripts of somebody who sits as still as in a laboratory and says nothing
-    residue_share: float = 0.0  # expressions that leave some of themselves in the face for seconds; that is neutral
+    calm_share: float = (
+        0.0  # scripts of somebody who sits as still as in a laboratory and says nothing
+    )
+    residue_share: float = (
+        0.0  # expressions that leave some of themselves in the face for seconds; that is neutral
+    )
     edge_blinks: float = 0.0  # beginnings, and ends, of expressions that come with a blink
     nod_share: float = 0.0  # expressions during which the head turns, nods or tilts
 
@@ -71,9 +96,10 @@ class SynthConfig:
 class Script:
     """One synthetic performance of T frames.
 
-    weights (T, K) of `motion_basis()`, smile (T,) share of the portrait's own smiling photo, pose (T, 3) yaw, pitch,
-    roll in radians, gaze (T, 2) in -1..1, tremble (T, 4) shift x, y (crop units), rotation (rad), log scale of the
-    alignment residue, intensity (T,) of expressions (1 is a full macro), events on the script's own frames.
+    weights (T, K) of `motion_basis()`, smile (T,) share of the portrait's own smiling photo, pose
+    (T, 3) yaw, pitch, roll in radians, gaze (T, 2) in -1..1, tremble (T, 4) shift x, y (crop
+    units), rotation (rad), log scale of the alignment residue, intensity (T,) of expressions (1 is
+    a full macro), events on the script's own frames.
     """
 
     weights: Floats
@@ -111,10 +137,14 @@ def sitting_still(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
 
 
 def varied(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
-    """Lively people and calm ones: both rates of events, from a fifth of the config's to a bit more than it."""
+    """Lively people and calm ones: both rates of events, from a fifth of the config's to a bit more
+    than it.
+    """
     share = log_uniform(rng, 0.2, 1.2)
     return replace(
-        config, macro_per_minute=config.macro_per_minute * share, micro_per_minute=config.micro_per_minute * share
+        config,
+        macro_per_minute=config.macro_per_minute * share,
+        micro_per_minute=config.micro_per_minute * share,
     )
 
 
@@ -128,7 +158,9 @@ class ScriptWriter:
         self.smile = np.zeros(frames, np.float32)
         self.gaze = np.zeros((frames, 2), np.float32)
         self.intensity = np.zeros(frames, np.float32)
-        self.silent = np.zeros(frames, np.float32)  # 1 where an expression of the mouth lets nobody speak
+        self.silent = np.zeros(
+            frames, np.float32
+        )  # 1 where an expression of the mouth lets nobody speak
         self.events: list[Interval] = []
         self.shown = repertoire(speaks=False)
 
@@ -158,7 +190,8 @@ class ScriptWriter:
             tuple(sorted(self.events)),
         )
 
-    # -- expressions ---------------------------------------------------------------------------------------------
+    # -- expressions
+    # ---------------------------------------------------------------------------------------------
 
     def expressions(self) -> None:
         """Macro and micro events one after another, now and then chained or overlapping."""
@@ -173,7 +206,11 @@ class ScriptWriter:
             micro = rng.random() < share
             stop = self.event(int(t), "micro" if micro else "macro")
             kind = rng.random()  # at once, after a moment, or after a while
-            gap = rng.exponential(0.6 * mean_gap) + 0.2 * c.rate if kind > 0.3 else rng.uniform(0.1, 0.5) * c.rate
+            gap = (
+                rng.exponential(0.6 * mean_gap) + 0.2 * c.rate
+                if kind > 0.3
+                else rng.uniform(0.1, 0.5) * c.rate
+            )
             gap = 0.0 if kind < 0.12 else gap
             t = stop + gap
             if (
@@ -186,7 +223,9 @@ class ScriptWriter:
         rng, c = self.rng, self.config
         if kind == "micro":
             low, high = c.micro_seconds
-            seconds = low + (high - low) * math.sqrt(rng.random())  # seldom short: half of CAS(ME)^2's last 0.47 s
+            seconds = low + (high - low) * math.sqrt(
+                rng.random()
+            )  # seldom short: half of CAS(ME)^2's last 0.47 s
             amplitude = log_uniform(rng, *c.micro_amplitude)
         else:
             low, high = c.macro_seconds
@@ -208,11 +247,15 @@ class ScriptWriter:
         self.perform(start, shown, left, whole=rng.random() >= ONE_SIDED)
         add(self.intensity, start, curve * amplitude)
         seen = np.flatnonzero(curve > SEEN * curve.max())
-        self.truth(start + int(seen[0]), start + int(seen[-1]) + 1, start + int(curve.argmax()), kind)
+        self.truth(
+            start + int(seen[0]), start + int(seen[-1]) + 1, start + int(curve.argmax()), kind
+        )
         return start + frames
 
     def perform(self, start: int, curve: Floats, left: Floats, *, whole: bool) -> None:
-        """Move the face along `curve`, and then along what is left of it, by a random expression."""
+        """Move the face along `curve`, and then along what is left of it, by a random
+        expression.
+        """
         rng = self.rng
         name, track = self.drawn(), np.concatenate([curve, left])
         if "smile" in name and rng.random() < 0.6:
@@ -227,8 +270,12 @@ class ScriptWriter:
         if not whole:
             side = "_L" if rng.random() < 0.5 else "_R"
             weaker = float(rng.uniform(0, 0.3))
-            one = vector * np.array([weaker if n.endswith(side) else 1.0 for n in self.basis.names], np.float32)
-            vector = one if one.max() > 0.5 * vector.max() else vector  # a wink of that eye would be gone
+            one = vector * np.array(
+                [weaker if n.endswith(side) else 1.0 for n in self.basis.names], np.float32
+            )
+            vector = (
+                one if one.max() > 0.5 * vector.max() else vector
+            )  # a wink of that eye would be gone
         mouth = np.array([n.startswith(MOUTH) for n in self.basis.names])
         if vector[mouth].max() > 0.25 * vector.max():
             self.hush(start, len(curve))
@@ -240,7 +287,9 @@ class ScriptWriter:
         return str(self.rng.choice(names, p=shares))
 
     def hush(self, start: int, frames: int) -> None:
-        """Mostly nobody speaks during an expression of the mouth: nobody could tell it from a sound."""
+        """Mostly nobody speaks during an expression of the mouth: nobody could tell it from a
+        sound.
+        """
         before, after = self.rng.uniform(0.1, 0.8, 2) * self.config.rate
         if self.rng.random() >= self.config.talk_over:
             self.silent[max(0, start - int(before)) : max(0, start + frames + int(after))] = 1
@@ -250,17 +299,24 @@ class ScriptWriter:
         if b > a:
             self.events.append(Interval(a, b, kind, apex=min(max(apex, a), b - 1)))
 
-    # -- what is not an expression -------------------------------------------------------------------------------
+    # -- what is not an expression
+    # -------------------------------------------------------------------------------
 
     def speech(self, speaking: Floats) -> None:
-        """Bursts of syllables; the speaker's rhythm, loudness and favourite mouth shapes are drawn once."""
+        """Bursts of syllables; the speaker's rhythm, loudness and favourite mouth shapes are drawn
+        once.
+        """
         rng, rate = self.rng, self.config.rate
         syllable = rate / rng.uniform(2.5, 6.5)
         loudness = log_uniform(rng, 0.3, 1.8)
         mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH}
         if rng.random() < 0.25:
             mix["jawOpen"] *= 0.2
-        speaker = Speaker(rng) if self.config.sounds_share and rng.random() < self.config.sounds_share else None
+        speaker = (
+            Speaker(rng)
+            if self.config.sounds_share and rng.random() < self.config.sounds_share
+            else None
+        )
         low, high = self.config.speech_pause
         pause = low if low == high else log_uniform(rng, low, high)
         spoken = np.zeros_like(self.weights)
@@ -271,11 +327,15 @@ class ScriptWriter:
             if speaker is not None:
                 add(spoken, int(t), envelope, speaker.phrase(frames, rate))
             for name, scale in mix.items() if speaker is None else ():
-                shape = np.abs(wander(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness))
+                shape = np.abs(
+                    wander(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness)
+                )
                 add(spoken, int(t), shape * envelope, self.basis.weights({name: 1.0}))
             add(speaking, int(t), envelope)
             t += frames + rng.exponential(pause) * rate
-        loud = 1 - np.convolve(self.silent, np.hanning(9) / np.hanning(9).sum(), "same")[: self.frames]
+        loud = (
+            1 - np.convolve(self.silent, np.hanning(9) / np.hanning(9).sum(), "same")[: self.frames]
+        )
         self.weights += (loud[:, None] * spoken).astype(np.float32)
         speaking *= loud.astype(np.float32)
 
@@ -288,7 +348,9 @@ class ScriptWriter:
         t = rng.exponential(60 / per_minute) * rate
         while t < self.frames:
             frames = self.blink(int(t))
-            t += frames + rng.exponential(60 / per_minute) * rate * (0.15 if rng.random() < 0.1 else 1.0)
+            t += frames + rng.exponential(60 / per_minute) * rate * (
+                0.15 if rng.random() < 0.1 else 1.0
+            )
         for edge in self.edges() if self.config.edge_blinks else ():
             if rng.random() < self.config.edge_blinks:
                 self.blink(edge - int(rng.normal(0.12, 0.1) * rate))
@@ -301,8 +363,13 @@ class ScriptWriter:
         rise = 0.35 if not long else 0.1
         curve = intensity_curve(frames, rise, 0.5 if not long else 0.12, 1.0)
         depth = rng.uniform(0.35, 0.7) if rng.random() < 0.15 else rng.uniform(0.8, 1.05)
-        extra = {"cheekSquint": reach * rng.uniform(0, 0.08), "browDown": reach * rng.uniform(0, 0.06)}
-        add(self.weights, start, curve * float(depth), self.basis.weights({"eyeBlink": 1.0} | extra))
+        extra = {
+            "cheekSquint": reach * rng.uniform(0, 0.08),
+            "browDown": reach * rng.uniform(0, 0.06),
+        }
+        add(
+            self.weights, start, curve * float(depth), self.basis.weights({"eyeBlink": 1.0} | extra)
+        )
         return frames
 
     def edges(self) -> list[int]:
@@ -338,15 +405,26 @@ class ScriptWriter:
         t = rng.uniform(0, 8) * rate
         vector = self.basis.weights({"mouthShrugLower": 0.12, "mouthPress": 0.15, "jawOpen": 0.02})
         while t < self.frames:
-            add(self.weights, int(t), intensity_curve(int(rng.uniform(0.4, 0.9) * rate), 0.4, 0.5, 1.0), vector)
+            add(
+                self.weights,
+                int(t),
+                intensity_curve(int(rng.uniform(0.4, 0.9) * rate), 0.4, 0.5, 1.0),
+                vector,
+            )
             t += rng.uniform(6, 25) * rate
 
     def head(self, speaking: Floats) -> Floats:
         """(T, 3) yaw, pitch, roll: sway, turns, nods; more of all while speaking."""
         rng, n, rate = self.rng, self.frames, self.config.rate
-        scale = self.config.head_scale * float(rng.choice([0.15, 0.5, 1.0, 2.0], p=[0.3, 0.3, 0.25, 0.15]))
-        pose = np.stack([wander(rng, n, rng.uniform(0.8, 3) * rate, s * scale) for s in (0.05, 0.04, 0.03)], 1)
-        lively = np.stack([wander(rng, n, rng.uniform(0.2, 0.5) * rate, 0.02 * scale) for _ in range(3)], 1)
+        scale = self.config.head_scale * float(
+            rng.choice([0.15, 0.5, 1.0, 2.0], p=[0.3, 0.3, 0.25, 0.15])
+        )
+        pose = np.stack(
+            [wander(rng, n, rng.uniform(0.8, 3) * rate, s * scale) for s in (0.05, 0.04, 0.03)], 1
+        )
+        lively = np.stack(
+            [wander(rng, n, rng.uniform(0.2, 0.5) * rate, 0.02 * scale) for _ in range(3)], 1
+        )
         pose = pose + lively * (0.3 + speaking[:, None])
         t = rng.exponential(6) * rate
         while t < self.frames and scale > 0.3:  # turns and nods that come back
@@ -373,13 +451,20 @@ class ScriptWriter:
         return out
 
     def turns(self) -> Floats:
-        """(T, 3) yaw, pitch, roll that go from one direction to another and stay there, slowly or at once."""
+        """(T, 3) yaw, pitch, roll that go from one direction to another and stay there, slowly or
+        at once.
+        """
         rng, rate = self.rng, self.config.rate
         pose, at, to = np.zeros((self.frames, 3)), 0.0, rng.normal(0, 1, 3) * TURN
-        lasting = log_uniform(rng, 0.4, 8.0)  # seconds of a turn, about: a glance aside, or a camera that goes round
+        lasting = log_uniform(
+            rng, 0.4, 8.0
+        )  # seconds of a turn, about: a glance aside, or a camera that goes round
         while at < self.frames:
             since, to = to, rng.normal(0, 1, 3) * TURN
-            turn, hold = lasting * rng.uniform(0.6, 1.6) * rate, rng.exponential(rng.choice([0.3, 3.0])) * rate
+            turn, hold = (
+                lasting * rng.uniform(0.6, 1.6) * rate,
+                rng.exponential(rng.choice([0.3, 3.0])) * rate,
+            )
             t = np.arange(self.frames) - at
             share = 0.5 - 0.5 * np.cos(np.pi * np.clip(t / turn, 0, 1))
             pose[t >= 0] = (since + share[:, None] * (to - since))[t >= 0]
@@ -394,16 +479,29 @@ def without_photo(script: Script) -> Script:
     return replace(script, weights=weights, smile=np.zeros_like(script.smile))
 
 
-def write_script(rng: np.random.Generator, frames: int, config: SynthConfig, *, lead: int = 0) -> Script:
-    """A script of `frames` frames; `lead` more are written before it and cut, so that it may open inside an event."""
+def write_script(
+    rng: np.random.Generator, frames: int, config: SynthConfig, *, lead: int = 0
+) -> Script:
+    """A script of `frames` frames; `lead` more are written before it and cut, so that it may open
+    inside an event.
+    """
     whole = ScriptWriter(rng, frames + lead, config).write()
     if lead == 0:
         return whole
     events = [
-        Interval(max(0, e.start - lead), e.stop - lead, e.kind, apex=max(0, (e.apex or e.start) - lead))
+        Interval(
+            max(0, e.start - lead), e.stop - lead, e.kind, apex=max(0, (e.apex or e.start) - lead)
+        )
         for e in whole.events
         if e.stop > lead
     ]
     w = whole
-    cut = (w.weights[lead:], w.smile[lead:], w.pose[lead:], w.gaze[lead:], w.tremble[lead:], w.intensity[lead:])
+    cut = (
+        w.weights[lead:],
+        w.smile[lead:],
+        w.pose[lead:],
+        w.gaze[lead:],
+        w.tremble[lead:],
+        w.intensity[lead:],
+    )
     return Script(*cut, tuple(events))

@@ -1,7 +1,7 @@
 """A script with the size of every event, laid on the frames of a video of any rate.
 
-Scripts are written at the working rate (`SCRIPT_RATE`) and sampled at the video's own frame times, so what happens does
-not depend on the frame rate, and a video may drop frames.
+Scripts are written at the working rate (`SCRIPT_RATE`) and sampled at the video's own frame times,
+so what happens does not depend on the frame rate, and a video may drop frames.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from fesnet.synth.script.motion import Script, ScriptWriter, SynthConfig
 
 SCRIPT_RATE = 30.0
 CROP = 96  # pixels of the aligned crop in which displacements are given
-LEAD = 20.0  # seconds written before the video begins: a script always begins with an event, a video need not
+# seconds written before the video begins: a script always begins with an event, a video need not
+LEAD = 20.0
 LEAST = 3  # script frames of an event that must lie inside the video to be labelled
 
 
@@ -25,8 +26,9 @@ LEAST = 3  # script frames of an event that must lie inside the video to be labe
 class Event:
     """One expression by itself, whatever else the face does at the same time.
 
-    interval: its frames; curve (interval's length,) its intensity in each of them, 1 a full expression; weights (K,)
-    and smile: what it adds to the script's tracks where `curve` is highest.
+    interval: its frames; curve (interval's length,) its intensity in each of them, 1 a full
+    expression; weights (K,) and smile: what it adds to the script's tracks where `curve` is
+    highest.
     """
 
     interval: Interval
@@ -40,10 +42,11 @@ class Event:
         return float(self.curve.max())
 
     def pixels(self, smile: Floats) -> float:
-        """How far the landmark that moves most goes for this expression alone, at its strongest frame.
+        """How far the landmark that moves most goes for this expression alone, at its strongest
+        frame.
 
-        In pixels of a 96 px aligned crop, seen from the front; head motion, speech and blinks are not in it.
-        smile (468, 2): the person's full smile, crop units.
+        In pixels of a 96 px aligned crop, seen from the front; head motion, speech and blinks are
+        not in it. smile (468, 2): the person's full smile, crop units.
         """
         motion = face_motion(self.weights[None])[0, :, :2] + self.smile * smile
         return CROP * float(np.linalg.norm(motion, axis=1).max())
@@ -51,7 +54,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Performance:
-    """What is played in a video: the script on the video's T frames, its events with their sizes, times (T,) in s."""
+    """What is played in a video: the script on the video's T frames, its events with their sizes,
+    times (T,) in s.
+    """
 
     script: Script
     events: tuple[Event, ...]
@@ -81,7 +86,9 @@ class Recorder(ScriptWriter):
 
 
 def perform(rng: np.random.Generator, times: Floats, config: SynthConfig) -> Performance:
-    """A random performance at frame times (T,) in seconds from 0 on; rises. config.rate is set here."""
+    """A random performance at frame times (T,) in seconds from 0 on; rises. config.rate is set
+    here.
+    """
     lead = round(LEAD * SCRIPT_RATE)
     frames = lead + int(times[-1] * SCRIPT_RATE) + 4
     recorder = Recorder(rng, frames, replace(config, rate=SCRIPT_RATE))
@@ -102,7 +109,8 @@ def perform(rng: np.random.Generator, times: Floats, config: SynthConfig) -> Per
 
 
 def place(event: Event, lead: int, times: Floats) -> Event | None:
-    """The event on the video's frames: those nearest to its first and last script frame. None: too little is inside.
+    """The event on the video's frames: those nearest to its first and last script frame. None: too
+    little is inside.
 
     An event that the video's start or end cuts has its sizes of the part that is seen.
     """
@@ -114,6 +122,8 @@ def place(event: Event, lead: int, times: Floats) -> Event | None:
     onset = (event.interval.start + start - lead) / SCRIPT_RATE
     offset, apex = onset + (len(curve) - 1) / SCRIPT_RATE, onset + int(curve.argmax()) / SCRIPT_RATE
     first, last = to_source_frames(onset, offset, times, 0.5 / SCRIPT_RATE)
-    interval = Interval(first, last + 1, event.interval.kind, apex=min(max(nearest_frame(apex, times), first), last))
+    interval = Interval(
+        first, last + 1, event.interval.kind, apex=min(max(nearest_frame(apex, times), first), last)
+    )
     share = float(curve.max() / max(event.curve.max(), 1e-9))
     return Event(interval, curve, share * event.weights, share * event.smile)

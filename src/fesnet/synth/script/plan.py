@@ -21,7 +21,8 @@ STRENGTH = "{} strengths of 0.01 to 2 full expressions, the lower first"
 class VideoPlan:
     """What to make; all numbers are our choice. Raises UsageError for values out of range.
 
-    One video more is made where `hours` is no multiple of `seconds`, so it is at least the time asked for.
+    One video more is made where `hours` is no multiple of `seconds`, so it is at least the time
+    asked for.
     """
 
     hours: float = 0.1
@@ -30,18 +31,31 @@ class VideoPlan:
     width: int = 640  # pixels, as CAS(ME)^2 has them
     height: int = 480
     rates: tuple[float, ...] = (30.0,)  # frames a second; one is drawn for each video
-    dropped: float = 0.0  # share of frames that are missing, as webcams leave some out: the rate varies then
-    crf: tuple[int, int] = (12, 26)  # drawn for each video; at 640x480 5 Mbit/s, as cameras record, to 0.3, as calls do
+    dropped: float = (
+        0.0  # share of frames that are missing, as webcams leave some out: the rate varies then
+    )
+    crf: tuple[int, int] = (
+        12,
+        26,
+    )  # drawn for each video; at 640x480 5 Mbit/s, as cameras record, to 0.3, as calls do
     macro_per_minute: float = 3.0  # sparse, as in the field's long videos
-    micro_per_minute: float = 2.0  # more than in the field, where there are too few to measure anything
+    micro_per_minute: float = (
+        2.0  # more than in the field, where there are too few to measure anything
+    )
     speech_share: float = 0.35  # share of videos with speech
-    sounds_share: float = 0.5  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
+    sounds_share: float = (
+        0.5  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
+    )
     turning_share: float = 0.0  # share of videos in which the head turns and does not come back
-    residue_share: float = 0.0  # share of expressions that leave some of themselves in the face for seconds
+    residue_share: float = (
+        0.0  # share of expressions that leave some of themselves in the face for seconds
+    )
     edge_blinks: float = 0.0  # share of beginnings and ends of expressions that come with a blink
     nod_share: float = 0.0  # share of expressions during which the head turns, nods or tilts
     quiet_share: float = 0.03  # share of videos without any expression
-    macro_amplitude: tuple[float, float] = SynthConfig.macro_amplitude  # from, to (log-uniform); 1 is a full expression
+    macro_amplitude: tuple[float, float] = (
+        SynthConfig.macro_amplitude
+    )  # from, to (log-uniform); 1 is a full expression
     micro_amplitude: tuple[float, float] = SynthConfig.micro_amplitude
 
     def __post_init__(self) -> None:
@@ -51,30 +65,70 @@ class VideoPlan:
             (0 < self.hours <= LIMIT, f"hours above 0 and up to {LIMIT:g}", self.hours),
             (1 <= self.seconds <= 3600, "a length from 1 to 3600 seconds", self.seconds),
             (self.seed >= 0, "a seed of 0 or more", self.seed),
-            (small >= 64 and large <= 4096, "a picture of 64 to 4096 pixels a side", f"{self.width}x{self.height}"),
+            (
+                small >= 64 and large <= 4096,
+                "a picture of 64 to 4096 pixels a side",
+                f"{self.width}x{self.height}",
+            ),
             (bool(self.rates), "at least one rate", "none"),
-            (all(10 <= r <= 240 for r in self.rates), "rates from 10 to 240 frames a second", list(self.rates)),
+            (
+                all(10 <= r <= 240 for r in self.rates),
+                "rates from 10 to 240 frames a second",
+                list(self.rates),
+            ),
             (0 <= self.dropped <= 0.5, "a share of dropped frames from 0 to 0.5", self.dropped),
             (0 <= low <= high <= 51, "crf from 0 to 51, the lower first", f"{low}-{high}"),
-            (0 <= self.macro_per_minute <= 30, "0 to 30 macro-expressions a minute", self.macro_per_minute),
-            (0 <= self.micro_per_minute <= 30, "0 to 30 micro-expressions a minute", self.micro_per_minute),
+            (
+                0 <= self.macro_per_minute <= 30,
+                "0 to 30 macro-expressions a minute",
+                self.macro_per_minute,
+            ),
+            (
+                0 <= self.micro_per_minute <= 30,
+                "0 to 30 micro-expressions a minute",
+                self.micro_per_minute,
+            ),
             (0 <= self.speech_share <= 1, "a share of speech from 0 to 1", self.speech_share),
-            (0 <= self.sounds_share <= 1, "a share of speech in sounds from 0 to 1", self.sounds_share),
-            (0 <= self.turning_share <= 1, "a share of turning heads from 0 to 1", self.turning_share),
+            (
+                0 <= self.sounds_share <= 1,
+                "a share of speech in sounds from 0 to 1",
+                self.sounds_share,
+            ),
+            (
+                0 <= self.turning_share <= 1,
+                "a share of turning heads from 0 to 1",
+                self.turning_share,
+            ),
             (0 <= self.residue_share <= 1, "a share of residues from 0 to 1", self.residue_share),
-            (0 <= self.edge_blinks <= 1, "a share of blinks at edges from 0 to 1", self.edge_blinks),
+            (
+                0 <= self.edge_blinks <= 1,
+                "a share of blinks at edges from 0 to 1",
+                self.edge_blinks,
+            ),
             (0 <= self.nod_share <= 1, "a share of nods from 0 to 1", self.nod_share),
             (0 <= self.quiet_share <= 1, "a share of quiet videos from 0 to 1", self.quiet_share),
-            (is_strength(*self.macro_amplitude), STRENGTH.format("macro"), list(self.macro_amplitude)),
-            (is_strength(*self.micro_amplitude), STRENGTH.format("micro"), list(self.micro_amplitude)),
+            (
+                is_strength(*self.macro_amplitude),
+                STRENGTH.format("macro"),
+                list(self.macro_amplitude),
+            ),
+            (
+                is_strength(*self.micro_amplitude),
+                STRENGTH.format("micro"),
+                list(self.micro_amplitude),
+            ),
         )
         for good, expected, got in checks:
             if not good:
                 raise UsageError(f"expected {expected}, got {got}")
 
     @classmethod
-    def from_options(cls, size: str, crf: str, rates: list[float], values: Mapping[str, Any]) -> VideoPlan:
-        """From the command line's texts ('640x480', '18-30' or '23') and values by their names, strengths as texts."""
+    def from_options(
+        cls, size: str, crf: str, rates: list[float], values: Mapping[str, Any]
+    ) -> VideoPlan:
+        """From the command line's texts ('640x480', '18-30' or '23') and values by their names,
+        strengths as texts.
+        """
         sides = re.fullmatch(r"(\d+)x(\d+)", size)
         if sides is None:
             raise UsageError(f"expected a size such as 640x480, got {size!r}")
@@ -85,7 +139,11 @@ class VideoPlan:
             if f"{kind}_amplitude" in values
         }
         return cls(
-            width=int(sides[1]), height=int(sides[2]), crf=(low, high), rates=tuple(rates), **{**values, **strengths}
+            width=int(sides[1]),
+            height=int(sides[2]),
+            crf=(low, high),
+            rates=tuple(rates),
+            **{**values, **strengths},
         )
 
     @property
@@ -95,7 +153,9 @@ class VideoPlan:
 
     @property
     def script(self) -> SynthConfig:
-        """How often things happen. Alignment is left to whoever looks at the video: nothing trembles here."""
+        """How often things happen. Alignment is left to whoever looks at the video: nothing
+        trembles here.
+        """
         quiet = 1.0 if self.macro_per_minute + self.micro_per_minute == 0 else self.quiet_share
         return SynthConfig(
             macro_per_minute=self.macro_per_minute,
@@ -118,16 +178,21 @@ def is_strength(low: float, high: float) -> bool:
 
 
 def span(name: str, text: str, example: str) -> tuple[float, float]:
-    """Both ends of '18-30', or of '23' twice; whole numbers where those of the example are. Raises UsageError."""
+    """Both ends of '18-30', or of '23' twice; whole numbers where those of the example are. Raises
+    UsageError.
+    """
     number = r"\d*\.?\d+" if "." in example else r"\d+"
     found = re.fullmatch(rf"({number})(?:-({number}))?", text)
     if found is None:
         raise UsageError(
-            f"expected a {name} such as {example.split('-')[0]}, or a range such as {example}, got {text!r}"
+            f"expected a {name} such as {example.split('-')[0]}, or a range such as {example}, "
+            f"got {text!r}"
         )
     return float(found[1]), float(found[2] or found[1])
 
 
 def video_seed(seed: int, number: int) -> int:
     """The seed of video `number` (0-based), below 2**48 so that spreadsheets keep it."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(16))
+    return int(
+        np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(16)
+    )

@@ -1,10 +1,11 @@
-"""Speech as a chain of sounds: lips that close, part, spread and round one after another, and corners that move along.
+"""Speech as a chain of sounds: lips that close, part, spread and round one after another, and
+corners that move along.
 
-Speech is labelled neutral. The simplest kind of it, every mouth motion wandering by itself (`ScriptWriter.speech`), is
-even and quick; people speak in sounds that follow each other, mostly with the lower lip, and their lip corners drift
-with the phrase as they do in a faint smile. Sizes and times are our choice, set to what the landmark model answers on
-people who speak: in an aligned crop of 96 pixels the lower lip moves by 4-7 pixels, the jaw by 3-4, a lip corner by 2,
-at 1-2 Hz.
+Speech is labelled neutral. The simplest kind of it, every mouth motion wandering by itself
+(`ScriptWriter.speech`), is even and quick; people speak in sounds that follow each other, mostly
+with the lower lip, and their lip corners drift with the phrase as they do in a faint smile. Sizes
+and times are our choice, set to what the landmark model answers on people who speak: in an aligned
+crop of 96 pixels the lower lip moves by 4-7 pixels, the jaw by 3-4, a lip corner by 2, at 1-2 Hz.
 """
 
 from __future__ import annotations
@@ -16,13 +17,24 @@ from fesnet.synth.script.basis import motion_basis
 
 Floats = NDArray[np.floating]
 Ranges = dict[str, tuple[float, float]]
-Sounds = dict[str, tuple[float, Ranges]]  # share among the sounds of its class, and what the mouth does
+Sounds = dict[
+    str, tuple[float, Ranges]
+]  # share among the sounds of its class, and what the mouth does
 
 # Each speaker draws one mouth for each sound out of these ranges of motion weights.
 CONSONANTS: Sounds = {
-    "lips closed": (0.25, {"mouthPress": (0.1, 0.7), "mouthRollLower": (0.0, 0.4), "mouthRollUpper": (0.0, 0.3)}),
-    "lip and teeth": (0.15, {"mouthRollLower": (0.2, 0.7), "mouthUpperUp": (0.0, 0.25), "jawOpen": (0.0, 0.06)}),
-    "tongue": (0.6, {"jawOpen": (0.02, 0.12), "mouthLowerDown": (0.1, 0.6), "mouthStretch": (0.0, 0.25)}),
+    "lips closed": (
+        0.25,
+        {"mouthPress": (0.1, 0.7), "mouthRollLower": (0.0, 0.4), "mouthRollUpper": (0.0, 0.3)},
+    ),
+    "lip and teeth": (
+        0.15,
+        {"mouthRollLower": (0.2, 0.7), "mouthUpperUp": (0.0, 0.25), "jawOpen": (0.0, 0.06)},
+    ),
+    "tongue": (
+        0.6,
+        {"jawOpen": (0.02, 0.12), "mouthLowerDown": (0.1, 0.6), "mouthStretch": (0.0, 0.25)},
+    ),
 }
 VOWELS: Sounds = {
     "open": (0.4, {"jawOpen": (0.12, 0.4), "mouthLowerDown": (0.1, 0.6), "mouthUpperUp": (0.0, 0.2)}),
@@ -30,7 +42,11 @@ VOWELS: Sounds = {
                       "jawOpen": (0.03, 0.15)}),
     "rounded": (0.25, {"mouthFunnel": (0.1, 0.7), "mouthPucker": (0.0, 0.7), "jawOpen": (0.03, 0.15)}),
 }  # fmt: skip
-CORNERS: Ranges = {"mouthSmile": (0.0, 0.3), "mouthFrown": (0.0, 0.3), "mouthDimple": (0.0, 0.3)}  # along with phrases
+CORNERS: Ranges = {
+    "mouthSmile": (0.0, 0.3),
+    "mouthFrown": (0.0, 0.3),
+    "mouthDimple": (0.0, 0.3),
+}  # along with phrases
 
 
 class Speaker:
@@ -66,7 +82,9 @@ class Speaker:
         track = along(np.array(at) * rate, np.stack(mouths), frames)
         knots = np.arange(0, frames + rate, 0.35 * rate)
         for corner in self.corners:
-            track += along(knots, np.maximum(self.rng.normal(0.2, 0.6, (len(knots), 1)), 0) * corner, frames)
+            track += along(
+                knots, np.maximum(self.rng.normal(0.2, 0.6, (len(knots), 1)), 0) * corner, frames
+            )
         return np.asarray(self.loudness * track, np.float32)
 
     def sound(self, sounds: Sounds, own: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -76,7 +94,9 @@ class Speaker:
 
 
 def along(at: Floats, values: Floats, frames: int) -> Floats:
-    """(frames, K): from one value (N, K) at frames `at` (N,) to the next with a soft start and end."""
+    """(frames, K): from one value (N, K) at frames `at` (N,) to the next with a soft start and
+    end.
+    """
     t = np.arange(frames)
     right = np.searchsorted(at, t, side="right").clip(1, len(at) - 1)
     share = ((t - at[right - 1]) / np.maximum(at[right] - at[right - 1], 1e-6)).clip(0, 1)

@@ -22,8 +22,8 @@ from fesnet.video import VideoWriter
 
 RATE = 30
 DEMO_SECONDS = 20
-# The demo's events: kind, name in EXPRESSIONS, onset, duration (s), amplitude. The portrait smiles already, so
-# none of them is a smile.
+# The demo's events: kind, name in EXPRESSIONS, onset, duration (s), amplitude. The portrait smiles
+# already, so none of them is a smile.
 DEMO_EVENTS: tuple[tuple[Kind, str, float, float, float], ...] = (
     ("macro", "brow raise", 2.5, 1.5, 0.6),
     ("micro", "nose wrinkle", 6.0, 0.4, 0.5),
@@ -34,7 +34,9 @@ DEMO_EVENTS: tuple[tuple[Kind, str, float, float, float], ...] = (
 
 
 def demo_script() -> Script:
-    """The demo's fixed performance: five expressions among blinks, gaze shifts and a swaying head."""
+    """The demo's fixed performance: five expressions among blinks, gaze shifts and a swaying
+    head.
+    """
     rng = np.random.default_rng(7)
     frames = DEMO_SECONDS * RATE
     calm = SynthConfig(quiet_share=1.0, speech_share=0.0, head_scale=0.6, tremble_scale=0.0)
@@ -46,7 +48,9 @@ def demo_script() -> Script:
         add(weights, start, curve, motion_basis().weights(EXPRESSIONS[name]))
         add(strength, start, curve)
         events.append(Interval(start, start + length, kind, apex=start + int(curve.argmax())))
-    return Script(weights, script.smile, script.pose, script.gaze, script.tremble, strength, tuple(events))
+    return Script(
+        weights, script.smile, script.pose, script.gaze, script.tremble, strength, tuple(events)
+    )
 
 
 def film_script(
@@ -59,7 +63,9 @@ def film_script(
     crf: int = 20,
     on_frame: Callable[[], None] | None = None,
 ) -> None:
-    """Encode a script as `path` (H.264 mp4, size x size, RATE) with camera noise and a little light drift."""
+    """Encode a script as `path` (H.264 mp4, size x size, RATE) with camera noise and a little light
+    drift.
+    """
     rng = np.random.default_rng(seed)
     renderer = Renderer(puppet, size, size, mouth=Mouth())
     light = 1 + wander(rng, len(script), 60, 0.01)
@@ -67,23 +73,30 @@ def film_script(
     grain = float(rng.uniform(1.0, 2.5))
     with VideoWriter(path, Fraction(RATE), size, size, crf=crf) as writer:
         for t in range(len(script)):
-            seen = renderer.seen(script.weights[t], float(script.smile[t]), script.pose[t], shift[t])
+            seen = renderer.seen(
+                script.weights[t], float(script.smile[t]), script.pose[t], shift[t]
+            )
             image = renderer.render(seen, script.gaze[t], float(script.smile[t]))
             writer.write(developed(image, float(light[t]), grain, rng))
             if on_frame is not None:
                 on_frame()
 
 
-def developed(image: np.ndarray, light: float, grain: float, rng: np.random.Generator) -> np.ndarray:
+def developed(
+    image: np.ndarray, light: float, grain: float, rng: np.random.Generator
+) -> np.ndarray:
     """Exposure and sensor noise over one frame."""
     noise = rng.normal(0, grain, (*image.shape[:2], 1))
     return np.clip(np.rint(image * light + noise), 0, 255).astype(np.uint8)
 
 
-def write_truth(path: Path, video: str, events: Sequence[Interval], times: Floats | None = None) -> None:
+def write_truth(
+    path: Path, video: str, events: Sequence[Interval], times: Floats | None = None
+) -> None:
     """The truth as CSV in the columns of `fesnet spot`'s CSV (score 1), whole or not at all.
 
-    times: of the video's frames (s); default: frames at RATE. Raises UsageError where `path` cannot be written.
+    times: of the video's frames (s); default: frames at RATE. Raises UsageError where `path` cannot
+    be written.
     """
     columns = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
     text = io.StringIO()

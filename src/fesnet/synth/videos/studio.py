@@ -20,13 +20,17 @@ from fesnet.synth.script.performance import Performance
 from fesnet.video import VideoWriter
 
 EYES = [33, 133, 362, 263]  # landmarks: the corners of the eyes
-TURNS = np.array([0.2, 0.15, 0.2], np.float32)  # yaw, pitch, roll (rad) that a frontal photo with its ears can bear
+TURNS = np.array(
+    [0.2, 0.15, 0.2], np.float32
+)  # yaw, pitch, roll (rad) that a frontal photo with its ears can bear
 PUPPET = 96  # pixels of the puppet's own picture, which nobody sees: the scene stands in its place
 
 
 @dataclass(frozen=True)
 class Take:
-    """How a performance is filmed: frames a second, pixels, x264's quality, and the seed of all that is by chance."""
+    """How a performance is filmed: frames a second, pixels, x264's quality, and the seed of all
+    that is by chance.
+    """
 
     fps: float
     width: int
@@ -36,7 +40,9 @@ class Take:
 
 
 class OneThreadWriter(VideoWriter):
-    """Encodes with one thread, so that the bytes do not depend on the machine's cores, and with little effort."""
+    """Encodes with one thread, so that the bytes do not depend on the machine's cores, and with
+    little effort.
+    """
 
     def _new_stream(self, container: OutputContainer) -> VideoStream:
         stream = super()._new_stream(container)
@@ -47,16 +53,26 @@ class OneThreadWriter(VideoWriter):
 
 
 def film_performance(
-    person: Person, performance: Performance, take: Take, path: Path, on_frame: Callable[[int], None]
+    person: Person,
+    performance: Performance,
+    take: Take,
+    path: Path,
+    on_frame: Callable[[int], None],
 ) -> None:
-    """Write `path` (H.264 mp4), which appears when it is whole. Raises SourceError for photos that cannot be read.
+    """Write `path` (H.264 mp4), which appears when it is whole. Raises SourceError for photos that
+    cannot be read.
 
-    on_frame takes the number of each frame done. Frames that the performance leaves out leave a gap in time.
+    on_frame takes the number of each frame done. Frames that the performance leaves out leave a gap
+    in time.
     """
-    staging, looking, sensor = (np.random.default_rng(s) for s in np.random.SeedSequence(take.seed).spawn(3))
+    staging, looking, sensor = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(take.seed).spawn(3)
+    )
     puppet, script, times = person.puppet(PUPPET), performance.script, performance.times
     neutral = person.neutral.read()
-    framing = draw_framing(staging, take.width, take.height, bottom_of(neutral, person.neutral.landmarks))
+    framing = draw_framing(
+        staging, take.width, take.height, bottom_of(neutral, person.neutral.landmarks)
+    )
     look = Look.draw(looking, times)
     scene = look.tone(scene_of(person, neutral, framing))
     renderer = Renderer(puppet, take.width, take.height, framing.span, draw_mouth(looking), scene)
@@ -77,7 +93,10 @@ def film_performance(
 def draw_sway(rng: np.random.Generator, times: Floats) -> Floats:
     """(T, 2) how the head is carried about by the body, crop units."""
     slow, fast = rng.uniform(0.002, 0.02), rng.uniform(0.001, 0.006)
-    axes = [track(rng, times, rng.uniform(4, 10), slow) + track(rng, times, rng.uniform(0.8, 2), fast) for _ in "xy"]
+    axes = [
+        track(rng, times, rng.uniform(4, 10), slow) + track(rng, times, rng.uniform(0.8, 2), fast)
+        for _ in "xy"
+    ]
     return np.clip(np.stack(axes, 1), -0.05, 0.05)
 
 
@@ -86,4 +105,6 @@ def scene_of(person: Person, neutral: NDArray[np.uint8], framing: Framing) -> Sc
     scene = make_scene(framing, neutral, person.neutral.landmarks)
     if person.smiling is None:
         return scene
-    return replace(scene, smiling=make_scene(framing, person.smiling.read(), person.smiling.landmarks).picture)
+    return replace(
+        scene, smiling=make_scene(framing, person.smiling.read(), person.smiling.landmarks).picture
+    )

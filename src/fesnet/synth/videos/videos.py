@@ -1,7 +1,8 @@
 """Portraits -> a folder of long labelled face videos, deterministic by seed.
 
-Video number i follows from (seed, i), the plan and the photos alone: more videos, another order or a run that was
-interrupted make no difference. What lies in the folder afterwards is described in `docs/synth.md`.
+Video number i follows from (seed, i), the plan and the photos alone: more videos, another order or
+a run that was interrupted make no difference. What lies in the folder afterwards is described in
+`docs/synth.md`.
 """
 
 from __future__ import annotations
@@ -33,9 +34,20 @@ from fesnet.synth.videos.studio import Take, film_performance
 
 SETTINGS = "synth.json"
 VIDEO_COLUMNS = ("subject", "video", "seconds", "fps", "frames", "seed")
-TRUTH_COLUMNS = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "amplitude", "pixels")
+TRUTH_COLUMNS = (
+    "subject",
+    "video",
+    "kind",
+    "onset_frame",
+    "apex_frame",
+    "offset_frame",
+    "amplitude",
+    "pixels",
+)
 Report = Callable[[str, float], None]
-TASK = Resources(cpus=1.0)  # of a video: it is rendered and encoded on one thread, so that its bytes are the same
+TASK = Resources(
+    cpus=1.0
+)  # of a video: it is rendered and encoded on one thread, so that its bytes are the same
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """One video that is there: its number and name, whether it was there before, its rows of the two tables."""
+    """One video that is there: its number and name, whether it was there before, its rows of the
+    two tables.
+    """
 
     number: int
     name: str
@@ -63,8 +77,8 @@ class Done:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call made: names of videos written now and of those that were there, events of all by kind, one line for
-    each photo that was left out."""
+    """What a call made: names of videos written now and of those that were there, events of all by
+    kind, one line for each photo that was left out."""
 
     out: Path
     made: tuple[str, ...]
@@ -78,19 +92,22 @@ class Outcome:
         return f"{counted(len(self.made) + len(self.kept), 'video')} in {self.out}{kept}, with {events}"
 
 
-def make_videos(portraits: Path, out: Path, plan: VideoPlan, report: Report, engine: Engine | None = None) -> Outcome:
-    """Make the videos of a plan in the folder `out`; finished ones are kept, so a second call goes on.
+def make_videos(
+    portraits: Path, out: Path, plan: VideoPlan, report: Report, engine: Engine | None = None
+) -> Outcome:
+    """Make the videos of a plan in the folder `out`; finished ones are kept, so a second call goes
+    on.
 
-    report takes what is being done and the share of it that is done. engine: what makes them, None: this process.
-    Raises UsageError for a wrong call (no
-    portraits, a folder that cannot be written or holds something else) and SourceError without any usable photo;
-    then nothing is left behind.
+    report takes what is being done and the share of it that is done. engine: what makes them, None:
+    this process. Raises UsageError for a wrong call (no portraits, a folder that cannot be written
+    or holds something else) and SourceError without any usable photo; then nothing is left behind.
     """
     with room(out):
         people, left_out = find_people(portraits, lambda share: report("looking for faces", share))
         if not people:
             raise SourceError(
-                f"expected a frontal face in a photo of {portraits}, found none in {len(left_out)} photos"
+                f"expected a frontal face in a photo of {portraits}, found none in "
+                f"{len(left_out)} photos"
             )
         settings = describe(plan, people, left_out)
         agree(out, settings)
@@ -98,16 +115,24 @@ def make_videos(portraits: Path, out: Path, plan: VideoPlan, report: Report, eng
     for part in out.glob(".*.part"):  # of a run that was killed
         part.unlink()
     done = film_all(plan, people, out, report, engine or InProcess())
-    counts = {kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")}
+    counts = {
+        kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")
+    }
     made, kept = (tuple(d.name for d in done if d.kept is there) for there in (False, True))
     return Outcome(out, made, kept, counts, tuple(left_out))
 
 
-def film_all(plan: VideoPlan, people: Sequence[Person], out: Path, report: Report, engine: Engine) -> list[Done]:
-    """All videos in the order of the plan. Whenever one more is there, so are its rows in the tables."""
+def film_all(
+    plan: VideoPlan, people: Sequence[Person], out: Path, report: Report, engine: Engine
+) -> list[Done]:
+    """All videos in the order of the plan. Whenever one more is there, so are its rows in the
+    tables.
+    """
     done: list[Done] = []
     work = ((job.name, job) for job in jobs(plan, people))
-    with closing(engine.map(partial(make_one, out=out.absolute()), work, resources=TASK)) as outcomes:  # type: ignore[type-var]
+    with closing(
+        engine.map(partial(make_one, out=out.absolute()), work, resources=TASK)
+    ) as outcomes:  # type: ignore[type-var]
         for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error
@@ -124,12 +149,16 @@ def make_one(job: Job, out: Path) -> Done:
     kept = (out / f"{job.name}.mp4").is_file()
     if not kept:
         film(job, performance, take, out)
-    return Done(job.number, job.name, kept, video_row(job, performance, take), truth_rows(job, performance))
+    return Done(
+        job.number, job.name, kept, video_row(job, performance, take), truth_rows(job, performance)
+    )
 
 
 @contextmanager
 def room(out: Path) -> Iterator[None]:
-    """Makes the folder, and takes it away again if what follows fails. Raises UsageError where it cannot be written."""
+    """Makes the folder, and takes it away again if what follows fails. Raises UsageError where it
+    cannot be written.
+    """
     new = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -137,7 +166,9 @@ def room(out: Path) -> Iterator[None]:
         (out / ".try").unlink()
     except (OSError, UsageError) as error:
         remove(new)
-        raise UsageError(f"expected an output folder that can be written, got {out}; name another") from error
+        raise UsageError(
+            f"expected an output folder that can be written, got {out}; name another"
+        ) from error
     try:
         yield
     except BaseException:
@@ -157,7 +188,9 @@ def describe(plan: VideoPlan, people: Sequence[Person], left_out: Sequence[str])
     return {
         "made_by": f"fesnet {__version__}",
         "settings": json.loads(json.dumps(asdict(plan))),
-        "portraits": {f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in photos},
+        "portraits": {
+            f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in photos
+        },
         "left_out": list(left_out),
         "frames": "1-based and inclusive in truth.csv, 0-based and inclusive in NAME.truth.csv",
     }
@@ -169,7 +202,9 @@ def agree(out: Path, settings: dict[str, Any]) -> None:
     if not path.exists():
         others = [p.name for p in out.iterdir()]
         if others:
-            raise UsageError(f"expected a new or empty folder, but {out} holds {others[0]}; name another")
+            raise UsageError(
+                f"expected a new or empty folder, but {out} holds {others[0]}; name another"
+            )
         return
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
@@ -181,11 +216,15 @@ def agree(out: Path, settings: dict[str, Any]) -> None:
     now = {**settings, "settings": {**settings["settings"], "hours": None}}
     for name in ("made_by", "portraits"):
         if was.get(name) != now[name]:
-            raise UsageError(f"expected the same {name} as in {path}, got others; name another folder")
+            raise UsageError(
+                f"expected the same {name} as in {path}, got others; name another folder"
+            )
     for name, value in now["settings"].items():
         if was["settings"].get(name) != value:
             before = was["settings"].get(name)
-            raise UsageError(f"expected {name} {before} as in {path}, got {value}; name another folder")
+            raise UsageError(
+                f"expected {name} {before} as in {path}, got {value}; name another folder"
+            )
 
 
 def jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[Job]:
@@ -194,30 +233,47 @@ def jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[Job]:
     for number in range(plan.count):
         turn, who = divmod(number, len(people))
         name = f"{names[who]}_{turn + 1:03d}"
-        yield Job(number, names[who], standing(people[who]), name, video_seed(plan.seed, number), plan)
+        yield Job(
+            number, names[who], standing(people[who]), name, video_seed(plan.seed, number), plan
+        )
 
 
 def standing(person: Person) -> Person:
     """With whole paths: a worker of a cluster need not stand in our folder."""
-    neutral, smiling = (shot and replace(shot, path=shot.path.absolute()) for shot in (person.neutral, person.smiling))
+    neutral, smiling = (
+        shot and replace(shot, path=shot.path.absolute())
+        for shot in (person.neutral, person.smiling)
+    )
     return Person(person.name, neutral or person.neutral, smiling)
 
 
 def subject_names(people: Sequence[Person]) -> list[str]:
-    """A name for each person: the photo's without the ending, or with it where two would be the same."""
+    """A name for each person: the photo's without the ending, or with it where two would be the
+    same.
+    """
     short = [p.name.casefold() for p in people]
     names = [p.name if short.count(p.name.casefold()) == 1 else p.neutral.path.name for p in people]
-    return [name.encode("utf-8", "replace").decode() for name in names]  # tables are UTF-8, file names need not be
+    return [
+        name.encode("utf-8", "replace").decode() for name in names
+    ]  # tables are UTF-8, file names need not be
 
 
 def rehearse(job: Job) -> tuple[Performance, Take]:
-    """What is played in a video and how it is filmed. Follows from the seed and the plan, not from the photo."""
+    """What is played in a video and how it is filmed. Follows from the seed and the plan, not from
+    the photo.
+    """
     plan = job.plan
     technique, acting = (np.random.default_rng([job.seed, part]) for part in range(2))
     fps = float(technique.choice(plan.rates))
     shown = technique.random(max(2, round(plan.seconds * fps))) >= plan.dropped
     shown[[0, -1]] = True
-    take = Take(fps, plan.width, plan.height, int(technique.integers(plan.crf[0], plan.crf[1] + 1)), job.seed)
+    take = Take(
+        fps,
+        plan.width,
+        plan.height,
+        int(technique.integers(plan.crf[0], plan.crf[1] + 1)),
+        job.seed,
+    )
     return perform(acting, np.flatnonzero(shown) / fps, plan.script), take
 
 
@@ -233,7 +289,14 @@ def film(job: Job, performance: Performance, take: Take, out: Path) -> None:
 
 def video_row(job: Job, performance: Performance, take: Take) -> list[Any]:
     seconds = float(performance.times[-1]) + 1 / take.fps
-    return [job.subject, f"{job.name}.mp4", f"{seconds:.6g}", f"{take.fps:g}", len(performance), job.seed]
+    return [
+        job.subject,
+        f"{job.name}.mp4",
+        f"{seconds:.6g}",
+        f"{take.fps:g}",
+        len(performance),
+        job.seed,
+    ]
 
 
 def truth_rows(job: Job, performance: Performance) -> list[list[Any]]:
