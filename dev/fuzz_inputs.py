@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 
 import fesnet
+from fesnet._io import file_sha256
 from fesnet.spotter import Spotter
-from fesnet.weights import load_weights, sha256
+from fesnet.weights import load_weights
 
 ASSETS = Path(fesnet.__file__).parent / "assets"
 FRAMES = 16
@@ -390,7 +391,7 @@ def broken_weights(folder: Path, rounds: int) -> Iterator[Input]:
         else:
             mutate = list(MUTATORS.values())[r // 4 % 4]
             (path / name).write_bytes(mutate((path / name).read_bytes(), rng))
-            config["sha256"][name] = sha256(
+            config["sha256"][name] = file_sha256(
                 path / name
             )  # damaged before it was signed: only the reader can tell
             (path / "config.json").write_text(json.dumps(config))

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from fesnet.synth.render.avatar import face_motion
-from fesnet.synth.render.landmark_errors import PIVOT, head_turns, motion_basis
-from fesnet.synth.script.curves import log_uniform, wander
+from fesnet.synth.render.landmark_errors import PIVOT, head_rotations, motion_basis
+from fesnet.synth.script.curves import log_uniform, smooth_noise
 from fesnet.synth.script.motion import Script, SynthConfig, write_script
 
 NOSE = (4, 5, 195, 197)
@@ -46,7 +46,7 @@ def region_steps(
     step = np.diff(moved, axis=0, prepend=moved[:1])
     size = noise * np.exp(rng.normal(0, 0.3, (1, len(REGIONS), 1)))
     error = size * (rng.standard_normal(step.shape) + 0.15 * rng.standard_t(2, step.shape))
-    light = np.diff(wander(rng, len(step), 90, 1.0), prepend=0)[:, None, None] * rng.normal(
+    light = np.diff(smooth_noise(rng, len(step), 90, 1.0), prepend=0)[:, None, None] * rng.normal(
         0, 0.5, step.shape[1:]
     )
     return (step * (1 + 0.2 * rng.standard_normal(step.shape)) + error + light).astype(np.float32)
@@ -56,7 +56,7 @@ def face_motion_mean(
     motion: np.ndarray, face: np.ndarray, script: Script, group: tuple[int, ...]
 ) -> np.ndarray:
     points = face[list(group)] + motion[:, list(group)]
-    turned = (points - PIVOT) @ head_turns(script.pose).transpose(0, 2, 1) + PIVOT
+    turned = (points - PIVOT) @ head_rotations(script.pose).transpose(0, 2, 1) + PIVOT
     return np.asarray(turned[..., :2].mean(1))
 
 

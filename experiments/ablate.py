@@ -28,21 +28,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
+from fesnet.config import PRESETS, FesNetConfig
 from fesnet.intervals import KINDS, Interval, IntervalRules, find_intervals, runs
 from fesnet.metrics import Counts, count, overall
 from fesnet.model.checkpoint import load_network
 from fesnet.model.losses import LossConfig, clip_losses, frame_loss, pair_loss
 from fesnet.model.network import FesNet
-from fesnet.synth.render.avatar import Puppet
+from fesnet.synth.render.avatar import Avatar
+from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.batches import PairBatch, expressive_targets, plan_pairs
-from fesnet.synth.render.crops import Stage
-from fesnet.synth.render.portraits import read_puppets
-from fesnet.synth.render.shots import shoot
+from fesnet.synth.render.portraits import read_avatars
+from fesnet.synth.render.render_plan import render_crops
 from fesnet.training import TrainConfig, Trainer
-from fesnet.training.batches import draw
-from fesnet.training.windows import Shard, Windows, write_shards
-from fesnet.weights import PRESETS, FesNetConfig, load_weights
+from fesnet.training.samples import draw
+from fesnet.training.windows import Shard, WindowSet, write_shards
+from fesnet.weights import load_weights
 
 TRAIN, VALIDATION = slice(0, -16), slice(-16, -8)
 SHARDS, VALIDATION_SHARDS = 400, 40
@@ -66,15 +67,15 @@ class Row:
 
 CASCADE = (
     Row("default"),
-    Row("changes not in units of their mean size", {"relative": False}),
+    Row("changes not in units of their mean size", {"normalize_motion": False}),
     Row(
         "changes from the first frame alone, not from the median",
-        {"centred": False, "relative": False},
+        {"add_median_difference": False, "normalize_motion": False},
     ),
     Row("window of 192 frames (6.4 s)", frames=192),
     Row("window of 128 frames (4.3 s)", frames=128),
     Row("window of 64 frames (2.1 s)", frames=64),
-    Row("pixels alone", {"shape": 0}),
+    Row("pixels alone", {"landmark_feature_count": 0}),
     Row("shapes alone", without="pixels"),
     Row("one temporal scale", {"multi_scale": False}),
     Row("one stage (no cascade)", {"cascade": False}),
@@ -90,8 +91,8 @@ LSDM = (
     Row("default"),
     Row("no attention", {"attention": False}),
     Row("no discrepancy (frame and reference side by side)", {"discrepancy": False}),
-    Row("discrepancy alone, as the paper", {"reference_beside": False}),
-    Row("neither: the frame alone", {"discrepancy": False, "reference_beside": False}),
+    Row("discrepancy alone, as the paper", {"concat_reference": False}),
+    Row("neither: the frame alone", {"discrepancy": False, "concat_reference": False}),
     Row("whole crop instead of the face alone", {"face_only": False}),
     Row("crops of 64 pixels", {"crop_size": 64}),
     Row("crops of 128 pixels", {"crop_size": 128}),
@@ -105,16 +106,16 @@ LSDM = (
 
 
 def windows_of(
-    folder: Path, count: int, network: FesNet, puppets: list[Puppet], seed: int
-) -> Windows:
+    folder: Path, count: int, network: FesNet, avatars: list[Avatar], seed: int
+) -> WindowSet:
     """Windows in a folder, made first where there are none."""
     files = sorted(folder.glob("*.npz"))
     if not files:
         folder.mkdir(parents=True, exist_ok=True)
         config = TrainConfig(seed=seed)
-        write_shards(network.config, network.state_dict(), puppets, config, folder, range(count))
+        write_shards(network.config, network.state_dict(), avatars, config, folder, range(count))
         files = sorted(folder.glob("*.npz"))
-    return Windows([Shard.load(file) for file in files])
+    return WindowSet([Shard.load(file) for file in files])
 
 
 def look(network: FesNet, batch: Any, row: Row) -> tuple[Tensor, Tensor]:
@@ -122,7 +123,7 @@ def look(network: FesNet, batch: Any, row: Row) -> tuple[Tensor, Tensor]:
     frames = row.frames or batch.labels.shape[1]
     pixels = batch.pixels[:, :frames]
     features = torch.zeros_like(pixels) if row.without == "pixels" else pixels
-    if network.config.shape:
+    if network.config.landmark_feature_count:
         shapes = batch.shapes[:, :frames]
         features = torch.cat([features, network.lsdm.outline(shapes - shapes[:, :1])], -1)
     return network.score(features)
@@ -142,7 +143,7 @@ def sigmoid_loss(stages: Tensor, labels: Tensor) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def train_cascade(row: Row, network: FesNet, held: Windows, steps: int, seed: int) -> FesNet:
+def train_cascade(row: Row, network: FesNet, held: WindowSet, steps: int, seed: int) -> FesNet:
     config = TrainConfig(
         seed=seed, pair_steps=0, head_steps=steps, loss=replace(LossConfig(), **row.loss)
     )
@@ -152,7 +153,7 @@ def train_cascade(row: Row, network: FesNet, held: Windows, steps: int, seed: in
         torch.manual_seed(seed * 1_000_003 + step)
         lies = (
             (config.blind, config.swapped)
-            if network.config.shape and not row.without
+            if network.config.landmark_feature_count and not row.without
             else (0.0, 0.0)
         )
         batch = held.draw(np.random.default_rng([seed, step]), config.windows, *lies)
@@ -167,7 +168,7 @@ def train_cascade(row: Row, network: FesNet, held: Windows, steps: int, seed: in
 
 
 @torch.inference_mode()
-def scores_of(network: FesNet, held: Windows, row: Row) -> tuple[np.ndarray, np.ndarray, float]:
+def scores_of(network: FesNet, held: WindowSet, row: Row) -> tuple[np.ndarray, np.ndarray, float]:
     """Scores (N, T, 2), labels (N, T) and the last stage's loss."""
     scores, labels, losses = [], [], []
     for first in range(0, len(held), 64):
@@ -216,11 +217,11 @@ def best_rules(scores: np.ndarray, labels: np.ndarray, exclusive: bool) -> Inter
 
 
 def cascade_row(
-    row: Row, base: FesNet, train: Windows, validation: Windows, steps: int, seed: int
+    row: Row, base: FesNet, train: WindowSet, validation: WindowSet, steps: int, seed: int
 ) -> dict[str, float]:
     torch.manual_seed(seed)
     config = replace(
-        base.config, **{"consensus": (0.0, 0.0), **row.model}
+        base.config, **{"ensemble_weights": (0.0, 0.0), **row.model}
     )  # what is trained here is judged by itself
     network = FesNet(config)
     kept = {
@@ -242,12 +243,12 @@ def cascade_row(
 # ------------------------------------------------------------------------------------------------------------
 
 
-class OneColour(Stage):
+class OneColour(AvatarRenderer):
     """A stage whose pictures show one of red, green and blue alone."""
 
-    def __init__(self, puppets: list[Puppet], channel: int) -> None:
+    def __init__(self, avatars: list[Avatar], channel: int) -> None:
         self.channel = channel
-        super().__init__(puppets)
+        super().__init__(avatars)
 
     def grey(self, pictures: Sequence[np.ndarray]) -> Tensor:
         return torch.as_tensor(np.stack(pictures)[..., self.channel]).float()[:, None] / 255
@@ -258,40 +259,44 @@ class Pairs:
     in all channels).
     """
 
-    def __init__(self, puppets: list[Puppet], model: FesNetConfig, colour: bool) -> None:
+    def __init__(self, avatars: list[Avatar], model: FesNetConfig, colour: bool) -> None:
         self.model = model
-        self.stages = [OneColour(puppets, c) for c in range(3)] if colour else [Stage(puppets)]
+        self.stages = (
+            [OneColour(avatars, c) for c in range(3)] if colour else [AvatarRenderer(avatars)]
+        )
 
     def batch(self, who: np.ndarray, seed: int) -> PairBatch[Tensor]:
         """Crops (G, 4, channels, size, size) of people (G,), and targets."""
         size = self.model.crop_size
         plan = plan_pairs(self.stages[0], who, seed, 4, size, face_only=self.model.face_only)
         return PairBatch(
-            torch.cat([shoot(s, plan.crops, size) for s in self.stages], 2), plan.targets
+            torch.cat([render_crops(s, plan.crops, size) for s in self.stages], 2), plan.targets
         )
 
 
-def lsdm_row(row: Row, puppets: list[Puppet], steps: int, seed: int) -> dict[str, float]:
+def lsdm_row(row: Row, avatars: list[Avatar], steps: int, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
-    model: FesNetConfig = replace(PRESETS["default"], **{"consensus": (0.0, 0.0), **row.model})
+    model: FesNetConfig = replace(
+        PRESETS["default"], **{"ensemble_weights": (0.0, 0.0), **row.model}
+    )
     network = FesNet(model)
     if row.colour:
         network.lsdm.stem[0] = torch.nn.Conv2d(3, model.width, 5, 2, 2, bias=False)
     config = TrainConfig(
         seed=seed, pair_steps=steps, head_steps=0, pair_groups=32, save_every=10**9
     )
-    trainer = Trainer(network, puppets[TRAIN], config, Path())
-    pairs = Pairs(puppets[TRAIN], model, row.colour)
+    trainer = Trainer(network, avatars[TRAIN], config, Path())
+    pairs = Pairs(avatars[TRAIN], model, row.colour)
     for step in range(steps):
         rng = np.random.default_rng([seed, step])
         batch = pairs.batch(
-            draw(rng, len(puppets[TRAIN]), config.pair_groups), int(rng.integers(2**62))
+            draw(rng, len(avatars[TRAIN]), config.pair_groups), int(rng.integers(2**62))
         )
         torch.manual_seed(seed * 1_000_003 + step)
         trainer.pairs(batch)
         trainer.step += 1
     network.eval()
-    pairs, left, whole = Pairs(puppets[VALIDATION], model, row.colour), 0.0, 0.0
+    pairs, left, whole = Pairs(avatars[VALIDATION], model, row.colour), 0.0, 0.0
     first, second = zip(*itertools.permutations(range(4), 2), strict=True)
     for k in range(8):
         held = pairs.batch(np.arange(8).repeat(4), 1000 + k)
@@ -338,16 +343,16 @@ def main() -> None:
     parser.add_argument("--part", choices=("cascade", "LSDM"), required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    puppets, _ = read_puppets(given.portraits)
+    avatars, _ = read_avatars(given.portraits)
     file = given.folder / f"{given.part}.json"
     table = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     rows = CASCADE if given.part == "cascade" else LSDM
     wanted = [row for row in rows if given.rows is None or row.name in given.rows.split(",")]
     if given.part == "cascade":
         base = load_network(load_weights(given.weights)).eval()
-        train = windows_of(given.folder / "train", SHARDS, base, puppets[TRAIN], 0)
+        train = windows_of(given.folder / "train", SHARDS, base, avatars[TRAIN], 0)
         validation = windows_of(
-            given.folder / "validation", VALIDATION_SHARDS, base, puppets[VALIDATION], 1000
+            given.folder / "validation", VALIDATION_SHARDS, base, avatars[VALIDATION], 1000
         )
     for seed, row in itertools.product(range(given.seeds), wanted):
         key = f"{given.part}/{row.name}/{seed}"
@@ -355,9 +360,9 @@ def main() -> None:
             if given.part == "cascade":
                 table[key] = cascade_row(row, base, train, validation, given.steps, seed)
             else:
-                table[key] = lsdm_row(row, puppets, given.pair_steps, seed)
+                table[key] = lsdm_row(row, avatars, given.pair_steps, seed)
             print(key, table[key], flush=True)
-            write_whole(file, json.dumps(table, indent=1) + "\n")
+            atomic_write_text(file, json.dumps(table, indent=1) + "\n")
     print("\n".join(lines(table, given.part, rows)))
 
 

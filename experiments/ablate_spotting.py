@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from choose_rules import measure, read_folder
 
+from fesnet._types import Float32Array
 from fesnet.model.checkpoint import load_network
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack, assemble
@@ -31,7 +32,7 @@ from fesnet.spotter import Spotter
 from fesnet.stream import FaceLine
 from fesnet.video import open_source
 from fesnet.weights import Weights, load_weights
-from fesnet.windows import Decode, Floats, Scored, Stitcher
+from fesnet.windows import Decode, Scored, Stitcher
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ ROWS = (
     Row("10.7 s apart", (640, 320)),
     Row("21.3 s apart", (640, 640)),
     Row("reference: a neutral frame found by a first pass", change={"reference": "neutral"}),
-    Row("pixels and shapes judged together only", change={"consensus": (0.0, 0.0)}),
-    Row("pixels alone 0.3, shapes alone 0.3 of the say", change={"consensus": (0.3, 0.3)}),
+    Row("pixels and shapes judged together only", change={"ensemble_weights": (0.0, 0.0)}),
+    Row("pixels alone 0.3, shapes alone 0.3 of the say", change={"ensemble_weights": (0.3, 0.3)}),
 )
 
 
@@ -95,7 +96,7 @@ class Several(Stitcher):
         for side in self.sides:
             side.clear(start)
 
-    def push(self, features: Floats) -> Scored | None:
+    def push(self, features: Float32Array) -> Scored | None:
         for side in self.sides:
             side.keep(side.push(features))
         return super().push(features)
@@ -112,7 +113,7 @@ def decoder(weights: Weights, change: dict[str, Any]) -> Decode:
     network.load_state_dict(load_network(weights).state_dict())
 
     @torch.inference_mode()
-    def decode(window: Floats) -> tuple[Floats, Floats]:
+    def decode(window: Float32Array) -> tuple[Float32Array, Float32Array]:
         logits, intensity = network.decode(torch.from_numpy(window[None]))
         return softmax(logits[-1, 0].numpy()), intensity[0].numpy()
 
@@ -130,7 +131,7 @@ def spot_rows(job: tuple[Path, Path | None, dict[str, Path]]) -> None:
     config, usual = spotter.weights.config, spotter.runtime.decode
     sides = {
         row.name: Side(
-            row.size or config.spotting,
+            row.size or config.inference_window,
             decoder(spotter.weights, row.change) if row.change else usual,
         )
         for row in missing
@@ -138,7 +139,7 @@ def spot_rows(job: tuple[Path, Path | None, dict[str, Path]]) -> None:
     with open_source(video) as opened:
         stream = spotter.stream()
         line = stream.lines[0] = FaceLine(config, spotter.runtime)
-        line.stitcher = Several(config.spotting, usual, list(sides.values()))
+        line.stitcher = Several(config.inference_window, usual, list(sides.values()))
         for frame in opened:
             stream.push(frame)
         whole = spotter.result(stream, opened)

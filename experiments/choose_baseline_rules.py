@@ -32,7 +32,7 @@ from fesnet.intervals import KINDS, Interval, IntervalRules, find_intervals
 from fesnet.metrics import Counts, count, false_alarms_a_minute, overall
 from fesnet.synth.render.portraits import Person, find_people
 from fesnet.synth.script.motion import SynthConfig, write_script
-from fesnet.synth.videos.film import film_script, write_truth
+from fesnet.synth.videos.demo_video import encode_script, write_truth
 from fesnet.video import Frame, open_source
 from fesnet.windows import Sampler
 
@@ -82,7 +82,7 @@ def make_videos(people: Sequence[Person], folder: Path, seed: int) -> list[Path]
                 np.random.default_rng([seed, number]), int(SECONDS * RATE), config
             )
             write_truth(path.with_suffix(".csv"), path.name, script.events)
-            film_script(person.puppet(), script, path, seed=number)
+            encode_script(person.avatar(), script, path, seed=number)
         out.append(path)
     return out
 

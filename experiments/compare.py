@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import VIDEO_SUFFIXES, write_whole
+from fesnet._io import VIDEO_SUFFIXES, atomic_write_text
 from fesnet.baselines import METHODS, make_baseline
 from fesnet.errors import FesnetError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval, nearest_frame
@@ -221,7 +221,7 @@ def compare(given: argparse.Namespace) -> None:
     print(heading(bool(given.truth)))
     for name in names:
         tally = run(name, videos, truth)
-        write_whole(given.out / f"{name}.json", json.dumps(tally.found, indent=1) + "\n")
+        atomic_write_text(given.out / f"{name}.json", json.dumps(tally.found, indent=1) + "\n")
         print(row(name, tally, bool(given.truth)), flush=True)
 
 

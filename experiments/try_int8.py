@@ -26,6 +26,7 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from fesnet._io import file_sha256
 from fesnet.datasets import Recording, load_dataset
 from fesnet.faces import Face, Tracker
 from fesnet.intervals import Interval
@@ -35,11 +36,11 @@ from fesnet.runtime import OnnxRuntime
 from fesnet.spotter import Spotter
 from fesnet.stream import ENCODE_BATCH, SpotStream, spotting_faces
 from fesnet.synth.render.batches import clip_batch
-from fesnet.synth.render.crops import Stage
+from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.portraits import find_people
 from fesnet.synth.script.motion import SynthConfig
 from fesnet.video import Frame, open_source
-from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights, sha256
+from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights
 
 FORMS = {"int8": (ENCODE, DECODE), "int8-encode": (ENCODE,), "int8-decode": (DECODE,)}
 LAYERS = [
@@ -63,10 +64,10 @@ class Reader(CalibrationDataReader):  # type: ignore[misc]  # the package has no
 def synthetic_inputs(portraits: Path, weights: Weights) -> Inputs:
     """What both graphs get for a window of each of PEOPLE people, evenly out of the folder."""
     people = find_people(portraits)[0]
-    puppets = [p.puppet() for p in people[:: max(1, len(people) // PEOPLE)][:PEOPLE]]
-    c, stage, runtime = weights.config, Stage(puppets), OnnxRuntime(weights)
+    avatars = [p.avatar() for p in people[:: max(1, len(people) // PEOPLE)][:PEOPLE]]
+    c, stage, runtime = weights.config, AvatarRenderer(avatars), OnnxRuntime(weights)
     crops, windows = [], []
-    for n in range(len(puppets)):
+    for n in range(len(avatars)):
         made = clip_batch(
             stage, np.array([n]), n, c.window, c.crop_size, SynthConfig(), face_only=c.face_only
         )
@@ -107,7 +108,7 @@ def make_folders(weights: Weights, inputs: Inputs, out: Path) -> dict[str, Path]
         values = json.loads((folders[form] / CONFIG).read_text(encoding="utf-8"))
         for name in graphs:
             shutil.copy(out / name, folders[form] / name)
-            values["sha256"][name] = sha256(out / name)
+            values["sha256"][name] = file_sha256(out / name)
         (folders[form] / CONFIG).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     return folders
 

@@ -9,8 +9,8 @@ import av
 import cv2
 import numpy as np
 
-from fesnet.demo import demo_puppet
-from fesnet.synth.videos.film import demo_script, film_script
+from fesnet.demo import demo_avatar
+from fesnet.synth.videos.demo_video import demo_script, encode_script
 from fesnet.video import VideoWriter, open_source
 
 SECONDS = 10  # of the film that is looped
@@ -20,7 +20,7 @@ def seconds_of_film(folder: Path, video: Path | None) -> tuple[list[np.ndarray],
     """The first frames of a video (default: the demo's portrait), and their rate."""
     if video is None:
         video = folder / "film.mp4"
-        film_script(demo_puppet(), demo_script(), video)
+        encode_script(demo_avatar(), demo_script(), video)
     frames = []
     with open_source(video) as source:
         rate = float(source.rate or 30)

@@ -205,7 +205,7 @@ def by_stage(film: Path) -> list[str]:
     for stage, ms, share, calls in spotter.clock.rows():
         work = {
             "encode": encode,
-            "decode graph": decode * c.spotting[0] * calls,
+            "decode graph": decode * c.inference_window[0] * calls,
             "landmarks": mesh * calls,
             "detect": find * calls,
         }

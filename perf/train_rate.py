@@ -24,11 +24,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fesnet.model.checkpoint import load_network
-from fesnet.synth.render.avatar import Puppet
-from fesnet.synth.render.batches import ClipBatch, paint_clips
-from fesnet.synth.render.portraits import read_puppets
+from fesnet.synth.render.avatar import Avatar
+from fesnet.synth.render.batches import ClipBatch, render_clips
+from fesnet.synth.render.portraits import read_avatars
 from fesnet.training import TrainConfig, Trainer
-from fesnet.training.batches import Batches
+from fesnet.training.samples import SyntheticBatches
 from fesnet.weights import load_weights
 
 SIDE = 8192  # of the matrix product
@@ -68,31 +68,31 @@ def drawing_rate(trainer: Trainer) -> float:
 
 
 def measure(
-    puppets: Sequence[Puppet], config: TrainConfig, folder: Path, side: int = SIDE
+    avatars: Sequence[Avatar], config: TrainConfig, folder: Path, side: int = SIDE
 ) -> dict[str, Any]:
     """All figures for clip steps with `config`."""
     weights, device = load_weights(), config.device
     trainers = {
-        name: Trainer(load_network(weights), puppets, replace(config, lsdm_lr=lr), folder)
+        name: Trainer(load_network(weights), avatars, replace(config, lsdm_lr=lr), folder)
         for name, lr in (("LSDM trained", 0.1), ("LSDM frozen", 0.0))
     }
     first = trainers["LSDM trained"]
     drawn = drawing_rate(first)
     # Planned as for a GPU, so that a CPU paints here, too; of the length of a training window.
-    plans = Batches(
-        puppets, replace(config, device="cuda", long_share=0.0), weights.config, range(1)
+    plans = SyntheticBatches(
+        avatars, replace(config, device="cuda", long_share=0.0), weights.config, range(1)
     )
     plan, stage, crop = plans[0], first.painter(), weights.config.crop_size
     assert isinstance(plan, ClipBatch)
     frames = plan.labels.numel()
     painting = {
-        name: frames / seconds(lambda p=looking: paint_clips(stage, p, crop), device)
+        name: frames / seconds(lambda p=looking: render_clips(stage, p, crop), device)
         for name, looking in (
             ("drawn landmarks", replace(plan, crops=replace(plan.crops, looked=False))),
             ("looked-at landmarks", replace(plan, crops=replace(plan.crops, looked=True))),
         )
     }
-    painted = paint_clips(stage, plan, crop)
+    painted = render_clips(stage, plan, crop)
     steps, product = {}, product_rate(device, side)
     for name, trainer in trainers.items():
         with FlopCounterMode(display=False) as counter:
@@ -133,8 +133,8 @@ def main() -> None:
         workers=given.workers,
         device=given.device,
     )
-    puppets, _ = read_puppets(given.portraits)
-    print(json.dumps(measure(puppets, config, Path("unused")), indent=1))
+    avatars, _ = read_avatars(given.portraits)
+    print(json.dumps(measure(avatars, config, Path("unused")), indent=1))
 
 
 if __name__ == "__main__":

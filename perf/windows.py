@@ -34,10 +34,10 @@ def naive_ratio(seconds: float) -> tuple[float, float]:
         return np.concatenate([s.scores for s in scored if s is not None])
 
     started = time.process_time()
-    cached = scores(Stitcher(*c.spotting, spotter.runtime.decode), encoded(np.arange(n)))
+    cached = scores(Stitcher(*c.inference_window, spotter.runtime.decode), encoded(np.arange(n)))
     between = time.process_time()
     naive = scores(
-        Stitcher(*c.spotting, naive_window), np.arange(n, dtype=np.float32)[:, None, None]
+        Stitcher(*c.inference_window, naive_window), np.arange(n, dtype=np.float32)[:, None, None]
     )
     return (time.process_time() - between) / (between - started), float(
         np.abs(cached - naive).max()

@@ -18,7 +18,7 @@ from fesnet.intervals import Interval
 FRAMES, RATE, REGIONS = 300, 30.0, 3
 SUBJECTS = ("a", "b", "c", "d")
 TRUTH = (Interval(60, 100, "macro"), Interval(160, 172, "micro"), Interval(220, 250, "macro"))
-Settings = Callable[[Variant, int], tuple[learners.FesNetConfig, "learners.FeatureTraining"]]
+Settings = Callable[[Variant, int], tuple[learners.FesNetConfig, "learners.FeatureTrainConfig"]]
 
 
 def features_of(recording: Recording) -> tuple[np.ndarray, float]:
@@ -45,7 +45,7 @@ def data_set(root: Path, truth: dict[str, tuple[Interval, ...]] | None = None) -
 
 def small_settings(
     variant: Variant, inputs: int
-) -> tuple[learners.FesNetConfig, learners.FeatureTraining]:
+) -> tuple[learners.FesNetConfig, learners.FeatureTrainConfig]:
     """The real ones, made small."""
     model, train = REAL(variant, inputs)
     model = replace(model, features=8, hidden=8, window=64, stride=32, stages=2, blocks=1)

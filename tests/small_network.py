@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from fesnet.config import PRESETS, FesNetConfig
 from fesnet.faces import Face
 from fesnet.faces.shape import canonical_face
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack
 from fesnet.runtime import Runtime
 from fesnet.stream import FaceLine
-from fesnet.weights import PRESETS, FesNetConfig
 
 TINY = replace(
     PRESETS["default"],
@@ -27,13 +27,20 @@ TINY = replace(
     stages=2,
     blocks=1,
     motions=0,
-    shape=0,
-    centred=False,
-    relative=False,
+    landmark_feature_count=0,
+    add_median_difference=False,
+    normalize_motion=False,
     face_only=False,
-    consensus=(0.0, 0.0),
+    ensemble_weights=(0.0, 0.0),
 )
-SHAPED = replace(TINY, shape=128, shape_features=8, centred=True, relative=True, face_only=True)
+SHAPED = replace(
+    TINY,
+    landmark_feature_count=128,
+    landmark_embedding=8,
+    add_median_difference=True,
+    normalize_motion=True,
+    face_only=True,
+)
 
 
 def make_network(config: FesNetConfig = TINY) -> FesNet:

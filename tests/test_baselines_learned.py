@@ -11,7 +11,7 @@ import torch
 from fesnet.baselines.auwgcn import RegionGraphNet, boundaries, co_movement
 from fesnet.baselines.flowmaps import LAGS_S, SIDE, eyeless, maps
 from fesnet.baselines.softnet import learn, overlaps
-from fesnet.training.features import Lesson
+from fesnet.training.features import FeatureSample
 
 SIZE = 3 * SIDE * SIDE
 
@@ -22,7 +22,7 @@ def test_regions_that_move_together_are_joined() -> None:
     owner = np.array([0, 0, 1, 1, 2, 2])
     inputs = np.concatenate([one, one, 0.9 * one, one, other, other], 1).astype(np.float32)
     held = np.ones((400, 2), np.int8)
-    edges = co_movement([Lesson(inputs, held)], owner)
+    edges = co_movement([FeatureSample(inputs, held)], owner)
     assert edges.sum(1) == pytest.approx(np.ones(3))
     assert edges[0, 1] > 0.3 and edges[0, 2] < 0.1
 

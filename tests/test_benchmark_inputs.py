@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fesnet._io import open_whole
+from fesnet._io import atomic_open
 from fesnet.errors import UsageError
 from fesnet.evaluation.bench import Options, make_folder
 from fesnet.evaluation.inputs import (
@@ -125,7 +125,7 @@ def test_the_folder_for_tables(tmp_path: Path) -> None:
             make_folder(path)
     work = tmp_path / "out" / "work"
     work.mkdir(parents=True)
-    with open_whole(work / "a.npz"):
+    with atomic_open(work / "a.npz"):
         (left,) = work.iterdir()
         make_folder(tmp_path / "out")
         assert not left.exists()

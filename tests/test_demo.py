@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fesnet.demo import compare, demo_puppet, summarise
+from fesnet.demo import compare, demo_avatar, summarise
 from fesnet.faces import ModelFiles
 from fesnet.intervals import Interval, IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
-from fesnet.synth.videos.film import RATE, demo_script
+from fesnet.synth.videos.demo_video import RATE, demo_script
 
 TRUTH = (Interval(60, 120, "macro"), Interval(200, 209, "micro"), Interval(280, 290, "micro"))
 
@@ -47,4 +47,4 @@ def test_the_script_has_both_kinds_and_the_portrait_a_face(face_models: ModelFil
     script = demo_script()
     assert {event.kind for event in script.events} == {"macro", "micro"}
     assert all(event.stop <= len(script) for event in script.events)
-    assert demo_puppet() is not None
+    assert demo_avatar() is not None

@@ -20,7 +20,13 @@ from fesnet.batch import Job, import_truth, spot_all
 from fesnet.cli import EXPORTS, main
 from fesnet.errors import ResultError, TruthError, UsageError
 from fesnet.exports import ENDINGS, export
-from fesnet.exports.elan_read import Marked, name_kind, on_frames, read_elan, value_kind
+from fesnet.exports.elan_reader import (
+    AnnotatedInterval,
+    name_kind,
+    read_elan,
+    snap_to_frames,
+    value_kind,
+)
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from made_results import made_result
@@ -98,7 +104,10 @@ def test_values_decide_and_what_says_nothing_is_counted(tmp_path: Path) -> None:
         "notes": [(0, 50, "a micro?")],
     }
     read = read_elan(elan_file(tmp_path / "a.eaf", tiers))
-    assert read.found == (Marked(0, 0.0, 0.4, "micro"), Marked(0, 1.0, 2.0, "macro"))
+    assert read.found == (
+        AnnotatedInterval(0, 0.0, 0.4, "micro"),
+        AnnotatedInterval(0, 1.0, 2.0, "macro"),
+    )
     assert read.ignored == {"face": 1, "notes": 1}
     assert read.video is None
 
@@ -119,9 +128,9 @@ def test_the_name_of_a_tier_decides_last(tmp_path: Path) -> None:
     tiers = {"Micro face 3": [(0, 400, "smile"), (500, 600, "macro")], "MaE": [(0, 1000, "")]}
     read = read_elan(elan_file(tmp_path / "a.eaf", tiers))
     assert read.found == (
-        Marked(0, 0.0, 1.0, "macro"),
-        Marked(3, 0.0, 0.4, "micro"),
-        Marked(3, 0.5, 0.6, "macro"),
+        AnnotatedInterval(0, 0.0, 1.0, "macro"),
+        AnnotatedInterval(3, 0.0, 0.4, "micro"),
+        AnnotatedInterval(3, 0.5, 0.6, "macro"),
     )
 
 
@@ -135,7 +144,10 @@ def test_the_name_of_a_child_tier_says_nothing(tmp_path: Path) -> None:
         )
     )
     read = read_elan(path)
-    assert (read.found, read.ignored) == ((Marked(0, 0.0, 1.0, "macro"),), {"macro parts": 1})
+    assert (read.found, read.ignored) == (
+        (AnnotatedInterval(0, 0.0, 1.0, "macro"),),
+        {"macro parts": 1},
+    )
 
 
 def test_apexes_go_to_the_expression_around_them(tmp_path: Path) -> None:
@@ -173,7 +185,7 @@ def test_corrections_by_hand_are_read(tmp_path: Path) -> None:
     document.add_annotation("face 1 micro", 1000, 1200, "micro")
     document.remove_annotation("face 1 macro", 100)
     document.to_file(str(path))
-    rows = on_frames(read_elan(path).found, spotting.frame_times)
+    rows = snap_to_frames(read_elan(path).found, spotting.frame_times)
     assert [(r.face, r.kind, r.onset_frame, r.apex_frame, r.offset_frame) for r in rows] == [
         (0, "macro", 10, 20, 44),
         (0, "macro", 60, 61, 62),
@@ -183,11 +195,11 @@ def test_corrections_by_hand_are_read(tmp_path: Path) -> None:
 
 def test_times_between_frames_go_to_the_nearest_border() -> None:
     found = (
-        Marked(0, 0.419, 0.581, "macro", 0.47),
-        Marked(0, 0.5, 0.501, "micro", 3.0),
-        Marked(0, 0.0, 4.4, "macro"),
+        AnnotatedInterval(0, 0.419, 0.581, "macro", 0.47),
+        AnnotatedInterval(0, 0.5, 0.501, "micro", 3.0),
+        AnnotatedInterval(0, 0.0, 4.4, "macro"),
     )
-    rows = on_frames(found, TIMES)
+    rows = snap_to_frames(found, TIMES)
     assert [(r.onset_frame, r.apex_frame, r.offset_frame) for r in rows] == [
         (10, 12, 14),
         (12, 12, 12),
@@ -202,7 +214,7 @@ def test_annotations_outside_of_the_video(start: float, stop: float) -> None:
         TruthError,
         match=rf"within the video's 4\.00 s, got one from {start:.2f} to {stop:.2f} s; name",
     ):
-        on_frames((Marked(0, start, stop, "macro"),), TIMES)
+        snap_to_frames((AnnotatedInterval(0, start, stop, "macro"),), TIMES)
 
 
 def test_a_shifted_video_shifts_the_times(tmp_path: Path) -> None:
@@ -213,7 +225,7 @@ def test_a_shifted_video_shifts_the_times(tmp_path: Path) -> None:
     header = path.read_text().partition("<HEADER")[2].partition(">")[0]
     empty = f"<HEADER{header}>"
     path.write_text(path.read_text().replace(empty, empty + media))
-    assert read_elan(path).found == (Marked(0, 1.5, 1.9, "micro"),)
+    assert read_elan(path).found == (AnnotatedInterval(0, 1.5, 1.9, "micro"),)
 
 
 def test_files_that_are_no_truth(tmp_path: Path) -> None:
@@ -253,7 +265,7 @@ def test_an_expression_that_ends_before_it_starts_is_named(tmp_path: Path) -> No
     path.write_text(
         text.replace('TIME_VALUE="0"', 'TIME_VALUE="800"')
     )  # what does not count does not matter
-    assert read_elan(path).found == (Marked(0, 0.4, 0.9, "micro"),)
+    assert read_elan(path).found == (AnnotatedInterval(0, 0.4, 0.9, "micro"),)
 
 
 # -- import_truth

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from praatio import textgrid
 
 from fesnet.errors import ResultError, UsageError
-from fesnet.exports import ENDINGS, WRITERS, export, read_formats
-from fesnet.exports.elan_read import on_frames, read_elan
+from fesnet.exports import ENDINGS, WRITERS, export, parse_formats
+from fesnet.exports.elan_reader import read_elan, snap_to_frames
 from fesnet.exports.megc import write_megc
 from fesnet.intervals import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, SpottedInterval, Spotting, assemble
@@ -229,7 +229,7 @@ def test_elan_round_trip(tmp_path_factory: Folder, spotting: Spotting) -> None:
     check_document(path)
     assert elan_spans(path) == spans(spotting, 3)
     # Our own reader finds the very frames again.
-    back = on_frames(read_elan(path).found, spotting.frame_times)
+    back = snap_to_frames(read_elan(path).found, spotting.frame_times)
     assert sorted(
         (r.face, r.kind, r.onset_frame, r.apex_frame or 0, r.offset_frame) for r in back
     ) == sorted(
@@ -666,7 +666,7 @@ def test_names_that_no_text_can_hold(tmp_path: Path) -> None:
 
 
 def test_formats_are_read_from_a_list() -> None:
-    assert read_formats("eaf, VTT,,eaf") == ["eaf", "vtt"]
+    assert parse_formats("eaf, VTT,,eaf") == ["eaf", "vtt"]
     for names, got in (
         ("eaf,elan,word", "elan, word"),
         ("", "''"),
@@ -677,9 +677,9 @@ def test_formats_are_read_from_a_list() -> None:
             UsageError,
             match=rf"expected formats out of eaf, .*, csv, divided by commas, got {got}$",
         ):
-            read_formats(names)
+            parse_formats(names)
     with pytest.raises(UsageError, match="years 2022, 2023, 2024, 2025 for megc, got 1999"):
-        read_formats("megc", 1999)
+        parse_formats("megc", 1999)
 
 
 def test_a_format_that_refuses_does_not_keep_the_others_back(tmp_path: Path) -> None:

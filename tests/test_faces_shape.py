@@ -10,7 +10,7 @@ import pytest
 from fesnet.faces import SHAPE, face_shape
 from fesnet.faces.shape import TELLING, TURN_UNIT, canonical_face
 from fesnet.synth.render.avatar import face_motion
-from fesnet.synth.render.landmark_errors import head_turns
+from fesnet.synth.render.landmark_errors import head_rotations
 from fesnet.synth.script.basis import motion_basis
 
 
@@ -21,7 +21,7 @@ def test_the_canonical_face_is_zero() -> None:
 
 def test_place_size_and_turn_are_removed_and_told() -> None:
     angles = np.array([[0.3, -0.2, 0.4], [-0.5, 0.1, -0.3]], np.float32)
-    turned = 220 * canonical_face() @ head_turns(angles).transpose(0, 2, 1) + [300, 200, 15]
+    turned = 220 * canonical_face() @ head_rotations(angles).transpose(0, 2, 1) + [300, 200, 15]
     shapes = face_shape(turned)
     np.testing.assert_allclose(shapes[:, : 2 * len(TELLING)], 0, atol=1e-3)
     np.testing.assert_allclose(shapes[:, -4:-1], TURN_UNIT * angles, atol=1e-4)

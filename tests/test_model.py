@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fesnet.config import PRESETS, FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.model.losses import LossConfig, clip_losses, frame_loss, smooth_loss
-from fesnet.model.network import FesNet, beside_centred
-from fesnet.weights import PRESETS, FesNetConfig
+from fesnet.model.network import FesNet, add_median_difference
 from small_network import SHAPED, TINY, make_network, moving_crops
 
 LOSS = LossConfig()
@@ -52,7 +52,7 @@ def test_clips_of_a_batch_do_not_mix(window: torch.Tensor) -> None:
     torch.testing.assert_close(both[:, :1], alone, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("switch", ["attention", "discrepancy", "multi_scale", "reference_beside"])
+@pytest.mark.parametrize("switch", ["attention", "discrepancy", "multi_scale", "concat_reference"])
 def test_each_switch_changes_the_output(switch: str, window: torch.Tensor) -> None:
     changed = replace(TINY, **{switch: not getattr(TINY, switch)})
     assert (logits_of(changed, window) - logits_of(TINY, window)).abs().max() > 1e-3
@@ -99,7 +99,7 @@ def test_neutral_reference_has_the_same_tensors_and_another_answer(window: torch
 
 def test_discrepancy_of_a_still_face_is_the_same_in_every_frame(window: torch.Tensor) -> None:
     """Against a reference equal to the frame nothing has changed, whatever the face looks like."""
-    network = make_network(replace(TINY, reference_beside=False))
+    network = make_network(replace(TINY, concat_reference=False))
     with torch.inference_mode():
         attended = network.encode(window[0])[:, None]
         vectors = network.lsdm.vectors(attended, attended)
@@ -128,21 +128,21 @@ def test_relative_changes_do_not_depend_on_how_much_a_face_moves() -> None:
     noise = torch.randn(2, 40, 5, generator=torch.Generator().manual_seed(3))
     noise[:, 20:24] += 6
     calm, lively = (
-        beside_centred(noise, relative=True),
-        beside_centred(4 * noise + 7, relative=True),
+        add_median_difference(noise, relative=True),
+        add_median_difference(4 * noise + 7, relative=True),
     )
     assert calm.shape == (2, 40, 15)
-    torch.testing.assert_close(calm[..., :10], beside_centred(noise))
+    torch.testing.assert_close(calm[..., :10], add_median_difference(noise))
     torch.testing.assert_close(lively[..., 5:10], 4 * calm[..., 5:10], atol=1e-4, rtol=0)
     torch.testing.assert_close(lively[..., 10:], calm[..., 10:], atol=1e-3, rtol=0)
 
 
 def test_a_window_without_any_change_has_no_relative_change() -> None:
     still = torch.ones(1, 9, 4)
-    assert not beside_centred(still, relative=True)[..., 4:].any()
+    assert not add_median_difference(still, relative=True)[..., 4:].any()
     still[:, :, 0] += torch.tensor([0, 0, 0, 0, 1.0, 0, 0, 0, 0])
     hardly = still + torch.tensor([0, 1e-6, 0, 0])[None, None] * torch.arange(9)[None, :, None]
-    relative = beside_centred(hardly, relative=True)[0, :, 8:]
+    relative = add_median_difference(hardly, relative=True)[0, :, 8:]
     assert relative[:, 1].abs().max() < 0.01 * relative[:, 0].abs().max()
 
 
@@ -156,18 +156,25 @@ def test_the_paper_preset_has_every_mechanism_and_no_extension() -> None:
     paper = PRESETS["paper"]
     assert paper.attention and paper.discrepancy and paper.cascade and paper.multi_scale
     assert paper.reference == "first"
-    assert not (paper.reference_beside or paper.intensity or paper.motions or paper.shape)
-    assert not (paper.centred or paper.relative or paper.face_only or any(paper.consensus))
+    assert not (
+        paper.concat_reference or paper.intensity or paper.motions or paper.landmark_feature_count
+    )
+    assert not (
+        paper.add_median_difference
+        or paper.normalize_motion
+        or paper.face_only
+        or any(paper.ensemble_weights)
+    )
 
 
 @torch.inference_mode()
 def test_in_a_consensus_pixels_alone_and_shapes_alone_have_their_say(window: torch.Tensor) -> None:
     torch.manual_seed(1)
     shapes = torch.randn(1, TINY.window, SHAPED.shape)
-    network, say = make_network(SHAPED), make_network(replace(SHAPED, consensus=(0.5, 0.1)))
+    network, say = make_network(SHAPED), make_network(replace(SHAPED, ensemble_weights=(0.5, 0.1)))
     attended = network.join(network.encode(window[0])[None], shapes)
     features = network.lsdm.vectors(attended, attended[:, :1])
-    parts = [network.score(f) for f in (features, *network.lsdm.one_sided(features))]
+    parts = [network.score(f) for f in (features, *network.lsdm.mask_modality(features))]
     logits, intensity = say.decode(attended)
     expected = sum(
         w * part[0].log_softmax(-1) for w, part in zip((0.4, 0.5, 0.1), parts, strict=True)
@@ -185,11 +192,11 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
         2, 1, TINY.window, SHAPED.shape, generator=torch.Generator().manual_seed(2)
     )
     both = [network.lsdm.vectors(z, z[:, :1]) for z in (network.join(attended, s) for s in shapes)]
-    (pixels_a, shapes_a), (pixels_b, shapes_b) = map(network.lsdm.one_sided, both)
+    (pixels_a, shapes_a), (pixels_b, shapes_b) = map(network.lsdm.mask_modality, both)
     torch.testing.assert_close(pixels_a, pixels_b)
     assert not torch.equal(shapes_a, shapes_b)
     still = network.join(attended[:, :1].expand_as(attended), shapes[0])
-    alone = network.lsdm.one_sided(network.lsdm.vectors(still, still[:, :1]))[1]
+    alone = network.lsdm.mask_modality(network.lsdm.vectors(still, still[:, :1]))[1]
     torch.testing.assert_close(alone, shapes_a)
 
 
@@ -197,23 +204,23 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
     ("changes", "message"),
     [
         (
-            {"consensus": (0.5, 0.5), "shape": 128},
-            r"expected two shares for a consensus.*below 1, got \(0.5, 0.5\)",
+            {"ensemble_weights": (0.5, 0.5), "landmark_feature_count": 128},
+            r"expected two ensemble_weights.*below 1, got \(0.5, 0.5\)",
         ),
         (
-            {"consensus": (-0.1, 0.5), "shape": 128},
-            r"expected two shares for a consensus, 0 or more",
+            {"ensemble_weights": (-0.1, 0.5), "landmark_feature_count": 128},
+            r"expected two ensemble_weights, 0 or more",
         ),
         (
-            {"consensus": (0.5,), "shape": 128},
-            r"expected tuple\[float, float\] for consensus, got \(0\.5,\)",
+            {"ensemble_weights": (0.5,), "landmark_feature_count": 128},
+            r"expected tuple\[float, float\] for ensemble_weights, got \(0\.5,\)",
         ),
         (
-            {"consensus": (0.5, 0.0)},
-            "expected shapes, and kinds that exclude each other, for a consensus",
+            {"ensemble_weights": (0.5, 0.0)},
+            "expected landmark features, and kinds that exclude each other, for ensemble_weights",
         ),
         (
-            {"consensus": (0.5, 0.1), "shape": 128, "independent": True},
+            {"ensemble_weights": (0.5, 0.1), "landmark_feature_count": 128, "independent": True},
             "expected shapes, and kinds that exclude each other",
         ),
     ],

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fesnet._io import file_sha256
 from fesnet.errors import UsageError
 from fesnet.intervals import Interval, IntervalRules
 from fesnet.report import write_report
 from fesnet.report.drawing import POINTS, curve, gap, pooled
 from fesnet.report.page import rate_words
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
-from fesnet.weights import sha256
 
 RATE = 30.0
 VOID = {"meta", "br", "link", "img"}
@@ -148,7 +148,7 @@ def test_only_the_video_that_was_spotted_is_shown(tmp_path: Path) -> None:
     video, moved = tmp_path / "face.mp4", tmp_path / "moved.mp4"
     video.write_bytes(b"the right one")
     moved.write_bytes(b"the right one")
-    info = replace(result().source, path=str(video), sha256=sha256(video))
+    info = replace(result().source, path=str(video), sha256=file_sha256(video))
     found = replace(result(), source=info)
     page = tmp_path / "r.html"
     write_report(found, page)

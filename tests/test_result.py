@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet.errors import ResultError, UsageError
 from fesnet.exports import WRITERS
 from fesnet.intervals import IntervalRules
@@ -275,14 +275,14 @@ def test_json_writer_writes_the_result(tmp_path: Path) -> None:
 
 
 def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a.txt", "one")
-    write_whole(tmp_path / "a.txt", "two")
+    atomic_write_text(tmp_path / "a.txt", "one")
+    atomic_write_text(tmp_path / "a.txt", "two")
     assert (tmp_path / "a.txt").read_text() == "two"
     with pytest.raises(UsageError, match=r"expected to write .*; name a writable folder"):
-        write_whole(tmp_path / "missing" / "a.txt", "three")
+        atomic_write_text(tmp_path / "missing" / "a.txt", "three")
     with pytest.raises(AttributeError):
-        write_whole(tmp_path / "a.txt", None)  # type: ignore[arg-type]
+        atomic_write_text(tmp_path / "a.txt", None)  # type: ignore[arg-type]
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "two"
-    write_whole(tmp_path / "a.txt", '"\ud800"')  # of a file name that is no UTF-8: still JSON
+    atomic_write_text(tmp_path / "a.txt", '"\ud800"')  # of a file name that is no UTF-8: still JSON
     assert json.loads((tmp_path / "a.txt").read_text()) == "\ud800"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from fesnet.exports.elan_read import read_elan
+from fesnet.exports.elan_reader import read_elan
 from fesnet.review.serve import Served
 from review_server import made_spotting, make_work, program, serving
 from video_files import pictures, write_video

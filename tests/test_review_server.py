@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from fesnet.errors import UsageError
-from fesnet.exports.elan_read import read_elan
+from fesnet.exports.elan_reader import read_elan
 from fesnet.faces import ModelFiles
 from fesnet.result import Spotting
 from fesnet.review.journal import read_review
@@ -181,11 +181,13 @@ def test_a_result_cannot_name_any_file_to_be_served(web: Web, work: Path, tmp_pa
 def test_a_video_elsewhere_is_served_if_it_is_the_one_that_was_spotted(
     work: Path, tmp_path: Path
 ) -> None:
-    from fesnet.weights import sha256
+    from fesnet._io import file_sha256
 
     away = tmp_path / "elsewhere.mp4"
     shutil.move(work / "small.mp4", away)
-    made_spotting(name=away.name, path=str(away), sha256=sha256(away)).to_json(work / "small.json")
+    made_spotting(name=away.name, path=str(away), sha256=file_sha256(away)).to_json(
+        work / "small.json"
+    )
     with serving([work]) as (web, _):
         assert web.ask("GET", "/media/small").body == away.read_bytes()
         away.unlink()

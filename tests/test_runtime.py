@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 import pytest
 
+from fesnet._io import file_sha256
 from fesnet.doctor import providers
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
 from fesnet.intervals import IntervalRules, find_intervals
 from fesnet.runtime import OnnxRuntime, TorchRuntime, chosen_providers, make_runtime, softmax
-from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights, sha256
+from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights
 from small_network import TINY, line_scores, moving_crops
 
 
@@ -79,7 +80,7 @@ def test_a_corrupt_graph_is_refused(name: str, tiny_weights: Path, tmp_path: Pat
     folder = Path(shutil.copytree(tiny_weights, tmp_path / "copy"))
     (folder / name).write_bytes((folder / name).read_bytes()[:1000])
     values = json.loads((folder / CONFIG).read_text())
-    values["sha256"][name] = sha256(folder / name)
+    values["sha256"][name] = file_sha256(folder / name)
     (folder / CONFIG).write_text(json.dumps(values))
     with pytest.raises(
         CheckpointError,
@@ -95,7 +96,7 @@ def test_a_graph_for_one_length_of_window_is_refused(tiny_weights: Path, tmp_pat
     graph.graph.input[0].type.tensor_type.shape.dim[1].dim_value = TINY.window
     onnx.save(graph, folder / DECODE)
     values = json.loads((folder / CONFIG).read_text())
-    values["sha256"][DECODE] = sha256(folder / DECODE)
+    values["sha256"][DECODE] = file_sha256(folder / DECODE)
     (folder / CONFIG).write_text(json.dumps(values))
     with pytest.raises(
         CheckpointError,

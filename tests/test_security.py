@@ -12,7 +12,7 @@ import pytest
 
 import fesnet
 from fesnet.errors import FesnetError
-from fesnet.exports.elan_read import read_elan
+from fesnet.exports.elan_reader import read_elan
 
 ROOT = Path(fesnet.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))

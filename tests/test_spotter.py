@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import Face, ModelFiles, face_shape
 from fesnet.intervals import IntervalRules
@@ -22,7 +23,7 @@ from fesnet.runtime import OnnxRuntime, softmax
 from fesnet.spotter import Spotter
 from fesnet.stream import ENCODE_BATCH, FaceLine, SpotStream
 from fesnet.video import Frame, Source, open_source
-from fesnet.weights import FesNetConfig, load_weights
+from fesnet.weights import load_weights
 from fesnet.windows import to_and_fro
 from small_network import (
     SHAPED,
@@ -50,7 +51,7 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
     shapes = torch.from_numpy(face_shape(moving_landmarks(n)))
     if config.face_only:
         crops = crops * (np.stack([half_mask(i) for i in range(n)]) > 0)[..., None].astype(np.uint8)
-    window, stride = TINY.spotting
+    window, stride = TINY.inference_window
     weight = np.array([min(i + 0.5, window - i - 0.5) for i in range(window)])
     sums = np.zeros((n, 4))
     starts = list(range(0, n - window + 1, stride))

@@ -1,4 +1,4 @@
-"""Puppets and the two renderers."""
+"""Avatars and the two renderers."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from fesnet.synth.render.avatar import (
     LIP_LOWER,
     LIP_UPPER,
     MARGIN,
-    Puppet,
+    Avatar,
     aligned,
-    make_puppet,
-    moved_points,
+    make_avatar,
+    project_points,
 )
 from fesnet.synth.render.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
-from fesnet.synth.render.crops import Frames, Look, Stage
+from fesnet.synth.render.avatar_renderer import AvatarTracks, Look, AvatarRenderer
 from fesnet.synth.render.hands import Hand, draw_hand
-from fesnet.synth.render.numpy_renderer import Mouth, Renderer
+from fesnet.synth.render.frame_renderer import Mouth, FrameRenderer
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.expressions import EXPRESSIONS
-from fesnet.synth.script.motion import Script, SynthConfig, without_photo
-from fesnet.synth.videos.film import DEMO_EVENTS, RATE, demo_script, film_script, write_truth
+from fesnet.synth.script.motion import Script, SynthConfig, replace_photo_smile
+from fesnet.synth.videos.demo_video import DEMO_EVENTS, RATE, demo_script, encode_script, write_truth
 from fesnet.video import open_source
 
 
 @pytest.fixture(scope="module")
-def puppet() -> Puppet:
+def avatar() -> Avatar:
     """A drawn face on the canonical mesh: no photo, no face model, all landmarks known exactly."""
     rng = np.random.default_rng(0)
     photo = np.full((400, 400, 3), 150, np.uint8)
@@ -45,7 +45,7 @@ def puppet() -> Puppet:
         points[list(LIP_UPPER), 1] + 0.5
     )  # the canonical mesh's mouth stands ajar
     smiling = np.roll(photo, 5, 0)
-    return make_puppet(
+    return make_avatar(
         "drawn", photo, points.astype(np.float32), smiling, (points + [0, 4, 0]).astype(np.float32)
     )
 
@@ -57,16 +57,16 @@ def still(frames: int) -> dict[str, np.ndarray]:
         "smile": (frames,),
         "pose": (frames, 3),
         "gaze": (frames, 2),
-        "tremble": (frames, 4),
+        "jitter": (frames, 4),
     }
     return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
 
-def render(puppet: Puppet, tracks: dict[str, np.ndarray], size: int = 96) -> torch.Tensor:
-    stage = Stage([puppet])
+def render(avatar: Avatar, tracks: dict[str, np.ndarray], size: int = 96) -> torch.Tensor:
+    stage = AvatarRenderer([avatar])
     frames = len(tracks["smile"])
     look = Look(*(torch.full((1, frames), v) for v in (0.4, 0.1, 0.7, 0.02, 0.5, 0.0)))
-    return stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), size, look)[
+    return stage.render(AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), size, look)[
         0, :, 0
     ]
 
@@ -87,12 +87,12 @@ def test_every_expression_moves_the_face() -> None:
         assert np.linalg.norm(moved[:, :2], axis=1).max() * 96 > 1.0, name
 
 
-def test_neutral_puppet_is_its_picture(puppet: Puppet) -> None:
-    crop = render(puppet, still(1))[0].numpy()
-    side = puppet.picture.shape[0]
+def test_neutral_avatar_is_its_picture(avatar: Avatar) -> None:
+    crop = render(avatar, still(1))[0].numpy()
+    side = avatar.picture.shape[0]
     edge = round(side * MARGIN / (1 + 2 * MARGIN))
     grey = (
-        puppet.picture[edge : side - edge, edge : side - edge].astype(float)
+        avatar.picture[edge : side - edge, edge : side - edge].astype(float)
         @ [0.299, 0.587, 0.114]
         / 255
     )
@@ -100,25 +100,25 @@ def test_neutral_puppet_is_its_picture(puppet: Puppet) -> None:
     assert np.abs(crop - expected).mean() < 0.02
 
 
-def test_interpolation_is_exact_for_a_plane(puppet: Puppet) -> None:
-    values = puppet.points[:, :2] @ np.array([0.3, -0.2]) + 0.1
-    carried = (values[puppet.index] * puppet.share).sum(1)
+def test_interpolation_is_exact_for_a_plane(avatar: Avatar) -> None:
+    values = avatar.points[:, :2] @ np.array([0.3, -0.2]) + 0.1
+    carried = (values[avatar.index] * avatar.share).sum(1)
     axis = np.linspace(-MARGIN, 1 + MARGIN, LATTICE)
     x, y = np.meshgrid(axis, axis)
     plane = (0.3 * x - 0.2 * y + 0.1).ravel()
-    covered = puppet.share.sum(1) > 0.5
+    covered = avatar.share.sum(1) > 0.5
     assert covered.mean() > 0.9
     assert np.abs(carried - plane)[covered].max() < 1e-3
 
 
-def test_batch_and_single_frame_renderers_agree(puppet: Puppet) -> None:
+def test_batch_and_single_frame_renderers_agree(avatar: Avatar) -> None:
     tracks = still(4)
     tracks["weights"][1] = motion_basis().weights(EXPRESSIONS["surprise"])
     tracks["weights"][2] = motion_basis().weights({"browDown": 1.0, "eyeBlink": 0.8})
     tracks["gaze"][2] = (0.7, -0.3)
     tracks["smile"][3] = 0.6
-    batch = render(puppet, tracks).numpy()
-    renderer = Renderer(puppet, 96, 96, (0, 0, 1, 1), Mouth())
+    batch = render(avatar, tracks).numpy()
+    renderer = FrameRenderer(avatar, 96, 96, (0, 0, 1, 1), Mouth())
     zero = np.zeros((1, 4), np.float32)
     for t in range(4):
         shift = np.zeros(2, np.float32)
@@ -133,8 +133,8 @@ def test_batch_and_single_frame_renderers_agree(puppet: Puppet) -> None:
         assert np.abs(batch[t] - batch[0]).mean() > 0.002 or t == 0
 
 
-def test_alignment_undoes_roll_and_scale_and_keeps_tremble(puppet: Puppet) -> None:
-    seen = puppet.points[None, :, :2]
+def test_alignment_undoes_roll_and_scale_and_keeps_tremble(avatar: Avatar) -> None:
+    seen = avatar.points[None, :, :2]
     turned = (seen * 1.3) @ np.array([[0.9, -0.435], [0.435, 0.9]], np.float32) + [0.1, -0.2]
     zero = np.zeros((1, 4), np.float32)
     assert np.abs(aligned(turned.astype(np.float32), zero) - aligned(seen, zero)).max() < 1e-4
@@ -142,19 +142,19 @@ def test_alignment_undoes_roll_and_scale_and_keeps_tremble(puppet: Puppet) -> No
     assert moved[0].mean(0) == pytest.approx([0.01, -0.02], abs=1e-5)
 
 
-def test_head_turn_moves_the_nose_more_than_the_rim(puppet: Puppet) -> None:
+def test_head_turn_moves_the_nose_more_than_the_rim(avatar: Avatar) -> None:
     none = np.zeros((1, 468, 3), np.float32)
-    turned = moved_points(puppet.points[None], none, np.array([[0.2, 0.0]], np.float32))[0]
-    shift = np.linalg.norm(turned - puppet.points[:, :2], axis=1)
+    turned = project_points(avatar.points[None], none, np.array([[0.2, 0.0]], np.float32))[0]
+    shift = np.linalg.norm(turned - avatar.points[:, :2], axis=1)
     assert shift[1] > 0.02
     assert shift[-8:].max() == 0
 
 
-def test_open_jaw_darkens_the_mouth(puppet: Puppet) -> None:
+def test_open_jaw_darkens_the_mouth(avatar: Avatar) -> None:
     tracks = still(2)
     tracks["weights"][1] = motion_basis().weights({"jawOpen": 0.5})
-    shut, wide = render(puppet, tracks).numpy()
-    x, y = (puppet.points[14, :2] * 96).astype(int)
+    shut, wide = render(avatar, tracks).numpy()
+    x, y = (avatar.points[14, :2] * 96).astype(int)
     assert (
         wide[y + 3 : y + 6, x - 2 : x + 3].mean() < 0.4 * shut[y + 3 : y + 6, x - 2 : x + 3].mean()
     )
@@ -170,8 +170,8 @@ def test_mirror_map_is_its_own_inverse() -> None:
     assert target_scale().shape == (TARGETS,)
 
 
-def test_batches_are_deterministic_and_in_range(puppet: Puppet) -> None:
-    stage, who = Stage([puppet]), np.array([0, 0])
+def test_batches_are_deterministic_and_in_range(avatar: Avatar) -> None:
+    stage, who = AvatarRenderer([avatar]), np.array([0, 0])
     one, two = (pair_batch(stage, who, 5, 3, 48) for _ in range(2))
     assert torch.equal(one.crops, two.crops)
     assert one.crops.shape == (2, 3, 1, 48, 48)
@@ -183,18 +183,18 @@ def test_batches_are_deterministic_and_in_range(puppet: Puppet) -> None:
     assert set(clips.labels.unique().tolist()) <= {-1, 0, 1, 2}
 
 
-def test_many_pairs_move_by_less_than_a_pixel(puppet: Puppet) -> None:
+def test_many_pairs_move_by_less_than_a_pixel(avatar: Avatar) -> None:
     """A unit of the targets is 4 pixels of a 96 px crop; LSDM must see micro-expressions, which
     move about one.
     """
-    batch = pair_batch(Stage([puppet]), np.zeros(60, np.int64), 7, 2, 16)
+    batch = pair_batch(AvatarRenderer([avatar]), np.zeros(60, np.int64), 7, 2, 16)
     faces = batch.targets[:, 1, :-4] - batch.targets[:, 0, :-4]  # without pose and gaze
     largest = 4 * faces.abs().amax(-1)
     assert 0.2 < ((largest > 0.1) & (largest < 1)).float().mean() < 0.7
     assert (largest > 3).float().mean() > 0.1
 
 
-def test_demo_video_plays_and_has_its_truth(puppet: Puppet, tmp_path: Path) -> None:
+def test_demo_video_plays_and_has_its_truth(avatar: Avatar, tmp_path: Path) -> None:
     script = demo_script()
     assert [(e.kind, e.start / RATE) for e in script.events] == [
         (k, s) for k, _, s, _, _ in DEMO_EVENTS
@@ -207,13 +207,13 @@ def test_demo_video_plays_and_has_its_truth(puppet: Puppet, tmp_path: Path) -> N
                 script.smile,
                 script.pose,
                 script.gaze,
-                script.tremble,
+                script.jitter,
                 script.intensity,
             )
         )
     )
     path = tmp_path / "demo.mp4"
-    film_script(puppet, short, path, size=96)
+    encode_script(avatar, short, path, size=96)
     with open_source(path) as source:
         frames = list(source)
     assert len(frames) == 12
@@ -225,14 +225,14 @@ def test_demo_video_plays_and_has_its_truth(puppet: Puppet, tmp_path: Path) -> N
     assert rows[0]["video"] == "demo.mp4"
 
 
-def test_what_shows_in_a_mouth_changes_while_the_face_is_still(puppet: Puppet) -> None:
+def test_what_shows_in_a_mouth_changes_while_the_face_is_still(avatar: Avatar) -> None:
     """A jaw held open: teeth and tongue move behind the lips, and nothing else does."""
     frames = 40
     tracks = still(frames)
     tracks["weights"] += motion_basis().weights({"jawOpen": 0.6}).astype(np.float32)
-    stage = Stage([puppet])
+    stage = AvatarRenderer([avatar])
     look = replace(Look.draw(np.random.default_rng(2), 1, frames), shading=torch.zeros(1, frames))
-    shown = stage.render(Frames(np.array([0]), *(t[None] for t in tracks.values())), 96, look)[
+    shown = stage.render(AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), 96, look)[
         0, :, 0
     ]
     change = shown.std(0)
@@ -251,7 +251,7 @@ def test_a_smile_without_a_photo_is_the_basis_s() -> None:
     smiling = Script(
         **{**still(5), "smile": np.linspace(0, 1, 5, dtype="f4")}, intensity=np.zeros(5)
     )
-    script = without_photo(smiling)
+    script = replace_photo_smile(smiling)
     assert script.smile.max() == 0
     np.testing.assert_allclose(script.weights[-1], motion_basis().weights(EXPRESSIONS["smile"]))
     assert script.weights[0].max() == 0

@@ -9,8 +9,8 @@ import pytest
 
 from fesnet.synth.render.avatar import face_motion
 from fesnet.synth.script.basis import motion_basis
-from fesnet.synth.script.curves import intensity_curve, wander
-from fesnet.synth.script.expressions import EXPRESSIONS, OFTEN, SPOKEN, repertoire
+from fesnet.synth.script.curves import intensity_curve, smooth_noise
+from fesnet.synth.script.expressions import EXPRESSIONS, FREQUENCY, SPEECH_LIKE, repertoire
 from fesnet.synth.script.motion import ScriptWriter, SynthConfig, write_script
 from fesnet.synth.script.speech import Speaker
 
@@ -40,10 +40,10 @@ def test_durations_decide_the_kind() -> None:
 
 def test_who_speaks_shows_what_speech_does_not() -> None:
     names, shares = repertoire(speaks=True)
-    assert not set(names) & SPOKEN
+    assert not set(names) & SPEECH_LIKE
     assert {"smile", "frown", "lip corners down"} < set(names)
     assert sum(shares) == pytest.approx(1)
-    assert set(repertoire(speaks=False)[0]) == set(EXPRESSIONS) >= SPOKEN | set(OFTEN)
+    assert set(repertoire(speaks=False)[0]) == set(EXPRESSIONS) >= SPEECH_LIKE | set(FREQUENCY)
 
     for share in (0.0, 1.0):
         writer = ScriptWriter(np.random.default_rng(0), 300, SynthConfig(speech_share=share))
@@ -106,9 +106,9 @@ def test_curve_rises_and_falls() -> None:
 
 
 def test_wander_is_smooth_and_of_the_asked_size() -> None:
-    track = np.concatenate([wander(np.random.default_rng(s), 500, 10, 2.0) for s in range(20)])
+    track = np.concatenate([smooth_noise(np.random.default_rng(s), 500, 10, 2.0) for s in range(20)])
     assert track.std() == pytest.approx(1.7, rel=0.2)
-    assert np.abs(np.diff(wander(np.random.default_rng(0), 500, 10, 2.0))).max() < 2.0
+    assert np.abs(np.diff(smooth_noise(np.random.default_rng(0), 500, 10, 2.0))).max() < 2.0
 
 
 def test_long_pauses_leave_words_alone() -> None:
@@ -214,7 +214,7 @@ def test_who_sits_still_moves_little_and_says_nothing() -> None:
     def moves(share: float) -> np.ndarray:
         config = SynthConfig(quiet_share=1.0, speech_share=1.0, turning_share=0.5, calm_share=share)
         scripts = [write_script(np.random.default_rng(i), 600, config) for i in range(20)]
-        tracks = [(s.pose, s.tremble, s.weights[:, jaw]) for s in scripts]
+        tracks = [(s.pose, s.jitter, s.weights[:, jaw]) for s in scripts]
         return np.mean(
             [[np.abs(np.diff(track, axis=0)).mean() for track in three] for three in tracks], 0
         )

@@ -8,41 +8,41 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from tests.test_training import make_puppets
+from tests.test_training import make_avatars
 
 from fesnet.faces.models import ModelFiles
 from fesnet.faces.shape import canonical_face, face_shape
 from fesnet.synth.render import batches
-from fesnet.synth.render.batches import clip_batch, drawn_order, paint_clips, plan_clips
-from fesnet.synth.render.crops import Stage
-from fesnet.synth.render.mesh import TorchMesh, look, shape_of, thinned
-from fesnet.synth.render.shots import WIDE, shoot
+from fesnet.synth.render.batches import clip_batch, draw_frame_order, render_clips, plan_clips
+from fesnet.synth.render.avatar_renderer import AvatarRenderer
+from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, look, shape_of, thinned
+from fesnet.synth.render.render_plan import WIDE, render_crops
 from fesnet.synth.script.motion import SynthConfig
 
 
 @pytest.fixture(scope="module")
-def stage() -> Stage:
-    return Stage(make_puppets())
+def stage() -> AvatarRenderer:
+    return AvatarRenderer(make_avatars())
 
 
-def test_a_part_of_the_clips_is_painted_as_in_the_whole(stage: Stage) -> None:
+def test_a_part_of_the_clips_is_painted_as_in_the_whole(stage: AvatarRenderer) -> None:
     """So several processes may paint their shares of one batch."""
     plan = plan_clips(
         stage, np.array([0, 1, 0]), 3, 20, 32, SynthConfig(), face_only=True, hands=1.0
     )
-    whole = shoot(stage, plan.crops, 32)
-    assert torch.equal(shoot(stage, plan[slice(1, 3)].crops, 32), whole[1:])
+    whole = render_crops(stage, plan.crops, 32)
+    assert torch.equal(render_crops(stage, plan[slice(1, 3)].crops, 32), whole[1:])
     assert torch.equal(plan[slice(1, 3)].labels, plan.labels[1:])
 
 
-def test_hands_come_before_the_face(stage: Stage) -> None:
+def test_hands_come_before_the_face(stage: AvatarRenderer) -> None:
     plan = plan_clips(stage, np.array([0]), 3, 240, 16, SynthConfig(), hands=1.0)
     bare = replace(plan.crops, hands=(None,))
-    assert (shoot(stage, plan.crops, 16) - shoot(stage, bare, 16)).abs().max() > 0.05
+    assert (render_crops(stage, plan.crops, 16) - render_crops(stage, bare, 16)).abs().max() > 0.05
 
 
 def test_clips_run_to_and_fro_and_backwards() -> None:
-    order, known = drawn_order(np.random.default_rng(0), 400, 24)
+    order, known = draw_frame_order(np.random.default_rng(0), 400, 24)
     back = order[:, 0] > order[:, -1]
     assert 0.15 < back.mean() < 0.45
     assert 0.15 < (~known).any(1).mean() < 0.35
@@ -52,7 +52,7 @@ def test_clips_run_to_and_fro_and_backwards() -> None:
 
 
 def test_everything_of_a_clip_is_in_one_order(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: AvatarRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Crops, shapes, labels and intensity of a clip that runs backwards are those of the one that
     runs forwards.
@@ -71,7 +71,7 @@ def test_everything_of_a_clip_is_in_one_order(
 
 def test_the_mesh_on_torch_is_the_mesh_on_onnxruntime(face_models: ModelFiles) -> None:
     images = torch.rand(3, 3, 192, 192, generator=torch.Generator().manual_seed(0))
-    found = TorchMesh(face_models.landmarks, "cpu")(images)
+    found = TorchFaceMesh(face_models.landmarks, "cpu")(images)
     session = ort.InferenceSession(str(face_models.landmarks))
     expected = (
         session.run(["landmarks"], {"image": images.permute(0, 2, 3, 1).numpy()})[0].reshape(
@@ -126,11 +126,11 @@ def test_looks_rest_where_little_moves() -> None:
     assert torch.equal(thinned(moving, np.random.default_rng(0)), moving)
 
 
-def test_clips_that_are_looked_at(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_that_are_looked_at(stage: AvatarRenderer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "landmark_model", lambda device: Pasted())
     plan = plan_clips(stage, np.array([0, 1]), 3, 12, 32, SynthConfig(), face_only=True)
-    looked = paint_clips(stage, replace(plan, crops=replace(plan.crops, looked=True)), 32)
-    drawn = paint_clips(stage, plan, 32)
+    looked = render_clips(stage, replace(plan, crops=replace(plan.crops, looked=True)), 32)
+    drawn = render_clips(stage, plan, 32)
     assert looked.crops.shape == drawn.crops.shape
     assert looked.shapes.shape == drawn.shapes.shape
     assert not torch.equal(looked.shapes, drawn.shapes)

@@ -27,29 +27,29 @@ from fesnet.jobs import Engine, LocalPool
 from fesnet.metrics import count, overall
 from fesnet.synth.render import portraits
 from fesnet.synth.render.avatar import LIP_LOWER, LIP_UPPER
-from fesnet.synth.render.numpy_renderer import Renderer, halved, lattice_value
-from fesnet.synth.render.portraits import Person, Shot, find_people, read_puppets
+from fesnet.synth.render.frame_renderer import FrameRenderer, halved, lattice_value
+from fesnet.synth.render.portraits import Person, FacePhoto, find_people, read_avatars
 from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene, wall
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.expressions import EXPRESSIONS
-from fesnet.synth.script.look import Developer, Look
+from fesnet.synth.render.frame_camera import FrameCamera, Look
 from fesnet.synth.script.motion import ScriptWriter, SynthConfig
-from fesnet.synth.script.performance import Event, Recorder, perform, sample
+from fesnet.synth.script.video_script import Event, EventRecorder, perform, sample
 from fesnet.synth.script.plan import VideoPlan, video_seed
-from fesnet.synth.videos.film import write_truth
-from fesnet.synth.videos.studio import scene_of
+from fesnet.synth.videos import videos
+from fesnet.synth.videos.demo_video import write_truth
+from fesnet.synth.videos.encoder import person_scene
 from fesnet.synth.videos.videos import (
     TRUTH_COLUMNS,
     VIDEO_COLUMNS,
     make_videos,
-    rehearse,
+    sample_script,
     subject_names,
-    videos,
 )
 from fesnet.video import open_source
 
 PORTRAIT = Path(fesnet.__file__).parent / "assets" / "portrait.jpg"
-BUSY = SynthConfig(macro_per_minute=20, micro_per_minute=20, quiet_share=0.0, tremble_scale=0.0)
+BUSY = SynthConfig(macro_per_minute=20, micro_per_minute=20, quiet_share=0.0, jitter_scale=0.0)
 # Two videos of a second and a half with something in most of them; the seed is one for which both
 # kinds occur.
 SMALL = VideoPlan(
@@ -73,13 +73,13 @@ def draw_person(folder: Path, name: str, seed: int, *, smiles: bool) -> Person:
     folder.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / f"{name}.png"), photo)
     cv2.imwrite(str(folder / f"{name}-smiling.png"), np.roll(photo, 5, 0))
-    shot = Shot(folder / f"{name}.png", points.astype(np.float32))
+    shot = FacePhoto(folder / f"{name}.png", points.astype(np.float32))
     other = points.copy()
     other[61:292:230, :2] += [[-6, -4], [6, -4]]  # the corners of the mouth
     return Person(
         name,
         shot,
-        Shot(folder / f"{name}-smiling.png", other.astype(np.float32)) if smiles else None,
+        FacePhoto(folder / f"{name}-smiling.png", other.astype(np.float32)) if smiles else None,
     )
 
 
@@ -445,8 +445,8 @@ def test_what_happens_does_not_depend_on_the_frame_rate() -> None:
 
 def test_dropped_frames_move_the_truth_with_them(people: list[Person]) -> None:
     plan = replace(SMALL, seconds=20, dropped=0.3)
-    whole, _ = rehearse(videos.Job(0, "ann", people[0], "ann_001", 11, replace(plan, dropped=0.0)))
-    gappy, take = rehearse(videos.Job(0, "ann", people[0], "ann_001", 11, plan))
+    whole, _ = sample_script(videos.Job(0, "ann", people[0], "ann_001", 11, replace(plan, dropped=0.0)))
+    gappy, take = sample_script(videos.Job(0, "ann", people[0], "ann_001", 11, plan))
     assert 350 < len(gappy) < 490
     assert len(whole) == 600
     assert gappy.times[-1] == whole.times[-1]
@@ -472,7 +472,7 @@ def test_dropped_frames_leave_gaps_in_the_file(drawn: list[Person], tmp_path: Pa
 def test_events_are_recorded_by_themselves() -> None:
     """What an event adds is known although speech, blinks and other events move the same face."""
     config = replace(BUSY, speech_share=1.0)
-    recorder = Recorder(np.random.default_rng(8), 900, config)
+    recorder = EventRecorder(np.random.default_rng(8), 900, config)
     recorder.expressions()
     alone = ScriptWriter(np.random.default_rng(8), 900, config)
     alone.expressions()
@@ -532,12 +532,12 @@ def framing() -> Framing:
 
 
 def test_scene_and_moving_part_have_no_seam(people: list[Person], framing: Framing) -> None:
-    scene = scene_of(people[0], people[0].neutral.read(), framing)
-    puppet = people[0].puppet(96)
-    renderer = Renderer(puppet, 160, 120, framing.span, scene=scene)
-    neutral = renderer.render(puppet.points[:, :2], np.zeros(2, np.float32))
+    scene = person_scene(people[0], people[0].neutral.read(), framing)
+    avatar = people[0].avatar(96)
+    renderer = FrameRenderer(avatar, 160, 120, framing.span, scene=scene)
+    neutral = renderer.render(avatar.points[:, :2], np.zeros(2, np.float32))
     assert np.abs(neutral.astype(int) - renderer.still(renderer.xs, renderer.ys)).max() <= 3
-    shaken = renderer.render(puppet.points[:, :2], np.zeros(2, np.float32), view=(3 / 70, -2 / 70))
+    shaken = renderer.render(avatar.points[:, :2], np.zeros(2, np.float32), view=(3 / 70, -2 / 70))
     assert np.abs(shaken[2:, :-3].astype(int) - neutral[:-2, 3:]).mean() < 1
 
 
@@ -590,11 +590,11 @@ def test_a_raised_brow_does_not_show_the_eye_twice(people: list[Person]) -> None
     """Where a picture comes from must be where it goes to, also where the face is stretched
     most.
     """
-    puppet = people[0].puppet(96)
-    renderer = Renderer(puppet, 200, 200, (0, 0, 1, 1))
+    avatar = people[0].avatar(96)
+    renderer = FrameRenderer(avatar, 200, 200, (0, 0, 1, 1))
     weights = motion_basis().weights({n: 1.1 * w for n, w in EXPRESSIONS["brow raise"].items()})
     zero = np.zeros(3, np.float32)
-    field = renderer.dense(renderer.seen(weights, 0.0, zero, zero[:2]) - puppet.points[:, :2])
+    field = renderer.dense(renderer.seen(weights, 0.0, zero, zero[:2]) - avatar.points[:, :2])
     q = np.stack(np.meshgrid(halved(renderer.xs), halved(renderer.ys)), -1)
     back = renderer.invert(field, q)
     error = np.linalg.norm(back + lattice_value(field, q + back), axis=-1)
@@ -605,7 +605,7 @@ def test_people_without_a_smiling_photo_smile_too(people: list[Person]) -> None:
     zero = np.zeros(3, np.float32)
     none = np.zeros(len(motion_basis().names), np.float32)
     for person in people:
-        renderer = Renderer(person.puppet(96), 96, 80)
+        renderer = FrameRenderer(person.avatar(96), 96, 80)
         corner = (
             renderer.seen(none, 1.0, zero, zero[:2])[61]
             - renderer.seen(none, 0.0, zero, zero[:2])[61]
@@ -626,7 +626,7 @@ def test_looks_differ_and_stay_in_range() -> None:
         look = Look.draw(np.random.default_rng(seed), times)
         assert look.exposure.shape == (60,)
         assert np.abs(look.view).max() <= 0.14
-        developer = Developer(look, xs, ys, np.random.default_rng(seed))
+        developer = FrameCamera(look, xs, ys, np.random.default_rng(seed))
         first, second = (
             developer.develop(look.toned(grey), t, np.zeros(3, np.float32), np.array([0.5, 0.36]))
             for t in (0, 59)
@@ -707,10 +707,10 @@ def test_some_people_appear_a_second_time_and_smile_at_rest(
 ) -> None:
     """Ann has a smiling photo, Bob has none."""
     monkeypatch.setattr(portraits, "find_people", lambda folder: ([*people, people[0]], []))
-    puppets, left_out = read_puppets(Path(), pixels=96, smilers=2)
-    assert [p.name for p in puppets] == ["ann", "bob", "ann", "ann, smiling"]
+    avatars, left_out = read_avatars(Path(), pixels=96, smilers=2)
+    assert [p.name for p in avatars] == ["ann", "bob", "ann", "ann, smiling"]
     assert left_out == []
-    assert puppets[-1].smile is None
-    wider = np.ptp(puppets[-1].points[[61, 291], 0]) - np.ptp(puppets[0].points[[61, 291], 0])
+    assert avatars[-1].smile is None
+    wider = np.ptp(avatars[-1].points[[61, 291], 0]) - np.ptp(avatars[0].points[[61, 291], 0])
     assert wider > 0.03
-    assert [p.name for p in read_puppets(Path(), pixels=96)[0]] == ["ann", "bob", "ann"]
+    assert [p.name for p in read_avatars(Path(), pixels=96)[0]] == ["ann", "bob", "ann"]

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from fesnet.config import PRESETS
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.faces import SHAPE
 from fesnet.faces.shape import BROWS
@@ -21,19 +22,19 @@ from fesnet.model.checkpoint import save_weights
 from fesnet.model.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.network import FesNet
 from fesnet.synth.render import batches
-from fesnet.synth.render.avatar import Puppet, make_puppet
+from fesnet.synth.render.avatar import Avatar, make_avatar
+from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.batches import TARGETS, clip_batch, expressive_targets
-from fesnet.synth.render.crops import Stage
-from fesnet.synth.render.landmark_errors import mirrored_shapes, seen_shapes
-from fesnet.synth.render.shots import Shots, shoot
+from fesnet.synth.render.landmark_errors import mirror_landmark_features, simulate_landmark_features
+from fesnet.synth.render.render_plan import RenderPlan, render_crops
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.motion import SynthConfig, write_script
 from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
-from fesnet.training.batches import Batches, draw
-from fesnet.training.films import film_shards
 from fesnet.training.loop import STATE, fitting
-from fesnet.training.windows import Shard, ShardMaker, WindowBatch, Windows, alter, make_shards
-from fesnet.weights import PRESETS, load_weights
+from fesnet.training.samples import SyntheticBatches, draw
+from fesnet.training.video_windows import video_shards
+from fesnet.training.windows import Shard, ShardMaker, WindowBatch, WindowSet, alter, make_shards
+from fesnet.weights import load_weights
 from fesnet.windows import to_and_fro
 
 TINY = replace(
@@ -72,11 +73,11 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def puppets() -> list[Puppet]:
-    return make_puppets()
+def avatars() -> list[Avatar]:
+    return make_avatars()
 
 
-def make_puppets() -> list[Puppet]:
+def make_avatars() -> list[Avatar]:
     """Two people with noise for faces."""
     rng = np.random.default_rng(1)
     points = (motion_basis().canonical * 130 + [35, 35, 0]).astype(np.float32)
@@ -84,7 +85,7 @@ def make_puppets() -> list[Puppet]:
         np.kron(rng.integers(40, 220, (25, 25, 1), np.uint8), np.ones((8, 8, 3), np.uint8))
         for _ in range(2)
     ]
-    return [make_puppet(f"p{i}", photo, points) for i, photo in enumerate(photos)]
+    return [make_avatar(f"p{i}", photo, points) for i, photo in enumerate(photos)]
 
 
 @pytest.fixture(autouse=True)
@@ -94,21 +95,21 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def trainer(puppets: list[Puppet], folder: Path, config: TrainConfig = QUICK) -> Trainer:
+def trainer(avatars: list[Avatar], folder: Path, config: TrainConfig = QUICK) -> Trainer:
     torch.manual_seed(0)
-    return Trainer(FesNet(TINY), puppets, config, folder)
+    return Trainer(FesNet(TINY), avatars, config, folder)
 
 
 @pytest.mark.parametrize(("ends", "saved"), [(3, 2), (5, 4), (7, 6)])
 def test_interrupted_and_resumed_equals_uninterrupted(
-    puppets: list[Puppet], tmp_path: Path, ends: int, saved: int
+    avatars: list[Avatar], tmp_path: Path, ends: int, saved: int
 ) -> None:
     """Whether it ends among pairs, windows or clips; a run saves every second step."""
-    whole = trainer(puppets, tmp_path / "whole")
+    whole = trainer(avatars, tmp_path / "whole")
     list(whole.run())
-    first = trainer(puppets, tmp_path / "parts")
+    first = trainer(avatars, tmp_path / "parts")
     list(islice(first.run(), ends))  # the process ends here
-    second = trainer(puppets, tmp_path / "parts")
+    second = trainer(avatars, tmp_path / "parts")
     assert second.resume()
     assert second.step == saved
     assert len(list(second.run())) == QUICK.steps - saved
@@ -120,7 +121,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 @pytest.mark.parametrize("looked", [0.0, 1.0])
 def test_a_device_that_paints_ends_as_workers_that_paint(
-    puppets: list[Puppet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked: float
+    avatars: list[Avatar], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked: float
 ) -> None:
     """With a GPU, batches hold plans, and the trainer paints: the same pixels, the same weights."""
     monkeypatch.setattr(
@@ -128,12 +129,12 @@ def test_a_device_that_paints_ends_as_workers_that_paint(
         "landmark_model",
         lambda device: lambda images: images.new_zeros(len(images), 468, 3),
     )
-    monkeypatch.setattr("fesnet.synth.render.shots.WIDE", 48)
+    monkeypatch.setattr("fesnet.synth.render.render_plan.WIDE", 48)
     config = replace(QUICK, head_steps=0, looked=looked)
-    here = trainer(puppets, tmp_path / "here", config)
+    here = trainer(avatars, tmp_path / "here", config)
     list(here.run())
     monkeypatch.setattr(TrainConfig, "gpu", True)
-    there = trainer(puppets, tmp_path / "there", config)
+    there = trainer(avatars, tmp_path / "there", config)
     list(there.run())
     assert there.stage is not None
     for (name, a), b in zip(
@@ -142,8 +143,8 @@ def test_a_device_that_paints_ends_as_workers_that_paint(
         assert torch.allclose(a, b, atol=1e-5), name
 
 
-def test_a_frozen_lsdm_keeps_its_weights(puppets: list[Puppet], tmp_path: Path) -> None:
-    made = trainer(puppets, tmp_path, replace(QUICK, pair_steps=0, head_steps=0, lsdm_lr=0.0))
+def test_a_frozen_lsdm_keeps_its_weights(avatars: list[Avatar], tmp_path: Path) -> None:
+    made = trainer(avatars, tmp_path, replace(QUICK, pair_steps=0, head_steps=0, lsdm_lr=0.0))
     before = {name: value.clone() for name, value in made.network.state_dict().items()}
     list(made.run())
     seeing = ("lsdm.stem", "lsdm.backbone", "lsdm.attention", "lsdm.local", "lsdm.pool")
@@ -155,21 +156,21 @@ def test_a_frozen_lsdm_keeps_its_weights(puppets: list[Puppet], tmp_path: Path) 
     )
 
 
-def test_another_config_does_not_go_on_from_a_state(puppets: list[Puppet], tmp_path: Path) -> None:
-    first = trainer(puppets, tmp_path)
+def test_another_config_does_not_go_on_from_a_state(avatars: list[Avatar], tmp_path: Path) -> None:
+    first = trainer(avatars, tmp_path)
     list(islice(first.run(), 3))
-    assert trainer(puppets, tmp_path, replace(QUICK, save_every=1)).resume()
+    assert trainer(avatars, tmp_path, replace(QUICK, save_every=1)).resume()
     with pytest.raises(UsageError, match="got another head_lr, seed; remove"):
-        trainer(puppets, tmp_path, replace(QUICK, seed=5, head_lr=1e-3)).resume()
+        trainer(avatars, tmp_path, replace(QUICK, seed=5, head_lr=1e-3)).resume()
 
 
-def test_windows_of_another_training_are_not_taken(puppets: list[Puppet], tmp_path: Path) -> None:
+def test_windows_of_another_training_are_not_taken(avatars: list[Avatar], tmp_path: Path) -> None:
     """They may lie there from a run that was killed before its first state."""
     torch.manual_seed(0)
     network, other = FesNet(TINY), FesNet(TINY)
-    make_shards(network, puppets, QUICK, tmp_path)
+    make_shards(network, avatars, QUICK, tmp_path)
     make_shards(
-        network, puppets, replace(QUICK, shards=3, head_lr=1e-3), tmp_path
+        network, avatars, replace(QUICK, shards=3, head_lr=1e-3), tmp_path
     )  # more of the same
     for net, config in (
         (other, QUICK),
@@ -177,22 +178,22 @@ def test_windows_of_another_training_are_not_taken(puppets: list[Puppet], tmp_pa
         (network, replace(QUICK, hands=0.5)),
     ):
         with pytest.raises(UsageError, match="got those of another; remove the folder"):
-            make_shards(net, puppets, config, tmp_path)
+            make_shards(net, avatars, config, tmp_path)
 
 
-def test_damaged_state_is_refused(puppets: list[Puppet], tmp_path: Path) -> None:
+def test_damaged_state_is_refused(avatars: list[Avatar], tmp_path: Path) -> None:
     (tmp_path / STATE).write_bytes(b"no tensors")
     with pytest.raises(CheckpointError, match="expected a training state"):
-        trainer(puppets, tmp_path).resume()
+        trainer(avatars, tmp_path).resume()
 
 
-def test_one_clip_can_be_learnt_by_heart(puppets: list[Puppet]) -> None:
+def test_one_clip_can_be_learnt_by_heart(avatars: list[Avatar]) -> None:
     """Proof that gradients flow through every part: one clip's labels are reproduced frame by
     frame.
     """
     torch.manual_seed(0)
     config = SynthConfig(quiet_share=0.0, macro_per_minute=40, micro_per_minute=0, speech_share=0.0)
-    stage = Stage(puppets)
+    stage = AvatarRenderer(avatars)
     batch = next(
         b
         for b in (clip_batch(stage, np.array([0]), seed, 24, 32, config) for seed in range(50))
@@ -219,17 +220,17 @@ def test_everybody_is_drawn_equally_often() -> None:
     assert counts.max() - counts.min() <= 1
 
 
-def test_processes_that_draw_for_a_gpu_get_no_pictures(puppets: list[Puppet]) -> None:
+def test_processes_that_draw_for_a_gpu_get_no_pictures(avatars: list[Avatar]) -> None:
     """And draw what the same step holds where it is painted at once."""
     config = replace(QUICK, pair_steps=1, head_steps=0)
-    here = Batches(puppets, config, TINY, range(2))
-    there = Batches(puppets, replace(config, device="cuda"), TINY, range(2))
-    assert len(pickle.dumps(there)) < puppets[0].picture.nbytes < len(pickle.dumps(here))
-    stage = Stage(puppets)
+    here = SyntheticBatches(avatars, config, TINY, range(2))
+    there = SyntheticBatches(avatars, replace(config, device="cuda"), TINY, range(2))
+    assert len(pickle.dumps(there)) < avatars[0].picture.nbytes < len(pickle.dumps(here))
+    stage = AvatarRenderer(avatars)
     for index in range(2):  # pairs, then clips
         plan, painted = there[index], here[index]
-        assert isinstance(plan.crops, Shots) and isinstance(painted.crops, Tensor)
-        assert torch.equal(shoot(stage, plan.crops, TINY.crop_size), painted.crops)
+        assert isinstance(plan.crops, RenderPlan) and isinstance(painted.crops, Tensor)
+        assert torch.equal(render_crops(stage, plan.crops, TINY.crop_size), painted.crops)
 
 
 def test_config_file(tmp_path: Path) -> None:
@@ -337,13 +338,13 @@ def test_the_paper_preset_learns_from_clips_alone() -> None:
 
 
 def test_shards_are_made_once_and_follow_from_seed_and_index(
-    puppets: list[Puppet], tmp_path: Path
+    avatars: list[Avatar], tmp_path: Path
 ) -> None:
     network = FesNet(TINY).eval()
-    first = make_shards(network, puppets, QUICK, tmp_path)
+    first = make_shards(network, avatars, QUICK, tmp_path)
     (tmp_path / "00001.npz").unlink()
     kept = (tmp_path / "00000.npz").stat().st_mtime_ns
-    again = make_shards(network, puppets, QUICK, tmp_path)
+    again = make_shards(network, avatars, QUICK, tmp_path)
     assert (tmp_path / "00000.npz").stat().st_mtime_ns == kept
     for a, b in zip(first, again, strict=True):
         for name in Shard.__dataclass_fields__:
@@ -351,12 +352,12 @@ def test_shards_are_made_once_and_follow_from_seed_and_index(
     assert (first[0].pixels != first[1].pixels).any()
 
 
-def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) -> None:
+def test_windows_hold_what_the_whole_network_would_see(avatars: list[Avatar]) -> None:
     """Features, shapes and labels of a window belong to the same frames of the same performance."""
     network = FesNet(TINY).eval()
-    maker = ShardMaker(network, puppets, SynthConfig(), seed=3)
+    maker = ShardMaker(network, avatars, SynthConfig(), seed=3)
     made = [maker.make(i) for i in range(3)]
-    held = Windows(made)
+    held = WindowSet(made)
     n = windows.SCRIPTS * windows.STARTS
     assert len(held) == 3 * n
     batch = held.batch(torch.arange(3 * n), torch.ones(3 * n, dtype=torch.long))
@@ -376,8 +377,8 @@ def test_windows_hold_what_the_whole_network_would_see(puppets: list[Puppet]) ->
 @pytest.fixture
 def films(face_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder such as `fesnet synth` makes, with one video of 1.6 s; chunks of a second."""
-    monkeypatch.setattr("fesnet.training.films.SECONDS", 1)
-    monkeypatch.setattr("fesnet.training.films.STARTS", 8)
+    monkeypatch.setattr("fesnet.training.video_windows.SECONDS", 1)
+    monkeypatch.setattr("fesnet.training.video_windows.STARTS", 8)
     folder = tmp_path / "films"
     folder.mkdir()
     (folder / "a.mp4").write_bytes(face_video.read_bytes())
@@ -389,29 +390,29 @@ def films(face_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_films_are_windows_of_whole_videos(films: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = FesNet(TINY).eval()
-    (shard,) = film_shards(network, films, tmp_path / "shards")
+    (shard,) = video_shards(network, films, tmp_path / "shards")
     assert shard.pixels.shape == (8, TINY.window, TINY.features)
     assert shard.shapes.shape == (1, 2, 30, SHAPE)
     held = np.zeros(30, int)
     held[12:18] = 1  # frames 10 to 14 at 25 Hz, on ticks of 30 Hz
     for labels, start in zip(shard.labels, shard.start, strict=True):
         assert labels.tolist() == held[start : start + TINY.window].tolist()
-    (again,) = film_shards(network, films, tmp_path / "others")
+    (again,) = video_shards(network, films, tmp_path / "others")
     assert np.array_equal(shard.pixels, again.pixels)
     assert np.abs(shard.pixels.astype(np.float32)).max() > 0
 
 
-def test_films_are_mixed_in(films: Path, puppets: list[Puppet], tmp_path: Path) -> None:
+def test_films_are_mixed_in(films: Path, avatars: list[Avatar], tmp_path: Path) -> None:
     config = replace(QUICK, pair_steps=0, film_share=0.34)
-    given = Trainer(FesNet(TINY), puppets, config, tmp_path / "one", films)
+    given = Trainer(FesNet(TINY), avatars, config, tmp_path / "one", films)
     batch = next(given.batches())
     assert isinstance(batch, WindowBatch)
     assert (batch.intensity < 0).all(1).tolist() == [False, False, True]  # films do not know it
     assert given.windows(batch)["total"] > 0
 
 
-def test_blind_windows_lack_pixels_and_swapped_ones_have_others(puppets: list[Puppet]) -> None:
-    held = Windows([ShardMaker(FesNet(TINY).eval(), puppets, SynthConfig(), seed=3).make(0)])
+def test_blind_windows_lack_pixels_and_swapped_ones_have_others(avatars: list[Avatar]) -> None:
+    held = WindowSet([ShardMaker(FesNet(TINY).eval(), avatars, SynthConfig(), seed=3).make(0)])
     usual = held.draw(np.random.default_rng(0), 200, 0.0)
     batch = held.draw(np.random.default_rng(0), 200, 0.3, 0.2)
     none = (batch.pixels == 0).all(2).all(1)
@@ -457,11 +458,11 @@ def test_altered_windows_begin_alike_and_run_at_another_speed() -> None:
     torch.testing.assert_close(one.labels[unchanged], usual.labels[unchanged])
 
 
-def test_what_is_kept_is_an_average_of_the_weights(puppets: list[Puppet], tmp_path: Path) -> None:
+def test_what_is_kept_is_an_average_of_the_weights(avatars: list[Avatar], tmp_path: Path) -> None:
     config = replace(QUICK, pair_steps=0, clip_steps=0, head_steps=3)
     last = {}
     for average in (0.0, 0.9):
-        trained = trainer(puppets, tmp_path / str(average), replace(config, average=average))
+        trained = trainer(avatars, tmp_path / str(average), replace(config, average=average))
         seen = []
         for _ in trained.run():
             seen.append(trained.network.mtam.state_dict()["intensity.weight"].clone())
@@ -475,7 +476,7 @@ def test_what_is_kept_is_an_average_of_the_weights(puppets: list[Puppet], tmp_pa
 
 
 def test_training_goes_on_from_other_weights(
-    puppets: list[Puppet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    avatars: list[Avatar], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no step at all the weights come out as they went in, and name where they come from."""
     torch.manual_seed(0)
@@ -484,11 +485,11 @@ def test_training_goes_on_from_other_weights(
     )
     asked = []
 
-    def people(folder: Path, smilers: int) -> tuple[list[Puppet], list[str]]:
+    def people(folder: Path, smilers: int) -> tuple[list[Avatar], list[str]]:
         asked.append(smilers)
-        return puppets, []
+        return avatars, []
 
-    monkeypatch.setattr("fesnet.training.loop.read_puppets", people)
+    monkeypatch.setattr("fesnet.training.loop.read_avatars", people)
     none = {"pair_steps": 0, "head_steps": 0, "clip_steps": 0}
     list(
         train_from_portraits(
@@ -512,7 +513,7 @@ def test_training_goes_on_from_other_weights(
         )
 
 
-def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:
+def test_shapes_follow_the_performance(avatars: list[Avatar]) -> None:
     """What the landmark model sees moves when the face does, and mirrors with it."""
     rng = np.random.default_rng(0)
     lively = write_script(
@@ -522,19 +523,20 @@ def test_shapes_follow_the_performance(puppets: list[Puppet]) -> None:
         lead=30,
     )
     still = replace(lively, weights=0 * lively.weights, smile=0 * lively.smile)
-    points = puppets[0].points[:468]
+    points = avatars[0].points[:468]
     moving, resting = (
-        seen_shapes(s, points, None, np.random.default_rng(1)) for s in (lively, still)
+        simulate_landmark_features(s, points, None, np.random.default_rng(1))
+        for s in (lively, still)
     )
     assert moving.shape == (60, SHAPE)
     assert moving.std(0).max() > 2 * resting.std(0).max()
-    np.testing.assert_allclose(mirrored_shapes(mirrored_shapes(moving)), moving)
-    assert np.abs(mirrored_shapes(moving) - moving).max() > 0.1
+    np.testing.assert_allclose(mirror_landmark_features(mirror_landmark_features(moving)), moving)
+    assert np.abs(mirror_landmark_features(moving) - moving).max() > 0.1
 
 
-def test_in_a_blink_brows_and_head_seem_to_move(puppets: list[Puppet]) -> None:
+def test_in_a_blink_brows_and_head_seem_to_move(avatars: list[Avatar]) -> None:
     """How far the shape of a face whose lids alone move is from the same with open eyes, beside its
-    tremble.
+    jitter.
     """
     open_eyes = write_script(
         np.random.default_rng(0), 90, SynthConfig(quiet_share=1.0, speech_share=0.0)
@@ -543,10 +545,15 @@ def test_in_a_blink_brows_and_head_seem_to_move(puppets: list[Puppet]) -> None:
     lids = np.array([name.startswith("eyeBlink") for name in motion_basis().names])
     weights = open_eyes.weights.copy()
     weights[40:50, lids] = 1
-    blink, points = replace(open_eyes, weights=weights), puppets[0].points[:468]
+    blink, points = replace(open_eyes, weights=weights), avatars[0].points[:468]
     brows, turn = slice(0, 2 * len(BROWS)), slice(-4, -1)
     seen, other = (
-        np.stack([seen_shapes(s, points, None, np.random.default_rng(k)) for k in range(20)])
+        np.stack(
+            [
+                simulate_landmark_features(s, points, None, np.random.default_rng(k))
+                for k in range(20)
+            ]
+        )
         for s in (blink, open_eyes)
     )
     for part in (brows, turn):

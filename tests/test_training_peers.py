@@ -19,9 +19,9 @@ from torch.nn.functional import dropout
 from fesnet.errors import UsageError
 from fesnet.model.network import FesNet
 from fesnet.training import Trainer, windows
-from fesnet.training.distributed import ALONE, Peers, share_layers
-from fesnet.training.loop import STATE, join_peers
-from test_training import QUICK, TINY, make_puppets
+from fesnet.training.distributed import SINGLE_PROCESS, Processes, synchronize_layers
+from fesnet.training.loop import STATE, init_processes
+from test_training import QUICK, TINY, make_avatars
 
 # Uneven shares; dropout on, batch normalisation in LSDM and in MTAM. Phase by phase: LSDM looks at
 # shards in bfloat16, which makes a thousandth of a rounding error that pairs leave in it.
@@ -43,10 +43,10 @@ def train_all(rank: int, count: int, folder: Path) -> None:
     torch.set_num_threads(1)
     if count > 1:
         os.environ.update(WORLD_SIZE=str(count), RANK=str(rank), MASTER_ADDR="127.0.0.1")
-    peers, _ = join_peers("cpu")
+    peers, _ = init_processes("cpu")
     for phase, config in PHASES.items():
         torch.manual_seed(0)
-        trainer = Trainer(FesNet(MODEL), make_puppets(), config, folder / phase, peers=peers)
+        trainer = Trainer(FesNet(MODEL), make_avatars(), config, folder / phase, peers=peers)
         terms = list(trainer.run())
         if peers.first:
             (folder / phase / "terms.json").write_text(
@@ -93,19 +93,19 @@ def test_two_processes_end_as_one_does(
 
 
 def test_shares_are_all_of_a_batch_and_nobody_gets_nothing() -> None:
-    parts = [Peers(r, 3).span(7) for r in range(3)]
+    parts = [Processes(r, 3).span(7) for r in range(3)]
     assert [i for p in parts for i in range(7)[p]] == list(range(7))
     with pytest.raises(UsageError, match="expected batches of 3 or more for 3 processes, got 2"):
-        Peers(0, 3).span(2)
+        Processes(0, 3).span(2)
 
 
 def test_alone_nothing_changes() -> None:
     network = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout())
-    share_layers(network, ALONE)
+    synchronize_layers(network, SINGLE_PROCESS)
     assert "forward" not in vars(network[0])
     x = torch.ones(3)
-    assert ALONE.whole(x, 3) is x
-    assert ALONE.span(5) == slice(0, 5)
+    assert SINGLE_PROCESS.whole(x, 3) is x
+    assert SINGLE_PROCESS.span(5) == slice(0, 5)
 
 
 def test_clips_alone_are_refused_for_several(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_clips_alone_are_refused_for_several(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match="expected pair or head steps before clip steps for several processes"
     ):
-        Trainer(FesNet(MODEL), make_puppets(), config, tmp_path, peers=Peers(0, 2))
+        Trainer(FesNet(MODEL), make_avatars(), config, tmp_path, peers=Processes(0, 2))
 
 
 def test_a_mask_of_ones_is_the_mask_that_one_process_draws() -> None:

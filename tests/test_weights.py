@@ -10,19 +10,11 @@ from typing import Any
 
 import pytest
 
+from fesnet._io import file_sha256
+from fesnet.config import PRESETS, FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.checkpoint import load_network, save_weights
-from fesnet.weights import (
-    CONFIG,
-    DECODE,
-    ENCODE,
-    PRESETS,
-    TENSORS,
-    FesNetConfig,
-    bundled_weights,
-    load_weights,
-    sha256,
-)
+from fesnet.weights import CONFIG, DECODE, ENCODE, TENSORS, bundled_weights, load_weights
 from small_network import TINY, make_network
 
 
@@ -44,7 +36,7 @@ def test_a_folder_is_read_whole(tiny_weights: Path) -> None:
     assert weights.name == "tiny"
     assert weights.training == {"data": "nothing"}
     assert weights.rules["macro_threshold"] == 0.2
-    assert weights.sha256 == sha256(tiny_weights / CONFIG)
+    assert weights.sha256 == file_sha256(tiny_weights / CONFIG)
     assert {p.name for p in tiny_weights.iterdir()} == {CONFIG, ENCODE, DECODE, TENSORS}
 
 
@@ -184,13 +176,13 @@ def test_tensors_of_another_network_are_refused(copy: Path, tmp_path: Path) -> N
     other = FesNetConfig.from_dict({**TINY.to_dict(), "hidden": 32})
     save_weights(make_network(other), tmp_path / "other", training={}, rules={})
     shutil.copy(tmp_path / "other" / TENSORS, copy / TENSORS)
-    edit(copy, lambda values: values["sha256"].update({TENSORS: sha256(copy / TENSORS)}))
+    edit(copy, lambda values: values["sha256"].update({TENSORS: file_sha256(copy / TENSORS)}))
     with pytest.raises(
         CheckpointError, match=r"expected the tensors of this config in .*, got others"
     ):
         load_network(load_weights(copy))
     (copy / TENSORS).write_bytes(b"pickle")
-    edit(copy, lambda values: values["sha256"].update({TENSORS: sha256(copy / TENSORS)}))
+    edit(copy, lambda values: values["sha256"].update({TENSORS: file_sha256(copy / TENSORS)}))
     with pytest.raises(CheckpointError, match="but it is damaged"):
         load_network(load_weights(copy))
 
@@ -205,10 +197,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_saving_never_overwrites(tiny_weights: Path) -> None:
-    before = sha256(tiny_weights / CONFIG)
+    before = file_sha256(tiny_weights / CONFIG)
     with pytest.raises(UsageError, match=r"expected a new folder for the weights, but .* exists"):
         save_weights(make_network(), tiny_weights, training={}, rules={})
-    assert sha256(tiny_weights / CONFIG) == before
+    assert file_sha256(tiny_weights / CONFIG) == before
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
@@ -223,7 +215,7 @@ def test_configs_survive_json(name: str) -> None:
         ({"reference": "last"}, "expected reference 'first' or 'neutral', got 'last'"),
         ({"crop_size": 90}, "expected a crop size divisible by 8, got 90"),
         ({"hidden": 30}, "expected hidden to divide by the number of branches"),
-        ({"relative": True}, "expected centred with relative"),
+        ({"normalize_motion": True}, "expected add_median_difference with normalize_motion"),
         ({"stride": 200}, "expected a stride of 1 to 128 frames"),
         ({"window": 320.5}, "expected int for window, got 320.5"),
         ({"working_rate": 0}, "expected a working rate above 0 and up to 1000 Hz, got 0"),

@@ -1,7 +1,8 @@
-"""Files: which ones are videos, and writing them so that they appear whole or not at all."""
+"""Files: suffixes of videos, atomic writes, checksums, and locks of folders."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -32,34 +33,36 @@ VIDEO_SUFFIXES = (
     ),
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
-PART = re.compile(r"\..+\.\w{8}\.part")  # names that `open_whole` gives
+PARTIAL = re.compile(r"\..+\.\w{8}\.part")  # names that `create_partial` gives
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path`, as `open_whole` does."""
-    with open_whole(path) as handle:
+def atomic_write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to `path`, as `atomic_open` does."""
+    with atomic_open(path) as handle:
         # A file name may hold bytes that are no UTF-8; in JSON they become a valid escape.
         handle.write(text.encode("utf-8", errors="backslashreplace"))
 
 
 @contextmanager
-def open_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write into beside `path`, renamed to it at the end; raises UsageError where that is
-    not possible.
+def atomic_open(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into beside `path`, as `atomic_path` does."""
+    with atomic_path(path) as part, part.open("wb") as handle:
+        yield handle
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """The path of an empty file beside `path`. It is renamed to `path` at the end, or removed.
+
+    Raises UsageError where the file cannot be written.
     """
     try:
-        # Its ending tells what a killed process left: a batch removes it when it is started again.
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        part = create_partial(path)
         try:
-            with os.fdopen(handle, "wb") as opened:
-                yield opened
-                opened.flush()
-                os.fsync(handle)  # else a power cut could leave the new name with nothing in it
-            os.chmod(part, 0o666 & ~current_umask())
-            os.replace(part, path)
-            sync_folder(path.parent)
+            yield part
+            commit_partial(part, path)
         except BaseException:
-            Path(part).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UsageError(
@@ -67,10 +70,26 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
         ) from error
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what killed runs left half-written anywhere below a folder, and nothing else."""
+def create_partial(path: Path) -> Path:
+    """An empty file beside `path`, whose name tells that a killed process may have left it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    return Path(name)
+
+
+def commit_partial(part: Path, path: Path) -> None:
+    """Give a written file of `create_partial` its final name, on disk for good."""
+    with part.open("rb+") as handle:
+        os.fsync(handle.fileno())  # else a power cut could leave the new name with nothing in it
+    part.chmod(0o666 & ~current_umask())
+    os.replace(part, path)  # tests replace it
+    sync_folder(path.parent)
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove the files of `create_partial` that killed runs left anywhere below a folder."""
     for part in folder.rglob(".*.part"):
-        if PART.fullmatch(part.name):
+        if PARTIAL.fullmatch(part.name):
             part.unlink(missing_ok=True)
 
 
@@ -85,9 +104,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def hold(handle: IO[bytes], folder: Path) -> None:
-    """Keep other runs out of a folder as long as a file in it is open, as far as the file system
-    can; a killed run's hold is gone with it. Raises UsageError where another run has it."""
+def lock_folder(handle: IO[bytes], folder: Path) -> None:
+    """Lock a folder for one run as long as a file in it is open. A killed run loses its lock.
+
+    Does nothing where the file system has no locks. Raises UsageError where another run has it.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: two runs at once would do work twice, and write the same
@@ -108,3 +129,9 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal sha256 of a file, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -7,25 +7,25 @@ carries as `astronaut`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
 
+from fesnet._types import ShareCallback
 from fesnet.batch import prepare_folder, write_results
 from fesnet.intervals import Interval
 from fesnet.report import write_report
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
-from fesnet.synth.render.avatar import Puppet, make_puppet
+from fesnet.synth.render.avatar import Avatar, make_avatar
 from fesnet.synth.render.portraits import FaceFinder
-from fesnet.synth.videos.film import RATE, demo_script, film_script, write_truth
+from fesnet.synth.videos.demo_video import RATE, demo_script, encode_script, write_truth
 from fesnet.video import Frame, Source
 from fesnet.video.folder import read_image
 
-PIXELS = 420  # of the puppet's picture: the face in the photo has no more to give
+PIXELS = 420  # of the avatar's picture: the face in the photo has no more to give
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class DemoOutcome:
     report: Path
 
 
-def demo_puppet() -> Puppet:
-    """The bundled portrait as a puppet."""
+def demo_avatar() -> Avatar:
+    """The bundled portrait as an avatar."""
     with as_file(files("fesnet") / "assets" / "portrait.jpg") as path:
         photo = read_image(path)
     points = FaceFinder().landmarks(photo)
     if points is None:
         raise RuntimeError("the bundled portrait has no face: the installation is damaged")
-    return make_puppet("portrait", photo, points, pixels=PIXELS)
+    return make_avatar("portrait", photo, points, pixels=PIXELS)
 
 
-def run_demo(folder: Path, report: Callable[[float], None]) -> DemoOutcome:
+def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
     """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`; returns what to
     show.
     """
@@ -60,7 +60,7 @@ def run_demo(folder: Path, report: Callable[[float], None]) -> DemoOutcome:
         done += 1
         report(0.6 * done / len(script))
 
-    film_script(demo_puppet(), script, video, on_frame=rendered)
+    encode_script(demo_avatar(), script, video, on_frame=rendered)
     write_truth(folder / "truth.csv", video.name, script.events)
 
     def spotted(frame: Frame, _: Source) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.errors import TruthError, UsageError
 
 FAINT = 0.05  # of a full expression: intensities below this are much the same
@@ -23,7 +24,6 @@ HALF = 0.5  # of its highest score: where a run that fills everything begins and
 NO_DIP = 0.9  # of the smaller peak beside it: what sinks less than to this does not sink
 Kind = Literal["macro", "micro"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Floats = NDArray[np.floating]
 
 
 @total_ordering
@@ -203,7 +203,7 @@ class TimedInterval:
 
 
 def find_intervals(
-    scores: Floats, times: Floats, rules: IntervalRules, intensity: Floats | None = None
+    scores: FloatArray, times: FloatArray, rules: IntervalRules, intensity: FloatArray | None = None
 ) -> list[TimedInterval]:
     """Intervals in frame scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) in
     seconds.
@@ -226,7 +226,7 @@ def find_intervals(
     return sorted(found, key=lambda i: (i.onset_s, i.kind))
 
 
-def decided(scores: Floats, step: float, rules: IntervalRules) -> int:
+def decided(scores: FloatArray, step: float, rules: IntervalRules) -> int:
     """How many of the first rows of scores (T, 2) are decided: whatever rows follow, their
     intervals stay as they are, and can be found without the others.
 
@@ -245,7 +245,7 @@ def decided(scores: Floats, step: float, rules: IntervalRules) -> int:
     return out
 
 
-def known_stretches(scores: Floats) -> Iterator[tuple[int, int]]:
+def known_stretches(scores: FloatArray) -> Iterator[tuple[int, int]]:
     """Start and stop of each unbroken stretch of known rows."""
     return runs(np.asarray(~np.isnan(scores).any(1)))
 
@@ -260,7 +260,11 @@ class Stretch:
     """One unbroken stretch of scores; makes its intervals."""
 
     def __init__(
-        self, scores: Floats, times: Floats, rules: IntervalRules, intensity: Floats | None
+        self,
+        scores: FloatArray,
+        times: FloatArray,
+        rules: IntervalRules,
+        intensity: FloatArray | None,
     ) -> None:
         self.scores, self.times, self.rules = scores, times, rules
         self.intensity = np.zeros(len(scores)) if intensity is None else intensity
@@ -343,7 +347,7 @@ class Stretch:
         at = deepest_valley(self.intensity[a:b] + FAINT, NO_DIP, self.least)
         return [(a, b)] if at is None else self.several(a, a + at) + self.several(a + at, b)
 
-    def trim(self, activity: Floats, a: int, b: int) -> tuple[int, int]:
+    def trim(self, activity: FloatArray, a: int, b: int) -> tuple[int, int]:
         """Draw in the edges to the release of the piece's own kind (the run was found with the
         lower one).
         """
@@ -352,13 +356,13 @@ class Stretch:
         above = np.flatnonzero(activity[a:b] >= level)
         return (a + int(above[0]), a + int(above[-1]) + 1) if len(above) else (a, b)
 
-    def hysteresis(self, track: Floats, kind: Kind) -> list[tuple[int, int]]:
+    def hysteresis(self, track: FloatArray, kind: Kind) -> list[tuple[int, int]]:
         """Runs that reach the threshold somewhere and stay above its release."""
         on = self.rules.of(kind, "threshold")
         found = runs(track >= on * self.rules.of(kind, "release"))
         return [self.risen(track, a, b) for a, b in found if track[a:b].max() >= on]
 
-    def risen(self, track: Floats, a: int, b: int) -> tuple[int, int]:
+    def risen(self, track: FloatArray, a: int, b: int) -> tuple[int, int]:
         """A run that fills all rows, drawn in to where its score is half as high as at its highest:
         by its change it can be told, and a low threshold does not lose what a higher one finds."""
         if b - a < len(track):
@@ -366,7 +370,7 @@ class Stretch:
         high = np.flatnonzero(track >= HALF * track.max())
         return int(high[0]), int(high[-1]) + 1
 
-    def divide(self, track: Floats, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    def divide(self, track: FloatArray, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Cut runs at valleys of their scores, then at those of the intensity."""
         return self.cut(
             self.intensity + FAINT,
@@ -375,7 +379,7 @@ class Stretch:
         )
 
     def cut(
-        self, track: Floats, found: list[tuple[int, int]], valley: float
+        self, track: FloatArray, found: list[tuple[int, int]], valley: float
     ) -> list[tuple[int, int]]:
         """Cut runs at valleys that are deep beside both of their peaks and leave both parts long
         enough.
@@ -416,7 +420,9 @@ class Stretch:
         seconds = (b - a) * self.step
         return self.rules.of(kind, "min_s") - 1e-9 <= seconds <= self.rules.of(kind, "max_s") + 1e-9
 
-    def made(self, track: Floats, a: int, b: int, kind: Kind, wanted: bool) -> list[TimedInterval]:
+    def made(
+        self, track: FloatArray, a: int, b: int, kind: Kind, wanted: bool
+    ) -> list[TimedInterval]:
         """The finished interval (in a list, empty where it is not wanted)."""
         if not wanted or b - a == len(track):
             return []
@@ -430,7 +436,7 @@ class Stretch:
         ]
 
 
-def deepest_valley(track: Floats, share: float, least: int) -> int | None:
+def deepest_valley(track: FloatArray, share: float, least: int) -> int | None:
     """Where to cut: the lowest point that lies below `share` of the smaller peak beside it, or
     None.
     """
@@ -446,7 +452,7 @@ def deepest_valley(track: Floats, share: float, least: int) -> int | None:
 
 
 def to_source_frames(
-    onset_s: float, offset_s: float, frame_times: Floats, half_step: float
+    onset_s: float, offset_s: float, frame_times: FloatArray, half_step: float
 ) -> tuple[int, int]:
     """First and last source frame of an interval in seconds: those from half a tick before its
     first tick to half a tick after its last; the next one after its first where frames are sparser
@@ -461,7 +467,7 @@ def to_source_frames(
     return first_frame, max(first_frame, last_frame)
 
 
-def nearest_frame(time: float, frame_times: Floats) -> int:
+def nearest_frame(time: float, frame_times: FloatArray) -> int:
     """Index of the source frame nearest in time."""
     right = min(int(np.searchsorted(frame_times, time)), len(frame_times) - 1)
     left = max(right - 1, 0)

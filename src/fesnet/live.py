@@ -11,12 +11,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fesnet._types import EventCallback
 from fesnet.errors import FesnetError
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.spotter import Spotter
@@ -25,7 +25,6 @@ from fesnet.video.source import check_seconds
 
 QUEUE = 10  # frames that may wait: a third of a second at 30 Hz
 STATUS_EVERY = 1.0  # s
-Tell = Callable[[dict[str, Any]], None]
 
 
 @dataclass
@@ -100,7 +99,7 @@ class Reader(threading.Thread):
 
 
 def watch(
-    spotter: Spotter, source: Source, tell: Tell, *, seconds: float | None = None
+    spotter: Spotter, source: Source, tell: EventCallback, *, seconds: float | None = None
 ) -> Spotting:
     """Spot a running source and tell what becomes certain, as dictionaries that JSON can hold.
 

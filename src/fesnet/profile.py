@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fesnet._types import Float32Array, Image
 from fesnet.faces import BlazeFaceDetector, Detection, Face, FaceMesh, FaceTracker, ensure_models
 from fesnet.faces.landmarks import Region
 from fesnet.result import Spotting
@@ -22,8 +20,6 @@ from fesnet.spotter import Spotter
 from fesnet.stream import REST, SpotStream
 from fesnet.video import Frame, Source
 
-Floats = NDArray[np.float32]
-Image = NDArray[np.uint8]
 # In the order of the frame's way; what lies inside another stage is taken off that one.
 STAGES = (
     "decode",
@@ -171,8 +167,8 @@ class TimedMesh:
     clock: Clock
     mesh: FaceMesh
 
-    def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[Floats, float]]:
-        found: list[tuple[Floats, float]] = self.clock.timed(
+    def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[Float32Array, float]]:
+        found: list[tuple[Float32Array, float]] = self.clock.timed(
             "landmarks", self.mesh.landmarks, image, regions
         )
         return found
@@ -184,10 +180,12 @@ class TimedRuntime:
     def __init__(self, clock: Clock, runtime: Runtime) -> None:
         self.clock, self.runtime, self.name = clock, runtime, runtime.name
 
-    def encode(self, crops: Image) -> Floats:
-        out: Floats = self.clock.timed("encode", self.runtime.encode, crops)
+    def encode(self, crops: Image) -> Float32Array:
+        out: Float32Array = self.clock.timed("encode", self.runtime.encode, crops)
         return out
 
-    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
-        out: tuple[Floats, Floats] = self.clock.timed("decode graph", self.runtime.decode, attended)
+    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
+        out: tuple[Float32Array, Float32Array] = self.clock.timed(
+            "decode graph", self.runtime.decode, attended
+        )
         return out

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
+from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
 from fesnet.intervals import (
     KINDS,
@@ -38,7 +39,6 @@ from fesnet.intervals import (
 
 SCHEMA = "fesnet/1"
 UNKNOWN, SCORE_UNIT, INTENSITY_UNIT = 65535, 65534, 16384
-Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class FaceTrack:
     """
 
     face: int
-    times: Floats
-    scores: Floats
-    intensity: Floats
+    times: FloatArray
+    scores: FloatArray
+    intensity: FloatArray
 
 
 @dataclass(frozen=True, order=True)
@@ -108,7 +108,7 @@ class Spotting:
 
     source: SourceInfo
     faces: tuple[FaceTrack, ...]
-    frame_times: Floats
+    frame_times: FloatArray
     working_rate: float
     intervals: tuple[SpottedInterval, ...]
     gaps: tuple[Gap, ...]
@@ -156,7 +156,7 @@ class Spotting:
         }
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
-            write_whole(Path(path), text)
+            atomic_write_text(Path(path), text)
         return text
 
     @classmethod
@@ -279,7 +279,7 @@ def check_row(row: dict[str, Any], kind: type[SourceInfo | SpottedInterval | Gap
 def assemble(
     source: SourceInfo,
     tracks: tuple[FaceTrack, ...],
-    frame_times: Floats,
+    frame_times: FloatArray,
     working_rate: float,
     rules: IntervalRules,
     *,
@@ -308,7 +308,7 @@ def assemble(
 
 
 def make_intervals(
-    faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float, rules: IntervalRules
+    faces: tuple[FaceTrack, ...], frame_times: FloatArray, working_rate: float, rules: IntervalRules
 ) -> tuple[SpottedInterval, ...]:
     """All faces' intervals, carried to the source's frames, sorted by face and onset."""
     out = []
@@ -328,7 +328,7 @@ def make_intervals(
 
 
 def find_gaps(
-    faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float
+    faces: tuple[FaceTrack, ...], frame_times: FloatArray, working_rate: float
 ) -> tuple[Gap, ...]:
     """Where each face is unknown. One gap over everything where no face was ever seen."""
     last = len(frame_times) - 1
@@ -358,7 +358,7 @@ def find_gaps(
     return tuple(sorted(out))
 
 
-def video_end(frame_times: Floats, working_rate: float) -> float:
+def video_end(frame_times: FloatArray, working_rate: float) -> float:
     """When the last frame ends, s. It lasts as long as frames do in general (median); a single one
     lasts one step of the working rate."""
     steps = np.diff(frame_times)
@@ -375,12 +375,12 @@ def unpack(text: str, dtype: str) -> NDArray[Any]:
     return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), dtype)
 
 
-def pack_times(times: Floats) -> str:
+def pack_times(times: FloatArray) -> str:
     ticks = np.rint(np.asarray(times, np.float64) * 1e6).astype(np.int64)
     return pack(np.diff(ticks, prepend=0).astype("<u8"))
 
 
-def unpack_times(text: str) -> Floats:
+def unpack_times(text: str) -> FloatArray:
     return np.cumsum(unpack(text, "<u8").astype(np.int64)) / 1e6
 
 
@@ -395,7 +395,7 @@ def to_whole(track: FaceTrack) -> NDArray[np.uint16]:
     return np.where(np.isnan(rows), UNKNOWN, np.clip(np.rint(rows), 0, SCORE_UNIT)).astype("<u2")
 
 
-def from_whole(face: int, times: Floats, whole: NDArray[np.uint16]) -> FaceTrack:
+def from_whole(face: int, times: FloatArray, whole: NDArray[np.uint16]) -> FaceTrack:
     rows = np.where(whole == UNKNOWN, np.nan, whole).astype(np.float64)
     return FaceTrack(face, times, rows[:, :2] / SCORE_UNIT, rows[:, 2] / INTENSITY_UNIT)
 

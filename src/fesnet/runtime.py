@@ -15,10 +15,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fesnet._messages import get_extra
+from fesnet._types import Float32Array
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
 from fesnet.weights import Weights
 
-Floats = NDArray[np.float32]
 CPU = "CPUExecutionProvider"
 # What onnxruntime may run FESNet on, the fastest first, where the installed build brings it.
 ACCELERATORS = ("CUDAExecutionProvider", "CoreMLExecutionProvider", "DmlExecutionProvider")
@@ -30,11 +30,11 @@ class Runtime(Protocol):
 
     name: str
 
-    def encode(self, crops: NDArray[np.uint8]) -> Floats:
+    def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
         """(N, H, W, 3) uint8 RGB -> attended features (N, P, C)."""
         ...
 
-    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
         """One window (T, P, C) -> class probabilities of the last stage (T, K), intensity (T,)."""
         ...
 
@@ -55,11 +55,11 @@ class OnnxRuntime:
         used = self.encoder.get_providers()[0]
         self.name = f"onnxruntime {ort.__version__}" + ("" if used == CPU else f", {used}")
 
-    def encode(self, crops: NDArray[np.uint8]) -> Floats:
-        out: Floats = self.encoder.run(["attended"], {"crops": crops})[0]
+    def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
+        out: Float32Array = self.encoder.run(["attended"], {"crops": crops})[0]
         return out
 
-    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
         logits, intensity = self.decoder.run(["logits", "intensity"], {"attended": attended[None]})
         return softmax(logits[-1, 0]), intensity[0]
 
@@ -82,11 +82,11 @@ class TorchRuntime:
         torch.set_num_threads(threads)
         self.network = load_network(weights).eval()
 
-    def encode(self, crops: NDArray[np.uint8]) -> Floats:
+    def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
         with self.torch.inference_mode():
             return self.network.encode(self.torch.from_numpy(crops)).numpy()
 
-    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
         with self.torch.inference_mode():
             logits, intensity = self.network.decode(self.torch.from_numpy(attended[None]))
             return softmax(logits[-1, 0].numpy()), intensity[0].numpy()
@@ -129,7 +129,7 @@ def session(path: Path, threads: int) -> ort.InferenceSession:
         ) from error
 
 
-def softmax(logits: Floats) -> Floats:
+def softmax(logits: Float32Array) -> Float32Array:
     """Over the last axis."""
     raised = np.exp(logits - logits.max(-1, keepdims=True))
     return np.asarray(raised / raised.sum(-1, keepdims=True), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._io import file_sha256
+from fesnet._types import FrameCallback
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import model_files
@@ -18,9 +20,8 @@ from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream, spotting_faces
 from fesnet.video import Frame, Source, open_source
-from fesnet.weights import Weights, load_weights, sha256
+from fesnet.weights import Weights, load_weights
 
-Progress = Callable[[Frame, Source], None]
 SLOWEST = (
     15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames
 )
@@ -57,7 +58,7 @@ class Spotter:
         source: Any,
         *,
         rate: Fraction | float | None = None,
-        progress: Progress | None = None,
+        progress: FrameCallback | None = None,
     ) -> Spotting:
         """Spot a whole source: what `fesnet.video.open_source` opens (file, image folder, camera,
         array).
@@ -143,7 +144,7 @@ def describe(source: Source) -> SourceInfo:
     return SourceInfo(
         name=source.name,
         path=None if source.path is None else str(source.path.absolute()),  # links stay as they are
-        sha256=sha256(source.path) if is_file and source.path is not None else None,
+        sha256=file_sha256(source.path) if is_file and source.path is not None else None,
         width=source.width,
         height=source.height,
         rate=None if source.rate is None else str(source.rate),

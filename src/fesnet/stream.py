@@ -19,16 +19,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import Float32Array
+from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
 from fesnet.intervals import IntervalRules, decided
 from fesnet.result import FaceTrack, SpottedInterval, as_stored, make_intervals
 from fesnet.runtime import Runtime
 from fesnet.video import Frame
-from fesnet.weights import FesNetConfig
 from fesnet.windows import Grid, Sampler, Scored, Stitcher
 
-Floats = NDArray[np.float32]
 # s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30
 # Hz
 REST = 0.11
@@ -50,8 +50,8 @@ class Crop:
     segment: int
     crop: NDArray[np.uint8]
     mask: NDArray[np.uint8]
-    look: Callable[[], Floats] | None  # finds landmarks that were not looked for yet
-    shape: Floats | None = None  # of the face; None while that is open
+    look: Callable[[], Float32Array] | None  # finds landmarks that were not looked for yet
+    shape: Float32Array | None = None  # of the face; None while that is open
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Key:
 
     time: float
     segment: int
-    shape: Floats
+    shape: Float32Array
 
 
 class FaceLine:
@@ -69,7 +69,7 @@ class FaceLine:
     def __init__(self, config: FesNetConfig, runtime: Runtime) -> None:
         self.config, self.runtime = config, runtime
         self.grid = Grid(config.working_rate)
-        self.stitcher = Stitcher(*config.spotting, runtime.decode)
+        self.stitcher = Stitcher(*config.inference_window, runtime.decode)
         self.segment: int | None = None
         self.key: Key | None = None  # the last one so far
         self.open: list[Crop] = []  # those behind it
@@ -82,13 +82,13 @@ class FaceLine:
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
-        look = face.look if self.config.shape else None
+        look = face.look if self.config.landmark_feature_count else None
         crop = Crop(face.time, spacing, face.segment, face.crop, face.mask, look)
         self.waiting.append(crop)
-        if self.config.shape and face.look is None:
+        if self.config.landmark_feature_count and face.look is None:
             crop.shape = shape_of(face.landmarks)
             self.settle(Key(face.time, face.segment, crop.shape))
-        elif self.config.shape:
+        elif self.config.landmark_feature_count:
             self.open.append(crop)
         if len(self.waiting) >= ENCODE_BATCH:
             self.encode(len(self.waiting) - len(self.open))
@@ -121,7 +121,7 @@ class FaceLine:
                 self.last = tick
                 self.keep(self.stitcher.push(value))
 
-    def features(self, waiting: list[Crop]) -> Floats:
+    def features(self, waiting: list[Crop]) -> Float32Array:
         """(N, P, C) of crops: pixels' positions, then the rows of shapes (see `FesNet.join`)."""
         crops = np.stack([c.crop for c in waiting])
         if self.config.face_only:
@@ -129,7 +129,7 @@ class FaceLine:
         if crops.ndim == 3:  # luma: the network weighs three equal channels back into it
             crops = np.repeat(crops[..., None], 3, -1)
         features = self.runtime.encode(crops)
-        if self.config.shape:
+        if self.config.landmark_feature_count:
             shapes = np.stack([c.shape for c in waiting if c.shape is not None])
             features = np.concatenate(
                 [features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1
@@ -190,7 +190,7 @@ class FaceLine:
         )
 
 
-def shape_of(landmarks: Floats) -> Floats:
+def shape_of(landmarks: Float32Array) -> Float32Array:
     """The shape (SHAPE,) of landmarks (468, 3)."""
     return np.asarray(face_shape(landmarks[None])[0])
 
@@ -252,7 +252,7 @@ class SpotStream:
         """Seconds until the scores of a moment are final at the latest: a window, a batch of crops,
         a key frame.
         """
-        return (self.config.spotting[0] + ENCODE_BATCH) / self.config.working_rate + REST
+        return (self.config.inference_window[0] + ENCODE_BATCH) / self.config.working_rate + REST
 
     @property
     def times(self) -> NDArray[np.float64]:

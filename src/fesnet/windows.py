@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Decode = Callable[[Floats], tuple[Floats, Floats]]
+from fesnet._types import Float32Array
+
+Decode = Callable[[Float32Array], tuple[Float32Array, Float32Array]]
 
 BRIDGE = 0.12  # s; frames further apart are a gap (a lost frame or two at 25 Hz is not)
 SLOW = 0.34  # s; in videos slower than 8 Hz successive frames are bridged, up to this spacing
@@ -65,9 +66,9 @@ class Grid:
     def __init__(self, rate: float) -> None:
         self.rate = rate
         self.time = 0.0
-        self.features: Floats | None = None
+        self.features: Float32Array | None = None
 
-    def push(self, time: float, features: Floats) -> Iterator[tuple[int, Floats]]:
+    def push(self, time: float, features: Float32Array) -> Iterator[tuple[int, Float32Array]]:
         """Ticks (index, features) up to `time` that the last two frames decide. Call `cut` between
         segments.
         """
@@ -100,8 +101,8 @@ class Scored:
     """Ticks start .. start + n: scores (n, 2) macro and micro in 0..1, intensity (n,)."""
 
     start: int
-    scores: Floats
-    intensity: Floats
+    scores: Float32Array
+    intensity: Float32Array
 
 
 def to_and_fro(ticks: int, last: int | NDArray[np.int64]) -> NDArray[np.int64]:
@@ -133,7 +134,7 @@ class Stitcher:
     def __init__(self, window: int, stride: int, decode: Decode) -> None:
         self.window, self.stride, self.decode = window, stride, decode
         self.brief = min(BRIEF, window)
-        self.buffer: deque[Floats] = deque(maxlen=window)  # the last ticks
+        self.buffer: deque[Float32Array] = deque(maxlen=window)  # the last ticks
         self.final: deque[float] = deque(
             maxlen=window
         )  # macro and micro together of the last ticks that are final
@@ -144,12 +145,14 @@ class Stitcher:
         self.start, self.length, self.done = start, 0, 0
         self.buffer.clear()
         self.final.clear()
-        self.neutral: tuple[int, Floats] | None = None  # the last neutral tick and its features
+        self.neutral: tuple[int, Float32Array] | None = (
+            None  # the last neutral tick and its features
+        )
         self.sums = np.zeros(
             (self.window, 4), np.float32
         )  # macro, micro, intensity, weight of ticks done..
 
-    def push(self, features: Floats) -> Scored | None:
+    def push(self, features: Float32Array) -> Scored | None:
         """Add the next tick's features; returns scores that became final, if any."""
         self.buffer.append(features)
         self.length += 1
@@ -180,7 +183,9 @@ class Stitcher:
         ]:  # a single tick is its own mirror image
             self.score(*self.lent(seen[at], at + first))
 
-    def lent(self, window: Floats, ticks: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    def lent(
+        self, window: Float32Array, ticks: NDArray[np.int64]
+    ) -> tuple[Float32Array, NDArray[np.int64]]:
         """A window and the ticks it shows, counted from the first open one; where it begins inside
         an expression, with the last neutral tick before it (and -1 for the ticks that are then not
         seen)."""
@@ -208,7 +213,7 @@ class Stitcher:
         sums = self.sums[tick]
         return float(sums[:2].sum() / max(sums[3], 1e-9))
 
-    def score(self, window: Floats, ticks: NDArray[np.int64]) -> None:
+    def score(self, window: Float32Array, ticks: NDArray[np.int64]) -> None:
         """Add a window's scores to the ticks that it shows (from the first open one; earlier ones
         are final).
         """

@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fesnet.model.losses import LossConfig, kinds_loss
-from fesnet.training.features import Course, FeatureTraining, Lesson
+from fesnet.model.losses import LossConfig, independent_frame_loss
+from fesnet.training.features import TrainingSpec, FeatureTrainConfig, FeatureSample
 
 NODE, HIDDEN = 16, 64  # channels of a node, of a frame
 
@@ -64,7 +64,7 @@ class RegionGraphNet(nn.Module):
         return out[None, ..., :3], out[..., 3:]
 
 
-def co_movement(lessons: Sequence[Lesson], owner: NDArray[np.int64]) -> NDArray[np.float32]:
+def co_movement(lessons: Sequence[FeatureSample], owner: NDArray[np.int64]) -> NDArray[np.float32]:
     """(R, R) rows that sum to 1: how the sizes of regions' motion go together in frames with an
     expression.
     """
@@ -88,8 +88,8 @@ def boundaries(held: Tensor) -> Tensor:
 
 
 def auwgcn_course(
-    lessons: Sequence[Lesson], groups: Sequence[int], window: int, config: FeatureTraining
-) -> Course:
+    lessons: Sequence[FeatureSample], groups: Sequence[int], window: int, config: FeatureTrainConfig
+) -> TrainingSpec:
     """What to train; edges from the lessons alone."""
     owner = np.asarray(groups)
     edges = torch.from_numpy(co_movement(lessons, owner))
@@ -98,6 +98,6 @@ def auwgcn_course(
     def loss(stages: Tensor, found: Tensor, held: Tensor) -> Tensor:
         known = held[..., 0] >= 0
         edge = F.binary_cross_entropy_with_logits(found[known], boundaries(held)[known])
-        return kinds_loss(stages[0], held.float(), weights) + edge
+        return independent_frame_loss(stages[0], held.float(), weights) + edge
 
-    return Course(lambda: RegionGraphNet(torch.from_numpy(owner), edges), loss, window, config)
+    return TrainingSpec(lambda: RegionGraphNet(torch.from_numpy(owner), edges), loss, window, config)

@@ -15,20 +15,17 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fesnet._types import FloatArray, FrameCallback, Image
 from fesnet._version import __version__
 from fesnet.errors import SourceError
 from fesnet.faces import Face, FaceTracker, Tracker
 from fesnet.intervals import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import describe
-from fesnet.video import Frame, Source, open_source
+from fesnet.video import open_source
 from fesnet.windows import Sampler, is_bridged
 
-Floats = NDArray[np.floating]
-Image = NDArray[np.uint8]
-Progress = Callable[[Frame, Source], None]
 Which = Literal["largest", "all"]
 S = TypeVar("S")  # a frozen dataclass: the numbers of a method
 
@@ -44,7 +41,7 @@ class Reader(ABC):
         """Take the face of the next tick."""
 
     @abstractmethod
-    def features(self) -> Floats:
+    def features(self) -> FloatArray:
         """(n, D), a row for each tick pushed."""
 
 
@@ -53,7 +50,7 @@ class Part:
     """Features (n, D) of ticks start .. start + n of one unbroken segment."""
 
     start: int
-    features: Floats
+    features: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +58,7 @@ class Watched:
     """All that a method keeps of a source: scores follow from it without the pictures."""
 
     source: SourceInfo
-    frame_times: Floats
+    frame_times: FloatArray
     faces: dict[int, list[Part]]
     warnings: tuple[str, ...]
 
@@ -120,7 +117,7 @@ def grey(face: Face) -> Image:
     )
 
 
-def dense_flow(one: Image, other: Image) -> Floats:
+def dense_flow(one: Image, other: Image) -> FloatArray:
     """Optical flow (S, S, 2) between two grey crops, x then y, in crop units.
 
     DIS (T. Kroeger et al., ECCV 2016) at the crop's full resolution: at half of it, as the preset
@@ -173,17 +170,17 @@ class Baseline(ABC, Generic[S]):
         """A reader for a new segment."""
 
     @abstractmethod
-    def score(self, parts: list[Floats]) -> list[Floats]:
+    def score(self, parts: list[FloatArray]) -> list[FloatArray]:
         """Features (n, D) of all segments of one face -> scores (n, 2), macro and micro in 0..1."""
 
     def spot(
-        self, source: Any, *, rate: float | None = None, progress: Progress | None = None
+        self, source: Any, *, rate: float | None = None, progress: FrameCallback | None = None
     ) -> Spotting:
         """Spot a whole source; arguments and errors as of `Spotter.spot`."""
         return self.judge(self.watch(source, rate=rate, progress=progress))
 
     def watch(
-        self, source: Any, *, rate: float | None = None, progress: Progress | None = None
+        self, source: Any, *, rate: float | None = None, progress: FrameCallback | None = None
     ) -> Watched:
         """The slow half: everything that needs pictures. Raises UsageError, SourceError,
         FaceModelError.

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fesnet.baselines.base import RATE, Baseline, Floats, Image, Reader, dense_flow, grey
+from fesnet._types import FloatArray, Image
+from fesnet.baselines.base import RATE, Baseline, Reader, dense_flow, grey
 from fesnet.baselines.signals import Kinds, relative, split
 from fesnet.faces import CANONICAL_STABLE, STABLE, Face, fit_similarity
 from fesnet.intervals import IntervalRules
@@ -72,7 +73,7 @@ class Flow(Baseline[FlowSettings]):
     def reader(self) -> Reader:
         return FlowReader(self.settings)
 
-    def score(self, parts: list[Floats]) -> list[Floats]:
+    def score(self, parts: list[FloatArray]) -> list[FloatArray]:
         moved = [part.reshape(len(part), -1, 2) for part in parts]
         signals = split(moved, self.settings.kinds)
         columns = [relative([s[:, c] for s in signals], self.settings.least) for c in range(2)]
@@ -84,11 +85,11 @@ class FlowReader(Reader):
 
     def __init__(self, settings: FlowSettings) -> None:
         self.settings = settings
-        self.rows: list[Floats] = []
+        self.rows: list[FloatArray] = []
         self.crop: Image | None = None  # of the tick before
         self.reference: Image | None = None
         self.since = 0  # tick of the reference frame
-        self.base: Floats = np.zeros((len(REGIONS), 2))  # where the regions were in it
+        self.base: FloatArray = np.zeros((len(REGIONS), 2))  # where the regions were in it
 
     def push(self, face: Face) -> None:
         if face.crop is self.crop:
@@ -101,7 +102,7 @@ class FlowReader(Reader):
             self.boxes = region_boxes(face, self.settings.box)
         self.rows.append(at)
 
-    def moved(self, reference: Image, image: Image) -> Floats:
+    def moved(self, reference: Image, image: Image) -> FloatArray:
         """Mean flow of each region (regions, 2) since the reference frame, less that of the nose,
         crop units.
         """
@@ -109,7 +110,7 @@ class FlowReader(Reader):
         vectors = np.stack([motion[rows, columns].mean((0, 1)) for rows, columns in self.boxes])
         return np.asarray(vectors[1:] - vectors[0])
 
-    def features(self) -> Floats:
+    def features(self) -> FloatArray:
         return np.asarray(self.rows, np.float32).reshape(len(self.rows), -1)
 
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.baselines.base import RATE, Floats, Image, Reader, dense_flow, grey
+from fesnet._types import FloatArray, Image
+from fesnet.baselines.base import RATE, Reader, dense_flow, grey
 from fesnet.baselines.flow import Flow, FlowSettings
 from fesnet.faces import Face
 from fesnet.faces.shape import LIDS, canonical_face
@@ -39,7 +40,7 @@ class MapReader(Reader):
     def push(self, face: Face) -> None:
         self.crops.append(grey(face))
 
-    def features(self) -> Floats:
+    def features(self) -> FloatArray:
         last = len(self.crops) - 1
         rows = [
             np.concatenate(

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.baselines.base import RATE, Baseline, Floats, Reader
+from fesnet._types import FloatArray
+from fesnet.baselines.base import RATE, Baseline, Reader
 from fesnet.baselines.signals import Kinds, running_median, split
 from fesnet.faces import Face
 from fesnet.intervals import IntervalRules
@@ -95,11 +96,11 @@ class Landmarks(Baseline[LandmarkSettings]):
     def reader(self) -> Reader:
         return LandmarkReader()
 
-    def score(self, parts: list[Floats]) -> list[Floats]:
+    def score(self, parts: list[FloatArray]) -> list[FloatArray]:
         signals = split([self.without_blinks(part) for part in parts], self.settings.kinds)
         return [s / (s + self.settings.half) for s in signals]
 
-    def without_blinks(self, part: Floats) -> Floats:
+    def without_blinks(self, part: FloatArray) -> FloatArray:
         """Features (n, D) -> places (n, groups, 2) in which the brows rest while an eye blinks."""
         places, lids = part[:, :-2].reshape(len(part), -1, 2), part[:, -2:]
         usual = running_median(lids, self.settings.kinds.usual_s)
@@ -109,7 +110,7 @@ class Landmarks(Baseline[LandmarkSettings]):
         return bridged(places, len(UPPER), np.setdiff1d(np.arange(len(part)), near))
 
 
-def bridged(places: Floats, groups: int, known: NDArray[np.intp]) -> Floats:
+def bridged(places: FloatArray, groups: int, known: NDArray[np.intp]) -> FloatArray:
     """Places (n, G, 2), the first `groups` of them drawn straight between the known ticks (all 0 if
     none is).
     """
@@ -127,18 +128,18 @@ class LandmarkReader(Reader):
     """
 
     def __init__(self) -> None:
-        self.rows: list[Floats] = []
+        self.rows: list[FloatArray] = []
 
     def push(self, face: Face) -> None:
         points = upright(face.landmarks.astype(np.float64))
         places = [points[list(g), :2].mean(0) for g in (*UPPER.values(), *LOWER.values())]
         self.rows.append(np.concatenate([*places, [opening(points, eye) for eye in EYES]]))
 
-    def features(self) -> Floats:
+    def features(self) -> FloatArray:
         return np.asarray(self.rows, np.float32)
 
 
-def upright(landmarks: Floats) -> Floats:
+def upright(landmarks: FloatArray) -> FloatArray:
     """Landmarks (468, 3) turned, scaled and shifted onto the canonical face (crop units) by their
     rigid points.
 
@@ -153,7 +154,7 @@ def upright(landmarks: Floats) -> Floats:
     return np.asarray(scale * (landmarks - a.mean(0)) @ (u * sign) @ vt + b.mean(0))
 
 
-def opening(points: Floats, eye: tuple[tuple[int, ...], ...]) -> float:
+def opening(points: FloatArray, eye: tuple[tuple[int, ...], ...]) -> float:
     """Distance of the lids over the distance of the corners."""
     upper, lower, (one, other) = (points[list(part)] for part in eye)
     return float((lower[:, 1].mean() - upper[:, 1].mean()) / np.linalg.norm(other - one))

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.baselines.base import RATE, Baseline, Floats, Image, Reader, dense_flow, grey
+from fesnet._types import FloatArray, Image
+from fesnet.baselines.base import RATE, Baseline, Reader, dense_flow, grey
 from fesnet.baselines.signals import of_largest, relative
 from fesnet.faces import Face
 from fesnet.intervals import IntervalRules
@@ -57,7 +58,7 @@ class Mdmd(Baseline[MdmdSettings]):
     def reader(self) -> Reader:
         return MdmdReader(self.settings)
 
-    def score(self, parts: list[Floats]) -> list[Floats]:
+    def score(self, parts: list[FloatArray]) -> list[FloatArray]:
         columns = []
         for column, k in enumerate(lags(self.settings)):
             above = [above_surroundings(part[:, column], halved(k, len(part))) for part in parts]
@@ -78,7 +79,7 @@ def halved(k: int, ticks: int) -> int:
     return k
 
 
-def above_surroundings(track: Floats, k: int) -> Floats:
+def above_surroundings(track: FloatArray, k: int) -> FloatArray:
     """How far a difference (n,) lies above its mean nearly k before and after; beyond the ends it
     is 0.
     """
@@ -108,7 +109,7 @@ class MdmdReader(Reader):
             if len(self.latest) > 2 * k:
                 track.append(self.difference(*(self.latest[i] for i in (-1 - 2 * k, -1 - k, -1))))
 
-    def features(self) -> Floats:
+    def features(self) -> FloatArray:
         out = np.zeros((self.ticks, 2), np.float32)
         for column, (track, k) in enumerate(zip(self.found, self.lags, strict=True)):
             shorter = halved(k, self.ticks)
@@ -136,7 +137,7 @@ class MdmdReader(Reader):
         return float(of_largest(np.stack(blocks), self.settings.share))
 
 
-def in_blocks(field: Floats, blocks: int) -> Floats:
+def in_blocks(field: FloatArray, blocks: int) -> FloatArray:
     """A flow field (S, S, 2) -> (blocks * blocks, pixels, 2); rows and columns that do not fill a
     block are left.
     """
@@ -145,7 +146,7 @@ def in_blocks(field: Floats, blocks: int) -> Floats:
     return np.asarray(cut.transpose(0, 2, 1, 3, 4).reshape(blocks * blocks, side * side, 2))
 
 
-def main_direction(vectors: Floats, directions: int) -> NDArray[np.bool_]:
+def main_direction(vectors: FloatArray, directions: int) -> NDArray[np.bool_]:
     """(B, P) which vectors (B, P, 2) lie in the sector of angles that holds most of their block's
     vectors.
     """

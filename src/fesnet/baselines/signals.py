@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.baselines.base import RATE
 
-Floats = NDArray[np.floating]
 MEDIAN_STEP = 15  # ticks between the points of a running median: it changes slowly
 
 
@@ -30,7 +29,7 @@ class Kinds:
     share: float = 0.3  # of the places, those that move most: an expression moves few of them
 
 
-def split(places: list[Floats], kinds: Kinds) -> list[Floats]:
+def split(places: list[FloatArray], kinds: Kinds) -> list[FloatArray]:
     """Places (n, G, 2) of all segments of one face -> macro and micro signal (n, 2) of each
     segment.
 
@@ -46,13 +45,13 @@ def split(places: list[Floats], kinds: Kinds) -> list[Floats]:
     return [one_kind_each(f / usual, kinds) for f in far]
 
 
-def one_kind_each(times: Floats, kinds: Kinds) -> Floats:
+def one_kind_each(times: FloatArray, kinds: Kinds) -> FloatArray:
     """(n, G) -> (n, 2), what lasts and what does not."""
     macro = lasting(times, kinds.brief_s)
     return np.stack([of_largest(macro, kinds.share), of_largest(times - macro, kinds.share)], 1)
 
 
-def smooth(track: Floats, seconds: float) -> Floats:
+def smooth(track: FloatArray, seconds: float) -> FloatArray:
     """Gaussian smoothing by a standard deviation in seconds; the ends are repeated."""
     sigma = seconds * RATE
     reach = max(1, int(np.ceil(3 * sigma)))
@@ -62,7 +61,7 @@ def smooth(track: Floats, seconds: float) -> Floats:
     return np.asarray(np.sum(rows, 0))
 
 
-def running_median(track: Floats, seconds: float) -> Floats:
+def running_median(track: FloatArray, seconds: float) -> FloatArray:
     """The median over a window of `seconds` round each tick: of a face, how it usually looks."""
     half, last = round(seconds * RATE / 2), len(track) - 1
     centres = np.unique(np.append(np.arange(0, len(track), MEDIAN_STEP), last))
@@ -73,7 +72,7 @@ def running_median(track: Floats, seconds: float) -> Floats:
     )
 
 
-def lasting(track: Floats, seconds: float) -> Floats:
+def lasting(track: FloatArray, seconds: float) -> FloatArray:
     """What of a track (n, D) lasts at least `seconds`: a morphological opening, peaks narrower than
     that cut off.
 
@@ -84,13 +83,13 @@ def lasting(track: Floats, seconds: float) -> Floats:
     return np.asarray(cv2.morphologyEx(track.astype(np.float32), cv2.MORPH_OPEN, kernel))
 
 
-def of_largest(values: Floats, share: float) -> Floats:
+def of_largest(values: FloatArray, share: float) -> FloatArray:
     """Mean over the largest `share`, at least one, of the last axis."""
     rest = values.shape[-1] - max(1, round(share * values.shape[-1]))
     return np.asarray(np.partition(values, rest, -1)[..., rest:].mean(-1))
 
 
-def relative(signals: list[Floats], least: float) -> list[Floats]:
+def relative(signals: list[FloatArray], least: float) -> list[FloatArray]:
     """Signals (n,) of all segments -> 0..1, so that the score p is p * (max - mean) + mean over the
     whole video.
 

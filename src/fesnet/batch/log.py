@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from fesnet._io import hold
+from fesnet._io import lock_folder
 from fesnet.errors import UsageError
 
 LOG = "run.jsonl"
@@ -57,7 +57,7 @@ class RunLog:
             raise UsageError(
                 f"expected to write {self.path}, got '{error.strerror}'; name another --out"
             ) from error
-        hold(self.handle, folder)
+        lock_folder(self.handle, folder)
         self.records: dict[str, Record] = {}
         for event in self.events():
             record = read_record(event)

@@ -5,13 +5,14 @@ started again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import remove_parts
+from fesnet._io import remove_partial_files
 from fesnet._messages import counted, time_left
+from fesnet._types import LogCallback
 from fesnet._version import __version__
 from fesnet.batch.log import Record, RunLog
 from fesnet.batch.settings import Settings
@@ -20,8 +21,6 @@ from fesnet.batch.summary import row_of, write_summary
 from fesnet.batch.work import Done, Task, do, result_file, spotter_for, stamp, stored
 from fesnet.errors import SourceError, UsageError
 from fesnet.jobs import Engine, Outcome
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def run_batch(
     out: Path,
     settings: Settings,
     engine: Engine,
-    say: Say,
+    say: LogCallback,
     *,
     retry_failed: bool = False,
 ) -> Batch:
@@ -72,7 +71,7 @@ def run_batch(
     then is kept.
     """
     with RunLog(out) as log:
-        remove_parts(out)
+        remove_partial_files(out)
         plans = make_plans(entries, settings, log)
         todo, failed = [], []
         for plan in plans:
@@ -102,7 +101,7 @@ def run_batch(
         say(f"{counted(len(plans), 'video')}, {len(todo)} to do, {kept} done before; {engine.name}")
         run = Run(out, log, say, sum(p.weight for p in todo), len(todo))
         run.through(todo, engine)
-        remove_parts(out)  # of workers that were killed on the way
+        remove_partial_files(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
         tables = write_summary(out, rows(out, log, {p.entry.path: p.entry.subject for p in plans}))
         log.tell("end", done=run.done, kept=kept + run.kept, failed=len(failed))
@@ -202,7 +201,7 @@ def task_of(plan: Plan, out: Path) -> Task:
 class Run:
     """Counts, time left, and what is told of each video as it gets done."""
 
-    def __init__(self, out: Path, log: RunLog, say: Say, weight: int, total: int) -> None:
+    def __init__(self, out: Path, log: RunLog, say: LogCallback, weight: int, total: int) -> None:
         self.out, self.log, self.say, self.weight, self.total = out, log, say, weight, total
         self.done = self.kept = self.gone = 0
         self.failed: list[tuple[str, str]] = []

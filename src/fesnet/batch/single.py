@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from fesnet._types import ProgressCallback
 from fesnet.errors import FesnetError, UsageError
 from fesnet.exports import WRITERS, export
 from fesnet.result import Spotting
@@ -20,8 +20,6 @@ from fesnet.video import Frame, Source, open_source
 from fesnet.video.files import not_there, public_address
 from fesnet.video.folder import check_folder_rate
 from fesnet.video.source import check_seconds
-
-Report = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Spotted:
     outcome: Spotting | FesnetError
 
 
-def spot_all(sources: list[str | int], job: Job, report: Report) -> list[Spotted]:
+def spot_all(sources: list[str | int], job: Job, report: ProgressCallback) -> list[Spotted]:
     """Spot one after another; a source that fails does not stop the others and stands in the list
     by its error, one whose result a format cannot hold by its result and by that error. Raises
     UsageError before any work where a call is wrong."""
@@ -106,7 +104,7 @@ def spot_all(sources: list[str | int], job: Job, report: Report) -> list[Spotted
     return results
 
 
-def spot_one(source: str | int, job: Job, report: Report) -> Spotting:
+def spot_one(source: str | int, job: Job, report: ProgressCallback) -> Spotting:
     opened = open_source(source, rate=job.rate)
     label = opened.name
     if job.seconds is not None:

@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fesnet._io import write_whole
-from fesnet.errors import UsageError
+from fesnet._io import atomic_path, atomic_write_text
 from fesnet.intervals import KINDS
 from fesnet.result import Spotting
 
@@ -26,7 +24,8 @@ FACTS = {
     "faces": int,
     "unknown_s": float,
     **{f"{kind}_{what}": form for kind in KINDS for what, form in
-       (("count", int), ("per_minute", float), ("mean_s", float), ("total_s", float), ("mean_score", float))},
+       (("count", int), ("per_minute", float), ("mean_s", float), ("total_s", float),
+        ("mean_score", float))},
     "warnings": str,
     "sha256": str,
 }  # fmt: skip
@@ -64,9 +63,7 @@ def row_of(spotting: Spotting) -> dict[str, Any]:
 
 
 def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
-    """Write the tables into the folder, each whole or not at all; returns what was written. Raises
-    UsageError.
-    """
+    """Write the tables into the folder, each atomically; returns what was written. Raises UsageError."""
     table = list(rows)
     columns = [*PLACE, *FACTS]
     text = io.StringIO()
@@ -74,7 +71,7 @@ def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
     writer.writerow(columns)
     writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in table])
     path = folder / SUMMARY
-    write_whole(path, text.getvalue())
+    atomic_write_text(path, text.getvalue())
     return [path, *write_parquet(path.with_suffix(".parquet"), table)]
 
 
@@ -87,16 +84,9 @@ def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
         return []
     kinds = {float: pa.float64(), int: pa.int64(), str: pa.string()}
     fields = [*((c, pa.string()) for c in PLACE), *((c, kinds[form]) for c, form in FACTS.items())]
-    part = path.with_name(f".{path.name}.part")
     words = [
         {**row, "warnings": str(row.get("warnings") or "")} for row in table
     ]  # a log of 0.1 has their number
-    try:
+    with atomic_path(path) as part:
         pq.write_table(pa.Table.from_pylist(words, pa.schema(fields)), part)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UsageError(
-            f"expected to write {path}, got '{error.strerror}'; name a writable folder"
-        ) from error
     return [path]

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet.batch.single import Report
+from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
 from fesnet.exports.csv import write_rows
-from fesnet.exports.elan_read import Annotations, on_frames, read_elan
-from fesnet.result import Floats, Spotting
+from fesnet.exports.elan_reader import ElanAnnotations, read_elan, snap_to_frames
+from fesnet.result import Spotting
 from fesnet.video import open_source
 
 
 def import_truth(
-    file: Path, out: Path, video: Path | None, rate: float | None, report: Report
-) -> Annotations:
+    file: Path, out: Path, video: Path | None, rate: float | None, report: ProgressCallback
+) -> ElanAnnotations:
     """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex
     that nobody marked is empty. video: the video or its result, default the result beside the file,
     else the video that the file names; rate: of an image folder. Returns what the file held. Raises
@@ -36,7 +36,7 @@ def import_truth(
     name, times = frame_axis(chosen, rate, report)
     if beside.is_file() and chosen != beside:
         check_length(beside, chosen, len(times))
-    write_rows(name, on_frames(read.found, times), out)
+    write_rows(name, snap_to_frames(read.found, times), out)
     return read
 
 
@@ -57,7 +57,7 @@ def check_length(result: Path, video: Path, frames: int) -> None:
         )
 
 
-def frame_axis(path: Path, rate: float | None, report: Report) -> tuple[str, Floats]:
+def frame_axis(path: Path, rate: float | None, report: ProgressCallback) -> tuple[str, FloatArray]:
     """The name of a video and the times (N,) s of its frames; from its result, or by reading it
     through.
     """

@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 
+from fesnet._io import file_sha256
 from fesnet.batch.settings import Settings
 from fesnet.batch.single import write_results
 from fesnet.batch.summary import row_of
@@ -24,7 +25,7 @@ from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import open_source
 from fesnet.video.folder import image_files, natural_key
-from fesnet.weights import CONFIG, bundled_weights, sha256
+from fesnet.weights import CONFIG, bundled_weights
 
 FRESH = (
     3.0  # s; a file changed so shortly before it was read may change again within its clock's tick
@@ -115,7 +116,7 @@ def spotter_for(settings: Settings) -> Spotter:
     """
     folder = bundled_weights() if settings.weights is None else Path(settings.weights)
     config = folder / CONFIG
-    known = sha256(config) if config.is_file() else ""
+    known = file_sha256(config) if config.is_file() else ""
     return spotter_of(settings.weights, settings.runtime, settings.faces, known)
 
 
@@ -184,8 +185,8 @@ def content(source: str) -> str:
     path = Path(source)
     try:
         if not path.is_dir():
-            return sha256(path)
-        words = [f"{sha256(file)} {file.name}" for file in files_of(path)]
+            return file_sha256(path)
+        words = [f"{file_sha256(file)} {file.name}" for file in files_of(path)]
     except OSError as error:
         raise SourceError(
             f"cannot read {path.name}: {error.strerror}; is its share still there?"

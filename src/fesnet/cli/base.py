@@ -134,11 +134,11 @@ def choice(value: str, *allowed: str) -> Any:
 def export_formats(names: str | None, out: Path | None) -> tuple[str, ...]:
     """The formats of --export, which needs a folder."""
     from fesnet.errors import UsageError
-    from fesnet.exports import read_formats
+    from fesnet.exports import parse_formats
 
     if names is not None and out is None:
         raise UsageError("expected --out with --export, got none; name the folder for the files")
-    return () if names is None else tuple(read_formats(names))
+    return () if names is None else tuple(parse_formats(names))
 
 
 def chosen_rules(

@@ -37,11 +37,11 @@ def export(
         return
     from fesnet.batch import prepare_folder
     from fesnet.exports import export as write
-    from fesnet.exports import read_formats
+    from fesnet.exports import parse_formats
     from fesnet.result import Spotting
     from fesnet.review import read_reviewed
 
-    formats = read_formats(to, year)
+    formats = parse_formats(to, year)
     spotting = (
         read_reviewed(result)
         if result.name.endswith(".review.json")

@@ -192,7 +192,7 @@ def rethreshold(
 ) -> None:
     """Make the intervals of a result anew from its stored scores, without the network."""
     from fesnet.batch import prepare_folder, write_results
-    from fesnet.exports import written_beside
+    from fesnet.exports import outdated_files
     from fesnet.result import Spotting
 
     old = Spotting.from_json(result)
@@ -202,7 +202,7 @@ def rethreshold(
     write_results(new, path)
     show_result(new)
     print(f"wrote {path} and {path.with_suffix('.csv').name}")
-    left = ", ".join(p.name for p in written_beside(path))
+    left = ", ".join(p.name for p in outdated_files(path))
     if left:
         print(
             f"fesnet: these still show the old intervals: {left}; write them again", file=sys.stderr

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import remove_parts, write_whole
+from fesnet._io import atomic_write_text, remove_partial_files
 from fesnet._messages import time_left
+from fesnet._types import LogCallback
 from fesnet._version import __version__
 from fesnet.crops.stage import STAGES, stage_of
 from fesnet.crops.sums import Sums, read_sums
@@ -20,8 +21,6 @@ from fesnet.datasets.prepared import ABOUT, SCHEMA, read_about, write_tables
 from fesnet.datasets.recording import DataSet
 from fesnet.errors import SourceError, UsageError
 from fesnet.jobs import Engine, Outcome
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Prepared:
 
 
 def prepare_data(
-    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: Say
+    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: LogCallback
 ) -> Prepared:
     """Keep the face stages of all recordings in the folder `out` (made if missing). Files that are
     whole and of the same recordings, made in the same way, are kept; all others are made.
@@ -47,11 +46,11 @@ def prepare_data(
     for stage in stages:
         make_folder(out / stage)
     with Sums(out) as sums:
-        remove_parts(out)
+        remove_partial_files(out)
         run = Run(say, len(data.recordings) * len(stages), sums)
         say(f"{len(data.recordings)} recordings, {', '.join(stages)}; {engine.name}")
         run.through(tasks(data, out, stages, sums.known), engine)
-        remove_parts(out)  # of workers that were killed on the way
+        remove_partial_files(out)  # of workers that were killed on the way
         earlier = other_stages(data, out, stages)
         sums.finish([name for name in (*run.facts, *earlier.files) if name in sums.known])
         write_tables(data, out)
@@ -60,7 +59,7 @@ def prepare_data(
 
 
 def verify_data(
-    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: Say
+    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: LogCallback
 ) -> Prepared:
     """Only look: every file that `prepare_data` would make is a failure here. Nothing is written.
 
@@ -122,7 +121,7 @@ def tasks(
 class Run:
     """Counts and what is told of each file as it gets done. sums: None where nothing is written."""
 
-    say: Say
+    say: LogCallback
     total: int
     sums: Sums | None = None
     made: int = 0
@@ -239,4 +238,4 @@ def write_about(
         "failed": {name: failed[name] for name in sorted(failed)},
         "files": {name: files[name] for name in sorted(files)},
     }
-    write_whole(out / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    atomic_write_text(out / ABOUT, json.dumps(about, indent=1, ensure_ascii=False) + "\n")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import open_whole
+from fesnet._io import atomic_open
 from fesnet._version import __version__
 from fesnet.crops.stage import FORMAT, Kept, Stage
 from fesnet.datasets.recording import Recording
@@ -58,7 +58,7 @@ def stamp(source: Path) -> str:
 def save(path: Path, kept: Kept, about: dict[str, Any]) -> None:
     """Write a file, whole or not at all. Raises UsageError where that is not possible."""
     told = json.dumps({**about, "warnings": kept.warnings}, sort_keys=True)
-    with open_whole(path) as handle:
+    with atomic_open(path) as handle:
         # Masks and what lies around a face shrink well; on the whole a file is about half as large.
         np.savez_compressed(
             handle, about=np.array(told), **{name: getattr(kept, name) for name in ARRAYS}

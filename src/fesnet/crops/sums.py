@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
-from fesnet._io import hold, write_whole
+from fesnet._io import atomic_write_text, lock_folder
 from fesnet.errors import UsageError
 
 SUMS = "SHA256SUMS"
@@ -41,7 +41,7 @@ class Sums:
             raise UsageError(
                 f"expected to write {self.path}, got '{error.strerror}'; name another folder"
             ) from error
-        hold(self.handle, folder)
+        lock_folder(self.handle, folder)
         self.known = read_sums(folder)
         self.handle.seek(0)
         if self.handle.read()[-1:] not in (b"", b"\n"):  # a line that was cut off
@@ -63,7 +63,7 @@ class Sums:
 
     def finish(self, names: Collection[str]) -> None:
         """Write the sums of these files alone, in order."""
-        write_whole(self.path, "".join(f"{self.known[n]}  {n}\n" for n in sorted(names)))
+        atomic_write_text(self.path, "".join(f"{self.known[n]}  {n}\n" for n in sorted(names)))
 
     def __enter__(self) -> Self:
         return self

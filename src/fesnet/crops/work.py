@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import cv2
 
+from fesnet._io import file_sha256
 from fesnet.crops.stage import keep, stage_of
 from fesnet.crops.store import origin, read_about, read_facts, save
 from fesnet.datasets.recording import Recording
 from fesnet.errors import SourceError, UsageError
 from fesnet.video import open_source
-from fesnet.weights import sha256
 
 State = Literal["fine", "missing", "damaged", "outdated"]
 
@@ -64,14 +64,14 @@ def do(task: Task) -> Done:
             "complete"
         )
     save(task.file, kept, wanted)
-    return told(task, state, sha256(task.file))
+    return told(task, state, file_sha256(task.file))
 
 
 def state_of(task: Task, wanted: dict[str, Any]) -> State:
     """Whether the file is there, whole, and made from this very recording in this way."""
     if task.known is None or not task.file.is_file():
         return "missing"
-    if sha256(task.file) != task.known:
+    if file_sha256(task.file) != task.known:
         return "damaged"
     about = read_about(task.file)
     return "fine" if {k: about.get(k) for k in wanted} == wanted else "outdated"

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet.datasets.folder import TRUTH, VIDEOS, read_truth, table
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import TruthError, UsageError
@@ -100,4 +100,4 @@ def write_tables(data: DataSet, out: Path) -> None:
 def write_table(path: Path, rows: list[tuple[object, ...]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS[path.name], *rows])
-    write_whole(path, text.getvalue())
+    atomic_write_text(path, text.getvalue())

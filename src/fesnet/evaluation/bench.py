@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from fesnet._io import remove_parts
+from fesnet._io import remove_partial_files
+from fesnet._types import StepCallback
 from fesnet._version import __version__
 from fesnet.datasets.recording import DataSet
 from fesnet.errors import UsageError
@@ -22,8 +23,6 @@ from fesnet.evaluation.run import Plan, run_plan
 from fesnet.evaluation.table import Line, read_row
 from fesnet.jobs import Engine, InProcess
 from fesnet.metrics import PROTOCOLS
-
-Told = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def benchmark(
     data: Sequence[DataSet],
     options: Options,
     out: Path,
-    told: Told = lambda *_: None,
+    told: StepCallback = lambda *_: None,
     engine: Engine | None = None,
 ) -> list[Line]:
     """Run everything and write it to `out`. data: one data set, or that and another one to test on.
@@ -108,7 +107,7 @@ def benchmark(
             read_row(row, options.protocols)
             for row in run_plan(material, plan, out / "work" / "pieces", told)
         ]
-    remove_parts(out)  # of workers that were killed on the way
+    remove_partial_files(out)  # of workers that were killed on the way
     facts = fingerprint(material)
     settings = {
         "fesnet": __version__,
@@ -135,7 +134,7 @@ def make_folder(out: Path) -> None:
         raise UsageError(
             f"expected a folder for the tables, got '{error.strerror}' for {out}; name another"
         ) from error
-    remove_parts(out)
+    remove_partial_files(out)
 
 
 def check(data: Sequence[DataSet]) -> None:

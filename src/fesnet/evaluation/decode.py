@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.intervals import deepest_valley, runs
 
-Floats = NDArray[np.floating]
 Span = tuple[int, int, int, float]  # ticks a .. b - 1, apex, score
 
 
@@ -28,12 +27,12 @@ class KindRules:
     length_s: float = 0.0  # if above 0: every span gets this length round its middle
 
 
-def spans(track: Floats, rate: float, rules: KindRules) -> list[Span]:
+def spans(track: FloatArray, rate: float, rules: KindRules) -> list[Span]:
     """Spans in scores (T,) at `rate` Hz; scores that are not numbers count as 0."""
     return finished(track, raw_spans(track, rate, rules), rate, rules)
 
 
-def raw_spans(track: Floats, rate: float, rules: KindRules) -> list[tuple[int, int]]:
+def raw_spans(track: FloatArray, rate: float, rules: KindRules) -> list[tuple[int, int]]:
     """Spans of any length, as threshold, release, valley and merging make them."""
     if not track.max(initial=0) >= rules.threshold:
         return []
@@ -48,7 +47,7 @@ def raw_spans(track: Floats, rate: float, rules: KindRules) -> list[tuple[int, i
 
 
 def finished(
-    track: Floats, found: list[tuple[int, int]], rate: float, rules: KindRules
+    track: FloatArray, found: list[tuple[int, int]], rate: float, rules: KindRules
 ) -> list[Span]:
     """Of raw spans those of a fitting length, with apex and score, in the length that the rules ask
     for.
@@ -63,7 +62,7 @@ def finished(
 
 
 def divided(
-    track: Floats, found: list[tuple[int, int]], valley: float, least: int
+    track: FloatArray, found: list[tuple[int, int]], valley: float, least: int
 ) -> list[tuple[int, int]]:
     """Spans cut at their valleys, in order."""
     out, todo = [], found[::-1]
@@ -88,7 +87,7 @@ def merged(found: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:
     return out
 
 
-def sized(a: int, b: int, track: Floats, length: float) -> tuple[int, int]:
+def sized(a: int, b: int, track: FloatArray, length: float) -> tuple[int, int]:
     """The span itself, or one of `length` ticks round the centre of its scores."""
     if length <= 0:
         return a, b

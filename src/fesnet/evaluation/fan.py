@@ -9,20 +9,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from fesnet._types import CountCallback
 from fesnet.errors import UsageError
 from fesnet.jobs import Engine, Resources
 
 TASK = Resources(
     cpus=1.0
 )  # of a fold, a video, a tally: each computes on one thread, so that its bytes are the same
-Told = Callable[[int, int], None]
 
 
 def fan_out(
     engine: Engine,
     function: Callable[[Any], Any],
     items: Sequence[tuple[str, Any]],
-    told: Told = lambda *_: None,
+    told: CountCallback = lambda *_: None,
 ) -> dict[str, Any]:
     """The function's values by key, in the order of `items`. told: (done, all). Raises an item's
     error.

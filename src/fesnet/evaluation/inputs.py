@@ -20,9 +20,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import Float32Array
 from fesnet.errors import SourceError, UsageError
 
-Floats = NDArray[np.float32]
 Flow = Literal["auto", "step", "state"]
 WIDE = 256  # numbers a frame; wider features are projected at random, by the same draw everywhere
 STEADY = 0.9  # correlation of successive frames from which features tell a state
@@ -38,7 +38,7 @@ class Inputs:
     region together.
     """
 
-    values: Floats
+    values: Float32Array
     groups: tuple[int, ...]
     rate: float
 
@@ -49,7 +49,7 @@ def working_rate(rates: set[float]) -> float:
     return only if RATES[0] <= only <= RATES[1] else RATE
 
 
-def flat(features: NDArray[np.floating], name: str) -> Floats:
+def flat(features: NDArray[np.floating], name: str) -> Float32Array:
     """(T, D) of (T, D) or (T, R, 2), checked. Raises SourceError for other shapes and what is not
     finite.
     """
@@ -68,14 +68,14 @@ def flat(features: NDArray[np.floating], name: str) -> Floats:
     return table
 
 
-def steadiness(table: Floats) -> float:
+def steadiness(table: Float32Array) -> float:
     """Median over columns of the correlation of successive frames, -1..1."""
     centred = table - table.mean(0)
     power = np.maximum((centred**2).mean(0), 1e-12)
     return float(np.median((centred[1:] * centred[:-1]).mean(0) / power))
 
 
-def decide(tables: list[Floats], flow: Flow) -> Literal["step", "state"]:
+def decide(tables: list[Float32Array], flow: Flow) -> Literal["step", "state"]:
     """What features tell, by how steady most videos are, unless somebody said so."""
     if flow not in ("auto", "step", "state"):
         raise UsageError(f"expected features that tell 'step' or 'state', or 'auto', got {flow!r}")
@@ -86,7 +86,7 @@ def decide(tables: list[Floats], flow: Flow) -> Literal["step", "state"]:
 
 
 def make_inputs(
-    table: Floats, rate: float, to: float, tells: Literal["step", "state"], groups: int
+    table: Float32Array, rate: float, to: float, tells: Literal["step", "state"], groups: int
 ) -> Inputs:
     """(T, D) at `rate` -> inputs at `to` Hz. groups: D / groups successive columns are one
     region.
@@ -117,7 +117,7 @@ def make_inputs(
     )
 
 
-def projected(table: Floats) -> Floats:
+def projected(table: Float32Array) -> Float32Array:
     """Wide features on WIDE random directions: distances stay about the same, and no data decides
     which.
     """
@@ -127,7 +127,7 @@ def projected(table: Floats) -> Floats:
     return np.asarray(table @ directions / np.float32(WIDE**0.5), np.float32)
 
 
-def resampled_steps(step: Floats, rate: float, to: float) -> Floats:
+def resampled_steps(step: Float32Array, rate: float, to: float) -> Float32Array:
     """Steps between ticks: the sum of the steps of the frames between them, so that no motion is
     lost.
     """
@@ -140,7 +140,7 @@ def resampled_steps(step: Floats, rate: float, to: float) -> Floats:
     )
 
 
-def resampled_states(state: Floats, rate: float, to: float) -> Floats:
+def resampled_states(state: Float32Array, rate: float, to: float) -> Float32Array:
     """States at ticks: the mean of the frames round each where there are more frames than ticks."""
     if rate == to:
         return state

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import Float32Array
+from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
-from fesnet.weights import FesNetConfig
 
 if TYPE_CHECKING:
-    from fesnet.training.features import FeatureTraining
+    from fesnet.training.features import FeatureTrainConfig
 
-Floats = NDArray[np.float32]
-Taught = Sequence[tuple[Floats, NDArray[np.int8]]]
+Taught = Sequence[tuple[Float32Array, NDArray[np.int8]]]
 Learn = Callable[
-    [Taught, tuple[int, ...], Sequence[Floats], "Variant", int], tuple[list[Floats], str]
+    [Taught, tuple[int, ...], Sequence[Float32Array], "Variant", int],
+    tuple[list[Float32Array], str],
 ]
 # A softmax cannot say "a micro in a macro"; where training subjects show more of it than this,
 # kinds are scored apart.
@@ -69,20 +70,20 @@ class Learner:
     needs: dict[str, str]
 
 
-def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, FeatureTraining]:
+def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, FeatureTrainConfig]:
     """Sizes and training of the feature path; every one is our choice. Raises UsageError for an
     unknown ablation.
     """
-    from fesnet.training.features import FeatureTraining
+    from fesnet.training.features import FeatureTrainConfig
 
     model = FesNetConfig(
         inputs=inputs, features=64, hidden=64, window=256, stride=128, dropout=0.3, discrepancy=False,
         branches=((3, 1), (5, 1), (5, 2), (7, 4)),
     )  # fmt: skip
-    train = FeatureTraining()
+    train = FeatureTrainConfig()
     if variant.steps is not None:
         train = replace(train, steps=variant.steps)
-    off: dict[str, Callable[[], tuple[FesNetConfig, FeatureTraining]]] = {
+    off: dict[str, Callable[[], tuple[FesNetConfig, FeatureTrainConfig]]] = {
         "": lambda: (model, train),
         "cascade": lambda: (replace(model, cascade=False), train),
         "multi_scale": lambda: (replace(model, multi_scale=False), train),
@@ -105,14 +106,18 @@ def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, Featur
 
 
 def learn_fesnet(
-    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
-) -> tuple[list[Floats], str]:
-    from fesnet.training.features import Lesson, fesnet_course, learn_and_score
+    taught: Taught,
+    groups: tuple[int, ...],
+    blind: Sequence[Float32Array],
+    variant: Variant,
+    seed: int,
+) -> tuple[list[Float32Array], str]:
+    from fesnet.training.features import FeatureSample, fesnet_spec, train_and_score
 
-    lessons = [Lesson(inputs, held) for inputs, held in taught]
+    lessons = [FeatureSample(inputs, held) for inputs, held in taught]
     model, train = fesnet_settings(variant, len(groups))
     model = replace(model, independent=inside(taught) > OVERLAPPING)
-    return learn_and_score(lessons, groups, blind, model, fesnet_course(model, train), seed)
+    return train_and_score(lessons, groups, blind, model, fesnet_spec(model, train), seed)
 
 
 def inside(taught: Taught) -> float:
@@ -123,30 +128,38 @@ def inside(taught: Taught) -> float:
 
 
 def learn_auwgcn(
-    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
-) -> tuple[list[Floats], str]:
+    taught: Taught,
+    groups: tuple[int, ...],
+    blind: Sequence[Float32Array],
+    variant: Variant,
+    seed: int,
+) -> tuple[list[Float32Array], str]:
     from fesnet.baselines.auwgcn import auwgcn_course
-    from fesnet.training.features import Lesson, learn_and_score
+    from fesnet.training.features import FeatureSample, train_and_score
 
-    lessons = [Lesson(inputs, held) for inputs, held in taught]
+    lessons = [FeatureSample(inputs, held) for inputs, held in taught]
     model, train = fesnet_settings(
         variant, len(groups)
     )  # the same windows, schedule and augmentation
     model = replace(model, independent=True)
-    return learn_and_score(
+    return train_and_score(
         lessons, groups, blind, model, auwgcn_course(lessons, groups, model.window, train), seed
     )
 
 
 def told_settings(variant: Variant) -> dict[str, Any]:
     model, train = fesnet_settings(variant, 1)
-    told = {k: v for k, v in asdict(model).items() if k not in ("inputs", "independent")}
+    told = {k: v for k, v in model.to_dict().items() if k not in ("inputs", "independent")}
     return {"model": told, "independent above": OVERLAPPING, "training": asdict(train)}
 
 
 def learn_softnet(
-    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
-) -> tuple[list[Floats], str]:
+    taught: Taught,
+    groups: tuple[int, ...],
+    blind: Sequence[Float32Array],
+    variant: Variant,
+    seed: int,
+) -> tuple[list[Float32Array], str]:
     from fesnet.baselines.softnet import learn
 
     return learn(taught, blind, seed, variant.steps)  # type: ignore[arg-type]  # its maps are int8
@@ -160,8 +173,12 @@ def softnet_settings(variant: Variant) -> dict[str, Any]:
 
 
 def learn_nothing(
-    taught: Taught, groups: tuple[int, ...], blind: Sequence[Floats], variant: Variant, seed: int
-) -> tuple[list[Floats], str]:
+    taught: Taught,
+    groups: tuple[int, ...],
+    blind: Sequence[Float32Array],
+    variant: Variant,
+    seed: int,
+) -> tuple[list[Float32Array], str]:
     """Hand-crafted and pretrained methods: their inputs are their scores, and only rules are
     chosen.
     """

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import open_whole
+from fesnet._io import atomic_open
+from fesnet._types import CountCallback, Float32Array
 from fesnet.datasets.recording import DataSet, Recording
 from fesnet.errors import TruthError, UsageError
-from fesnet.evaluation.inputs import Floats, Flow, Inputs, decide, flat, make_inputs, working_rate
+from fesnet.evaluation.inputs import Flow, Inputs, decide, flat, make_inputs, working_rate
 from fesnet.evaluation.learners import LEARNERS
 from fesnet.evaluation.material import Clip, Footage, Material
 from fesnet.evaluation.watch import Seen, at_stages, look_at_all
@@ -23,7 +24,6 @@ from fesnet.jobs import Engine, InProcess
 
 Load = Callable[[Recording], tuple[NDArray[np.floating], float]]
 PAIRED = 256  # an even number of columns up to this is taken for x and y of regions
-Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Preparation:
 
 
 def prepare(
-    sets: Sequence[DataSet], method: str, how: Preparation, told: Told = lambda *_: None
+    sets: Sequence[DataSet], method: str, how: Preparation, told: CountCallback = lambda *_: None
 ) -> tuple[Material, dict[str, str]]:
     """Material of the first data set, and of a second one that is only tested on; and what was
     decided about it.
@@ -99,7 +99,7 @@ def prepare_features(
 
 
 def prepare_videos(
-    sets: Sequence[DataSet], needed: str, how: Preparation, told: Told
+    sets: Sequence[DataSet], needed: str, how: Preparation, told: CountCallback
 ) -> tuple[Material, dict[str, str]]:
     """As `prepare_features`; videos are looked at once for everything that is `needed`."""
     recordings = listed(sets)
@@ -138,7 +138,7 @@ def inputs_of(seen: Seen, needed: str, width: int) -> Inputs:
     )
 
 
-def held(values: Floats) -> Floats:
+def held(values: Float32Array) -> Float32Array:
     """Rows that are not numbers replaced by the last known before them (or the first known; 0 where
     none is).
     """
@@ -149,7 +149,7 @@ def held(values: Floats) -> Floats:
     return np.asarray(values[np.where(at < 0, int(np.argmax(known)), at)])
 
 
-def flow_scores(table: Floats, rate: float, tells: str) -> Inputs:
+def flow_scores(table: Float32Array, rate: float, tells: str) -> Inputs:
     """Scores (T, 2) of the hand-crafted flow baseline, which reads displacement at 30 Hz."""
     from fesnet.baselines import make_baseline
     from fesnet.evaluation.inputs import RATE, resampled_states, resampled_steps
@@ -187,7 +187,7 @@ def material(footage: list[Footage], groups: tuple[int, ...], sets: Sequence[Dat
     return Material(tuple(sorted(footage, key=lambda f: f.clip.id)), groups, tested)
 
 
-def check_widths(tables: Sequence[Floats], recordings: Sequence[Recording]) -> None:
+def check_widths(tables: Sequence[Float32Array], recordings: Sequence[Recording]) -> None:
     first = tables[0].shape[1]
     for table, recording in zip(tables, recordings, strict=True):
         if table.shape[1] != first:
@@ -220,7 +220,7 @@ def kept(
     mark = hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest()
     path = folder / f"{mark[:24]}.npy"
     if not path.is_file():
-        with open_whole(path) as handle:
+        with atomic_open(path) as handle:
             np.save(handle, values)
     clip = Clip(
         before + recording.id, before + recording.subject, path, mark, len(values), made.rate

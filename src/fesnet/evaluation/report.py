@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet.evaluation.material import Material
 from fesnet.evaluation.page import page
 from fesnet.evaluation.rows import Row, told
@@ -39,9 +39,9 @@ def write_report(
     for line in lines:
         write_found(line.row, out)
     title = f"Benchmark: {settings['data set']['name']}"
-    write_whole(out / "table.csv", to_csv(lines))
-    write_whole(out / "table.md", to_markdown(lines, title, notes))
-    write_whole(out / "index.html", page(lines, title, notes))
+    atomic_write_text(out / "table.csv", to_csv(lines))
+    atomic_write_text(out / "table.md", to_markdown(lines, title, notes))
+    atomic_write_text(out / "index.html", page(lines, title, notes))
     rows = [
         {
             "row": stem(line.row),
@@ -54,7 +54,7 @@ def write_report(
         for line in lines
     ]
     values = {**settings, "data": fingerprint(material), "rows": rows}
-    write_whole(out / "config.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    atomic_write_text(out / "config.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
 def stem(row: Row) -> str:
@@ -86,10 +86,10 @@ def write_found(row: Row, out: Path) -> None:
         for v in row.judged
         for i in v.found
     ]
-    write_whole(out / "found" / f"{stem(row)}.csv", as_csv(FOUND, frames))
+    atomic_write_text(out / "found" / f"{stem(row)}.csv", as_csv(FOUND, frames))
     for year, heads in MEGC.items():
         cells = [(video, first, last, TYPES[kind]) for _, video, kind, first, _, last, _ in frames]
-        write_whole(out / "megc" / f"{stem(row)}.{year}.csv", as_csv(heads, cells))
+        atomic_write_text(out / "megc" / f"{stem(row)}.{year}.csv", as_csv(heads, cells))
 
 
 def as_csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fesnet._types import FloatArray
 from fesnet.evaluation.decode import Span
 from fesnet.evaluation.fan import fan_out
 from fesnet.evaluation.folds import Fold, Held, Mode
@@ -20,8 +18,7 @@ from fesnet.intervals import KINDS, Interval
 from fesnet.jobs import Engine
 from fesnet.metrics import Judged
 
-Floats = NDArray[np.floating]
-Scores = Mapping[Held, Mapping[str, Floats]]  # piece -> clip -> (E, T, 2)
+Scores = Mapping[Held, Mapping[str, FloatArray]]  # piece -> clip -> (E, T, 2)
 Tallies = dict[tuple[Held, str], tuple[Counted, Counted]]
 EVERY = 2  # of the thresholds: enough to choose among where a protocol chooses on test subjects
 
@@ -89,7 +86,7 @@ def choose_for(fold: Fold, material: Material, tallies: Tallies, aim: str, *, la
     return replace(chosen, epochs=(epochs - 1, epochs - 1))
 
 
-def find(footage: Footage, scores: Floats, chosen: Chosen) -> tuple[Interval, ...]:
+def find(footage: Footage, scores: FloatArray, chosen: Chosen) -> tuple[Interval, ...]:
     """What is found in one video, on its source's frames."""
     pairs: Iterable[tuple[str, list[Span]]] = zip(
         KINDS, chosen.found(scores, footage.clip.rate), strict=True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fesnet._types import FloatArray, StepCallback
 from fesnet.evaluation.folds import Fold, Held, Mode, folds_of, pieces_of
 from fesnet.evaluation.learners import Variant
 from fesnet.evaluation.material import Material
@@ -24,9 +24,7 @@ from fesnet.evaluation.rows import (
 from fesnet.evaluation.units import Outcome, run_pieces
 from fesnet.jobs import Engine, InProcess
 
-Floats = NDArray[np.floating]
-Scores = Mapping[Held, Mapping[str, Floats]]
-Told = Callable[[str, int, int], None]  # what, done, of how many
+Scores = Mapping[Held, Mapping[str, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Plan:
     engine: Engine = field(default_factory=InProcess)
 
 
-def run_plan(material: Material, plan: Plan, folder: Path, told: Told) -> Iterator[Row]:
+def run_plan(material: Material, plan: Plan, folder: Path, told: StepCallback) -> Iterator[Row]:
     """All rows of a plan. Pieces of training lie in `folder` and are used again."""
     folds = folds_of(material, plan.mode, plan.inner)
     for variant in plan.variants:

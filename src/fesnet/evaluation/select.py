@@ -15,12 +15,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.evaluation.decode import KindRules, Span, finished, raw_spans, spans
 from fesnet.evaluation.material import Spans
 from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import IOU, match
 
-Floats = NDArray[np.floating]
 Counted = NDArray[np.int64]
 THRESHOLDS = tuple(round(0.06 + 0.05 * i, 2) for i in range(19))  # 0.06 to 0.96
 NOTHING = KindRules(2.0, 1.0, 0.0, 0.0)  # no score reaches it
@@ -33,7 +33,7 @@ class Scored:
     """
 
     id: str
-    scores: Floats
+    scores: FloatArray
     rate: float
     truth: tuple[Spans, Spans]
 
@@ -48,7 +48,7 @@ class Chosen:
     epochs: tuple[int, int]
     f1: tuple[float, float]
 
-    def found(self, scores: Floats, rate: float) -> tuple[list[Span], list[Span]]:
+    def found(self, scores: FloatArray, rate: float) -> tuple[list[Span], list[Span]]:
         """Spans of both kinds in scores (E, T, 2)."""
         known = np.nan_to_num(scores)
         pairs = zip(self.epochs, self.rules, strict=True)
@@ -104,7 +104,7 @@ def hits(truth: Spans, found: Sequence[Span]) -> tuple[int, int, int]:
     return n, len(found) - n, len(truth) - n
 
 
-def f1_of(counts: NDArray[np.floating] | Counted) -> Floats:
+def f1_of(counts: NDArray[np.floating] | Counted) -> FloatArray:
     tp, fp, fn = np.moveaxis(counts, -1, 0)
     return np.asarray(2 * tp / np.maximum(2 * tp + fp + fn, 1))
 
@@ -140,7 +140,7 @@ def pair(flat: int, table: Counted) -> tuple[int, int]:
     return flat // table.shape[1], flat % table.shape[1]
 
 
-def smoothed(f1: Floats) -> Floats:
+def smoothed(f1: FloatArray) -> FloatArray:
     """(E, C) mean over neighbouring thresholds (1 2 1) and epochs (1 2 1), ends repeated."""
     cube = f1.reshape(len(f1), -1, len(THRESHOLDS))
     for axis in (0, 2):

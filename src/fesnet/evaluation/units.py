@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import open_whole
+from fesnet._io import atomic_open
+from fesnet._types import CountCallback, FloatArray
 from fesnet._version import __version__
 from fesnet.evaluation.fan import fan_out, seen_here
 from fesnet.evaluation.learners import LEARNERS, Variant
 from fesnet.evaluation.material import View
 from fesnet.jobs import Engine
-
-Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,12 @@ class Piece:
 class Outcome:
     """Scores (E, T, 2) of each blind clip by id, and the fingerprint of the weights."""
 
-    scores: dict[str, Floats]
+    scores: dict[str, FloatArray]
     fingerprint: str
 
 
 def run_pieces(
-    pieces: Sequence[Piece], folder: Path, engine: Engine, told: Callable[[int, int], None]
+    pieces: Sequence[Piece], folder: Path, engine: Engine, told: CountCallback
 ) -> dict[str, Outcome]:
     """All outcomes by key; those that lie in `folder` are read, others made by the engine. told:
     (done, all).
@@ -99,7 +98,7 @@ def load(path: Path) -> NDArray[Any]:
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """An `.npz`, whole or not at all."""
-    with open_whole(path) as handle:
+    with atomic_open(path) as handle:
         np.savez(handle, **arrays)  # type: ignore[arg-type]  # numpy's stubs mistake the names for its options
 
 

@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import CountCallback, Float32Array
 from fesnet._version import __version__
 from fesnet.baselines import make_baseline
 from fesnet.baselines.base import Baseline, Watched
+from fesnet.config import FesNetConfig
 from fesnet.crops import at_stage, open_recording
 from fesnet.crops.store import stamp
 from fesnet.datasets.recording import Recording
@@ -36,8 +38,7 @@ from fesnet.jobs import Engine
 from fesnet.result import as_stored
 from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream
-from fesnet.weights import FesNetConfig, load_weights
-from fesnet.windows import Floats
+from fesnet.weights import load_weights
 
 RATE = 30.0
 
@@ -57,11 +58,11 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, encode: Callable[[NDArray[np.uint8]], Floats]) -> None:
+    def __init__(self, encode: Callable[[NDArray[np.uint8]], Float32Array]) -> None:
         self.encode = encode
         self.rows: list[NDArray[np.float16]] = []
 
-    def decode(self, attended: Floats) -> tuple[Floats, Floats]:
+    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
         """One tick (1, P, C), kept in order; the answer means nothing."""
         self.rows.append(attended[0].astype(np.float16))
         return np.zeros((1, 3), np.float32), np.zeros(1, np.float32)
@@ -74,7 +75,7 @@ def lsdm(recording: Recording) -> Seen:
 
     weights = load_weights()
     recorder = Recorder(OnnxRuntime(weights).encode)
-    config = replace(weights.config, window=1, stride=1, reach=1)
+    config = replace(weights.config, window=1, stride=1, inference_window_scale=1)
     stream = streamed(recording, recorder, config)
     ticks = (
         len(stream.finish()[0].times) if stream.lines else int(stream.times[-1] * RATE + 1e-6) + 1
@@ -205,7 +206,7 @@ def look_at_all(
     recordings: Sequence[Recording],
     folder: Path,
     engine: Engine,
-    told: Callable[[int, int], None],
+    told: CountCallback,
 ) -> list[Seen]:
     """All recordings, looked at once: kept in `folder` until file or package change. told: (done,
     all).

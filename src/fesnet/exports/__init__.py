@@ -1,4 +1,4 @@
-"""A result in the forms that other programs read; one small file each. `fesnet.exports.elan_read`
+"""A result in the forms that other programs read; one small file each. `fesnet.exports.elan_reader`
 reads ELAN back.
 """
 
@@ -34,7 +34,7 @@ WRITERS: dict[str, Callable[[Spotting, Path], None]] = {
     "bids": write_bids,
     "megc": write_megc,
 }
-# What comes after the video's name; those that end like others say whose they are.
+# What follows the video's name; an ending that several formats share names its format.
 ENDINGS = {
     "eaf": ".eaf",
     "textgrid": ".TextGrid",
@@ -49,7 +49,7 @@ ENDINGS = {
 }
 
 
-def read_formats(names: str, year: int = NEWEST_SPOTTING) -> list[str]:
+def parse_formats(names: str, year: int = NEWEST_SPOTTING) -> list[str]:
     """The formats of a list such as "eaf,vtt", each once. Raises UsageError for an unknown one, or
     year.
     """
@@ -68,9 +68,11 @@ def read_formats(names: str, year: int = NEWEST_SPOTTING) -> list[str]:
     return formats
 
 
-def written_beside(result: Path) -> list[Path]:
-    """What lies beside NAME.json of an earlier export or report and would tell of other intervals
-    than a new one; NAME.csv is written with it."""
+def outdated_files(result: Path) -> list[Path]:
+    """Exports and the report beside NAME.json, which show its old intervals once it is rewritten.
+
+    NAME.csv is left out: it is always written together with NAME.json.
+    """
     endings = [".html", *(ending for form, ending in ENDINGS.items() if form != "csv")]
     return [
         path for ending in endings if (path := result.with_name(f"{result.stem}{ending}")).is_file()
@@ -80,12 +82,11 @@ def written_beside(result: Path) -> list[Path]:
 def export(
     spotting: Spotting, formats: Sequence[str], folder: Path, name: str, year: int = NEWEST_SPOTTING
 ) -> Iterator[Path]:
-    """Write `folder/name` with the ending of each format, over what is there, and yield the paths;
-    year is megc's.
+    """Write `folder/name` with the ending of each format and yield the paths; replaces old files.
 
-    Each file appears whole or not at all. A format that cannot hold the result does not keep the
-    others from being written: its ResultError is raised at the end. Raises UsageError where a file
-    cannot be written.
+    Each file is written atomically. A format that cannot hold the result does not stop the others:
+    its ResultError is raised at the end. year: of megc. Raises UsageError where a file cannot be
+    written.
     """
     refused: ResultError | None = None
     for form in formats:

@@ -7,14 +7,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet._version import __version__
-from fesnet.exports.spans import end_of, frame_edges, video_id
+from fesnet.exports.common import frame_edges, frame_end, video_id
 from fesnet.result import Spotting
 
 
 def write_activitynet(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all. Segments in seconds, to the microsecond; `face` is our
+    """Write `path` atomically. Segments in seconds, to the microsecond; `face` is our
     addition.
     """
     edges = frame_edges(spotting.frame_times, spotting.working_rate)
@@ -22,7 +22,7 @@ def write_activitynet(spotting: Spotting, path: Path) -> None:
         {
             "label": i.kind,
             "score": i.score,
-            "segment": [i.onset_s, round(end_of(i.offset_frame, edges), 6)],
+            "segment": [i.onset_s, round(frame_end(i.offset_frame, edges), 6)],
             "face": i.face,
         }
         for i in spotting.intervals
@@ -33,4 +33,4 @@ def write_activitynet(spotting: Spotting, path: Path) -> None:
         "results": {video_id(spotting.source): found},
         "external_data": {"used": True, "details": f"trained on {trained_on}"},
     }
-    write_whole(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    atomic_write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")

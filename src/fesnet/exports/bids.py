@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fesnet._io import write_whole
-from fesnet.exports.spans import end_of, frame_edges
+from fesnet._io import atomic_write_text
+from fesnet.exports.common import frame_edges, frame_end
 from fesnet.result import Spotting
 
-NONE = "n/a"
-ABOUT = {
+NOT_AVAILABLE = "n/a"
+COLUMNS = {
     "onset": {"Description": "Start of the event, from the first frame of the video", "Units": "s"},
     "duration": {
         "Description": "From the start to the frame after the last one of the event",
@@ -39,13 +39,13 @@ def write_bids(spotting: Spotting, path: Path) -> None:
     edges = frame_edges(spotting.frame_times, spotting.working_rate)
     rows: list[tuple[float, float, str, int, str, str]] = []
     for i in spotting.intervals:
-        seconds = end_of(i.offset_frame, edges) - i.onset_s
+        seconds = frame_end(i.offset_frame, edges) - i.onset_s
         rows.append((i.onset_s, seconds, i.kind, i.face, f"{i.apex_s:.6f}", f"{i.score:.4f}"))
     for gap in spotting.gaps:
-        seconds = end_of(gap.stop_frame, edges) - gap.start_s
-        rows.append((gap.start_s, seconds, "unknown", gap.face, NONE, NONE))
-    lines = ["\t".join(ABOUT)]
+        seconds = frame_end(gap.stop_frame, edges) - gap.start_s
+        rows.append((gap.start_s, seconds, "unknown", gap.face, NOT_AVAILABLE, NOT_AVAILABLE))
+    lines = ["\t".join(COLUMNS)]
     for onset, seconds, *rest in sorted(rows):
         lines.append("\t".join([f"{onset:.6f}", f"{seconds:.6f}", *map(str, rest)]))
-    write_whole(path, "\n".join(lines) + "\n")
-    write_whole(path.with_suffix(".json"), json.dumps(ABOUT, indent=1) + "\n")
+    atomic_write_text(path, "\n".join(lines) + "\n")
+    atomic_write_text(path.with_suffix(".json"), json.dumps(COLUMNS, indent=1) + "\n")

@@ -11,14 +11,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import write_whole
-from fesnet.exports.spans import (
-    Floats,
-    end_of,
+from fesnet._io import atomic_write_text
+from fesnet._types import FloatArray
+from fesnet.exports.common import (
     frame_edges,
-    milliseconds,
+    frame_end,
     named_lanes,
-    told_rate,
+    nominal_rate,
+    to_milliseconds,
     video_file,
 )
 from fesnet.intervals import KINDS
@@ -33,7 +33,7 @@ STOP, POINT, START = range(3)  # the order of events of one time
 
 
 def write_boris(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all; milliseconds, as BORIS rounds. Expressions are states,
+    """Write `path` atomically; milliseconds, as BORIS rounds. Expressions are states,
     apexes are points.
     """
     edges = frame_edges(spotting.frame_times, spotting.working_rate)
@@ -43,7 +43,7 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         subject = f"face {face}" + (f" ({number})" if number else "")
         subjects += [] if subject in subjects else [subject]
         for interval in lane:
-            rows += events_of(interval, subject, edges)
+            rows += interval_events(interval, subject, edges)
     rows.sort(key=lambda row: (row[1][0], row[1][1], row[0]))
     project: dict[str, Any] = {
         "time_format": "hh:mm:ss",
@@ -54,9 +54,11 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         "subjects_conf": {
             str(n): {"key": "", "name": s, "description": ""} for n, s in enumerate(subjects)
         },
-        "behaviors_conf": ethogram(),
+        "behaviors_conf": make_ethogram(),
         "observations": {
-            spotting.source.name.strip() or "video": observation(spotting, [row for _, row in rows])
+            spotting.source.name.strip() or "video": make_observation(
+                spotting, [row for _, row in rows]
+            )
         },
         "behavioral_categories": [],
         "independent_variables": {},
@@ -65,10 +67,10 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         "converters": {},
     }
     # ASCII alone: BORIS opens a project in the encoding of the machine, which need not be UTF-8.
-    write_whole(path, json.dumps(project, indent=1) + "\n")
+    atomic_write_text(path, json.dumps(project, indent=1) + "\n")
 
 
-def ethogram() -> dict[str, Any]:
+def make_ethogram() -> dict[str, Any]:
     """The behaviours: a state for each kind, and a point for its apex."""
     out: dict[str, Any] = {}
     for kind in KINDS:
@@ -96,14 +98,14 @@ def ethogram() -> dict[str, Any]:
     return out
 
 
-def events_of(
-    interval: SpottedInterval, subject: str, edges: Floats
+def interval_events(
+    interval: SpottedInterval, subject: str, edges: FloatArray
 ) -> list[tuple[int, list[Any]]]:
     """(order, row) of start, apex and stop; a row is time s, subject, behaviour, modifier, comment,
     frame.
     """
-    start, stop = milliseconds(interval.onset_s, end_of(interval.offset_frame, edges))
-    apex, kind = milliseconds(interval.apex_s, interval.apex_s)[0], interval.kind
+    start, stop = to_milliseconds(interval.onset_s, frame_end(interval.offset_frame, edges))
+    apex, kind = to_milliseconds(interval.apex_s, interval.apex_s)[0], interval.kind
     return [
         (
             START,
@@ -114,7 +116,7 @@ def events_of(
     ]
 
 
-def observation(spotting: Spotting, rows: list[list[Any]]) -> dict[str, Any]:
+def make_observation(spotting: Spotting, rows: list[list[Any]]) -> dict[str, Any]:
     """The observation of a video file, or, where there is none, one without media ("live")."""
     video = video_file(spotting.source)
     out: dict[str, Any] = {
@@ -131,7 +133,7 @@ def observation(spotting: Spotting, rows: list[list[Any]]) -> dict[str, Any]:
     if video is None:
         return out | {"file": [], "scan_sampling_time": 0, "events": [row[:5] for row in rows]}
     name, seconds = str(video), float(frame_edges(spotting.frame_times, spotting.working_rate)[-1])
-    rate = told_rate(spotting.source)
+    rate = nominal_rate(spotting.source)
     about = {
         "length": {name: round(seconds, 3)},
         "fps": {name: float(rate) if rate else round(len(spotting.frame_times) / seconds, 3)},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet.intervals import Kind
 from fesnet.result import Spotting
 
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, order=True)
-class Row:
+class IntervalRow:
     """One expression. Seconds on the video's clock; frames 0-based, inclusive; apex None where
     nobody marked it.
     """
@@ -46,11 +46,11 @@ class Row:
 
 
 def write_csv(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all. Frames are 0-based and inclusive; duration is offset minus
+    """Write `path` atomically. Frames are 0-based and inclusive; duration is offset minus
     onset.
     """
     rows = (
-        Row(
+        IntervalRow(
             i.face,
             i.onset_s,
             i.offset_s,
@@ -66,7 +66,7 @@ def write_csv(spotting: Spotting, path: Path) -> None:
     write_rows(spotting.source.name, rows, path)
 
 
-def quoting(video: str) -> Literal[0, 1]:
+def quoting_mode(video: str) -> Literal[0, 1]:
     """How `csv` must quote the rows of a video of this name.
 
     Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row
@@ -75,10 +75,10 @@ def quoting(video: str) -> Literal[0, 1]:
     return csv.QUOTE_ALL if "\r" in video else csv.QUOTE_MINIMAL
 
 
-def write_rows(video: str, rows: Iterable[Row], path: Path) -> None:
-    """Write the table of one video, whole or not at all; an unknown apex is left empty."""
+def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
+    """Write the table of one video atomically; an unknown apex is left empty."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n", quoting=quoting(video))
+    table = csv.writer(text, lineterminator="\n", quoting=quoting_mode(video))
     table.writerow(COLUMNS)
     for r in rows:
         apex_s = None if r.apex_s is None else f"{r.apex_s:.6f}"
@@ -86,4 +86,4 @@ def write_rows(video: str, rows: Iterable[Row], path: Path) -> None:
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
         table.writerow([video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
-    write_whole(path, text.getvalue())
+    atomic_write_text(path, text.getvalue())

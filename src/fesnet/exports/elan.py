@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
+from fesnet._types import FloatArray
 from fesnet._version import __version__
-from fesnet.exports.spans import (
-    Floats,
+from fesnet.exports.common import (
     Times,
-    end_of,
     frame_edges,
-    milliseconds,
+    frame_end,
     named_lanes,
+    to_milliseconds,
     video_file,
 )
 from fesnet.intervals import KINDS
@@ -54,15 +54,15 @@ TYPES = {
 
 
 @dataclass
-class Tiers:
-    """The tiers as they grow, and the time slots that they ask for."""
+class TierBuilder:
+    """Collects tiers, their annotations and the time slots of these."""
 
-    edges: Floats
+    edges: FloatArray
     elements: list[ET.Element] = field(default_factory=list)
     annotations: int = 0
     slots: list[tuple[int, int, ET.Element, str]] = field(default_factory=list)
 
-    def add(self, name: str, kind: str, face: int, parent: str | None = None) -> ET.Element:
+    def add_tier(self, name: str, kind: str, face: int, parent: str | None = None) -> ET.Element:
         """A new tier at the end."""
         described = {"LINGUISTIC_TYPE_REF": kind, "TIER_ID": name, "PARTICIPANT": f"face {face}"}
         described |= {"ANNOTATOR": f"fesnet {__version__}"} | (
@@ -85,31 +85,31 @@ class Tiers:
         ET.SubElement(made, "ANNOTATION_VALUE").text = value
         return made
 
-    def place(self, annotation: ET.Element, times: Times, inner: bool = False) -> None:
-        """Give an annotation its time. inner: a child, whose slots go between its parent's where
+    def set_times(self, annotation: ET.Element, times: Times, inner: bool = False) -> None:
+        """Set the time of an annotation. inner: a child, whose slots go between its parent's where
         times are equal.
         """
         start, stop = times
         self.slots.append((start, 3 if inner else 2, annotation, "TIME_SLOT_REF1"))
         self.slots.append((stop, 0 if inner else 1, annotation, "TIME_SLOT_REF2"))
 
-    def expressions(self, name: str, face: int, lane: list[SpottedInterval]) -> None:
+    def add_expressions(self, name: str, face: int, lane: list[SpottedInterval]) -> None:
         """A lane's tier with its two children."""
-        tier = self.add(name, "expression", face)
-        apexes = self.add(f"{name} apex", "apex", face, name)
-        scores = self.add(f"{name} score", "score", face, name)
+        tier = self.add_tier(name, "expression", face)
+        apexes = self.add_tier(f"{name} apex", "apex", face, name)
+        scores = self.add_tier(f"{name} score", "score", face, name)
         for i in lane:
-            start, stop = milliseconds(i.onset_s, end_of(i.offset_frame, self.edges))
+            start, stop = to_milliseconds(i.onset_s, frame_end(i.offset_frame, self.edges))
             made = self.annotate(tier, i.kind, CVE_REF=f"cve_{i.kind}")
-            self.place(made, (start, stop))
-            apex, after = milliseconds(i.apex_s, end_of(i.apex_frame, self.edges))
+            self.set_times(made, (start, stop))
+            apex, after = to_milliseconds(i.apex_s, frame_end(i.apex_frame, self.edges))
             apex = min(apex, stop - 1)
-            self.place(
+            self.set_times(
                 self.annotate(apexes, "apex"), (apex, max(min(after, stop), apex + 1)), inner=True
             )
             self.annotate(scores, f"{i.score:.4f}", ANNOTATION_REF=made.attrib["ANNOTATION_ID"])
 
-    def order(self) -> ET.Element:
+    def time_order(self) -> ET.Element:
         """The time slots, sorted, each referred to by its annotation."""
         order = ET.Element("TIME_ORDER")
         for number, (time, _, annotation, end) in enumerate(
@@ -123,7 +123,7 @@ class Tiers:
 
 
 def write_elan(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all; times in milliseconds."""
+    """Write `path` atomically; times in milliseconds."""
     tiers = make_tiers(spotting)
     root = ET.Element("ANNOTATION_DOCUMENT", {"AUTHOR": f"fesnet {__version__}", "DATE": NO_DATE})
     root.attrib |= {
@@ -131,8 +131,8 @@ def write_elan(spotting: Spotting, path: Path) -> None:
         "VERSION": "3.0",
         f"{{{XSI}}}noNamespaceSchemaLocation": SCHEMA,
     }
-    root.append(header(spotting.source, path, tiers.annotations))
-    root.append(tiers.order())
+    root.append(header_element(spotting.source, path, tiers.annotations))
+    root.append(tiers.time_order())
     root.extend(tiers.elements)
     for name, described in TYPES.items():
         kind = {"LINGUISTIC_TYPE_ID": name, "GRAPHIC_REFERENCES": "false"}
@@ -141,42 +141,42 @@ def write_elan(spotting: Spotting, path: Path) -> None:
     ET.SubElement(root, "LANGUAGE", language | {"LANG_LABEL": "undetermined (und)"})
     for stereotype, description in CONSTRAINTS.items():
         ET.SubElement(root, "CONSTRAINT", {"STEREOTYPE": stereotype, "DESCRIPTION": description})
-    root.append(vocabulary())
+    root.append(vocabulary_element())
     ET.indent(root)
     ET.register_namespace("xsi", XSI)
     text = ET.tostring(root, encoding="unicode")
-    write_whole(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+    atomic_write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
 
 
-def make_tiers(spotting: Spotting) -> Tiers:
+def make_tiers(spotting: Spotting) -> TierBuilder:
     """The tiers of all faces: expressions, and where the face is unknown."""
-    tiers = Tiers(frame_edges(spotting.frame_times, spotting.working_rate))
+    tiers = TierBuilder(frame_edges(spotting.frame_times, spotting.working_rate))
     for name, face, _, lane in named_lanes(spotting):
-        tiers.expressions(name, face, lane)
+        tiers.add_expressions(name, face, lane)
     for face in sorted({gap.face for gap in spotting.gaps}):
-        tier = tiers.add(f"face {face} unknown", "unknown", face)
+        tier = tiers.add_tier(f"face {face} unknown", "unknown", face)
         for gap in sorted(gap for gap in spotting.gaps if gap.face == face):
-            times = milliseconds(gap.start_s, end_of(gap.stop_frame, tiers.edges))
-            tiers.place(tiers.annotate(tier, plain(gap.reason)), times)
+            times = to_milliseconds(gap.start_s, frame_end(gap.stop_frame, tiers.edges))
+            tiers.set_times(tiers.annotate(tier, escape_forbidden(gap.reason)), times)
     return tiers
 
 
-def header(source: SourceInfo, path: Path, annotations: int) -> ET.Element:
+def header_element(source: SourceInfo, path: Path, annotations: int) -> ET.Element:
     """Unit, the linked video if there is a file, and what ELAN counts on from."""
     out = ET.Element("HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     video = video_file(source)
     if video is not None:
-        linked = {"MEDIA_URL": f"file:///{plain(video.as_posix().lstrip('/'))}"}
+        linked = {"MEDIA_URL": f"file:///{escape_forbidden(video.as_posix().lstrip('/'))}"}
         linked |= {"MIME_TYPE": MIME.get(video.suffix.lower(), "video/*")}
-        linked |= {"RELATIVE_MEDIA_URL": plain(relative(video, path.parent))}
+        linked |= {"RELATIVE_MEDIA_URL": escape_forbidden(relative_media_url(video, path.parent))}
         ET.SubElement(out, "MEDIA_DESCRIPTOR", linked)
     ET.SubElement(out, "PROPERTY", {"NAME": "lastUsedAnnotationId"}).text = str(annotations)
     return out
 
 
-def relative(video: Path, folder: Path) -> str:
-    """The video as seen from the document: "./a.mp4" beside it, "../a.mp4" above; another drive:
-    beside it.
+def relative_media_url(video: Path, folder: Path) -> str:
+    """The path of the video relative to the document: "./a.mp4", "../a.mp4". On another drive:
+    "./a.mp4".
     """
     try:
         found = Path(os.path.relpath(video, folder.resolve())).as_posix()
@@ -185,10 +185,8 @@ def relative(video: Path, folder: Path) -> str:
     return found if found.startswith("../") else f"./{found}"
 
 
-def plain(text: str) -> str:
-    """Text as ELAN reads it: it takes an address letter by letter, without %20. Only what XML
-    forbids is written so.
-    """
+def escape_forbidden(text: str) -> str:
+    """Text with only the characters that XML forbids percent-encoded; ELAN decodes no %20."""
     return re.sub(
         "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
         lambda m: quote(m[0], errors="replace"),
@@ -196,7 +194,7 @@ def plain(text: str) -> str:
     )
 
 
-def vocabulary() -> ET.Element:
+def vocabulary_element() -> ET.Element:
     """The controlled vocabulary: what an expression can be called."""
     out = ET.Element("CONTROLLED_VOCABULARY", {"CV_ID": VOCABULARY})
     ET.SubElement(out, "DESCRIPTION", {"LANG_REF": "und"}).text = "kind of facial expression"

@@ -8,5 +8,5 @@ from fesnet.result import Spotting
 
 
 def write_json(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all."""
+    """Write `path` atomically."""
     spotting.to_json(path)

@@ -14,19 +14,18 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet._version import __version__
 from fesnet.errors import ResultError
-from fesnet.exports.spans import told_rate
+from fesnet.exports.common import nominal_rate
 from fesnet.result import Spotting
 
-# of a frame: as far as a frame may lie from its place and still be told from its neighbours (our
-# choice)
-LOOSE = 0.25
+# Frames: largest distance of a frame from its place at a constant rate (our choice).
+MAX_FRAME_ERROR = 0.25
 
 
 def write_labelstudio(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all; exact to the frame. Raises ResultError for a variable
+    """Write `path` atomically; exact to the frame. Raises ResultError for a variable
     frame rate.
     """
     rate = constant_rate(spotting)
@@ -53,20 +52,20 @@ def write_labelstudio(spotting: Spotting, path: Path) -> None:
         "data": {"video": video, "fps": float(rate), "name": spotting.source.name},
         "predictions": [{"model_version": f"fesnet {__version__}", "result": regions}],
     }
-    write_whole(path, json.dumps([task], indent=1, ensure_ascii=False) + "\n")
+    atomic_write_text(path, json.dumps([task], indent=1, ensure_ascii=False) + "\n")
 
 
 def constant_rate(spotting: Spotting) -> Fraction:
     """Frames a second at which every frame lies in its place. Raises ResultError where there is
     none.
     """
-    times, told = spotting.frame_times - spotting.frame_times[0], told_rate(spotting.source)
-    rates = [told] if told else []
+    times, nominal = spotting.frame_times - spotting.frame_times[0], nominal_rate(spotting.source)
+    rates = [nominal] if nominal else []
     if times[-1] > 0:
         rates.append(Fraction((len(times) - 1) / float(times[-1])).limit_denominator(1001))
     for rate in rates:
         places = times * float(rate)
-        if np.abs(places - np.arange(len(times))).max() <= LOOSE:
+        if np.abs(places - np.arange(len(times))).max() <= MAX_FRAME_ERROR:
             return rate
     steps = 1000 * np.diff(times)
     found = (

@@ -8,10 +8,10 @@ import csv
 import io
 from pathlib import Path
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet.errors import UsageError
-from fesnet.exports.csv import quoting
-from fesnet.exports.spans import video_id
+from fesnet.exports.common import video_id
+from fesnet.exports.csv import quoting_mode
 from fesnet.result import Spotting
 
 # 2022 and 2023 ask where expressions of both kinds are; 2024 and 2025 ask for micro-expressions and
@@ -27,7 +27,7 @@ TYPES = {"macro": "mae", "micro": "me"}
 
 
 def write_megc(spotting: Spotting, path: Path, year: int = NEWEST_SPOTTING) -> None:
-    """Write `path`, whole or not at all; frames of the source video, several faces one after
+    """Write `path` atomically; frames of the source video, several faces one after
     another.
 
     From 2024 on: micro-expressions only, the emotion left empty (fesnet recognises none), and the
@@ -40,7 +40,7 @@ def write_megc(spotting: Spotting, path: Path, year: int = NEWEST_SPOTTING) -> N
         )
     video = video_id(spotting.source)
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n", quoting=quoting(video))
+    table = csv.writer(text, lineterminator="\n", quoting=quoting_mode(video))
     table.writerow(SPOTTING.get(year, RECOGNITION))
     for i in spotting.intervals:
         frames = (i.onset_frame + 1, i.offset_frame + 1)
@@ -48,4 +48,4 @@ def write_megc(spotting: Spotting, path: Path, year: int = NEWEST_SPOTTING) -> N
             table.writerow((video, *frames, TYPES[i.kind]))
         elif i.kind == "micro":
             table.writerow((video.partition("_")[0], video, *frames, ""))
-    write_whole(path, text.getvalue())
+    atomic_write_text(path, text.getvalue())

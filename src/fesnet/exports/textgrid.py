@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet._io import write_whole
-from fesnet.exports.spans import end_of, faces_of, frame_edges, named_lanes
+from fesnet._io import atomic_write_text
+from fesnet.exports.common import frame_edges, frame_end, list_faces, named_lanes
 from fesnet.result import Spotting
 
-Stretch = tuple[float, float, str]
-Point = tuple[float, str]
+LabelledSpan = tuple[float, float, str]
+LabelledPoint = tuple[float, str]
 
 
 def write_textgrid(spotting: Spotting, path: Path) -> None:
-    """Write `path`, whole or not at all. Seconds to the microsecond; a point stands at an apex, its
+    """Write `path` atomically. Seconds to the microsecond; a point stands at an apex, its
     text is the score.
 
     Expressions of one kind that overlap go to lanes ("face 0 macro 2"), as Praat's tiers know no
@@ -25,22 +25,24 @@ def write_textgrid(spotting: Spotting, path: Path) -> None:
     first, last = float(edges[0]), float(edges[-1])
     tiers = []
     for name, _, kind, lane in named_lanes(spotting):
-        spans = [(i.onset_s, end_of(i.offset_frame, edges), str(kind)) for i in lane]
-        tiers.append(interval_tier(name, filled(spans, first, last), first, last))
+        spans = [(i.onset_s, frame_end(i.offset_frame, edges), str(kind)) for i in lane]
+        tiers.append(interval_tier(name, fill_blanks(spans, first, last), first, last))
         points = [(i.apex_s, f"{i.score:.4f}") for i in lane]
         tiers.append(point_tier(f"{name} apex", points, first, last))
-    for face in faces_of(spotting):
+    for face in list_faces(spotting):
         gaps = sorted(gap for gap in spotting.gaps if gap.face == face)
-        spans = [(gap.start_s, end_of(gap.stop_frame, edges), gap.reason) for gap in gaps]
-        tiers.append(interval_tier(f"face {face} unknown", filled(spans, first, last), first, last))
+        spans = [(gap.start_s, frame_end(gap.stop_frame, edges), gap.reason) for gap in gaps]
+        tiers.append(
+            interval_tier(f"face {face} unknown", fill_blanks(spans, first, last), first, last)
+        )
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", *bounds(first, last)]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, tier in enumerate(tiers, 1):
         lines += [f"    item [{number}]:", *(f"        {line}" for line in tier)]
-    write_whole(path, "\n".join(lines) + "\n")
+    atomic_write_text(path, "\n".join(lines) + "\n")
 
 
-def filled(spans: list[Stretch], first: float, last: float) -> list[Stretch]:
+def fill_blanks(spans: list[LabelledSpan], first: float, last: float) -> list[LabelledSpan]:
     """Spans in order, with blank ones between them so that all of first .. last is covered."""
     out, here = [], first
     for start, stop, text in spans:
@@ -51,28 +53,32 @@ def filled(spans: list[Stretch], first: float, last: float) -> list[Stretch]:
     return out + ([(here, last, "")] if here < last else [])
 
 
-def interval_tier(name: str, spans: list[Stretch], first: float, last: float) -> list[str]:
+def interval_tier(name: str, spans: list[LabelledSpan], first: float, last: float) -> list[str]:
     lines = [
         'class = "IntervalTier"',
-        f"name = {quoted(name)}",
+        f"name = {quote_text(name)}",
         *bounds(first, last),
         f"intervals: size = {len(spans)}",
     ]
     for number, (start, stop, text) in enumerate(spans, 1):
-        inner = [*bounds(start, stop), f"text = {quoted(text)}"]
+        inner = [*bounds(start, stop), f"text = {quote_text(text)}"]
         lines += [f"intervals [{number}]:", *(f"    {line}" for line in inner)]
     return lines
 
 
-def point_tier(name: str, points: list[Point], first: float, last: float) -> list[str]:
+def point_tier(name: str, points: list[LabelledPoint], first: float, last: float) -> list[str]:
     lines = [
         'class = "TextTier"',
-        f"name = {quoted(name)}",
+        f"name = {quote_text(name)}",
         *bounds(first, last),
         f"points: size = {len(points)}",
     ]
     for number, (time, text) in enumerate(sorted(points), 1):
-        lines += [f"points [{number}]:", f"    number = {time:.6f}", f"    mark = {quoted(text)}"]
+        lines += [
+            f"points [{number}]:",
+            f"    number = {time:.6f}",
+            f"    mark = {quote_text(text)}",
+        ]
     return lines
 
 
@@ -80,7 +86,7 @@ def bounds(start: float, stop: float) -> list[str]:
     return [f"xmin = {start:.6f}", f"xmax = {stop:.6f}"]
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """Praat doubles the quotes inside a text; a line of its own would end a tier for some
     readers.
     """

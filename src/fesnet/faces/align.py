@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Floats = NDArray[np.floating]
+from fesnet._types import FloatArray, Image
+
 Matrix = NDArray[np.float64]
 
 EYE_DISTANCE = (
@@ -59,7 +59,9 @@ PIVOT: Matrix = CANONICAL_STABLE.mean(0)  # round this centre shift and rotation
 SUPERSAMPLE = 2  # samples a crop pixel and axis: sharpness then hardly depends on the face's size
 
 
-def fit_similarity(source: Floats, target: Floats, weight: Floats | None = None) -> Matrix:
+def fit_similarity(
+    source: FloatArray, target: FloatArray, weight: FloatArray | None = None
+) -> Matrix:
     """Least-squares rotation, uniform scale and shift, without reflection (Umeyama 1991).
 
     source, target: (N, 2), N >= 2 distinct points; weight: (N,), positive, default all alike.
@@ -90,12 +92,12 @@ def invert(matrix: Matrix) -> Matrix:
     return np.asarray(np.array(rows) / size, np.float64)
 
 
-def apply(matrix: Matrix, points: Floats) -> Matrix:
+def apply(matrix: Matrix, points: FloatArray) -> Matrix:
     """Carry points (..., 2) by an affine (2, 3)."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
 
 
-def pose_of(landmarks: Floats) -> Matrix:
+def pose_of(landmarks: FloatArray) -> Matrix:
     """The pose (4,) that the stable points of landmarks (468, 2 or 3) in source pixels give."""
     return pose_of_matrix(
         fit_similarity(CANONICAL_STABLE, landmarks[list(STABLE), :2].astype(np.float64))
@@ -111,7 +113,7 @@ def pose_of_matrix(from_unit: Matrix) -> Matrix:
     )
 
 
-def to_unit(pose: Floats) -> Matrix:
+def to_unit(pose: FloatArray) -> Matrix:
     """The affine (2, 3) from source pixels to crop units of a pose (4,)."""
     x, y, log_scale, angle = (float(v) for v in pose)
     cosine, sine = math.cos(angle) / math.exp(log_scale), math.sin(angle) / math.exp(log_scale)

@@ -14,7 +14,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from fesnet.faces.align import Image, Matrix
+from fesnet._types import Image
+from fesnet.faces.align import Matrix
 
 Box = tuple[float, float, float, float]
 Square = tuple[float, float, float]  # left, top, side

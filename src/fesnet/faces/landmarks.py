@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.faces.align import Floats, Image, Matrix, apply, invert, warp
+from fesnet._types import FloatArray, Image
+from fesnet.faces.align import Matrix, apply, invert, warp
 from fesnet.faces.detect import Detection, open_session
 from fesnet.faces.prelu_rewrite import without_prelu
 
@@ -43,7 +44,7 @@ def region_of_detection(found: Detection) -> Region:
     return Region((x0 + x1) / 2, (y0 + y1) / 2, size, math.atan2(across[1], across[0]))
 
 
-def region_of_landmarks(landmarks: Floats) -> Region:
+def region_of_landmarks(landmarks: FloatArray) -> Region:
     """The square for the next frame: 1.5 times the extent of these landmarks (468, 3), eyes
     level.
     """

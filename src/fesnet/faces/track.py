@@ -21,8 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray, Image
 from fesnet.errors import UsageError
-from fesnet.faces.align import Floats, Image, Matrix, apply, invert, pose_of, to_unit, warp
+from fesnet.faces.align import Matrix, apply, invert, pose_of, to_unit, warp
 from fesnet.faces.detect import (
     BlazeFaceDetector,
     Box,
@@ -273,7 +274,7 @@ class FaceTracker:
         one.landmarks, one.score, one.time, one.keyed = landmarks, score, frame.time, frame.time
         self._followed.append(one)
 
-    def _is_free(self, landmarks: Floats, image: Image, overlap: float) -> bool:
+    def _is_free(self, landmarks: FloatArray, image: Image, overlap: float) -> bool:
         """Whether landmarks lie on a place in the image where no face is followed yet."""
         return fits(landmarks, image) and not self._taken(box_of(landmarks), overlap)
 
@@ -383,13 +384,13 @@ def carried(landmarks: NDArray[np.float32], before: Matrix, after: Matrix) -> ND
     return np.concatenate([flat, deep], 1).astype(np.float32)
 
 
-def box_of(landmarks: Floats) -> Box:
+def box_of(landmarks: FloatArray) -> Box:
     """Extent of landmarks (468, 3): x0, y0, x1, y1."""
     (x0, y0), (x1, y1) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def fits(landmarks: Floats, image: Image) -> bool:
+def fits(landmarks: FloatArray, image: Image) -> bool:
     """Whether a face is large enough and its centre lies within the image."""
     region = region_of_landmarks(landmarks)
     height, width = image.shape[:2]

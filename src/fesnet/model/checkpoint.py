@@ -14,11 +14,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from fesnet._io import file_sha256
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.export import export_onnx
 from fesnet.model.network import FesNet
-from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, load_weights, sha256
+from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, load_weights
 
 
 def save_weights(
@@ -53,7 +54,7 @@ def write_weights(
             "model": network.config.to_dict(),
             "rules": rules,
             "training": training,
-            "sha256": {name: sha256(part / name) for name in (ENCODE, DECODE, TENSORS)},
+            "sha256": {name: file_sha256(part / name) for name in (ENCODE, DECODE, TENSORS)},
         }
         (part / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         os.replace(part, folder)

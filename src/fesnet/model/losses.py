@@ -99,7 +99,7 @@ def relative_error(found: Tensor, truth: Tensor) -> Tensor:
     return F.smooth_l1_loss(weight * found, weight * truth, beta=BEND)
 
 
-def kinds_loss(logits: Tensor, held: Tensor, config: LossConfig) -> Tensor:
+def independent_frame_loss(logits: Tensor, held: Tensor, config: LossConfig) -> Tensor:
     """As `frame_loss`, each kind against neutral by itself: logits (..., K), held (..., 2) in 0..1,
     -1 where unknown.
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fesnet.weights import FesNetConfig
+from fesnet.config import FesNetConfig
 
 
 class Residual(nn.Module):
@@ -70,7 +70,7 @@ class Lsdm(nn.Module):
         w, c = config.width, 4 * config.width
         self.side = config.crop_size // 8
         self.face_only = config.face_only
-        self.discrepancy, self.beside = config.discrepancy, config.reference_beside
+        self.discrepancy, self.beside = config.discrepancy, config.concat_reference
         self.stem = nn.Sequential(
             nn.Conv2d(1, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True)
         )
@@ -93,7 +93,11 @@ class Lsdm(nn.Module):
         self.pool = nn.Linear(
             c * small * small, config.features
         )  # keeps where in the face it moved
-        self.shape = nn.Linear(config.shape, config.shape_features) if config.shape else None
+        self.shape = (
+            nn.Linear(config.landmark_feature_count, config.landmark_embedding)
+            if config.landmark_feature_count
+            else None
+        )
         self.proposal = nn.Linear(config.scored_features, 3)
         self.motion = nn.Linear(config.features, config.motions) if config.motions else None
 
@@ -128,7 +132,7 @@ class Lsdm(nn.Module):
         return torch.cat([seen, self.outline(shape)], -1)
 
     def outline(self, change: Tensor) -> Tensor:
-        """The part of `vectors` that shapes give: their change (B, T, config.shape) -> (B, T,
+        """The part of `vectors` that shapes give: their change (B, T, config.landmark_feature_count) -> (B, T,
         shape_features).
         """
         if self.shape is None:
@@ -137,7 +141,7 @@ class Lsdm(nn.Module):
             )
         return F.leaky_relu(self.shape(change), 0.1)
 
-    def one_sided(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def mask_modality(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """`vectors` (B, T, D) of a network with shapes -> the same as if nothing moved in shapes,
         and in pixels.
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fesnet.weights import FesNetConfig
+from fesnet.config import FesNetConfig
 
 
 def probabilities(logits: Tensor, dim: int, *, independent: bool) -> Tensor:
@@ -49,7 +49,7 @@ class MultiScale(nn.Module):
         return x + mixed
 
 
-class Stage(nn.Module):
+class RefinementStage(nn.Module):
     """One refinement: features (B, D, T) and probabilities (B, K, T) -> hidden (B, C, T) and logits
     (B, K, T).
     """
@@ -78,7 +78,7 @@ class Mtam(nn.Module):
         # blinks.
         self.norm = nn.BatchNorm1d(config.scored_features)
         self.stages = nn.ModuleList(
-            Stage(config) for _ in range(config.stages if config.cascade else 1)
+            RefinementStage(config) for _ in range(config.stages if config.cascade else 1)
         )
         self.intensity = nn.Conv1d(config.hidden, 1, 1) if config.intensity else None
 

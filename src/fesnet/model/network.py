@@ -17,12 +17,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fesnet.config import FesNetConfig
 from fesnet.model.lsdm import Lsdm
 from fesnet.model.mtam import Mtam
-from fesnet.weights import FesNetConfig
 
 
-def beside_centred(features: Tensor, *, relative: bool = False) -> Tensor:
+def add_median_difference(features: Tensor, *, relative: bool = False) -> Tensor:
     """(B, T, D) -> (B, T, 2 D), each window's features and their difference to its median frame.
 
     The first frame may lie inside an expression; the median frame seldom does. With `relative` (B,
@@ -64,7 +64,7 @@ class FesNet(nn.Module):
         return features
 
     def join(self, attended: Tensor, shapes: Tensor) -> Tensor:
-        """Attended features (..., P, C) and shapes (..., config.shape) -> one array: shapes fill
+        """Attended features (..., P, C) and shapes (..., config.landmark_feature_count) -> one array: shapes fill
         rows behind.
         """
         rows = shapes.reshape(*shapes.shape[:-1], -1, attended.shape[-1])
@@ -76,25 +76,25 @@ class FesNet(nn.Module):
         Intensity is in macro-expressions (1 is a full one); zeros where the config has no such
         output.
         """
-        logits, intensity = self.pass_with(attended, attended[:, :1])
+        logits, intensity = self.decode_with_reference(attended, attended[:, :1])
         if self.config.reference == "neutral":
             share = (
                 logits[-1].softmax(-1)[..., :1] ** 4
             )  # sharpened: the most neutral frames decide
             share = share / share.sum(1, keepdim=True).clamp(min=1e-6)
             reference = (attended * share.detach()[..., None]).sum(1, keepdim=True)
-            logits, intensity = self.pass_with(attended, reference)
+            logits, intensity = self.decode_with_reference(attended, reference)
         return logits, intensity
 
-    def pass_with(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    def decode_with_reference(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """One pass with a given reference (B, 1, P, C)."""
         features = self.lsdm.vectors(attended, reference)
         logits, intensity = self.score(features)
-        says = self.config.consensus
+        says = self.config.ensemble_weights
         if not any(says):
             return logits, intensity
         pooled = (1 - sum(says)) * logits.log_softmax(-1)
-        for say, alone in zip(says, self.lsdm.one_sided(features), strict=True):
+        for say, alone in zip(says, self.lsdm.mask_modality(features), strict=True):
             pooled = pooled + say * self.score(alone)[0].log_softmax(-1)
         return pooled.log_softmax(
             -1
@@ -102,23 +102,23 @@ class FesNet(nn.Module):
 
     def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) -> as `decode`."""
-        if self.config.centred:
-            features = beside_centred(features, relative=self.config.relative)
+        if self.config.add_median_difference:
+            features = add_median_difference(features, relative=self.config.normalize_motion)
         proposal = self.lsdm.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity
 
     def forward(self, crops: Tensor, shapes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Whole windows at once: (B, T, H, W, 3) uint8 and, where the config has them, shapes (B,
-        T, config.shape).
+        T, config.landmark_feature_count).
         """
         b, t = crops.shape[:2]
         attended = self.encode(crops.flatten(0, 1))
         attended = attended.view(b, t, *attended.shape[1:])
-        if self.config.shape:
+        if self.config.landmark_feature_count:
             if shapes is None:
                 raise ValueError(
-                    f"expected shapes (B, T, {self.config.shape}) beside the crops, got none"
+                    f"expected shapes (B, T, {self.config.landmark_feature_count}) beside the crops, got none"
                 )
             attended = self.join(attended, shapes)
         return self.decode(attended)
@@ -142,8 +142,8 @@ class FeatureNet(nn.Module):
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         change = inputs - inputs[:, :1] if self.config.discrepancy else inputs
         features = self.projection(change)
-        if self.config.centred:
-            features = beside_centred(features, relative=self.config.relative)
+        if self.config.add_median_difference:
+            features = add_median_difference(features, relative=self.config.normalize_motion)
         proposal = self.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity

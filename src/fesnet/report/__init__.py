@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text, file_sha256
 from fesnet.errors import FesnetError, UsageError
 from fesnet.intervals import Interval
 from fesnet.report import page as parts
@@ -22,7 +22,6 @@ from fesnet.report.drawing import drawing, tracks_of
 from fesnet.report.pictures import Pictures, take_pictures
 from fesnet.report.web import part
 from fesnet.result import Spotting
-from fesnet.weights import sha256
 
 EMBED = 40_000_000  # bytes up to which a video is put into the page
 ABOUT = """<p>Each card shows the face at onset, apex and offset, cut out and turned upright. <b>change</b> is the apex
@@ -91,7 +90,7 @@ def write_report(
         data=parts.timeline_data(spotting, known),
         script=script,
     )
-    write_whole(path, text)
+    atomic_write_text(path, text)
     return f"{'no video, ' if gone else ''}no pictures: {why}" if why else ""
 
 
@@ -105,7 +104,7 @@ def find_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str
     try:
         if not video.exists():
             return None, f"the video is not where the result says ({video})"
-        if source.sha256 is None or (video.is_file() and sha256(video) == source.sha256):
+        if source.sha256 is None or (video.is_file() and file_sha256(video) == source.sha256):
             return video, ""
     except OSError as error:
         return None, f"{video} cannot be read ({error.strerror})"

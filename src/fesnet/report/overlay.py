@@ -4,23 +4,20 @@ that runs along.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fesnet._types import FrameCallback, Image
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker
 from fesnet.intervals import KINDS
 from fesnet.result import FaceTrack, Spotting
-from fesnet.video import Frame, Source, VideoWriter, open_source
+from fesnet.video import Frame, VideoWriter, open_source
 from fesnet.video.encode import check_target
 from fesnet.windows import Sampler
 
-Image = NDArray[np.uint8]
-Progress = Callable[[Frame, Source], None]
 COLOURS = {"macro": (0, 114, 178), "micro": (213, 94, 0), "": (150, 158, 166)}  # RGB; Okabe and Ito
 PAPER, INK, FAINT = (20, 25, 31), (232, 237, 242), (90, 103, 114)
 MP4 = (".mp4", ".m4v", ".mov")  # endings that an overlay may have
@@ -28,7 +25,7 @@ SPAN = 10.0  # s of scores in view, the moment in the middle
 
 
 def write_overlay(
-    spotting: Spotting, video: Path, out: Path, progress: Progress | None = None
+    spotting: Spotting, video: Path, out: Path, progress: FrameCallback | None = None
 ) -> None:
     """Write `out` (mp4, without sound), every frame that was spotted at its own time; whole or not
     at all.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fesnet._types import FloatArray, Image
 from fesnet.errors import FesnetError
 from fesnet.faces import BlazeFaceDetector, Face, FaceMesh, FaceTracker, ensure_models, only_face
 from fesnet.result import SpottedInterval, Spotting
@@ -18,8 +18,6 @@ from fesnet.runtime import OnnxRuntime
 from fesnet.video import open_source
 from fesnet.weights import load_weights
 
-Image = NDArray[np.uint8]
-Floats = NDArray[np.floating]
 SIDE = 160  # pixels of a thumbnail
 MOST = 200  # intervals with pictures: the strongest ones; more would swell the page
 QUALITY = 82  # of the JPEGs
@@ -42,7 +40,7 @@ class Seen:
     """A face in one frame: thumbnail (SIDE, SIDE, 3), and attended features (P, C) of its crop."""
 
     picture: Image
-    features: Floats
+    features: FloatArray
 
 
 def take_pictures(spotting: Spotting, video: Path) -> dict[int, Pictures]:
@@ -102,7 +100,7 @@ def half(mask: Image, size: int) -> Image:
     return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def change(seen: dict[int, Seen], interval: SpottedInterval) -> Floats | None:
+def change(seen: dict[int, Seen], interval: SpottedInterval) -> FloatArray | None:
     """(12, 12) how far LSDM's features of each position lie from the onset's at the apex."""
     one, other = seen.get(interval.onset_frame), seen.get(interval.apex_frame)
     if one is None or other is None:
@@ -113,7 +111,7 @@ def change(seen: dict[int, Seen], interval: SpottedInterval) -> Floats | None:
 
 
 def compose(
-    seen: dict[int, Seen], interval: SpottedInterval, far: Floats | None, highest: float
+    seen: dict[int, Seen], interval: SpottedInterval, far: FloatArray | None, highest: float
 ) -> Pictures:
     pictures = [seen[f].picture if f in seen else None for f in frames_of(interval)]
     onset, apex, offset = (None if p is None else jpeg(p) for p in pictures)
@@ -125,7 +123,7 @@ def compose(
     return Pictures(onset, apex, offset, heat)
 
 
-def laid_over(picture: Image, share: Floats) -> Image:
+def laid_over(picture: Image, share: FloatArray) -> Image:
     """A picture without colour under a map of shares (0..1): the stronger, the brighter and the
     denser.
     """

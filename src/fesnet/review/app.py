@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 import fesnet
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
-from fesnet.exports import ENDINGS, export, read_formats
+from fesnet.exports import ENDINGS, export, parse_formats
 from fesnet.intervals import IntervalRules
 from fesnet.review.agree import agreement
 from fesnet.review.desk import Reading, person, reading, version
@@ -216,7 +216,7 @@ def agreed(
 def exported(request: Request, key: str, to: str, which: str = "person") -> Response:
     """Write a version in one of the formats, beside the result, and hand it to the browser."""
     library = library_of(request)
-    formats = read_formats(to)
+    formats = parse_formats(to)
     spotting, name = (
         person(library, key)
         if which == "person"

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet._version import __version__
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS, IntervalRules, Kind
@@ -153,7 +153,7 @@ def save_review(review: Review, intervals: Sequence[Values], path: Path) -> None
         "intervals": list(intervals),
         "journal": [asdict(e) for e in review.entries],
     }
-    write_whole(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    atomic_write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_review(path: Path) -> Review:

@@ -11,11 +11,10 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, file_sha256
 from fesnet.errors import FesnetError, UsageError
 from fesnet.review.journal import ENDING, Review, read_review, save_review
 from fesnet.review.view import Machine, shown
-from fesnet.weights import sha256
 
 COPIES = (
     ".playable"  # folder of copies that a browser plays, where it does not play the video itself
@@ -189,7 +188,7 @@ class Library:
             return False
         key = (str(path), *stamp_of(path))
         if key not in self.vouched:
-            self.vouched[key] = sha256(path)
+            self.vouched[key] = file_sha256(path)
         return self.vouched[key] == wanted
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fesnet.config import check_types
 from fesnet.errors import UsageError
 from fesnet.model.losses import LossConfig
 from fesnet.synth.script.motion import SynthConfig
-from fesnet.weights import check_types
 
 # Fluent speakers and words that stand alone, more than half of them in sounds; heads that turn and
 # do not come back; blinks and looks that move more than the lids; people who sit still; and faces

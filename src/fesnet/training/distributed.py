@@ -24,7 +24,7 @@ from fesnet.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Peers:
+class Processes:
     """The processes of a training run: this one is number `rank` of `count`. With one, everything
     is as it is.
     """
@@ -97,23 +97,23 @@ class Peers:
             dist.barrier()
 
 
-ALONE = Peers()
+SINGLE_PROCESS = Processes()
 
 
-def join_peers(device: str) -> tuple[Peers, str]:
+def init_processes(device: str) -> tuple[Processes, str]:
     """The processes that torchrun started, and this one's own device; alone without torchrun."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        return ALONE, device
+        return SINGLE_PROCESS, device
     cuda = device.split(":")[0] == "cuda"
     # Batches are exchanged on the CPU, gradients where they are.
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
-    return Peers(
+    return Processes(
         dist.get_rank(), count
     ), f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else device
 
 
-def share_layers(network: nn.Module, peers: Peers) -> None:
+def synchronize_layers(network: nn.Module, peers: Processes) -> None:
     """Make normalisation and dropout see the whole batch. The layers keep their names and their
     states.
     """
@@ -121,12 +121,12 @@ def share_layers(network: nn.Module, peers: Peers) -> None:
         return
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.forward = partial(shared_norm, module)  # type: ignore[method-assign]
+            module.forward = partial(sync_batch_norm, module)  # type: ignore[method-assign]
         elif isinstance(module, nn.Dropout):
-            module.forward = partial(shared_dropout, module, peers)  # type: ignore[method-assign]
+            module.forward = partial(sync_dropout, module, peers)  # type: ignore[method-assign]
 
 
-def shared_norm(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor:
+def sync_batch_norm(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor:
     """Batch normalisation of (N, C, ...) over all processes; torch's own SyncBatchNorm runs on GPUs
     only.
     """
@@ -188,7 +188,7 @@ def summed(values: Tensor) -> Tensor:
     return total
 
 
-def shared_dropout(layer: nn.Dropout, peers: Peers, x: Tensor) -> Tensor:
+def sync_dropout(layer: nn.Dropout, peers: Processes, x: Tensor) -> Tensor:
     """Dropout of (B, ...) by this process's rows of the mask that one process would draw for the
     whole batch.
     """

@@ -19,15 +19,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fesnet._types import Float32Array
+from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.intervals import runs
-from fesnet.model.losses import LossConfig, frame_loss, kinds_loss, smooth_loss
+from fesnet.model.losses import LossConfig, frame_loss, independent_frame_loss, smooth_loss
 from fesnet.model.mtam import probabilities
 from fesnet.model.network import FeatureNet
-from fesnet.training.averaging import draw_towards
-from fesnet.weights import FesNetConfig
+from fesnet.training.ema import update_ema
 
-Floats = NDArray[np.float32]
 Network = nn.Module  # (B, T, F) -> logits of its stages (S, B, T, K), and something of its own
 Checkpoint = Callable[[Network], None]
 Loss = Callable[
@@ -36,7 +36,7 @@ Loss = Callable[
 
 
 @dataclass(frozen=True)
-class FeatureTraining:
+class FeatureTrainConfig:
     """How to train on features; a step is one update on `windows` windows."""
 
     steps: int = 250
@@ -67,19 +67,19 @@ class FeatureTraining:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class FeatureSample:
     """One training video on the working axis: inputs (T, F), held (T, 2), 1 where a macro, a micro
     is, -1 unknown.
     """
 
-    inputs: Floats
+    inputs: Float32Array
     held: NDArray[np.int8]
 
 
-class Lessons:
+class FeatureWindows:
     """All training videos one behind the other, to draw windows from."""
 
-    def __init__(self, lessons: Sequence[Lesson], window: int) -> None:
+    def __init__(self, lessons: Sequence[FeatureSample], window: int) -> None:
         self.window = window
         self.inputs = torch.from_numpy(np.concatenate([lesson.inputs for lesson in lessons]))
         self.held = torch.from_numpy(np.concatenate([lesson.held for lesson in lessons]))
@@ -102,7 +102,7 @@ class Lessons:
                 "expected expressions in the training videos, got none; training needs some"
             )
 
-    def draw(self, rng: np.random.Generator, config: FeatureTraining) -> tuple[Tensor, Tensor]:
+    def draw(self, rng: np.random.Generator, config: FeatureTrainConfig) -> tuple[Tensor, Tensor]:
         """Inputs (B, T, F) and held (B, T, 2) of random windows, played a little faster or
         slower.
         """
@@ -125,11 +125,11 @@ class Lessons:
         return self.inputs[index], held
 
 
-def of_kind(lesson: Lesson, kind: int, first: int) -> list[tuple[int, int]]:
+def of_kind(lesson: FeatureSample, kind: int, first: int) -> list[tuple[int, int]]:
     return [(first + a, first + b) for a, b in runs(lesson.held[:, kind] == 1)]
 
 
-def varied(inputs: Tensor, groups: Tensor, config: FeatureTraining) -> Tensor:
+def varied(inputs: Tensor, groups: Tensor, config: FeatureTrainConfig) -> Tensor:
     """Windows (B, T, F) a little changed: amplitude, noise, groups of inputs (F,) that are missing,
     a slow line.
     """
@@ -145,7 +145,7 @@ def losses(stages: Tensor, held: Tensor, config: LossConfig, *, independent: boo
     """Mean frame loss of all stages (S, B, T, K) and the smooth loss of the refined ones."""
     known = held[..., 0] >= 0
     if independent:
-        frames = [kinds_loss(logits, held.float(), config) for logits in stages]
+        frames = [independent_frame_loss(logits, held.float(), config) for logits in stages]
         pairs = [torch.stack([0 * s[..., 1:], s[..., 1:] - s[..., :1]], -1) for s in stages[1:]]
         smooth = [
             smooth_loss(p[:, :, k], known.long() - 1, config) for p in pairs for k in range(2)
@@ -158,7 +158,7 @@ def losses(stages: Tensor, held: Tensor, config: LossConfig, *, independent: boo
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingSpec:
     """What is trained and how: make (after seeding) and loss of a network, windows of `window`
     frames.
     """
@@ -166,13 +166,13 @@ class Course:
     make: Callable[[], Network]
     loss: Loss
     window: int
-    config: FeatureTraining
+    config: FeatureTrainConfig
 
 
 def train_on_features(
-    lessons: Sequence[Lesson],
+    lessons: Sequence[FeatureSample],
     groups: Sequence[int],
-    course: Course,
+    course: TrainingSpec,
     seed: int,
     checkpoint: Checkpoint,
 ) -> Network:
@@ -181,9 +181,9 @@ def train_on_features(
     where no lesson holds an expression."""
     torch.manual_seed(seed)
     rng, config = np.random.default_rng(seed), course.config
-    material, group = Lessons(lessons, course.window), torch.tensor(groups)
+    material, group = FeatureWindows(lessons, course.window), torch.tensor(groups)
     network = course.make().train()
-    averaged = copy.deepcopy(network).eval()
+    ema = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
@@ -200,14 +200,14 @@ def train_on_features(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        draw_towards(averaged, network, min(config.average, 1 - 1 / step))
+        update_ema(ema, network, min(config.average, 1 - 1 / step))
         if step in told:
-            checkpoint(averaged)
-    return averaged
+            checkpoint(ema)
+    return ema
 
 
 @torch.inference_mode()
-def score_features(network: Network, config: FesNetConfig, inputs: Floats) -> Floats:
+def score_features(network: Network, config: FesNetConfig, inputs: Float32Array) -> Float32Array:
     """(T, F) -> (T, 2), macro and micro in 0..1: overlapping windows, averaged, their edges
     weighing less.
     """
@@ -237,21 +237,21 @@ def fingerprint(network: Network) -> str:
     return digest.hexdigest()
 
 
-def learn_and_score(
-    lessons: Sequence[Lesson],
+def train_and_score(
+    lessons: Sequence[FeatureSample],
     groups: Sequence[int],
-    blind: Sequence[Floats],
+    blind: Sequence[Float32Array],
     model: FesNetConfig,
-    course: Course,
+    course: TrainingSpec,
     seed: int,
-) -> tuple[list[Floats], str]:
+) -> tuple[list[Float32Array], str]:
     """Train on lessons, score other videos: (E, T, 2) of each at the E checkpoints, and the
     weights' fingerprint.
     """
     torch.set_num_threads(
         1
     )  # folds run side by side, and sums come out the same on any number of cores
-    told: list[list[Floats]] = [[] for _ in blind]
+    told: list[list[Float32Array]] = [[] for _ in blind]
 
     def checkpoint(network: Network) -> None:
         for scores, inputs in zip(told, blind, strict=True):
@@ -261,10 +261,10 @@ def learn_and_score(
     return [np.stack(scores) for scores in told], fingerprint(network)
 
 
-def fesnet_course(model: FesNetConfig, config: FeatureTraining) -> Course:
+def fesnet_spec(model: FesNetConfig, config: FeatureTrainConfig) -> TrainingSpec:
     """FESNet with a projection in LSDM's place."""
 
     def loss(stages: Tensor, _: Tensor, held: Tensor) -> Tensor:
         return losses(stages, held, config.loss, independent=model.independent)
 
-    return Course(lambda: FeatureNet(model), loss, model.window, config)
+    return TrainingSpec(lambda: FeatureNet(model), loss, model.window, config)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from fesnet.model.checkpoint import load_network
 from fesnet.weights import Weights
 
-Floats = NDArray[np.floating]
 LOOKS = 150  # frames whose median is the reference; an expression seldom fills half a video
 CHUNK = 64  # frames at once: their attended features are 2 MB
 

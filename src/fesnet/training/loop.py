@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -28,23 +27,30 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from fesnet._io import atomic_path
+from fesnet.config import PRESETS, FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.intervals import IntervalRules
 from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.losses import clip_losses, pair_loss
 from fesnet.model.network import FesNet
-from fesnet.synth.render.avatar import Puppet
-from fesnet.synth.render.batches import ClipBatch, PairBatch, expressive_targets, paint_clips
-from fesnet.synth.render.crops import Stage
-from fesnet.synth.render.portraits import read_puppets
-from fesnet.synth.render.shots import Shots, shoot
-from fesnet.training.averaging import draw_towards
-from fesnet.training.batches import Batches, Made
+from fesnet.synth.render.avatar import Avatar
+from fesnet.synth.render.avatar_renderer import AvatarRenderer
+from fesnet.synth.render.batches import ClipBatch, PairBatch, expressive_targets, render_clips
+from fesnet.synth.render.portraits import read_avatars
+from fesnet.synth.render.render_plan import RenderPlan, render_crops
 from fesnet.training.config import TrainConfig, read_config
-from fesnet.training.distributed import ALONE, Peers, join_peers, share_layers
-from fesnet.training.films import film_shards, make_films
-from fesnet.training.windows import LOOKING, WindowBatch, Windows, joined, make_shards
-from fesnet.weights import BUNDLED, PRESETS, FesNetConfig, Weights, load_weights
+from fesnet.training.distributed import (
+    SINGLE_PROCESS,
+    Processes,
+    init_processes,
+    synchronize_layers,
+)
+from fesnet.training.ema import update_ema
+from fesnet.training.samples import SampledBatch, SyntheticBatches
+from fesnet.training.video_windows import make_training_videos, video_shards
+from fesnet.training.windows import BACKBONE_PARTS, WindowBatch, WindowSet, joined, make_shards
+from fesnet.weights import BUNDLED, Weights, load_weights
 
 STATE = "state.safetensors"
 FREE = {"device", "save_every", "threads", "workers"}  # what a training may go on with otherwise
@@ -60,16 +66,16 @@ class Trainer:
     def __init__(
         self,
         network: FesNet,
-        puppets: Sequence[Puppet],
+        avatars: Sequence[Avatar],
         config: TrainConfig,
         folder: Path,
         films: Path | None = None,
-        peers: Peers = ALONE,
+        peers: Processes = SINGLE_PROCESS,
     ) -> None:
         """folder: for the state and shards; films: videos of `fesnet synth`, of the same people, to
         mix in.
         """
-        if not puppets:
+        if not avatars:
             raise UsageError("expected at least one portrait with a face to train on, got none")
         if config.pair_steps and not network.config.motions:
             raise UsageError(
@@ -81,11 +87,11 @@ class Trainer:
                 "use one"
             )
         self.peers = peers
-        share_layers(network, peers)
+        synchronize_layers(network, peers)
         self.network = network.to(config.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        self.puppets, self.config, self.folder, self.films = puppets, config, folder, films
-        seeing = tuple(f"lsdm.{part}" for part in LOOKING)  # what pairs train
+        self.avatars, self.config, self.folder, self.films = avatars, config, folder, films
+        seeing = tuple(f"lsdm.{part}" for part in BACKBONE_PARTS)  # what pairs train
         named = list(network.named_parameters())
         self.seeing = [p for n, p in named if n.startswith(seeing)]
         rest = [p for n, p in named if not n.startswith(seeing)]
@@ -94,8 +100,8 @@ class Trainer:
             lr=config.pair_lr,
             weight_decay=config.weight_decay,
         )
-        self.stage: Stage | None = None  # paints where a GPU does
-        self.averaged = copy.deepcopy(self.network)
+        self.stage: AvatarRenderer | None = None  # paints where a GPU does
+        self.ema = copy.deepcopy(self.network)
         self.step = 0
 
     @property
@@ -123,7 +129,7 @@ class Trainer:
             if self.step % c.save_every == 0:
                 self.save()
         self.save()
-        self.network.load_state_dict(self.averaged.state_dict())
+        self.network.load_state_dict(self.ema.state_dict())
         self.network.eval()
 
     def average(self) -> None:
@@ -132,15 +138,15 @@ class Trainer:
         """
         since = self.step - self.config.pair_steps
         share = min(self.config.average, 1 - 1 / since) if since > 1 else 0.0
-        draw_towards(self.averaged, self.network, share)
+        update_ema(self.ema, self.network, share)
 
-    def batches(self) -> Iterator[Made | WindowBatch]:
+    def batches(self) -> Iterator[SampledBatch | WindowBatch]:
         c = self.config
         head, end = c.pair_steps, c.pair_steps + c.head_steps
         yield from self.made(range(self.step, head))
         if self.step < end:
-            windows = Windows(
-                make_shards(self.network, self.puppets, c, self.folder / "shards", self.peers)
+            windows = WindowSet(
+                make_shards(self.network, self.avatars, c, self.folder / "shards", self.peers)
             )
             films = self.filmed()
             few = round(c.windows * c.film_share) if films else 0
@@ -154,21 +160,21 @@ class Trainer:
                 )
         yield from self.made(range(self.step, c.steps))
 
-    def filmed(self) -> Windows | None:
+    def filmed(self) -> WindowSet | None:
         """The windows of the films, if there are films."""
         if self.films is None:
             return None
-        shards = film_shards(
+        shards = video_shards(
             self.network, self.films, self.folder / "film-shards", self.config.seed
         )
         if not self.peers.first:
             self.peers.meet()  # the first makes them
-        windows = Windows(list(shards))
+        windows = WindowSet(list(shards))
         if self.peers.first:
             self.peers.meet()
         return windows
 
-    def made(self, steps: range) -> Iterator[Made]:
+    def made(self, steps: range) -> Iterator[SampledBatch]:
         if not steps:
             return iter(())
         if (
@@ -178,8 +184,8 @@ class Trainer:
             return self.peers.in_turn(self.made_here(mine), steps)
         return self.made_here(steps)
 
-    def made_here(self, steps: range) -> Iterator[Made]:
-        data = Batches(self.puppets, self.config, self.network.config, steps)
+    def made_here(self, steps: range) -> Iterator[SampledBatch]:
+        data = SyntheticBatches(self.avatars, self.config, self.network.config, steps)
         if self.config.workers == 0:
             return (data[i] for i in range(len(data)))
         context = "spawn"  # a fork would inherit the thread pools of this process and could hang
@@ -192,9 +198,9 @@ class Trainer:
         )
         return iter(loader)
 
-    def painter(self) -> Stage:
-        """All puppets on the device that learns."""
-        self.stage = self.stage or Stage(self.puppets, self.config.device)
+    def painter(self) -> AvatarRenderer:
+        """All avatars on the device that learns."""
+        self.stage = self.stage or AvatarRenderer(self.avatars, self.config.device)
         return self.stage
 
     def pairs(self, batch: PairBatch[Any]) -> dict[str, float]:
@@ -205,8 +211,8 @@ class Trainer:
         self.rates(self.config.pair_lr, self.step, self.config.pair_steps, 1.0)
         first, second = zip(*((i, j) for i in range(f) for j in range(f) if i != j), strict=True)
         crops, targets = batch.crops[self.peers.span(g)], batch.targets.to(self.config.device)
-        if isinstance(crops, Shots):
-            crops = shoot(self.painter(), crops, net.config.crop_size)
+        if isinstance(crops, RenderPlan):
+            crops = render_crops(self.painter(), crops, net.config.crop_size)
         crops = crops.to(self.config.device)
         with self.precision():
             z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
@@ -237,7 +243,7 @@ class Trainer:
         (B, T, SHAPE).
         """
         net = self.network
-        if not net.config.shape:
+        if not net.config.landmark_feature_count:
             return net.score(pixels)
         change = shapes - shapes[:, :1] if net.config.discrepancy else shapes
         return net.score(torch.cat([pixels, net.lsdm.outline(change.to(pixels.device))], -1))
@@ -250,8 +256,8 @@ class Trainer:
             net.lsdm.eval()  # batch statistics of a few clips are poorer than those of many pairs
         mine = self.peers.span(len(batch.labels))
         part = batch[mine]
-        if isinstance(part.crops, Shots):
-            part = paint_clips(self.painter(), part, net.config.crop_size)
+        if isinstance(part.crops, RenderPlan):
+            part = render_clips(self.painter(), part, net.config.crop_size)
         crops, shapes = part.crops.to(c.device), part.shapes.to(c.device)
         with self.precision():
             with torch.set_grad_enabled(c.lsdm_lr > 0):
@@ -263,7 +269,7 @@ class Trainer:
                 stages, strength = self.scored(*self.blinded(pixels, shapes, fate))
             else:
                 stages, strength = net.decode(
-                    net.join(attended, shapes) if net.config.shape else attended
+                    net.join(attended, shapes) if net.config.landmark_feature_count else attended
                 )
         return self.learn(stages, strength, batch.labels, batch.intensity)
 
@@ -329,15 +335,13 @@ class Trainer:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"net.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"avg.{k}": v for k, v in self.averaged.state_dict().items()}
+        tensors |= {f"avg.{k}": v for k, v in self.ema.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"opt.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
         meta = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
-        part = self.folder / (STATE + ".part")
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, metadata=meta
-        )
-        os.replace(part, self.folder / STATE)
+        whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        with atomic_path(self.folder / STATE) as part:
+            save_file(whole, part, metadata=meta)
 
     def resume(self) -> bool:
         """Take up a saved state, if there is one; returns whether there was. Raises
@@ -354,7 +358,7 @@ class Trainer:
                     int(opened.metadata()["step"]),
                     json.loads(opened.metadata()["config"]),
                 )
-            for name, network in (("net.", self.network), ("avg.", self.averaged)):
+            for name, network in (("net.", self.network), ("avg.", self.ema)):
                 network.load_state_dict(
                     {k[4:]: v for k, v in tensors.items() if k.startswith(name)}
                 )
@@ -410,14 +414,14 @@ def train_from_portraits(
     begun = None if start is None else load_weights(None if start == BUNDLED else start)
     model = begun.config if begun else PRESETS[preset]
     config = fitting(read_config(file, steps), model, fresh=begun is None)
-    peers, device = join_peers(config.device)
+    peers, device = init_processes(config.device)
     config = replace(config, device=device)
-    puppets, left_out = read_puppets(portraits, smilers=config.smilers)
+    avatars, left_out = read_avatars(portraits, smilers=config.smilers)
     yield from (f"left out: {line}" for line in left_out)
     torch.manual_seed(config.seed)
-    films = make_films(portraits, state / "films", config, peers)
+    films = make_training_videos(portraits, state / "films", config, peers)
     network = load_network(begun) if begun else FesNet(model)
-    trainer = Trainer(network, puppets, config, state, films, peers)
+    trainer = Trainer(network, avatars, config, state, films, peers)
     if resume and trainer.resume():
         yield f"resumed at step {trainer.step} of {trainer.steps}"
     for terms in trainer.run():
@@ -426,7 +430,7 @@ def train_from_portraits(
     if not peers.first:
         return
     training = {
-        "data": f"synthetic video from {len(puppets)} faces",
+        "data": f"synthetic video from {len(avatars)} faces",
         "config": asdict(config),
         **before(begun),
     }

@@ -10,7 +10,6 @@ landmark model's errors. Shard i follows from (seed, i) alone.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,26 +22,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_open, atomic_write_text
+from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.model.network import FesNet
-from fesnet.synth.render.avatar import Puppet
-from fesnet.synth.render.batches import TAIL
-from fesnet.synth.render.crops import Frames, Stage
+from fesnet.synth.render.avatar import Avatar
+from fesnet.synth.render.avatar_renderer import AvatarRenderer, AvatarTracks
+from fesnet.synth.render.batches import REFLECTED_SHARE
 from fesnet.synth.render.hands import Hand, draw_hand
-from fesnet.synth.render.landmark_errors import mirrored_shapes, seen_shapes
-from fesnet.synth.render.shots import plan_shots, shoot
-from fesnet.synth.script.motion import Script, SynthConfig, varied, without_photo, write_script
+from fesnet.synth.render.landmark_errors import mirror_landmark_features, simulate_landmark_features
+from fesnet.synth.render.render_plan import plan_render, render_crops
+from fesnet.synth.script.motion import (
+    Script,
+    SynthConfig,
+    replace_photo_smile,
+    varied,
+    write_script,
+)
 from fesnet.training.config import TrainConfig
-from fesnet.training.distributed import ALONE, Peers
-from fesnet.weights import FesNetConfig
+from fesnet.training.distributed import SINGLE_PROCESS, Processes
 from fesnet.windows import to_and_fro
 
 SCRIPTS = 8  # performances in a shard
 SECONDS = 20  # length of each
 LEAD = 3.0  # s that are written before and cut, so that a performance may open inside an event
 MARK = "fingerprint.txt"  # beside shards: of what they were made
-LOOKING = ("stem", "backbone", "attention", "local", "pool")  # the parts of LSDM that see pixels
+BACKBONE_PARTS = (
+    "stem",
+    "backbone",
+    "attention",
+    "local",
+    "pool",
+)  # the parts of LSDM that see pixels
 DRAWS = 2  # draws of the landmark model's errors of each performance
 STARTS = 6  # windows of each performance
 
@@ -66,11 +77,9 @@ class Shard:
     last: NDArray[np.int64]
 
     def save(self, path: Path) -> None:
-        """Whole or not at all."""
-        part = path.with_suffix(".part")
-        with part.open("wb") as handle:
+        """Write the arrays to an `.npz`, atomically."""
+        with atomic_open(path) as handle:
             np.savez(handle, **self.__dict__)
-        os.replace(part, path)
 
     @classmethod
     def load(cls, path: Path) -> Shard:
@@ -84,15 +93,15 @@ class ShardMaker:
     def __init__(
         self,
         network: FesNet,
-        puppets: Sequence[Puppet],
+        avatars: Sequence[Avatar],
         config: SynthConfig,
         seed: int,
         hands: float = 0.0,
     ) -> None:
         """hands: share of performances in which a hand comes before the face."""
-        self.network, self.puppets, self.config, self.seed = network.eval(), puppets, config, seed
+        self.network, self.avatars, self.config, self.seed = network.eval(), avatars, config, seed
         self.hands = hands
-        self.stage = Stage(puppets)
+        self.stage = AvatarRenderer(avatars)
         self.frames = round(SECONDS * config.rate)
 
     @torch.inference_mode()
@@ -112,20 +121,23 @@ class ShardMaker:
         self, rng: np.random.Generator
     ) -> tuple[list[tuple[Any, ...]], NDArray[np.float16]]:
         """Windows of one performance, and its shapes."""
-        who = int(rng.integers(len(self.puppets)))
+        who = int(rng.integers(len(self.avatars)))
         script = write_script(
             rng, self.frames, varied(self.config, rng), lead=round(LEAD * self.config.rate)
         )
-        script = script if self.stage.has_smile[who] else without_photo(script)
+        script = script if self.stage.has_smile[who] else replace_photo_smile(script)
         flip = bool(rng.random() < 0.5)
         hand = draw_hand(rng, self.frames, self.config.rate) if rng.random() < self.hands else None
         attended = self.look(who, script, flip, hand, rng)
-        puppet = self.puppets[who]
+        avatar = self.avatars[who]
         shapes = np.stack(
-            [seen_shapes(script, puppet.points[:468], puppet.smile, rng) for _ in range(DRAWS)]
+            [
+                simulate_landmark_features(script, avatar.points[:468], avatar.smile, rng)
+                for _ in range(DRAWS)
+            ]
         )
         shapes = shapes if hand is None else hand.mislead(shapes, rng)
-        shapes = mirrored_shapes(shapes) if flip else shapes
+        shapes = mirror_landmark_features(shapes) if flip else shapes
         return [self.window(attended, script, rng) for _ in range(STARTS)], shapes.astype(
             np.float16
         )
@@ -135,10 +147,10 @@ class ShardMaker:
     ) -> Tensor:
         """(F, P, C) attended features of one filmed performance."""
         offset = rng.normal(0, 1, (1, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
-        given = Frames.of([who], [script])
-        frames = replace(given, tremble=(given.tremble + offset).astype(np.float32))
+        given = AvatarTracks.of([who], [script])
+        frames = replace(given, jitter=(given.jitter + offset).astype(np.float32))
         size = self.network.config.crop_size
-        shots = plan_shots(
+        shots = plan_render(
             self.stage,
             frames,
             size,
@@ -146,7 +158,7 @@ class ShardMaker:
             face_only=self.network.config.face_only,
             flipped=np.array([flip]),
         )
-        crops = shoot(self.stage, replace(shots, hands=(hand,)), size)[0]
+        crops = render_crops(self.stage, replace(shots, hands=(hand,)), size)[0]
         with torch.autocast("cpu", torch.bfloat16):
             parts = (
                 crops[i : i + 64].contiguous(memory_format=torch.channels_last)
@@ -164,7 +176,11 @@ class ShardMaker:
             if edge
             else rng.integers(self.frames - length + 1)
         )
-        last = int(rng.integers(length // 6, length - 1)) if rng.random() < TAIL else length - 1
+        last = (
+            int(rng.integers(length // 6, length - 1))
+            if rng.random() < REFLECTED_SHARE
+            else length - 1
+        )
         at = start + to_and_fro(length, last)
         with torch.autocast("cpu", torch.bfloat16):
             pixels = self.network.lsdm.pixels(
@@ -198,7 +214,7 @@ def joined(one: WindowBatch, other: WindowBatch) -> WindowBatch:
     return WindowBatch(*(torch.cat(pair) for pair in columns))
 
 
-class Windows:
+class WindowSet:
     """All windows of many shards in memory, to draw batches from."""
 
     def __init__(self, shards: Sequence[Shard]) -> None:
@@ -279,15 +295,15 @@ def alter(rng: np.random.Generator, batch: WindowBatch, share: float) -> None:
 
 def make_shards(
     network: FesNet,
-    puppets: Sequence[Puppet],
+    avatars: Sequence[Avatar],
     config: TrainConfig,
     folder: Path,
-    peers: Peers = ALONE,
+    peers: Processes = SINGLE_PROCESS,
 ) -> list[Shard]:
     """All shards of a training run; those that lie in `folder` already are taken as they are. Each
     of the peers makes its share of the others; they must see the same folder. Raises UsageError
     where the folder holds those of another run."""
-    faces = [puppet.points.tobytes() for puppet in puppets]
+    faces = [avatar.points.tobytes() for avatar in avatars]
     keep_apart(
         folder,
         fingerprint(network, repr((config.synth, config.seed, config.hands)).encode(), *faces),
@@ -296,14 +312,14 @@ def make_shards(
     peers.meet()  # nobody writes before all have looked
     missing = missing[peers.rank :: peers.count]
     if missing and config.workers < 2:
-        write_shards(network.config, network.state_dict(), puppets, config, folder, missing)
+        write_shards(network.config, network.state_dict(), avatars, config, folder, missing)
     elif missing:
         state = {k: v.cpu() for k, v in network.state_dict().items()}
         parts = [missing[k :: config.workers] for k in range(config.workers)]
         context = get_context("spawn")
         with ProcessPoolExecutor(config.workers, mp_context=context) as pool:
             jobs = [
-                pool.submit(write_shards, network.config, state, puppets, config, folder, p)
+                pool.submit(write_shards, network.config, state, avatars, config, folder, p)
                 for p in parts
                 if p
             ]
@@ -319,7 +335,7 @@ def fingerprint(network: FesNet, *others: bytes) -> str:
     """
     total = hashlib.sha256(repr(network.config).encode())
     for name, value in sorted(network.lsdm.state_dict().items()):
-        if name.startswith(LOOKING):
+        if name.startswith(BACKBONE_PARTS):
             total.update(value.detach().cpu().numpy().tobytes())
     for other in others:
         total.update(other)
@@ -338,13 +354,13 @@ def keep_apart(folder: Path, mark: str) -> None:
             "folder"
         )
     if not file.is_file():
-        write_whole(file, mark)
+        atomic_write_text(file, mark)
 
 
 def write_shards(
     model: FesNetConfig,
     state: dict[str, Tensor],
-    puppets: Sequence[Puppet],
+    avatars: Sequence[Avatar],
     config: TrainConfig,
     folder: Path,
     which: Sequence[int],
@@ -354,7 +370,7 @@ def write_shards(
     network = FesNet(model)
     network.load_state_dict(state)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    maker = ShardMaker(network, puppets, config.synth, config.seed, config.hands)
+    maker = ShardMaker(network, avatars, config.synth, config.seed, config.hands)
     for index in which:
         maker.make(index).save(shard_file(folder, index))
 

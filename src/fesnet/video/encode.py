@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
+from fesnet._io import commit_partial, create_partial
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.source import exact_rate
 
@@ -79,17 +79,21 @@ class VideoWriter:
             Fraction(1, 90000) if timed else None
         )  # s; the unit of times in which video is usually told
         self.last = -1  # the time of the picture before, in that unit
-        # Beside the target: a rename is one step only within a file system.
-        self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._part: Path | None = None
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
 
     def __enter__(self) -> Self:
         try:
+            self._part = create_partial(self.path)
+        except OSError as error:
+            raise SourceError(f"cannot write {self.path}: {error.strerror}") from error
+        try:
             self._container = av.open(
                 str(self._part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}
             )
         except av.FFmpegError as error:
+            self._part.unlink(missing_ok=True)
             raise SourceError(f"cannot write {self.path}: {error.strerror}") from error
         self._stream = self._new_stream(self._container)
         return self
@@ -163,13 +167,14 @@ class VideoWriter:
             self._stream = None
             if self._container is not None:
                 self._container.close()
-            self._part.unlink(missing_ok=True)
+            if self._part is not None:
+                self._part.unlink(missing_ok=True)
 
     def _complete(self) -> None:
-        if self._stream is None or self._container is None or self.count == 0:
+        if self._stream is None or self._container is None or self._part is None or not self.count:
             raise UsageError(
                 f"expected at least one image for {self.path}, got none; nothing was written"
             )
         self._mux(self._stream, None)
         self._container.close()
-        self._part.replace(self.path)
+        commit_partial(self._part, self.path)

@@ -20,10 +20,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
+from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.clock import Clock, Damage
 from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
-from fesnet.video.source import Frame, Image, Source
+from fesnet.video.source import Frame, Source
 
 # Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without
 # times.

@@ -11,9 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.quiet import quiet_opencv
-from fesnet.video.source import Frame, Image, Source, exact_rate
+from fesnet.video.source import Frame, Source, exact_rate
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 

@@ -12,11 +12,9 @@ from typing import Any, Protocol, Self
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from fesnet._types import Image
 from fesnet.errors import UsageError
-
-Image = npt.NDArray[np.uint8]
 
 
 class Picture(Protocol):

@@ -1,7 +1,7 @@
 """A portrait that can be moved: landmarks in three dimensions over a picture, and the dense map
 between them.
 
-A puppet lives in crop units (see `fesnet.faces.align`): its neutral face stands where an aligned
+An avatar lives in crop units (see `fesnet.faces.align`): its neutral face stands where an aligned
 face stands. Its picture reaches MARGIN beyond the unit square on every side, so that a head may
 turn without showing an edge.
 """
@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.faces.align import CANONICAL_STABLE, STABLE, fit_similarity
 from fesnet.synth.script.basis import motion_basis
 
-Floats = NDArray[np.floating]
 OVAL_RIGHT = (
     10,
     338,
@@ -40,7 +40,7 @@ OVAL_RIGHT = (
     152,
 )
 OVAL_LEFT = (148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
-OVAL = (*OVAL_RIGHT, *OVAL_LEFT)
+FACE_OVAL = (*OVAL_RIGHT, *OVAL_LEFT)
 LIP_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)  # inner contour, image left to right
 LIP_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 EYES = ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380))
@@ -53,7 +53,7 @@ PICTURE = 288  # usual pixels of the picture's side: 192 a crop unit, twice the 
 LATTICE = 72  # points of the dense interpolation's side (over the picture): 48 a crop unit
 SPAN = 1 + 2 * MARGIN
 # lip gap (crop units) up to which a photo's mouth is shut; an open one keeps its own interior
-SHUT = 0.025
+SHUT_GAP = 0.025
 GAZE_REACH = 0.028  # crop units an iris moves at gaze 1
 OPEN_FROM, OPEN_FULL = (
     0.004,
@@ -62,7 +62,7 @@ OPEN_FROM, OPEN_FULL = (
 
 
 @dataclass(frozen=True)
-class Puppet:
+class Avatar:
     """One person's neutral photo, ready to be moved.
 
     picture (R, R, 3) uint8 RGB; points (V, 3) crop units, the first 468 are the face mesh; index,
@@ -73,38 +73,38 @@ class Puppet:
 
     name: str
     picture: NDArray[np.uint8]
-    points: Floats
+    points: FloatArray
     index: NDArray[np.int32]
-    share: Floats
-    smile: Floats | None = None
+    share: FloatArray
+    smile: FloatArray | None = None
     smiling: NDArray[np.uint8] | None = None
 
 
-def make_puppet(
+def make_avatar(
     name: str,
     photo: NDArray[np.uint8],
-    landmarks: Floats,
+    landmarks: FloatArray,
     smiling_photo: NDArray[np.uint8] | None = None,
-    smiling_landmarks: Floats | None = None,
+    smiling_landmarks: FloatArray | None = None,
     *,
     pixels: int = PICTURE,
-) -> Puppet:
-    """A puppet from a photo (H, W, 3) uint8 RGB and its landmarks (468, 3) in the photo's
+) -> Avatar:
+    """An avatar from a photo (H, W, 3) uint8 RGB and its landmarks (468, 3) in the photo's
     pixels.
     """
-    picture, face = aligned_picture(photo, landmarks, pixels)
-    points = with_anchors(face)
-    index, share = interpolation(points)
+    picture, face = align_photo(photo, landmarks, pixels)
+    points = add_anchor_points(face)
+    index, share = lattice_weights(points)
     smile = smiling = None
     if smiling_photo is not None and smiling_landmarks is not None:
-        smiling, smiling_face = aligned_picture(smiling_photo, smiling_landmarks, pixels)
+        smiling, smiling_face = align_photo(smiling_photo, smiling_landmarks, pixels)
         smile = smiling_face - face
-    return Puppet(name, picture, points, index, share, smile, smiling)
+    return Avatar(name, picture, points, index, share, smile, smiling)
 
 
-def aligned_picture(
-    photo: NDArray[np.uint8], landmarks: Floats, side: int
-) -> tuple[NDArray[np.uint8], Floats]:
+def align_photo(
+    photo: NDArray[np.uint8], landmarks: FloatArray, side: int
+) -> tuple[NDArray[np.uint8], FloatArray]:
     """The photo resampled so that its face stands in the crop, and its landmarks (468, 3) in crop
     units.
     """
@@ -125,11 +125,11 @@ def aligned_picture(
     return np.asarray(picture, np.uint8), face.astype(np.float32)
 
 
-def with_anchors(face: Floats) -> Floats:
+def add_anchor_points(face: FloatArray) -> FloatArray:
     """The face mesh (468, 3) with two rings of hair and neck round it and eight points on the
     picture's rim.
     """
-    oval = face[list(OVAL)]
+    oval = face[list(FACE_OVAL)]
     centre = oval.mean(0)
     rings = [centre + (oval - centre) * [s, s, 1] + [0, 0, depth] for s, depth, _ in RINGS]
     a, b = -MARGIN, 1 + MARGIN
@@ -140,7 +140,7 @@ def with_anchors(face: Floats) -> Floats:
     return inside.astype(np.float32)
 
 
-def interpolation(points: Floats) -> tuple[NDArray[np.int32], Floats]:
+def lattice_weights(points: FloatArray) -> tuple[NDArray[np.int32], FloatArray]:
     """Which three points carry each lattice point and with which share (Delaunay, barycentric)."""
     grid = (points[:, :2] + MARGIN) * ((LATTICE - 1) / SPAN)
     plane = cv2.Subdiv2D((-10, -10, LATTICE + 20, LATTICE + 20))
@@ -160,7 +160,7 @@ def interpolation(points: Floats) -> tuple[NDArray[np.int32], Floats]:
 
 
 def fill_triangle(
-    corners: Floats, triple: NDArray[np.int64], index: NDArray[np.int32], share: Floats
+    corners: FloatArray, triple: NDArray[np.int64], index: NDArray[np.int32], share: FloatArray
 ) -> None:
     """Enter one triangle's lattice points into the interpolation tables."""
     x0, y0 = np.maximum(np.ceil(corners.min(0) - 1e-3).astype(int), 0)
@@ -181,7 +181,7 @@ def fill_triangle(
     index[at], share[at] = triple, bary[inside]
 
 
-def rotation(angles: Floats) -> Floats:
+def head_rotation(angles: FloatArray) -> FloatArray:
     """(N, 3, 3) head rotations from yaw and pitch (N, 2), radians; roll is removed by the
     alignment.
     """
@@ -193,10 +193,10 @@ def rotation(angles: Floats) -> Floats:
     return np.asarray(yaw @ pitch, np.float32)
 
 
-def moved_points(
-    points: Floats, motion: Floats, angles: Floats, *, distance: float = 6.0
-) -> Floats:
-    """Where all points (N, V, 3) of N puppets go, as seen by the camera: (N, V, 2) crop units, not
+def project_points(
+    points: FloatArray, motion: FloatArray, angles: FloatArray, *, distance: float = 6.0
+) -> FloatArray:
+    """Where all points (N, V, 3) of N avatars go, as seen by the camera: (N, V, 2) crop units, not
     yet aligned.
 
     motion (N, 468, 3): displacement of the face mesh; angles (N, 2): yaw and pitch; distance of the
@@ -207,10 +207,10 @@ def moved_points(
     moved[:, :468] += motion
     at = 468
     for _, _, follows in RINGS:
-        moved[:, at : at + len(OVAL)] += follows * motion[:, list(OVAL)]
-        at += len(OVAL)
+        moved[:, at : at + len(FACE_OVAL)] += follows * motion[:, list(FACE_OVAL)]
+        at += len(FACE_OVAL)
     pivot = np.array([0.5, 0.75, 0.45], np.float32)  # about the top of the neck
-    head = (moved[:, :-8] - pivot) @ rotation(angles).transpose(0, 2, 1) + pivot
+    head = (moved[:, :-8] - pivot) @ head_rotation(angles).transpose(0, 2, 1) + pivot
     seen = pivot[:2] + (head[..., :2] - pivot[:2]) * (distance / (distance + head[..., 2:]))
     flat = pivot[:2] + (points[:, :-8, :2] - pivot[:2]) * (
         distance / (distance + points[:, :-8, 2:])
@@ -219,8 +219,8 @@ def moved_points(
     return np.concatenate([points[:, :-8, :2] + seen - flat, rim], 1).astype(np.float32)
 
 
-def aligned(seen: Floats, tremble: Floats) -> Floats:
-    """The points (N, V, 2) as the face stage would align them, with `tremble` (N, 4) as its
+def aligned(seen: FloatArray, jitter: FloatArray) -> FloatArray:
+    """The points (N, V, 2) as the face stage would align them, with `jitter` (N, 4) as its
     residue.
     """
     target = CANONICAL_STABLE.astype(np.float32)
@@ -229,17 +229,17 @@ def aligned(seen: Floats, tremble: Floats) -> Floats:
     norm = (a**2).sum((1, 2))
     cos = (a * b).sum((1, 2)) / norm
     sin = (a[..., 0] * b[:, 1] - a[..., 1] * b[:, 0]).sum(1) / norm
-    turn, grow = tremble[:, 2], np.exp(tremble[:, 3])
+    turn, grow = jitter[:, 2], np.exp(jitter[:, 3])
     c, s = (
         grow * (cos * np.cos(turn) - sin * np.sin(turn)),
         grow * (sin * np.cos(turn) + cos * np.sin(turn)),
     )
     matrix = np.stack([c, -s, s, c], 1).reshape(-1, 2, 2)
     centred = (seen - source.mean(1, keepdims=True)) @ matrix.transpose(0, 2, 1)
-    return np.asarray(centred + target.mean(0) + tremble[:, None, :2], np.float32)
+    return np.asarray(centred + target.mean(0) + jitter[:, None, :2], np.float32)
 
 
-def face_motion(weights: Floats) -> Floats:
+def face_motion(weights: FloatArray) -> FloatArray:
     """(N, 468, 3) displacement of the face mesh for motion weights (N, K)."""
     basis = motion_basis()
     return (weights @ basis.delta.reshape(len(basis.names), -1)).reshape(-1, 468, 3)

@@ -10,15 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fesnet.synth.render.crops import Cast, Frames, Stage
+from fesnet._types import FloatArray
+from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarTracks, AvatarRenderer
 from fesnet.synth.render.hands import draw_hand
-from fesnet.synth.render.landmark_errors import mirrored_shapes, seen_shapes
-from fesnet.synth.render.mesh import landmark_model
-from fesnet.synth.render.shots import Shots, plan_shots, shoot, shoot_and_look
+from fesnet.synth.render.landmark_errors import mirror_landmark_features, simulate_landmark_features
+from fesnet.synth.render.torch_face_mesh import landmark_model
+from fesnet.synth.render.render_plan import RenderPlan, plan_render, render_crops, render_with_landmarks
 from fesnet.synth.script.basis import motion_basis
-from fesnet.synth.script.curves import Floats, log_uniform
+from fesnet.synth.script.curves import log_uniform
 from fesnet.synth.script.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
-from fesnet.synth.script.motion import SynthConfig, varied, without_photo, write_script
+from fesnet.synth.script.motion import SynthConfig, varied, replace_photo_smile, write_script
 from fesnet.windows import to_and_fro
 
 POSE_UNIT, GAZE_UNIT = (
@@ -29,16 +30,16 @@ TARGETS = 60  # 55 facial motions, own smile, yaw, pitch, gaze x, gaze y
 
 # share of groups whose frames differ little: without them one pair in twenty moves by less than a
 # pixel
-FAINT = 0.6
-STILL, TURNING = (
+FAINT_SHARE = 0.6
+FAINT_POSE, USUAL_POSE = (
     0.03,
     0.14,
 )  # radians, how much the head turns at most between frames that differ little, and others
-TAIL = 0.25  # share of clips that a short video runs through to and fro
-BACKWARDS = 0.3  # share of clips that run backwards, as spotting judges every window a second time
+REFLECTED_SHARE = 0.25  # share of clips that a short video runs through to and fro
+REVERSED_SHARE = 0.3  # share of clips that run backwards, as spotting judges every window a second time
 
 Crops = TypeVar(
-    "Crops", Tensor, Shots
+    "Crops", Tensor, RenderPlan
 )  # pixels (.., T, 1, S, S) in 0..1, or what they are to be painted from
 
 
@@ -67,7 +68,7 @@ class ClipBatch(Generic[Crops]):
         )
 
 
-def target_scale() -> Floats:
+def target_scale() -> FloatArray:
     """(TARGETS,) what one unit of each motion weighs: its largest displacement, 4 pixels of a 96 px
     crop being 1.
     """
@@ -86,7 +87,7 @@ def expressive_targets() -> Tensor:
     return torch.tensor([*facial, True, False, False, False, False])
 
 
-def mirror_map() -> tuple[NDArray[np.int64], Floats]:
+def mirror_map() -> tuple[NDArray[np.int64], FloatArray]:
     """Which target each target becomes in a mirrored picture, and with which sign."""
     names = motion_basis().names
     swap = {"_L": "_R", "_R": "_L"}
@@ -102,7 +103,7 @@ def mirror_map() -> tuple[NDArray[np.int64], Floats]:
     return np.array([*to, *range(len(names), TARGETS)]), sign
 
 
-def random_face(rng: np.random.Generator, weights: Floats) -> float:
+def draw_expression_weights(rng: np.random.Generator, weights: FloatArray) -> float:
     """Put 0-2 expressions, speech, a blink into `weights` (K,) of one frame; returns the share of
     own smile.
     """
@@ -129,32 +130,32 @@ def random_face(rng: np.random.Generator, weights: Floats) -> float:
 
 
 def plan_pairs(
-    cast: Cast,
+    cast: AvatarGeometry,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
     size: int,
     *,
     face_only: bool = False,
-) -> PairBatch[Shots]:
-    """Frames of each puppet of `who` (G,) that differ in expression, pose, gaze, light and
+) -> PairBatch[RenderPlan]:
+    """Frames of each avatar of `who` (G,) that differ in expression, pose, gaze, light and
     noise.
     """
     rng = np.random.default_rng(seed)
     groups, k = len(who), len(motion_basis().names)
     weights = np.zeros((groups, frames, k), np.float32)
     smile = np.zeros((groups, frames), np.float32)
-    calm = rng.random(groups) < FAINT
+    calm = rng.random(groups) < FAINT_SHARE
     for g in range(groups):
         for f in range(
             int(rng.random() < 0.5), frames
         ):  # every other group holds a quite neutral frame
-            smile[g, f] = random_face(rng, weights[g, f])
+            smile[g, f] = draw_expression_weights(rng, weights[g, f])
         if calm[g]:  # the same face, and what little a micro-expression changes in it
             share = log_uniform(rng, 0.06, 0.6)
             weights[g] = weights[g, 0] + share * (weights[g] - weights[g, 0])
             smile[g] = smile[g, 0] + share * (smile[g] - smile[g, 0])
-    most = np.log(np.where(calm, STILL, TURNING))[:, None, None]
+    most = np.log(np.where(calm, FAINT_POSE, USUAL_POSE))[:, None, None]
     spread = np.exp(rng.uniform(np.log(0.002), most, (groups, 1, 1)))
     pose = rng.normal(0, [0.1, 0.08, 0.05], (groups, 1, 3)) + spread * rng.normal(
         0, 1, (groups, frames, 3)
@@ -166,23 +167,23 @@ def plan_pairs(
     )
     residue = np.exp(rng.normal(0, 0.7, (groups, 1, 1))) * rng.normal(0, 1, (groups, frames, 4))
     offset = rng.normal(0, 1, (groups, 1, 4)) * [0.012, 0.012, 0.02, 0.03]
-    tremble = (residue * [0.0025, 0.0025, 0.004, 0.004] + offset).astype(np.float32)
+    jitter = (residue * [0.0025, 0.0025, 0.004, 0.004] + offset).astype(np.float32)
     basis = motion_basis()
     gaze = gaze.astype(np.float32)
     weights += np.clip(gaze[..., 1:], 0, 1) * basis.weights({"eyeLookDown": 0.8})
     weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
-    given = Frames(who, weights, smile, pose, gaze, tremble)
+    given = AvatarTracks(who, weights, smile, pose, gaze, jitter)
     smile = np.where(cast.has_smile[who, None], smile, 0)
     truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
     to, sign = mirror_map()
     flipped = rng.random(groups) < 0.5
     truth = np.where(flipped[:, None, None], (truth * sign)[..., to], truth)
-    shots = plan_shots(cast, given, size, rng, face_only=face_only, flipped=flipped)
+    shots = plan_render(cast, given, size, rng, face_only=face_only, flipped=flipped)
     return PairBatch(shots, torch.as_tensor(truth, dtype=torch.float32))
 
 
 def pair_batch(
-    stage: Stage,
+    stage: AvatarRenderer,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -192,11 +193,11 @@ def pair_batch(
 ) -> PairBatch[Tensor]:
     """`plan_pairs`, painted: crops (G, F, 1, size, size)."""
     plan = plan_pairs(stage, who, seed, frames, size, face_only=face_only)
-    return PairBatch(shoot(stage, plan.crops, size), plan.targets)
+    return PairBatch(render_crops(stage, plan.crops, size), plan.targets)
 
 
 def plan_clips(
-    cast: Cast,
+    cast: AvatarGeometry,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -205,31 +206,31 @@ def plan_clips(
     *,
     face_only: bool = False,
     hands: float = 0.0,
-) -> ClipBatch[Shots]:
-    """One clip for each puppet of `who` (B,), opening anywhere in its performance. hands: share of
+) -> ClipBatch[RenderPlan]:
+    """One clip for each avatar of `who` (B,), opening anywhere in its performance. hands: share of
     clips in which a hand comes before the face."""
     rng = np.random.default_rng(seed)
     scripts = [
         write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who
     ]
     scripts = [
-        s if cast.has_smile[w] else without_photo(s) for w, s in zip(who, scripts, strict=True)
+        s if cast.has_smile[w] else replace_photo_smile(s) for w, s in zip(who, scripts, strict=True)
     ]
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
-    given = Frames.of(who, scripts)
-    given = replace(given, tremble=(given.tremble + offset).astype(np.float32))
+    given = AvatarTracks.of(who, scripts)
+    given = replace(given, jitter=(given.jitter + offset).astype(np.float32))
     flipped = rng.random(len(who)) < 0.5
-    shots = plan_shots(cast, given, size, rng, face_only=face_only, flipped=flipped)
+    shots = plan_render(cast, given, size, rng, face_only=face_only, flipped=flipped)
     covered = [draw_hand(rng, frames, config.rate) if rng.random() < hands else None for _ in who]
-    order, known = drawn_order(rng, len(who), frames)
+    order, known = draw_frame_order(rng, len(who), frames)
     shots = replace(shots, order=order, hands=tuple(covered))
     people = [(cast.points[w, :468], cast.smile[w] if cast.has_smile[w] else None) for w in who]
-    shapes = [seen_shapes(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
+    shapes = [simulate_landmark_features(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
     shapes = [
         s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)
     ]
     seen = np.where(
-        flipped[:, None, None], mirrored_shapes(np.stack(shapes)), np.stack(shapes)
+        flipped[:, None, None], mirror_landmark_features(np.stack(shapes)), np.stack(shapes)
     ).astype(np.float32)
     labels, strength = (
         np.stack([s.labels() for s in scripts]),
@@ -245,32 +246,32 @@ def plan_clips(
     return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
 
 
-def paint_clips(stage: Stage, plan: ClipBatch[Shots], size: int) -> ClipBatch[Tensor]:
+def render_clips(stage: AvatarRenderer, plan: ClipBatch[RenderPlan], size: int) -> ClipBatch[Tensor]:
     """The clips with pixels, and with what the landmark model sees where it is to look; on the
     stage's device.
     """
     if plan.crops.looked:
-        crops, shapes = shoot_and_look(stage, plan.crops, size, landmark_model(str(stage.device)))
+        crops, shapes = render_with_landmarks(stage, plan.crops, size, landmark_model(str(stage.device)))
     else:
-        crops, shapes = shoot(stage, plan.crops, size), plan.shapes.to(stage.device)
+        crops, shapes = render_crops(stage, plan.crops, size), plan.shapes.to(stage.device)
     return ClipBatch(crops, shapes, plan.labels, plan.intensity)
 
 
-def drawn_order(
+def draw_frame_order(
     rng: np.random.Generator, clips: int, frames: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """(clips, frames) in which order frames are shown, and which of them count: not those that come
     again.
     """
-    short = rng.random(clips) < TAIL
+    short = rng.random(clips) < REFLECTED_SHARE
     last = np.where(short, rng.integers(frames // 6, frames - 1, clips), frames - 1)[:, None]
     order, known = to_and_fro(frames, last), np.arange(frames) <= last
-    back = (rng.random(clips) < BACKWARDS)[:, None]
+    back = (rng.random(clips) < REVERSED_SHARE)[:, None]
     return np.where(back, order[:, ::-1], order), np.where(back, known[:, ::-1], known)
 
 
 def clip_batch(
-    stage: Stage,
+    stage: AvatarRenderer,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -281,4 +282,4 @@ def clip_batch(
 ) -> ClipBatch[Tensor]:
     """`plan_clips`, painted: crops (B, T, 1, size, size)."""
     plan = plan_clips(stage, who, seed, frames, size, config, face_only=face_only)
-    return paint_clips(stage, plan, size)
+    return render_clips(stage, plan, size)

@@ -9,14 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fesnet.synth.render.crops import centres
-from fesnet.synth.script.curves import Floats, log_uniform, wander
+from fesnet._types import FloatArray
+from fesnet.synth.render.avatar_renderer import pixel_centres
+from fesnet.synth.script.curves import log_uniform, smooth_noise
 
 BLOCK = 8  # side of the codec's transform blocks
 
 
 def film(
-    clip: Tensor, pose: Floats, rng: np.random.Generator, margin: float = 0.0, finer: float = 1.0
+    clip: Tensor,
+    pose: FloatArray,
+    rng: np.random.Generator,
+    margin: float = 0.0,
+    finer: float = 1.0,
 ) -> Tensor:
     """A clip (T, 1, H, W) in 0..1 as a camera would deliver it: same shape, 0..1, in steps of
     1/255.
@@ -36,12 +41,12 @@ def film(
     return (clip.clamp(0, 1) * 255).round() / 255
 
 
-def column(values: Floats, clip: Tensor) -> Tensor:
+def column(values: FloatArray, clip: Tensor) -> Tensor:
     """One value a frame, shaped to multiply a clip (T, 1, H, W)."""
     return torch.as_tensor(np.asarray(values, np.float32), device=clip.device).view(-1, 1, 1, 1)
 
 
-def light(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
+def light(clip: Tensor, pose: FloatArray, rng: np.random.Generator) -> Tensor:
     """Tone curve, side light that shifts with head turns, exposure drift, flicker."""
     n, size = len(clip), clip.shape[-1]
     gamma, gain = float(np.exp(rng.normal(0, 0.3))), float(rng.uniform(0.5, 1.15))
@@ -50,7 +55,7 @@ def light(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
     axis = torch.linspace(-0.5, 0.5, size, device=clip.device)
     ramp_x = column(lamp[0] + follow[0] * pose[:, 0], clip) * axis
     ramp_y = column(lamp[1] + follow[1] * pose[:, 1], clip) * axis[:, None]
-    exposure: Floats = 1 + wander(
+    exposure: FloatArray = 1 + smooth_noise(
         rng, n, rng.uniform(10, 90), float(rng.choice([0.004, 0.02, 0.06]))
     )
     if rng.random() < 0.15:  # lamp flicker beating with the shutter
@@ -66,10 +71,10 @@ def light(clip: Tensor, pose: Floats, rng: np.random.Generator) -> Tensor:
 
 def glint(clip: Tensor, rng: np.random.Generator, margin: float) -> Tensor:
     """Bright spots near the eyes, as on glasses, that wander a little."""
-    n, axis = len(clip), centres(clip.shape[-1], margin, clip.device)
+    n, axis = len(clip), pixel_centres(clip.shape[-1], margin, clip.device)
     for side in (-1, 1):
-        x = column(0.5 + side * rng.uniform(0.1, 0.2) + wander(rng, n, 15, 0.008), clip)
-        y = column(0.36 + rng.normal(0, 0.02) + wander(rng, n, 15, 0.006), clip)
+        x = column(0.5 + side * rng.uniform(0.1, 0.2) + smooth_noise(rng, n, 15, 0.008), clip)
+        y = column(0.36 + rng.normal(0, 0.02) + smooth_noise(rng, n, 15, 0.006), clip)
         wide, high = rng.uniform(0.01, 0.05), rng.uniform(0.008, 0.03)
         spot = torch.exp(-(((axis - x) / wide) ** 2) - ((axis[:, None] - y) / high) ** 2)
         clip = clip + float(rng.uniform(0.1, 0.6)) * spot

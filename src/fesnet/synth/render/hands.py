@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fesnet.synth.render.crops import centres
-from fesnet.synth.script.curves import Floats, intensity_curve, wander
+from fesnet._types import FloatArray
+from fesnet.synth.render.avatar_renderer import pixel_centres
+from fesnet.synth.script.curves import intensity_curve, smooth_noise
 
 AWAY = 1.1  # crop units from the crop's middle, where nothing of a hand is seen
 MISLED = (
@@ -28,8 +29,8 @@ class Hand:
     the face's).
     """
 
-    centre: Floats
-    axes: Floats
+    centre: FloatArray
+    axes: FloatArray
     turn: float
     tone: float
     finger: float
@@ -38,7 +39,7 @@ class Hand:
         """Crops (T, 1, S, S) in 0..1, reaching `margin` beyond the unit square, with the hand
         before them.
         """
-        axis = centres(crops.shape[-1], margin, crops.device)
+        axis = pixel_centres(crops.shape[-1], margin, crops.device)
         x, y = axis[None] - self.column(0, crops), axis[:, None] - self.column(1, crops)
         c, s = float(np.cos(self.turn)), float(np.sin(self.turn))
         along, across = (c * x + s * y) / float(self.axes[0]), (c * y - s * x) / float(self.axes[1])
@@ -55,12 +56,12 @@ class Hand:
     def column(self, which: int, crops: Tensor) -> Tensor:
         return torch.as_tensor(self.centre[:, which], device=crops.device).float()[:, None, None]
 
-    def mislead(self, shapes: Floats, rng: np.random.Generator) -> Floats:
+    def mislead(self, shapes: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Shapes (..., T, SHAPE) as the landmark model errs while part of the face is hidden."""
         distance = np.linalg.norm(self.centre - 0.5, axis=1) / (0.5 + float(self.axes.mean()))
         hidden = np.clip(1.2 - distance, 0, 1)[:, None]
         frames, numbers = shapes.shape[-2:]
-        parts = np.stack([wander(rng, frames, rng.uniform(2, 20), 1.0) for _ in range(8)], 1)
+        parts = np.stack([smooth_noise(rng, frames, rng.uniform(2, 20), 1.0) for _ in range(8)], 1)
         error = parts @ rng.normal(0, 8**-0.5, (8, numbers)) + rng.normal(0, 1, numbers)
         return np.asarray(shapes + MISLED * rng.uniform(0.2, 1.5) * hidden * error, np.float32)
 
@@ -81,7 +82,7 @@ def draw_hand(rng: np.random.Generator, frames: int, rate: float) -> Hand:
         near[int(t) : stop] = np.maximum(near[int(t) : stop], curve[: stop - int(t)])
         t += n + rng.exponential(6) * rate
     restless = np.stack(
-        [wander(rng, frames, rng.uniform(4, 20), rng.choice([0.003, 0.02])) for _ in "xy"], 1
+        [smooth_noise(rng, frames, rng.uniform(4, 20), rng.choice([0.003, 0.02])) for _ in "xy"], 1
     )
     centre = outside + near[:, None] * (to - outside) + restless
     axes = np.array([rng.uniform(0.2, 0.45), rng.uniform(0.08, 0.25)])

@@ -2,9 +2,9 @@
 errors, no pixels.
 
 Running the landmark model on every training frame would cost ten times the rendering (a GPU can:
-`fesnet.synth.render.mesh`), and would tell how it answers warped portraits instead of faces. So its
+`fesnet.synth.render.torch_face_mesh`), and would tell how it answers warped portraits instead of faces. So its
 errors are drawn: motions answered too weakly or as other motions (measured: smiles nearly in full,
-a wrinkled nose by a third), false motion that comes with turning and blinking, tremble (measured on
+a wrinkled nose by a third), false motion that comes with turning and blinking, jitter (measured on
 still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96 pixel crop being 1, and
 twice that slowly), a start that settles over a few frames, and frames in between that are
 interpolated.
@@ -17,10 +17,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.faces.shape import SHAPE, TELLING, UNIT, canonical_face, face_shape
-from fesnet.synth.render.avatar import face_motion, rotation
+from fesnet.synth.render.avatar import face_motion, head_rotation
 from fesnet.synth.script.basis import motion_basis
-from fesnet.synth.script.curves import Floats, log_uniform, wander
+from fesnet.synth.script.curves import log_uniform, smooth_noise
 from fesnet.synth.script.motion import Script
 
 BLINK_TURN = np.array(
@@ -29,19 +30,19 @@ BLINK_TURN = np.array(
 PIVOT = np.array([0.5, 0.75, 0.45], np.float32)  # about the top of the neck, crop units
 
 
-def seen_shapes(
-    script: Script, points: Floats, smile: Floats | None, rng: np.random.Generator
-) -> Floats:
+def simulate_landmark_features(
+    script: Script, points: FloatArray, smile: FloatArray | None, rng: np.random.Generator
+) -> FloatArray:
     """(T, SHAPE) for a script of T frames, played by a face (468, 3) in crop units; `smile`: as in
-    `Puppet`.
+    `Avatar`.
     """
     motion = face_motion(
-        script.weights * answers(rng, script.weights.shape[1]) + false_motions(script, rng)
+        script.weights * answers(rng, script.weights.shape[1]) + draw_false_motions(script, rng)
     )
     if smile is not None:
         motion += script.smile[:, None, None] * smile * np.float32(rng.uniform(0.5, 1.1))
     nods = lids(script) @ rng.normal(0, 1, (1, 3)) * BLINK_TURN
-    head = (points + motion - PIVOT) @ head_turns(script.pose + nods).transpose(0, 2, 1) + PIVOT
+    head = (points + motion - PIVOT) @ head_rotations(script.pose + nods).transpose(0, 2, 1) + PIVOT
     distance = rng.uniform(3, 9)
     head[..., :2] = PIVOT[:2] + (head[..., :2] - PIVOT[:2]) * (
         distance / (distance + head[..., 2:])
@@ -52,7 +53,7 @@ def seen_shapes(
 
 
 @cache
-def mirror_map() -> tuple[NDArray[np.int64], Floats]:
+def mirror_map() -> tuple[NDArray[np.int64], FloatArray]:
     """For each number of a shape: which one it is in a mirrored picture, and with which sign."""
     places = canonical_face()[list(TELLING), :2]
     other = [int(((places - [1 - x, y]) ** 2).sum(1).argmin()) for x, y in places]
@@ -64,21 +65,21 @@ def mirror_map() -> tuple[NDArray[np.int64], Floats]:
     return np.array([*at, *rest]), sign
 
 
-def mirrored_shapes(shapes: Floats) -> Floats:
+def mirror_landmark_features(shapes: FloatArray) -> FloatArray:
     """Shapes (..., SHAPE) of the same performance in a mirrored picture."""
     at, sign = mirror_map()
     return np.asarray(shapes[..., at] * sign)
 
 
-def head_turns(pose: Floats) -> Floats:
+def head_rotations(pose: FloatArray) -> FloatArray:
     """(T, 3, 3) rotations by yaw, pitch, roll (T, 3)."""
     c, s = np.cos(pose[:, 2]), np.sin(pose[:, 2])
     zero, one = np.zeros_like(c), np.ones_like(c)
     roll = np.stack([c, -s, zero, s, c, zero, zero, zero, one], 1).reshape(-1, 3, 3)
-    return np.asarray(roll @ rotation(pose[:, :2]), np.float32)
+    return np.asarray(roll @ head_rotation(pose[:, :2]), np.float32)
 
 
-def answers(rng: np.random.Generator, motions: int) -> Floats:
+def answers(rng: np.random.Generator, motions: int) -> FloatArray:
     """(K,) how much of each motion the landmark model answers with, for one video."""
     whole = rng.uniform(0.6, 1.1) if rng.random() < 0.75 else rng.uniform(0.2, 0.7)
     each = whole * np.exp(rng.normal(0, 0.35, motions))
@@ -91,19 +92,19 @@ def blinks() -> NDArray[np.bool_]:
     return np.array([name.startswith("eyeBlink") for name in motion_basis().names])
 
 
-def reach() -> Floats:
+def reach() -> FloatArray:
     """(K,) how far each motion of weight 1 goes, 4 pixels of 96 being 1."""
     return motion_basis().reach() * UNIT
 
 
-def lids(script: Script) -> Floats:
+def lids(script: Script) -> FloatArray:
     """(T, 1) how far the eyes are closed, 4 pixels of 96 being 1."""
-    closed: Floats = (script.weights * reach())[:, blinks()].max(1, keepdims=True)
+    closed: FloatArray = (script.weights * reach())[:, blinks()].max(1, keepdims=True)
     return closed
 
 
-def false_motions(script: Script, rng: np.random.Generator) -> Floats:
-    """(T, K) motion weights that are not there: confusion, turning, blinking, tremble, a start that
+def draw_false_motions(script: Script, rng: np.random.Generator) -> FloatArray:
+    """(T, K) motion weights that are not there: confusion, turning, blinking, jitter, a start that
     settles.
     """
     frames, k = script.weights.shape
@@ -115,7 +116,7 @@ def false_motions(script: Script, rng: np.random.Generator) -> Floats:
     seen += turn @ rng.normal(0, 0.25, (3, k)) + turn**2 @ rng.normal(0, 0.6, (3, k))
     seen += lids(script) @ rng.normal(0, rng.uniform(0.05, 0.2), (1, k))
     size = log_uniform(rng, 0.0008, 0.02) * np.exp(rng.normal(0, 0.6, k))
-    slow = np.stack([wander(rng, frames, rng.uniform(4, 40), 1.0) for _ in range(12)], 1)
+    slow = np.stack([smooth_noise(rng, frames, rng.uniform(4, 40), 1.0) for _ in range(12)], 1)
     slow = slow @ rng.normal(0, 12**-0.5, (12, k)) * rng.uniform(0.5, 2)
     seen += size * (0.6 * rng.standard_normal((frames, k)) + slow)
     if rng.random() < 0.2:
@@ -124,7 +125,7 @@ def false_motions(script: Script, rng: np.random.Generator) -> Floats:
     return np.asarray(seen / np.maximum(reach(), 0.05), np.float32)
 
 
-def thinned(shapes: Floats, rng: np.random.Generator) -> Floats:
+def thinned(shapes: FloatArray, rng: np.random.Generator) -> FloatArray:
     """In some videos every second or third frame is looked at and the others lie on straight lines
     between.
     """

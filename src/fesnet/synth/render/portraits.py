@@ -1,21 +1,21 @@
-"""A folder of face photos -> people and puppets, through the package's own face models."""
+"""A folder of face photos -> people and avatars, through the package's own face models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray, ShareCallback
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import align
 from fesnet.faces.detect import BlazeFaceDetector
 from fesnet.faces.landmarks import FaceMesh, region_of_detection, region_of_landmarks
 from fesnet.faces.models import ensure_models
-from fesnet.synth.render.avatar import PICTURE, Floats, Puppet, make_puppet
-from fesnet.synth.render.numpy_renderer import basis_smile
+from fesnet.synth.render.avatar import PICTURE, Avatar, make_avatar
+from fesnet.synth.render.frame_renderer import basis_smile
 from fesnet.video.folder import image_files, natural_key, read_image
 
 SURE = 0.9  # presence score from which a photo is taken to hold a face
@@ -28,7 +28,7 @@ class FaceFinder:
         models = ensure_models()
         self.detector, self.mesh = BlazeFaceDetector(models.detector), FaceMesh(models.landmarks)
 
-    def landmarks(self, photo: NDArray[np.uint8]) -> Floats | None:
+    def landmarks(self, photo: NDArray[np.uint8]) -> FloatArray | None:
         """(468, 3) in the photo's pixels, or None where there is no face."""
         found = self.detector.detect(photo)
         if not found:
@@ -43,17 +43,17 @@ class FaceFinder:
 
 
 @dataclass(frozen=True)
-class Shot:
+class FacePhoto:
     """A photo with a face: its file and its landmarks (468, 3) in the photo's pixels."""
 
     path: Path
-    landmarks: Floats
+    landmarks: FloatArray
 
     def read(self) -> NDArray[np.uint8]:
         """The photo (H, W, 3) uint8 RGB. Raises SourceError."""
         return read_image(self.path)
 
-    def face(self) -> Floats:
+    def face(self) -> FloatArray:
         """The landmarks (468, 2) in crop units."""
         return align.apply(
             align.fit_similarity(self.landmarks[list(align.STABLE), :2], align.CANONICAL_STABLE),
@@ -68,10 +68,10 @@ class Person:
     """
 
     name: str
-    neutral: Shot
-    smiling: Shot | None = None
+    neutral: FacePhoto
+    smiling: FacePhoto | None = None
 
-    def smile(self) -> Floats:
+    def smile(self) -> FloatArray:
         """(468, 2) where a full smile takes the face, crop units: their own, or else the motion
         basis's.
         """
@@ -81,25 +81,25 @@ class Person:
             else self.smiling.face() - self.neutral.face()
         )
 
-    def puppet(self, pixels: int = PICTURE) -> Puppet:
-        """The puppet, its picture `pixels` wide. Raises SourceError for a photo that cannot be read
+    def avatar(self, pixels: int = PICTURE) -> Avatar:
+        """The avatar, its picture `pixels` wide. Raises SourceError for a photo that cannot be read
         any more.
         """
         photo, own = self.neutral.read(), self.neutral.landmarks
         if self.smiling is None:
-            return make_puppet(self.name, photo, own, pixels=pixels)
-        return make_puppet(
+            return make_avatar(self.name, photo, own, pixels=pixels)
+        return make_avatar(
             self.name, photo, own, self.smiling.read(), self.smiling.landmarks, pixels=pixels
         )
 
-    def smiler(self, pixels: int = PICTURE) -> Puppet:
-        """The puppet whose face at rest is that of the smiling photo. Raises SourceError."""
+    def smiler(self, pixels: int = PICTURE) -> Avatar:
+        """The avatar whose face at rest is that of the smiling photo. Raises SourceError."""
         shot = self.smiling or self.neutral
-        return make_puppet(f"{self.name}, smiling", shot.read(), shot.landmarks, pixels=pixels)
+        return make_avatar(f"{self.name}, smiling", shot.read(), shot.landmarks, pixels=pixels)
 
 
 def find_people(
-    folder: Path, report: Callable[[float], None] | None = None
+    folder: Path, report: ShareCallback | None = None
 ) -> tuple[list[Person], list[str]]:
     """The people of all photos in natural order (2.jpg before 10.jpg), and one line for each photo
     left out.
@@ -132,17 +132,17 @@ def find_person(path: Path, finder: FaceFinder, smiling: Path) -> Person:
     points = finder.landmarks(read_image(path))
     if points is None:
         raise SourceError(f"expected a face in {path}, found none; use a frontal portrait")
-    shot = Shot(path, points)
+    shot = FacePhoto(path, points)
     if not smiling.is_file():
         return Person(path.stem, shot)
     other = finder.landmarks(read_image(smiling))
-    return Person(path.stem, shot, None if other is None else Shot(smiling, other))
+    return Person(path.stem, shot, None if other is None else FacePhoto(smiling, other))
 
 
-def read_puppets(
+def read_avatars(
     folder: Path, *, pixels: int = PICTURE, smilers: int = 0
-) -> tuple[list[Puppet], list[str]]:
-    """Puppets of all people that `find_people` finds, and one line for each photo that was left
+) -> tuple[list[Avatar], list[str]]:
+    """Avatars of all people that `find_people` finds, and one line for each photo that was left
     out.
 
     Of every `smilers`-th person with a smiling photo there is a second one that smiles at rest,
@@ -150,4 +150,4 @@ def read_puppets(
     """
     people, left_out = find_people(folder)
     smiling = [p for p in people if p.smiling is not None][::smilers] if smilers else []
-    return [*(p.puppet(pixels) for p in people), *(p.smiler(pixels) for p in smiling)], left_out
+    return [*(p.avatar(pixels) for p in people), *(p.smiler(pixels) for p in smiling)], left_out

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.faces.align import CANONICAL_STABLE, STABLE, fit_similarity
-from fesnet.synth.render.avatar import Floats
-from fesnet.synth.render.numpy_renderer import Scene
+from fesnet.synth.render.frame_renderer import Scene
 
 DENSITY = 1.25  # scene pixels to a frame pixel: sharp after resampling, and nothing is skipped
 ROOM = 0.15  # crop units of scene beyond the frame, for a camera that shakes
@@ -67,19 +67,19 @@ def draw_framing(rng: np.random.Generator, width: int, height: int, bottom: floa
     )
 
 
-def to_crop(landmarks: Floats) -> NDArray[np.float64]:
+def to_crop(landmarks: FloatArray) -> NDArray[np.float64]:
     """The similarity (2, 3) that brings a photo's pixels to crop units."""
     return fit_similarity(landmarks[list(STABLE), :2], CANONICAL_STABLE)
 
 
-def bottom_of(photo: NDArray[np.uint8], landmarks: Floats) -> float:
+def bottom_of(photo: NDArray[np.uint8], landmarks: FloatArray) -> float:
     """Where a photo ends below the middle of its face, crop units from the crop's upper edge."""
     matrix = to_crop(landmarks)
     x, y = float(landmarks[list(STABLE), 0].mean()), float(photo.shape[0])
     return float(matrix[1] @ [x, y, 1.0])
 
 
-def make_scene(framing: Framing, photo: NDArray[np.uint8], landmarks: Floats) -> Scene:
+def make_scene(framing: Framing, photo: NDArray[np.uint8], landmarks: FloatArray) -> Scene:
     """The scene of one photo (H, W, 3) uint8 RGB with landmarks (468, 3) in its pixels, without a
     smile.
     """
@@ -141,11 +141,11 @@ def wall(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(left + np.linspace(0, 1, width)[None, :, None] * (right - left), np.uint8)
 
 
-def blurred(image: NDArray[np.uint8], sigma: float) -> Floats:
+def blurred(image: NDArray[np.uint8], sigma: float) -> FloatArray:
     """A wide Gaussian blur, made on a small picture: (H, W, 3) float32 0..255."""
     height, width = image.shape[:2]
     factor = max(1.0, sigma / 3)
     small = (max(2, round(width / factor)), max(2, round(height / factor)))
-    shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    shrunk = cv2.resize(image, small, lattice_weights=cv2.INTER_AREA).astype(np.float32)
     soft = cv2.GaussianBlur(shrunk, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(soft, (width, height), lattice_weights=cv2.INTER_LINEAR), np.float32)

@@ -12,11 +12,9 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.errors import UsageError
-
-Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -29,10 +27,10 @@ class MotionBasis:
     """
 
     names: tuple[str, ...]
-    delta: Floats
-    canonical: Floats
+    delta: FloatArray
+    canonical: FloatArray
 
-    def weights(self, motions: dict[str, float]) -> Floats:
+    def weights(self, motions: dict[str, float]) -> FloatArray:
         """A weight vector (K,) from named motions; a name without side moves both sides.
 
         Raises UsageError for a name that the basis does not hold.
@@ -45,11 +43,11 @@ class MotionBasis:
             out[hits] += weight
         return out
 
-    def reach(self) -> Floats:
+    def reach(self) -> FloatArray:
         """(K,) how far each motion of weight 1 moves the vertex that it moves most, seen from the
         front, crop units.
         """
-        far: Floats = np.linalg.norm(self.delta[..., :2], axis=-1).max(1)
+        far: FloatArray = np.linalg.norm(self.delta[..., :2], axis=-1).max(1)
         return far
 
 

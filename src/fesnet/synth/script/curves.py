@@ -7,9 +7,8 @@ All numbers are our choice.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from fesnet._types import FloatArray
 
 SEEN = 0.06  # share of an expression's strength from which it is seen and belongs to its interval
 
@@ -18,7 +17,7 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def sample(track: Floats, at: Floats) -> Floats:
+def sample(track: FloatArray, at: FloatArray) -> FloatArray:
     """Values of a track (N, ...) at fractional frames (T,), by Catmull-Rom's cubic; exact on whole
     frames.
     """
@@ -29,13 +28,13 @@ def sample(track: Floats, at: Floats) -> Floats:
     return np.asarray(out, np.float32)
 
 
-def wander(rng: np.random.Generator, frames: int, step: float, sigma: float) -> Floats:
+def smooth_noise(rng: np.random.Generator, frames: int, step: float, sigma: float) -> FloatArray:
     """(T,) smooth noise: normal knots every `step` frames, cubic between them."""
     knots = rng.normal(0, sigma, int(np.ceil(frames / step)) + 5)
     return sample(knots, np.arange(frames) / step + 1 + rng.random())
 
 
-def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Floats:
+def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> FloatArray:
     """(frames,) onset -> apex -> plateau -> offset in 0..1; rise and fall are shares of the
     duration.
     """
@@ -46,7 +45,7 @@ def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> Float
     return np.asarray(curve, np.float32)
 
 
-def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
+def visible_curve(frames: int, rise: float, fall: float, skew: float) -> FloatArray:
     """An `intensity_curve` of which (at least) `frames` frames are seen: kinds are told by what a
     coder sees.
     """
@@ -58,7 +57,9 @@ def lasting(frames: int, rise: float, fall: float, skew: float) -> Floats:
     return curve
 
 
-def unrelaxed(rng: np.random.Generator, curve: Floats, rate: float) -> tuple[Floats, Floats]:
+def leave_residue(
+    rng: np.random.Generator, curve: FloatArray, rate: float
+) -> tuple[FloatArray, FloatArray]:
     """An intensity curve (n,) whose face does not quite come back: the curve, and what is left
     behind it (m,).
 
@@ -73,7 +74,7 @@ def unrelaxed(rng: np.random.Generator, curve: Floats, rate: float) -> tuple[Flo
     return after, np.asarray(left * curve[top] * (0.5 - 0.5 * np.cos(np.pi * share)), np.float32)
 
 
-def trembling(rng: np.random.Generator, pose: Floats, scale: float) -> Floats:
+def alignment_jitter(rng: np.random.Generator, pose: FloatArray, scale: float) -> FloatArray:
     """(T, 4) residue of aligning a head of this pose (T, 3): a fast part, a slow part, one that
     grows with its speed.
 
@@ -82,14 +83,14 @@ def trembling(rng: np.random.Generator, pose: Floats, scale: float) -> Floats:
     """
     n, size = len(pose), log_uniform(rng, 0.15, 1.5) * scale
     unit = np.array([0.0012, 0.0012, 0.003, 0.005], np.float32) * size
-    fast = np.stack([wander(rng, n, rng.uniform(1.5, 4), 0.25) for _ in range(4)], 1)
-    slow = np.stack([wander(rng, n, rng.uniform(6, 40), 1.0) for _ in range(4)], 1)
+    fast = np.stack([smooth_noise(rng, n, rng.uniform(1.5, 4), 0.25) for _ in range(4)], 1)
+    slow = np.stack([smooth_noise(rng, n, rng.uniform(6, 40), 1.0) for _ in range(4)], 1)
     speed = np.abs(np.gradient(pose, axis=0)).sum(1)
     moving = 1 + np.convolve(speed, np.ones(5) / 5, "same")[:n] / 0.02
     return np.asarray((fast * moving[:, None] + slow) * unit, np.float32)
 
 
-def add(track: Floats, start: int, curve: Floats, vector: Floats | float = 1.0) -> None:
+def add(track: FloatArray, start: int, curve: FloatArray, vector: FloatArray | float = 1.0) -> None:
     """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut
     at both ends.
     """

@@ -58,7 +58,7 @@ EXPRESSIONS: dict[str, Weights] = {
 # coded in posed faces (Cohn-Kanade: 4 and 1 most, then 6, 7, 2, 12, 5 with them, 15, 20, 9, 23, 24)
 # and in faint spontaneous ones (4, 7, 12, 14; this not verified). A jaw that goes aside, puffed
 # cheeks, or lids that rise alone are coded seldom.
-OFTEN: dict[str, float] = {
+FREQUENCY: dict[str, float] = {
     "smile": 3.0,
     "closed smile": 2.0,
     "brow raise": 2.0,
@@ -92,7 +92,7 @@ OFTEN: dict[str, float] = {
 # What speech does, too. Coders of faces disregard it in people who speak, as nobody can tell it
 # from a sound (FACS, scoring during speech); brows, lids, nose and the corners of the mouth are
 # coded as ever.
-SPOKEN = frozenset(
+SPEECH_LIKE = frozenset(
     {
         "chin raise",
         "pout",
@@ -126,6 +126,6 @@ def repertoire(speaks: bool) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """The expressions that a person shows, and the share of each; those who speak leave out what
     speech does, too.
     """
-    names = tuple(name for name in EXPRESSIONS if not (speaks and name in SPOKEN))
-    often = [OFTEN.get(name, 1.0) for name in names]
+    names = tuple(name for name in EXPRESSIONS if not (speaks and name in SPEECH_LIKE))
+    often = [FREQUENCY.get(name, 1.0) for name in names]
     return names, tuple(x / sum(often) for x in often)

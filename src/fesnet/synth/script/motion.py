@@ -4,7 +4,7 @@ A `Script` holds, for each frame at the working rate, the weights of all facial 
 gaze and the residue of alignment, beside the truth: which frames belong to a macro- or
 micro-expression. Everything here is numpy and follows from the seed alone. All numbers are our
 choice; they were set from what is known of the task (durations, faint micro-expressions) and from
-the measured tremble of the face stage.
+the measured jitter of the face stage.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.curves import (
     SEEN,
-    Floats,
     add,
     intensity_curve,
-    lasting,
+    visible_curve,
     log_uniform,
-    trembling,
-    unrelaxed,
-    wander,
+    alignment_jitter,
+    leave_residue,
+    smooth_noise,
 )
 from fesnet.synth.script.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, SPEECH, repertoire
 from fesnet.synth.script.speech import Speaker
@@ -77,7 +77,7 @@ class SynthConfig:
     turning_share: float = (
         0.0  # scripts in which the head, or the camera round it, turns and does not come back
     )
-    tremble_scale: float = 1.0  # multiplies the residue of alignment
+    jitter_scale: float = 1.0  # multiplies the residue of alignment
     calm_share: float = (
         0.0  # scripts of somebody who sits as still as in a laboratory and says nothing
     )
@@ -97,17 +97,17 @@ class Script:
     """One synthetic performance of T frames.
 
     weights (T, K) of `motion_basis()`, smile (T,) share of the portrait's own smiling photo, pose
-    (T, 3) yaw, pitch, roll in radians, gaze (T, 2) in -1..1, tremble (T, 4) shift x, y (crop
+    (T, 3) yaw, pitch, roll in radians, gaze (T, 2) in -1..1, jitter (T, 4) shift x, y (crop
     units), rotation (rad), log scale of the alignment residue, intensity (T,) of expressions (1 is
     a full macro), events on the script's own frames.
     """
 
-    weights: Floats
-    smile: Floats
-    pose: Floats
-    gaze: Floats
-    tremble: Floats
-    intensity: Floats
+    weights: FloatArray
+    smile: FloatArray
+    pose: FloatArray
+    gaze: FloatArray
+    jitter: FloatArray
+    intensity: FloatArray
     events: tuple[Interval, ...] = field(default_factory=tuple)
 
     def __len__(self) -> int:
@@ -123,14 +123,14 @@ class Script:
         return out
 
 
-def sitting_still(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
+def sit_still(config: SynthConfig, rng: np.random.Generator) -> SynthConfig:
     """The same without speech or turns, with a head that hardly moves and eyes that mostly rest."""
     return replace(
         config,
         speech_share=0.0,
         turning_share=0.0,
         head_scale=config.head_scale * log_uniform(rng, 0.03, 0.5),
-        tremble_scale=config.tremble_scale * log_uniform(rng, 0.1, 0.8),
+        jitter_scale=config.jitter_scale * log_uniform(rng, 0.1, 0.8),
         blinks_per_minute=config.blinks_per_minute * log_uniform(rng, 0.1, 1.0),
         gaze_per_minute=config.gaze_per_minute * log_uniform(rng, 0.05, 0.7),
     )
@@ -167,7 +167,7 @@ class ScriptWriter:
     def write(self) -> Script:
         rng = self.rng
         if self.config.calm_share and rng.random() < self.config.calm_share:
-            self.config = sitting_still(self.config, rng)
+            self.config = sit_still(self.config, rng)
         speaks = bool(rng.random() < self.config.speech_share)
         self.shown = repertoire(speaks)
         if rng.random() >= self.config.quiet_share:
@@ -185,7 +185,7 @@ class ScriptWriter:
             self.smile,
             pose,
             self.gaze,
-            trembling(rng, pose, self.config.tremble_scale),
+            alignment_jitter(rng, pose, self.config.jitter_scale),
             self.intensity,
             tuple(sorted(self.events)),
         )
@@ -237,13 +237,13 @@ class ScriptWriter:
         rise = float(np.clip(rise_s / seconds, 0.08, 0.55))
         fall = float(np.clip(fall_s / seconds, 0.08, 0.9 - rise))
         skew = log_uniform(rng, 0.7, 1.4)
-        curve = lasting(round(seconds * c.rate), rise, fall, skew)
+        curve = visible_curve(round(seconds * c.rate), rise, fall, skew)
         frames = len(curve)
         if seconds > 0.8:  # a held expression is never quite still
-            curve = curve * (1 + np.clip(wander(rng, frames, 12, rng.uniform(0, 0.12)), -0.4, 0.4))
+            curve = curve * (1 + np.clip(smooth_noise(rng, frames, 12, rng.uniform(0, 0.12)), -0.4, 0.4))
         shown, left = curve * amplitude, np.zeros(0, np.float32)
         if c.residue_share and rng.random() < c.residue_share:
-            shown, left = unrelaxed(rng, shown, c.rate)
+            shown, left = leave_residue(rng, shown, c.rate)
         self.perform(start, shown, left, whole=rng.random() >= ONE_SIDED)
         add(self.intensity, start, curve * amplitude)
         seen = np.flatnonzero(curve > SEEN * curve.max())
@@ -252,7 +252,7 @@ class ScriptWriter:
         )
         return start + frames
 
-    def perform(self, start: int, curve: Floats, left: Floats, *, whole: bool) -> None:
+    def perform(self, start: int, curve: FloatArray, left: FloatArray, *, whole: bool) -> None:
         """Move the face along `curve`, and then along what is left of it, by a random
         expression.
         """
@@ -302,7 +302,7 @@ class ScriptWriter:
     # -- what is not an expression
     # -------------------------------------------------------------------------------
 
-    def speech(self, speaking: Floats) -> None:
+    def speech(self, speaking: FloatArray) -> None:
         """Bursts of syllables; the speaker's rhythm, loudness and favourite mouth shapes are drawn
         once.
         """
@@ -328,7 +328,7 @@ class ScriptWriter:
                 add(spoken, int(t), envelope, speaker.phrase(frames, rate))
             for name, scale in mix.items() if speaker is None else ():
                 shape = np.abs(
-                    wander(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness)
+                    smooth_noise(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness)
                 )
                 add(spoken, int(t), shape * envelope, self.basis.weights({name: 1.0}))
             add(speaking, int(t), envelope)
@@ -413,17 +413,17 @@ class ScriptWriter:
             )
             t += rng.uniform(6, 25) * rate
 
-    def head(self, speaking: Floats) -> Floats:
+    def head(self, speaking: FloatArray) -> FloatArray:
         """(T, 3) yaw, pitch, roll: sway, turns, nods; more of all while speaking."""
         rng, n, rate = self.rng, self.frames, self.config.rate
         scale = self.config.head_scale * float(
             rng.choice([0.15, 0.5, 1.0, 2.0], p=[0.3, 0.3, 0.25, 0.15])
         )
         pose = np.stack(
-            [wander(rng, n, rng.uniform(0.8, 3) * rate, s * scale) for s in (0.05, 0.04, 0.03)], 1
+            [smooth_noise(rng, n, rng.uniform(0.8, 3) * rate, s * scale) for s in (0.05, 0.04, 0.03)], 1
         )
         lively = np.stack(
-            [wander(rng, n, rng.uniform(0.2, 0.5) * rate, 0.02 * scale) for _ in range(3)], 1
+            [smooth_noise(rng, n, rng.uniform(0.2, 0.5) * rate, 0.02 * scale) for _ in range(3)], 1
         )
         pose = pose + lively * (0.3 + speaking[:, None])
         t = rng.exponential(6) * rate
@@ -440,7 +440,7 @@ class ScriptWriter:
         rest = rng.normal(0, 1, 3) * [0.1, 0.08, 0.05]
         return np.clip(pose + rest, [-0.38, -0.3, -0.5], [0.38, 0.3, 0.5]).astype(np.float32)
 
-    def nod(self, pose: Floats, event: Interval) -> Floats:
+    def nod(self, pose: FloatArray, event: Interval) -> FloatArray:
         """The head turns, nods or tilts along with an expression, and mostly comes back."""
         rng, rate = self.rng, self.config.rate
         frames = int((event.stop - event.start) * rng.uniform(0.6, 1.8)) + 5
@@ -450,19 +450,19 @@ class ScriptWriter:
         add(out, event.start - int(rng.uniform(0, 0.4) * rate), curve, turn.astype(np.float32))
         return out
 
-    def turns(self) -> Floats:
+    def turns(self) -> FloatArray:
         """(T, 3) yaw, pitch, roll that go from one direction to another and stay there, slowly or
         at once.
         """
         rng, rate = self.rng, self.config.rate
         pose, at, to = np.zeros((self.frames, 3)), 0.0, rng.normal(0, 1, 3) * TURN
-        lasting = log_uniform(
+        visible_curve = log_uniform(
             rng, 0.4, 8.0
         )  # seconds of a turn, about: a glance aside, or a camera that goes round
         while at < self.frames:
             since, to = to, rng.normal(0, 1, 3) * TURN
             turn, hold = (
-                lasting * rng.uniform(0.6, 1.6) * rate,
+                visible_curve * rng.uniform(0.6, 1.6) * rate,
                 rng.exponential(rng.choice([0.3, 3.0])) * rate,
             )
             t = np.arange(self.frames) - at
@@ -472,7 +472,7 @@ class ScriptWriter:
         return pose
 
 
-def without_photo(script: Script) -> Script:
+def replace_photo_smile(script: Script) -> Script:
     """The same for a person of whom there is no smiling photo: smiles are the motion basis's."""
     smile = motion_basis().weights(EXPRESSIONS["smile"])
     weights = script.weights + script.smile[:, None] * smile
@@ -501,7 +501,7 @@ def write_script(
         w.smile[lead:],
         w.pose[lead:],
         w.gaze[lead:],
-        w.tremble[lead:],
+        w.jitter[lead:],
         w.intensity[lead:],
     )
     return Script(*cut, tuple(events))

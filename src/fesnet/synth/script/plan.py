@@ -167,7 +167,7 @@ class VideoPlan:
             residue_share=self.residue_share,
             edge_blinks=self.edge_blinks,
             nod_share=self.nod_share,
-            tremble_scale=0.0,
+            jitter_scale=0.0,
             macro_amplitude=self.macro_amplitude,
             micro_amplitude=self.micro_amplitude,
         )

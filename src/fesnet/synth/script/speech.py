@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.synth.script.basis import motion_basis
 
-Floats = NDArray[np.floating]
 Ranges = dict[str, tuple[float, float]]
 Sounds = dict[
     str, tuple[float, Ranges]
@@ -68,7 +68,7 @@ class Speaker:
         sizes = {name: float(self.rng.uniform(*r)) for name, r in ranges.items()}
         return motion_basis().weights(sizes).astype(np.float32)
 
-    def phrase(self, frames: int, rate: float) -> Floats:
+    def phrase(self, frames: int, rate: float) -> FloatArray:
         """(frames, K) motion weights of one phrase; at rest before and after it."""
         at, mouths, now = [0.0], [np.zeros(len(motion_basis().names), np.float32)], 0.0
         while now < frames / rate:
@@ -93,7 +93,7 @@ class Speaker:
         return own[which] * np.float32(np.exp(self.rng.normal(0, 0.35)))
 
 
-def along(at: Floats, values: Floats, frames: int) -> Floats:
+def along(at: FloatArray, values: FloatArray, frames: int) -> FloatArray:
     """(frames, K): from one value (N, K) at frames `at` (N,) to the next with a soft start and
     end.
     """

@@ -12,7 +12,7 @@ import glob
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,16 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
 from fesnet._messages import counted
+from fesnet._types import ProgressCallback
 from fesnet._version import __version__
 from fesnet.errors import SourceError, UsageError
 from fesnet.jobs import Engine, InProcess, Resources
 from fesnet.synth.render.portraits import Person, find_people
-from fesnet.synth.script.performance import Performance, perform
+from fesnet.synth.script.video_script import VideoScript, perform
 from fesnet.synth.script.plan import VideoPlan, video_seed
-from fesnet.synth.videos.film import write_truth
-from fesnet.synth.videos.studio import Take, film_performance
+from fesnet.synth.videos.demo_video import write_truth
+from fesnet.synth.videos.encoder import RecordingConfig, encode_video
 
 SETTINGS = "synth.json"
 VIDEO_COLUMNS = ("subject", "video", "seconds", "fps", "frames", "seed")
@@ -44,7 +45,6 @@ TRUTH_COLUMNS = (
     "amplitude",
     "pixels",
 )
-Report = Callable[[str, float], None]
 TASK = Resources(
     cpus=1.0
 )  # of a video: it is rendered and encoded on one thread, so that its bytes are the same
@@ -93,7 +93,11 @@ class Outcome:
 
 
 def make_videos(
-    portraits: Path, out: Path, plan: VideoPlan, report: Report, engine: Engine | None = None
+    portraits: Path,
+    out: Path,
+    plan: VideoPlan,
+    report: ProgressCallback,
+    engine: Engine | None = None,
 ) -> Outcome:
     """Make the videos of a plan in the folder `out`; finished ones are kept, so a second call goes
     on.
@@ -111,10 +115,10 @@ def make_videos(
             )
         settings = describe(plan, people, left_out)
         agree(out, settings)
-        write_whole(out / SETTINGS, json.dumps(settings, indent=1) + "\n")
+        atomic_write_text(out / SETTINGS, json.dumps(settings, indent=1) + "\n")
     for part in out.glob(".*.part"):  # of a run that was killed
         part.unlink()
-    done = film_all(plan, people, out, report, engine or InProcess())
+    done = make_missing(plan, people, out, report, engine or InProcess())
     counts = {
         kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")
     }
@@ -122,8 +126,8 @@ def make_videos(
     return Outcome(out, made, kept, counts, tuple(left_out))
 
 
-def film_all(
-    plan: VideoPlan, people: Sequence[Person], out: Path, report: Report, engine: Engine
+def make_missing(
+    plan: VideoPlan, people: Sequence[Person], out: Path, report: ProgressCallback, engine: Engine
 ) -> list[Done]:
     """All videos in the order of the plan. Whenever one more is there, so are its rows in the
     tables.
@@ -145,7 +149,7 @@ def film_all(
 
 def make_one(job: Job, out: Path) -> Done:
     """Film a video unless it is there; what the tables say of it."""
-    performance, take = rehearse(job)
+    performance, take = sample_script(job)
     kept = (out / f"{job.name}.mp4").is_file()
     if not kept:
         film(job, performance, take, out)
@@ -162,7 +166,7 @@ def room(out: Path) -> Iterator[None]:
     new = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / ".try", "")
+        atomic_write_text(out / ".try", "")
         (out / ".try").unlink()
     except (OSError, UsageError) as error:
         remove(new)
@@ -258,7 +262,7 @@ def subject_names(people: Sequence[Person]) -> list[str]:
     ]  # tables are UTF-8, file names need not be
 
 
-def rehearse(job: Job) -> tuple[Performance, Take]:
+def sample_script(job: Job) -> tuple[VideoScript, RecordingConfig]:
     """What is played in a video and how it is filmed. Follows from the seed and the plan, not from
     the photo.
     """
@@ -267,7 +271,7 @@ def rehearse(job: Job) -> tuple[Performance, Take]:
     fps = float(technique.choice(plan.rates))
     shown = technique.random(max(2, round(plan.seconds * fps))) >= plan.dropped
     shown[[0, -1]] = True
-    take = Take(
+    take = RecordingConfig(
         fps,
         plan.width,
         plan.height,
@@ -277,17 +281,17 @@ def rehearse(job: Job) -> tuple[Performance, Take]:
     return perform(acting, np.flatnonzero(shown) / fps, plan.script), take
 
 
-def film(job: Job, performance: Performance, take: Take, out: Path) -> None:
+def film(job: Job, performance: VideoScript, take: RecordingConfig, out: Path) -> None:
     """Write NAME.truth.csv and then, under its name only when it is whole, NAME.mp4."""
     video = f"{job.name}.mp4"
     for part in out.glob(glob.escape(f".{video}.") + "*.part"):  # of a worker that was killed
         part.unlink()
     events = [e.interval for e in performance.events]
     write_truth(out / f"{job.name}.truth.csv", video, events, performance.times)
-    film_performance(job.person, performance, take, out / video, lambda frame: None)
+    encode_video(job.person, performance, take, out / video, lambda frame: None)
 
 
-def video_row(job: Job, performance: Performance, take: Take) -> list[Any]:
+def video_row(job: Job, performance: VideoScript, take: RecordingConfig) -> list[Any]:
     seconds = float(performance.times[-1]) + 1 / take.fps
     return [
         job.subject,
@@ -299,7 +303,7 @@ def video_row(job: Job, performance: Performance, take: Take) -> list[Any]:
     ]
 
 
-def truth_rows(job: Job, performance: Performance) -> list[list[Any]]:
+def truth_rows(job: Job, performance: VideoScript) -> list[list[Any]]:
     """One row an event, frames 1-based and inclusive as in official annotation files."""
     rows, smile = [], job.person.smile()
     for event in performance.events:
@@ -313,4 +317,4 @@ def truth_rows(job: Job, performance: Performance) -> list[list[Any]]:
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    write_whole(path, text.getvalue())
+    atomic_write_text(path, text.getvalue())

@@ -1,4 +1,4 @@
-"""Aligned crops of moving puppets, made in batches by torch on the device that trains.
+"""Aligned crops of moving avatars, made in batches by torch on the device that trains.
 
 Geometry (numpy, a few points a frame) gives where the landmarks go; a dense displacement on a
 lattice follows by interpolation, is inverted by fixed-point iteration, and the picture is sampled
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fesnet._types import FloatArray
 from fesnet.faces import face_mask
 from fesnet.synth.render.avatar import (
     EYES,
@@ -25,64 +26,63 @@ from fesnet.synth.render.avatar import (
     MARGIN,
     OPEN_FROM,
     OPEN_FULL,
-    SHUT,
+    SHUT_GAP,
     SPAN,
-    Floats,
-    Puppet,
+    Avatar,
     aligned,
     face_motion,
-    moved_points,
+    project_points,
 )
-from fesnet.synth.script.curves import log_uniform, wander
+from fesnet.synth.script.curves import log_uniform, smooth_noise
 from fesnet.synth.script.motion import Script
 
 GREY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
-class Frames:
-    """B clips of T frames to render: which puppet (B,), and the tracks of `Script` as (B, T,
+class AvatarTracks:
+    """B clips of T frames to render: which avatar (B,), and the tracks of `Script` as (B, T,
     ...).
     """
 
-    puppet: np.ndarray
-    weights: Floats
-    smile: Floats
-    pose: Floats
-    gaze: Floats
-    tremble: Floats
+    avatar: np.ndarray
+    weights: FloatArray
+    smile: FloatArray
+    pose: FloatArray
+    gaze: FloatArray
+    jitter: FloatArray
 
     @classmethod
-    def of(cls, puppets: Sequence[int] | np.ndarray, scripts: Sequence[Script]) -> Frames:
+    def of(cls, avatars: Sequence[int] | np.ndarray, scripts: Sequence[Script]) -> AvatarTracks:
         """From one script of equal length for each clip."""
-        tracks = ("weights", "smile", "pose", "gaze", "tremble")
+        tracks = ("weights", "smile", "pose", "gaze", "jitter")
         return cls(
-            np.asarray(puppets), *(np.stack([getattr(s, t) for s in scripts]) for t in tracks)
+            np.asarray(avatars), *(np.stack([getattr(s, t) for s in scripts]) for t in tracks)
         )
 
-    def __getitem__(self, part: slice) -> Frames:
-        tracks = (self.puppet, self.weights, self.smile, self.pose, self.gaze, self.tremble)
-        return Frames(*(t[part] for t in tracks))
+    def __getitem__(self, part: slice) -> AvatarTracks:
+        tracks = (self.avatar, self.weights, self.smile, self.pose, self.gaze, self.jitter)
+        return AvatarTracks(*(t[part] for t in tracks))
 
     def __len__(self) -> int:
-        return len(self.puppet)
+        return len(self.avatar)
 
 
-class Cast:
-    """All puppets without their pictures: what is needed to draw what they do and where their
-    points stand. Small, so that many processes can have one. P puppets: points (P, V, 3), has_smile
+class AvatarGeometry:
+    """All avatars without their pictures: what is needed to draw what they do and where their
+    points stand. Small, so that many processes can have one. P avatars: points (P, V, 3), has_smile
     (P,), smile (P, 468, 3)."""
 
-    def __init__(self, puppets: Sequence[Puppet]) -> None:
-        self.points = np.stack([p.points for p in puppets])
-        self.has_smile = np.array([p.smile is not None for p in puppets])
+    def __init__(self, avatars: Sequence[Avatar]) -> None:
+        self.points = np.stack([p.points for p in avatars])
+        self.has_smile = np.array([p.smile is not None for p in avatars])
         none = np.zeros((468, 3), np.float32)
-        self.smile = np.stack([none if p.smile is None else p.smile for p in puppets])
+        self.smile = np.stack([none if p.smile is None else p.smile for p in avatars])
 
     def __len__(self) -> int:
         return len(self.points)
 
-    def masks(self, placed: Floats, frames: int, size: int, rng: np.random.Generator) -> Tensor:
+    def masks(self, placed: FloatArray, frames: int, size: int, rng: np.random.Generator) -> Tensor:
         """(B * T, size, size) uint8: the face, as landmarks that err a little outline it (see
         `face_mask`); clips of T frames."""
         seen = placed[:, :468].reshape(-1, frames, 468, 2)
@@ -96,37 +96,37 @@ class Cast:
             np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)])
         )
 
-    def place(self, frames: Frames) -> Floats:
+    def place(self, frames: AvatarTracks) -> FloatArray:
         """(B * T, V, 2) where every point stands in its aligned crop."""
         b, t = frames.smile.shape
-        own = self.smiles(frames)[..., None, None] * self.smile[frames.puppet][:, None]
+        own = self.smiles(frames)[..., None, None] * self.smile[frames.avatar][:, None]
         motion = face_motion(frames.weights.reshape(b * t, -1)) + own.reshape(b * t, 468, 3)
-        still = np.repeat(self.points[frames.puppet], t, 0)
-        seen = moved_points(still, motion, frames.pose.reshape(b * t, 3)[:, :2])
-        return aligned(seen, frames.tremble.reshape(b * t, 4))
+        still = np.repeat(self.points[frames.avatar], t, 0)
+        seen = project_points(still, motion, frames.pose.reshape(b * t, 3)[:, :2])
+        return aligned(seen, frames.jitter.reshape(b * t, 4))
 
-    def smiles(self, frames: Frames) -> Floats:
+    def smiles(self, frames: AvatarTracks) -> FloatArray:
         """(B, T) share of the person's own smiling photo; 0 for those of whom there is none."""
-        return np.where(self.has_smile[frames.puppet, None], frames.smile, 0.0).astype(np.float32)
+        return np.where(self.has_smile[frames.avatar, None], frames.smile, 0.0).astype(np.float32)
 
 
-class Stage(Cast):
-    """All puppets on one device, ready to be rendered. P puppets, V points, L lattice points a
+class AvatarRenderer(AvatarGeometry):
+    """All avatars on one device, ready to be rendered. P avatars, V points, L lattice points a
     side.
     """
 
-    def __init__(self, puppets: Sequence[Puppet], device: str | torch.device = "cpu") -> None:
-        super().__init__(puppets)
+    def __init__(self, avatars: Sequence[Avatar], device: str | torch.device = "cpu") -> None:
+        super().__init__(avatars)
         self.device = torch.device(device)
-        self.pictures = self.grey([p.picture for p in puppets])
-        self.smiling = self.grey([p.picture if p.smiling is None else p.smiling for p in puppets])
+        self.pictures = self.grey([p.picture for p in avatars])
+        self.smiling = self.grey([p.picture if p.smiling is None else p.smiling for p in avatars])
         self.index = torch.as_tensor(
-            np.stack([p.index for p in puppets]).astype(np.int64), device=self.device
+            np.stack([p.index for p in avatars]).astype(np.int64), device=self.device
         )
-        self.share = torch.as_tensor(np.stack([p.share for p in puppets]), device=self.device)
-        padded = torch.zeros(len(puppets), 1, self.points.shape[1], 2, device=self.device)
+        self.share = torch.as_tensor(np.stack([p.share for p in avatars]), device=self.device)
+        padded = torch.zeros(len(avatars), 1, self.points.shape[1], 2, device=self.device)
         padded[:, 0, :468] = torch.from_numpy(self.smile[..., :2]).to(self.device)
-        self.smile_field = self.dense(torch.arange(len(puppets), device=self.device), padded)
+        self.smile_field = self.dense(torch.arange(len(avatars), device=self.device), padded)
         self.iris = self.iris_fields()
 
     def grey(self, pictures: Sequence[np.ndarray]) -> Tensor:
@@ -159,7 +159,7 @@ class Stage(Cast):
 
     def render(
         self,
-        frames: Frames,
+        frames: AvatarTracks,
         size: int,
         look: Look,
         placed: Tensor | None = None,
@@ -169,7 +169,7 @@ class Stage(Cast):
         units, up to MARGIN) beyond the crop; `look` has one row a clip. placed: as from `place`,
         where that is known already."""
         b, t = frames.smile.shape
-        ids, points = frames.puppet, self.points[frames.puppet]
+        ids, points = frames.avatar, self.points[frames.avatar]
         who = torch.as_tensor(ids, device=self.device)
         smile = torch.as_tensor(self.smiles(frames), device=self.device)
         seen = (torch.from_numpy(self.place(frames)) if placed is None else placed).to(self.device)
@@ -192,12 +192,12 @@ class Stage(Cast):
     def paint(self, who: Tensor, source: Tensor, smile: Tensor) -> Tensor:
         """The portrait at `source`, cross-dissolved to the person's own smiling photo where there
         is a smile: teeth, folds and cheeks are real there."""
-        image = sample_each(self.pictures[who], source)
+        image = sample_maps(self.pictures[who], source)
         if float(smile.max()) <= 0.02:
             return image
-        to = source + (2 / SPAN) * sample_each(self.smile_field[who], source).permute(0, 2, 3, 1)
+        to = source + (2 / SPAN) * sample_maps(self.smile_field[who], source).permute(0, 2, 3, 1)
         weight = smile.reshape(-1, 1, 1, 1).clamp(0, 1).pow(0.8)
-        return torch.lerp(image, sample_each(self.smiling[who], to), weight)
+        return torch.lerp(image, sample_maps(self.smiling[who], to), weight)
 
     def invert(self, field: Tensor, size: int, margin: float) -> Tensor:
         """(N, size, size, 2) where in the picture each crop pixel comes from, in -1..1 over the
@@ -216,7 +216,7 @@ class Stage(Cast):
 
     def grid(self, size: int, margin: float) -> Tensor:
         """(1, size, size, 2) the crop's pixel centres, in -1..1 over the picture."""
-        axis = (centres(size, margin, self.device) + MARGIN) * (2 / SPAN) - 1
+        axis = (pixel_centres(size, margin, self.device) + MARGIN) * (2 / SPAN) - 1
         return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]
 
     def folds(self, field: Tensor, source: Tensor) -> Tensor:
@@ -232,14 +232,14 @@ class Stage(Cast):
         return F.interpolate(stretch, size=source.shape[1:3], mode="bilinear", align_corners=False)
 
 
-def centres(size: int, margin: float, device: torch.device) -> Tensor:
+def pixel_centres(size: int, margin: float, device: torch.device) -> Tensor:
     """(size,) where the pixels of a crop stand that reaches `margin` beyond the unit square, in
     crop units.
     """
     return (torch.arange(size, device=device) + 0.5) * ((1 + 2 * margin) / size) - margin
 
 
-def sample_each(maps: Tensor, where: Tensor) -> Tensor:
+def sample_maps(maps: Tensor, where: Tensor) -> Tensor:
     """Values of B maps (B, C, ., .) that serve T frames each: where (B * T, h, w, 2) -> (B * T, C,
     h, w).
     """
@@ -286,18 +286,18 @@ class Look:
             (0.25, 0.7, 0.1),
             (-0.6, 0.5, 0.25),
         )
-        moving = [np.stack([drifting(rng, frames, *r) for _ in range(clips)]) for r in ranges]
+        moving = [np.stack([draw_drift(rng, frames, *r) for _ in range(clips)]) for r in ranges]
         return cls(*(torch.as_tensor(v).float() for v in (still, *moving)))
 
 
-def drifting(
+def draw_drift(
     rng: np.random.Generator, frames: int, low: float, high: float, spread: float
-) -> Floats:
+) -> FloatArray:
     """(frames,) about a value between low and high, changing by `spread` within a few frames; 0 or
     more.
     """
     lively = float(rng.choice([0.0, 0.5, 1.0, 2.0]))
-    track = rng.uniform(low, high) + wander(rng, frames, rng.uniform(1.5, 8), spread * lively)
+    track = rng.uniform(low, high) + smooth_noise(rng, frames, rng.uniform(1.5, 8), spread * lively)
     return np.asarray(np.maximum(track, 0), np.float32)
 
 
@@ -317,7 +317,7 @@ def open_mouth(
     """Paint the mouth's dark interior and teeth where the lips have parted further than in the
     photo, in place.
     """
-    axis, size = centres(image.shape[-1], margin, image.device), image.shape[-1] / (1 + 2 * margin)
+    axis, size = pixel_centres(image.shape[-1], margin, image.device), image.shape[-1] / (1 + 2 * margin)
     lips = torch.cat([upper, lower], 1)
     (x0, y0), (x1, y1) = lips.amin((0, 1)).tolist(), lips.amax((0, 1)).tolist()
     # Beyond this frame nothing is painted: an edge is softer than a grey level for 6 pixels.
@@ -328,7 +328,7 @@ def open_mouth(
     bottom = contour(lower, x)[:, None, None] - 0.3 * rest
     top = top + 0.3 * rest
     parted = ((bottom - top - 0.4 * rest - OPEN_FROM) / (OPEN_FULL - OPEN_FROM)).clamp(0, 1)
-    parted = parted * (closed.amax(1) < SHUT)[:, None, None, None]
+    parted = parted * (closed.amax(1) < SHUT_GAP)[:, None, None, None]
     soft = size * 0.9
     inside = torch.sigmoid((y - top) * soft) * torch.sigmoid((bottom - y) * soft) * parted
     inside = inside * ((x > upper[:, :1, 0]) & (x < upper[:, -1:, 0]))[:, None, None]

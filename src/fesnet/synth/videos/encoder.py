@@ -11,23 +11,23 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from fesnet.synth.render.numpy_renderer import Renderer, Scene
+from fesnet._types import FloatArray
+from fesnet.synth.render.frame_renderer import FrameRenderer, Scene
 from fesnet.synth.render.portraits import Person
 from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene
-from fesnet.synth.script.curves import Floats
-from fesnet.synth.script.look import Developer, Look, draw_mouth, track
-from fesnet.synth.script.performance import Performance
+from fesnet.synth.render.frame_camera import FrameCamera, Look, draw_mouth, track
+from fesnet.synth.script.video_script import VideoScript
 from fesnet.video import VideoWriter
 
 EYES = [33, 133, 362, 263]  # landmarks: the corners of the eyes
 TURNS = np.array(
     [0.2, 0.15, 0.2], np.float32
 )  # yaw, pitch, roll (rad) that a frontal photo with its ears can bear
-PUPPET = 96  # pixels of the puppet's own picture, which nobody sees: the scene stands in its place
+AVATAR_PIXELS = 96  # pixels of the avatar's own picture, which nobody sees: the scene stands in its place
 
 
 @dataclass(frozen=True)
-class Take:
+class RecordingConfig:
     """How a performance is filmed: frames a second, pixels, x264's quality, and the seed of all
     that is by chance.
     """
@@ -39,7 +39,7 @@ class Take:
     seed: int
 
 
-class OneThreadWriter(VideoWriter):
+class SingleThreadWriter(VideoWriter):
     """Encodes with one thread, so that the bytes do not depend on the machine's cores, and with
     little effort.
     """
@@ -52,10 +52,10 @@ class OneThreadWriter(VideoWriter):
         return stream
 
 
-def film_performance(
+def encode_video(
     person: Person,
-    performance: Performance,
-    take: Take,
+    performance: VideoScript,
+    take: RecordingConfig,
     path: Path,
     on_frame: Callable[[int], None],
 ) -> None:
@@ -68,19 +68,19 @@ def film_performance(
     staging, looking, sensor = (
         np.random.default_rng(s) for s in np.random.SeedSequence(take.seed).spawn(3)
     )
-    puppet, script, times = person.puppet(PUPPET), performance.script, performance.times
+    avatar, script, times = person.avatar(AVATAR_PIXELS), performance.script, performance.times
     neutral = person.neutral.read()
     framing = draw_framing(
         staging, take.width, take.height, bottom_of(neutral, person.neutral.landmarks)
     )
     look = Look.draw(looking, times)
-    scene = look.tone(scene_of(person, neutral, framing))
-    renderer = Renderer(puppet, take.width, take.height, framing.span, draw_mouth(looking), scene)
-    developer = Developer(look, renderer.xs, renderer.ys, sensor)
+    scene = look.tone(person_scene(person, neutral, framing))
+    renderer = FrameRenderer(avatar, take.width, take.height, framing.span, draw_mouth(looking), scene)
+    developer = FrameCamera(look, renderer.xs, renderer.ys, sensor)
     sway = draw_sway(staging, times)
     poses = TURNS * np.tanh(script.pose / TURNS)
     ticks = np.rint(times * take.fps).astype(int)
-    with OneThreadWriter(path, take.fps, take.width, take.height, crf=take.crf) as writer:
+    with SingleThreadWriter(path, take.fps, take.width, take.height, crf=take.crf) as writer:
         for t in range(len(times)):
             smile, pose, view = float(script.smile[t]), poses[t], look.view[t]
             seen = renderer.seen(script.weights[t], smile, pose, sway[t])
@@ -90,7 +90,7 @@ def film_performance(
             on_frame(t)
 
 
-def draw_sway(rng: np.random.Generator, times: Floats) -> Floats:
+def draw_sway(rng: np.random.Generator, times: FloatArray) -> FloatArray:
     """(T, 2) how the head is carried about by the body, crop units."""
     slow, fast = rng.uniform(0.002, 0.02), rng.uniform(0.001, 0.006)
     axes = [
@@ -100,7 +100,7 @@ def draw_sway(rng: np.random.Generator, times: Floats) -> Floats:
     return np.clip(np.stack(axes, 1), -0.05, 0.05)
 
 
-def scene_of(person: Person, neutral: NDArray[np.uint8], framing: Framing) -> Scene:
+def person_scene(person: Person, neutral: NDArray[np.uint8], framing: Framing) -> Scene:
     """The scene of the person's photo or photos."""
     scene = make_scene(framing, neutral, person.neutral.landmarks)
     if person.smiling is None:

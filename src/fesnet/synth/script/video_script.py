@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fesnet._types import FloatArray
 from fesnet.intervals import Interval, Kind, nearest_frame, to_source_frames
 from fesnet.synth.render.avatar import face_motion
-from fesnet.synth.script.curves import Floats, sample
+from fesnet.synth.script.curves import sample
 from fesnet.synth.script.motion import Script, ScriptWriter, SynthConfig
 
 SCRIPT_RATE = 30.0
@@ -32,8 +33,8 @@ class Event:
     """
 
     interval: Interval
-    curve: Floats
-    weights: Floats
+    curve: FloatArray
+    weights: FloatArray
     smile: float
 
     @property
@@ -41,7 +42,7 @@ class Event:
         """Share of a full expression at the strongest frame."""
         return float(self.curve.max())
 
-    def pixels(self, smile: Floats) -> float:
+    def pixels(self, smile: FloatArray) -> float:
         """How far the landmark that moves most goes for this expression alone, at its strongest
         frame.
 
@@ -53,20 +54,20 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Performance:
+class VideoScript:
     """What is played in a video: the script on the video's T frames, its events with their sizes,
     times (T,) in s.
     """
 
     script: Script
     events: tuple[Event, ...]
-    times: Floats
+    times: FloatArray
 
     def __len__(self) -> int:
         return len(self.times)
 
 
-class Recorder(ScriptWriter):
+class EventRecorder(ScriptWriter):
     """Writes a script and notes what each event by itself adds to it."""
 
     def __init__(self, rng: np.random.Generator, frames: int, config: SynthConfig) -> None:
@@ -85,13 +86,13 @@ class Recorder(ScriptWriter):
         return after
 
 
-def perform(rng: np.random.Generator, times: Floats, config: SynthConfig) -> Performance:
+def perform(rng: np.random.Generator, times: FloatArray, config: SynthConfig) -> VideoScript:
     """A random performance at frame times (T,) in seconds from 0 on; rises. config.rate is set
     here.
     """
     lead = round(LEAD * SCRIPT_RATE)
     frames = lead + int(times[-1] * SCRIPT_RATE) + 4
-    recorder = Recorder(rng, frames, replace(config, rate=SCRIPT_RATE))
+    recorder = EventRecorder(rng, frames, replace(config, rate=SCRIPT_RATE))
     script = recorder.write()
     at = np.asarray(times * SCRIPT_RATE + lead)
     placed = [place(event, lead, times) for event in recorder.recorded]
@@ -101,14 +102,14 @@ def perform(rng: np.random.Generator, times: Floats, config: SynthConfig) -> Per
         smile=sample(script.smile, at),
         pose=sample(script.pose, at),
         gaze=sample(script.gaze, at),
-        tremble=sample(script.tremble, at),
+        jitter=sample(script.jitter, at),
         intensity=sample(script.intensity, at),
         events=tuple(e.interval for e in events),
     )
-    return Performance(played, events, times)
+    return VideoScript(played, events, times)
 
 
-def place(event: Event, lead: int, times: Floats) -> Event | None:
+def place(event: Event, lead: int, times: FloatArray) -> Event | None:
     """The event on the video's frames: those nearest to its first and last script frame. None: too
     little is inside.
 

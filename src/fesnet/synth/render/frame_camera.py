@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.synth.render.numpy_renderer import GREY, Mouth, Scene
-from fesnet.synth.script.curves import Floats, log_uniform, wander
+from fesnet._types import FloatArray
+from fesnet.synth.render.frame_renderer import GREY, Mouth, Scene
+from fesnet.synth.script.curves import log_uniform, smooth_noise
 
 TRACK = 30.0  # points a second of drawn tracks, whatever the video's rate
 ROOM = 0.14  # crop units that the camera may shake to each side
@@ -38,19 +39,19 @@ class Look:
 
     gamma: float
     gain: float
-    balance: Floats
+    balance: FloatArray
     saturation: float
-    lamp: Floats
-    follow: Floats
-    exposure: Floats
-    view: Floats
+    lamp: FloatArray
+    follow: FloatArray
+    exposure: FloatArray
+    view: FloatArray
     sharpness: float
     grain: float
     coarse: bool
     glints: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, times: Floats) -> Look:
+    def draw(cls, rng: np.random.Generator, times: FloatArray) -> Look:
         """A random look for frames at `times` (T,) in seconds."""
         warm, tint = rng.normal(0, [0.06, 0.02])
         return cls(
@@ -91,16 +92,16 @@ def draw_mouth(rng: np.random.Generator) -> Mouth:
     return Mouth(shading, dark, teeth, height)
 
 
-def track(rng: np.random.Generator, times: Floats, step: float, sigma: float) -> Floats:
+def track(rng: np.random.Generator, times: FloatArray, step: float, sigma: float) -> FloatArray:
     """(T,) smooth noise at `times` (s), a knot every `step` seconds; the same at every frame
     rate.
     """
     points = int(times[-1] * TRACK) + 2
-    knots = wander(rng, points, step * TRACK, sigma)
+    knots = smooth_noise(rng, points, step * TRACK, sigma)
     return np.asarray(np.interp(times * TRACK, np.arange(points), knots), np.float32)
 
 
-def draw_exposure(rng: np.random.Generator, times: Floats) -> Floats:
+def draw_exposure(rng: np.random.Generator, times: FloatArray) -> FloatArray:
     """(T,) drift; in some videos lamp flicker that beats with the shutter, or steps of the
     automatic exposure.
     """
@@ -119,7 +120,7 @@ def draw_exposure(rng: np.random.Generator, times: Floats) -> Floats:
     return np.clip(exposure, 0.5, 1.5).astype(np.float32)
 
 
-def draw_view(rng: np.random.Generator, times: Floats) -> Floats:
+def draw_view(rng: np.random.Generator, times: FloatArray) -> FloatArray:
     """(T, 2) a tripod in most videos, a hand in some."""
     slow, fast = (
         (0.0, 0.0)
@@ -144,10 +145,12 @@ def draw_glints(rng: np.random.Generator) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(v) for v in spot) for spot in spots)
 
 
-class Developer:
+class FrameCamera:
     """Puts a look over frames whose pixel centres stand at xs (W,), ys (H,) in crop units."""
 
-    def __init__(self, look: Look, xs: Floats, ys: Floats, rng: np.random.Generator) -> None:
+    def __init__(
+        self, look: Look, xs: FloatArray, ys: FloatArray, rng: np.random.Generator
+    ) -> None:
         self.look, self.xs, self.ys, self.rng = look, xs, ys, rng
         # Beyond the face the light stays as it is at its edge: a lamp lights a room, not a slope.
         self.right = np.broadcast_to(np.clip(xs - 0.5, -0.5, 0.5), (len(ys), len(xs)))
@@ -155,7 +158,7 @@ class Developer:
         self.noise = noise_fields(rng, look, (len(ys) + SPARE, len(xs) + SPARE))
 
     def develop(
-        self, image: NDArray[np.uint8], t: int, pose: Floats, eyes: Floats
+        self, image: NDArray[np.uint8], t: int, pose: FloatArray, eyes: FloatArray
     ) -> NDArray[np.uint8]:
         """Frame t (H, W, 3) uint8 RGB with head pose (3,) and the middle between the eyes (2,) in
         the frame's crop units; the same shape and type."""
@@ -163,9 +166,9 @@ class Developer:
         height, width = image.shape[:2]
         if look.sharpness < 1:
             small = (max(1, round(width * look.sharpness)), max(1, round(height * look.sharpness)))
-            shrunk = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
+            shrunk = cv2.resize(image, small, lattice_weights=cv2.INTER_LINEAR)
             image = np.asarray(
-                cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
+                cv2.resize(shrunk, (width, height), lattice_weights=cv2.INTER_LINEAR), np.uint8
             )
         lamp = look.lamp + look.follow * pose[:2]
         light = np.clip(1 + lamp[0] * self.right + lamp[1] * self.down, 0.3, 1.8) * look.exposure[t]
@@ -176,7 +179,7 @@ class Developer:
         noise = self.noise[k, y : y + height, x : x + width]
         return np.asarray(cv2.add(lit, cv2.merge([noise] * 3), dtype=cv2.CV_8U), np.uint8)
 
-    def shine(self, image: Floats, glint: tuple[float, ...], eyes: Floats) -> None:
+    def shine(self, image: FloatArray, glint: tuple[float, ...], eyes: FloatArray) -> None:
         """Add one spot to an image (H, W, 3)."""
         x, y, wide, high, strength = glint
         columns = slice(*np.searchsorted(self.xs, eyes[0] + x + np.array([-3, 3]) * wide))
@@ -186,7 +189,7 @@ class Developer:
         image[rows, columns] += (strength * along[:, None] * across)[..., None]
 
 
-def noise_fields(rng: np.random.Generator, look: Look, size: tuple[int, int]) -> Floats:
+def noise_fields(rng: np.random.Generator, look: Look, size: tuple[int, int]) -> FloatArray:
     """(BANK, height, width) sensor noise in grey levels."""
     noise = rng.standard_normal((BANK, *size), np.float32)
     if look.coarse:  # as cameras that denoise deliver it

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from fesnet.synth.render.avatar import MARGIN, SPAN
 from fesnet.synth.render.camera import film
-from fesnet.synth.render.crops import Cast, Frames, Look, Stage
+from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarTracks, Look, AvatarRenderer
 from fesnet.synth.render.hands import Hand
 from fesnet.synth.render.landmark_errors import mirror_map
-from fesnet.synth.render.mesh import TorchMesh, look
+from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, look
 
 # pixels of the picture that the landmark model looks at: 160 a crop unit, about a face of VGA video
 WIDE = 240
@@ -25,7 +25,7 @@ FINER = WIDE / SPAN / 96  # times smaller than a pixel of the usual crop
 
 
 @dataclass(frozen=True)
-class Shots:
+class RenderPlan:
     """B clips of T frames.
 
     placed (B * T, V, 2) where every point stands in its crop; masks (B * T, S, S) uint8, what of a
@@ -35,7 +35,7 @@ class Shots:
     is to look at the clips.
     """
 
-    frames: Frames
+    frames: AvatarTracks
     placed: Tensor
     look: Look
     masks: Tensor | None
@@ -48,10 +48,10 @@ class Shots:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, part: slice) -> Shots:
+    def __getitem__(self, part: slice) -> RenderPlan:
         t = self.frames.smile.shape[1]
         rows = slice(part.start * t, part.stop * t)
-        return Shots(
+        return RenderPlan(
             self.frames[part],
             self.placed[rows],
             self.look[part],
@@ -64,20 +64,20 @@ class Shots:
         )
 
 
-def plan_shots(
-    cast: Cast,
-    frames: Frames,
+def plan_render(
+    cast: AvatarGeometry,
+    frames: AvatarTracks,
     size: int,
     rng: np.random.Generator,
     *,
     face_only: bool,
     flipped: NDArray[np.bool_],
-) -> Shots:
+) -> RenderPlan:
     """Everything of the clips but their pixels, from first frame to last and without hands."""
     clips, length = frames.smile.shape
     placed = cast.place(frames)
     masks = cast.masks(placed, length, size, rng) if face_only else None
-    return Shots(
+    return RenderPlan(
         frames,
         torch.from_numpy(placed),
         Look.draw(rng, clips, length),
@@ -89,14 +89,14 @@ def plan_shots(
     )
 
 
-def shoot(stage: Stage, shots: Shots, size: int) -> Tensor:
+def render_crops(stage: AvatarRenderer, shots: RenderPlan, size: int) -> Tensor:
     """Crops (B, T, 1, size, size) in 0..1 on the stage's device."""
     crops = stage.render(shots.frames, size, shots.look, shots.placed)
     return finished(shots, [filmed(shots, b, clip) for b, clip in enumerate(crops)])
 
 
-def shoot_and_look(stage: Stage, shots: Shots, size: int, mesh: TorchMesh) -> tuple[Tensor, Tensor]:
-    """As `shoot`, and what the landmark model sees in the same clips, painted wider and finer:
+def render_with_landmarks(stage: AvatarRenderer, shots: RenderPlan, size: int, mesh: TorchFaceMesh) -> tuple[Tensor, Tensor]:
+    """As `render_crops`, and what the landmark model sees in the same clips, painted wider and finer:
     shapes (B, T, SHAPE).
     """
     clips, shapes = [], []
@@ -121,7 +121,7 @@ def shoot_and_look(stage: Stage, shots: Shots, size: int, mesh: TorchMesh) -> tu
     return finished(shots, clips), torch.where(flipped[:, None, None], other, seen)
 
 
-def filmed(shots: Shots, b: int, clip: Tensor, margin: float = 0.0, finer: float = 1.0) -> Tensor:
+def filmed(shots: RenderPlan, b: int, clip: Tensor, margin: float = 0.0, finer: float = 1.0) -> Tensor:
     """Clip b (T, 1, S, S), behind its hand, as its camera delivers it."""
     hand = shots.hands[b]
     covered = clip if hand is None else hand.cover(clip, margin)
@@ -130,7 +130,7 @@ def filmed(shots: Shots, b: int, clip: Tensor, margin: float = 0.0, finer: float
     )
 
 
-def finished(shots: Shots, clips: list[Tensor]) -> Tensor:
+def finished(shots: RenderPlan, clips: list[Tensor]) -> Tensor:
     """Filmed clips (T, 1, S, S) with the face alone, in order, mirrored: (B, T, 1, S, S)."""
     crops = torch.stack(clips)
     if shots.masks is not None:
@@ -140,7 +140,7 @@ def finished(shots: Shots, clips: list[Tensor]) -> Tensor:
     )
 
 
-def ordered(shots: Shots, b: int, track: Tensor) -> Tensor:
+def ordered(shots: RenderPlan, b: int, track: Tensor) -> Tensor:
     """A track (T, ...) of clip b in the order of its frames."""
     return track[torch.from_numpy(shots.order[b]).to(track.device)]
 

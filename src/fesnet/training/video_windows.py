@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.intervals import Interval, IntervalRules, known_stretches
 from fesnet.metrics.tables import read_intervals
 from fesnet.model.network import FesNet
@@ -22,7 +23,7 @@ from fesnet.stream import SpotStream, spotting_faces
 from fesnet.synth.script.plan import VideoPlan
 from fesnet.synth.videos.videos import make_videos
 from fesnet.training.config import TrainConfig
-from fesnet.training.distributed import Peers
+from fesnet.training.distributed import Processes
 from fesnet.training.windows import (
     DRAWS,
     SECONDS,
@@ -34,11 +35,10 @@ from fesnet.training.windows import (
 )
 from fesnet.video import open_source
 
-Floats = NDArray[np.floating]
 UNKNOWN = -1.0  # strength: the tables of truth tell its peak alone
 
 
-class Catcher:
+class FeatureRecorder:
     """A runtime that keeps each tick's features instead of scoring them; for windows of one
     tick.
     """
@@ -46,31 +46,31 @@ class Catcher:
     name = "catcher"
 
     def __init__(self, network: FesNet) -> None:
-        self.network, self.ticks = network, list[Floats]()
+        self.network, self.ticks = network, list[FloatArray]()
 
     @torch.inference_mode()
-    def encode(self, crops: NDArray[np.uint8]) -> Floats:
+    def encode(self, crops: NDArray[np.uint8]) -> FloatArray:
         with torch.autocast("cpu", torch.bfloat16):
             return np.asarray(self.network.encode(torch.from_numpy(crops)).float().numpy())
 
-    def decode(self, window: Floats) -> tuple[Floats, Floats]:
+    def decode(self, window: FloatArray) -> tuple[FloatArray, FloatArray]:
         self.ticks.append(window[0].astype(np.float16))
         return np.zeros((1, 3), np.float32), np.zeros(1, np.float32)
 
 
-def make_films(portraits: Path, folder: Path, config: TrainConfig, peers: Peers) -> Path | None:
+def make_training_videos(portraits: Path, folder: Path, config: TrainConfig, peers: Processes) -> Path | None:
     """Make the videos, if the config wants some: the first of the peers does, the others wait.
     Returns their folder.
     """
     if not (config.films and config.head_steps):
         return None
     if peers.first:
-        make_videos(portraits, folder, film_plan(config), lambda what, share: None)
+        make_videos(portraits, folder, training_video_plan(config), lambda what, share: None)
     peers.meet()
     return folder
 
 
-def film_plan(config: TrainConfig) -> VideoPlan:
+def training_video_plan(config: TrainConfig) -> VideoPlan:
     """Films are denser than life: there are few of them."""
     return VideoPlan(
         hours=config.films,
@@ -88,7 +88,7 @@ def film_plan(config: TrainConfig) -> VideoPlan:
     )
 
 
-def film_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> Iterator[Shard]:
+def video_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> Iterator[Shard]:
     """A shard for each video of `fesnet synth`; those that lie in `folder` already are taken as
     they are. Raises UsageError where the folder holds those of another run."""
     films = sorted(videos.glob("*.mp4"))
@@ -99,21 +99,21 @@ def film_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> I
         path = shard_file(folder, number)
         if not path.is_file():
             truth = [found.interval for found in read_intervals(video.with_suffix(".truth.csv"))]
-            film_shard(network, video, truth, np.random.default_rng([seed, number])).save(path)
+            video_shard(network, video, truth, np.random.default_rng([seed, number])).save(path)
         yield Shard.load(path)
 
 
-def film_shard(
+def video_shard(
     network: FesNet, video: Path, truth: list[Interval], rng: np.random.Generator
 ) -> Shard:
     """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
-    config, catcher = network.config, Catcher(network)
+    config, catcher = network.config, FeatureRecorder(network)
     # Windows of one tick: the stitcher hands every tick's features to the catcher, and does nothing
     # else.
     stream = SpotStream(
         spotting_faces(config),
         catcher,
-        replace(config, window=1, stride=1, reach=1),
+        replace(config, window=1, stride=1, inference_window_scale=1),
         IntervalRules(),
     )
     with open_source(video) as source:
@@ -122,7 +122,7 @@ def film_shard(
     length = round(SECONDS * config.working_rate)
     pixels, labels, starts, shapes = [], [], [], []
     for track in stream.finish()[:1]:
-        marks = tick_labels(truth, stream.times, track.times)
+        marks = label_steps(truth, stream.times, track.times)
         row = (
             np.cumsum(~np.isnan(track.scores[:, 0])) - 1
         )  # which of the catcher's ticks each tick is
@@ -143,14 +143,16 @@ def film_shard(
         pixels=np.asarray(pixels, np.float16).reshape(count, ticks, config.features),
         labels=marked,
         strength=np.full((count, ticks), UNKNOWN, np.float16),
-        shapes=np.asarray(shapes, np.float16).reshape(len(shapes), DRAWS, length, config.shape),
+        shapes=np.asarray(shapes, np.float16).reshape(len(shapes), DRAWS, length, config.landmark_feature_count),
         script=np.repeat(np.arange(len(shapes)), STARTS),
         start=np.asarray(starts, np.int64),
         last=np.full(count, ticks - 1),
     )
 
 
-def tick_labels(truth: list[Interval], frame_times: Floats, times: Floats) -> NDArray[np.int8]:
+def label_steps(
+    truth: list[Interval], frame_times: FloatArray, times: FloatArray
+) -> NDArray[np.int8]:
     """(T,) 0 neutral, 1 macro, 2 micro at times (T,), of intervals on source frames; micro where
     they overlap.
     """
@@ -165,15 +167,15 @@ def tick_labels(truth: list[Interval], frame_times: Floats, times: Floats) -> ND
 
 
 @torch.inference_mode()
-def window(network: FesNet, seen: Floats) -> Floats:
+def window(network: FesNet, seen: FloatArray) -> FloatArray:
     """Pixel features (T, D) of joined features (T, P + rows, C) against their first frame."""
     attended = torch.from_numpy(seen[None, :, : positions(network)])
     with torch.autocast("cpu", torch.bfloat16):
         return np.asarray(network.lsdm.pixels(attended, attended[:, :1])[0].half().numpy())
 
 
-def outlines(network: FesNet, seen: Floats) -> Floats:
-    """The shapes (T, config.shape) that ride behind the positions (`FesNet.join`)."""
+def outlines(network: FesNet, seen: FloatArray) -> FloatArray:
+    """The shapes (T, config.landmark_feature_count) that ride behind the positions (`FesNet.join`)."""
     return seen[:, positions(network) :].reshape(len(seen), -1)
 
 

@@ -1,4 +1,4 @@
-"""A moving puppet as a real, encoded video with its truth beside it."""
+"""A moving avatar as a real, encoded video with its truth beside it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet._io import write_whole
+from fesnet._io import atomic_write_text
+from fesnet._types import FloatArray
 from fesnet.intervals import Interval, Kind
-from fesnet.synth.render.avatar import Floats, Puppet
-from fesnet.synth.render.numpy_renderer import Mouth, Renderer
+from fesnet.synth.render.avatar import Avatar
+from fesnet.synth.render.frame_renderer import Mouth, FrameRenderer
 from fesnet.synth.script.basis import motion_basis
-from fesnet.synth.script.curves import add, intensity_curve, wander
+from fesnet.synth.script.curves import add, intensity_curve, smooth_noise
 from fesnet.synth.script.expressions import EXPRESSIONS
 from fesnet.synth.script.motion import Script, SynthConfig, write_script
 from fesnet.video import VideoWriter
@@ -39,7 +40,7 @@ def demo_script() -> Script:
     """
     rng = np.random.default_rng(7)
     frames = DEMO_SECONDS * RATE
-    calm = SynthConfig(quiet_share=1.0, speech_share=0.0, head_scale=0.6, tremble_scale=0.0)
+    calm = SynthConfig(quiet_share=1.0, speech_share=0.0, head_scale=0.6, jitter_scale=0.0)
     script = write_script(rng, frames, calm)
     weights, strength, events = script.weights.copy(), np.zeros(frames, np.float32), []
     for kind, name, onset, seconds, amplitude in DEMO_EVENTS:
@@ -49,12 +50,12 @@ def demo_script() -> Script:
         add(strength, start, curve)
         events.append(Interval(start, start + length, kind, apex=start + int(curve.argmax())))
     return Script(
-        weights, script.smile, script.pose, script.gaze, script.tremble, strength, tuple(events)
+        weights, script.smile, script.pose, script.gaze, script.jitter, strength, tuple(events)
     )
 
 
-def film_script(
-    puppet: Puppet,
+def encode_script(
+    avatar: Avatar,
     script: Script,
     path: Path,
     *,
@@ -67,9 +68,9 @@ def film_script(
     drift.
     """
     rng = np.random.default_rng(seed)
-    renderer = Renderer(puppet, size, size, mouth=Mouth())
-    light = 1 + wander(rng, len(script), 60, 0.01)
-    shift = np.stack([wander(rng, len(script), 45, 0.004) for _ in range(2)], 1)
+    renderer = FrameRenderer(avatar, size, size, mouth=Mouth())
+    light = 1 + smooth_noise(rng, len(script), 60, 0.01)
+    shift = np.stack([smooth_noise(rng, len(script), 45, 0.004) for _ in range(2)], 1)
     grain = float(rng.uniform(1.0, 2.5))
     with VideoWriter(path, Fraction(RATE), size, size, crf=crf) as writer:
         for t in range(len(script)):
@@ -91,7 +92,7 @@ def developed(
 
 
 def write_truth(
-    path: Path, video: str, events: Sequence[Interval], times: Floats | None = None
+    path: Path, video: str, events: Sequence[Interval], times: FloatArray | None = None
 ) -> None:
     """The truth as CSV in the columns of `fesnet spot`'s CSV (score 1), whole or not at all.
 
@@ -107,4 +108,4 @@ def write_truth(
         onset, apex, offset = (f / RATE if times is None else float(times[f]) for f in frames)
         seconds = [f"{s:.6f}" for s in (onset, apex, offset)]
         table.writerow([video, 0, e.kind, *seconds, *frames, f"{offset - onset:.6f}", 1])
-    write_whole(path, text.getvalue())
+    atomic_write_text(path, text.getvalue())

@@ -13,38 +13,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fesnet.synth.render.avatar import Puppet
-from fesnet.synth.render.batches import ClipBatch, PairBatch, paint_clips, plan_clips, plan_pairs
-from fesnet.synth.render.crops import Cast, Stage
-from fesnet.synth.render.shots import Shots, shoot
+from fesnet.config import FesNetConfig
+from fesnet.synth.render.avatar import Avatar
+from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarRenderer
+from fesnet.synth.render.batches import ClipBatch, PairBatch, plan_clips, plan_pairs, render_clips
+from fesnet.synth.render.render_plan import RenderPlan, render_crops
 from fesnet.training.config import TrainConfig
-from fesnet.weights import FesNetConfig
 
-Made = PairBatch[Tensor] | PairBatch[Shots] | ClipBatch[Tensor] | ClipBatch[Shots]
+SampledBatch = PairBatch[Tensor] | PairBatch[RenderPlan] | ClipBatch[Tensor] | ClipBatch[RenderPlan]
 
 
-class Batches(Dataset[Made]):
+class SyntheticBatches(Dataset[SampledBatch]):
     """Batches of the steps first .. stop, each made from (seed, step). Where a GPU learns it
-    paints, too: batches then hold `Shots` instead of pixels, and the processes that draw them get
+    paints, too: batches then hold a `RenderPlan` instead of pixels, and the processes that draw them get
     no pictures."""
 
     def __init__(
-        self, puppets: Sequence[Puppet], config: TrainConfig, model: FesNetConfig, steps: range
+        self, avatars: Sequence[Avatar], config: TrainConfig, model: FesNetConfig, steps: range
     ) -> None:
         self.config, self.model, self.steps = config, model, steps
-        self.puppets = () if config.gpu else puppets
-        self.cast: Cast | None = (
-            Cast(puppets) if config.gpu else None
+        self.avatars = () if config.gpu else avatars
+        self.cast: AvatarGeometry | None = (
+            AvatarGeometry(avatars) if config.gpu else None
         )  # a Stage where batches are painted
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, index: int) -> Made:
+    def __getitem__(self, index: int) -> SampledBatch:
         if index >= len(self):
             raise IndexError(index)
         if self.cast is None:
-            self.cast = Stage(self.puppets)
+            self.cast = AvatarRenderer(self.avatars)
         cast = self.cast
         step, c, m = self.steps[index], self.config, self.model
         rng = np.random.default_rng([c.seed, step])
@@ -52,10 +52,10 @@ class Batches(Dataset[Made]):
         if step < c.pair_steps:
             who = draw(rng, len(cast), c.pair_groups)
             pairs = plan_pairs(cast, who, seed, c.pair_frames, m.crop_size, face_only=m.face_only)
-            if isinstance(cast, Stage):
-                return PairBatch(shoot(cast, pairs.crops, m.crop_size), pairs.targets)
+            if isinstance(cast, AvatarRenderer):
+                return PairBatch(render_crops(cast, pairs.crops, m.crop_size), pairs.targets)
             return pairs
-        times = m.reach if rng.random() < c.long_share else 1
+        times = m.inference_window_scale if rng.random() < c.long_share else 1
         who = draw(rng, len(cast), math.ceil(c.clips / times))
         clips = plan_clips(
             cast,
@@ -69,7 +69,7 @@ class Batches(Dataset[Made]):
         )
         looked = bool(rng.random() < c.looked)
         clips = replace(clips, crops=replace(clips.crops, looked=looked))
-        return paint_clips(cast, clips, m.crop_size) if isinstance(cast, Stage) else clips
+        return render_clips(cast, clips, m.crop_size) if isinstance(cast, AvatarRenderer) else clips
 
 
 def draw(rng: np.random.Generator, people: int, count: int) -> NDArray[np.int64]:

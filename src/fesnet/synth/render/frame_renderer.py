@@ -1,7 +1,7 @@
-"""One frame of a moving puppet in colour, with numpy and OpenCV alone: for encoded videos and the
+"""One frame of a moving avatar in colour, with numpy and OpenCV alone: for encoded videos and the
 demo.
 
-`fesnet.synth.render.crops` does the same in batches with torch for training; a test holds the two
+`fesnet.synth.render.avatar_renderer` does the same in batches with torch for training; a test holds the two
 together.
 """
 
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._types import FloatArray
 from fesnet.synth.render.avatar import (
     EYES,
     GAZE_REACH,
@@ -22,14 +23,13 @@ from fesnet.synth.render.avatar import (
     MARGIN,
     OPEN_FROM,
     OPEN_FULL,
-    OVAL,
+    FACE_OVAL,
     RINGS,
-    SHUT,
+    SHUT_GAP,
     SPAN,
-    Floats,
-    Puppet,
+    Avatar,
     face_motion,
-    moved_points,
+    project_points,
 )
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.expressions import EXPRESSIONS
@@ -70,62 +70,64 @@ class Scene:
     pixels: float
 
     @classmethod
-    def of(cls, puppet: Puppet) -> Scene:
-        """The puppet's own picture and nothing round it."""
-        return cls(puppet.picture, puppet.smiling, -MARGIN, -MARGIN, puppet.picture.shape[0] / SPAN)
+    def of(cls, avatar: Avatar) -> Scene:
+        """The avatar's own picture and nothing round it."""
+        return cls(avatar.picture, avatar.smiling, -MARGIN, -MARGIN, avatar.picture.shape[0] / SPAN)
 
-    def place(self, where: Floats) -> Floats:
+    def place(self, where: FloatArray) -> FloatArray:
         """Crop units (..., 2) as OpenCV counts the picture's pixels."""
         return np.asarray(
             (where - np.array([self.left, self.top], np.float32)) * self.pixels - 0.5, np.float32
         )
 
-    def skin(self) -> Floats:
+    def skin(self) -> FloatArray:
         """(3,) mean colour 0..255 of the aligned crop."""
         x0, y0 = np.maximum(self.place(np.zeros(2, np.float32)).astype(int), 0)
         side = max(1, int(self.pixels))
         return np.asarray(self.picture[y0 : y0 + side, x0 : x0 + side].mean((0, 1)), np.float32)
 
 
-class Renderer:
-    """Renders frames of one puppet. `span` (x0, y0, x1, y1) in crop units is what the frame
+class FrameRenderer:
+    """Renders frames of one avatar. `span` (x0, y0, x1, y1) in crop units is what the frame
     shows.
     """
 
     def __init__(
         self,
-        puppet: Puppet,
+        avatar: Avatar,
         width: int,
         height: int,
         span: tuple[float, float, float, float] = (-MARGIN, -MARGIN, 1 + MARGIN, 1 + MARGIN),
         mouth: Mouth | None = None,
         scene: Scene | None = None,
     ) -> None:
-        self.puppet, self.mouth, self.scene = puppet, mouth or Mouth(), scene or Scene.of(puppet)
+        self.avatar, self.mouth, self.scene = avatar, mouth or Mouth(), scene or Scene.of(avatar)
         x0, y0, x1, y1 = span
         self.xs = (np.arange(width, dtype=np.float32) + 0.5) / width * (x1 - x0) + x0
         self.ys = (np.arange(height, dtype=np.float32) + 0.5) / height * (y1 - y0) + y0
-        self.iris = iris_field(puppet.points)
+        self.iris = iris_field(avatar.points)
         self.skin = self.scene.skin()
-        self.smile = basis_smile() if puppet.smile is None else puppet.smile
-        own = np.zeros((len(puppet.points), 2), np.float32)
+        self.smile = basis_smile() if avatar.smile is None else avatar.smile
+        own = np.zeros((len(avatar.points), 2), np.float32)
         own[:468] = self.smile[:, :2]
         self.smile_field = self.dense(own)
         # Hair and shoulders of a smiling photo stand elsewhere. Without a scene all is face, as in
         # the training crops.
-        self.face = self.dense(ring_mask(puppet, 0.5 if scene else 1.0)[:, None])[..., 0]
+        self.face = self.dense(ring_mask(avatar, 0.5 if scene else 1.0)[:, None])[..., 0]
         self.skin_mask = (
-            None if scene is None else self.dense(ring_mask(puppet, 0.0)[:, None])[..., 0]
+            None if scene is None else self.dense(ring_mask(avatar, 0.0)[:, None])[..., 0]
         )
 
-    def seen(self, weights: Floats, smile: float, pose: Floats, shift: Floats) -> Floats:
+    def seen(
+        self, weights: FloatArray, smile: float, pose: FloatArray, shift: FloatArray
+    ) -> FloatArray:
         """Points (V, 2) before the camera for motion weights (K,), own smile, pose (3,), head shift
         (2,).
         """
-        points = self.puppet.points
+        points = self.avatar.points
         motion = face_motion(weights[None]) + smile * self.smile
-        seen: Floats = moved_points(points[None], motion, pose[None, :2])[0]
-        head = 468 + len(OVAL) * len(RINGS)
+        seen: FloatArray = project_points(points[None], motion, pose[None, :2])[0]
+        head = 468 + len(FACE_OVAL) * len(RINGS)
         pivot = np.array([0.5, 0.75], np.float32)
         c, s = np.cos(pose[2]), np.sin(pose[2])
         roll = np.array([[c, -s], [s, c]], np.float32)
@@ -133,14 +135,18 @@ class Renderer:
         return seen
 
     def render(
-        self, seen: Floats, gaze: Floats, smile: float = 0.0, view: tuple[float, float] = (0.0, 0.0)
+        self,
+        seen: FloatArray,
+        gaze: FloatArray,
+        smile: float = 0.0,
+        view: tuple[float, float] = (0.0, 0.0),
     ) -> NDArray[np.uint8]:
         """(height, width, 3) uint8 RGB for points (V, 2) before the camera and gaze (2,).
 
         view: how far the camera looks to the right and down of `span`, crop units.
         """
         field = (
-            self.dense(seen - self.puppet.points[:, :2]) + GAZE_REACH * gaze * self.iris[..., None]
+            self.dense(seen - self.avatar.points[:, :2]) + GAZE_REACH * gaze * self.iris[..., None]
         )
         xs, ys = self.xs + np.float32(view[0]), self.ys + np.float32(view[1])
         columns, rows = on_lattice(xs), on_lattice(ys)
@@ -153,8 +159,8 @@ class Renderer:
             image[rows, columns] = np.clip(np.rint(part), 0, 255)
         return image
 
-    def still(self, xs: Floats, ys: Floats) -> NDArray[np.uint8]:
-        """The scene as it is at pixel centres xs (w,) and ys (h,): what lies beyond the puppet's
+    def still(self, xs: FloatArray, ys: FloatArray) -> NDArray[np.uint8]:
+        """The scene as it is at pixel centres xs (w,) and ys (h,): what lies beyond the avatar's
         picture.
         """
         first = self.scene.place(np.array([xs[0], ys[0]], np.float32))
@@ -167,18 +173,20 @@ class Renderer:
         )
         return np.asarray(out, np.uint8)
 
-    def moving(self, field: Floats, centres: tuple[Floats, Floats], smile: float) -> Floats:
+    def moving(
+        self, field: FloatArray, pixel_centres: tuple[FloatArray, FloatArray], smile: float
+    ) -> FloatArray:
         """(h, w, 3) the picture moved by the lattice field (L, L, 2) at pixel centres xs (w,), ys
         (h,); 0..255.
         """
-        size = (len(centres[0]), len(centres[1]))
-        q = np.stack(np.meshgrid(halved(centres[0]), halved(centres[1])), -1)
+        size = (len(pixel_centres[0]), len(pixel_centres[1]))
+        q = np.stack(np.meshgrid(halved(pixel_centres[0]), halved(pixel_centres[1])), -1)
         back = self.invert(field, q)
         coarse = q + back
-        image = picture_value(self.scene.picture, self.sources(centres, back))
+        image = picture_value(self.scene.picture, self.sources(pixel_centres, back))
         if self.scene.smiling is not None and smile > 0.02:
             weight = np.float32(np.clip(smile, 0, 1) ** 0.8) * lattice_value(self.face, coarse)
-            there = self.sources(centres, back + lattice_value(self.smile_field, coarse))
+            there = self.sources(pixel_centres, back + lattice_value(self.smile_field, coarse))
             smiling = picture_value(self.scene.smiling, there)
             image += grown(weight, size)[..., None] * (smiling - image)
         shade = np.clip(
@@ -187,21 +195,23 @@ class Renderer:
         image *= grown(shade, size)[..., None]
         return image
 
-    def sources(self, centres: tuple[Floats, Floats], back: Floats) -> tuple[Floats, Floats]:
+    def sources(
+        self, pixel_centres: tuple[FloatArray, FloatArray], back: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """Columns and rows (h, w) of the scene that show at pixel centres xs (w,), ys (h,), moved
         by `back`.
         """
-        size, pixels = (len(centres[0]), len(centres[1])), np.float32(self.scene.pixels)
+        size, pixels = (len(pixel_centres[0]), len(pixel_centres[1])), np.float32(self.scene.pixels)
         x = grown(back[..., 0] * pixels, size) + (
-            (centres[0] - np.float32(self.scene.left)) * pixels - 0.5
+            (pixel_centres[0] - np.float32(self.scene.left)) * pixels - 0.5
         )
         y = (
             grown(back[..., 1] * pixels, size)
-            + ((centres[1] - np.float32(self.scene.top)) * pixels - 0.5)[:, None]
+            + ((pixel_centres[1] - np.float32(self.scene.top)) * pixels - 0.5)[:, None]
         )
         return x, y
 
-    def creases(self, field: Floats) -> Floats:
+    def creases(self, field: FloatArray) -> FloatArray:
         """(L, L) `folds`; in a scene on skin alone, and so soft that the mesh's triangles do not
         show.
         """
@@ -209,12 +219,12 @@ class Renderer:
             return folds(field)
         return np.asarray(cv2.GaussianBlur(folds(field), (0, 0), 1.0) * self.skin_mask, np.float32)
 
-    def dense(self, displacement: Floats) -> Floats:
+    def dense(self, displacement: FloatArray) -> FloatArray:
         """(L, L, C) displacement on the lattice from that of the points (V, C)."""
-        carried = displacement[self.puppet.index] * self.puppet.share[..., None]
+        carried = displacement[self.avatar.index] * self.avatar.share[..., None]
         return np.asarray(carried.sum(1).reshape(LATTICE, LATTICE, -1), np.float32)
 
-    def invert(self, field: Floats, q: Floats) -> Floats:
+    def invert(self, field: FloatArray, q: FloatArray) -> FloatArray:
         """(h, w, 2) by how much to go back from points q (h, w, 2) to where they come from
         (fixed-point iteration).
         """
@@ -223,16 +233,18 @@ class Renderer:
             u -= step * (u + lattice_value(field, q + u))
         return u
 
-    def open_mouth(self, image: Floats, centres: tuple[Floats, Floats], seen: Floats) -> None:
+    def open_mouth(
+        self, image: FloatArray, pixel_centres: tuple[FloatArray, FloatArray], seen: FloatArray
+    ) -> None:
         """Paint the mouth's dark interior and teeth where the lips have parted further than in the
         photo.
         """
-        rest_gap = self.puppet.points[list(LIP_LOWER), 1] - self.puppet.points[list(LIP_UPPER), 1]
-        if rest_gap.max() >= SHUT:
+        rest_gap = self.avatar.points[list(LIP_LOWER), 1] - self.avatar.points[list(LIP_UPPER), 1]
+        if rest_gap.max() >= SHUT_GAP:
             return
         upper, lower = seen[list(LIP_UPPER)], seen[list(LIP_LOWER)]
-        columns = slice(*np.searchsorted(centres[0], (upper[0, 0], upper[-1, 0])))
-        xs = centres[0][columns]
+        columns = slice(*np.searchsorted(pixel_centres[0], (upper[0, 0], upper[-1, 0])))
+        xs = pixel_centres[0][columns]
         rest = np.maximum(np.interp(xs, upper[:, 0], rest_gap), 0)
         top = np.interp(xs, upper[:, 0], upper[:, 1]) + 0.3 * rest
         bottom = np.interp(xs, lower[:, 0], lower[:, 1]) - 0.3 * rest
@@ -241,9 +253,9 @@ class Renderer:
             return
         soft = 0.9 / (xs[1] - xs[0]) if len(xs) > 1 else 1.0
         rows = slice(
-            *np.searchsorted(centres[1], (top.min() - LID / soft, bottom.max() + LID / soft))
+            *np.searchsorted(pixel_centres[1], (top.min() - LID / soft, bottom.max() + LID / soft))
         )
-        y = centres[1][rows, None]
+        y = pixel_centres[1][rows, None]
         inside = (sigmoid((y - top) * soft) * sigmoid((bottom - y) * soft) * parted)[..., None]
         edge = top + np.minimum(self.mouth.teeth_height, 0.7 * (bottom - top))
         teeth = sigmoid((edge - y) * soft)[..., None]
@@ -252,24 +264,24 @@ class Renderer:
         image[rows, columns] += inside * (colour - image[rows, columns])
 
 
-def basis_smile() -> Floats:
+def basis_smile() -> FloatArray:
     """(468, 3) a full smile of the motion basis, for people of whom there is no smiling photo."""
     return np.asarray(
         face_motion(motion_basis().weights(EXPRESSIONS["smile"])[None])[0], np.float32
     )
 
 
-def ring_mask(puppet: Puppet, ring: float) -> Floats:
+def ring_mask(avatar: Avatar, ring: float) -> FloatArray:
     """(V,) 1 on the face, `ring` on the first ring of hair and neck, 0 beyond, or 1 where ring is
     1.
     """
-    mask = np.full(len(puppet.points), float(ring == 1), np.float32)
+    mask = np.full(len(avatar.points), float(ring == 1), np.float32)
     mask[:468] = 1
-    mask[468 : 468 + len(OVAL)] = ring
+    mask[468 : 468 + len(FACE_OVAL)] = ring
     return mask
 
 
-def folds(field: Floats) -> Floats:
+def folds(field: FloatArray) -> FloatArray:
     """(L, L) how much the skin of a lattice field is stretched (+) or pressed together (-)."""
     step = SPAN / (LATTICE - 1)
     stretch = np.zeros((LATTICE, LATTICE), np.float32)
@@ -278,25 +290,25 @@ def folds(field: Floats) -> Floats:
     return np.asarray(np.clip(stretch / (2 * step), -0.5, 0.3), np.float32)
 
 
-def on_lattice(centres: Floats) -> slice:
-    """Which pixel centres (n,) lie on the puppet's picture."""
-    return slice(*(int(i) for i in np.searchsorted(centres, (-MARGIN, 1 + MARGIN))))
+def on_lattice(pixel_centres: FloatArray) -> slice:
+    """Which pixel centres (n,) lie on the avatar's picture."""
+    return slice(*(int(i) for i in np.searchsorted(pixel_centres, (-MARGIN, 1 + MARGIN))))
 
 
-def halved(centres: Floats) -> Floats:
+def halved(pixel_centres: FloatArray) -> FloatArray:
     """Centres of a grid with half as many cells over the same pixels."""
-    n = len(centres)
+    n = len(pixel_centres)
     cells = (n + 1) // 2
     at = (np.arange(cells) + 0.5) * (n / cells) - 0.5
-    return np.asarray(centres[0] + at * (centres[-1] - centres[0]) / (n - 1), np.float32)
+    return np.asarray(pixel_centres[0] + at * (pixel_centres[-1] - pixel_centres[0]) / (n - 1), np.float32)
 
 
-def grown(values: Floats, size: tuple[int, int]) -> Floats:
+def grown(values: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Values on a `halved` grid brought to the whole one, (width, height) of `size`."""
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(values, size, lattice_weights=cv2.INTER_LINEAR), np.float32)
 
 
-def iris_field(points: Floats) -> Floats:
+def iris_field(points: FloatArray) -> FloatArray:
     """(L, L) how far each lattice point follows the gaze: a bump in each eye opening."""
     axis = np.linspace(-MARGIN, 1 + MARGIN, LATTICE)
     out = np.zeros((LATTICE, LATTICE))
@@ -306,7 +318,7 @@ def iris_field(points: Floats) -> Floats:
     return out.astype(np.float32)
 
 
-def lattice_value(field: Floats, where: Floats) -> Floats:
+def lattice_value(field: FloatArray, where: FloatArray) -> FloatArray:
     """Bilinear values of a lattice field at points (h, w, 2) in crop units."""
     at = np.asarray((where + MARGIN) * ((LATTICE - 1) / SPAN), np.float32)
     return np.asarray(
@@ -315,7 +327,7 @@ def lattice_value(field: Floats, where: Floats) -> Floats:
     )
 
 
-def picture_value(picture: NDArray[np.uint8], at: tuple[Floats, Floats]) -> Floats:
+def picture_value(picture: NDArray[np.uint8], at: tuple[FloatArray, FloatArray]) -> FloatArray:
     """Bilinear values 0..255 of a picture at columns and rows (h, w) of its pixels, as OpenCV
     counts them.
     """
@@ -325,5 +337,5 @@ def picture_value(picture: NDArray[np.uint8], at: tuple[Floats, Floats]) -> Floa
     )
 
 
-def sigmoid(x: Floats) -> Floats:
+def sigmoid(x: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))), np.float32)

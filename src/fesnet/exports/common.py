@@ -1,4 +1,4 @@
-"""What the formats share: when a frame ends, which faces there are, and lanes for what overlaps.
+"""Shared by the writers: the end of a frame, the list of faces, lanes for overlapping intervals.
 
 A result names the first and the last frame of an expression, both inside. Programs that show time
 want an end. Ours is the time at which the frame after the last one begins, since a frame is shown
@@ -16,39 +16,40 @@ from fractions import Fraction
 from pathlib import Path, PurePath
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fesnet._io import VIDEO_SUFFIXES
+from fesnet._types import FloatArray
 from fesnet.intervals import KINDS, Kind
 from fesnet.result import SourceInfo, SpottedInterval, Spotting, video_end
 
-Floats = NDArray[np.floating]
 Times = tuple[int, int]
 
 
-def frame_edges(times: Floats, working_rate: float) -> Floats:
+def frame_edges(times: FloatArray, working_rate: float) -> FloatArray:
     """Where frames begin, and where the last one ends (`video_end`): (N + 1,) s."""
     return np.append(times, video_end(times, working_rate))
 
 
-def end_of(frame: int, edges: Floats) -> float:
+def frame_end(frame: int, edges: FloatArray) -> float:
     """When a frame ends, s: where the next one with a later time begins."""
     return float(edges[np.searchsorted(edges, edges[frame], side="right")])
 
 
-def milliseconds(start_s: float, stop_s: float) -> Times:
+def to_milliseconds(start_s: float, stop_s: float) -> Times:
     """Start and stop in whole milliseconds, at least one apart."""
     start = round(start_s * 1000)
     return start, max(round(stop_s * 1000), start + 1)
 
 
-def faces_of(spotting: Spotting) -> list[int]:
-    """Every face that the result speaks of; 0 alone where there was none."""
+def list_faces(spotting: Spotting) -> list[int]:
+    """Numbers of all faces in the result, sorted; [0] where there is none."""
     parts = (spotting.faces, spotting.intervals, spotting.gaps)
     return sorted({part.face for group in parts for part in group}) or [0]
 
 
-def lanes(intervals: Iterable[SpottedInterval], edges: Floats) -> list[list[SpottedInterval]]:
+def assign_lanes(
+    intervals: Iterable[SpottedInterval], edges: FloatArray
+) -> list[list[SpottedInterval]]:
     """Intervals laid out so that those of one lane share no time; one empty lane where there is
     none:
 
@@ -60,7 +61,7 @@ def lanes(intervals: Iterable[SpottedInterval], edges: Floats) -> list[list[Spot
         free = (
             lane
             for lane in out
-            if not lane or end_of(lane[-1].offset_frame, edges) <= interval.onset_s
+            if not lane or frame_end(lane[-1].offset_frame, edges) <= interval.onset_s
         )
         lane = next(free, None)
         if lane is None:
@@ -75,10 +76,10 @@ def named_lanes(spotting: Spotting) -> list[tuple[str, int, Kind, list[SpottedIn
     one is taken.
     """
     out, edges = [], frame_edges(spotting.frame_times, spotting.working_rate)
-    for face in faces_of(spotting):
+    for face in list_faces(spotting):
         for kind in KINDS:
             wanted = (i for i in spotting.intervals if (i.face, i.kind) == (face, kind))
-            for number, lane in enumerate(lanes(wanted, edges), 1):
+            for number, lane in enumerate(assign_lanes(wanted, edges), 1):
                 name = f"face {face} {kind}" + (f" {number}" if number > 1 else "")
                 out.append((name, face, kind, lane))
     return out
@@ -90,8 +91,8 @@ def video_file(source: SourceInfo) -> Path | None:
     return None if path is None or path.is_dir() else path
 
 
-def told_rate(source: SourceInfo) -> Fraction | None:
-    """Frames a second as the source says; None where it says nothing, or nothing sensible."""
+def nominal_rate(source: SourceInfo) -> Fraction | None:
+    """Frames a second as the source states; None where it states none, or an invalid one."""
     try:
         rate = Fraction(source.rate or 0)
     except (ValueError, ZeroDivisionError):

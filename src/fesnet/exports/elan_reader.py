@@ -1,9 +1,7 @@
-"""An ELAN file read back: what its tiers call macro or micro, as expressions on the frames of a
-video.
+"""Read macro- and micro-expressions of an ELAN file and snap them to the frames of a video.
 
-For files of ours that were corrected by hand, and for files of people who never saw ours: the value
-of an annotation decides; where that says nothing, its entry in the controlled vocabulary; then the
-name of its tier.
+Works for our own exports after corrections by hand, and for files of other origin. The value of an
+annotation decides its kind; else its entry in the controlled vocabulary; else the name of its tier.
 """
 
 from __future__ import annotations
@@ -18,22 +16,23 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from fesnet._types import FloatArray
 from fesnet.errors import TruthError
-from fesnet.exports.csv import Row
-from fesnet.exports.spans import Floats, frame_edges
+from fesnet.exports.common import frame_edges
+from fesnet.exports.csv import IntervalRow
 from fesnet.intervals import Kind
 
-VALUE = re.compile(
+VALUE_PATTERN = re.compile(
     r"(macro|micro)(?:[\s_-]*expr\w*)?(?:\s*-\s*1/2)?"
 )  # "Micro - 1/2" is SAMM's word for micro
-NAME = re.compile(r"(?:^|[\W_\d])(macro|micro)(?=$|[\W_\d]|expr)")
-SHORT: dict[str, Kind] = {"mae": "macro", "me": "micro", "macro": "macro", "micro": "micro"}
-SLACK = 0.5  # s; sound may outlast the pictures, and ELAN's time ends with the longer of the two
-LONE_RATE = 30.0  # frames a second of a video with one frame, which says nothing of its rate
+NAME_PATTERN = re.compile(r"(?:^|[\W_\d])(macro|micro)(?=$|[\W_\d]|expr)")
+KIND_WORDS: dict[str, Kind] = {"mae": "macro", "me": "micro", "macro": "macro", "micro": "micro"}
+END_TOLERANCE = 0.5  # s; ELAN's time ends with the sound where that is longer
+SINGLE_FRAME_RATE = 30.0  # frames a second, assumed for a video of one frame
 
 
 @dataclass(frozen=True, order=True)
-class Marked:
+class AnnotatedInterval:
     """An expression as annotated: start and stop in s, the stop outside; apex None where nobody
     marked it.
     """
@@ -46,20 +45,18 @@ class Marked:
 
 
 @dataclass(frozen=True)
-class Annotations:
-    """What a file holds: expressions; its video, wherever that was found; how many annotations of
-    which tiers are of no kind."""
+class ElanAnnotations:
+    """found: expressions; video: the linked file, if it exists; ignored: by tier, how many
+    annotations are neither macro nor micro."""
 
-    found: tuple[Marked, ...]
+    found: tuple[AnnotatedInterval, ...]
     video: Path | None
     ignored: dict[str, int]
 
 
 @dataclass(frozen=True)
-class Tier:
-    """What matters of a tier. kind: by its name; kinds: of its vocabulary, by an entry's id and
-    value.
-    """
+class TierInfo:
+    """A tier. kind: from its name; kinds: from its vocabulary, by an entry's id and value."""
 
     name: str
     parent: str | None
@@ -69,19 +66,19 @@ class Tier:
     element: ET.Element
 
     @property
-    def of_apexes(self) -> bool:
+    def holds_apexes(self) -> bool:
         return "apex" in self.name.casefold()
 
 
 @dataclass(frozen=True)
-class Apex:
-    """A marked apex, s, and what its tier says of the expression that it belongs to."""
+class ApexMark:
+    """A marked apex, s, and its tier, which tells the expression that it belongs to."""
 
     time_s: float
-    tier: Tier
+    tier: TierInfo
 
 
-def read_elan(path: Path) -> Annotations:
+def read_elan(path: Path) -> ElanAnnotations:
     """Read an .eaf file. Raises TruthError for a damaged one, and for one where nothing is called
     macro or micro.
     """
@@ -89,8 +86,8 @@ def read_elan(path: Path) -> Annotations:
         root = ET.parse(path).getroot()
         if root.tag != "ANNOTATION_DOCUMENT":
             raise ValueError(f"it is a <{root.tag}>")
-        tiers = [describe(element, root) for element in root.iter("TIER")]
-        found, ignored = expressions(tiers, slots(root))
+        tiers = [parse_tier(element, root) for element in root.iter("TIER")]
+        found, ignored = collect_expressions(tiers, slot_times(root))
         video = linked_video(root, path.parent)
     except (
         OSError,
@@ -108,40 +105,41 @@ def read_elan(path: Path) -> Annotations:
             f"({names}); "
             "call the values, the entries of the vocabulary or the tiers so"
         )
-    return Annotations(
+    return ElanAnnotations(
         tuple(sorted(found, key=lambda m: (m.face, m.start_s, m.stop_s, m.kind))), video, ignored
     )
 
 
-def on_frames(found: tuple[Marked, ...], times: Floats) -> list[Row]:
+def snap_to_frames(found: tuple[AnnotatedInterval, ...], times: FloatArray) -> list[IntervalRow]:
     """Expressions on the frames that begin at times (N,) s: from the frame begun nearest to the
     start to the one ended nearest to the stop, at least one. Raises TruthError where one lies
     outside of the video."""
-    edges = frame_edges(times, LONE_RATE)
+    edges = frame_edges(times, SINGLE_FRAME_RATE)
     rows = []
     for m in found:
-        if m.start_s >= edges[-1] or m.stop_s > edges[-1] + SLACK:
+        if m.start_s >= edges[-1] or m.stop_s > edges[-1] + END_TOLERANCE:
             raise TruthError(
                 f"expected annotations within the video's {edges[-1]:.2f} s, got one from "
                 f"{m.start_s:.2f} to "
                 f"{m.stop_s:.2f} s; name the video that was annotated"
             )
-        first = nearest(m.start_s, times)
-        last = max(nearest(m.stop_s, edges) - 1, first)
-        apex = None if m.apex_s is None else min(max(nearest(m.apex_s, times), first), last)
+        first = nearest_index(m.start_s, times)
+        last = max(nearest_index(m.stop_s, edges) - 1, first)
+        apex = None if m.apex_s is None else min(max(nearest_index(m.apex_s, times), first), last)
         apex_s = None if apex is None else float(times[apex])
         rows.append(
-            Row(m.face, float(times[first]), float(times[last]), m.kind, first, last, apex_s, apex)
+            IntervalRow(
+                m.face, float(times[first]), float(times[last]), m.kind, first, last, apex_s, apex
+            )
         )
     return rows
 
 
-def nearest(time: float, times: Floats) -> int:
+def nearest_index(time: float, times: FloatArray) -> int:
     return int(np.abs(times - time).argmin())
 
 
-# -- inside the file
-# ---------------------------------------------------------------------------------------------------
+# -- inside the file --
 
 
 def value_kind(text: str | None) -> Kind | None:
@@ -149,32 +147,32 @@ def value_kind(text: str | None) -> Kind | None:
     "ME".
     """
     plain = (text or "").strip().casefold()
-    named = VALUE.fullmatch(plain)
-    return SHORT.get(named[1] if named else plain)
+    named = VALUE_PATTERN.fullmatch(plain)
+    return KIND_WORDS.get(named[1] if named else plain)
 
 
 def name_kind(text: str | None) -> Kind | None:
     """The kind that a name or description speaks of, such as "face 0 macro"; None if of none or
     both.
     """
-    named = set(NAME.findall((text or "").casefold()))
+    named = set(NAME_PATTERN.findall((text or "").casefold()))
     return value_kind(named.pop() if len(named) == 1 else text)
 
 
-def describe(element: ET.Element, root: ET.Element) -> Tier:
+def parse_tier(element: ET.Element, root: ET.Element) -> TierInfo:
     name, parent = element.attrib["TIER_ID"], element.get("PARENT_REF")
     number = re.search(r"face\s*(\d+)", f"{name} {element.get('PARTICIPANT', '')}".casefold())
     kinds: dict[str, Kind] = {}
     for kind in root.iter("LINGUISTIC_TYPE"):
         if kind.attrib["LINGUISTIC_TYPE_ID"] == element.attrib["LINGUISTIC_TYPE_REF"]:
-            kinds = vocabulary(root, kind.get("CONTROLLED_VOCABULARY_REF"))
+            kinds = vocabulary_kinds(root, kind.get("CONTROLLED_VOCABULARY_REF"))
     # A child tier says something about an expression, such as its score; its name is no sign of
     # another one.
     by_name = None if parent else name_kind(name)
-    return Tier(name, parent, int(number[1]) if number else 0, by_name, kinds, element)
+    return TierInfo(name, parent, int(number[1]) if number else 0, by_name, kinds, element)
 
 
-def vocabulary(root: ET.Element, name: str | None) -> dict[str, Kind]:
+def vocabulary_kinds(root: ET.Element, name: str | None) -> dict[str, Kind]:
     """Kinds by id and by value of the entries of a vocabulary; files before EAF 2.8 have one value
     an entry.
     """
@@ -195,7 +193,7 @@ def vocabulary(root: ET.Element, name: str | None) -> dict[str, Kind]:
     return kinds
 
 
-def slots(root: ET.Element) -> dict[str, float]:
+def slot_times(root: ET.Element) -> dict[str, float]:
     """Times of the slots that have one, in s on the video's clock."""
     header = root.find("HEADER")
     units = "milliseconds" if header is None else header.get("TIME_UNITS", "milliseconds")
@@ -207,17 +205,19 @@ def slots(root: ET.Element) -> dict[str, float]:
     return {name: (int(time) + origin) / 1000 for name, time in found.items() if time is not None}
 
 
-def expressions(tiers: list[Tier], times: dict[str, float]) -> tuple[list[Marked], dict[str, int]]:
+def collect_expressions(
+    tiers: list[TierInfo], times: dict[str, float]
+) -> tuple[list[AnnotatedInterval], dict[str, int]]:
     """The expressions with their apexes, and how many annotations of which tiers are of no kind.
     Raises ValueError for an expression that ends before it starts."""
-    found: list[tuple[str, Marked]] = []
-    apexes: list[Apex] = []
+    found: list[tuple[str, AnnotatedInterval]] = []
+    apexes: list[ApexMark] = []
     ignored: Counter[str] = Counter()
     for tier in tiers:
-        for start, stop, value, entry in spans(tier, times):
+        for start, stop, value, entry in timed_annotations(tier, times):
             kind = value_kind(value) or tier.kinds.get(entry) or tier.kinds.get(value) or tier.kind
-            if tier.of_apexes or value.casefold() == "apex":
-                apexes.append(Apex(start, tier))
+            if tier.holds_apexes or value.casefold() == "apex":
+                apexes.append(ApexMark(start, tier))
             elif kind is None:
                 ignored[tier.name] += 1
             elif stop < start:
@@ -226,13 +226,15 @@ def expressions(tiers: list[Tier], times: dict[str, float]) -> tuple[list[Marked
                     "s, its start; correct it"
                 )
             else:
-                found.append((tier.name, Marked(tier.face, start, stop, kind)))
+                found.append((tier.name, AnnotatedInterval(tier.face, start, stop, kind)))
     for apex in apexes:
-        give(apex, found)
+        attach_apex(apex, found)
     return [marked for _, marked in found], dict(ignored)
 
 
-def spans(tier: Tier, times: dict[str, float]) -> Iterator[tuple[float, float, str, str]]:
+def timed_annotations(
+    tier: TierInfo, times: dict[str, float]
+) -> Iterator[tuple[float, float, str, str]]:
     """(start s, stop s, value, id of the vocabulary's entry) of every annotation that has a time of
     its own.
     """
@@ -243,8 +245,8 @@ def spans(tier: Tier, times: dict[str, float]) -> Iterator[tuple[float, float, s
             yield start, stop, value.strip(), made.get("CVE_REF", "")
 
 
-def give(apex: Apex, found: list[tuple[str, Marked]]) -> None:
-    """Give an apex to the shortest expression around it that its tier can mean: of its parent tier,
+def attach_apex(apex: ApexMark, found: list[tuple[str, AnnotatedInterval]]) -> None:
+    """Assign an apex to the shortest expression around it that its tier can mean: of its parent tier,
     else of its face and of the kind in its name."""
     tier, kind = apex.tier, name_kind(apex.tier.name)
     fitting = [

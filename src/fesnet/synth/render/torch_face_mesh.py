@@ -30,7 +30,7 @@ KEY, MOVED = (
 )  # frames from look to look, and change from which those between are looked at (`fesnet.stream`)
 
 
-class TorchMesh:
+class TorchFaceMesh:
     """MediaPipe's Face Mesh, the graph that `fesnet.faces` keeps, on torch's device."""
 
     def __init__(self, model: Path, device: str | torch.device) -> None:
@@ -46,7 +46,7 @@ class TorchMesh:
         """Landmarks (N, 468, 3) in 0..1 of the image (z in the same scale) for images (N, 3, 192,
         192) in 0..1.
         """
-        # In full: with ten bits of mantissa landmarks would tremble by more than an expression
+        # In full: with ten bits of mantissa landmarks would jitter by more than an expression
         # moves them.
         tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
         try:
@@ -112,12 +112,12 @@ OPERATIONS: dict[str, Callable[[list[Tensor], Options], Tensor]] = {
 
 
 @cache
-def landmark_model(device: str) -> TorchMesh:
+def landmark_model(device: str) -> TorchFaceMesh:
     """The landmark model of the face stage (see `fesnet.faces.models`) on a device."""
-    return TorchMesh(ensure_models().landmarks, device)
+    return TorchFaceMesh(ensure_models().landmarks, device)
 
 
-def look(mesh: TorchMesh, wide: Tensor, placed: Tensor, rng: np.random.Generator) -> Tensor:
+def look(mesh: TorchFaceMesh, wide: Tensor, placed: Tensor, rng: np.random.Generator) -> Tensor:
     """Shapes (T, SHAPE) of a clip, as `fesnet.faces.face_shape` gives them.
 
     wide (T, 1, R, R) grey in 0..1: whole pictures, MARGIN beyond the crop on every side. placed (T,
@@ -126,12 +126,12 @@ def look(mesh: TorchMesh, wide: Tensor, placed: Tensor, rng: np.random.Generator
     """
     before = placed[:, :468].roll(1, 0)
     before[0] = placed[0, :468]
-    tremble = torch.from_numpy(rng.normal(0, 0.002, (len(placed), 3)).astype(np.float32)).to(
+    jitter = torch.from_numpy(rng.normal(0, 0.002, (len(placed), 3)).astype(np.float32)).to(
         wide.device
     )
     low, high = before.amin(1), before.amax(1)
-    side = ENLARGE * (high - low).amax(1) * (1 + tremble[:, 2])
-    centre = (low + high) / 2 + tremble[:, :2]
+    side = ENLARGE * (high - low).amax(1) * (1 + jitter[:, 2])
+    centre = (low + high) / 2 + jitter[:, :2]
     across = before[:, EYES[1]] - before[:, EYES[0]]
     angle = torch.atan2(across[:, 1], across[:, 0])
     turn = side[:, None, None] * torch.stack(
