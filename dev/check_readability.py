@@ -29,16 +29,15 @@ LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)")
 ITEM = re.compile(r"^ *(?:[-*]|\d+\.) +", re.MULTILINE)
 SENTENCE_END = re.compile(r"(?<=[.!?])[*)\"]* +(?=[\[(*\"`]*[A-Z0-9`])")
 
-Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-
 
 def shared_names(kind: type | tuple[type, ...]) -> dict[str, list[str]]:
     """Public names of `kind` that more than one module of fesnet defines, and these modules."""
     places: dict[str, set[str]] = defaultdict(set)
     for path in SOURCE.rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, kind) and not node.name.startswith("_"):
-                places[node.name].add(path.relative_to(SOURCE).as_posix())
+            name = str(getattr(node, "name", "_"))
+            if isinstance(node, kind) and not name.startswith("_"):
+                places[name].add(path.relative_to(SOURCE).as_posix())
     return {name: sorted(files) for name, files in sorted(places.items()) if len(files) > 1}
 
 

@@ -24,8 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet.intervals import KINDS, Interval, IntervalRules
+from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import Counts, bootstrap, count, match, overall
+from fesnet.postprocess import IntervalRules
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.weights import CONFIG, load_weights

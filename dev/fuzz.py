@@ -29,7 +29,7 @@ import numpy as np
 from fuzz_inputs import Input, face, make_all
 
 from fesnet.errors import FesnetError
-from fesnet.jobs import LocalPool
+from fesnet.jobs import ProcessPool
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.weights import load_weights
@@ -79,11 +79,11 @@ def read_result(path: str) -> None:
 
 
 def read_manifest(path: str) -> None:
-    from fesnet.batch import Settings
+    from fesnet.batch import SpotSettings
     from fesnet.batch import read_manifest as read
 
     for entry in read(Path(path)):
-        Settings().changed(entry.own)
+        SpotSettings().override(entry.overrides)
 
 
 def read_truth(path: str) -> None:
@@ -95,20 +95,20 @@ def read_truth(path: str) -> None:
 
 
 def read_log(path: str) -> None:
-    from fesnet.batch.log import LOG, RunLog
+    from fesnet.batch.ledger import LEDGER, BatchLedger
 
     folder = Path(path).with_suffix(".run")
     folder.mkdir(exist_ok=True)
-    shutil.copy(path, folder / LOG)
-    with RunLog(folder) as log:
+    shutil.copy(path, folder / LEDGER)
+    with BatchLedger(folder) as log:
         log.tell("end")
 
 
 def read_rules(path: str) -> None:
-    from fesnet.batch import changed_rules
-    from fesnet.intervals import IntervalRules
+    from fesnet.batch import override_rules
+    from fesnet.postprocess import IntervalRules
 
-    changed_rules(IntervalRules(), Path(path), {})
+    override_rules(IntervalRules(), Path(path), {})
 
 
 def read_eaf(path: str) -> None:
@@ -177,7 +177,7 @@ def main() -> None:
     options = parser.parse_args()
     counts: Counter[tuple[str, str]] = Counter()
     memory, slowest, bugs = [], (0.0, ""), []
-    with LocalPool(options.jobs) as pool:
+    with ProcessPool(options.jobs) as pool:
         items = (
             (f"{i.kind}: {i.group} | {i.path}", i) for i in make_all(options.folder, options.rounds)
         )

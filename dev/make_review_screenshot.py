@@ -18,7 +18,7 @@ import numpy as np
 import uvicorn
 from playwright.sync_api import Page, sync_playwright
 
-from fesnet.review.serve import Options, prepare
+from fesnet.review.server import ServerOptions, prepare_server
 
 TARGET = Path(__file__).parents[1] / "docs" / "images" / "review.png"
 SIZE = {"width": 1280, "height": 800}
@@ -29,7 +29,7 @@ def main(demo: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("demo.mp4", "demo.json"):
             shutil.copy(demo / name, folder)
-        served = prepare([Path(folder)], Options())
+        served = prepare_server([Path(folder)], ServerOptions())
         server = uvicorn.Server(uvicorn.Config(served.app, log_level="warning"))
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [served.handle]}, daemon=True

@@ -30,11 +30,12 @@ from torch import Tensor
 
 from fesnet._io import atomic_write_text
 from fesnet.config import PRESETS, FesNetConfig
-from fesnet.intervals import KINDS, Interval, IntervalRules, find_intervals, runs
+from fesnet.intervals import KINDS, Interval, true_runs
 from fesnet.metrics import Counts, count, overall
 from fesnet.model.checkpoint import load_network
 from fesnet.model.losses import LossConfig, clip_losses, frame_loss, pair_loss
 from fesnet.model.network import FesNet
+from fesnet.postprocess import IntervalRules, find_intervals
 from fesnet.synth.render.avatar import Avatar
 from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.batches import PairBatch, expressive_targets, plan_pairs
@@ -125,7 +126,7 @@ def look(network: FesNet, batch: Any, row: Row) -> tuple[Tensor, Tensor]:
     features = torch.zeros_like(pixels) if row.without == "pixels" else pixels
     if network.config.landmark_feature_count:
         shapes = batch.shapes[:, :frames]
-        features = torch.cat([features, network.lsdm.outline(shapes - shapes[:, :1])], -1)
+        features = torch.cat([features, network.lsdm.encode_landmarks(shapes - shapes[:, :1])], -1)
     return network.score(features)
 
 
@@ -185,7 +186,9 @@ def scores_of(network: FesNet, held: WindowSet, row: Row) -> tuple[np.ndarray, n
 
 def intervals_of(labels: np.ndarray) -> list[Interval]:
     return [
-        Interval(a, b, kind) for code, kind in enumerate(KINDS, 1) for a, b in runs(labels == code)
+        Interval(a, b, kind)
+        for code, kind in enumerate(KINDS, 1)
+        for a, b in true_runs(labels == code)
     ]
 
 
@@ -302,7 +305,7 @@ def lsdm_row(row: Row, avatars: list[Avatar], steps: int, seed: int) -> dict[str
         held = pairs.batch(np.arange(8).repeat(4), 1000 + k)
         with torch.inference_mode():
             z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))
-            found = network.lsdm.motions(
+            found = network.lsdm.predict_motion(
                 z[:, second].flatten(0, 1)[:, None], z[:, first].flatten(0, 1)[:, None]
             )[:, 0]
         truth = (held.targets[:, second] - held.targets[:, first]).flatten(0, 1)

@@ -28,8 +28,9 @@ import numpy as np
 from fesnet.baselines import METHODS, make_baseline
 from fesnet.baselines.base import CROP, RATE, Baseline, Watched
 from fesnet.faces import Face, FaceTracker
-from fesnet.intervals import KINDS, Interval, IntervalRules, find_intervals
+from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import Counts, count, false_alarms_a_minute, overall
+from fesnet.postprocess import IntervalRules, find_intervals
 from fesnet.synth.render.portraits import Person, find_people
 from fesnet.synth.script.motion import SynthConfig, write_script
 from fesnet.synth.videos.demo_video import encode_script, write_truth

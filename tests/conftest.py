@@ -14,8 +14,8 @@ import pytest
 import fesnet
 from fesnet.errors import FaceModelError
 from fesnet.faces import ModelFiles, model_files
-from fesnet.intervals import IntervalRules
 from fesnet.model.checkpoint import save_weights
+from fesnet.postprocess import IntervalRules
 from small_network import make_network
 from video_files import write_video
 
@@ -93,9 +93,9 @@ def ray_cluster() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def ray_engine(ray_cluster: Any) -> Iterator[Any]:
-    """The engine on that cluster."""
-    from fesnet.jobs import make_engine
+def ray_executor(ray_cluster: Any) -> Iterator[Any]:
+    """The executor on that cluster."""
+    from fesnet.jobs import make_executor
 
-    with make_engine(2, ray_cluster.address) as engine:
-        yield engine
+    with make_executor(2, ray_cluster.address) as executor:
+        yield executor

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import Gap, SourceInfo, SpottedInterval, Spotting
 
 Found = tuple[int, str, int, int, int]  # face, kind, onset, apex, offset: frames, both ends inside

@@ -21,9 +21,9 @@ import numpy as np
 import uvicorn
 
 from fesnet.batch import write_results
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
-from fesnet.review.serve import Options, Served, prepare
+from fesnet.review.server import ServerOptions, ReviewServer, prepare_server
 from video_files import pictures, write_video
 
 RULES = IntervalRules(macro_threshold=0.5, micro_threshold=0.5)
@@ -142,9 +142,9 @@ class Web:
 
 
 @contextmanager
-def serving(named: list[Path], **options: Any) -> Iterator[tuple[Web, Served]]:
+def serving(named: list[Path], **options: Any) -> Iterator[tuple[Web, ReviewServer]]:
     """A server in a thread of this process."""
-    served = prepare(named, Options(**options))
+    served = prepare_server(named, ServerOptions(**options))
     server = uvicorn.Server(uvicorn.Config(served.app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [served.handle]}, daemon=True)
     thread.start()

@@ -18,7 +18,7 @@ from fesnet.baselines.mdmd import Mdmd, halved, main_direction
 from fesnet.baselines.signals import lasting, relative, running_median
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import Face
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import Spotting
 from fesnet.synth.script.basis import motion_basis
 from fesnet.video import Frame

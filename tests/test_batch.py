@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fesnet.batch import Job, changed_rules, check_sources, prepare_folder, result_names
+from fesnet._io import make_writable_folder
+from fesnet.batch import SpotJob, check_sources, override_rules, result_names
 from fesnet.errors import UsageError
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.spotter import Spotter
 
 
@@ -63,33 +64,35 @@ def test_folders_keep_their_whole_name(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_output_folders_are_made_and_tried(tmp_path: Path) -> None:
-    assert prepare_folder(tmp_path / "a" / "b").is_dir()
+    assert make_writable_folder(tmp_path / "a" / "b").is_dir()
     assert list((tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").touch()
     with pytest.raises(
         UsageError, match=r"expected an output folder that can be written, got .*file"
     ):
-        prepare_folder(tmp_path / "file")
+        make_writable_folder(tmp_path / "file")
 
 
 def test_single_options_win_over_the_file_and_the_file_over_the_weights(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text("macro_threshold = 0.3\nvalley = 0.4\nexclusive = false\n")
     old = IntervalRules(macro_threshold=0.2, micro_threshold=0.25)
-    new = changed_rules(old, tmp_path / "r.toml", {"macro_threshold": 0.6, "micro_threshold": None})
+    new = override_rules(
+        old, tmp_path / "r.toml", {"macro_threshold": 0.6, "micro_threshold": None}
+    )
     assert new == IntervalRules(
         macro_threshold=0.6, micro_threshold=0.25, valley=0.4, exclusive=False
     )
-    assert changed_rules(old, None, {"macro_threshold": None}) == old
+    assert override_rules(old, None, {"macro_threshold": None}) == old
 
 
 def test_rules_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_bytes(b"\xff\xfe")
     for path in (tmp_path / "r.toml", tmp_path / "nothing.toml", tmp_path):
         with pytest.raises(UsageError, match="expected a TOML file with interval rules"):
-            changed_rules(IntervalRules(), path, {})
+            override_rules(IntervalRules(), path, {})
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_jobs_need_time(seconds: float, tiny_weights: Path) -> None:
     with pytest.raises(UsageError, match="expected a time above 0 s to stop after"):
-        Job(Spotter(tiny_weights), seconds=seconds)
+        SpotJob(Spotter(tiny_weights), seconds=seconds)

@@ -18,15 +18,16 @@ import numpy as np
 import psutil
 import pytest
 
-from fesnet.batch import Batch, Settings, find_entries, read_manifest, run_batch
+from fesnet.batch import BatchResult, SpotSettings, find_videos, read_manifest, run_batch
 from fesnet.batch import work as work_module
-from fesnet.batch.log import LOG, Record, RunLog
-from fesnet.batch.run import free_name
-from fesnet.batch.summary import SUMMARY, row_of, write_summary
+from fesnet.batch.ledger import LEDGER, BatchLedger, VideoRecord
+from fesnet.batch.run import find_free_name
+from fesnet.batch.summary import SUMMARY, summary_row, write_summary
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
-from fesnet.intervals import KINDS, IntervalRules
-from fesnet.jobs import InProcess, make_engine
+from fesnet.intervals import KINDS
+from fesnet.jobs import SerialExecutor, make_executor
+from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import Spotter
 from video_files import pictures, write_video
@@ -59,19 +60,19 @@ def videos(short: Path, face_models: ModelFiles, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(tiny_weights: Path) -> Settings:
-    return Settings(str(tiny_weights), rules=Spotter(tiny_weights).rules)
+def settings(tiny_weights: Path) -> SpotSettings:
+    return SpotSettings(str(tiny_weights), rules=Spotter(tiny_weights).rules)
 
 
 @pytest.fixture
-def run(tmp_path: Path, settings: Settings) -> Callable[..., Batch]:
+def run(tmp_path: Path, settings: SpotSettings) -> Callable[..., BatchResult]:
     """Runs a batch of folders into tmp_path/out, in this process."""
 
-    def call(*folders: Path, settings: Settings = settings, **options: Any) -> Batch:
+    def call(*folders: Path, settings: SpotSettings = settings, **options: Any) -> BatchResult:
         out = tmp_path / "out"
         out.mkdir(exist_ok=True)
-        entries = find_entries([str(f) for f in folders], out)
-        return run_batch(entries, out, settings, InProcess(), lambda line: None, **options)
+        entries = find_videos([str(f) for f in folders], out)
+        return run_batch(entries, out, settings, SerialExecutor(), lambda line: None, **options)
 
     return call
 
@@ -80,13 +81,13 @@ def run(tmp_path: Path, settings: Settings) -> Callable[..., Batch]:
 def spotted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The sources that went through the network, as it happens."""
     done: list[str] = []
-    real = work_module.spot
+    real = work_module.spot_content
 
-    def counted(source: str, settings: Settings) -> Spotting:
+    def counted(source: str, settings: SpotSettings) -> Spotting:
         done.append(source)
         return real(source, settings)
 
-    monkeypatch.setattr(work_module, "spot", counted)
+    monkeypatch.setattr(work_module, "spot_content", counted)
     return done
 
 
@@ -94,7 +95,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {
         p.relative_to(folder).as_posix(): p.read_bytes()
         for p in folder.rglob("*")
-        if p.is_file() and p.name != LOG
+        if p.is_file() and p.name != LEDGER
     }
 
 
@@ -104,7 +105,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_results_are_those_of_single_calls(
-    run: Callable[..., Batch], videos: Path, tiny_weights: Path
+    run: Callable[..., BatchResult], videos: Path, tiny_weights: Path
 ) -> None:
     batch = run(videos)
     assert (batch.done, batch.kept, batch.failed) == (2, 0, ())
@@ -116,7 +117,7 @@ def test_results_are_those_of_single_calls(
 
 
 def test_summary_has_a_row_for_each_video(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path
 ) -> None:
     (videos / "bad.mp4").write_text("no video")
     run(videos)
@@ -143,7 +144,7 @@ def test_summary_has_a_row_for_each_video(
 
 
 def test_what_is_unknown_is_not_taken_for_neutral(
-    videos: Path, tmp_path: Path, settings: Settings
+    videos: Path, tmp_path: Path, settings: SpotSettings
 ) -> None:
     """A video that shows no face, and one whose images are numbered with a jump."""
     shutil.rmtree(videos)
@@ -154,8 +155,10 @@ def test_what_is_unknown_is_not_taken_for_neutral(
         cv2.imwrite(str(videos / "jump" / f"img{number}.png"), pictures(1)[0])
     said: list[str] = []
     (tmp_path / "out").mkdir()
-    entries = find_entries([str(videos)], tmp_path / "out")
-    run_batch(entries, tmp_path / "out", replace(settings, rate=25.0), InProcess(), said.append)
+    entries = find_videos([str(videos)], tmp_path / "out")
+    run_batch(
+        entries, tmp_path / "out", replace(settings, rate=25.0), SerialExecutor(), said.append
+    )
     jump, ramps = table(tmp_path / "out")
     assert (ramps["duration_s"], ramps["unknown_s"], ramps["faces"], ramps["warnings"]) == (
         "0.8",
@@ -179,7 +182,7 @@ def test_rates_are_of_the_time_in_which_a_face_was_known() -> None:
     scores[60:120, 0], scores[150:200, 0], scores[270:300] = 0.8, 0.8, np.nan
     track = FaceTrack(0, times, scores, np.zeros(360))
     source = SourceInfo("a.mp4", None, None, 64, 48, "30", None, None)
-    row = row_of(
+    row = summary_row(
         assemble(
             source, (track,), times, 30.0, IntervalRules(), warnings=("a", "b; c"), provenance={}
         )
@@ -189,7 +192,7 @@ def test_rates_are_of_the_time_in_which_a_face_was_known() -> None:
     assert (row["micro_count"], row["micro_per_minute"], row["micro_mean_s"]) == (0, 0.0, None)
 
 
-def test_summary_as_parquet(run: Callable[..., Batch], videos: Path, tmp_path: Path) -> None:
+def test_summary_as_parquet(run: Callable[..., BatchResult], videos: Path, tmp_path: Path) -> None:
     pq = pytest.importorskip(
         "pyarrow.parquet", reason="pyarrow is not installed: pip install '.[cluster]'"
     )
@@ -205,7 +208,7 @@ def test_summary_as_parquet(run: Callable[..., Batch], videos: Path, tmp_path: P
 
 
 def test_finished_videos_are_kept(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path, spotted: list[str]
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path, spotted: list[str]
 ) -> None:
     run(videos)
     before = tree(tmp_path / "out")
@@ -215,7 +218,7 @@ def test_finished_videos_are_kept(
 
 
 def test_a_new_time_of_change_is_not_a_new_video(
-    run: Callable[..., Batch], videos: Path, spotted: list[str]
+    run: Callable[..., BatchResult], videos: Path, spotted: list[str]
 ) -> None:
     run(videos)
     os.utime(videos / "s1" / "face.mkv")
@@ -224,7 +227,7 @@ def test_a_new_time_of_change_is_not_a_new_video(
 
 
 def test_new_content_under_the_old_size_and_time_of_change_is_seen_where_these_were_too_fresh(
-    run: Callable[..., Batch], videos: Path, spotted: list[str]
+    run: Callable[..., BatchResult], videos: Path, spotted: list[str]
 ) -> None:
     path = videos / "s1" / "face.mkv"
     os.utime(path)
@@ -238,7 +241,11 @@ def test_new_content_under_the_old_size_and_time_of_change_is_seen_where_these_w
 
 
 def test_changed_content_and_changed_settings_are_done_again(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path, settings: Settings, spotted: list[str]
+    run: Callable[..., BatchResult],
+    videos: Path,
+    tmp_path: Path,
+    settings: SpotSettings,
+    spotted: list[str],
 ) -> None:
     run(videos)
     with (videos / "s1" / "face.mkv").open("ab") as handle:
@@ -251,7 +258,11 @@ def test_changed_content_and_changed_settings_are_done_again(
 
 
 def test_removed_results_are_made_again_and_corrected_ones_are_kept(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path, settings: Settings, spotted: list[str]
+    run: Callable[..., BatchResult],
+    videos: Path,
+    tmp_path: Path,
+    settings: SpotSettings,
+    spotted: list[str],
 ) -> None:
     run(videos)
     first, second = tmp_path / "out" / "s1" / "face.json", tmp_path / "out" / "s2" / "face.json"
@@ -267,7 +278,7 @@ def test_removed_results_are_made_again_and_corrected_ones_are_kept(
 
 
 def test_failed_videos_wait_for_retry_failed(
-    run: Callable[..., Batch], videos: Path, spotted: list[str]
+    run: Callable[..., BatchResult], videos: Path, spotted: list[str]
 ) -> None:
     (videos / "bad.mp4").write_text("no video")
     reasons = run(videos).failed
@@ -282,7 +293,7 @@ def test_failed_videos_wait_for_retry_failed(
 
 
 def test_a_share_at_another_place_is_recognised(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path, spotted: list[str]
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path, spotted: list[str]
 ) -> None:
     run(videos)
     shutil.move(videos, tmp_path / "elsewhere")
@@ -293,7 +304,7 @@ def test_a_share_at_another_place_is_recognised(
 
 
 def test_another_video_of_the_same_name_never_takes_the_place_of_results(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path
 ) -> None:
     """A stick for each participant, all at the same place or one after the other, all with
     face.mkv.
@@ -320,10 +331,10 @@ def test_another_video_of_the_same_name_never_takes_the_place_of_results(
 
 
 def test_a_cut_log_loses_one_video_at_most(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path
 ) -> None:
     run(videos)
-    log = tmp_path / "out" / LOG
+    log = tmp_path / "out" / LEDGER
     before = tree(tmp_path / "out")
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:-2]) + lines[-2][:40])
@@ -341,20 +352,20 @@ def test_a_cut_log_loses_one_video_at_most(
     "line", ["[]", "7", '{"event": "done"}', '{"event": "done", "name": 3}', "\x00\xff", '{"a":']
 )
 def test_damaged_lines_of_the_log_are_passed_over(line: str, tmp_path: Path) -> None:
-    (tmp_path / LOG).write_text(line, encoding="latin-1")
-    with RunLog(tmp_path) as log:
+    (tmp_path / LEDGER).write_text(line, encoding="latin-1")
+    with BatchLedger(tmp_path) as log:
         assert log.records == {}
-        log.settle(Record("a", "a.mp4", "/a.mp4", "d"))
-    with RunLog(tmp_path) as log:
+        log.record(VideoRecord("a", "a.mp4", "/a.mp4", "d"))
+    with BatchLedger(tmp_path) as log:
         assert list(log.records) == ["a"]
 
 
 def test_two_runs_do_not_share_a_folder(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
     with (
-        RunLog(tmp_path / "out"),
+        BatchLedger(tmp_path / "out"),
         pytest.raises(UsageError, match=r"expected no other run in .*out"),
     ):
         run(videos)
@@ -362,7 +373,7 @@ def test_two_runs_do_not_share_a_folder(
 
 
 def test_parts_that_a_kill_left_are_removed(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "out" / "s1").mkdir(parents=True)
     for name in (".face.json.k3x_9abc.part", ".firefox-download.part"):
@@ -373,31 +384,31 @@ def test_parts_that_a_kill_left_are_removed(
 
 
 def test_a_part_of_a_worker_that_was_killed_on_the_way_is_removed(
-    run: Callable[..., Batch], videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = tmp_path / "out" / ".face.json.k3x_9abc.part"
-    real = work_module.spot
-    monkeypatch.setattr(work_module, "spot", lambda *given: (part.touch(), real(*given))[1])
+    real = work_module.spot_content
+    monkeypatch.setattr(work_module, "spot_content", lambda *given: (part.touch(), real(*given))[1])
     run(videos)
     assert not part.exists()
 
 
 def test_names_that_are_taken_get_a_number() -> None:
-    assert free_name("a/x", {"a/y"}) == "a/x"
-    assert free_name("a/X", {"a/x", "a/x-2"}) == "a/X-3"
+    assert find_free_name("a/x", {"a/y"}) == "a/x"
+    assert find_free_name("a/X", {"a/x", "a/x-2"}) == "a/X-3"
 
 
 # --- manifests, image folders ---
 
 
 def test_a_manifest_sets_options_and_subjects(
-    videos: Path, tmp_path: Path, settings: Settings
+    videos: Path, tmp_path: Path, settings: SpotSettings
 ) -> None:
     file = videos / "videos.csv"
     file.write_text("video,subject,macro_threshold\ns1/face.mkv,P1,0.9\ns2/face.mkv,P2,\n")
     out = tmp_path / "out"
     out.mkdir()
-    run_batch(read_manifest(file), out, settings, InProcess(), lambda line: None)
+    run_batch(read_manifest(file), out, settings, SerialExecutor(), lambda line: None)
     thresholds = [
         Spotting.from_json(out / s / "face.json").rules.macro_threshold for s in ("s1", "s2")
     ]
@@ -405,17 +416,17 @@ def test_a_manifest_sets_options_and_subjects(
     assert [r["subject"] for r in table(out)] == ["P1", "P2"]
     file.write_text("video,macro_threshold\ns1/face.mkv,7\n")
     with pytest.raises(UsageError, match=r"up to 1, got 7.0 \(in the manifest, for s1/face"):
-        run_batch(read_manifest(file), out, settings, InProcess(), lambda line: None)
+        run_batch(read_manifest(file), out, settings, SerialExecutor(), lambda line: None)
 
 
 def test_videos_that_are_not_there_fail_alone(
-    videos: Path, tmp_path: Path, settings: Settings
+    videos: Path, tmp_path: Path, settings: SpotSettings
 ) -> None:
     file = videos / "videos.csv"
     file.write_text("video\ns1/face.mkv\nlost.mp4\n")
     (tmp_path / "out").mkdir()
     batch = run_batch(
-        read_manifest(file), tmp_path / "out", settings, InProcess(), lambda line: None
+        read_manifest(file), tmp_path / "out", settings, SerialExecutor(), lambda line: None
     )
     assert batch.done == 1
     ((key, reason),) = batch.failed
@@ -423,10 +434,10 @@ def test_videos_that_are_not_there_fail_alone(
 
 
 def test_image_folders(
-    run: Callable[..., Batch],
+    run: Callable[..., BatchResult],
     face_frames: list[Any],
     tmp_path: Path,
-    settings: Settings,
+    settings: SpotSettings,
     face_models: ModelFiles,
 ) -> None:
     import cv2
@@ -445,7 +456,7 @@ def test_image_folders(
     assert run(tmp_path / "v", settings=timed).done == 1
 
 
-# --- engines ---
+# --- executors ---
 
 
 def kill_a_ray_worker() -> bool:
@@ -458,7 +469,7 @@ def kill_a_ray_worker() -> bool:
 
 
 def test_a_worker_of_ray_that_is_killed_changes_nothing(
-    short: Path, face_models: ModelFiles, tmp_path: Path, settings: Settings, ray_engine: Any
+    short: Path, face_models: ModelFiles, tmp_path: Path, settings: SpotSettings, ray_executor: Any
 ) -> None:
     root = tmp_path / "videos"
     root.mkdir()
@@ -470,15 +481,15 @@ def test_a_worker_of_ray_that_is_killed_changes_nothing(
         if line.startswith("[") and not any(killed):
             killed.append(kill_a_ray_worker())
 
-    with make_engine(2) as pool:
-        for name, engine in {"pool": pool, "ray": ray_engine}.items():
+    with make_executor(2) as pool:
+        for name, executor in {"pool": pool, "ray": ray_executor}.items():
             out = tmp_path / name
             out.mkdir()
             tell = say if name == "ray" else (lambda line: None)
-            batch = run_batch(find_entries([str(root)], out), out, settings, engine, tell)
+            batch = run_batch(find_videos([str(root)], out), out, settings, executor, tell)
             assert (batch.done, batch.failed) == (8, ())
     assert any(killed), "there was nothing to kill"
-    done = [json.loads(line) for line in (tmp_path / "ray" / LOG).read_text().splitlines()]
+    done = [json.loads(line) for line in (tmp_path / "ray" / LEDGER).read_text().splitlines()]
     tries = [event["tries"] for event in done if event["event"] == "done"]
     assert len(tries) == 8, "each video stands once in the log"
     assert max(tries) == 2, "one was done again"
@@ -486,14 +497,14 @@ def test_a_worker_of_ray_that_is_killed_changes_nothing(
 
 
 def test_local_pool_and_ray_write_the_same(
-    videos: Path, tmp_path: Path, settings: Settings, ray_engine: Any
+    videos: Path, tmp_path: Path, settings: SpotSettings, ray_executor: Any
 ) -> None:
     seen = []
-    with make_engine(2) as pool:
-        for name, engine in {"pool": pool, "ray": ray_engine, "here": InProcess()}.items():
+    with make_executor(2) as pool:
+        for name, executor in {"pool": pool, "ray": ray_executor, "here": SerialExecutor()}.items():
             out = tmp_path / name
             out.mkdir()
-            run_batch(find_entries([str(videos)], out), out, settings, engine, lambda line: None)
+            run_batch(find_videos([str(videos)], out), out, settings, executor, lambda line: None)
             seen.append(tree(out))
     assert seen[0] == seen[1] == seen[2]
     assert len(seen[0]) >= 5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fesnet.batch import Entry, find_entries, is_many, read_manifest
+from fesnet.batch import BatchVideo, find_videos, is_batch, read_manifest
 from fesnet.batch.sources import OPTIONS
 from fesnet.cli.batch import only_single
 from fesnet.errors import UsageError
@@ -20,7 +20,7 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
-def told(entries: list[Entry]) -> dict[str, str]:
+def told(entries: list[BatchVideo]) -> dict[str, str]:
     return {e.key: e.name for e in entries}
 
 
@@ -30,7 +30,7 @@ def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
         "s1/a.mp4", "s1/a.MOV", "s1/notes.txt", "s1/thumb.jpg", "s2/x/b.avi", "s2/.hidden.mp4", ".trash/c.mp4",
         "frames/img1.jpg", "frames/img2.jpg", "out/old.mp4", "summary.mp4",
     )  # fmt: skip
-    assert told(find_entries([str(root)], root / "out")) == {
+    assert told(find_videos([str(root)], root / "out")) == {
         "frames": "frames",
         "s1/a.MOV": "s1/a.MOV",
         "s1/a.mp4": "s1/a.mp4",
@@ -42,32 +42,32 @@ def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
 def test_same_names_in_several_folders_keep_apart(tmp_path: Path) -> None:
     touch(tmp_path, "a/x.mp4", "b/x.mp4", "b/X.mp4")
     names = [
-        e.name for e in find_entries([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "out")
+        e.name for e in find_videos([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "out")
     ]
     assert len({n.lower() for n in names}) == 3
-    again = find_entries([str(tmp_path / "a"), str(tmp_path / "a" / "x.mp4")], tmp_path / "out")
+    again = find_videos([str(tmp_path / "a"), str(tmp_path / "a" / "x.mp4")], tmp_path / "out")
     assert len(again) == 1, "the same video twice"
 
 
 def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "s1/a.mp4", "s1/a.txt", "s2/b.mp4", "s[3]/c.mp4")
     monkeypatch.chdir(tmp_path)
-    assert sorted(told(find_entries(["s?/*"], tmp_path / "out"))) == ["a.mp4", "b.mp4"]
-    assert sorted(told(find_entries(["**/*.mp4"], tmp_path / "out"))) == ["a.mp4", "b.mp4", "c.mp4"]
-    assert told(find_entries(["s[3]"], tmp_path / "out")) == {
+    assert sorted(told(find_videos(["s?/*"], tmp_path / "out"))) == ["a.mp4", "b.mp4"]
+    assert sorted(told(find_videos(["**/*.mp4"], tmp_path / "out"))) == ["a.mp4", "b.mp4", "c.mp4"]
+    assert told(find_videos(["s[3]"], tmp_path / "out")) == {
         "c.mp4": "c"
     }  # it is there as it is written
     with pytest.raises(
         UsageError, match=r"expected videos or folders of images in s9/\*, found none"
     ):
-        find_entries(["s9/*"], tmp_path / "out")
+        find_videos(["s9/*"], tmp_path / "out")
 
 
 def test_links_are_followed_and_circles_left(tmp_path: Path) -> None:
     touch(tmp_path, "v/a.mp4", "share/b.mp4")
     (tmp_path / "v" / "linked").symlink_to(tmp_path / "share")
     (tmp_path / "v" / "circle").symlink_to(tmp_path / "v")
-    assert told(find_entries([str(tmp_path / "v")], tmp_path / "out")) == {
+    assert told(find_videos([str(tmp_path / "v")], tmp_path / "out")) == {
         "a.mp4": "a",
         "linked/b.mp4": "linked/b",
     }
@@ -78,16 +78,16 @@ def test_folders_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> None
     touch(tmp_path, "v/a.mp4", "v/closed/b.mp4")
     (tmp_path / "v" / "closed").chmod(0)
     with pytest.raises(UsageError, match=r"expected to read the folder .*closed"):
-        find_entries([str(tmp_path / "v")], tmp_path / "out")
+        find_videos([str(tmp_path / "v")], tmp_path / "out")
 
 
 def test_what_cannot_be_in_a_batch(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="got camera 0; use `fesnet live`"):
-        find_entries(["0"], tmp_path)
+        find_videos(["0"], tmp_path)
     with pytest.raises(UsageError, match="nothing does not exist"):
-        find_entries(["nothing"], tmp_path)
+        find_videos(["nothing"], tmp_path)
     with pytest.raises(UsageError, match="found none"):
-        find_entries([str(touch(tmp_path / "texts", "a.txt"))], tmp_path)
+        find_videos([str(touch(tmp_path / "texts", "a.txt"))], tmp_path)
 
 
 def test_videos_are_not_looked_for_where_results_go(tmp_path: Path) -> None:
@@ -98,15 +98,15 @@ def test_videos_are_not_looked_for_where_results_go(tmp_path: Path) -> None:
             UsageError,
             match=r"expected another folder for --out than that of the videos, got .*study",
         ):
-            find_entries([str(tmp_path / folder)], tmp_path / "study")
-    assert len(find_entries([str(tmp_path / "study")], tmp_path / "study" / "out")) == 1
+            find_videos([str(tmp_path / folder)], tmp_path / "study")
+    assert len(find_videos([str(tmp_path / "study")], tmp_path / "study" / "out")) == 1
 
 
 def test_which_calls_are_a_batch(tmp_path: Path) -> None:
     touch(tmp_path, "v/a.mp4", "images/1.png")
-    assert is_many([str(tmp_path / "v")])
-    assert is_many([str(tmp_path / "v" / "*.mp4")])
-    assert not is_many(
+    assert is_batch([str(tmp_path / "v")])
+    assert is_batch([str(tmp_path / "v" / "*.mp4")])
+    assert not is_batch(
         [str(tmp_path / "images"), str(tmp_path / "v" / "a.mp4"), "0", "rtsp://host/a?x"]
     )
 
@@ -118,10 +118,10 @@ def test_manifest(tmp_path: Path) -> None:
     )
     entries = {e.key: e for e in read_manifest(file)}
     assert list(entries) == ["b", "c.mp4", "s1/a.mp4"]
-    assert entries["s1/a.mp4"] == Entry(
+    assert entries["s1/a.mp4"] == BatchVideo(
         str(tmp_path / "s1" / "a.mp4"), "s1/a.mp4", "s1/a", "P1", {}
     )
-    assert entries["b"].own == {"rate": 200.0, "faces": "all", "micro_threshold": 0.4}
+    assert entries["b"].overrides == {"rate": 200.0, "faces": "all", "micro_threshold": 0.4}
     assert entries["c.mp4"].source == "/x/c.mp4"
 
 
@@ -170,7 +170,7 @@ def test_options_for_single_videos_are_refused_in_a_batch() -> None:
 
 def test_addresses_are_told_apart_without_their_secrets() -> None:
     one, other = (
-        Entry(f"rtsp://me:{word}@host/live?{word}", "live") for word in ("secret", "hidden")
+        BatchVideo(f"rtsp://me:{word}@host/live?{word}", "live") for word in ("secret", "hidden")
     )
     assert one.path != other.path
     assert one.path.startswith("rtsp://host/live#")

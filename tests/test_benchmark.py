@@ -16,21 +16,21 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import engine_work
+import job_functions
 from fesnet.cli import app
 from fesnet.datasets import load_dataset
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.evaluation import learners
-from fesnet.evaluation.bench import Options, benchmark
-from fesnet.evaluation.fan import fan_out, seen_here
-from fesnet.evaluation.folds import Mode, folds_of, pieces_of
+from fesnet.evaluation.benchmark import BenchmarkOptions, benchmark
+from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
+from fesnet.evaluation.dataset import Clip, EvaluationDataset
+from fesnet.evaluation.folds import Mode, folds_of, make_fold_runs
 from fesnet.evaluation.learners import Variant
-from fesnet.evaluation.material import Clip, Material
+from fesnet.evaluation.method_results import MethodResult
+from fesnet.evaluation.parallel import require_shared_files, run_parallel
 from fesnet.evaluation.prepare import Preparation, prepare
-from fesnet.evaluation.rows import Row
-from fesnet.evaluation.run import Plan, run_plan
 from fesnet.intervals import Interval
-from fesnet.jobs import Engine, InProcess, LocalPool, make_engine
+from fesnet.jobs import Executor, ProcessPool, SerialExecutor, make_executor
 from fesnet.metrics import PROTOCOLS, agree
 from small_bench import FRAMES, REAL, SUBJECTS, TRUTH, data_set, features_of, small_settings
 
@@ -42,15 +42,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learners, "fesnet_settings", small_settings)
 
 
-def material(folder: Path, truth: dict[str, tuple[Interval, ...]] | None = None) -> Material:
+def material(
+    folder: Path, truth: dict[str, tuple[Interval, ...]] | None = None
+) -> EvaluationDataset:
     return prepare(
         [data_set(folder, truth)], "fesnet", Preparation(folder / "inputs", features_of)
     )[0]
 
 
-def rows(folder: Path, made: Material, mode: Mode = "nested", **plan: object) -> list[Row]:
-    whole = Plan((Variant(str(plan.pop("method", "fesnet"))),), mode, inner=3, **plan)  # type: ignore[arg-type]
-    return list(run_plan(made, whole, folder / "pieces", lambda *_: None))
+def rows(
+    folder: Path, made: EvaluationDataset, mode: Mode = "nested", **plan: object
+) -> list[MethodResult]:
+    whole = CrossValidationPlan(
+        (Variant(str(plan.pop("method", "fesnet"))),), mode, inner=3, **plan
+    )  # type: ignore[arg-type]
+    return list(cross_validate(made, whole, folder / "pieces", lambda *_: None))
 
 
 def test_a_view_holds_no_truth_of_those_held_out(tmp_path: Path) -> None:
@@ -118,21 +124,21 @@ def test_pieces_are_used_again_and_follow_from_their_material_alone(tmp_path: Pa
     assert rows(tmp_path, made) == first
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "pieces").iterdir()} == before
     folds = folds_of(made, "nested", 3)
-    keys = {h: p.key for h, p in pieces_of(made, folds, Variant("fesnet"), 0).items()}
-    other = pieces_of(material(tmp_path, {"b": POISON}), folds, Variant("fesnet"), 0)
+    keys = {h: p.key for h, p in make_fold_runs(made, folds, Variant("fesnet"), 0).items()}
+    other = make_fold_runs(material(tmp_path, {"b": POISON}), folds, Variant("fesnet"), 0)
     same = {h for h, p in other.items() if p.key == keys[h]}
     assert same == {h for h in keys if "b" in h}
     assert not set(keys.values()) & {
-        p.key for p in pieces_of(made, folds, Variant("fesnet"), 1).values()
+        p.key for p in make_fold_runs(made, folds, Variant("fesnet"), 1).values()
     }
 
 
 def test_counting_side_by_side_is_as_one_after_another(tmp_path: Path) -> None:
     made = material(tmp_path)
     plan = {"mode": "crossfit", "aims": ("kinds",)}
-    with make_engine(2) as pool:
+    with make_executor(2) as pool:
         assert rows(tmp_path / "one", made, **plan) == rows(
-            tmp_path / "one", made, **plan, engine=pool
+            tmp_path / "one", made, **plan, executor=pool
         )  # type: ignore[arg-type]
 
 
@@ -150,11 +156,11 @@ import small_bench
 from fesnet.evaluation import learners
 from fesnet.evaluation.learners import Variant
 from fesnet.evaluation.prepare import Preparation, prepare
-from fesnet.evaluation.run import Plan, run_plan
+from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
 learners.fesnet_settings = small_bench.small_settings
 folder = Path({folder!r})
 made, _ = prepare([small_bench.data_set(folder)], "fesnet", Preparation(folder / "inputs", small_bench.features_of))
-list(run_plan(made, Plan((Variant("fesnet", steps=40),), "crossfit"), folder / "pieces", lambda *_: None))
+list(cross_validate(made, CrossValidationPlan((Variant("fesnet", steps=40),), "crossfit"), folder / "pieces", lambda *_: None))
 """
 
 
@@ -171,9 +177,9 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> N
     done = {p.name for p in pieces.glob("*.npz")}
     assert done and running.returncode == -signal.SIGKILL, "it was over before it could be killed"
     made = material(tmp_path)
-    plan = Plan((Variant("fesnet", steps=40),), "crossfit")
-    resumed = list(run_plan(made, plan, pieces, lambda *_: None))
-    whole = list(run_plan(made, plan, tmp_path / "whole", lambda *_: None))
+    plan = CrossValidationPlan((Variant("fesnet", steps=40),), "crossfit")
+    resumed = list(cross_validate(made, plan, pieces, lambda *_: None))
+    whole = list(cross_validate(made, plan, tmp_path / "whole", lambda *_: None))
     assert len(done) < len(list((tmp_path / "whole").iterdir()))
     assert resumed == whole
 
@@ -275,7 +281,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_everything_is_written_and_the_same_again(shared: Path, tmp_path: Path) -> None:
     data = [load_dataset("folder", shared)]
-    options = Options(("fesnet", "flow"), "crossfit", ablate=("smooth",))
+    options = BenchmarkOptions(("fesnet", "flow"), "crossfit", ablate=("smooth",))
     lines = benchmark(data, options, tmp_path / "one")
     benchmark(data, options, tmp_path / "one")
     assert [line.row.name for line in lines[::2]] == ["fesnet", "flow", "fesnet without smooth"]
@@ -290,20 +296,20 @@ def test_everything_is_written_and_the_same_again(shared: Path, tmp_path: Path) 
     assert kept["data"]["macro"] == 8 and kept["rows"][0]["weights"].keys() == set(SUBJECTS)
 
 
-def small_in_workers(monkeypatch: pytest.MonkeyPatch) -> Options:
+def small_in_workers(monkeypatch: pytest.MonkeyPatch) -> BenchmarkOptions:
     """Real settings, as workers are processes of their own, and few steps."""
     monkeypatch.setattr(learners, "fesnet_settings", REAL)
-    return Options(("fesnet", "flow"), "crossfit", inner=3, steps=2, aims=("kinds",))
+    return BenchmarkOptions(("fesnet", "flow"), "crossfit", inner=3, steps=2, aims=("kinds",))
 
 
 def test_every_engine_writes_the_same(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_engine: Engine
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_executor: Executor
 ) -> None:
     """A worker of the pool is killed, too: its fold is done again."""
     options, data = small_in_workers(monkeypatch), [load_dataset("folder", shared)]
     killed: list[int] = []
 
-    with LocalPool(2) as pool:
+    with ProcessPool(2) as pool:
 
         def kill(what: str, done: int, of: int) -> None:
             if what == "fesnet" and done == 1 and not killed:
@@ -311,8 +317,8 @@ def test_every_engine_writes_the_same(
                 os.kill(killed[0], signal.SIGKILL)
 
         benchmark(data, options, tmp_path / "pool", kill, pool)
-    benchmark(data, options, tmp_path / "here", engine=InProcess())
-    benchmark(data, options, tmp_path / "ray", engine=ray_engine)
+    benchmark(data, options, tmp_path / "here", executor=SerialExecutor())
+    benchmark(data, options, tmp_path / "ray", executor=ray_executor)
     assert killed, "there was nothing to kill"
     wanted = files(tmp_path / "here")
     assert files(tmp_path / "pool") == wanted
@@ -320,15 +326,15 @@ def test_every_engine_writes_the_same(
 
 
 def test_an_error_in_a_worker_is_the_benchmark_s(tmp_path: Path) -> None:
-    with make_engine(0) as here, pytest.raises(SourceError, match="got a brick"):
-        fan_out(here, engine_work.fail, [("a", 0), ("b", 1)])
+    with make_executor(0) as here, pytest.raises(SourceError, match="got a brick"):
+        run_parallel(here, job_functions.fail, [("a", 0), ("b", 1)])
     with pytest.raises(UsageError, match=r"expected a.npz of a worker in .*share"):
-        seen_here([tmp_path / "a.npz"])
+        require_shared_files([tmp_path / "a.npz"])
 
 
 def test_found_tables_score_as_the_table_says(shared: Path, tmp_path: Path) -> None:
     line = benchmark(
-        [load_dataset("folder", shared)], Options(("flow",), "nested"), tmp_path / "out"
+        [load_dataset("folder", shared)], BenchmarkOptions(("flow",), "nested"), tmp_path / "out"
     )[0]
     found = tmp_path / "out" / "found" / "flow_nested_for-kinds_seed_0.csv"
     assert agree(shared, found).read_as("official").counts == line.read["official"].counts
@@ -338,7 +344,7 @@ def test_another_data_set_is_only_tested_on(shared: Path, tmp_path: Path) -> Non
     own = load_dataset("folder", shared)
     other = type(own)("other", own.root, own.recordings[:2])
     line = benchmark(
-        [own, other], Options(("fesnet",), "nested", inner=3, steps=2), tmp_path / "out"
+        [own, other], BenchmarkOptions(("fesnet",), "nested", inner=3, steps=2), tmp_path / "out"
     )[0]
     assert {v.subject for v in line.row.judged} == {"other:a", "other:b"}
     assert list(line.row.chosen) == ["other:a other:b"]
@@ -348,16 +354,16 @@ def test_another_data_set_is_only_tested_on(shared: Path, tmp_path: Path) -> Non
 def test_wrong_calls(shared: Path, tmp_path: Path) -> None:
     data = [load_dataset("folder", shared)]
     with pytest.raises(UsageError, match=r"expected methods out of fesnet, .* got fastnet"):
-        Options(("fastnet",))
+        BenchmarkOptions(("fastnet",))
     with pytest.raises(UsageError, match=r"expected ablations out of cascade, .* got attention"):
-        Options(ablate=("attention",))
+        BenchmarkOptions(ablate=("attention",))
     with pytest.raises(UsageError, match="expected inner of 3 or more, got 2"):
-        Options(inner=2)
+        BenchmarkOptions(inner=2)
     with pytest.raises(UsageError, match="expected video for method mdmd, got features"):
-        benchmark(data, Options(("mdmd",)), tmp_path / "out")
+        benchmark(data, BenchmarkOptions(("mdmd",)), tmp_path / "out")
     (shared / "c_1.npz").unlink()
     with pytest.raises(UsageError, match=r"expected all videos of .* but 1 are missing \(c_1\)"):
-        benchmark([load_dataset("folder", shared)], Options(), tmp_path / "out")
+        benchmark([load_dataset("folder", shared)], BenchmarkOptions(), tmp_path / "out")
 
 
 def test_the_command_prints_the_table_or_one_clear_line(shared: Path, tmp_path: Path) -> None:

@@ -9,17 +9,17 @@ import pytest
 
 from fesnet._io import atomic_open
 from fesnet.errors import UsageError
-from fesnet.evaluation.bench import Options, make_folder
+from fesnet.evaluation.benchmark import BenchmarkOptions, make_output_folder
 from fesnet.evaluation.inputs import (
     WIDE,
     decide,
     flat,
     make_inputs,
-    resampled_states,
-    resampled_steps,
+    resample_states,
+    resample_steps,
     running_mean,
     running_median,
-    steadiness,
+    frame_correlation,
     working_rate,
 )
 
@@ -45,7 +45,7 @@ def test_steps_and_states_are_told_apart() -> None:
     rng = np.random.default_rng(0)
     state = path(900, 30.0) + 0.02 * rng.standard_normal((900, 4))
     step = noisy(np.diff(path(900, 30.0), axis=0, prepend=0))
-    assert steadiness(state.astype(np.float32)) > 0.9 > steadiness(step.astype(np.float32))
+    assert frame_correlation(state.astype(np.float32)) > 0.9 > frame_correlation(step.astype(np.float32))
     assert decide([state.astype(np.float32)], "auto") == "state"
     assert decide([step.astype(np.float32)] * 2, "auto") == "step"
     assert decide([step.astype(np.float32)], "state") == "state"
@@ -57,12 +57,12 @@ def test_steps_and_states_are_told_apart() -> None:
 def test_no_motion_is_lost_between_rates(rate: float, to: float) -> None:
     place = path(int(10 * rate) + 1, rate)
     step = np.diff(place, axis=0, prepend=place[:1]).astype(np.float32)
-    told = resampled_steps(step, rate, to)
+    told = resample_steps(step, rate, to)
     ticks = np.arange(len(told)) / to
     want = np.stack([np.interp(ticks, np.arange(len(place)) / rate, c) for c in place.T], 1)
     np.testing.assert_allclose(np.cumsum(told, 0), want, atol=0.02)
     np.testing.assert_allclose(
-        resampled_states(place.astype(np.float32), rate, to)[2:-2], want[2:-2], atol=0.05
+        resample_states(place.astype(np.float32), rate, to)[2:-2], want[2:-2], atol=0.05
     )
 
 
@@ -109,10 +109,10 @@ def test_region_flow_is_laid_flat() -> None:
 
 def test_options_name_something_to_do() -> None:
     with pytest.raises(UsageError, match=r"expected methods out of fesnet, .*, got none"):
-        Options(methods=())
+        BenchmarkOptions(methods=())
     with pytest.raises(UsageError, match=r"expected protocols out of official, .*, got none"):
-        Options(protocols=())
-    assert Options(ablate=()).variants()
+        BenchmarkOptions(protocols=())
+    assert BenchmarkOptions(ablate=()).variants()
 
 
 def test_the_folder_for_tables(tmp_path: Path) -> None:
@@ -122,16 +122,16 @@ def test_the_folder_for_tables(tmp_path: Path) -> None:
         with pytest.raises(
             UsageError, match=r"expected a folder for the tables, got '.*' for .*; name another"
         ):
-            make_folder(path)
+            make_output_folder(path)
     work = tmp_path / "out" / "work"
     work.mkdir(parents=True)
     with atomic_open(work / "a.npz"):
         (left,) = work.iterdir()
-        make_folder(tmp_path / "out")
+        make_output_folder(tmp_path / "out")
         assert not left.exists()
         left.touch()  # for the end of the block
     foreign = {".firefox-download.part", ".film.mp4.part", "a.csv.k3x_9abc.part"}
     for name in foreign:
         (work / name).touch()
-    make_folder(tmp_path / "out")
+    make_output_folder(tmp_path / "out")
     assert {p.name for p in work.iterdir()} == {*foreign, "a.npz"}

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fesnet.evaluation.decode import KindRules, spans
-from fesnet.evaluation.select import (
+from fesnet.evaluation.span_rules import KindRules, spans
+from fesnet.evaluation.rule_selection import (
     NOTHING,
     THRESHOLDS,
-    Scored,
+    ScoredClip,
     candidates,
-    choose_rules,
+    select_rules,
     f1_of,
-    hits,
-    smoothed,
-    tally,
+    count_hits,
+    smooth_neighbours,
+    threshold_counts,
 )
 from fesnet.intervals import Interval
 from fesnet.metrics import match
@@ -75,22 +75,22 @@ def test_hits_are_the_counts_of_the_metric(
     pairs = match(
         [Interval(a, b, "macro") for a, b in truth], [Interval(a, b, "macro") for a, b in found]
     )
-    got = hits(tuple(truth), [(a, b, a, 1.0) for a, b in found])
+    got = count_hits(tuple(truth), [(a, b, a, 1.0) for a, b in found])
     assert got == (len(pairs), len(found) - len(pairs), len(truth) - len(pairs))
 
 
-def scored(seed: int, height: float, truth: tuple[tuple[int, int], ...]) -> Scored:
+def scored(seed: int, height: float, truth: tuple[tuple[int, int], ...]) -> ScoredClip:
     track = 0.05 * np.random.default_rng(seed).random(600)
     for a, b in truth:
         track[a:b] = height
-    return Scored(f"v{seed}", np.stack([track, 0 * track], 1)[None], 30.0, (truth, ()))
+    return ScoredClip(f"v{seed}", np.stack([track, 0 * track], 1)[None], 30.0, (truth, ()))
 
 
 def test_the_threshold_that_divides_is_chosen() -> None:
     clips = [scored(n, 0.55, ((50, 90), (200, 260))) for n in range(3)]
     for clip in clips:
         clip.scores[0, 400:440, 0] = 0.3  # a false alarm that is weaker than all that is true
-    chosen = choose_rules([(tally(c, "macro"), tally(c, "micro")) for c in clips])
+    chosen = select_rules([(threshold_counts(c, "macro"), threshold_counts(c, "micro")) for c in clips])
     assert 0.3 < chosen.rules[0].threshold <= 0.55
     assert chosen.f1[0] == 1.0
     assert [s[:2] for s in chosen.found(clips[0].scores, 30.0)[0]] == [(50, 90), (200, 260)]
@@ -103,10 +103,10 @@ def test_for_f1_overall_a_kind_that_only_costs_is_not_found() -> None:
         0.99  # nothing but false micros, however high the threshold
     )
     told = [
-        (tally(Scored("v", noise, 30.0, (((50, 90),), ((100, 110),))), k))
+        (threshold_counts(ScoredClip("v", noise, 30.0, (((50, 90),), ((100, 110),))), k))
         for k in ("macro", "micro")
     ]
-    chosen = choose_rules([(told[0], told[1])], aim="overall")
+    chosen = select_rules([(told[0], told[1])], aim="overall")
     assert chosen.rules[1] == NOTHING and chosen.rules[0].threshold <= 0.8
 
 
@@ -114,7 +114,7 @@ def test_smoothing_prefers_a_plateau_to_a_spike() -> None:
     f1 = np.zeros((1, len(candidates("macro"))))
     f1[0, 3] = 0.5
     f1[0, 8:12] = 0.4
-    best = int(np.argmax(smoothed(f1)))
+    best = int(np.argmax(smooth_neighbours(f1)))
     assert 8 <= best < 12
     assert len(candidates("macro")) % len(THRESHOLDS) == 0
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from fesnet.demo import compare, demo_avatar, summarise
 from fesnet.faces import ModelFiles
-from fesnet.intervals import Interval, IntervalRules
+from fesnet.intervals import Interval
+from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.synth.videos.demo_video import RATE, demo_script
 

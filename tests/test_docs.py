@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.weights import load_weights

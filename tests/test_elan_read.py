@@ -16,7 +16,7 @@ import numpy as np
 import pympi
 import pytest
 
-from fesnet.batch import Job, import_truth, spot_all
+from fesnet.batch import SpotJob, import_truth, spot_sources
 from fesnet.cli import EXPORTS, main
 from fesnet.errors import ResultError, TruthError, UsageError
 from fesnet.exports import ENDINGS, export
@@ -441,8 +441,8 @@ def test_spotting_writes_the_formats_beside_the_results(face_video: Path, tmp_pa
         spotter = cast(Spotter, Fixed(made_result([(0, "micro", 0, 1, 2)], times)))
         out = tmp_path / str(refused)
         out.mkdir()
-        results = spot_all(
-            [str(face_video)], Job(spotter, out, formats=("labelstudio", "eaf")), quiet
+        results = spot_sources(
+            [str(face_video)], SpotJob(spotter, out, formats=("labelstudio", "eaf")), quiet
         )
         # The result is there, also where a format cannot hold it.
         assert isinstance(results[0].outcome, Spotting)

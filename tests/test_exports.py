@@ -25,7 +25,7 @@ from fesnet.errors import ResultError, UsageError
 from fesnet.exports import ENDINGS, WRITERS, export, parse_formats
 from fesnet.exports.elan_reader import read_elan, snap_to_frames
 from fesnet.exports.megc import write_megc
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, SpottedInterval, Spotting, assemble
 from made_results import ends, made_result, made_results
 

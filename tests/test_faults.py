@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from fesnet import _io as _files
-from fesnet.batch import Settings, find_entries, run_batch
+from fesnet.batch import SpotSettings, find_videos, run_batch
 from fesnet.batch import work as work_module
-from fesnet.batch.log import LOG, Record, RunLog
+from fesnet.batch.ledger import LEDGER, BatchLedger, VideoRecord
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
-from fesnet.jobs import InProcess, LocalPool
+from fesnet.jobs import ProcessPool, SerialExecutor
 from fesnet.spotter import Spotter
 from video_files import write_video
 
@@ -42,24 +42,28 @@ def clips(face_frames: list[Any], face_models: ModelFiles, tmp_path: Path) -> Pa
 
 
 @pytest.fixture
-def settings(tiny_weights: Path) -> Settings:
-    return Settings(str(tiny_weights), rules=Spotter(tiny_weights).rules)
+def settings(tiny_weights: Path) -> SpotSettings:
+    return SpotSettings(str(tiny_weights), rules=Spotter(tiny_weights).rules)
 
 
 @pytest.fixture
-def run(clips: Path, settings: Settings, tmp_path: Path) -> Callable[..., Any]:
+def run(clips: Path, settings: SpotSettings, tmp_path: Path) -> Callable[..., Any]:
     """Runs a batch of the clips into tmp_path/NAME, in this process."""
 
-    def call(name: str, say: Callable[[str], None] = lambda line: None, engine: Any = None) -> Any:
+    def call(
+        name: str, say: Callable[[str], None] = lambda line: None, executor: Any = None
+    ) -> Any:
         out = tmp_path / name
         out.mkdir(exist_ok=True)
-        return run_batch(find_entries([str(clips)], out), out, settings, engine or InProcess(), say)
+        return run_batch(
+            find_videos([str(clips)], out), out, settings, executor or SerialExecutor(), say
+        )
 
     return call
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name != LOG)
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != LEDGER)
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
@@ -106,7 +110,7 @@ def test_killed_and_started_again_ends_with_the_same_bytes(
 
 def test_a_killed_worker_loses_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
     run("whole")
-    with LocalPool(2) as pool:
+    with ProcessPool(2) as pool:
         killed = iter([True])
 
         def say(line: str) -> None:
@@ -212,9 +216,9 @@ def test_a_share_that_goes_away_fails_what_is_left_and_comes_back(
 def test_a_video_that_changes_while_it_is_read_is_no_result(
     run: Callable[..., Any], clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = work_module.spot
+    real = work_module.spot_content
 
-    def growing(source: str, settings: Settings) -> Any:
+    def growing(source: str, settings: SpotSettings) -> Any:
         found = real(source, settings)
         if source.endswith("c1.mkv"):
             with Path(source).open("ab") as handle:
@@ -222,20 +226,20 @@ def test_a_video_that_changes_while_it_is_read_is_no_result(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(work_module, "spot", growing)
+        patch.setattr(work_module, "spot_content", growing)
         ((key, reason),) = run("out").failed
     assert (key, "changed while it was read" in reason) == ("c1.mkv", True)
 
 
 def test_the_log_is_whole_after_a_kill_at_any_byte(tmp_path: Path) -> None:
-    with RunLog(tmp_path) as log:
+    with BatchLedger(tmp_path) as log:
         for n in range(3):
-            log.settle(Record(f"v{n}", f"v{n}.mp4", f"/v{n}.mp4", "d", sha256="s"))
-    data = (tmp_path / LOG).read_bytes()
+            log.record(VideoRecord(f"v{n}", f"v{n}.mp4", f"/v{n}.mp4", "d", sha256="s"))
+    data = (tmp_path / LEDGER).read_bytes()
     for cut in range(0, len(data), 7):
-        (tmp_path / LOG).write_bytes(data[:cut])
-        with RunLog(tmp_path) as log:
+        (tmp_path / LEDGER).write_bytes(data[:cut])
+        with BatchLedger(tmp_path) as log:
             known = set(log.records)
-            log.settle(Record("new", "new.mp4", "/new.mp4", "d"))
-        with RunLog(tmp_path) as log:
+            log.record(VideoRecord("new", "new.mp4", "/new.mp4", "d"))
+        with BatchLedger(tmp_path) as log:
             assert set(log.records) == known | {"new"}

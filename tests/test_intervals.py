@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fesnet.errors import TruthError, UsageError
-from fesnet.intervals import (
-    Interval,
-    IntervalRules,
-    decided,
-    deepest_valley,
-    find_intervals,
-    nearest_frame,
-    to_source_frames,
-)
+from fesnet.intervals import Interval, nearest_frame, to_source_frames
+from fesnet.postprocess import IntervalRules, deepest_valley, finalized_prefix, find_intervals
 
 RATE = 30
 RULES = IntervalRules()
@@ -325,7 +318,7 @@ def test_what_is_decided_stays_whatever_follows(seed: int, exclusive: bool) -> N
     rules = IntervalRules(macro_threshold=0.3, micro_threshold=0.25, exclusive=exclusive, **more)
     times, found, start = np.arange(300) / 30, [], 0
     for stop in [*np.sort(rng.integers(1, 300, 12)), 300]:
-        count = decided(scores[start:stop], 1 / 30, rules)
+        count = finalized_prefix(scores[start:stop], 1 / 30, rules)
         part = slice(start, start + count)
         found += find_intervals(scores[part], times[part], rules, strength[part])
         start += count
@@ -341,9 +334,9 @@ def test_an_expression_from_the_first_row_on_is_told_before_the_end() -> None:
     """
     rules = IntervalRules(merge_gap_s=0.0)
     track = scores(160, ("macro", 0, 159, 0.95))
-    assert decided(track, 1 / RATE, rules) == 0
+    assert finalized_prefix(track, 1 / RATE, rules) == 0
     track = scores(160, ("macro", 0, 158, 0.95))
-    assert decided(track, 1 / RATE, rules) == 159
+    assert finalized_prefix(track, 1 / RATE, rules) == 159
     assert spotted(track[:159], rules) == spotted(track, rules) == [("macro", 0, 158)]
 
 

@@ -102,7 +102,7 @@ def test_discrepancy_of_a_still_face_is_the_same_in_every_frame(window: torch.Te
     network = make_network(replace(TINY, concat_reference=False))
     with torch.inference_mode():
         attended = network.encode(window[0])[:, None]
-        vectors = network.lsdm.vectors(attended, attended)
+        vectors = network.lsdm.frame_features(attended, attended)
     torch.testing.assert_close(vectors, vectors[:1].expand_as(vectors), atol=1e-6, rtol=0)
 
 
@@ -119,17 +119,17 @@ def test_motions_need_a_motion_head(window: torch.Tensor) -> None:
     with torch.inference_mode():
         attended = make_network().encode(window[0])[None]
         with pytest.raises(ValueError, match="expected a config with motions > 0"):
-            make_network().lsdm.motions(attended, attended[:, :1])
+            make_network().lsdm.predict_motion(attended, attended[:, :1])
         headed = make_network(replace(TINY, motions=7))
-        assert headed.lsdm.motions(attended, attended[:, :1]).shape == (1, TINY.window, 7)
+        assert headed.lsdm.predict_motion(attended, attended[:, :1]).shape == (1, TINY.window, 7)
 
 
 def test_relative_changes_do_not_depend_on_how_much_a_face_moves() -> None:
     noise = torch.randn(2, 40, 5, generator=torch.Generator().manual_seed(3))
     noise[:, 20:24] += 6
     calm, lively = (
-        add_median_difference(noise, relative=True),
-        add_median_difference(4 * noise + 7, relative=True),
+        add_median_difference(noise, normalize_motion=True),
+        add_median_difference(4 * noise + 7, normalize_motion=True),
     )
     assert calm.shape == (2, 40, 15)
     torch.testing.assert_close(calm[..., :10], add_median_difference(noise))
@@ -139,10 +139,10 @@ def test_relative_changes_do_not_depend_on_how_much_a_face_moves() -> None:
 
 def test_a_window_without_any_change_has_no_relative_change() -> None:
     still = torch.ones(1, 9, 4)
-    assert not add_median_difference(still, relative=True)[..., 4:].any()
+    assert not add_median_difference(still, normalize_motion=True)[..., 4:].any()
     still[:, :, 0] += torch.tensor([0, 0, 0, 0, 1.0, 0, 0, 0, 0])
     hardly = still + torch.tensor([0, 1e-6, 0, 0])[None, None] * torch.arange(9)[None, :, None]
-    relative = add_median_difference(hardly, relative=True)[0, :, 8:]
+    relative = add_median_difference(hardly, normalize_motion=True)[0, :, 8:]
     assert relative[:, 1].abs().max() < 0.01 * relative[:, 0].abs().max()
 
 
@@ -172,8 +172,8 @@ def test_in_a_consensus_pixels_alone_and_shapes_alone_have_their_say(window: tor
     torch.manual_seed(1)
     shapes = torch.randn(1, TINY.window, SHAPED.shape)
     network, say = make_network(SHAPED), make_network(replace(SHAPED, ensemble_weights=(0.5, 0.1)))
-    attended = network.join(network.encode(window[0])[None], shapes)
-    features = network.lsdm.vectors(attended, attended[:, :1])
+    attended = network.append_landmarks(network.encode(window[0])[None], shapes)
+    features = network.lsdm.frame_features(attended, attended[:, :1])
     parts = [network.score(f) for f in (features, *network.lsdm.mask_modality(features))]
     logits, intensity = say.decode(attended)
     expected = sum(
@@ -191,12 +191,12 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
     shapes = torch.randn(
         2, 1, TINY.window, SHAPED.shape, generator=torch.Generator().manual_seed(2)
     )
-    both = [network.lsdm.vectors(z, z[:, :1]) for z in (network.join(attended, s) for s in shapes)]
+    both = [network.lsdm.frame_features(z, z[:, :1]) for z in (network.append_landmarks(attended, s) for s in shapes)]
     (pixels_a, shapes_a), (pixels_b, shapes_b) = map(network.lsdm.mask_modality, both)
     torch.testing.assert_close(pixels_a, pixels_b)
     assert not torch.equal(shapes_a, shapes_b)
-    still = network.join(attended[:, :1].expand_as(attended), shapes[0])
-    alone = network.lsdm.mask_modality(network.lsdm.vectors(still, still[:, :1]))[1]
+    still = network.append_landmarks(attended[:, :1].expand_as(attended), shapes[0])
+    alone = network.lsdm.mask_modality(network.lsdm.frame_features(still, still[:, :1]))[1]
     torch.testing.assert_close(alone, shapes_a)
 
 

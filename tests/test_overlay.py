@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fesnet.errors import UsageError
-from fesnet.report.overlay import COLOURS, scores, write_overlay
+from fesnet.report.overlay import COLOURS, draw_score_strip, write_overlay
 from fesnet.result import assemble
 from fesnet.video import VideoWriter, open_source
 from test_report_page import spotted
@@ -45,7 +45,7 @@ def near(image: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 def test_scores_run_along_and_break(tmp_path: Path) -> None:
     found = spotted(tmp_path / "a.mp4", 30)
-    early, late = (scores(t, found, 400, 80) for t in (0.7, 28.0))
+    early, late = (draw_score_strip(t, found, 400, 80) for t in (0.7, 28.0))
     assert near(early, COLOURS["macro"]) > 100
     assert near(early, COLOURS["micro"]) > 20
     assert not np.array_equal(early, late)
@@ -58,7 +58,9 @@ def test_a_stretch_without_a_face_is_hatched(tmp_path: Path) -> None:
     )
     plain = replace(none, gaps=())
     for time in (0.7, 15.0, 29.0):
-        lines = (scores(time, none, 400, 80) != scores(time, plain, 400, 80)).any(-1)
+        lines = (
+            draw_score_strip(time, none, 400, 80) != draw_score_strip(time, plain, 400, 80)
+        ).any(-1)
         begins, ends = (round(max(0, min(400, (edge - time + 5) * 40))) for edge in (0.0, 29.96))
         assert lines[:60, begins:ends].mean() > 0.1
         assert not lines[:, :begins].any() and not lines[:, ends + 2 :].any()

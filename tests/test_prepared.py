@@ -29,11 +29,11 @@ from fesnet.crops.store import load
 from fesnet.crops.sums import SUMS, read_sums
 from fesnet.datasets import DataSet, Recording, load_dataset
 from fesnet.errors import SourceError, UsageError
-from fesnet.evaluation import watch
-from fesnet.evaluation.bench import Options, benchmark
-from fesnet.evaluation.watch import look_at_all
+from fesnet.evaluation import feature_cache
+from fesnet.evaluation.benchmark import BenchmarkOptions, run_benchmark
+from fesnet.evaluation.feature_cache import extract_all
 from fesnet.faces import ModelFiles
-from fesnet.jobs import InProcess, make_engine
+from fesnet.jobs import SerialExecutor, make_executor
 from fesnet.result import as_stored
 from fesnet.spotter import Spotter
 from fesnet.stream import SpotStream
@@ -94,7 +94,7 @@ def prepared(
 
 def run(data: DataSet, out: Path, *stages: str, **options: Any) -> Prepared:
     return prepare_data(
-        data, out, stages or ("spotting",), InProcess(), lambda line: None, **options
+        data, out, stages or ("spotting",), SerialExecutor(), lambda line: None, **options
     )
 
 
@@ -206,7 +206,7 @@ def test_every_method_sees_the_same(
         load_dataset("prepared", prepared).recordings[2:],
     ]
     one, other = (
-        look_at_all(name, r, tmp_path / str(n), InProcess(), lambda *_: None)[0]
+        extract_all(name, r, tmp_path / str(n), SerialExecutor(), lambda *_: None)[0]
         for n, r in enumerate(both)
     )
     np.testing.assert_array_equal(one.values, other.values)
@@ -217,16 +217,20 @@ def test_what_other_weights_saw_is_not_taken(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recordings, seen = load_dataset("prepared", prepared).recordings[2:], []
-    monkeypatch.setattr(watch, "keep_look", lambda item, name: (seen.append(name), item[1].touch()))
-    monkeypatch.setattr(watch, "read_look", lambda path: None)
+    monkeypatch.setattr(
+        feature_cache, "store_features", lambda item, name: (seen.append(name), item[1].touch())
+    )
+    monkeypatch.setattr(feature_cache, "read_features", lambda path: None)
     for sha, names in (
         ("a", ["lsdm", "regions"]),
         ("a", []),
         ("b", ["lsdm"]),
     ):  # regions are seen by no network
-        monkeypatch.setattr(watch, "load_weights", lambda sha=sha: SimpleNamespace(sha256=sha))
+        monkeypatch.setattr(
+            feature_cache, "load_weights", lambda sha=sha: SimpleNamespace(sha256=sha)
+        )
         for name in ("lsdm", "regions"):
-            look_at_all(name, recordings, tmp_path, InProcess(), lambda *_: None)
+            extract_all(name, recordings, tmp_path, SerialExecutor(), lambda *_: None)
         assert list(dict.fromkeys(seen)) == names
         seen.clear()
 
@@ -239,7 +243,9 @@ def test_a_benchmark_needs_no_video(
         "fesnet.faces.track.FaceTracker.push", lambda *_: pytest.fail("a face was looked for")
     )
     data = [load_dataset("prepared", prepared)]
-    line = benchmark(data, Options(("fesnet-pretrained", "flow"), "crossfit"), tmp_path / "out")[0]
+    line = run_benchmark(
+        data, BenchmarkOptions(("fesnet-pretrained", "flow"), "crossfit"), tmp_path / "out"
+    )[0]
     assert {v.subject for v in line.row.judged} == set(CODES)
     assert sum(len(v.truth) for v in line.row.judged) == 3
 
@@ -253,9 +259,11 @@ def test_a_stage_that_was_not_prepared(
         UsageError,
         match=r"expected s15_0401 prepared for the face stage baselines, .*spotting,baselines",
     ):
-        look_at_all("flow", data.recordings, tmp_path / "watched", InProcess(), lambda *_: None)
+        extract_all(
+            "flow", data.recordings, tmp_path / "watched", SerialExecutor(), lambda *_: None
+        )
     with pytest.raises(UsageError, match="prepared for the face stage baselines"):
-        benchmark([data], Options(("flow",), "crossfit"), tmp_path / "bo")
+        run_benchmark([data], BenchmarkOptions(("flow",), "crossfit"), tmp_path / "bo")
     assert not (tmp_path / "watched").exists() and not (tmp_path / "bo").exists()
     monkey = replace(data.recordings[0], source=tmp_path / "out" / "spotting" / "s15_0401.npz")
     monkey.source.write_bytes(b"PK rubbish")
@@ -263,7 +271,7 @@ def test_a_stage_that_was_not_prepared(
         SourceError,
         match=r"expected prepared crops in .*s15_0401.npz, but it is damaged; run `fesnet",
     ):
-        watch.lsdm(monkey)
+        feature_cache.lsdm_features(monkey)
 
 
 # --- second calls ---
@@ -287,7 +295,7 @@ def test_again_nothing_is_done_and_damage_is_repaired(
         handle.seek(2000)
         handle.write(b"\0damage\0")
     (out / "spotting" / "s19_0401.npz").unlink()
-    verified = verify_data(data, out, ("spotting",), InProcess(), lambda line: None)
+    verified = verify_data(data, out, ("spotting",), SerialExecutor(), lambda line: None)
     assert verified.kept == 1 and [(k, v.split(";")[0]) for k, v in verified.failed] == [
         ("spotting/s16_0401", "damaged"), ("spotting/s19_0401", "missing"),
     ]  # fmt: skip
@@ -323,12 +331,12 @@ def test_changed_frames_and_a_second_stage(
 
 
 def test_two_workers_make_the_same_bytes(prepared: Path, official: Path, tmp_path: Path) -> None:
-    with make_engine(2) as engine:
+    with make_executor(2) as executor:
         prepare_data(
             load_dataset("casme2", official),
             tmp_path / "out",
             ("spotting", "baselines"),
-            engine,
+            executor,
             print,
         )
     assert tree(tmp_path / "out") == tree(prepared)
@@ -438,7 +446,7 @@ def test_wrong_calls(official: Path, prepared: Path, tmp_path: Path) -> None:
     ):
         check(replace(data, recordings=()), tmp_path, ("spotting",))
     with pytest.raises(UsageError, match=r"expected prepared.json in .*run `fesnet data prepare`"):
-        verify_data(data, tmp_path, ("spotting",), InProcess(), lambda line: None)
+        verify_data(data, tmp_path, ("spotting",), SerialExecutor(), lambda line: None)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "spotting").write_text("in the way")
     with pytest.raises(UsageError, match=r"expected to make .*spotting, got 'File exists'"):

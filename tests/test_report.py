@@ -12,10 +12,11 @@ import pytest
 
 from fesnet._io import file_sha256
 from fesnet.errors import UsageError
-from fesnet.intervals import Interval, IntervalRules
+from fesnet.intervals import Interval
+from fesnet.postprocess import IntervalRules
 from fesnet.report import write_report
-from fesnet.report.drawing import POINTS, curve, gap, pooled
-from fesnet.report.page import rate_words
+from fesnet.report.html_parts import format_rate
+from fesnet.report.timeline_svg import MAX_POINTS, draw_curve_svg, draw_gap, max_pool
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 
 RATE = 30.0
@@ -85,8 +86,8 @@ def test_names_cannot_break_out(tmp_path: Path) -> None:
 
 
 def test_the_data_cannot_end_its_script(tmp_path: Path) -> None:
-    gap = replace(result().gaps[0], reason="</script><b>")
-    text = page_of(replace(result(), gaps=(gap,)), tmp_path)
+    draw_gap = replace(result().gaps[0], reason="</script><b>")
+    text = page_of(replace(result(), gaps=(draw_gap,)), tmp_path)
     assert text.count("</script>") == 2
     assert "\\u003c/script" in text
 
@@ -114,13 +115,13 @@ def test_it_says_what_was_found_and_where_it_came_from(tmp_path: Path) -> None:
 def test_rates_are_rounded_and_uneven_ones_told() -> None:
     even = result()
     source = replace(even.source, rate="519168/19667")
-    assert rate_words(replace(even, source=source)) == "26.4"
-    assert rate_words(replace(even, source=replace(source, rate="30000/1001"))) == "29.97"
-    assert rate_words(replace(even, source=replace(source, rate=None))) == "unknown"
+    assert format_rate(replace(even, source=source)) == "26.4"
+    assert format_rate(replace(even, source=replace(source, rate="30000/1001"))) == "29.97"
+    assert format_rate(replace(even, source=replace(source, rate=None))) == "unknown"
     uneven = np.where(np.arange(360) % 5, even.frame_times, even.frame_times - 0.01)
-    assert rate_words(replace(even, source=source, frame_times=uneven)) == "about 26.4"
+    assert format_rate(replace(even, source=source, frame_times=uneven)) == "about 26.4"
     rounded = np.round(even.frame_times, 3)  # as Matroska keeps them
-    assert rate_words(replace(even, source=source, frame_times=rounded)) == "26.4"
+    assert format_rate(replace(even, source=source, frame_times=rounded)) == "26.4"
 
 
 def test_a_video_without_a_face_is_a_gap_and_no_number(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_a_video_without_a_face_is_a_gap_and_no_number(tmp_path: Path) -> None:
 
 
 def test_the_lines_of_a_gap_end_with_it() -> None:
-    ends = re.findall(r"[ML]([\d.]+) ([\d.]+)", gap(2.0, 4.0, 10.0))
+    ends = re.findall(r"[ML]([\d.]+) ([\d.]+)", draw_gap(2.0, 4.0, 10.0))
     assert len(ends) > 4
     assert all(110 <= float(x) <= 130 and 10 <= float(y) <= 120 for x, y in ends)
 
@@ -213,13 +214,13 @@ def test_without_truth_and_intervals(tmp_path: Path) -> None:
 
 def test_curves_break_where_the_face_is_unknown_and_keep_short_peaks() -> None:
     found = result()
-    assert curve(found.faces[0], 0, "macro", 10.0).count("M") == 2
-    long = np.zeros(20 * POINTS)
+    assert draw_curve_svg(found.faces[0], 0, "macro", 10.0).count("M") == 2
+    long = np.zeros(20 * MAX_POINTS)
     long[777] = 1.0
-    assert pooled(long, 20).max() == 1.0
-    assert len(pooled(long, 20)) == POINTS
+    assert max_pool(long, 20).max() == 1.0
+    assert len(max_pool(long, 20)) == MAX_POINTS
     np.testing.assert_array_equal(
-        pooled(np.array([np.nan, np.nan, np.nan, 0.4, 0.1]), 2), [np.nan, 0.4, 0.1]
+        max_pool(np.array([np.nan, np.nan, np.nan, 0.4, 0.1]), 2), [np.nan, 0.4, 0.1]
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from browser import opened_page, until
 from fesnet import Spotting
 from fesnet.demo import found_intervals
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.report import write_report
 from fesnet.report.pictures import take_pictures
 from fesnet.result import FaceTrack, SourceInfo, assemble

@@ -13,7 +13,7 @@ import pytest
 from fesnet._io import atomic_write_text
 from fesnet.errors import ResultError, UsageError
 from fesnet.exports import WRITERS
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble, pack
 
 RATE = 30.0

@@ -11,52 +11,52 @@ import pytest
 
 from fesnet.errors import ResultError, UsageError
 from fesnet.exports import export
-from fesnet.intervals import IntervalRules
 from fesnet.metrics import agree
-from fesnet.metrics.tables import read_intervals
+from fesnet.metrics.interval_tables import read_intervals
+from fesnet.postprocess import IntervalRules
 from fesnet.review import read_reviewed
-from fesnet.review.editing import Edit, StaleError, apply
-from fesnet.review.journal import Review, read_review, save_review
-from fesnet.review.view import Machine, reviewed, shown
+from fesnet.review.edits import EditRequest, StaleError, apply_edit
+from fesnet.review.review_file import Review, read_review, save_review
+from fesnet.review.merge import MachineResult, corrected_result, merge_intervals
 from review_server import made_spotting
 
 
 @pytest.fixture
-def machine() -> Machine:
-    return Machine(made_spotting(), "0" * 64)
+def machine() -> MachineResult:
+    return MachineResult(made_spotting(), "0" * 64)
 
 
 @pytest.fixture
-def review(machine: Machine) -> Review:
+def review(machine: MachineResult) -> Review:
     return machine.begin("small.json")
 
 
-def do(machine: Machine, review: Review, what: Any, **fields: Any) -> Review:
-    return apply(machine, review, Edit(review.revision, "anna", what, **fields))
+def do(machine: MachineResult, review: Review, what: Any, **fields: Any) -> Review:
+    return apply_edit(machine, review, EditRequest(review.revision, "anna", what, **fields))
 
 
-def seen(machine: Machine, review: Review) -> list[tuple[str, int, int, str]]:
+def seen(machine: MachineResult, review: Review) -> list[tuple[str, int, int, str]]:
     return [
-        (i["kind"], i["onset_frame"], i["offset_frame"], i["by"]) for i in shown(machine, review)
+        (i["kind"], i["onset_frame"], i["offset_frame"], i["by"]) for i in merge_intervals(machine, review)
     ]
 
 
-def first(machine: Machine, review: Review, kind: str = "macro") -> str:
-    return next(i["id"] for i in shown(machine, review) if i["kind"] == kind)
+def first(machine: MachineResult, review: Review, kind: str = "macro") -> str:
+    return next(i["id"] for i in merge_intervals(machine, review) if i["kind"] == kind)
 
 
-def test_nothing_done_shows_the_machine_s(machine: Machine, review: Review) -> None:
+def test_nothing_done_shows_the_machine_s(machine: MachineResult, review: Review) -> None:
     found = [(i.kind, i.onset_frame, i.offset_frame, "machine") for i in machine.spotting.intervals]
     assert len(found) == 2
     assert seen(machine, review) == found
 
 
-def test_an_edge_is_moved_to_the_nearest_frame_and_undone(machine: Machine, review: Review) -> None:
+def test_an_edge_is_moved_to_the_nearest_frame_and_undone(machine: MachineResult, review: Review) -> None:
     before = seen(machine, review)
     key = first(machine, review)
     moved = do(machine, review, "edge", id=key, onset_s=0.51, apex_s=0.1, offset_s=1.49)
     assert seen(machine, moved)[0] == ("macro", 13, 37, "anna")
-    assert shown(machine, moved)[0]["apex_frame"] == 13  # kept inside
+    assert merge_intervals(machine, moved)[0]["apex_frame"] == 13  # kept inside
     back = do(machine, moved, "undo")
     assert seen(machine, back) == before
     again = do(machine, back, "redo")
@@ -66,7 +66,7 @@ def test_an_edge_is_moved_to_the_nearest_frame_and_undone(machine: Machine, revi
     ]  # fmt: skip
 
 
-def test_a_new_edit_ends_what_could_be_redone(machine: Machine, review: Review) -> None:
+def test_a_new_edit_ends_what_could_be_redone(machine: MachineResult, review: Review) -> None:
     key = first(machine, review)
     undone = do(machine, do(machine, review, "delete", id=key), "undo")
     other = do(machine, undone, "check", id=key)
@@ -76,7 +76,7 @@ def test_a_new_edit_ends_what_could_be_redone(machine: Machine, review: Review) 
     assert seen(machine, both) == seen(machine, other)
 
 
-def test_undo_goes_back_to_the_beginning(machine: Machine, review: Review) -> None:
+def test_undo_goes_back_to_the_beginning(machine: MachineResult, review: Review) -> None:
     start, now = seen(machine, review), review
     now = do(machine, now, "rules", rules={"macro_threshold": 0.3})
     now = do(machine, now, "add", kind="micro", onset_s=0.2, offset_s=0.4)
@@ -91,7 +91,7 @@ def test_undo_goes_back_to_the_beginning(machine: Machine, review: Review) -> No
 
 
 def test_a_lower_threshold_brings_new_proposals_and_nothing_that_was_judged(
-    machine: Machine, review: Review
+    machine: MachineResult, review: Review
 ) -> None:
     now = do(machine, review, "delete", id=first(machine, review, "micro"))
     now = do(machine, now, "edge", id=first(machine, now), onset_s=0.9, apex_s=1.0, offset_s=1.1)
@@ -102,22 +102,22 @@ def test_a_lower_threshold_brings_new_proposals_and_nothing_that_was_judged(
 
 
 def test_a_higher_threshold_takes_only_what_nobody_touched(
-    machine: Machine, review: Review
+    machine: MachineResult, review: Review
 ) -> None:
     now = do(machine, review, "check", id=first(machine, review))
     now = do(machine, now, "rules", rules={"macro_threshold": 0.99, "micro_threshold": 0.99})
     assert [row[0] for row in seen(machine, now)] == ["macro"]
-    assert shown(machine, now)[0]["checked"] is True
+    assert merge_intervals(machine, now)[0]["checked"] is True
 
 
-def test_an_added_interval_leaves_the_other_kind_alone(machine: Machine, review: Review) -> None:
+def test_an_added_interval_leaves_the_other_kind_alone(machine: MachineResult, review: Review) -> None:
     now = do(machine, review, "add", kind="micro", onset_s=0.9, offset_s=1.1)  # inside the macro
     assert [row[0] for row in seen(machine, now)] == ["macro", "micro", "micro"]
     now = do(machine, now, "add", kind="macro", onset_s=0.6, offset_s=1.4)  # over the macro
     assert [(kind, by) for kind, _, _, by in seen(machine, now)].count(("macro", "machine")) == 0
 
 
-def test_rules_under_another_name_are_refused(machine: Machine, review: Review) -> None:
+def test_rules_under_another_name_are_refused(machine: MachineResult, review: Review) -> None:
     with pytest.raises(UsageError, match=r"expected interval rules .* got colour"):
         do(machine, review, "rules", rules={"colour": 1.0})
     with pytest.raises(UsageError, match="expected macro_threshold above 0 and up to 1, got 3"):
@@ -152,35 +152,35 @@ def test_rules_under_another_name_are_refused(machine: Machine, review: Review) 
     ],
 )
 def test_refused_edits(
-    machine: Machine, review: Review, fields: dict[str, Any], words: str
+    machine: MachineResult, review: Review, fields: dict[str, Any], words: str
 ) -> None:
     values = {"revision": 0, "who": "anna", "id": first(machine, review), **fields}
     with pytest.raises(UsageError, match=words):
-        apply(machine, review, Edit(**values))
+        apply_edit(machine, review, EditRequest(**values))
 
 
-def test_a_stale_edit_is_refused_and_says_who_was_first(machine: Machine, review: Review) -> None:
+def test_a_stale_edit_is_refused_and_says_who_was_first(machine: MachineResult, review: Review) -> None:
     now = do(machine, review, "check", id=first(machine, review))
-    late = Edit(0, "ben", "delete", first(machine, review))
+    late = EditRequest(0, "ben", "delete", first(machine, review))
     with pytest.raises(
         StaleError, match=r"expected an edit of revision 1, got one of 0: .*last by anna at "
     ):
-        apply(machine, now, late)
+        apply_edit(machine, now, late)
 
 
-def saved(machine: Machine, review: Review, folder: Path) -> Path:
+def saved(machine: MachineResult, review: Review, folder: Path) -> Path:
     machine.spotting.to_json(folder / "small.json")
     path = folder / "small.review.json"
-    save_review(review, shown(machine, review), path)
+    save_review(review, merge_intervals(machine, review), path)
     return path
 
 
-def test_saved_and_read_back(machine: Machine, review: Review, tmp_path: Path) -> None:
+def test_saved_and_read_back(machine: MachineResult, review: Review, tmp_path: Path) -> None:
     now = do(machine, review, "note", id=first(machine, review), note="Stirn 😀")
     now = do(machine, now, "rules", rules={"micro_threshold": 0.4})
     path = saved(machine, now, tmp_path)
     back = read_review(path)
-    assert shown(machine, back) == shown(machine, now)
+    assert merge_intervals(machine, back) == merge_intervals(machine, now)
     assert back.revision == 2
     values = json.loads(path.read_text(encoding="utf-8"))
     assert values["schema"] == "fesnet-review/1"
@@ -209,7 +209,7 @@ def test_saved_and_read_back(machine: Machine, review: Review, tmp_path: Path) -
     ],
 )
 def test_damaged_reviews(
-    machine: Machine, review: Review, tmp_path: Path, spoil: Any, words: str
+    machine: MachineResult, review: Review, tmp_path: Path, spoil: Any, words: str
 ) -> None:
     now = do(machine, review, "check", id=first(machine, review))
     path = saved(machine, do(machine, now, "undo"), tmp_path)
@@ -220,14 +220,14 @@ def test_damaged_reviews(
         read_review(path)
 
 
-def test_a_review_of_another_video_is_refused(machine: Machine, review: Review) -> None:
-    other = Machine(made_spotting(seconds=8.0), "1" * 64)
+def test_a_review_of_another_video_is_refused(machine: MachineResult, review: Review) -> None:
+    other = MachineResult(made_spotting(seconds=8.0), "1" * 64)
     with pytest.raises(ResultError, match=r"was reviewed \(100 frames\), got one of 200 frames"):
-        shown(other, review)
+        merge_intervals(other, review)
 
 
 def test_a_review_becomes_a_result_for_exports(
-    machine: Machine, review: Review, tmp_path: Path
+    machine: MachineResult, review: Review, tmp_path: Path
 ) -> None:
     now = do(machine, review, "delete", id=first(machine, review, "micro"))
     path = saved(machine, now, tmp_path)
@@ -248,7 +248,7 @@ def test_a_review_becomes_a_result_for_exports(
 
 @pytest.mark.parametrize("named", [None, "../x.json", "", ".."])
 def test_a_review_that_names_no_file_beside_it(
-    machine: Machine, review: Review, named: str | None, tmp_path: Path
+    machine: MachineResult, review: Review, named: str | None, tmp_path: Path
 ) -> None:
     path = saved(machine, review, tmp_path)
     values = json.loads(path.read_text(encoding="utf-8"))
@@ -266,7 +266,7 @@ def test_a_review_that_names_no_file_beside_it(
         read_reviewed(path)
 
 
-def test_scores_read_reviews(machine: Machine, review: Review, tmp_path: Path) -> None:
+def test_scores_read_reviews(machine: MachineResult, review: Review, tmp_path: Path) -> None:
     now = do(machine, review, "delete", id=first(machine, review, "micro"))
     now = do(machine, now, "add", kind="macro", onset_s=3.0, offset_s=3.6)
     path = saved(machine, now, tmp_path)
@@ -276,10 +276,10 @@ def test_scores_read_reviews(machine: Machine, review: Review, tmp_path: Path) -
     assert [f.interval.kind for f in read_intervals(tmp_path)] == ["macro", "micro"]
 
 
-def test_a_result_made_anew_keeps_the_person_s_edits(machine: Machine, review: Review) -> None:
+def test_a_result_made_anew_keeps_the_person_s_edits(machine: MachineResult, review: Review) -> None:
     now = do(
         machine, review, "edge", id=first(machine, review), onset_s=0.2, apex_s=0.5, offset_s=0.8
     )
-    anew = Machine(replace(machine.spotting, intervals=()), "1" * 64)
+    anew = MachineResult(replace(machine.spotting, intervals=()), "1" * 64)
     assert seen(anew, now) == [("macro", 5, 20, "anna")]
-    assert [i.onset_frame for i in reviewed(anew, now).intervals] == [5]
+    assert [i.onset_frame for i in corrected_result(anew, now).intervals] == [5]

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from fesnet.exports.elan_reader import read_elan
-from fesnet.review.serve import Served
+from fesnet.review.server import ReviewServer
 from review_server import made_spotting, make_work, program, serving
 from video_files import pictures, write_video
 
@@ -71,7 +71,7 @@ def new_page(browser: Browser, size: tuple[int, int] = (1280, 800)) -> Page:
 @pytest.fixture(scope="module")
 def running(
     browser: Browser, ready: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Served, Page]]:
+) -> Iterator[tuple[ReviewServer, Page]]:
     """One server and one window for many tests; starting them takes longer than they do."""
     with serving([shutil.copytree(ready, tmp_path_factory.mktemp("running") / "work")]) as (
         _,
@@ -81,7 +81,7 @@ def running(
 
 
 @pytest.fixture
-def served(running: tuple[Served, Page], work: Path) -> Served:
+def served(running: tuple[ReviewServer, Page], work: Path) -> ReviewServer:
     """That server, on this test's folder."""
     served, _ = running
     served.library.folder = work.resolve()
@@ -91,7 +91,7 @@ def served(running: tuple[Served, Page], work: Path) -> Served:
 
 
 @pytest.fixture
-def page(running: tuple[Served, Page], served: Served) -> Page:
+def page(running: tuple[ReviewServer, Page], served: ReviewServer) -> Page:
     """That window, as new."""
     _, window = running
     window.goto("about:blank")
@@ -364,7 +364,7 @@ def test_a_killed_server_is_told_and_its_edits_are_there_again(
 
 
 def test_a_format_that_browsers_do_not_play_gets_a_copy(
-    page: Page, served: Served, work: Path
+    page: Page, served: ReviewServer, work: Path
 ) -> None:
     (work / "small.mp4").unlink()
     write_video(work / "small.avi", pictures(100), codec="mpeg4")
@@ -405,7 +405,7 @@ def test_nothing_is_cut_off(page: Page, size: tuple[int, int]) -> None:
         page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def test_unknown_scores_and_a_second_face_are_drawn(page: Page, served: Served, work: Path) -> None:
+def test_unknown_scores_and_a_second_face_are_drawn(page: Page, served: ReviewServer, work: Path) -> None:
     found = made_spotting()
     (track,) = found.faces
     scores = track.scores.copy()

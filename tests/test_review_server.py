@@ -20,11 +20,11 @@ from fesnet.errors import UsageError
 from fesnet.exports.elan_reader import read_elan
 from fesnet.faces import ModelFiles
 from fesnet.result import Spotting
-from fesnet.review.journal import read_review
-from fesnet.review.library import Library, Video, default_folder
-from fesnet.review.serve import Options, Served, prepare
-from fesnet.review.upload import read_size, words
-from fesnet.review.worker import Report, Worker
+from fesnet.review.review_file import read_review
+from fesnet.review.video_library import VideoLibrary, LibraryVideo, default_folder
+from fesnet.review.server import ServerOptions, ReviewServer, prepare_server
+from fesnet.review.upload import parse_size, words
+from fesnet.review.background import StageCallback, BackgroundWorker
 from review_server import Web, made_spotting, make_work, program, serving, wait_for
 from video_files import pictures, write_video
 
@@ -42,14 +42,14 @@ def work(ready: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Web, Served]]:
+def running(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Web, ReviewServer]]:
     """One server for many tests; starting it takes longer than they do."""
     with serving([shutil.copytree(ready, tmp_path_factory.mktemp("running") / "work")]) as both:
         yield both
 
 
 @pytest.fixture
-def web(running: tuple[Web, Served], work: Path) -> Web:
+def web(running: tuple[Web, ReviewServer], work: Path) -> Web:
     """That server, on this test's folder."""
     client, served = running
     served.library.folder = work.resolve()
@@ -61,10 +61,10 @@ def web(running: tuple[Web, Served], work: Path) -> Web:
 # --- who may ask ---
 
 
-def test_the_key_that_a_browser_is_opened_with_works_once(running: tuple[Web, Served]) -> None:
+def test_the_key_that_a_browser_is_opened_with_works_once(running: tuple[Web, ReviewServer]) -> None:
     """Others may read it from the command line of the browser."""
     web, served = running
-    key = served.app.key()
+    key = served.app.new_key()
     first = web.ask("GET", f"/?key={key}", cookie=None)
     assert first.status == 200
     assert first.headers["set-cookie"].split(";")[0] == web.cookie
@@ -72,7 +72,7 @@ def test_the_key_that_a_browser_is_opened_with_works_once(running: tuple[Web, Se
     assert (
         web.ask("GET", f"/?key={key}").status == 200
     )  # the page, loaded again by who has the cookie
-    assert web.ask("GET", f"/api/videos?key={served.app.key()}", cookie=None).status == 403
+    assert web.ask("GET", f"/api/videos?key={served.app.new_key()}", cookie=None).status == 403
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_page_asks_nothing_of_other_machines() -> None:
 
 
 def test_only_this_machine_is_listened_to(work: Path) -> None:
-    served = prepare([work], Options())
+    served = prepare_server([work], ServerOptions())
     with served.handle as handle:
         assert handle.getsockname()[0] == "127.0.0.1"
 
@@ -315,11 +315,11 @@ class Asked:
     """A worker whose tasks wait until they are told to go on, and then report."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun, self.go, self.done = Queue[Video](), Queue[None](), Queue[Video]()
-        monkeypatch.setattr(Worker, "spot", self.spot)
-        self.worker = Worker(None)  # type: ignore[arg-type]  # no file is looked at
+        self.begun, self.go, self.done = Queue[LibraryVideo](), Queue[None](), Queue[LibraryVideo]()
+        monkeypatch.setattr(BackgroundWorker, "spot", self.spot)
+        self.worker = BackgroundWorker(None)  # type: ignore[arg-type]  # no file is looked at
 
-    def spot(self, video: Video, report: Report) -> None:
+    def spot(self, video: LibraryVideo, report: StageCallback) -> None:
         self.begun.put(video)
         self.go.get(timeout=10)
         try:
@@ -329,7 +329,7 @@ class Asked:
 
 
 def test_stopped_and_asked_for_again_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, video = Asked(monkeypatch), Video("a", "a.mp4")
+    asked, video = Asked(monkeypatch), LibraryVideo("a", "a.mp4")
     asked.worker.ask("spot", video)
     asked.begun.get(timeout=10)
     asked.worker.stop(video)
@@ -342,7 +342,7 @@ def test_stopped_and_asked_for_again_is_done_again(monkeypatch: pytest.MonkeyPat
 
 
 def test_many_who_ask_at_once_get_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, videos = Asked(monkeypatch), [Video(str(k), "") for k in range(40)]
+    asked, videos = Asked(monkeypatch), [LibraryVideo(str(k), "") for k in range(40)]
     before = threading.active_count()
     askers = [threading.Thread(target=asked.worker.ask, args=("spot", video)) for video in videos]
     for asker in askers:
@@ -358,7 +358,7 @@ def test_many_who_ask_at_once_get_one_thread(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_person_s_own_files_are_not_written_over(tmp_path: Path) -> None:
     for name in ("face.mp4", "face.json", "face.csv", "other.mp4", "other.csv"):
         (tmp_path / name).write_text("mine", encoding="utf-8")
-    library = Library(tmp_path)
+    library = VideoLibrary(tmp_path)
     assert {key: video.name for key, video in library.videos.items()} == {
         "face.mp4": "face.mp4", "other.mp4": "other.mp4"
     }  # fmt: skip
@@ -527,7 +527,7 @@ def test_where_results_lie(work: Path, tmp_path: Path) -> None:
     assert default_folder([work / "small.mp4"]) == Path("fesnet-review")
     assert default_folder([images]) == Path("fesnet-review")
     assert default_folder([]) == Path("fesnet-review")
-    assert list(Library(work, (images,)).videos) == ["small", "images"]
+    assert list(VideoLibrary(work, (images,)).videos) == ["small", "images"]
 
 
 @pytest.mark.parametrize(
@@ -549,11 +549,11 @@ def test_wrong_calls(work: Path, named: list[str], options: dict[str, Any], word
     if "folder" in options:
         options = {"folder": work / options["folder"]}
     with pytest.raises(UsageError, match=words):
-        prepare([work / name for name in named], Options(**options))
+        prepare_server([work / name for name in named], ServerOptions(**options))
 
 
 def test_sizes() -> None:
-    assert [read_size(t) for t in ("2GB", "500 mb", "1.5k", "10")] == [
+    assert [parse_size(t) for t in ("2GB", "500 mb", "1.5k", "10")] == [
         2 * 10**9,
         5 * 10**8,
         1500,
@@ -568,7 +568,7 @@ def test_without_the_extra_the_command_says_what_to_install(
     from fesnet.cli import main
 
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "fesnet.review.serve")
+    monkeypatch.delitem(sys.modules, "fesnet.review.server")
     monkeypatch.setattr(sys, "argv", ["fesnet", "review"])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -14,7 +14,7 @@ import pytest
 from fesnet._io import file_sha256
 from fesnet.doctor import providers
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
-from fesnet.intervals import IntervalRules, find_intervals
+from fesnet.postprocess import IntervalRules, find_intervals
 from fesnet.runtime import OnnxRuntime, TorchRuntime, chosen_providers, make_runtime, softmax
 from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights
 from small_network import TINY, line_scores, moving_crops

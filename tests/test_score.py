@@ -21,20 +21,20 @@ from fesnet.intervals import Interval
 from fesnet.metrics import (
     PROTOCOLS,
     Counts,
-    Judged,
+    VideoResult,
     NamedVideo,
     agree,
     average_precision,
-    choose,
+    evaluate_candidates,
     count,
     edge_errors,
     evaluate,
     frame_kappa,
     match,
     recognize,
-    sweep,
+    counts_by_iou,
 )
-from fesnet.metrics.tables import read_intervals
+from fesnet.metrics.interval_tables import read_intervals
 from made_results import made_result
 
 spans = st.tuples(
@@ -74,7 +74,7 @@ def test_matching_is_the_largest_also_where_intervals_overlap(
 def test_sweep_falls_with_iou_and_counts_add_up(
     truth: list[Interval], found: list[Interval]
 ) -> None:
-    by_iou = [c["overall"] for c in sweep([(truth, found)]).values()]
+    by_iou = [c["overall"] for c in counts_by_iou([(truth, found)]).values()]
     assert all(a.tp >= b.tp for a, b in pairwise(by_iou))
     assert all((c.tp + c.fp, c.tp + c.fn) == (len(found), len(truth)) for c in by_iou)
 
@@ -141,8 +141,8 @@ def test_kappa_of_frames() -> None:
 MACRO, MICRO = Interval(0, 40, "macro"), Interval(100, 112, "micro")
 
 
-def judged(subject: str, truth: list[Interval], found: list[Interval]) -> Judged:
-    return Judged(subject, f"{subject}_1", tuple(truth), tuple(found), 60.0)
+def judged(subject: str, truth: list[Interval], found: list[Interval]) -> VideoResult:
+    return VideoResult(subject, f"{subject}_1", tuple(truth), tuple(found), 60.0)
 
 
 def test_protocols_read_one_result_differently() -> None:
@@ -174,16 +174,16 @@ def test_choosing_on_test_subjects_can_only_flatter() -> None:
     honest = max(
         evaluate(v, PROTOCOLS["official"]).counts["overall"].f1 for v in candidates.values()
     )
-    per_subject = choose(candidates, PROTOCOLS["abpn"])
+    per_subject = evaluate_candidates(candidates, PROTOCOLS["abpn"])
     assert per_subject.counts["overall"].f1 > honest
     assert set(per_subject.picked) == {f"s{k}" for k in range(6)}
-    per_kind = choose(candidates, PROTOCOLS["lssnet"])
+    per_kind = evaluate_candidates(candidates, PROTOCOLS["lssnet"])
     for kind in ("macro", "micro"):
         assert per_kind.counts[kind].f1 == max(
             evaluate(v, PROTOCOLS["lssnet"]).counts[kind].f1 for v in candidates.values()
         )
     with pytest.raises(UsageError, match="expected one candidate for protocol official, got 8"):
-        choose(candidates, PROTOCOLS["official"])
+        evaluate_candidates(candidates, PROTOCOLS["official"])
     with pytest.raises(UsageError, match="expected at least one video"):
         evaluate([], PROTOCOLS["official"])
 
@@ -591,7 +591,7 @@ def test_candidates_must_be_of_the_same_videos() -> None:
         UsageError,
         match="expected all candidates to cover the same videos and truth, but k2 and k1",
     ):
-        choose({"k1": ours, "k2": others}, PROTOCOLS["abpn"])
+        evaluate_candidates({"k1": ours, "k2": others}, PROTOCOLS["abpn"])
 
 
 def test_the_command(tmp_path: Path) -> None:

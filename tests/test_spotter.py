@@ -17,8 +17,8 @@ import torch
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import Face, ModelFiles, face_shape
-from fesnet.intervals import IntervalRules
 from fesnet.model.checkpoint import save_weights
+from fesnet.postprocess import IntervalRules
 from fesnet.runtime import OnnxRuntime, softmax
 from fesnet.spotter import Spotter
 from fesnet.stream import ENCODE_BATCH, FaceLine, SpotStream

@@ -23,19 +23,19 @@ from fesnet.errors import SourceError, UsageError
 from fesnet.faces import ModelFiles
 from fesnet.faces.align import CANONICAL_STABLE, STABLE
 from fesnet.intervals import Interval
-from fesnet.jobs import Engine, LocalPool
+from fesnet.jobs import Executor, ProcessPool
 from fesnet.metrics import count, overall
 from fesnet.synth.render import portraits
 from fesnet.synth.render.avatar import LIP_LOWER, LIP_UPPER
+from fesnet.synth.render.frame_camera import FrameCamera, Look
 from fesnet.synth.render.frame_renderer import FrameRenderer, halved, lattice_value
-from fesnet.synth.render.portraits import Person, FacePhoto, find_people, read_avatars
+from fesnet.synth.render.portraits import FacePhoto, Person, find_people, read_avatars
 from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene, wall
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.expressions import EXPRESSIONS
-from fesnet.synth.render.frame_camera import FrameCamera, Look
 from fesnet.synth.script.motion import ScriptWriter, SynthConfig
-from fesnet.synth.script.video_script import Event, EventRecorder, perform, sample
 from fesnet.synth.script.plan import VideoPlan, video_seed
+from fesnet.synth.script.video_script import Event, EventRecorder, perform, sample
 from fesnet.synth.videos import videos
 from fesnet.synth.videos.demo_video import write_truth
 from fesnet.synth.videos.encoder import person_scene
@@ -101,7 +101,7 @@ def silent(what: str, share: float) -> None:
     assert 0 <= share <= 1
 
 
-def make(out: Path, plan: VideoPlan = SMALL) -> videos.Outcome:
+def make(out: Path, plan: VideoPlan = SMALL) -> videos.SynthesisResult:
     return make_videos(Path("portraits"), out, plan, silent)
 
 
@@ -230,13 +230,13 @@ def test_a_break_leaves_whole_files_alone(drawn: list[Person], tmp_path: Path) -
 
 
 def test_every_engine_makes_the_same(
-    drawn: list[Person], tmp_path: Path, ray_engine: Engine
+    drawn: list[Person], tmp_path: Path, ray_executor: Executor
 ) -> None:
     """A worker of the pool is killed in the middle, too: its video is made again."""
     four = replace(SMALL, hours=6 / 3600)
     make(tmp_path / "here", four)
     killed: list[int] = []
-    with LocalPool(2) as pool:
+    with ProcessPool(2) as pool:
 
         def kill(what: str, share: float) -> None:
             if what == "filming" and not killed:
@@ -244,7 +244,7 @@ def test_every_engine_makes_the_same(
                 os.kill(killed[-1], signal.SIGKILL)
 
         make_videos(Path("portraits"), tmp_path / "pool", four, kill, pool)
-    make_videos(Path("portraits"), tmp_path / "ray", four, silent, ray_engine)
+    make_videos(Path("portraits"), tmp_path / "ray", four, silent, ray_executor)
     assert killed, "there was nothing to kill"
     wanted = files(tmp_path / "here")
     assert len(wanted) == 11
@@ -445,8 +445,10 @@ def test_what_happens_does_not_depend_on_the_frame_rate() -> None:
 
 def test_dropped_frames_move_the_truth_with_them(people: list[Person]) -> None:
     plan = replace(SMALL, seconds=20, dropped=0.3)
-    whole, _ = sample_script(videos.Job(0, "ann", people[0], "ann_001", 11, replace(plan, dropped=0.0)))
-    gappy, take = sample_script(videos.Job(0, "ann", people[0], "ann_001", 11, plan))
+    whole, _ = sample_script(
+        videos.VideoJob(0, "ann", people[0], "ann_001", 11, replace(plan, dropped=0.0))
+    )
+    gappy, take = sample_script(videos.VideoJob(0, "ann", people[0], "ann_001", 11, plan))
     assert 350 < len(gappy) < 490
     assert len(whole) == 600
     assert gappy.times[-1] == whole.times[-1]

@@ -203,7 +203,7 @@ def test_one_clip_can_be_learnt_by_heart(avatars: list[Avatar]) -> None:
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(150):
         stages, strength = network.decode(
-            network.join(network.encode_grey(batch.crops[0])[None], batch.shapes)
+            network.append_landmarks(network.encode_grey(batch.crops[0])[None], batch.shapes)
         )
         loss = clip_losses(stages, strength, batch.labels, batch.intensity, LossConfig(smooth=0.0))[
             "total"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fesnet._io import file_sha256
-from fesnet.config import PRESETS, FesNetConfig
+from fesnet.config import PRESETS, STORED_KEYS, FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.weights import CONFIG, DECODE, ENCODE, TENSORS, bundled_weights, load_weights
@@ -201,6 +202,23 @@ def test_saving_never_overwrites(tiny_weights: Path) -> None:
     with pytest.raises(UsageError, match=r"expected a new folder for the weights, but .* exists"):
         save_weights(make_network(), tiny_weights, training={}, rules={})
     assert file_sha256(tiny_weights / CONFIG) == before
+
+
+def test_stored_configs_keep_their_keys() -> None:
+    raw = json.loads((bundled_weights() / CONFIG).read_text(encoding="utf-8"))["model"]
+    config = FesNetConfig.from_dict(raw)
+    assert set(STORED_KEYS.values()) <= set(raw)
+    assert config.inference_window_scale == raw["reach"] == 2
+    assert config.ensemble_weights == tuple(raw["consensus"]) == (0.6, 0.2)
+    assert config.landmark_feature_count == raw["shape"] == 128
+    assert list(config.to_dict()) == list(raw)
+    assert json.loads(json.dumps(config.to_dict())) == raw
+    assert FesNetConfig.from_dict(asdict(config)) == config  # today's names load, too
+
+
+def test_a_config_names_each_field_once() -> None:
+    with pytest.raises(CheckpointError, match="got reach;"):
+        FesNetConfig.from_dict({"reach": 2, "inference_window_scale": 2})
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

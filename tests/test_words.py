@@ -8,7 +8,7 @@ import pytest
 
 from fesnet._messages import counted, get_extra, time_left
 from fesnet.cli.show import show_event
-from fesnet.synth.videos.videos import Outcome
+from fesnet.synth.videos.videos import SynthesisResult
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_one_is_one_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
         show_event(event | {"delay_median_s": 0.1, "delay_95_percent_s": 0.2})
         assert words in capsys.readouterr().err
     assert (
-        str(Outcome(tmp_path, ("a",), (), {"macro": 1}, ()))
+        str(SynthesisResult(tmp_path, ("a",), (), {"macro": 1}, ()))
         == f"1 video in {tmp_path}, with 1 macro"
     )
 

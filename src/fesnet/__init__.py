@@ -19,7 +19,8 @@ from fesnet._version import __version__
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
-    from fesnet.intervals import Interval, IntervalRules
+    from fesnet.intervals import Interval
+    from fesnet.postprocess import IntervalRules
     from fesnet.result import Spotting
     from fesnet.spotter import Spotter
 
@@ -27,7 +28,7 @@ __all__ = ["Interval", "IntervalRules", "Spotter", "Spotting", "__version__", "s
 
 _HOMES = {
     "Interval": "fesnet.intervals",
-    "IntervalRules": "fesnet.intervals",
+    "IntervalRules": "fesnet.postprocess",
     "Spotter": "fesnet.spotter",
     "Spotting": "fesnet.result",
 }

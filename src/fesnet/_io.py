@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -41,6 +43,13 @@ def atomic_write_text(path: Path, text: str) -> None:
     with atomic_open(path) as handle:
         # A file name may hold bytes that are no UTF-8; in JSON they become a valid escape.
         handle.write(text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write rows as a CSV table in UTF-8, atomically. The first row holds the columns' names."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    atomic_write_text(path, text.getvalue())
 
 
 @contextmanager
@@ -91,6 +100,29 @@ def remove_partial_files(folder: Path) -> None:
     for part in folder.rglob(".*.part"):
         if PARTIAL.fullmatch(part.name):
             part.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it. Raises UsageError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"expected to make {folder}, got '{error.strerror}'; name another folder"
+        ) from error
+
+
+def make_writable_folder(folder: Path) -> Path:
+    """Make the folder and try to write into it, before any work. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise UsageError(
+            f"expected an output folder that can be written, got {folder} ({error.strerror}); "
+            "name another"
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -51,8 +51,8 @@ def matches_type(value: Any, kind: str) -> bool:
     )
 
 
-# Field -> key in the JSON of weights and results, where they differ: files of all versions stay
-# readable and equal.
+# Field -> key in the JSON of weights and results, where they differ. The keys never changed, so that
+# files of all versions load, and equal configs give equal files.
 STORED_KEYS = {
     "inference_window_scale": "reach",
     "concat_reference": "reference_beside",
@@ -220,11 +220,12 @@ class FesNetConfig:
         this version does not know.
         """
         known = {FIELD_OF.get(key, key): value for key, value in values.items()}
-        unknown = sorted(set(known) - {f.name for f in fields(cls)})
-        if unknown or len(known) < len(values):
+        unknown = set(known) - {f.name for f in fields(cls)}
+        twice = {key for key in values if key in FIELD_OF and FIELD_OF[key] in values}
+        if unknown or twice:
             raise CheckpointError(
-                "expected only config keys that this version knows, each once, got "
-                f"{', '.join(unknown or sorted(values))}; "
+                "expected only config keys that this version knows, got "
+                f"{', '.join(sorted(unknown | twice))}; "
                 "use the version of fesnet that wrote the checkpoint"
             )
         try:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fesnet._io import make_writable_folder
 from fesnet._types import ShareCallback
-from fesnet.batch import prepare_folder, write_results
+from fesnet.batch import write_results
 from fesnet.intervals import Interval
 from fesnet.report import write_report
 from fesnet.result import Spotting
@@ -51,7 +52,7 @@ def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
     """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`; returns what to
     show.
     """
-    prepare_folder(folder)
+    make_writable_folder(folder)
     script, video = demo_script(), folder / "demo.mp4"
     done = 0
 

@@ -27,15 +27,8 @@ from numpy.typing import NDArray
 from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
-from fesnet.intervals import (
-    KINDS,
-    IntervalRules,
-    Kind,
-    find_intervals,
-    known_stretches,
-    nearest_frame,
-    to_source_frames,
-)
+from fesnet.intervals import KINDS, Kind, nearest_frame, to_source_frames
+from fesnet.postprocess import IntervalRules, find_intervals, known_segments
 
 SCHEMA = "fesnet/1"
 UNKNOWN, SCORE_UNIT, INTENSITY_UNIT = 65535, 65534, 16384
@@ -341,7 +334,7 @@ def find_gaps(
     out = []
     for track in faces:
         known = np.zeros(len(track.scores), bool)
-        for a, b in known_stretches(track.scores):
+        for a, b in known_segments(track.scores):
             known[a:b] = True
         edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(np.int8)))
         for a, b in zip(edges[::2], edges[1::2], strict=True):

@@ -15,7 +15,7 @@ from fesnet._types import FrameCallback
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import model_files
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream, spotting_faces

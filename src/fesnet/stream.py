@@ -23,7 +23,7 @@ from fesnet._types import Float32Array
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
-from fesnet.intervals import IntervalRules, decided
+from fesnet.postprocess import IntervalRules, finalized_prefix
 from fesnet.result import FaceTrack, SpottedInterval, as_stored, make_intervals
 from fesnet.runtime import Runtime
 from fesnet.video import Frame
@@ -122,7 +122,7 @@ class FaceLine:
                 self.keep(self.stitcher.push(value))
 
     def features(self, waiting: list[Crop]) -> Float32Array:
-        """(N, P, C) of crops: pixels' positions, then the rows of shapes (see `FesNet.join`)."""
+        """(N, P, C) of crops: pixels' positions, then the rows of shapes (see `FesNet.append_landmarks`)."""
         crops = np.stack([c.crop for c in waiting])
         if self.config.face_only:
             crops = only_face(crops, np.stack([c.mask for c in waiting]))
@@ -179,7 +179,11 @@ class FaceLine:
         rate = self.config.working_rate
         stop = ends(self.parts[-1]) if ticks is None else max(ticks, self.told)
         waiting = as_stored(self.stretch(face, self.told, stop, rate, self.parts[self.untold :]))
-        count = decided(waiting.scores, 1 / rate, rules) if ticks is None else len(waiting.scores)
+        count = (
+            finalized_prefix(waiting.scores, 1 / rate, rules)
+            if ticks is None
+            else len(waiting.scores)
+        )
         if count == 0:
             return None
         self.told += count

@@ -15,7 +15,7 @@ from fesnet.baselines.flow import Flow
 from fesnet.baselines.landmarks import Landmarks
 from fesnet.baselines.mdmd import Mdmd
 from fesnet.errors import UsageError
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 
 METHODS: dict[str, type[Baseline[Any]]] = {
     method.name: method for method in (Flow, Landmarks, Mdmd)

@@ -20,7 +20,7 @@ from fesnet._types import FloatArray, FrameCallback, Image
 from fesnet._version import __version__
 from fesnet.errors import SourceError
 from fesnet.faces import Face, FaceTracker, Tracker
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import describe
 from fesnet.video import open_source

@@ -23,7 +23,7 @@ from fesnet._types import FloatArray, Image
 from fesnet.baselines.base import RATE, Baseline, Reader, dense_flow, grey
 from fesnet.baselines.signals import Kinds, relative, split
 from fesnet.faces import CANONICAL_STABLE, STABLE, Face, fit_similarity
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 
 # Landmarks whose mean is a region's centre. The eyelids are left out: a blink is no expression.
 NOSE = (4, 5, 195, 197)

@@ -18,7 +18,7 @@ from fesnet._types import FloatArray
 from fesnet.baselines.base import RATE, Baseline, Reader
 from fesnet.baselines.signals import Kinds, running_median, split
 from fesnet.faces import Face
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.synth.script.basis import motion_basis
 
 # Points that hardly move with expressions: forehead, bridge and tip of the nose, eye corners,

@@ -26,7 +26,7 @@ from fesnet._types import FloatArray, Image
 from fesnet.baselines.base import RATE, Baseline, Reader, dense_flow, grey
 from fesnet.baselines.signals import of_largest, relative
 from fesnet.faces import Face
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 
 LONG = 6  # times k; in a shorter segment k is halved, as published
 

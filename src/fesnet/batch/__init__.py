@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from fesnet.batch.run import Batch, run_batch
-from fesnet.batch.settings import Settings, changed_rules
+from fesnet.batch.run import BatchResult, run_batch
+from fesnet.batch.settings import SpotSettings, override_rules
 from fesnet.batch.single import (
-    Job,
+    SpotJob,
     check_sources,
-    names_of,
-    prepare_folder,
     result_names,
-    spot_all,
-    spot_one,
+    short_and_full_name,
+    spot_source,
+    spot_sources,
     write_results,
 )
-from fesnet.batch.sources import Entry, find_entries, is_many, read_manifest
+from fesnet.batch.sources import BatchVideo, find_videos, is_batch, read_manifest
 from fesnet.batch.truth import frame_axis, import_truth
-from fesnet.batch.work import spotter_for
+from fesnet.batch.work import load_spotter
 
 __all__ = [
-    "Batch",
-    "Entry",
-    "Job",
-    "Settings",
-    "changed_rules",
+    "BatchResult",
+    "BatchVideo",
+    "SpotJob",
+    "SpotSettings",
     "check_sources",
-    "find_entries",
+    "find_videos",
     "frame_axis",
     "import_truth",
-    "is_many",
-    "names_of",
-    "prepare_folder",
+    "is_batch",
+    "load_spotter",
+    "override_rules",
     "read_manifest",
     "result_names",
     "run_batch",
-    "spot_all",
-    "spot_one",
-    "spotter_for",
+    "short_and_full_name",
+    "spot_source",
+    "spot_sources",
     "write_results",
 ]

@@ -1,52 +1,68 @@
-"""A whole batch: plan, hand out, log, list what failed, and sum up. A run that ends anyhow can be
-started again.
+"""A whole batch: find what is left to do, hand it out, record it, and sum up.
+
+A run that was stopped in any way can be started again.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fesnet._io import remove_partial_files
-from fesnet._messages import counted, time_left
-from fesnet._types import LogCallback
+from fesnet._messages import counted
 from fesnet._version import __version__
-from fesnet.batch.log import Record, RunLog
-from fesnet.batch.settings import Settings
-from fesnet.batch.sources import Entry
-from fesnet.batch.summary import row_of, write_summary
-from fesnet.batch.work import Done, Task, do, result_file, spotter_for, stamp, stored
-from fesnet.errors import SourceError, UsageError
-from fesnet.jobs import Engine, Outcome
+from fesnet.batch.ledger import BatchLedger, VideoRecord
+from fesnet.batch.settings import SpotSettings
+from fesnet.batch.sources import BatchVideo
+from fesnet.batch.summary import summary_row, write_summary
+from fesnet.batch.work import (
+    SpottedVideo,
+    VideoTask,
+    file_stamp,
+    load_spotter,
+    read_stored,
+    result_file,
+    spot_video,
+)
+from fesnet.errors import FesnetError, SourceError, UsageError
+from fesnet.jobs import Executor, JobOutcome
+from fesnet.jobs.resumable import ResumableRun
+
+if TYPE_CHECKING:
+    from fesnet._types import LogCallback
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One entry, its own settings and their digest, and what the log says of it."""
+class PlannedVideo:
+    """One video with its own settings and their digest, and the ledger's record of it.
 
-    entry: Entry
-    settings: Settings
+    free_name: for its results where no record names them; size: bytes, by which the time left is
+    estimated.
+    """
+
+    video: BatchVideo
+    settings: SpotSettings
     digest: str
-    record: Record | None = None
-    other: str = ""
-    weight: int = 1  # bytes: how long videos take among themselves
+    record: VideoRecord | None = None
+    free_name: str = ""
+    size: int = 1
 
     @property
-    def own(self) -> bool:
-        """Whether the record is of this very path, not of one from which the video may have been
-        moved.
-        """
-        return self.record is not None and self.record.path == self.entry.path
+    def same_path(self) -> bool:
+        """Whether the record is of this very path, not of one from which the video was moved."""
+        return self.record is not None and self.record.path == self.video.path
+
+    @property
+    def name(self) -> str:
+        """Of the results, as long as the content is not known."""
+        return self.record.name if self.record and self.same_path else self.free_name
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What came of a run. failed: (key, reason), those of earlier runs too that were not tried
-    again.
-    """
+class BatchResult:
+    """What a run did. failed: (key, reason), with earlier failures that were not tried again."""
 
     done: int
     kept: int
@@ -55,98 +71,100 @@ class Batch:
 
 
 def run_batch(
-    entries: list[Entry],
+    videos: list[BatchVideo],
     out: Path,
-    settings: Settings,
-    engine: Engine,
-    say: LogCallback,
+    settings: SpotSettings,
+    executor: Executor,
+    log: LogCallback,
     *,
     retry_failed: bool = False,
-) -> Batch:
-    """Spot all entries into the folder `out` (there, writable). Those whose result in `out` was
-    made from the same content by the same settings are kept; those that failed so are not tried
-    again without `retry_failed`.
+) -> BatchResult:
+    """Spot all videos into the folder `out`, which exists and can be written.
 
-    Raises UsageError where nothing can be written, and the errors of weights; all that was done by
-    then is kept.
+    Results of the same content and the same settings are kept. Videos that failed with them are
+    tried again only with `retry_failed`. Raises UsageError where nothing can be written, and the
+    errors of weights; what was done by then is kept.
     """
-    with RunLog(out) as log:
+    with BatchLedger(out) as ledger:
         remove_partial_files(out)
-        plans = make_plans(entries, settings, log)
-        todo, failed = [], []
-        for plan in plans:
-            known = (
-                plan.record
-                if plan.own and plan.record and plan.record.digest == plan.digest
-                else None
-            )
-            if known and known.reason and not retry_failed and unchanged(plan):
-                failed.append((plan.entry.key, known.reason))
-            elif not (
-                known
-                and not known.reason
-                and unchanged(plan)
-                and result_file(out, known.name).is_file()
-            ):
-                todo.append(plan)
+        plans = plan_videos(videos, settings, ledger)
+        todo, failed = select_todo(plans, out, retry_failed)
         kept = len(plans) - len(todo) - len(failed)
-        log.tell(
+        ledger.append_event(
             "start",
             fesnet=__version__,
-            engine=engine.name,
+            engine=executor.name,
             videos=len(plans),
             todo=len(todo),
             kept=kept,
         )
-        say(f"{counted(len(plans), 'video')}, {len(todo)} to do, {kept} done before; {engine.name}")
-        run = Run(out, log, say, sum(p.weight for p in todo), len(todo))
-        run.through(todo, engine)
+        videos_text = counted(len(plans), "video")
+        log(f"{videos_text}, {len(todo)} to do, {kept} done before; {executor.name}")
+        run = BatchRun(todo, ledger, log)
+        run.run(executor, spot_video, ((p.video.path, make_task(p, out)) for p in todo))
         remove_partial_files(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
-        tables = write_summary(out, rows(out, log, {p.entry.path: p.entry.subject for p in plans}))
-        log.tell("end", done=run.done, kept=kept + run.kept, failed=len(failed))
-        return Batch(run.done, kept + run.kept, tuple(failed), tuple(tables))
+        subjects = {p.video.path: p.video.subject for p in plans}
+        tables = write_summary(out, summary_rows(out, ledger, subjects))
+        ledger.append_event("end", done=run.done, kept=kept + run.kept, failed=len(failed))
+        return BatchResult(run.done, kept + run.kept, tuple(failed), tuple(tables))
 
 
-def make_plans(entries: list[Entry], settings: Settings, log: RunLog) -> list[Plan]:
-    """Settings and names for all entries: a video keeps the name that the log gives it, and none is
-    given twice.
-    """
-    spotter = spotter_for(settings)
-    by_path = {r.path: r for r in log.records.values()}
-    by_key = {r.key: r for r in log.records.values()}
-    taken = {name.lower() for name in log.records}
-    digests: dict[Settings, str] = {}
+def plan_videos(
+    videos: list[BatchVideo], settings: SpotSettings, ledger: BatchLedger
+) -> list[PlannedVideo]:
+    """Settings and names for all videos. A name in the ledger stays, and none is given twice."""
+    spotter = load_spotter(settings)
+    by_path = {r.path: r for r in ledger.records.values()}
+    by_key = {r.key: r for r in ledger.records.values()}
+    taken = {name.lower() for name in ledger.records}
+    digests: dict[SpotSettings, str] = {}
     plans = []
-    for entry in entries:
-        own = own_settings(settings, entry)
+    for video in videos:
+        own = settings_of(video, settings)
         if own not in digests:
             digests[own] = own.digest(spotter)
-        record = by_path.get(entry.path) or moved_from(by_key.get(entry.key))
-        other = ""
-        if record is None or record.path != entry.path:
-            other = free_name(entry.name, taken)
-            taken.add(other.lower())
-        plans.append(Plan(entry, own, digests[own], record, other, size(entry.source)))
+        record = by_path.get(video.path) or moved_record(by_key.get(video.key))
+        free_name = ""
+        if record is None or record.path != video.path:
+            free_name = find_free_name(video.name, taken)
+            taken.add(free_name.lower())
+        size = source_size(video.source)
+        plans.append(PlannedVideo(video, own, digests[own], record, free_name, size))
     return plans
 
 
-def own_settings(settings: Settings, entry: Entry) -> Settings:
+def select_todo(
+    plans: list[PlannedVideo], out: Path, retry_failed: bool
+) -> tuple[list[PlannedVideo], list[tuple[str, str]]]:
+    """The videos to spot now, and (key, reason) of those that failed before and are left out."""
+    todo, failed = [], []
+    for plan in plans:
+        record = plan.record if plan.same_path else None
+        if record is None or record.digest != plan.digest or not is_unchanged(plan):
+            todo.append(plan)
+        elif record.reason and not retry_failed:
+            failed.append((plan.video.key, record.reason))
+        elif record.reason or not result_file(out, record.name).is_file():
+            todo.append(plan)
+    return todo, failed
+
+
+def settings_of(video: BatchVideo, settings: SpotSettings) -> SpotSettings:
+    """The settings with the video's own values. Raises UsageError."""
     try:
-        return settings.changed(entry.own)
+        return settings.override(video.overrides)
     except UsageError as error:
-        raise UsageError(f"{error} (in the manifest, for {entry.key})") from error
+        raise UsageError(f"{error} (in the manifest, for {video.key})") from error
 
 
-def moved_from(record: Record | None) -> Record | None:
-    """A record of the same key, if its video is no longer at its place: perhaps a share was mounted
-    elsewhere.
-    """
+def moved_record(record: VideoRecord | None) -> VideoRecord | None:
+    """A record of the same key whose video has gone: perhaps a share was mounted elsewhere."""
     return None if record is None or record.reason or Path(record.path).exists() else record
 
 
-def free_name(name: str, taken: set[str]) -> str:
-    """The name, or with a number where it is taken."""
+def find_free_name(name: str, taken: set[str]) -> str:
+    """The name, or with a number where it is taken. taken: in lower case."""
     free, number = name, 1
     while free.lower() in taken:
         number += 1
@@ -154,139 +172,109 @@ def free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def size(source: str) -> int:
-    """Bytes, at least 1; an image folder counts as one image, as looking at all of them would take
-    long.
-    """
+def source_size(source: str) -> int:
+    """Bytes, at least 1. An image folder counts as one image: a look at all would take long."""
     try:
         return max(1, Path(source).stat().st_size)
     except OSError:
         return 1
 
 
-def unchanged(plan: Plan) -> bool:
-    """Whether the video's size and time of change are those that the log has, and can be
-    trusted.
-    """
-    if plan.record is None or not plan.record.stamp:
-        return False
+def is_unchanged(plan: PlannedVideo) -> bool:
+    """Whether the video's size and time of change are the recorded ones, and can be trusted."""
+    stamp = plan.record.stamp if plan.record is not None else ""
+    return bool(stamp) and current_stamp(plan.video) == stamp
+
+
+def current_stamp(video: BatchVideo) -> str:
+    """The stamp of a video now; empty where it cannot be read."""
     try:
-        return stamp(plan.entry.source)[0] == plan.record.stamp
+        return file_stamp(video.source)[0]
     except SourceError:
-        return False
+        return ""
 
 
-def task_of(plan: Plan, out: Path) -> Task:
-    """What the worker gets. A result that was made by other settings does not hold, whatever the
-    content.
-    """
+def make_task(plan: PlannedVideo, out: Path) -> VideoTask:
+    """The worker's task. A result of other settings never holds, whatever the content."""
     record = plan.record
     if record is None or not record.sha256:
-        return Task(
-            plan.entry.source, str(out), record.name if record else plan.other, plan.settings
-        )
-    holds = record.digest == plan.digest and not record.reason
-    held = record.sha256 if holds or not plan.own else None
-    return Task(
-        plan.entry.source,
+        name = record.name if record else plan.free_name
+        return VideoTask(plan.video.source, str(out), name, plan.settings)
+    same_settings = record.digest == plan.digest and not record.reason
+    return VideoTask(
+        plan.video.source,
         str(out),
         record.name,
         plan.settings,
-        held,
-        holds,
-        None if plan.own else plan.other,
+        known_sha256=record.sha256 if same_settings or not plan.same_path else None,
+        same_settings=same_settings,
+        other_name=None if plan.same_path else plan.free_name,
     )
 
 
-class Run:
-    """Counts, time left, and what is told of each video as it gets done."""
+class BatchRun(ResumableRun):
+    """Counts what is done, and estimates the time left by the bytes of the videos."""
 
-    def __init__(self, out: Path, log: RunLog, say: LogCallback, weight: int, total: int) -> None:
-        self.out, self.log, self.say, self.weight, self.total = out, log, say, weight, total
-        self.done = self.kept = self.gone = 0
+    def __init__(self, todo: list[PlannedVideo], ledger: BatchLedger, log: LogCallback) -> None:
+        super().__init__(len(todo), log)
+        self.plans = {p.video.path: p for p in todo}
+        self.ledger = ledger
+        self.bytes_left = sum(p.size for p in todo)
+        self.bytes_done = self.done = self.kept = 0
         self.failed: list[tuple[str, str]] = []
-        self.started = time.monotonic()
 
-    def through(self, todo: list[Plan], engine: Engine) -> None:
-        """Hand everything out and settle what comes back. Raises what would fail for every other
-        video too.
-        """
-        plans = {p.entry.path: p for p in todo}
-        tasks = ((p.entry.path, task_of(p, self.out)) for p in todo)
-        for outcome in engine.map(do, tasks):
-            plan = plans.pop(
-                outcome.key
-            )  # a key that came back twice would be an error in the engine
-            if outcome.error is not None and outcome.error.exit_code == 2:
-                raise outcome.error
-            self.settle(plan, outcome)
-
-    def settle(self, plan: Plan, outcome: Outcome) -> None:
-        self.gone += plan.weight
-        entry = plan.entry
-        warnings: tuple[str, ...] = ()
-        common: dict[str, Any] = {
-            "key": entry.key,
-            "path": entry.path,
-            "digest": plan.digest,
-            "subject": entry.subject,
-        }
+    def record(self, outcome: JobOutcome) -> list[str]:
+        plan = self.plans.pop(outcome.key)  # a key that came back twice is an executor's error
+        self.bytes_done += plan.size
+        self.bytes_left -= plan.size
         if outcome.error is not None:
-            reason = " ".join(str(outcome.error).split())
-            name = plan.record.name if plan.own and plan.record else plan.other
-            self.log.settle(
-                Record(name=name, stamp=now(entry), reason=reason, **common), tries=outcome.tries
-            )
-            self.failed.append((entry.key, reason))
-            words = f"failed: {reason}"
-        else:
-            done: Done = outcome.value
-            facts: dict[str, Any] = {
-                "sha256": done.sha256,
-                "stamp": done.stamp,
-                "written": done.written,
-                "row": done.row,
-            }
-            self.log.settle(
-                Record(name=done.name, **facts, **common), tries=outcome.tries, seconds=done.seconds
-            )
-            self.done, self.kept = self.done + done.spotted, self.kept + (not done.spotted)
-            warnings = done.warnings
-            counts = words_of(done.row)
-            words = counts if done.spotted else f"{counts} (done before)"
-        number = self.done + self.kept + len(self.failed)
-        self.say(f"[{number}/{self.total}] {entry.key}: {words}{self.left(number)}")
-        for warning in warnings:
-            self.say(f"  warning: {warning}")
+            return self.record_failure(plan, outcome.error, outcome.tries)
+        return self.record_result(plan, outcome.value, outcome.tries)
 
-    def left(self, number: int) -> str:
-        """Time left, by the bytes that are done."""
-        if number == self.total:
-            return ""
-        seconds = (time.monotonic() - self.started) / self.gone * max(self.weight - self.gone, 0)
-        return f"; {time_left(seconds)}"
+    def record_failure(self, plan: PlannedVideo, error: FesnetError, tries: int) -> list[str]:
+        """As long as the stamp stays the same, another try is of no use."""
+        reason = " ".join(str(error).split())
+        stamp = current_stamp(plan.video)
+        self.append(plan, {"name": plan.name, "stamp": stamp, "reason": reason}, tries=tries)
+        self.failed.append((plan.video.key, reason))
+        return [f"{plan.video.key}: failed: {reason}"]
+
+    def record_result(self, plan: PlannedVideo, result: SpottedVideo, tries: int) -> list[str]:
+        values = {n: getattr(result, n) for n in ("name", "sha256", "stamp", "written", "row")}
+        self.append(plan, values, tries=tries, seconds=result.seconds)
+        self.done += result.spotted
+        self.kept += not result.spotted
+        text = describe_row(result.row) + ("" if result.spotted else " (done before)")
+        return [f"{plan.video.key}: {text}", *(f"  warning: {w}" for w in result.warnings)]
+
+    def append(self, plan: PlannedVideo, values: dict[str, Any], **more: Any) -> None:
+        video = plan.video
+        record = VideoRecord(
+            key=video.key, path=video.path, digest=plan.digest, subject=video.subject, **values
+        )
+        self.ledger.record(record, **more)
+
+    def work_left(self) -> float | None:
+        return self.bytes_left / self.bytes_done
 
 
-def words_of(row: dict[str, Any]) -> str:
-    """What was found; a video in which no face was known says nothing of expressions."""
+def describe_row(row: dict[str, Any]) -> str:
+    """What was found. A video in which no face was known says nothing of expressions."""
     if row.get("macro_count") is None:
         return "no face"
     return f"{row['macro_count']} macro, {row['micro_count']} micro"
 
 
-def now(entry: Entry) -> str:
-    """The stamp of a video that failed: as long as it stays the same, trying again is of no use."""
-    try:
-        return stamp(entry.source)[0]
-    except SourceError:
-        return ""
+def summary_rows(
+    out: Path, ledger: BatchLedger, subjects: dict[str, str]
+) -> Iterator[dict[str, object]]:
+    """The summary's rows, of all videos that ever went into this folder, by their results' names.
 
-
-def rows(out: Path, log: RunLog, subjects: dict[str, str]) -> Iterator[dict[str, object]]:
-    """The summary's rows, of all videos that ever went into this folder, in order of their results'
-    names. A result that was changed since (new thresholds, corrections) is read again."""
-    for name in sorted(log.records):
-        record = log.records[name]
+    subjects: by path of the video. A result that was changed since (new thresholds, corrections) is
+    read again.
+    """
+    for name in sorted(ledger.records):
+        record = ledger.records[name]
         place = {
             "video": record.key,
             "subject": subjects.get(record.path, record.subject),
@@ -298,13 +286,10 @@ def rows(out: Path, log: RunLog, subjects: dict[str, str]) -> Iterator[dict[str,
         file = result_file(out, name)
         if not file.is_file():
             continue
-        if stamp(str(file))[0] == record.written:
+        if file_stamp(str(file))[0] == record.written:
             yield {**place, "status": "done", **record.row}
-        elif (found := stored(file)) is not None:
-            yield {**place, "status": "done", **row_of(found)}
+        elif (found := read_stored(file)) is not None:
+            yield {**place, "status": "done", **summary_row(found)}
         else:
-            yield {
-                **place,
-                "status": "damaged",
-                "reason": "the result was damaged; remove it and start again",
-            }
+            reason = "the result was damaged; remove it and start again"
+            yield {**place, "status": "damaged", "reason": reason}

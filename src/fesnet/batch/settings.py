@@ -1,5 +1,5 @@
-"""What a result depends on besides its video, and the digest that says whether a stored one still
-holds.
+"""What a result depends on besides its video, and the digest that tells whether a stored one is
+current.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from fesnet.errors import UsageError
-from fesnet.intervals import IntervalRules
+from fesnet.postprocess import IntervalRules
 from fesnet.spotter import Spotter
 from fesnet.video.source import check_seconds, exact_rate
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Travels to the workers. weights: a folder, None for the bundled ones; rate: frames a second
-    of image folders; seconds: stop after; formats: of `fesnet.exports` to write beside each
-    result."""
+class SpotSettings:
+    """Settings that the workers get.
+
+    weights: a folder, None for the bundled ones; rate: frames a second of image folders; seconds:
+    stop after; formats: of `fesnet.exports` to write beside each result.
+    """
 
     weights: str | None = None
     runtime: str = "onnx"
@@ -38,18 +40,20 @@ class Settings:
         if self.faces not in ("largest", "all"):
             raise UsageError(f"expected faces 'largest' or 'all', got {self.faces!r}")
 
-    def changed(self, own: dict[str, Any]) -> Settings:
+    def override(self, overrides: dict[str, Any]) -> SpotSettings:
         """With a video's own values for rate, faces, seconds and the names of rules. Raises
         UsageError.
         """
-        mine = {f.name for f in fields(self)}
-        rules = changed_rules(self.rules, None, {k: v for k, v in own.items() if k not in mine})
-        return replace(self, rules=rules, **{k: v for k, v in own.items() if k in mine})
+        names = {f.name for f in fields(self)}
+        rules = override_rules(
+            self.rules, None, {k: v for k, v in overrides.items() if k not in names}
+        )
+        return replace(self, rules=rules, **{k: v for k, v in overrides.items() if k in names})
 
     def digest(self, spotter: Spotter) -> str:
         """Hex digest of everything that decides what is written, by content: the version, the
         sha256 of weights and face models, the runtime and these settings. A result with another
-        digest is made anew."""
+        digest is made again."""
         made_by = spotter.provenance()
         names = ("fesnet", "weights_sha256", "face_models_sha256", "runtime")
         values = {**asdict(self), **{name: made_by[name] for name in names}}
@@ -57,7 +61,9 @@ class Settings:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def changed_rules(rules: IntervalRules, file: Path | None, single: dict[str, Any]) -> IntervalRules:
+def override_rules(
+    rules: IntervalRules, file: Path | None, single: dict[str, Any]
+) -> IntervalRules:
     """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises
     UsageError.
     """

@@ -4,7 +4,6 @@ raised.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from itertools import takewhile
@@ -23,7 +22,7 @@ from fesnet.video.source import check_seconds
 
 
 @dataclass(frozen=True)
-class Job:
+class SpotJob:
     """What is done with every source. out: folder for results; rate: of image folders; seconds:
     stop after; formats: of `fesnet.exports` to write beside each result."""
 
@@ -52,23 +51,8 @@ def check_sources(names: list[str]) -> list[str | int]:
     return out
 
 
-def prepare_folder(folder: Path) -> Path:
-    """Make the folder and make sure that results can be written there, before any work. Raises
-    UsageError.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise UsageError(
-            f"expected an output folder that can be written, got {folder} ({error.strerror}); "
-            "name another"
-        ) from error
-
-
 @dataclass(frozen=True)
-class Spotted:
+class SourceResult:
     """What came of one source. source: as it may be printed, without a password; name: of its
     results.
     """
@@ -78,11 +62,13 @@ class Spotted:
     outcome: Spotting | FesnetError
 
 
-def spot_all(sources: list[str | int], job: Job, report: ProgressCallback) -> list[Spotted]:
+def spot_sources(
+    sources: list[str | int], job: SpotJob, report: ProgressCallback
+) -> list[SourceResult]:
     """Spot one after another; a source that fails does not stop the others and stands in the list
     by its error, one whose result a format cannot hold by its result and by that error. Raises
     UsageError before any work where a call is wrong."""
-    results: list[Spotted] = []
+    results: list[SourceResult] = []
     for source in sources:
         if not isinstance(source, int) and "://" not in source and Path(source).is_dir():
             check_folder_rate(Path(source), job.rate)
@@ -91,20 +77,20 @@ def spot_all(sources: list[str | int], job: Job, report: ProgressCallback) -> li
             public_address(source) if isinstance(source, str) and "://" in source else str(source)
         )
         try:
-            found = spot_one(source, job, report)
+            found = spot_source(source, job, report)
             if job.out is not None:
                 write_results(found, job.out / f"{name}.json")
-            results.append(Spotted(label, name, found))
+            results.append(SourceResult(label, name, found))
             if job.out is not None:
                 list(export(found, job.formats, job.out, name))
         except FesnetError as error:
             if error.exit_code == 2:
                 raise
-            results.append(Spotted(label, name, error))
+            results.append(SourceResult(label, name, error))
     return results
 
 
-def spot_one(source: str | int, job: Job, report: ProgressCallback) -> Spotting:
+def spot_source(source: str | int, job: SpotJob, report: ProgressCallback) -> Spotting:
     opened = open_source(source, rate=job.rate)
     label = opened.name
     if job.seconds is not None:
@@ -123,7 +109,7 @@ def result_names(sources: list[str | int]) -> list[str]:
     """A file name for each source: its name without the ending, or with it where two would be the
     same.
     """
-    return unique_names([names_of(source) for source in sources])
+    return unique_names([short_and_full_name(source) for source in sources])
 
 
 def unique_names(both: list[tuple[str, str]]) -> list[str]:
@@ -141,7 +127,7 @@ def unique_names(both: list[tuple[str, str]]) -> list[str]:
     return out
 
 
-def names_of(source: str | int) -> tuple[str, str]:
+def short_and_full_name(source: str | int) -> tuple[str, str]:
     """A source's name without and with the ending; never with user, password or query of an
     address.
     """

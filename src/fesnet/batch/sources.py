@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fesnet._io import VIDEO_SUFFIXES
-from fesnet.batch.single import names_of, unique_names
+from fesnet.batch.single import short_and_full_name, unique_names
 from fesnet.errors import UsageError
 from fesnet.video.files import not_there, public_address
 from fesnet.video.folder import SUFFIXES as IMAGES
 
 PATTERN = set("*?[")
-# Columns of a manifest -> the setting that each sets (`Settings.changed`), and how it is read.
+# Columns of a manifest -> the setting that each sets (`SpotSettings.override`), and how it is read.
 OPTIONS: dict[str, tuple[str, type]] = {
     "fps": ("rate", float),
     "faces": ("faces", str),
@@ -31,16 +31,16 @@ OPTIONS: dict[str, tuple[str, type]] = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class BatchVideo:
     """One video of a batch. source: what `open_source` takes; key: its path below the folder that
     was given, or its name, with "/"; name: of its results, below the output folder, without an
-    ending; own: settings of its own."""
+    ending; overrides: settings of its own."""
 
     source: str
     key: str
     name: str = ""
     subject: str = ""
-    own: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -49,21 +49,23 @@ class Entry:
         """
         if "://" in self.source:
             return f"{public_address(self.source)}#{sha256(self.source.encode()).hexdigest()[:16]}"
-        return os.path.abspath(self.source)  # noqa: PTH100  # links stay as they are
+        return os.path.abspath(self.source)  # links stay as they are
 
 
-def is_many(videos: list[str]) -> bool:
+def is_batch(videos: list[str]) -> bool:
     """Whether the arguments of a call mean a batch by themselves: a pattern, or a folder that is
     not one of images.
     """
-    return any(is_pattern(v) or (Path(v).is_dir() and not holds(Path(v), IMAGES)) for v in videos)
+    return any(
+        is_pattern(v) or (Path(v).is_dir() and not contains_files(Path(v), IMAGES)) for v in videos
+    )
 
 
 def is_pattern(text: str) -> bool:
     return "://" not in text and bool(PATTERN & set(text)) and not Path(text).exists()
 
 
-def holds(folder: Path, endings: Iterable[str]) -> bool:
+def contains_files(folder: Path, endings: Iterable[str]) -> bool:
     """Whether a visible file with one of the endings lies directly in a folder."""
     with os.scandir(folder) as items:
         return any(
@@ -71,10 +73,10 @@ def holds(folder: Path, endings: Iterable[str]) -> bool:
         )
 
 
-def find_entries(videos: list[str], out: Path) -> list[Entry]:
+def find_videos(videos: list[str], out: Path) -> list[BatchVideo]:
     """The videos that the arguments name, each once, in order of their keys; `out` is not searched.
     Raises UsageError for what is not there, holds no video, or cannot be a part of a batch."""
-    found: dict[str, Entry] = {}
+    found: dict[str, BatchVideo] = {}
     for video in videos:
         if os.path.realpath(video) == os.path.realpath(out):
             raise UsageError(
@@ -82,36 +84,36 @@ def find_entries(videos: list[str], out: Path) -> list[Entry]:
                 "new one"
             )
         before = len(found)
-        for entry in entries_of(video, out):
-            found.setdefault(entry.path, entry)
+        for one in expand_argument(video, out):
+            found.setdefault(one.path, one)
         if len(found) == before and not Path(video).is_file():
             raise UsageError(
                 f"expected videos or folders of images in {video}, found none; name another"
             )
-    return with_names(sorted(found.values(), key=lambda e: (e.key, e.path)))
+    return assign_names(sorted(found.values(), key=lambda e: (e.key, e.path)))
 
 
-def entries_of(video: str, out: Path) -> Iterator[Entry]:
+def expand_argument(video: str, out: Path) -> Iterator[BatchVideo]:
     """The videos of one argument."""
     path = Path(video)
     if is_pattern(video):
-        for match in sorted(glob.glob(video, recursive=True)):  # noqa: PTH207  # of any path, relative or not
+        for match in sorted(glob.glob(video, recursive=True)):  # of any path, relative or not
             inside = Path(match)
             if inside.is_dir() or inside.suffix.lower() in VIDEO_SUFFIXES:
-                yield from entries_of(match, out)
+                yield from expand_argument(match, out)
     elif "://" in video:
-        yield Entry(video, names_of(video)[1])
+        yield BatchVideo(video, short_and_full_name(video)[1])
     elif path.is_dir():
         yield from walk(path, out)
     elif path.exists():
-        yield Entry(video, path.name)
+        yield BatchVideo(video, path.name)
     elif video.isdecimal():
         raise UsageError(f"expected videos for a batch, got camera {video}; use `fesnet live`")
     else:
         raise not_there(video)
 
 
-def walk(root: Path, out: Path) -> Iterator[Entry]:
+def walk(root: Path, out: Path) -> Iterator[BatchVideo]:
     """Videos anywhere below a folder. A folder that holds images and no video is one video; hidden
     files and folders and the output folder are left out; links are followed, but no folder is
     entered twice. Raises UsageError for a folder that cannot be read: videos must not be missed
@@ -134,13 +136,13 @@ def walk(root: Path, out: Path) -> Iterator[Entry]:
         here = Path(folder)
         videos = [f for f in visible if Path(f).suffix.lower() in VIDEO_SUFFIXES]
         for name in videos:
-            yield Entry(str(here / name), (here / name).relative_to(root).as_posix())
+            yield BatchVideo(str(here / name), (here / name).relative_to(root).as_posix())
         if not videos and any(Path(f).suffix.lower() in IMAGES for f in visible):
             key = here.relative_to(root).as_posix()
-            yield Entry(str(here), root.resolve().name if key == "." else key)
+            yield BatchVideo(str(here), root.resolve().name if key == "." else key)
 
 
-def read_manifest(file: Path) -> list[Entry]:
+def read_manifest(file: Path) -> list[BatchVideo]:
     """A CSV table with the column `video` (a path from the table's own folder) and, as needed,
     `subject` and the columns of OPTIONS; an empty cell leaves things as they are. Raises
     UsageError, naming the line."""
@@ -149,45 +151,45 @@ def read_manifest(file: Path) -> list[Entry]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as handle:
             rows = csv.DictReader(handle, strict=True)
-            check_columns(file, rows.fieldnames)
-            entries = [entry_of(file, number, row) for number, row in enumerate(rows, 2)]
+            check_manifest_columns(file, rows.fieldnames)
+            videos = [parse_manifest_row(file, number, row) for number, row in enumerate(rows, 2)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
             f"expected a manifest (CSV, UTF-8) in {file}, got something else ({error})"
         ) from error
-    if not entries:
+    if not videos:
         raise UsageError(f"expected at least one video in {file}, got none")
     seen: dict[str, int] = {}
-    for number, entry in enumerate(entries, 2):
-        if seen.setdefault(entry.path, number) != number:
+    for number, video in enumerate(videos, 2):
+        if seen.setdefault(video.path, number) != number:
             raise UsageError(
-                f"expected each video once in {file}, got {entry.key} in lines "
-                f"{seen[entry.path]} and {number}"
+                f"expected each video once in {file}, got {video.key} in lines "
+                f"{seen[video.path]} and {number}"
             )
-    return with_names(sorted(entries, key=lambda e: (e.key, e.path)))
+    return assign_names(sorted(videos, key=lambda e: (e.key, e.path)))
 
 
-def check_columns(file: Path, columns: Iterable[str] | None) -> None:
+def check_manifest_columns(file: Path, columns: Iterable[str] | None) -> None:
     got = list(columns or ())
     known = ("video", "subject", *OPTIONS)
     unknown = [repr(c) for c in got if c not in known]
     if unknown:
         raise UsageError(
-            f"expected columns out of {', '.join(known)} in {file}, got {shortened(unknown)}"
+            f"expected columns out of {', '.join(known)} in {file}, got {shorten_list(unknown)}"
         )
     if "video" not in got or len(set(got)) < len(got):
         raise UsageError(
             f"expected a column video in {file}, and each column once, got "
-            f"{shortened(got) or 'none'}"
+            f"{shorten_list(got) or 'none'}"
         )
 
 
-def shortened(words: list[str]) -> str:
+def shorten_list(words: list[str]) -> str:
     """The first few, each cut, as a damaged table may have thousands."""
     return ", ".join(word[:40] for word in words[:5]) + (" ..." if len(words) > 5 else "")
 
 
-def entry_of(file: Path, number: int, row: dict[str, Any]) -> Entry:
+def parse_manifest_row(file: Path, number: int, row: dict[str, Any]) -> BatchVideo:
     """One line of a manifest."""
     where = f"{file} line {number}"
     if None in row or None in row.values():
@@ -196,17 +198,19 @@ def entry_of(file: Path, number: int, row: dict[str, Any]) -> Entry:
     if video.isdecimal() or not PurePosixPath(video).name:
         raise UsageError(f"expected the path of a video in {where}, got {video!r}")
     source = video if "://" in video else str(file.parent / video)
-    own = {}
+    overrides = {}
     for column, (name, kind) in OPTIONS.items():
         text = (row.get(column) or "").strip()
         if text:
             try:
-                own[name] = kind(text)
+                overrides[name] = kind(text)
             except ValueError as error:
                 raise UsageError(
                     f"expected a number for {column} in {where}, got {text!r}"
                 ) from error
-    return Entry(source, manifest_key(video), subject=(row.get("subject") or "").strip(), own=own)
+    return BatchVideo(
+        source, manifest_key(video), subject=(row.get("subject") or "").strip(), overrides=overrides
+    )
 
 
 def manifest_key(video: str) -> str:
@@ -214,21 +218,21 @@ def manifest_key(video: str) -> str:
     folder.
     """
     if "://" in video:
-        return names_of(video)[1]
+        return short_and_full_name(video)[1]
     path = PurePosixPath(video.replace("\\", "/"))
     inside = not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
     return str(path) if inside else path.name
 
 
-def with_names(entries: list[Entry]) -> list[Entry]:
-    """Each entry with a name for its results that no other has."""
-    names = unique_names([short_and_whole(e) for e in entries])
-    return [replace(e, name=name) for e, name in zip(entries, names, strict=True)]
+def assign_names(videos: list[BatchVideo]) -> list[BatchVideo]:
+    """Each video with a name for its results that no other has."""
+    names = unique_names([name_candidates(e) for e in videos])
+    return [replace(e, name=name) for e, name in zip(videos, names, strict=True)]
 
 
-def short_and_whole(entry: Entry) -> tuple[str, str]:
-    key = PurePosixPath(entry.key)
-    is_folder = "://" not in entry.source and Path(entry.source).is_dir()
+def name_candidates(video: BatchVideo) -> tuple[str, str]:
+    key = PurePosixPath(video.key)
+    is_folder = "://" not in video.source and Path(video.source).is_dir()
     short = str(
         key if is_folder or key.suffix.lower() not in VIDEO_SUFFIXES else key.with_suffix("")
     )

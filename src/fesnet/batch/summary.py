@@ -4,15 +4,13 @@ installed.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_path, atomic_write_text
+from fesnet._io import atomic_path, write_csv
 from fesnet.intervals import KINDS
 from fesnet.result import Spotting
 
@@ -31,7 +29,7 @@ FACTS = {
 }  # fmt: skip
 
 
-def row_of(spotting: Spotting) -> dict[str, Any]:
+def summary_row(spotting: Spotting) -> dict[str, Any]:
     """What the summary says of a result. Numbers that do not exist (the mean of nothing) are None;
     where no face was ever known, so are all that count expressions.
 
@@ -63,15 +61,12 @@ def row_of(spotting: Spotting) -> dict[str, Any]:
 
 
 def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
-    """Write the tables into the folder, each atomically; returns what was written. Raises UsageError."""
+    """Write the tables into the folder, each atomically; their paths. Raises UsageError."""
     table = list(rows)
     columns = [*PLACE, *FACTS]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([["" if row.get(c) is None else row[c] for c in columns] for row in table])
     path = folder / SUMMARY
-    atomic_write_text(path, text.getvalue())
+    cells = [["" if row.get(c) is None else row[c] for c in columns] for row in table]
+    write_csv(path, [columns, *cells])
     return [path, *write_parquet(path.with_suffix(".parquet"), table)]
 
 

@@ -1,6 +1,4 @@
-"""What a worker does with one video: look whether its result still holds, else spot it and
-write.
-"""
+"""What a worker does with one video: keep its result if it is current, else spot and write it."""
 
 from __future__ import annotations
 
@@ -15,10 +13,10 @@ from typing import Any
 
 import cv2
 
-from fesnet._io import file_sha256
-from fesnet.batch.settings import Settings
+from fesnet._io import file_sha256, make_folder
+from fesnet.batch.settings import SpotSettings
 from fesnet.batch.single import write_results
-from fesnet.batch.summary import row_of
+from fesnet.batch.summary import summary_row
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import export
 from fesnet.result import Spotting
@@ -27,30 +25,31 @@ from fesnet.video import open_source
 from fesnet.video.folder import image_files, natural_key
 from fesnet.weights import CONFIG, bundled_weights
 
-FRESH = (
-    3.0  # s; a file changed so shortly before it was read may change again within its clock's tick
-)
+# s; a file that changed so shortly before it was read may change again within its clock's tick
+MIN_AGE_S = 3.0
 
 
 @dataclass(frozen=True)
-class Task:
-    """One video. name: of its results below `out`. held: sha256 of the content that has results
-    under that name, None where that does not matter; holds: whether those were made by the same
-    settings. other: the name to take if `held` belongs to a video at another place, and this one
-    turns out to be a different video; else None."""
+class VideoTask:
+    """One video to spot.
+
+    name: of its results below `out`. known_sha256: of the content that has results of that name;
+    None where that does not matter. same_settings: whether these results were made with the same
+    settings. other_name: the name to take if the content is another one; None where `name` stays.
+    """
 
     source: str
     out: str
     name: str
-    settings: Settings
-    held: str | None = None
-    holds: bool = False
-    other: str | None = None
+    settings: SpotSettings
+    known_sha256: str | None = None
+    same_settings: bool = False
+    other_name: str | None = None
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a worker hands back. spotted: False where the stored result still held."""
+class SpottedVideo:
+    """A worker's answer. spotted: False where the stored result was current; seconds: it took."""
 
     name: str
     sha256: str
@@ -62,39 +61,41 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
-def do(task: Task) -> Done:
-    """Spot one video and write its results, each file whole or not at all. Raises SourceError for a
-    video that cannot be read, UsageError where nothing can be written, ResultError where a format
-    cannot hold the result."""
+def spot_video(task: VideoTask) -> SpottedVideo:
+    """Spot one video and write its results, each file atomically.
+
+    Raises SourceError for a video that cannot be read, UsageError where nothing can be written,
+    ResultError where a format cannot hold the result.
+    """
     started = time.monotonic()
-    before, newest = stamp(task.source)
-    trusted = before if time.time() - newest > FRESH else ""
+    before, newest = file_stamp(task.source)
+    trusted = before if time.time() - newest > MIN_AGE_S else ""
     name, found = task.name, None
-    same = task.held is not None and content(task.source) == task.held
-    if same and task.holds:
-        found = stored(result_file(Path(task.out), name))
-    elif not same and task.other is not None:
-        name = task.other
+    same = task.known_sha256 is not None and content_sha256(task.source) == task.known_sha256
+    if same and task.same_settings:
+        found = read_stored(result_file(Path(task.out), name))
+    elif not same and task.other_name is not None:
+        name = task.other_name
     spotted = found is None
     if found is None:
-        found = spot(task.source, task.settings)
-        if stamp(task.source)[0] != before:
+        found = spot_content(task.source, task.settings)
+        if file_stamp(task.source)[0] != before:
             raise SourceError(
                 f"{Path(task.source).name} changed while it was read; spot it again when it is "
                 "complete"
             )
-        write(found, Path(task.out), name, task.settings.formats)
-    written = stamp(str(result_file(Path(task.out), name)))[0]
-    digest = found.source.sha256 or content(task.source)
+        write_files(found, Path(task.out), name, task.settings.formats)
+    written = file_stamp(str(result_file(Path(task.out), name)))[0]
+    digest = found.source.sha256 or content_sha256(task.source)
     seconds = round(time.monotonic() - started, 3)
-    return Done(name, digest, trusted, written, row_of(found), spotted, seconds, found.warnings)
+    return SpottedVideo(
+        name, digest, trusted, written, summary_row(found), spotted, seconds, found.warnings
+    )
 
 
-def spot(source: str, settings: Settings) -> Spotting:
-    """As `Spotter.spot`; every error of the video is a SourceError, as the rest of the batch goes
-    on.
-    """
-    spotter = spotter_for(settings)
+def spot_content(source: str, settings: SpotSettings) -> Spotting:
+    """As `Spotter.spot`. Every error of the video is a SourceError, as the batch goes on."""
+    spotter = load_spotter(settings)
     spotter.rules = settings.rules
     try:
         opened = open_source(source, rate=settings.rate)
@@ -105,36 +106,29 @@ def spot(source: str, settings: Settings) -> Spotting:
     except UsageError as error:
         raise SourceError(str(error)) from error
     except OSError as error:
-        raise SourceError(
-            f"cannot read {Path(source).name}: {error.strerror}; is its share still there?"
-        ) from error
+        raise unreadable(source, error) from error
 
 
-def spotter_for(settings: Settings) -> Spotter:
-    """One for each process and kind, as loading costs more than a short video; a new one for
-    weights that changed.
+def load_spotter(settings: SpotSettings) -> Spotter:
+    """One for each process and kind, as loading costs more than a short video. Weights that changed
+    are loaded again.
     """
     folder = bundled_weights() if settings.weights is None else Path(settings.weights)
     config = folder / CONFIG
     known = file_sha256(config) if config.is_file() else ""
-    return spotter_of(settings.weights, settings.runtime, settings.faces, known)
+    return cached_spotter(settings.weights, settings.runtime, settings.faces, known)
 
 
 @lru_cache(maxsize=2)
-def spotter_of(weights: str | None, runtime: Any, faces: Any, _known: str) -> Spotter:
+def cached_spotter(weights: str | None, runtime: Any, faces: Any, _known: str) -> Spotter:
     cv2.setNumThreads(1)  # other workers have the other cores
     return Spotter(weights, runtime=runtime, faces=faces)
 
 
-def write(found: Spotting, out: Path, name: str, formats: tuple[str, ...]) -> None:
+def write_files(found: Spotting, out: Path, name: str, formats: tuple[str, ...]) -> None:
     """All files of one result. Exports come first: where the JSON lies, all of them lie."""
     path = result_file(out, name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"expected to make {path.parent}, got '{error.strerror}'; name another --out"
-        ) from error
+    make_folder(path.parent)
     refused: FesnetError | None = None
     try:
         list(export(found, formats, path.parent, path.name.removesuffix(".json")))
@@ -151,32 +145,32 @@ def result_file(out: Path, name: str) -> Path:
     return out / f"{name}.json"
 
 
-def stored(path: Path) -> Spotting | None:
-    """A result that is there and whole."""
+def read_stored(path: Path) -> Spotting | None:
+    """The result in a file; None where there is none, or a damaged one."""
     try:
         return Spotting.from_json(path)
     except FesnetError:
         return None
 
 
-def stamp(source: str) -> tuple[str, float]:
-    """Size and time of change, as one word; and the newest time (s). Of a folder: those of all its
-    images. Empty for an address. Raises SourceError where nothing is there any more."""
+def file_stamp(source: str) -> tuple[str, float]:
+    """Size and time of change as one word, and the newest time (s); of a folder, of all its images.
+
+    The word is empty for an address. Raises SourceError where nothing is there any more.
+    """
     if "://" in source:
         return "", 0.0
     try:
-        facts = [(f.name, f.stat()) for f in files_of(Path(source))]
+        facts = [(f.name, f.stat()) for f in source_files(Path(source))]
     except OSError as error:
-        raise SourceError(
-            f"cannot read {Path(source).name}: {error.strerror}; is its share still there?"
-        ) from error
+        raise unreadable(source, error) from error
     newest = max((s.st_mtime for _, s in facts), default=0.0)
     if not Path(source).is_dir():
         return f"{facts[0][1].st_size}:{facts[0][1].st_mtime_ns}", newest
-    return joined([f"{s.st_size}:{s.st_mtime_ns} {name}" for name, s in facts]), newest
+    return sha256_of_lines([f"{s.st_size}:{s.st_mtime_ns} {name}" for name, s in facts]), newest
 
 
-def content(source: str) -> str:
+def content_sha256(source: str) -> str:
     """The sha256 of a file, or of the names and contents of a folder's images; empty for an
     address.
     """
@@ -186,21 +180,24 @@ def content(source: str) -> str:
     try:
         if not path.is_dir():
             return file_sha256(path)
-        words = [f"{file_sha256(file)} {file.name}" for file in files_of(path)]
+        return sha256_of_lines([f"{file_sha256(f)} {f.name}" for f in source_files(path)])
     except OSError as error:
-        raise SourceError(
-            f"cannot read {path.name}: {error.strerror}; is its share still there?"
-        ) from error
-    return joined(words)
+        raise unreadable(source, error) from error
 
 
-def joined(words: list[str]) -> str:
-    """One sha256 for many words; file names may hold bytes that are no UTF-8."""
-    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogateescape")).hexdigest()
+def unreadable(source: str, error: OSError) -> SourceError:
+    return SourceError(
+        f"cannot read {Path(source).name}: {error.strerror}; is its share still there?"
+    )
 
 
-def files_of(path: Path) -> Iterator[Path]:
-    """A file, or the images of a folder in their order."""
+def sha256_of_lines(lines: list[str]) -> str:
+    """One sha256 for many lines; file names may hold bytes that are no UTF-8."""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def source_files(path: Path) -> Iterator[Path]:
+    """A file, or the images of a folder in their order. Raises OSError."""
     if path.is_dir():
         yield from sorted(image_files(path), key=natural_key)
     else:

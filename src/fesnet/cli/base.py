@@ -17,7 +17,7 @@ from fesnet.errors import FesnetError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from fesnet.intervals import IntervalRules
+    from fesnet.postprocess import IntervalRules
 
 
 app = typer.Typer(
@@ -145,9 +145,9 @@ def chosen_rules(
     rules: IntervalRules, file: Path | None, macro: float | None, micro: float | None
 ) -> IntervalRules:
     """The rules to use: given ones, changed by a TOML file and then by single options."""
-    from fesnet.batch import changed_rules
+    from fesnet.batch import override_rules
 
-    return changed_rules(rules, file, {"macro_threshold": macro, "micro_threshold": micro})
+    return override_rules(rules, file, {"macro_threshold": macro, "micro_threshold": micro})
 
 
 def fetch_models() -> None:

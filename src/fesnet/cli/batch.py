@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from fesnet.batch import Settings
+    from fesnet.batch import SpotSettings
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,18 @@ class Many:
 
     def wanted(self, videos: list[str]) -> bool:
         """Whether a call means a batch."""
-        from fesnet.batch import is_many
+        from fesnet.batch import is_batch
 
         given = (self.jobs, self.ray, self.manifest)
-        return self.retry_failed or any(option is not None for option in given) or is_many(videos)
+        return self.retry_failed or any(option is not None for option in given) or is_batch(videos)
 
 
-def spot_many(videos: list[str], out: Path | None, settings: Settings, many: Many) -> None:
+def spot_many(videos: list[str], out: Path | None, settings: SpotSettings, many: Many) -> None:
     """Run the batch; one line a video on stdout, what failed at the end on stderr."""
-    from fesnet.batch import find_entries, prepare_folder, read_manifest, run_batch
+    from fesnet._io import make_writable_folder
+    from fesnet.batch import find_videos, read_manifest, run_batch
     from fesnet.errors import UsageError
-    from fesnet.jobs import make_engine
+    from fesnet.jobs import make_executor
 
     if out is None:
         raise UsageError(
@@ -51,11 +52,11 @@ def spot_many(videos: list[str], out: Path | None, settings: Settings, many: Man
         raise UsageError(
             "expected videos for a batch, got none; name files, folders, patterns, or a --manifest"
         )
-    entries = find_entries(videos, out) if many.manifest is None else read_manifest(many.manifest)
-    folder = prepare_folder(out)
+    entries = find_videos(videos, out) if many.manifest is None else read_manifest(many.manifest)
+    folder = make_writable_folder(out)
     jobs = 1 if many.jobs is None else many.jobs
-    with make_engine(jobs, many.ray) as engine:
-        batch = run_batch(entries, folder, settings, engine, tell, retry_failed=many.retry_failed)
+    with make_executor(jobs, many.ray) as executor:
+        batch = run_batch(entries, folder, settings, executor, tell, retry_failed=many.retry_failed)
     for key, reason in batch.failed:
         print(f"fesnet: {key}: {reason}", file=sys.stderr)
     counts = f"{batch.done} done, {batch.kept} done before, {len(batch.failed)} failed"

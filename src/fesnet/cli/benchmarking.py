@@ -10,7 +10,7 @@ import typer
 from fesnet.cli.base import app, progress_bar
 
 
-def listed(text: str) -> tuple[str, ...]:
+def enumerate_recordings(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -60,19 +60,19 @@ def benchmark(
     """
 
     from fesnet.datasets import load_dataset
-    from fesnet.evaluation.bench import Options
-    from fesnet.evaluation.bench import benchmark as run
-    from fesnet.jobs import make_engine
+    from fesnet.evaluation.benchmark import BenchmarkOptions
+    from fesnet.evaluation.benchmark import benchmark as run
+    from fesnet.jobs import make_executor
     from fesnet.metrics import PROTOCOLS
 
-    protocols = tuple(PROTOCOLS) if protocol == "all" else listed(protocol)
-    options = Options(
-        listed(method), mode, protocols, listed(ablate), seeds, inner, steps, flow  # type: ignore[arg-type]
+    protocols = tuple(PROTOCOLS) if protocol == "all" else enumerate_recordings(protocol)
+    options = BenchmarkOptions(
+        enumerate_recordings(method), mode, protocols, enumerate_recordings(ablate), seeds, inner, steps, flow  # type: ignore[arg-type]
     )  # fmt: skip
     sets = [load_dataset(name, root, offset=offset)]
     if test_on is not None:
         sets.append(load_dataset(test_on[0], test_on[1], offset=offset))
-    with make_engine(jobs, ray) as engine, progress_bar() as bar:
+    with make_executor(jobs, ray) as executor, progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
         def told(what: str, done: int, of: int) -> None:
@@ -80,6 +80,6 @@ def benchmark(
                 tasks[what] = bar.add_task(what, total=of)
             bar.update(tasks[what], completed=done)
 
-        run(sets, options, out, told, engine)
+        run(sets, options, out, told, executor)
     print((out / "table.md").read_text(encoding="utf-8"))
     print(f"tables, found intervals and the page: {out.resolve()}")

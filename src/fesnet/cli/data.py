@@ -74,14 +74,14 @@ def prepare(
 
     from fesnet.crops import prepare_data, verify_data
     from fesnet.datasets import load_dataset
-    from fesnet.jobs import make_engine
+    from fesnet.jobs import make_executor
 
     data = load_dataset(name, root, offset)
     fetch_models()
     work = verify_data if verify else prepare_data
     stages = [part.strip() for part in stage.split(",")]
-    with make_engine(jobs, ray) as engine:
-        done = work(data, out, stages, engine, lambda line: print(line, flush=True))
+    with make_executor(jobs, ray) as executor:
+        done = work(data, out, stages, executor, lambda line: print(line, flush=True))
     for what, reason in done.failed:
         print(f"fesnet: {what}: {reason}", file=sys.stderr)
     print(f"{done.made} made, {done.kept} done before, {len(done.failed)} failed; crops in {out}")

@@ -35,7 +35,7 @@ def export(
     if result.is_dir():
         export_graphs(result, to, out)
         return
-    from fesnet.batch import prepare_folder
+    from fesnet._io import make_writable_folder
     from fesnet.exports import export as write
     from fesnet.exports import parse_formats
     from fesnet.result import Spotting
@@ -47,7 +47,7 @@ def export(
         if result.name.endswith(".review.json")
         else Spotting.from_json(result)
     )
-    folder = result.parent if out is None else prepare_folder(out)
+    folder = result.parent if out is None else make_writable_folder(out)
     for path in write(spotting, formats, folder, result.stem, year):
         print(f"wrote {path}")
 

@@ -32,7 +32,7 @@ def report(
     network.
     """
     from fesnet.errors import UsageError
-    from fesnet.report import EMBED, write_report
+    from fesnet.report import EMBED_LIMIT, write_report
     from fesnet.result import Spotting
 
     if len(results) > 1 and (out or video):
@@ -42,7 +42,7 @@ def report(
     for result in results:
         page = out or result.with_suffix(".html")
         lack = write_report(
-            Spotting.from_json(result), page, video=video, embed=0 if link else EMBED
+            Spotting.from_json(result), page, video=video, embed=0 if link else EMBED_LIMIT
         )
         say_page(page, lack)
 

@@ -64,7 +64,7 @@ def synth(
     """Make long face videos with known truth from face photos: NAME.mp4, videos.csv, truth.csv,
     synth.json.
     """
-    from fesnet.jobs import make_engine
+    from fesnet.jobs import make_executor
     from fesnet.synth.script.plan import VideoPlan
     from fesnet.synth.videos.videos import make_videos
 
@@ -74,8 +74,8 @@ def synth(
     values |= {"macro_amplitude": macro_strength, "micro_amplitude": micro_strength}
     plan = VideoPlan.from_options(size, crf, fps or [30.0], values)
     fetch_models()
-    with make_engine(jobs, ray) as engine, video_progress() as report:
-        outcome = make_videos(portraits, out, plan, report, engine)
+    with make_executor(jobs, ray) as executor, video_progress() as report:
+        outcome = make_videos(portraits, out, plan, report, executor)
     print(outcome)
     for line in outcome.left_out:
         print(f"fesnet: {line}", file=sys.stderr)

@@ -42,14 +42,14 @@ def review(
     The page is served to this machine alone; nothing leaves it.
     """
     try:
-        from fesnet.review.serve import Options, prepare
+        from fesnet.review.server import ServerOptions, prepare_server
     except ImportError as error:
         from fesnet.errors import MissingExtraError
 
         raise MissingExtraError(
             f"expected FastAPI and uvicorn ({error}); {get_extra('review')}"
         ) from error
-    served = prepare(files or [], Options(folder, port, max_upload, fps, weights))
+    served = prepare_server(files or [], ServerOptions(folder, port, max_upload, fps, weights))
     print(
         f"results in {served.library.folder}\nopen {served.address}\nstop with Ctrl-C", flush=True
     )

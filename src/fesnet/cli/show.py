@@ -47,14 +47,14 @@ def show_result(result: Spotting) -> None:
 
 def show_agreement(values: dict[str, Any], agreement: Agreement) -> None:
     """Tables of counts by protocol, and what else there is to know."""
-    from fesnet.metrics.words import lines
+    from fesnet.metrics.agreement_lines import agreement_lines
 
     console = plain_console()
     if not console.is_terminal:
         console = plain_console(width=200)  # a table in a file is not cut
     for name, kinds in values["protocols"].items():
         console.print(counts_table(name, values, kinds))
-    for line in lines(values, agreement):
+    for line in agreement_lines(values, agreement):
         print(line)
 
 

@@ -88,7 +88,8 @@ def spot(
     Folders of videos, patterns and the options marked "Batch" make a batch: results to --out,
     finished ones kept.
     """
-    from fesnet.batch import Job, Settings, check_sources, prepare_folder, spot_all, spotter_for
+    from fesnet._io import make_writable_folder
+    from fesnet.batch import SpotJob, SpotSettings, check_sources, load_spotter, spot_sources
     from fesnet.profile import ProfiledSpotter
     from fesnet.spotter import Spotter, recommended_rules
 
@@ -101,10 +102,10 @@ def spot(
         only_single(report=report, overlay=overlay, profile=profile)
         fetch_models()
         place = None if weights is None else str(weights.absolute())
-        settings = Settings(
+        settings = SpotSettings(
             place, choice(runtime, "onnx", "torch"), choice(faces, "largest", "all")
         )
-        known = recommended_rules(spotter_for(settings).weights)
+        known = recommended_rules(load_spotter(settings).weights)
         own = chosen_rules(known, rules, macro_threshold, micro_threshold)
         spot_many(
             given,
@@ -117,16 +118,16 @@ def spot(
         raise UsageError(
             "expected a video, got none; name a file, a folder, a camera number, or a --manifest"
         )
-    folder = None if out is None else prepare_folder(out)
+    folder = None if out is None else make_writable_folder(out)
     fetch_models()
     make = ProfiledSpotter if profile else Spotter
     spotter = make(
         weights, runtime=choice(runtime, "onnx", "torch"), faces=choice(faces, "largest", "all")
     )
     spotter.rules = chosen_rules(spotter.rules, rules, macro_threshold, micro_threshold)
-    job = Job(spotter, folder, fps, seconds, exports)
+    job = SpotJob(spotter, folder, fps, seconds, exports)
     with video_progress() as tell:
-        results = spot_all(sources, job, tell)
+        results = spot_sources(sources, job, tell)
     failed = 0
     for one in results:
         if isinstance(one.outcome, FesnetError):
@@ -164,13 +165,14 @@ def live(
     """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out
     keeps the result.
     """
-    from fesnet.batch import check_sources, prepare_folder, result_names, write_results
+    from fesnet._io import make_writable_folder
+    from fesnet.batch import check_sources, result_names, write_results
     from fesnet.live import watch
     from fesnet.spotter import Spotter
     from fesnet.video import open_source
 
     (checked,) = check_sources([source])
-    folder = None if out is None else prepare_folder(out)
+    folder = None if out is None else make_writable_folder(out)
     fetch_models()
     spotter = Spotter(weights, faces=choice(faces, "largest", "all"))
     with open_source(checked) as opened:
@@ -191,14 +193,15 @@ def rethreshold(
     micro_threshold: Micro = None,
 ) -> None:
     """Make the intervals of a result anew from its stored scores, without the network."""
-    from fesnet.batch import prepare_folder, write_results
+    from fesnet._io import make_writable_folder
+    from fesnet.batch import write_results
     from fesnet.exports import outdated_files
     from fesnet.result import Spotting
 
     old = Spotting.from_json(result)
     new = old.rethreshold(chosen_rules(old.rules, rules, macro_threshold, micro_threshold))
     path = out or result
-    prepare_folder(path.parent)
+    make_writable_folder(path.parent)
     write_results(new, path)
     show_result(new)
     print(f"wrote {path} and {path.with_suffix('.csv').name}")

@@ -20,7 +20,7 @@ from fesnet.crops.work import Done, Task, do
 from fesnet.datasets.prepared import ABOUT, SCHEMA, read_about, write_tables
 from fesnet.datasets.recording import DataSet
 from fesnet.errors import SourceError, UsageError
-from fesnet.jobs import Engine, Outcome
+from fesnet.jobs import Executor, JobOutcome
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Prepared:
 
 
 def prepare_data(
-    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: LogCallback
+    data: DataSet, out: Path, stages: Sequence[str], executor: Executor, say: LogCallback
 ) -> Prepared:
     """Keep the face stages of all recordings in the folder `out` (made if missing). Files that are
     whole and of the same recordings, made in the same way, are kept; all others are made.
@@ -48,8 +48,8 @@ def prepare_data(
     with Sums(out) as sums:
         remove_partial_files(out)
         run = Run(say, len(data.recordings) * len(stages), sums)
-        say(f"{len(data.recordings)} recordings, {', '.join(stages)}; {engine.name}")
-        run.through(tasks(data, out, stages, sums.known), engine)
+        say(f"{len(data.recordings)} recordings, {', '.join(stages)}; {executor.name}")
+        run.through(tasks(data, out, stages, sums.known), executor)
         remove_partial_files(out)  # of workers that were killed on the way
         earlier = other_stages(data, out, stages)
         sums.finish([name for name in (*run.facts, *earlier.files) if name in sums.known])
@@ -59,7 +59,7 @@ def prepare_data(
 
 
 def verify_data(
-    data: DataSet, out: Path, stages: Sequence[str], engine: Engine, say: LogCallback
+    data: DataSet, out: Path, stages: Sequence[str], executor: Executor, say: LogCallback
 ) -> Prepared:
     """Only look: every file that `prepare_data` would make is a failure here. Nothing is written.
 
@@ -68,7 +68,7 @@ def verify_data(
     check(data, out, stages)
     read_about(out)
     run = Run(say, len(data.recordings) * len(stages))
-    run.through(tasks(data, out, stages, read_sums(out), look_only=True), engine)
+    run.through(tasks(data, out, stages, read_sums(out), look_only=True), executor)
     return Prepared(0, run.kept, run.all_failed(data))
 
 
@@ -130,7 +130,7 @@ class Run:
     failed: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
-    def through(self, work: Iterator[tuple[str, Task]], engine: Engine) -> None:
+    def through(self, work: Iterator[tuple[str, Task]], executor: Executor) -> None:
         """Hand everything out and settle what comes back. Raises what would fail for every other
         recording too.
         """
@@ -141,7 +141,7 @@ class Run:
                 files[name] = task
                 yield name, task
 
-        for number, outcome in enumerate(engine.map(do, noted()), 1):
+        for number, outcome in enumerate(executor.map(do, noted()), 1):
             if outcome.error is not None and outcome.error.exit_code == 2:
                 raise outcome.error
             words = self.settle(outcome, files.pop(outcome.key))
@@ -150,7 +150,7 @@ class Run:
                 f"{words}{self.left(number)}"
             )
 
-    def settle(self, outcome: Outcome, task: Task) -> str:
+    def settle(self, outcome: JobOutcome, task: Task) -> str:
         """Count, and say in words."""
         name = outcome.key
         if outcome.error is not None:

@@ -7,13 +7,11 @@ videos STAGE/ID.npz             the crops of one recording (`fesnet.crops`)
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import atomic_write_text
+from fesnet._io import write_csv
 from fesnet.datasets.folder import TRUTH, VIDEOS, read_truth, table
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import TruthError, UsageError
@@ -90,14 +88,11 @@ def read_about(root: Path) -> dict[str, Any]:
 
 def write_tables(data: DataSet, out: Path) -> None:
     """videos.csv and truth.csv of a data set."""
-    write_table(out / VIDEOS, [(r.subject, r.id, r.frames or "") for r in data.recordings])
-    write_table(out / TRUTH, [
+    videos = [(r.subject, r.id, r.frames or "") for r in data.recordings]
+    truth = [
         (r.subject, r.id, i.kind, i.start + 1, "" if i.apex is None else i.apex + 1, i.stop)
-        for r in data.recordings for i in r.truth
-    ])  # fmt: skip
-
-
-def write_table(path: Path, rows: list[tuple[object, ...]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS[path.name], *rows])
-    atomic_write_text(path, text.getvalue())
+        for r in data.recordings
+        for i in r.truth
+    ]
+    write_csv(out / VIDEOS, [COLUMNS[VIDEOS], *videos])
+    write_csv(out / TRUTH, [COLUMNS[TRUTH], *truth])

@@ -1,16 +1,14 @@
-"""Which pieces of training a mode needs, and whose scores may choose for whom.
+"""Which fold runs a mode needs, and whose scores may select rules for whom.
 
 `nested`    Subjects are dealt into groups. For each pair of groups one network learns without both
-and scores both.
-            What is chosen for a subject of group g (epoch, rules) comes from the networks that
-            lacked g and another group h, judged on h, for all h: g's truth was in none of it. Then
-            one network per subject learns without that subject.
-`crossfit`  Only one network per subject. The last epoch is fixed; rules for a subject are chosen on
-the scores that the
-            other subjects got as test subjects. Those networks have learnt from the subject's
-            truth, so it reaches its rules by that way round; cheaper, and usual.
-`oracle`    Epoch and rules are chosen on the tested subjects themselves. Not a result: it shows
-what that is worth.
+            and scores both. Epoch and rules for a subject of group g come from the networks that
+            lacked g and another group h. They are evaluated on h, for all h, so g's truth was in
+            none of it. Then one network per subject learns without that subject.
+`crossfit`  Only one network per subject. The last epoch is fixed. Rules for a subject are selected
+            on the scores that the other subjects got as test subjects. Those networks have learnt
+            from the subject's truth, so it reaches its rules indirectly. Cheaper, and usual.
+`oracle`    Epoch and rules are selected on the test subjects themselves. Not a result: it shows
+            what that is worth.
 """
 
 from __future__ import annotations
@@ -20,40 +18,39 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from fesnet.errors import UsageError
+from fesnet.evaluation.dataset import EvaluationDataset, LabelledClip
+from fesnet.evaluation.fold_runs import FoldRun
 from fesnet.evaluation.learners import Variant
-from fesnet.evaluation.material import Material, Studied
-from fesnet.evaluation.units import Piece
 
 Mode = Literal["nested", "crossfit", "oracle"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-Held = frozenset[str]
+Subjects = frozenset[str]
 
 
 @dataclass(frozen=True)
 class Fold:
-    """tested: subjects that `piece` scores for the result. judges: pieces and the subjects whose
-    scores choose.
+    """Subjects to test, and the fold runs to test and to select with.
 
-    peeks: `oracle`, the only mode in which truth of the tested subjects reaches what is chosen.
+    A fold run is named by the subjects that it learns without. test: subjects that `run` scores for
+    the result. selection: fold runs, and the subjects whose scores select. uses_test_truth: true in
+    `oracle`, the only mode in which truth of the test subjects reaches the selection.
     """
 
-    tested: Held
-    piece: Held
-    judges: tuple[tuple[Held, Held], ...]
-    peeks: bool = False
+    test: Subjects
+    run: Subjects
+    selection: tuple[tuple[Subjects, Subjects], ...]
+    uses_test_truth: bool = False
 
-    def seen(self, material: Material) -> tuple[Studied, ...]:
-        """Clips whose truth may be looked at to choose."""
-        if self.peeks:
-            return tuple(f.studied() for f in material.footage)
-        return material.view(self.tested).studied
+    def selection_clips(self, data: EvaluationDataset) -> tuple[LabelledClip, ...]:
+        """Clips whose truth the selection may use."""
+        if self.uses_test_truth:
+            return tuple(v.labelled() for v in data.videos)
+        return data.split(self.test).train
 
 
-def folds_of(material: Material, mode: Mode, inner: int) -> list[Fold]:
-    """All folds; a piece is named by the subjects that it learns without. Raises UsageError for
-    under 3 subjects.
-    """
-    subjects = material.subjects
+def folds_of(data: EvaluationDataset, mode: Mode, inner: int) -> list[Fold]:
+    """All folds of a mode. inner: number of groups. Raises UsageError for under 3 subjects."""
+    subjects = data.subjects
     if len(subjects) < 3:
         raise UsageError(
             "expected at least 3 subjects to leave one out and choose on the others, got "
@@ -61,10 +58,10 @@ def folds_of(material: Material, mode: Mode, inner: int) -> list[Fold]:
             f"({', '.join(subjects)})"
         )
     groups = [frozenset(subjects[i::inner]) for i in range(min(inner, len(subjects)))]
-    if material.tested:
-        judges = tuple((g, g) for g in groups)
-        judged = tuple([(frozenset[str](), material.tested)]) if mode == "oracle" else judges
-        return [Fold(material.tested, frozenset(), judged, mode == "oracle")]
+    if data.test_subjects:
+        if mode == "oracle":
+            return [Fold(data.test_subjects, frozenset(), ((frozenset(), data.test_subjects),), True)]
+        return [Fold(data.test_subjects, frozenset(), tuple((g, g) for g in groups))]
     alone = {s: frozenset({s}) for s in subjects}
     if mode == "nested":
         own = {s: next(g for g in groups if s in g) for s in subjects}
@@ -72,21 +69,18 @@ def folds_of(material: Material, mode: Mode, inner: int) -> list[Fold]:
             Fold(one, one, tuple((own[s] | h, h) for h in groups if h != own[s]))
             for s, one in alone.items()
         ]
+    everyone = tuple((t, t) for t in alone.values())
     if mode == "oracle":
-        return [
-            Fold(one, one, tuple((t, t) for t in alone.values()), True) for one in alone.values()
-        ]
-    return [
-        Fold(one, one, tuple((t, t) for t in alone.values() if t != one)) for one in alone.values()
-    ]
+        return [Fold(one, one, everyone, True) for one in alone.values()]
+    return [Fold(one, one, tuple(p for p in everyone if p[0] != one)) for one in alone.values()]
 
 
-def pieces_of(
-    material: Material, folds: Sequence[Fold], variant: Variant, seed: int
-) -> dict[Held, Piece]:
-    """Every piece that the folds name."""
-    wanted = {f.piece for f in folds} | {piece for f in folds for piece, _ in f.judges}
+def make_fold_runs(
+    data: EvaluationDataset, folds: Sequence[Fold], variant: Variant, seed: int
+) -> dict[Subjects, FoldRun]:
+    """Every fold run that the folds name."""
+    wanted = {f.run for f in folds} | {run for f in folds for run, _ in f.selection}
     return {
-        held: Piece(variant, seed, material.view(held), material.groups)
-        for held in sorted(wanted, key=sorted)
+        held_out: FoldRun(variant, seed, data.split(held_out), data.groups)
+        for held_out in sorted(wanted, key=sorted)
     }

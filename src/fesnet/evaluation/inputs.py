@@ -3,7 +3,7 @@ truth.
 
 Region flow comes as steps from frame to frame (most published features) or as displacement from a
 reference; other features tell a state. Steps are summed to displacement, states are differentiated,
-so that both end up as the same three copies, each scaled by what is usual in its video:
+so that both end up as the same three copies, each normalize_scale by what is usual in its video:
 
     step       how fast it moves now
     recent     displacement less its mean of about 2 s: what is brief, whatever the face did before
@@ -24,7 +24,7 @@ from fesnet._types import Float32Array
 from fesnet.errors import SourceError, UsageError
 
 Flow = Literal["auto", "step", "state"]
-WIDE = 256  # numbers a frame; wider features are projected at random, by the same draw everywhere
+WIDE = 256  # numbers a frame; wider features are project at random, by the same draw everywhere
 STEADY = 0.9  # correlation of successive frames from which features tell a state
 RECENT_S, LASTING_S = 2.0, 12.0
 USUAL = 0.9  # quantile of sizes that becomes 1
@@ -68,7 +68,7 @@ def flat(features: NDArray[np.floating], name: str) -> Float32Array:
     return table
 
 
-def steadiness(table: Float32Array) -> float:
+def frame_correlation(table: Float32Array) -> float:
     """Median over columns of the correlation of successive frames, -1..1."""
     centred = table - table.mean(0)
     power = np.maximum((centred**2).mean(0), 1e-12)
@@ -81,7 +81,7 @@ def decide(tables: list[Float32Array], flow: Flow) -> Literal["step", "state"]:
         raise UsageError(f"expected features that tell 'step' or 'state', or 'auto', got {flow!r}")
     if flow != "auto":
         return flow
-    usual = float(np.median([steadiness(t) for t in tables if len(t) > 1] or [1.0]))
+    usual = float(np.median([frame_correlation(t) for t in tables if len(t) > 1] or [1.0]))
     return "state" if usual >= STEADY else "step"
 
 
@@ -92,7 +92,7 @@ def make_inputs(
     region.
     """
     columns = table.shape[1]
-    table = projected(table)
+    table = project(table)
     owner = (
         np.arange(table.shape[1]) * groups // columns
         if table.shape[1] == columns
@@ -100,16 +100,16 @@ def make_inputs(
     )
     table = np.asarray(table - np.median(table, 0), np.float32)
     if tells == "step":
-        place = np.cumsum(resampled_steps(table, rate, to), 0, dtype=np.float64)
+        place = np.cumsum(resample_steps(table, rate, to), 0, dtype=np.float64)
     else:
-        place = resampled_states(table, rate, to).astype(np.float64)
+        place = resample_states(table, rate, to).astype(np.float64)
     step = np.diff(place, axis=0, prepend=place[:1])
     copies: list[NDArray[np.float64]] = [
         step,
         place - running_mean(place, RECENT_S * to),
         place - running_median(place, LASTING_S * to),
     ]
-    values = np.concatenate([scaled(c) for c in copies], 1)
+    values = np.concatenate([normalize_scale(c) for c in copies], 1)
     return Inputs(
         np.ascontiguousarray(values, np.float32),
         tuple(int(g) for g in np.tile(owner, len(copies))),
@@ -117,7 +117,7 @@ def make_inputs(
     )
 
 
-def projected(table: Float32Array) -> Float32Array:
+def project(table: Float32Array) -> Float32Array:
     """Wide features on WIDE random directions: distances stay about the same, and no data decides
     which.
     """
@@ -127,30 +127,30 @@ def projected(table: Float32Array) -> Float32Array:
     return np.asarray(table @ directions / np.float32(WIDE**0.5), np.float32)
 
 
-def resampled_steps(step: Float32Array, rate: float, to: float) -> Float32Array:
+def resample_steps(step: Float32Array, rate: float, to: float) -> Float32Array:
     """Steps between ticks: the sum of the steps of the frames between them, so that no motion is
     lost.
     """
     if rate == to:
         return step
     path = np.cumsum(step, 0, dtype=np.float64)
-    placed = at_ticks(path, rate, to)
+    placed = interpolate_rows(path, rate, to)
     return np.asarray(
         np.diff(placed, axis=0, prepend=placed[:1] - step[:1] * rate / to), np.float32
     )
 
 
-def resampled_states(state: Float32Array, rate: float, to: float) -> Float32Array:
+def resample_states(state: Float32Array, rate: float, to: float) -> Float32Array:
     """States at ticks: the mean of the frames round each where there are more frames than ticks."""
     if rate == to:
         return state
     width = round(rate / to)
     return np.asarray(
-        at_ticks(running_mean(state.astype(np.float64), width) if width > 1 else state, rate, to)
+        interpolate_rows(running_mean(state.astype(np.float64), width) if width > 1 else state, rate, to)
     )
 
 
-def at_ticks(table: NDArray[np.floating], rate: float, to: float) -> NDArray[np.float64]:
+def interpolate_rows(table: NDArray[np.floating], rate: float, to: float) -> NDArray[np.float64]:
     """Rows at tick times, linearly between frames."""
     ticks = int((len(table) - 1) / rate * to + 1e-6) + 1
     at = np.minimum(np.arange(ticks) * rate / to, len(table) - 1)
@@ -177,7 +177,7 @@ def running_median(table: NDArray[np.float64], width: float) -> NDArray[np.float
     return np.stack([np.interp(rows, knots, column) for column in values.T], 1)
 
 
-def scaled(table: NDArray[np.floating]) -> NDArray[np.floating]:
+def normalize_scale(table: NDArray[np.floating]) -> NDArray[np.floating]:
     """Divided by what is usual in the video over all columns, and large values drawn in
     (arcsinh).
     """

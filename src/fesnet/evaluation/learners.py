@@ -18,9 +18,9 @@ from fesnet.errors import UsageError
 if TYPE_CHECKING:
     from fesnet.training.features import FeatureTrainConfig
 
-Taught = Sequence[tuple[Float32Array, NDArray[np.int8]]]
+TrainSet = Sequence[tuple[Float32Array, NDArray[np.int8]]]
 Learn = Callable[
-    [Taught, tuple[int, ...], Sequence[Float32Array], "Variant", int],
+    [TrainSet, tuple[int, ...], Sequence[Float32Array], "Variant", int],
     tuple[list[Float32Array], str],
 ]
 # A softmax cannot say "a micro in a macro"; where training subjects show more of it than this,
@@ -106,7 +106,7 @@ def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, Featur
 
 
 def learn_fesnet(
-    taught: Taught,
+    train_set: TrainSet,
     groups: tuple[int, ...],
     blind: Sequence[Float32Array],
     variant: Variant,
@@ -114,21 +114,21 @@ def learn_fesnet(
 ) -> tuple[list[Float32Array], str]:
     from fesnet.training.features import FeatureSample, fesnet_spec, train_and_score
 
-    lessons = [FeatureSample(inputs, held) for inputs, held in taught]
+    lessons = [FeatureSample(inputs, held) for inputs, held in train_set]
     model, train = fesnet_settings(variant, len(groups))
-    model = replace(model, independent=inside(taught) > OVERLAPPING)
+    model = replace(model, independent=inside(train_set) > OVERLAPPING)
     return train_and_score(lessons, groups, blind, model, fesnet_spec(model, train), seed)
 
 
-def inside(taught: Taught) -> float:
+def inside(train_set: TrainSet) -> float:
     """Share of the micro ticks of the training videos that lie in a macro, 0..1."""
-    held = np.concatenate([held for _, held in taught])
+    held = np.concatenate([held for _, held in train_set])
     micro = held[:, 1] == 1
     return float((held[micro, 0] == 1).mean()) if micro.any() else 0.0
 
 
 def learn_auwgcn(
-    taught: Taught,
+    train_set: TrainSet,
     groups: tuple[int, ...],
     blind: Sequence[Float32Array],
     variant: Variant,
@@ -137,7 +137,7 @@ def learn_auwgcn(
     from fesnet.baselines.auwgcn import auwgcn_course
     from fesnet.training.features import FeatureSample, train_and_score
 
-    lessons = [FeatureSample(inputs, held) for inputs, held in taught]
+    lessons = [FeatureSample(inputs, held) for inputs, held in train_set]
     model, train = fesnet_settings(
         variant, len(groups)
     )  # the same windows, schedule and augmentation
@@ -147,14 +147,14 @@ def learn_auwgcn(
     )
 
 
-def told_settings(variant: Variant) -> dict[str, Any]:
+def network_settings(variant: Variant) -> dict[str, Any]:
     model, train = fesnet_settings(variant, 1)
     told = {k: v for k, v in model.to_dict().items() if k not in ("inputs", "independent")}
     return {"model": told, "independent above": OVERLAPPING, "training": asdict(train)}
 
 
 def learn_softnet(
-    taught: Taught,
+    train_set: TrainSet,
     groups: tuple[int, ...],
     blind: Sequence[Float32Array],
     variant: Variant,
@@ -162,7 +162,7 @@ def learn_softnet(
 ) -> tuple[list[Float32Array], str]:
     from fesnet.baselines.softnet import learn
 
-    return learn(taught, blind, seed, variant.steps)  # type: ignore[arg-type]  # its maps are int8
+    return learn(train_set, blind, seed, variant.steps)  # type: ignore[arg-type]  # its maps are int8
 
 
 def softnet_settings(variant: Variant) -> dict[str, Any]:
@@ -172,8 +172,8 @@ def softnet_settings(variant: Variant) -> dict[str, Any]:
     return {"steps": variant.steps or STEPS, "batch": BATCH, "side": SIDE, "lags_s": LAGS_S}
 
 
-def learn_nothing(
-    taught: Taught,
+def pass_scores_through(
+    train_set: TrainSet,
     groups: tuple[int, ...],
     blind: Sequence[Float32Array],
     variant: Variant,
@@ -185,18 +185,18 @@ def learn_nothing(
     return [scores[None] for scores in blind], ""
 
 
-def bare_settings(variant: Variant) -> dict[str, Any]:
+def no_settings(variant: Variant) -> dict[str, Any]:
     return {}
 
 
 def fixed(name: str, *media: str) -> Learner:
-    return Learner(learn_nothing, bare_settings, dict.fromkeys(media, name))
+    return Learner(pass_scores_through, no_settings, dict.fromkeys(media, name))
 
 
 LEARNERS: dict[str, Learner] = {
-    "fesnet": Learner(learn_fesnet, told_settings, {"features": "features", "video": "lsdm"}),
+    "fesnet": Learner(learn_fesnet, network_settings, {"features": "features", "video": "lsdm"}),
     "fesnet-pretrained": fixed("pretrained", "video"),
-    "auwgcn": Learner(learn_auwgcn, told_settings, {"features": "features", "video": "regions"}),
+    "auwgcn": Learner(learn_auwgcn, network_settings, {"features": "features", "video": "regions"}),
     "softnet": Learner(learn_softnet, softnet_settings, {"video": "maps"}),
     "flow": fixed("flow", "features", "video"),
     "landmarks": fixed("landmarks", "video"),

@@ -1,4 +1,4 @@
-"""A data set -> `Material`: inputs of every video on one working axis, kept on disk, named by their
+"""A data set -> `EvaluationDataset`: inputs of every video on one working axis, kept on disk, named by their
 contents.
 """
 
@@ -16,11 +16,11 @@ from fesnet._io import atomic_open
 from fesnet._types import CountCallback, Float32Array
 from fesnet.datasets.recording import DataSet, Recording
 from fesnet.errors import TruthError, UsageError
+from fesnet.evaluation.dataset import AnnotatedVideo, Clip, EvaluationDataset
+from fesnet.evaluation.feature_cache import FeatureTrack, at_face_stages, extract_all
 from fesnet.evaluation.inputs import Flow, Inputs, decide, flat, make_inputs, working_rate
 from fesnet.evaluation.learners import LEARNERS
-from fesnet.evaluation.material import Clip, Footage, Material
-from fesnet.evaluation.watch import Seen, at_stages, look_at_all
-from fesnet.jobs import Engine, InProcess
+from fesnet.jobs import Executor, SerialExecutor
 
 Load = Callable[[Recording], tuple[NDArray[np.floating], float]]
 PAIRED = 256  # an even number of columns up to this is taken for x and y of regions
@@ -33,24 +33,24 @@ class Preparation:
     folder: Path
     load: Load
     flow: Flow = "auto"
-    engine: Engine = field(default_factory=InProcess)
+    executor: Executor = field(default_factory=SerialExecutor)
 
 
 def prepare(
     sets: Sequence[DataSet], method: str, how: Preparation, told: CountCallback = lambda *_: None
-) -> tuple[Material, dict[str, str]]:
+) -> tuple[EvaluationDataset, dict[str, str]]:
     """Material of the first data set, and of a second one that is only tested on; and what was
     decided about it.
 
-    Raises UsageError as `needs_of`; SourceError and TruthError as `prepare_features`.
+    Raises UsageError as `required_input`; SourceError and TruthError as `prepare_features`.
     """
-    needed = needs_of(sets, method)
+    needed = required_input(sets, method)
     if sets[0].recordings[0].media == "features":
         return prepare_features(sets, needed, how)
     return prepare_videos(sets, needed, how, told)
 
 
-def needs_of(sets: Sequence[DataSet], method: str) -> str:
+def required_input(sets: Sequence[DataSet], method: str) -> str:
     """What a method needs of what there is. Raises UsageError where features and videos are mixed,
     the method cannot read what there is, or videos or their crops are missing."""
     media = {
@@ -66,16 +66,16 @@ def needs_of(sets: Sequence[DataSet], method: str) -> str:
             f"expected {' or '.join(LEARNERS[method].needs)} for method {method}, got {media.pop()}"
         )
     if media == {"video"}:
-        at_stages(needed, [r for _, r in listed(sets)])
+        at_face_stages(needed, [r for _, r in enumerate_recordings(sets)])
     return needed
 
 
 def prepare_features(
     sets: Sequence[DataSet], needed: str, how: Preparation
-) -> tuple[Material, dict[str, str]]:
+) -> tuple[EvaluationDataset, dict[str, str]]:
     """Raises UsageError for features of differing width, SourceError for what is not finite or has
     another shape, TruthError for truth after the end of a video."""
-    recordings = listed(sets)
+    recordings = enumerate_recordings(sets)
     loaded = [how.load(r) for _, r in recordings]
     tables = [flat(table, r.id) for (table, _), (_, r) in zip(loaded, recordings, strict=True)]
     check_widths(tables, [r for _, r in recordings])
@@ -83,16 +83,16 @@ def prepare_features(
     rate = working_rate(
         {each for (n, _), (_, each) in zip(recordings, loaded, strict=True) if n == 0}
     )
-    groups = groups_of(tables[0].shape[1])
-    footage = []
+    groups = region_count(tables[0].shape[1])
+    videos = []
     for (n, recording), (_, own), table in zip(recordings, loaded, tables, strict=True):
         check_truth(recording, len(table))
         made = make_inputs(table, own, rate, tells, groups)
         if needed == "flow":
-            made = flow_scores(table, own, tells)
+            made = flow_baseline_scores(table, own, tells)
         times = np.arange(len(table)) / own
-        footage.append(kept(made, times, recording, prefix(sets, n), how.folder))
-    return material(footage, made.groups, sets), {
+        videos.append(kept(made, times, recording, prefix(sets, n), how.folder))
+    return material(videos, made.groups, sets), {
         "features tell": tells,
         "working rate": f"{made.rate:g} Hz",
     }
@@ -100,29 +100,29 @@ def prepare_features(
 
 def prepare_videos(
     sets: Sequence[DataSet], needed: str, how: Preparation, told: CountCallback
-) -> tuple[Material, dict[str, str]]:
+) -> tuple[EvaluationDataset, dict[str, str]]:
     """As `prepare_features`; videos are looked at once for everything that is `needed`."""
-    recordings = listed(sets)
-    seen = look_at_all(
-        needed, [r for _, r in recordings], how.folder.parent / "watched", how.engine, told
+    recordings = enumerate_recordings(sets)
+    seen = extract_all(
+        needed, [r for _, r in recordings], how.folder.parent / "watched", how.executor, told
     )
     width = max(s.values.shape[1] for s in seen)
-    footage = []
+    videos = []
     for (n, recording), one in zip(recordings, seen, strict=True):
         check_truth(recording, len(one.frame_times))
-        made = inputs_of(one, needed, width)
-        footage.append(kept(made, one.frame_times, recording, prefix(sets, n), how.folder))
-    return material(footage, made.groups, sets), {
+        made = inputs_from_features(one, needed, width)
+        videos.append(kept(made, one.frame_times, recording, prefix(sets, n), how.folder))
+    return material(videos, made.groups, sets), {
         "videos": needed,
         "working rate": f"{made.rate:g} Hz",
     }
 
 
-def inputs_of(seen: Seen, needed: str, width: int) -> Inputs:
+def inputs_from_features(seen: FeatureTrack, needed: str, width: int) -> Inputs:
     """Scores stay as they are; features become copies as those of `make_inputs`, ticks without a
     face held.
     """
-    from fesnet.evaluation.watch import RATE
+    from fesnet.evaluation.feature_cache import RATE
 
     if needed == "maps" and seen.values.shape[1] != width:  # a video without a face
         return Inputs(np.zeros((len(seen.values), width), np.float32).astype(np.int8), (0,), RATE)
@@ -134,7 +134,7 @@ def inputs_of(seen: Seen, needed: str, width: int) -> Inputs:
         else np.zeros((len(seen.values), width), np.float32)
     )
     return make_inputs(
-        table, RATE, RATE, "state", groups_of(width) if needed == "regions" else width
+        table, RATE, RATE, "state", region_count(width) if needed == "regions" else width
     )
 
 
@@ -149,16 +149,16 @@ def held(values: Float32Array) -> Float32Array:
     return np.asarray(values[np.where(at < 0, int(np.argmax(known)), at)])
 
 
-def flow_scores(table: Float32Array, rate: float, tells: str) -> Inputs:
+def flow_baseline_scores(table: Float32Array, rate: float, tells: str) -> Inputs:
     """Scores (T, 2) of the hand-crafted flow baseline, which reads displacement at 30 Hz."""
     from fesnet.baselines import make_baseline
-    from fesnet.evaluation.inputs import RATE, resampled_states, resampled_steps
+    from fesnet.evaluation.inputs import RATE, resample_states, resample_steps
 
     centred = np.asarray(table - np.median(table, 0), np.float32)
     if tells == "step":
-        place = np.cumsum(resampled_steps(centred, rate, RATE), 0)
+        place = np.cumsum(resample_steps(centred, rate, RATE), 0)
     else:
-        place = resampled_states(table, rate, RATE)
+        place = resample_states(table, rate, RATE)
     unit = (
         max(float(np.quantile(np.abs(np.diff(place, axis=0)), 0.9)), 1e-9) / 0.001
     )  # its floor is in crop units
@@ -167,11 +167,11 @@ def flow_scores(table: Float32Array, rate: float, tells: str) -> Inputs:
     )
 
 
-def groups_of(width: int) -> int:
+def region_count(width: int) -> int:
     return width // 2 if width % 2 == 0 and width <= PAIRED else width
 
 
-def listed(sets: Sequence[DataSet]) -> list[tuple[int, Recording]]:
+def enumerate_recordings(sets: Sequence[DataSet]) -> list[tuple[int, Recording]]:
     return [(n, r) for n, data in enumerate(sets) for r in data.recordings]
 
 
@@ -180,11 +180,15 @@ def prefix(sets: Sequence[DataSet], number: int) -> str:
     return "" if number == 0 else f"{sets[number].name}:"
 
 
-def material(footage: list[Footage], groups: tuple[int, ...], sets: Sequence[DataSet]) -> Material:
+def material(
+    videos: list[AnnotatedVideo], groups: tuple[int, ...], sets: Sequence[DataSet]
+) -> EvaluationDataset:
     tested = frozenset(
-        f.clip.subject for f, (n, _) in zip(footage, listed(sets), strict=True) if n > 0
+        f.clip.subject
+        for f, (n, _) in zip(videos, enumerate_recordings(sets), strict=True)
+        if n > 0
     )
-    return Material(tuple(sorted(footage, key=lambda f: f.clip.id)), groups, tested)
+    return EvaluationDataset(tuple(sorted(videos, key=lambda f: f.clip.id)), groups, tested)
 
 
 def check_widths(tables: Sequence[Float32Array], recordings: Sequence[Recording]) -> None:
@@ -213,7 +217,7 @@ def check_truth(recording: Recording, frames: int) -> None:
 
 def kept(
     made: Inputs, times: NDArray[np.floating], recording: Recording, before: str, folder: Path
-) -> Footage:
+) -> AnnotatedVideo:
     """Inputs written under a name that follows from their contents, unless they lie there."""
     folder.mkdir(parents=True, exist_ok=True)
     values = made.values
@@ -225,4 +229,4 @@ def kept(
     clip = Clip(
         before + recording.id, before + recording.subject, path, mark, len(values), made.rate
     )
-    return Footage(clip, np.asarray(times, np.float64), recording.truth)
+    return AnnotatedVideo(clip, np.asarray(times, np.float64), recording.truth)

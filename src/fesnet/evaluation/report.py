@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from fesnet._io import atomic_write_text
-from fesnet.evaluation.material import Material
-from fesnet.evaluation.page import page
-from fesnet.evaluation.rows import Row, told
-from fesnet.evaluation.table import Line, to_csv, to_markdown
+from fesnet.evaluation.dataset import EvaluationDataset
+from fesnet.evaluation.html_page import page
+from fesnet.evaluation.method_results import MethodResult, told
+from fesnet.evaluation.table import ResultRow, to_csv, to_markdown
 
 FOUND = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "score")
 MEGC = {
@@ -26,9 +26,9 @@ MEGC = {
 TYPES = {"macro": "mae", "micro": "me"}
 
 
-def write_report(
-    lines: Sequence[Line],
-    material: Material,
+def write_benchmark_report(
+    lines: Sequence[ResultRow],
+    material: EvaluationDataset,
     settings: dict[str, Any],
     notes: Sequence[str],
     out: Path,
@@ -44,7 +44,7 @@ def write_report(
     atomic_write_text(out / "index.html", page(lines, title, notes))
     rows = [
         {
-            "row": stem(line.row),
+            "row": result_stem(line.row),
             "weights": line.row.fingerprints,
             "chosen": {fold: told(c) for fold, c in line.row.chosen.items()},
             "picked on test subjects": {
@@ -57,7 +57,7 @@ def write_report(
     atomic_write_text(out / "config.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
-def stem(row: Row) -> str:
+def result_stem(row: MethodResult) -> str:
     """A row's name, good as a file name."""
     parts = (
         row.name.replace(" ", "-"),
@@ -69,7 +69,7 @@ def stem(row: Row) -> str:
     return "_".join(parts)
 
 
-def write_found(row: Row, out: Path) -> None:
+def write_found(row: MethodResult, out: Path) -> None:
     """Found intervals as a truth table (1-based, inclusive; `fesnet score` reads it), and as MEGC
     submissions.
     """
@@ -86,10 +86,10 @@ def write_found(row: Row, out: Path) -> None:
         for v in row.judged
         for i in v.found
     ]
-    atomic_write_text(out / "found" / f"{stem(row)}.csv", as_csv(FOUND, frames))
+    atomic_write_text(out / "found" / f"{result_stem(row)}.csv", as_csv(FOUND, frames))
     for year, heads in MEGC.items():
         cells = [(video, first, last, TYPES[kind]) for _, video, kind, first, _, last, _ in frames]
-        atomic_write_text(out / "megc" / f"{stem(row)}.{year}.csv", as_csv(heads, cells))
+        atomic_write_text(out / "megc" / f"{result_stem(row)}.{year}.csv", as_csv(heads, cells))
 
 
 def as_csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -100,16 +100,16 @@ def as_csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def fingerprint(material: Material) -> dict[str, Any]:
+def fingerprint(material: EvaluationDataset) -> dict[str, Any]:
     """What the material was: counts, and one hash over all inputs and truth."""
     digest = hashlib.sha256()
-    for f in material.footage:
+    for f in material.videos:
         digest.update(repr((f.clip.id, f.clip.subject, f.clip.sha256, f.truth)).encode())
-    events = [i.kind for f in material.footage for i in f.truth]
+    events = [i.kind for f in material.videos for i in f.truth]
     return {
-        "subjects": len({f.clip.subject for f in material.footage}),
-        "videos": len(material.footage),
-        "ticks": sum(f.clip.ticks for f in material.footage),
+        "subjects": len({f.clip.subject for f in material.videos}),
+        "videos": len(material.videos),
+        "ticks": sum(f.clip.ticks for f in material.videos),
         "macro": events.count("macro"),
         "micro": events.count("micro"),
         "sha256": digest.hexdigest(),

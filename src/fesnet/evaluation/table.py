@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fesnet.evaluation.rows import Row
+from fesnet.evaluation.method_results import MethodResult
 from fesnet.intervals import KINDS
 from fesnet.metrics import (
     PROTOCOLS,
@@ -26,10 +26,10 @@ COLUMNS = ("method", "mode", "rules for", "seeds", "protocol", "kind", "tp", "fp
 
 
 @dataclass(frozen=True)
-class Line:
+class ResultRow:
     """A row of results under all protocols, read once."""
 
-    row: Row
+    row: MethodResult
     read: dict[str, Evaluation]
     precision: dict[str, float]  # average precision by kind
 
@@ -49,7 +49,7 @@ class Line:
         return false_alarms_a_minute(self.read["official"].counts[kind], seconds)
 
 
-def read_row(row: Row, protocols: Sequence[str]) -> Line:
+def apply_protocols(row: MethodResult, protocols: Sequence[str]) -> ResultRow:
     """Under the official protocol and those asked for; those that choose on test subjects get
     epochs or the sweep.
     """
@@ -63,10 +63,10 @@ def read_row(row: Row, protocols: Sequence[str]) -> Line:
                 row.epochs if protocol.chosen == "per subject" else row.sweep, protocol
             )
     pairs = [(v.truth, v.found) for v in row.ranked]
-    return Line(row, read, {str(k): average_precision(pairs, k) for k in KINDS})
+    return ResultRow(row, read, {str(k): average_precision(pairs, k) for k in KINDS})
 
 
-def records(lines: Sequence[Line]) -> Iterator[tuple[object, ...]]:
+def records(lines: Sequence[ResultRow]) -> Iterator[tuple[object, ...]]:
     for line in lines:
         for protocol, read in line.read.items():
             for kind in NAMES:
@@ -78,7 +78,7 @@ def records(lines: Sequence[Line]) -> Iterator[tuple[object, ...]]:
                 yield (*line.label, protocol, kind, c.tp, c.fp, c.fn, *rates, ap, alarms)
 
 
-def to_csv(lines: Sequence[Line]) -> str:
+def to_csv(lines: Sequence[ResultRow]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -91,7 +91,7 @@ def number(value: float, digits: int = 4) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def detail(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+def detail(lines: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
     """The official protocol: heads and cells."""
     heads = ["method", "mode", "rules for", "seed", "kind", "TP", "FP", "FN", "precision", "recall", "F1", "95 %", "AP",
              "false/min"]  # fmt: skip
@@ -122,7 +122,7 @@ def detail(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     return heads, cells
 
 
-def side_by_side(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+def side_by_side(lines: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
     """F1 macro / micro / overall under each protocol."""
     protocols = list(lines[0].read)
     heads = ["method", "mode", "rules for", "seed", *protocols]
@@ -133,11 +133,11 @@ def side_by_side(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     return heads, cells
 
 
-def over_seeds(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+def over_seeds(lines: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
     """Mean and standard deviation of the official F1 over single seeds; empty where there was one
     seed.
     """
-    groups: dict[tuple[str, str, str], list[Line]] = {}
+    groups: dict[tuple[str, str, str], list[ResultRow]] = {}
     for line in lines:
         if len(line.row.seeds) == 1:
             groups.setdefault(line.label[:3], []).append(line)
@@ -155,7 +155,7 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean:.4f} +- {deviation:.4f}"
 
 
-def inflation(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+def inflation(lines: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:
     """How much F1 overall rises where something is chosen on the test subjects."""
     others = [p for p in lines[0].read if p != "official"]
     cells = []
@@ -172,7 +172,7 @@ def markdown(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
 
 
-def to_markdown(lines: Sequence[Line], heading: str, notes: Sequence[str]) -> str:
+def to_markdown(lines: Sequence[ResultRow], heading: str, notes: Sequence[str]) -> str:
     """The whole of table.md."""
     parts = [f"# {heading}", *(f"- {n}" for n in notes), "", "## Official protocol", markdown(*detail(lines)), "",
              "## Every protocol: F1 macro / micro / overall", markdown(*side_by_side(lines)), ""]  # fmt: skip

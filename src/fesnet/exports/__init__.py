@@ -1,5 +1,6 @@
-"""A result in the forms that other programs read; one small file each. `fesnet.exports.elan_reader`
-reads ELAN back.
+"""Writers of a result in the formats of other programs, one file each.
+
+`fesnet.exports.elan_reader` reads ELAN files back.
 """
 
 from __future__ import annotations

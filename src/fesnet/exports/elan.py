@@ -30,7 +30,7 @@ from fesnet.intervals import KINDS
 from fesnet.result import SourceInfo, SpottedInterval, Spotting
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-SCHEMA = "http://www.mpi.nl/dev/elan/EAFv3.0.xsd"
+SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 NO_DATE = "1970-01-01T00:00:00+00:00"  # the format wants one; equal results must give equal bytes
 VOCABULARY = "expression"
 MIME = {

@@ -246,8 +246,8 @@ def timed_annotations(
 
 
 def attach_apex(apex: ApexMark, found: list[tuple[str, AnnotatedInterval]]) -> None:
-    """Assign an apex to the shortest expression around it that its tier can mean: of its parent tier,
-    else of its face and of the kind in its name."""
+    """Assign an apex to the shortest fitting expression around it: one of its parent tier, else one
+    of its face and of the kind in its name."""
     tier, kind = apex.tier, name_kind(apex.tier.name)
     fitting = [
         (m.stop_s - m.start_s, index)

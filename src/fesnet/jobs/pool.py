@@ -17,14 +17,21 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from fesnet.errors import UsageError
-from fesnet.jobs.base import NO_MEMORY_EXIT, Closing, Outcome, Resources, died, run_in_worker
+from fesnet.jobs.executor import (
+    OUT_OF_MEMORY_EXIT,
+    ContextCloser,
+    JobOutcome,
+    Resources,
+    run_in_worker,
+    worker_died,
+)
 
 CONTEXT = get_context(
     "spawn"
 )  # a fork would inherit threads and locks of this process and could hang
 
 
-class LocalPool(Closing):
+class ProcessPool(ContextCloser):
     """`workers` processes, started when they are first needed."""
 
     def __init__(self, workers: int) -> None:
@@ -32,7 +39,7 @@ class LocalPool(Closing):
             raise UsageError(f"expected 1 worker or more, got {workers}")
         self.name = f"{workers} process{'es' if workers > 1 else ''}"
         self.size = workers
-        self.workers: list[Worker] = []
+        self.workers: list[WorkerProcess] = []
 
     def map(
         self,
@@ -40,21 +47,21 @@ class LocalPool(Closing):
         items: Iterable[tuple[str, Any]],
         *,
         retries: int = 1,
-        resources: Resources = Resources(),  # noqa: B008  # frozen
-    ) -> Iterator[Outcome]:
-        """As `Engine.map`. Of the resources, `cpus` lowers how many run at once; nothing else is
+        resources: Resources = Resources(),  # frozen
+    ) -> Iterator[JobOutcome]:
+        """As `Executor.map`. Of the resources, `cpus` lowers how many run at once; nothing else is
         held back here.
         """
-        left, again = iter(items), deque[Work]()
+        left, again = iter(items), deque[Attempt]()
         room = max(1, int(self.size / max(resources.cpus, 1e-9)))
-        self.grow(min(room, self.size))
+        self.resize(min(room, self.size))
         try:
             while True:
-                self.hand_out(function, left, again)
+                self.assign(function, left, again)
                 busy = [w for w in self.workers if w.work]
                 if not busy:
                     return
-                for worker in first_done(busy):
+                for worker in wait_for_any(busy):
                     outcome = worker.collect(retries)
                     if outcome is not None:
                         yield outcome
@@ -62,15 +69,15 @@ class LocalPool(Closing):
                         again.append(worker.work)
                         worker.work = None
         finally:
-            self.drop([w for w in self.workers if w.work])  # the loop was left early
+            self.stop_workers([w for w in self.workers if w.work])  # the loop was left early
 
-    def grow(self, count: int) -> None:
-        self.drop(self.workers[count:])
+    def resize(self, count: int) -> None:
+        self.stop_workers(self.workers[count:])
         while len(self.workers) < count:
-            self.workers.append(Worker())
+            self.workers.append(WorkerProcess())
 
-    def hand_out(
-        self, function: Callable[[Any], Any], left: Iterator[tuple[str, Any]], again: deque[Work]
+    def assign(
+        self, function: Callable[[Any], Any], left: Iterator[tuple[str, Any]], again: deque[Attempt]
     ) -> None:
         """Give every idle worker an item, those to be done again first."""
         for worker in self.workers:
@@ -85,38 +92,38 @@ class LocalPool(Closing):
                     return
             worker.begin(function, (key, item, tries + 1))
 
-    def drop(self, workers: list[Worker]) -> None:
+    def stop_workers(self, workers: list[WorkerProcess]) -> None:
         for worker in workers:
             worker.end()
         self.workers = [w for w in self.workers if w not in workers]
 
     def close(self) -> None:
-        self.drop(list(self.workers))
+        self.stop_workers(list(self.workers))
 
 
-Work = tuple[str, Any, int]  # key, item, how often it was begun
+Attempt = tuple[str, Any, int]  # key, item, how often it was begun
 
 
-def first_done(busy: list[Worker]) -> list[Worker]:
+def wait_for_any(busy: list[WorkerProcess]) -> list[WorkerProcess]:
     """Wait until a worker has answered or died; those that did."""
     ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy])
     return [w for w in busy if w.pipe in ready or w.process.sentinel in ready]
 
 
-class Worker:
+class WorkerProcess:
     """One process and this end of its pipe; a new process takes the place of one that died."""
 
     def __init__(self) -> None:
-        self.work: Work | None = None
+        self.work: Attempt | None = None
         self.start()
 
     def start(self) -> None:
         self.pipe, theirs = CONTEXT.Pipe()
-        self.process = CONTEXT.Process(target=serve, args=(theirs,), daemon=True)
+        self.process = CONTEXT.Process(target=serve_pipe, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
 
-    def begin(self, function: Callable[[Any], Any], work: Work) -> None:
+    def begin(self, function: Callable[[Any], Any], work: Attempt) -> None:
         """Send an item, to a fresh process if the last one has gone while it was idle."""
         self.work = work
         try:
@@ -126,20 +133,20 @@ class Worker:
             self.start()
             self.pipe.send((function, work))
 
-    def collect(self, retries: int) -> Outcome | None:
+    def collect(self, retries: int) -> JobOutcome | None:
         """The answer; None if the process died and its item is to be done again."""
         assert self.work is not None
         key, _, tries = self.work
         try:
-            outcome: Outcome = self.pipe.recv()
+            outcome: JobOutcome = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
-            why = reason(self.process.exitcode)
+            why = exit_reason(self.process.exitcode)
             self.end()
             self.start()
             if tries <= retries:
                 return None
-            outcome = Outcome(key, error=died(why, tries), tries=tries)
+            outcome = JobOutcome(key, error=worker_died(why, tries), tries=tries)
         self.work = None
         return outcome
 
@@ -151,9 +158,9 @@ class Worker:
         self.pipe.close()
 
 
-def reason(code: int | None) -> str:
+def exit_reason(code: int | None) -> str:
     """Why a process ended, from its exit code."""
-    if code == NO_MEMORY_EXIT:
+    if code == OUT_OF_MEMORY_EXIT:
         return "it had no memory left"
     if code is not None and code < 0:
         names = {s.value: s.name for s in signal.Signals}
@@ -161,12 +168,12 @@ def reason(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def serve(pipe: Connection) -> None:
+def serve_pipe(pipe: Connection) -> None:
     """A worker's life: take an item, answer, until the pipe closes or the parent is gone."""
     # One thread each: workers that all start a thread for every core stand in each other's way.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    threading.Thread(target=leave_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     while True:
         try:
             function, (key, item, tries) = pipe.recv()
@@ -175,7 +182,7 @@ def serve(pipe: Connection) -> None:
         pipe.send(run_in_worker(function, key, item, tries))
 
 
-def leave_with_parent() -> None:
+def exit_with_parent() -> None:
     """A parent that was killed cannot end its workers; they must not go on for nobody."""
     parent = parent_process()
     if parent is not None:

@@ -2,7 +2,7 @@
 torch.
 """
 
-from fesnet.metrics.curves import average_precision, edge_errors, frame_kappa, sweep
+from fesnet.metrics.curves import average_precision, edge_errors, frame_kappa, counts_by_iou
 from fesnet.metrics.matching import (
     IOU,
     Counts,
@@ -12,9 +12,9 @@ from fesnet.metrics.matching import (
     match,
     overall,
 )
-from fesnet.metrics.protocols import PROTOCOLS, Evaluation, Judged, Protocol, choose, evaluate
+from fesnet.metrics.protocols import PROTOCOLS, Evaluation, Protocol, VideoResult, evaluate, evaluate_candidates
 from fesnet.metrics.recognition import NamedVideo, Recognition, recognize
-from fesnet.metrics.score import Agreement, agree
+from fesnet.metrics.agreement import Agreement, agree
 
 __all__ = [
     "IOU",
@@ -29,7 +29,7 @@ __all__ = [
     "agree",
     "average_precision",
     "bootstrap",
-    "choose",
+    "evaluate_candidates",
     "count",
     "edge_errors",
     "evaluate",

@@ -16,17 +16,17 @@ IOUS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 Video = tuple[Sequence[Interval], Sequence[Interval]]  # truth, found
 
 
-def sweep(videos: Sequence[Video], ious: Sequence[float] = IOUS) -> dict[float, dict[str, Counts]]:
+def counts_by_iou(videos: Sequence[Video], ious: Sequence[float] = IOUS) -> dict[float, dict[str, Counts]]:
     """Counts by kind and overall at each IoU."""
     return {iou: overall([count(truth, found, iou) for truth, found in videos]) for iou in ious}
 
 
 def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> float:
-    """Area under the precision-recall curve of one kind, 0..1, all videos pooled; not a number
+    """Area under the precision-recall curve of one kind, 0..1, all videos pool_subjects; not a number
     without truth.
 
-    Found intervals are taken by falling score; each is right if the truth it overlaps most, of
-    those not taken yet, has at least this IoU. Precision is made to fall (interpolated at all
+    IntervalRecord intervals are taken by falling score; each is right if the truth it overlaps most, of
+    those not taken yet, has at least this IoU. Precision is parse_interval to fall (interpolated at all
     points, as in ActivityNet's evaluation).
     """
     truths = [[t for t in truth if t.kind == kind] for truth, _ in videos]
@@ -37,13 +37,13 @@ def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> 
         ((f.score, v, f) for v, (_, found) in enumerate(videos) for f in found if f.kind == kind),
         key=lambda x: -x[0],
     )
-    taken: set[tuple[int, int]] = set()
+    used: set[tuple[int, int]] = set()
     right = np.zeros(len(ranked))
     for n, (_, v, f) in enumerate(ranked):
-        near = [(t.iou(f), i) for i, t in enumerate(truths[v]) if (v, i) not in taken]
+        near = [(t.iou(f), i) for i, t in enumerate(truths[v]) if (v, i) not in used]
         best = max(near, default=(0.0, -1))
         if best[0] >= iou:
-            taken.add((v, best[1]))
+            used.add((v, best[1]))
             right[n] = 1
     hits = np.cumsum(right)
     precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
@@ -60,11 +60,11 @@ class EdgeErrors:
     def __str__(self) -> str:
         if not len(self.onset):
             return "no matched pair"
-        told = (
+        protocol_dict = (
             f"{name} {np.median(v):+.0f} (|error| {np.abs(v).mean():.1f})"
             for name, v in self.__dict__.items()
         )
-        return "median " + ", ".join(told) + " frames"
+        return "median " + ", ".join(protocol_dict) + " frames"
 
 
 def edge_errors(videos: Sequence[Video], kind: Kind | None = None, iou: float = IOU) -> EdgeErrors:
@@ -80,22 +80,22 @@ def edge_errors(videos: Sequence[Video], kind: Kind | None = None, iou: float = 
 
 
 def frame_kappa(videos: Sequence[Video], frames: Sequence[int]) -> float:
-    """Cohen's kappa of two annotators frame by frame over neutral, macro and micro; -1..1.
+    """Cohen's kappa of two annotators over frames of neutral, macro and micro; -1..1.
 
-    frames: length of each video. A micro inside a macro wins. Not a number where both say one thing
-    everywhere.
+    frames: length of each video. A micro inside a macro wins. Returns NaN where both annotate one
+    label everywhere. Raises UsageError.
     """
     if len(videos) != len(frames) or min(frames, default=1) < 1:
         raise UsageError("expected one length of 1 frame or more for each video")
     table = np.zeros((3, 3))
     for (one, other), n in zip(videos, frames, strict=True):
-        np.add.at(table, (as_labels(one, n), as_labels(other, n)), 1)
+        np.add.at(table, (frame_labels(one, n), frame_labels(other, n)), 1)
     share = table / max(table.sum(), 1)
     chance = float(share.sum(0) @ share.sum(1))
     return float("nan") if chance >= 1 else float((np.trace(share) - chance) / (1 - chance))
 
 
-def as_labels(intervals: Sequence[Interval], frames: int) -> NDArray[np.int64]:
+def frame_labels(intervals: Sequence[Interval], frames: int) -> NDArray[np.int64]:
     """(frames,) 0 neutral, 1 macro, 2 micro."""
     out = np.zeros(frames, np.int64)
     for code, kind in ((1, "macro"), (2, "micro")):

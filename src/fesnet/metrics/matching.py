@@ -1,7 +1,7 @@
 """How well found intervals agree with the truth, by the MEGC 2020/2021 rule; numpy only.
 
 A found interval is a true positive if it has the kind of a true one and IoU >= 0.5 with it, one to
-one. All videos are pooled as one long video, those without events too.
+one. All videos are pool_subjects as one long video, those without events too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN), 0 where there is neither truth nor find."""
+        """2 TP / (2 TP + FP + FN), 0 where both are empty."""
         total = 2 * self.tp + self.fp + self.fn
         return 2 * self.tp / total if total else 0.0
 
@@ -48,11 +48,10 @@ class Counts:
 def match(
     truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU, *, typed: bool = True
 ) -> list[tuple[int, int]]:
-    """Pairs (index of truth, index of found) of one kind with at least this IoU, one to one, as
-    many as can be.
+    """The most pairs (index of truth, index of found) of one kind with at least this IoU.
 
-    Where intervals of one kind overlap, greedy pairing may lose a match; augmenting paths (Kuhn)
-    never do. typed: False pairs whatever the kinds.
+    Each interval is in one pair at most. Where intervals of one kind overlap, greedy pairing may
+    lose a match; augmenting paths (Kuhn) never do. typed: False pairs whatever the kinds.
     """
     fits: list[list[int]] = []
     for t in truth:
@@ -60,25 +59,26 @@ def match(
         fits.append([j for value, j in sorted(near) if -value >= iou])
     partner: dict[int, int] = {}  # found -> truth
 
-    def place(i: int, tried: set[int]) -> bool:
+    def assign(i: int, tried: set[int]) -> bool:
         for j in fits[i]:
             if j not in tried:
                 tried.add(j)
-                if j not in partner or place(partner[j], tried):
+                if j not in partner or assign(partner[j], tried):
                     partner[j] = i
                     return True
         return False
 
     for i in range(len(truth)):
-        place(i, set())
+        assign(i, set())
     return sorted((i, j) for j, i in partner.items())
 
 
 def count(
     truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU, *, typed: bool = True
 ) -> dict[str, Counts]:
-    """Counts of one video by kind ("macro", "micro"). Pairs of two kinds (typed False) count for
-    the truth's.
+    """Counts of one video by kind ("macro", "micro").
+
+    Pairs of two kinds (typed False) count for the kind of the truth.
     """
     hits = match(truth, found, iou, typed=typed)
     out = {}
@@ -92,8 +92,8 @@ def count(
 
 def overall(videos: Sequence[dict[str, Counts]]) -> dict[str, Counts]:
     """Counts of all videos by kind, and both kinds together as "overall"."""
-    pooled = {str(kind): sum((v[kind] for v in videos), Counts()) for kind in KINDS}
-    return {**pooled, "overall": sum(pooled.values(), Counts())}
+    pool_subjects = {str(kind): sum((v[kind] for v in videos), Counts()) for kind in KINDS}
+    return {**pool_subjects, "overall": sum(pool_subjects.values(), Counts())}
 
 
 def false_alarms_a_minute(counts: Counts, seconds: float) -> float:
@@ -106,10 +106,9 @@ def false_alarms_a_minute(counts: Counts, seconds: float) -> float:
 def bootstrap(
     subjects: Sequence[Counts], draws: int = 1000, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of F1 over subjects drawn with replacement: whole people are drawn, as their videos
-    belong together.
+    """Interval of F1 over subjects drawn with replacement.
 
-    level: share of draws inside, 0..1. Equal seeds give equal intervals. Raises UsageError without
+    Whole people are drawn, as their videos belong together. level: share of draws inside, 0..1. Equal seeds give equal intervals. Raises UsageError without
     subjects.
     """
     if not subjects:

@@ -1,5 +1,6 @@
-"""Spotting and then naming the emotion: STRS of the challenges of 2024 and 2025, mended and as
-their script has it.
+"""Spotting and then naming the emotion: STRS of the challenges of 2024 and 2025.
+
+Computed in two ways: mended, and as the published script does.
 
 STRS = F1 of spotting x F1 of recognition on what was spotted; the latter is the harmonic mean of
 precision and recall, each averaged over the emotions of the truth (Liong, See and Chan, 2023).
@@ -68,7 +69,7 @@ def recognize(videos: Sequence[NamedVideo], rule: Rule = "mended", iou: float = 
         counts, more = script_pairs(video, iou) if rule == "script" else right_pairs(video, iou)
         spotting, pairs = spotting + counts, pairs + more
     pairs = [(t, f) for t, f in pairs if t]
-    by_emotion = [counts_of(pairs, emotion, rule) for emotion in emotions]
+    by_emotion = [emotion_counts(pairs, emotion, rule) for emotion in emotions]
     precision, recall, uf1 = (
         sum(getattr(c, name) for c in by_emotion) / len(emotions)
         for name in ("precision", "recall", "f1")
@@ -80,7 +81,7 @@ def recognize(videos: Sequence[NamedVideo], rule: Rule = "mended", iou: float = 
 
 
 def right_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str, str]]]:
-    """Counts of spotting, one to one, and (true, told) emotion of each pair."""
+    """Counts of spotting, one to one, and (true, protocol_dict) emotion of each pair."""
     hits = match([i for i, _ in video.truth], [i for i, _ in video.found], iou)
     counts = Counts(len(hits), len(video.found) - len(hits), len(video.truth) - len(hits))
     return counts, [(video.truth[i][1], video.found[j][1]) for i, j in hits]
@@ -88,19 +89,19 @@ def right_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str, 
 
 def script_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str, str]]]:
     """As the script: each find takes every true one that is free and near enough."""
-    taken: dict[int, int] = {}
+    used: dict[int, int] = {}
     for j, (f, _) in enumerate(video.found):
         for i, (t, _) in enumerate(video.truth):
-            if i not in taken and t.iou(f) >= iou:
-                taken[i] = j
-    alarms = len(video.found) - len(set(taken.values()))
-    counts = Counts(len(taken), alarms, len(video.truth) - len(taken))
-    return counts, [(video.truth[i][1], video.found[j][1]) for i, j in taken.items()]
+            if i not in used and t.iou(f) >= iou:
+                used[i] = j
+    alarms = len(video.found) - len(set(used.values()))
+    counts = Counts(len(used), alarms, len(video.truth) - len(used))
+    return counts, [(video.truth[i][1], video.found[j][1]) for i, j in used.items()]
 
 
-def counts_of(pairs: Sequence[tuple[str, str]], emotion: str, rule: Rule) -> Counts:
+def emotion_counts(pairs: Sequence[tuple[str, str]], emotion: str, rule: Rule) -> Counts:
     """One emotion against the others."""
-    answers = [(true == emotion, told == emotion) for true, told in pairs]
+    answers = [(true == emotion, protocol_dict == emotion) for true, protocol_dict in pairs]
     if rule == "script" and len({value for answer in answers for value in answer}) < 2:
         return Counts()  # its table has one cell then, an exception that it takes for zeros
     return Counts(

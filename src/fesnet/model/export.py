@@ -51,10 +51,10 @@ def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
     crops = torch.from_numpy(rng.integers(0, 256, (3, c.crop_size, c.crop_size, 3), np.uint8))
     with torch.inference_mode():
         one = network.encode(crops)
-        if c.shape:
-            one = network.join(one, torch.randn(3, c.shape))
+        if c.landmark_feature_count:
+            one = network.append_landmarks(one, torch.randn(3, c.landmark_feature_count))
     window = one[torch.arange(c.window) % 3][None] + 0.1 * torch.randn(1, c.window, *one.shape[1:])
-    write(
+    write_graph(
         Encode(network).eval(),
         (crops,),
         encode,
@@ -67,17 +67,19 @@ def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
         "logits": {1: "B", 2: "T"},
         "intensity": {0: "B", 1: "T"},
     }
-    write(Decode(network).eval(), (window,), decode, ["attended"], ["logits", "intensity"], names)
+    write_graph(
+        Decode(network).eval(), (window,), decode, ["attended"], ["logits", "intensity"], names
+    )
     with torch.inference_mode():
-        compare(encode, crops.numpy(), network.encode(crops))
+        check_graph(encode, crops.numpy(), network.encode(crops))
         for part in (
             window,
             window[:, : c.window // 2 + 1],
         ):  # a graph must not remember how long a window was
-            compare(decode, part.numpy(), network.decode(part)[0])
+            check_graph(decode, part.numpy(), network.decode(part)[0])
 
 
-def write(
+def write_graph(
     module: nn.Module,
     arguments: tuple[Tensor, ...],
     path: Path,
@@ -102,7 +104,7 @@ def write(
         )
 
 
-def compare(path: Path, given: np.ndarray, expected: Tensor) -> None:
+def check_graph(path: Path, given: np.ndarray, expected: Tensor) -> None:
     found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     name = found.get_inputs()[0].name
     worst = float(np.abs(found.run(None, {name: given})[0] - expected.numpy()).max())

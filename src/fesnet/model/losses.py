@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEAST = 0.06  # a quarter of a pixel: below it, errors count as they are
-BEND = 0.7  # of the largest motion: errors beyond it count linearly
-ASIDE = 0.25  # what a blink's, gaze's or head's error weighs beside an expression's
+MOTION_FLOOR = 0.06  # a quarter of a pixel; smaller motions are not scaled up further
+HUBER_BETA = 0.7  # share of the largest motion; larger errors count linearly
+NUISANCE_WEIGHT = 0.25  # of an error in blinks, gaze or head against one in an expression
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class LossConfig:
     class_weights: tuple[float, float, float] = (1.0, 1.5, 3.0)  # micro frames are few
     focal: float = 0.0  # exponent that turns the loss to hard frames; 0 is plain cross entropy
     smooth: float = 0.1  # weight of the smooth loss (paper: on)
-    smooth_limit: float = (
-        4.0  # log-probability steps beyond this are taken as true edges and not smoothed
-    )
+    smooth_limit: float = 4.0  # larger steps of log probability are true edges, not smoothed
     intensity: float = 0.5  # weight of the intensity term (extension)
 
 
@@ -81,32 +79,31 @@ def pair_loss(found: Tensor, truth: Tensor, expressive: Tensor) -> Tensor:
     """Error of motion differences (..., M), 4 crop pixels of motion being 1, relative to how much
     moved (our choice).
 
-    expressive (M,) bool: motions that expressions are made of; the others (blinks, gaze, head) are
-    weighed apart, or a turning head would drown the corner of a mouth. Square below BEND: an
-    absolute error has the median as its answer, and of motions that are mostly none the median is
-    none, however well a faint one can be guessed.
+    expressive (M,) bool: motions of expressions. The others (blinks, gaze, head) have a term of
+    their own, so that a large head turn does not outweigh a lip corner. The error is squared below
+    HUBER_BETA: an absolute error would pull faint motions to their median, which is 0.
     """
-    parts = (
+    expressions, nuisances = (
         relative_error(found[..., which], truth[..., which]) for which in (expressive, ~expressive)
     )
-    mine, others = parts
-    return 20 * (mine + ASIDE * (~expressive).sum() / expressive.sum() * others)
+    weight = NUISANCE_WEIGHT * (~expressive).sum() / expressive.sum()
+    return 20 * (expressions + weight * nuisances)
 
 
 def relative_error(found: Tensor, truth: Tensor) -> Tensor:
     """Mean Huber loss of errors (..., M) divided by each pair's largest motion."""
-    weight = 1 / (LEAST + truth.abs().amax(-1, keepdim=True))
-    return F.smooth_l1_loss(weight * found, weight * truth, beta=BEND)
+    weight = 1 / (MOTION_FLOOR + truth.abs().amax(-1, keepdim=True))
+    return F.smooth_l1_loss(weight * found, weight * truth, beta=HUBER_BETA)
 
 
-def independent_frame_loss(logits: Tensor, held: Tensor, config: LossConfig) -> Tensor:
-    """As `frame_loss`, each kind against neutral by itself: logits (..., K), held (..., 2) in 0..1,
-    -1 where unknown.
+def independent_frame_loss(logits: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
+    """As `frame_loss`, but each kind against neutral: logits (..., K), labels (..., 2) in 0..1, -1
+    where unknown.
 
     A frame of a kind weighs as `class_weights` says, any other 1.
     """
-    known = (held >= 0).all(-1)
-    found, truth = (logits[known][:, 1:] - logits[known][:, :1]), held[known]
+    known = (labels >= 0).all(-1)
+    found, truth = (logits[known][:, 1:] - logits[known][:, :1]), labels[known]
     entropy = F.binary_cross_entropy_with_logits(found, truth, reduction="none")
     sure = torch.exp(-entropy)
     share = 1 + truth * (torch.tensor(config.class_weights[1:], device=logits.device) - 1)

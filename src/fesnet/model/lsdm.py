@@ -43,6 +43,7 @@ class PositionAttention(nn.Module):
     def __init__(self, channels: int, heads: int, positions: int) -> None:
         super().__init__()
         self.heads = heads
+        # The position embedding. Names of parameters are keys of saved weights, so they stay.
         self.place = nn.Parameter(0.02 * torch.randn(positions, channels))
         self.norm = nn.LayerNorm(channels)
         self.to_qkv = nn.Linear(channels, 3 * channels)
@@ -70,7 +71,8 @@ class Lsdm(nn.Module):
         w, c = config.width, 4 * config.width
         self.side = config.crop_size // 8
         self.face_only = config.face_only
-        self.discrepancy, self.beside = config.discrepancy, config.concat_reference
+        self.discrepancy = config.discrepancy
+        self.concat_reference = config.concat_reference
         self.stem = nn.Sequential(
             nn.Conv2d(1, w, 5, 2, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True)
         )
@@ -80,7 +82,7 @@ class Lsdm(nn.Module):
         self.attention = (
             PositionAttention(c, config.heads, self.side**2) if config.attention else nn.Identity()
         )
-        inputs = 2 * c if self.beside else c
+        inputs = 2 * c if self.concat_reference else c
         small = (self.side + 1) // 2
         self.local = nn.Sequential(
             nn.Conv2d(inputs, c, 3, 2, 1, bias=False),
@@ -90,9 +92,8 @@ class Lsdm(nn.Module):
             nn.BatchNorm2d(c),
             nn.ReLU(inplace=True),
         )
-        self.pool = nn.Linear(
-            c * small * small, config.features
-        )  # keeps where in the face it moved
+        # One weight for each position: the features keep where in the face it moved.
+        self.pool = nn.Linear(c * small * small, config.features)
         self.shape = (
             nn.Linear(config.landmark_feature_count, config.landmark_embedding)
             if config.landmark_feature_count
@@ -101,7 +102,7 @@ class Lsdm(nn.Module):
         self.proposal = nn.Linear(config.scored_features, 3)
         self.motion = nn.Linear(config.features, config.motions) if config.motions else None
 
-    def static(self, grey: Tensor) -> Tensor:
+    def encode(self, grey: Tensor) -> Tensor:
         """(N, 1, H, W) in 0..1 -> (N, P, C). Brightness and contrast of the crop are normalised
         away here.
 
@@ -116,58 +117,61 @@ class Lsdm(nn.Module):
         attended: Tensor = self.attention(x.flatten(2).transpose(1, 2))
         return attended
 
-    def vectors(self, attended: Tensor, reference: Tensor) -> Tensor:
+    def frame_features(self, attended: Tensor, reference: Tensor) -> Tensor:
         """Frames (B, T, P, C) against references (B, 1 or T, P, C) -> (B, T, D), what changed.
 
-        The rows of shapes that `FesNet.join` put behind the positions of the pixels become features
-        of their own.
+        Landmark features, the rows that `FesNet.append_landmarks` put behind the positions, become
+        features of their own.
         """
-        places = self.side**2
-        seen = self.pixels(attended[:, :, :places], reference[:, :, :places])
+        positions = self.side**2
+        pixels = self.encode_pixels(attended[:, :, :positions], reference[:, :, :positions])
         if self.shape is None:
-            return seen
-        shape = attended[:, :, places:].flatten(2)
+            return pixels
+        landmarks = attended[:, :, positions:].flatten(2)
         if self.discrepancy:
-            shape = shape - reference[:, :, places:].flatten(2)
-        return torch.cat([seen, self.outline(shape)], -1)
+            landmarks = landmarks - reference[:, :, positions:].flatten(2)
+        return torch.cat([pixels, self.encode_landmarks(landmarks)], -1)
 
-    def outline(self, change: Tensor) -> Tensor:
-        """The part of `vectors` that shapes give: their change (B, T, config.landmark_feature_count) -> (B, T,
-        shape_features).
+    def encode_landmarks(self, change: Tensor) -> Tensor:
+        """Change of landmark features (B, T, landmark_feature_count) -> (B, T, landmark_embedding),
+        their part of `frame_features`.
         """
         if self.shape is None:
             raise ValueError(
-                "expected a config with shape > 0, got 0; this network sees pixels alone"
+                "expected a config with landmark_feature_count > 0, got 0; "
+                "this network sees pixels alone"
             )
         return F.leaky_relu(self.shape(change), 0.1)
 
     def mask_modality(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """`vectors` (B, T, D) of a network with shapes -> the same as if nothing moved in shapes,
-        and in pixels.
+        """`frame_features` (B, T, D) -> (pixels alone, landmarks alone), both (B, T, D).
 
-        Without pixels all their features are 0, as in windows that training blinds.
+        Masked landmarks are those of a still face; masked pixels have features of 0, as with
+        modality dropout in training.
         """
         width = self.pool.out_features
-        seen, shape = features[..., :width], features[..., width:]
-        still = self.outline(features.new_zeros(1, 1, self.shape.in_features if self.shape else 0))
-        return torch.cat([seen, still.expand_as(shape)], -1), torch.cat(
-            [torch.zeros_like(seen), shape], -1
+        pixels, landmarks = features[..., :width], features[..., width:]
+        inputs = self.shape.in_features if self.shape else 0
+        still = self.encode_landmarks(features.new_zeros(1, 1, inputs)).expand_as(landmarks)
+        return (
+            torch.cat([pixels, still], -1),
+            torch.cat([torch.zeros_like(pixels), landmarks], -1),
         )
 
-    def pixels(self, attended: Tensor, reference: Tensor) -> Tensor:
-        """The part of `vectors` that pixels give: positions (B, T, P, C) and (B, 1 or T, P, C) ->
-        (B, T, features).
+    def encode_pixels(self, attended: Tensor, reference: Tensor) -> Tensor:
+        """Positions (B, T, P, C) against references (B, 1 or T, P, C) -> (B, T, features), the
+        pixels' part of `frame_features`.
         """
         b, t, p, c = attended.shape
         change = attended - reference if self.discrepancy else attended
-        if self.beside:
+        if self.concat_reference:
             change = torch.cat([change, reference.expand(b, t, p, c)], -1)
         maps = change.reshape(b * t, self.side, self.side, -1).permute(0, 3, 1, 2)
         # Leaky: with a plain ReLU nearly all features had died after two thousand steps of
         # training.
         return F.leaky_relu(self.pool(self.local(maps).flatten(1)), 0.1).view(b, t, -1)
 
-    def motions(self, attended: Tensor, reference: Tensor) -> Tensor:
+    def predict_motion(self, attended: Tensor, reference: Tensor) -> Tensor:
         """Motion of each frame against its reference, (B, T, M), 4 crop pixels being 1 (extension;
         trains LSDM).
         """
@@ -175,5 +179,5 @@ class Lsdm(nn.Module):
             raise ValueError(
                 "expected a config with motions > 0, got 0; pairs train the motion head"
             )
-        out: Tensor = self.motion(self.pixels(attended, reference))
+        out: Tensor = self.motion(self.encode_pixels(attended, reference))
         return out

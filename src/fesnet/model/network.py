@@ -2,13 +2,13 @@
 
     B clips        T frames of a window     H W pixels or feature positions
     N frames       P = H * W positions      C channels of a position     D features of a frame
-                   (and rows of the face's shape, where the config has them: `FesNet.join`)
+                   (and rows of landmark features, where the config has them)
     K classes (0 neutral, 1 macro, 2 micro)                              S stages (proposal first)
 
 The paper (Zhang et al. 2024) fixes the mechanisms: residual convolution, multi-head attention over
 the positions of a frame, discrepancy to the first frame of the window, frame-wise proposals (LSDM);
 multi-scale temporal convolution and cascade refinement over discrepancy features and proposals
-(MTAM); a smooth loss. Every size and the extensions marked so in `fesnet.weights.FesNetConfig` are
+(MTAM); a smooth loss. Every size and the extensions marked so in `fesnet.config.FesNetConfig` are
 our choice.
 """
 
@@ -22,22 +22,21 @@ from fesnet.model.lsdm import Lsdm
 from fesnet.model.mtam import Mtam
 
 
-def add_median_difference(features: Tensor, *, relative: bool = False) -> Tensor:
+def add_median_difference(features: Tensor, *, normalize_motion: bool = False) -> Tensor:
     """(B, T, D) -> (B, T, 2 D), each window's features and their difference to its median frame.
 
-    The first frame may lie inside an expression; the median frame seldom does. With `relative` (B,
-    T, 3 D): also that difference in units of its mean size in the window, feature by feature. What
-    a face that talks, turns or trembles does all the time is then small, and what a still one does
-    once is large.
+    The first frame may lie inside an expression; the median frame seldom does. `normalize_motion`
+    adds the difference in units of its mean size in the window, feature by feature: (B, T, 3 D).
+    Speech, head turns and jitter, which go on all the time, then are small. A single motion of a
+    still face is large.
     """
     middle = features.sort(1).values[:, features.shape[1] // 2, None]
     change = features - middle
-    if not relative:
+    if not normalize_motion:
         return torch.cat([features, change], -1)
     size = change.abs().mean(1, keepdim=True)
-    floor = (
-        0.05 * size.mean(-1, keepdim=True) + 1e-4
-    )  # a feature that never moves must not become the loudest
+    # A feature that never moves must not become the largest.
+    floor = 0.05 * size.mean(-1, keepdim=True) + 1e-4
     return torch.cat([features, change, change / (size + floor)], -1)
 
 
@@ -60,14 +59,14 @@ class FesNet(nn.Module):
 
     def encode_grey(self, grey: Tensor) -> Tensor:
         """(N, 1, H, W) in 0..1 -> (N, P, C)."""
-        features: Tensor = self.lsdm.static(grey)
+        features: Tensor = self.lsdm.encode(grey)
         return features
 
-    def join(self, attended: Tensor, shapes: Tensor) -> Tensor:
-        """Attended features (..., P, C) and shapes (..., config.landmark_feature_count) -> one array: shapes fill
-        rows behind.
+    def append_landmarks(self, attended: Tensor, landmarks: Tensor) -> Tensor:
+        """Attended features (..., P, C) and landmark features (..., landmark_feature_count) -> one
+        array: landmarks fill rows behind the positions.
         """
-        rows = shapes.reshape(*shapes.shape[:-1], -1, attended.shape[-1])
+        rows = landmarks.reshape(*landmarks.shape[:-1], -1, attended.shape[-1])
         return torch.cat([attended, rows.to(attended.dtype)], -2)
 
     def decode(self, attended: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,9 +77,8 @@ class FesNet(nn.Module):
         """
         logits, intensity = self.decode_with_reference(attended, attended[:, :1])
         if self.config.reference == "neutral":
-            share = (
-                logits[-1].softmax(-1)[..., :1] ** 4
-            )  # sharpened: the most neutral frames decide
+            # Sharpened: the most neutral frames decide.
+            share = logits[-1].softmax(-1)[..., :1] ** 4
             share = share / share.sum(1, keepdim=True).clamp(min=1e-6)
             reference = (attended * share.detach()[..., None]).sum(1, keepdim=True)
             logits, intensity = self.decode_with_reference(attended, reference)
@@ -88,45 +86,46 @@ class FesNet(nn.Module):
 
     def decode_with_reference(self, attended: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """One pass with a given reference (B, 1, P, C)."""
-        features = self.lsdm.vectors(attended, reference)
+        features = self.lsdm.frame_features(attended, reference)
         logits, intensity = self.score(features)
-        says = self.config.ensemble_weights
-        if not any(says):
+        weights = self.config.ensemble_weights
+        if not any(weights):
             return logits, intensity
-        pooled = (1 - sum(says)) * logits.log_softmax(-1)
-        for say, alone in zip(says, self.lsdm.mask_modality(features), strict=True):
-            pooled = pooled + say * self.score(alone)[0].log_softmax(-1)
-        return pooled.log_softmax(
-            -1
-        ), intensity  # of logarithms: one that is sure of nothing outweighs a believer
+        # A log-opinion pool: an unsure modality pulls down what the other one is sure of.
+        pooled = (1 - sum(weights)) * logits.log_softmax(-1)
+        for weight, alone in zip(weights, self.lsdm.mask_modality(features), strict=True):
+            pooled = pooled + weight * self.score(alone)[0].log_softmax(-1)
+        return pooled.log_softmax(-1), intensity
 
     def score(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Frame features (B, T, D) -> as `decode`."""
         if self.config.add_median_difference:
-            features = add_median_difference(features, relative=self.config.normalize_motion)
+            features = add_median_difference(
+                features, normalize_motion=self.config.normalize_motion
+            )
         proposal = self.lsdm.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity
 
-    def forward(self, crops: Tensor, shapes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Whole windows at once: (B, T, H, W, 3) uint8 and, where the config has them, shapes (B,
-        T, config.landmark_feature_count).
+    def forward(self, crops: Tensor, landmarks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Whole windows: (B, T, H, W, 3) uint8 and, where the config has them, landmark features
+        (B, T, landmark_feature_count).
         """
         b, t = crops.shape[:2]
         attended = self.encode(crops.flatten(0, 1))
         attended = attended.view(b, t, *attended.shape[1:])
         if self.config.landmark_feature_count:
-            if shapes is None:
+            if landmarks is None:
                 raise ValueError(
-                    f"expected shapes (B, T, {self.config.landmark_feature_count}) beside the crops, got none"
+                    f"expected landmark features (B, T, {self.config.landmark_feature_count}) "
+                    "beside the crops, got none"
                 )
-            attended = self.join(attended, shapes)
+            attended = self.append_landmarks(attended, landmarks)
         return self.decode(attended)
 
 
 class FeatureNet(nn.Module):
-    """The same cascade over features that somebody else extracted: a linear projection stands in
-    LSDM's place.
+    """The same cascade over features extracted before; a linear projection replaces LSDM.
 
     (B, T, config.inputs) go in; logits of all stages (S, B, T, K), proposal first, and intensity
     (B, T) come out.
@@ -143,7 +142,9 @@ class FeatureNet(nn.Module):
         change = inputs - inputs[:, :1] if self.config.discrepancy else inputs
         features = self.projection(change)
         if self.config.add_median_difference:
-            features = add_median_difference(features, relative=self.config.normalize_motion)
+            features = add_median_difference(
+                features, normalize_motion=self.config.normalize_motion
+            )
         proposal = self.proposal(features)
         refined, intensity = self.mtam(features, proposal)
         return torch.stack([proposal, *refined]), intensity

@@ -1,8 +1,6 @@
-"""One self-contained HTML page for a result: the video, a timeline to walk through, pictures, where
-it came from.
+"""One self-contained HTML page for a result: video, timeline, pictures of expressions, provenance.
 
-Nothing is loaded from elsewhere: scripts, styles and pictures are in the page, and its policy
-forbids the rest.
+Scripts, styles and pictures are inside the page; its content security policy forbids all else.
 """
 
 from __future__ import annotations
@@ -17,35 +15,18 @@ from pathlib import Path
 from fesnet._io import atomic_write_text, file_sha256
 from fesnet.errors import FesnetError, UsageError
 from fesnet.intervals import Interval
-from fesnet.report import page as parts
-from fesnet.report.drawing import drawing, tracks_of
-from fesnet.report.pictures import Pictures, take_pictures
-from fesnet.report.web import part
+from fesnet.report import html_parts as parts
+from fesnet.report.pictures import IntervalPictures, take_pictures
+from fesnet.report.timeline_svg import draw_timeline_svg, drawn_tracks
+from fesnet.report.web import read_web_file
 from fesnet.result import Spotting
 
-EMBED = 40_000_000  # bytes up to which a video is put into the page
-ABOUT = """<p>Each card shows the face at onset, apex and offset, cut out and turned upright. <b>change</b> is the apex
-with a map laid over it: how far the network's features of each place (attended features of LSDM, 12 x 12 places) lie
-from those of the onset; bright is far. All maps of a page have one scale. It shows where the network saw a difference,
-which light, a turn of the head or speech can make, too.</p>"""
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title><style>{style}</style></head><body><main>
-<h1>{title}</h1>
-<div class="top"><div>{player}</div><div>{numbers}</div></div>
-<div class="screen" id="timeline"></div>
-<p class="screen">Click or use the arrow keys to move, <kbd>+</kbd> <kbd>-</kbd> or the wheel to zoom,
-<kbd>[</kbd> <kbd>]</kbd> to go from expression to expression.</p>
-<div class="still">{drawings}</div><noscript>{drawings}</noscript>
-<h2>Expressions</h2>{about}{cards}
-{notes}
-<h2>Where this came from</h2><dl class="origin">{origin}</dl>
-<details><summary>Model and rules</summary><pre>{details}</pre></details>
-</main><script type="application/json" id="data">{data}</script><script>{script}</script>
-</body></html>
-"""
+EMBED_LIMIT = 40_000_000  # bytes up to which a video is put into the page
+PICTURES_NOTE = """<p>Each card shows the face at onset, apex and offset, cropped and upright.
+<b>change</b> is the apex under a heatmap: the distance between the network's features at the apex
+and at the onset, for each position (attended features of LSDM, 12 x 12 positions). Bright is far;
+all heatmaps of a page share one scale. It shows where the network saw a difference, which light, a
+turn of the head or speech can make, too.</p>"""
 
 
 def write_report(
@@ -54,49 +35,51 @@ def write_report(
     truth: Iterable[Interval] = (),
     *,
     video: Path | None = None,
-    embed: int = EMBED,
+    embed: int = EMBED_LIMIT,
 ) -> str:
-    """Write the page, whole or not at all; returns a line on what it lacks and why, empty if it
-    lacks nothing.
+    """Write the page atomically. Returns a line on what it lacks and why, empty if nothing.
 
-    truth: intervals on source frames to be drawn below the found ones. video: where the source is
-    now, default where the result says. embed: bytes up to which the video is put into the page;
-    larger ones are linked. Raises UsageError, also for a `video` that is not the one that was
-    spotted.
+    truth: intervals on source frames, drawn below the found ones. video: the source's place now;
+    default: the path in the result. embed: bytes up to which the video is put into the page; larger
+    ones are linked. Raises UsageError, also if `video` is not the file that was spotted.
     """
-    shown, gone = find_video(spotting, video)
+    shown, gone = locate_video(spotting, video)
     known = tuple(truth)
-    pictures, why = ({}, gone) if shown is None else pictures_of(spotting, shown)
+    pictures, why = ({}, gone) if shown is None else try_pictures(spotting, shown)
     note = (
         f'<p class="note">No pictures: {html.escape(why)}.</p>'
         if why and spotting.intervals
         else ""
     )
     title = f"Expressions in {html.escape(spotting.source.name)}"
-    script = part("timeline.js") + part("report.js")
+    script = read_web_file("timeline.js") + read_web_file("report.js")
     details = json.dumps({"rules": spotting.rules.to_dict(), **spotting.provenance}, indent=1)
-    text = PAGE.format(
-        policy=policy(script),
+    text = read_web_file("report.html").format(
+        policy=content_security_policy(script),
         title=title,
-        style=part("style.css") + part("report.css"),
-        player=parts.player(shown, path, embed) if shown else parts.no_player(gone),
-        numbers=parts.numbers(spotting),
-        drawings="\n".join(drawing(spotting, track, known) for track in tracks_of(spotting)),
-        about=ABOUT if pictures else note,
-        cards=parts.cards(spotting, pictures),
-        notes=parts.notes(spotting),
-        origin=parts.origin(spotting),
+        style=read_web_file("style.css") + read_web_file("report.css"),
+        player=parts.player_html(shown, path, embed) if shown else parts.no_player_html(gone),
+        numbers=parts.summary_html(spotting),
+        drawings="\n".join(
+            draw_timeline_svg(spotting, track, known) for track in drawn_tracks(spotting)
+        ),
+        about=PICTURES_NOTE if pictures else note,
+        cards=parts.cards_html(spotting, pictures),
+        notes=parts.notes_html(spotting),
+        origin=parts.provenance_html(spotting),
         details=html.escape(details),
-        data=parts.timeline_data(spotting, known),
+        data=parts.timeline_json(spotting, known),
         script=script,
     )
     atomic_write_text(path, text)
     return f"{'no video, ' if gone else ''}no pictures: {why}" if why else ""
 
 
-def find_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str]:
-    """The video that was spotted, or none and why: at the place that is named, else where the
-    result says. Raises UsageError for another one that is named."""
+def locate_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str]:
+    """(the spotted video at `named` or at the result's path, ""), or (None, the reason why not).
+
+    Raises UsageError if `named` is another file.
+    """
     source = spotting.source
     video = named or (Path(source.path) if source.path else None)
     if video is None:
@@ -116,8 +99,8 @@ def find_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str
     return None, f"{video} has changed since it was spotted"
 
 
-def pictures_of(spotting: Spotting, video: Path) -> tuple[dict[int, Pictures], str]:
-    """Pictures, or none and why there are none."""
+def try_pictures(spotting: Spotting, video: Path) -> tuple[dict[int, IntervalPictures], str]:
+    """(pictures by interval, ""), or ({}, the reason why there are none)."""
     if not spotting.intervals:
         return {}, ""
     try:
@@ -126,10 +109,8 @@ def pictures_of(spotting: Spotting, video: Path) -> tuple[dict[int, Pictures], s
         return {}, str(error)
 
 
-def policy(script: str) -> str:
-    """Nothing from elsewhere: the one script by its checksum, pictures and a small video from
-    inside the page.
-    """
+def content_security_policy(script: str) -> str:
+    """The page's policy: one script by its checksum; pictures and video from inside the page."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src "

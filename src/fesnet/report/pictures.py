@@ -1,6 +1,4 @@
-"""Pictures of each interval: the face at onset, apex and offset, and where it changed in
-between.
-"""
+"""Pictures of each interval: the face at onset, apex and offset, and a heatmap of its change."""
 
 from __future__ import annotations
 
@@ -18,32 +16,33 @@ from fesnet.runtime import OnnxRuntime
 from fesnet.video import open_source
 from fesnet.weights import load_weights
 
-SIDE = 160  # pixels of a thumbnail
-MOST = 200  # intervals with pictures: the strongest ones; more would swell the page
-QUALITY = 82  # of the JPEGs
+THUMBNAIL_SIZE = 160  # pixels of a thumbnail
+MAX_INTERVALS = 200  # intervals with pictures: the strongest ones; more would swell the page
+JPEG_QUALITY = 82  # of the JPEGs
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """JPEGs of one interval; heat: the apex with the change since the onset laid over it. None
-    where no face was.
+class IntervalPictures:
+    """JPEGs of one interval, None where no face was found.
+
+    heatmap: the apex under a map of the change of features since the onset.
     """
 
     onset: bytes | None
     apex: bytes | None
     offset: bytes | None
-    heat: bytes | None
+    heatmap: bytes | None
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A face in one frame: thumbnail (SIDE, SIDE, 3), and attended features (P, C) of its crop."""
+class FaceSample:
+    """A face in one frame: thumbnail (160, 160, 3), and attended features (P, C) of its crop."""
 
     picture: Image
     features: FloatArray
 
 
-def take_pictures(spotting: Spotting, video: Path) -> dict[int, Pictures]:
+def take_pictures(spotting: Spotting, video: Path) -> dict[int, IntervalPictures]:
     """Pictures by the interval's place in the result. Raises FesnetError where the video or weights
     cannot be read.
 
@@ -53,31 +52,36 @@ def take_pictures(spotting: Spotting, video: Path) -> dict[int, Pictures]:
     if len(spotting.faces) > 1:
         raise FesnetError("pictures are taken of videos with one face only")
     order = sorted(range(len(spotting.intervals)), key=lambda k: -spotting.intervals[k].score)[
-        :MOST
+        :MAX_INTERVALS
     ]
     chosen = [(k, spotting.intervals[k]) for k in sorted(order)]
-    seen = look({f for _, i in chosen for f in frames_of(i)}, video, spotting)
-    changes = [change(seen, i) for _, i in chosen]
+    samples = extract_face_samples({f for _, i in chosen for f in key_frames(i)}, video, spotting)
+    changes = [feature_change(samples, i) for _, i in chosen]
     highest = max((float(c.max()) for c in changes if c is not None), default=1.0)
-    return {k: compose(seen, i, c, highest) for (k, i), c in zip(chosen, changes, strict=True)}
+    return {
+        k: make_interval_pictures(samples, i, change, highest)
+        for (k, i), change in zip(chosen, changes, strict=True)
+    }
 
 
-def frames_of(interval: SpottedInterval) -> tuple[int, int, int]:
+def key_frames(interval: SpottedInterval) -> tuple[int, int, int]:
     return interval.onset_frame, interval.apex_frame, interval.offset_frame
 
 
-def look(wanted: set[int], video: Path, spotting: Spotting) -> dict[int, Seen]:
-    """The face in each wanted frame that has one."""
+def extract_face_samples(
+    wanted: set[int], video: Path, spotting: Spotting
+) -> dict[int, FaceSample]:
+    """The largest face of each wanted frame, by frame; frames without a face are left out."""
     weights = load_weights(None)
     runtime, size, models = OnnxRuntime(weights), weights.config.crop_size, ensure_models()
     detector, mesh = BlazeFaceDetector(models.detector), FaceMesh(models.landmarks)
     rate = float(len(spotting.frame_times) / max(spotting.frame_times[-1], 1e-3))
-    out: dict[int, Seen] = {}
+    out: dict[int, FaceSample] = {}
     with open_source(video, rate=rate if video.is_dir() else None) as source:
         for frame in source:
             if frame.index in wanted:
                 tracker = FaceTracker(crop_size=2 * size, detector=detector, mesh=mesh)
-                face = see(tracker.push(frame), runtime, size)
+                face = encode_largest_face(tracker.push(frame), runtime, size)
                 if face is not None:
                     out[frame.index] = face
             if frame.index >= max(wanted, default=-1):
@@ -85,54 +89,54 @@ def look(wanted: set[int], video: Path, spotting: Spotting) -> dict[int, Seen]:
     return out
 
 
-def see(faces: list[Face], runtime: OnnxRuntime, size: int) -> Seen | None:
+def encode_largest_face(faces: list[Face], runtime: OnnxRuntime, size: int) -> FaceSample | None:
     """The largest face of a frame by itself; faces: what a new tracker found there."""
     if not faces:
         return None
     crop, mask = faces[0].crop, faces[0].mask
-    small = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
-    shown = only_face(np.asarray(small, np.uint8)[None], half(mask, size)[None])
-    return Seen(np.asarray(cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8),
-                runtime.encode(shown)[0])  # fmt: skip
+    shown = only_face(resize_square(crop, size)[None], resize_square(mask, size)[None])
+    thumbnail = resize_square(crop, THUMBNAIL_SIZE)
+    return FaceSample(thumbnail, runtime.encode(shown)[0])
 
 
-def half(mask: Image, size: int) -> Image:
-    return np.asarray(cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+def resize_square(image: Image, size: int) -> Image:
+    """The image (or mask) scaled to (size, size)."""
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def change(seen: dict[int, Seen], interval: SpottedInterval) -> FloatArray | None:
-    """(12, 12) how far LSDM's features of each position lie from the onset's at the apex."""
-    one, other = seen.get(interval.onset_frame), seen.get(interval.apex_frame)
+def feature_change(samples: dict[int, FaceSample], interval: SpottedInterval) -> FloatArray | None:
+    """(12, 12) distances between LSDM's features at apex and onset, by position, or None."""
+    one, other = samples.get(interval.onset_frame), samples.get(interval.apex_frame)
     if one is None or other is None:
         return None
-    far = np.linalg.norm(other.features - one.features, axis=-1)
-    side = round(len(far) ** 0.5)
-    return np.asarray(far.reshape(side, side))
+    distances = np.linalg.norm(other.features - one.features, axis=-1)
+    side = round(len(distances) ** 0.5)
+    return np.asarray(distances.reshape(side, side))
 
 
-def compose(
-    seen: dict[int, Seen], interval: SpottedInterval, far: FloatArray | None, highest: float
-) -> Pictures:
-    pictures = [seen[f].picture if f in seen else None for f in frames_of(interval)]
-    onset, apex, offset = (None if p is None else jpeg(p) for p in pictures)
-    heat = (
-        None
-        if far is None
-        else jpeg(laid_over(seen[interval.apex_frame].picture, far / max(highest, 1e-9)))
-    )
-    return Pictures(onset, apex, offset, heat)
+def make_interval_pictures(
+    samples: dict[int, FaceSample],
+    interval: SpottedInterval,
+    distances: FloatArray | None,
+    highest: float,
+) -> IntervalPictures:
+    """The pictures of one interval. highest: distance that gets the brightest colour."""
+    pictures = [samples[f].picture if f in samples else None for f in key_frames(interval)]
+    onset, apex, offset = (None if p is None else encode_jpeg(p) for p in pictures)
+    if distances is None:
+        return IntervalPictures(onset, apex, offset, None)
+    picture = samples[interval.apex_frame].picture
+    heatmap = overlay_heatmap(picture, distances / max(highest, 1e-9))
+    return IntervalPictures(onset, apex, offset, encode_jpeg(heatmap))
 
 
-def laid_over(picture: Image, share: FloatArray) -> Image:
-    """A picture without colour under a map of shares (0..1): the stronger, the brighter and the
-    denser.
-    """
+def overlay_heatmap(picture: Image, share: FloatArray) -> Image:
+    """A grey picture under a heatmap of shares (side, side), 0..1; high ones cover it more."""
     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(
         np.float32
     )
-    wide = cv2.resize(share.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).clip(
-        0, 1
-    )
+    size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    wide = cv2.resize(share.astype(np.float32), size, interpolation=cv2.INTER_CUBIC).clip(0, 1)
     colour = cv2.applyColorMap(np.rint(wide * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[
         ..., ::-1
     ]
@@ -140,6 +144,6 @@ def laid_over(picture: Image, share: FloatArray) -> Image:
     return np.asarray(np.rint(grey * (1 - weight) + colour * weight), np.uint8)
 
 
-def jpeg(picture: Image) -> bytes:
-    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+def encode_jpeg(picture: Image) -> bytes:
+    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return bytes(data)

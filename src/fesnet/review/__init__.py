@@ -10,6 +10,6 @@ agree       machine and person, or two people, by `fesnet.metrics`
 guard, app, serve    the web application; only these need the extra
 """
 
-from fesnet.review.view import read_reviewed
+from fesnet.review.merge import read_reviewed
 
 __all__ = ["read_reviewed"]

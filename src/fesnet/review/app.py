@@ -19,15 +19,15 @@ import fesnet
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import ENDINGS, export, parse_formats
-from fesnet.intervals import IntervalRules
-from fesnet.review.agree import agreement
-from fesnet.review.desk import Reading, person, reading, version
-from fesnet.review.editing import Edit, StaleError, apply
-from fesnet.review.guard import Guard
-from fesnet.review.library import Library
+from fesnet.postprocess import IntervalRules
+from fesnet.review.access import AccessControl
+from fesnet.review.agreement import compute_agreement
+from fesnet.review.background import BackgroundWorker
+from fesnet.review.edits import EditRequest, StaleError, apply_edit
+from fesnet.review.merge import MACHINE, merge_intervals
+from fesnet.review.review_state import ReviewState, load_corrected, load_state, version_path
 from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_name
-from fesnet.review.view import MACHINE, shown
-from fesnet.review.worker import Worker
+from fesnet.review.video_library import VideoLibrary
 
 ROOT = Path(fesnet.__file__).parent
 # All that is served of the package, by name.
@@ -50,7 +50,9 @@ STATUS: dict[type[FesnetError], int] = {
 router = APIRouter()
 
 
-def make_app(library: Library, worker: Worker, token: str, *, limit: int, who: str) -> Guard:
+def make_app(
+    library: VideoLibrary, worker: BackgroundWorker, token: str, *, limit: int, who: str
+) -> AccessControl:
     """The application behind its guard. limit: bytes of an upload; who: name to begin with."""
     app = FastAPI(title="fesnet review", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.library, app.state.worker, app.state.limit, app.state.who = (
@@ -60,48 +62,48 @@ def make_app(library: Library, worker: Worker, token: str, *, limit: int, who: s
         who,
     )
     app.include_router(router)
-    app.add_exception_handler(FesnetError, tell_error)
-    app.add_exception_handler(RequestValidationError, tell_request)
-    return Guard(app, token)
+    app.add_exception_handler(FesnetError, error_response)
+    app.add_exception_handler(RequestValidationError, invalid_request_response)
+    return AccessControl(app, token)
 
 
-def tell_error(_: Request, error: Exception) -> Response:
+def error_response(_: Request, error: Exception) -> Response:
     """Our own errors as one line."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
     return JSONResponse({"error": str(error)}, status)
 
 
-def tell_request(_: Request, error: Exception) -> Response:
+def invalid_request_response(_: Request, error: Exception) -> Response:
     """A request that is none, as one line."""
     details = error.errors() if isinstance(error, RequestValidationError) else []
     first = f"{details[0]['loc'][-1]}: {details[0]['msg']}" if details else str(error)
     return JSONResponse({"error": f"expected another request ({first})"}, 422)
 
 
-def library_of(request: Request) -> Library:
-    found: Library = request.app.state.library
+def library_of(request: Request) -> VideoLibrary:
+    found: VideoLibrary = request.app.state.library
     return found
 
 
-def worker_of(request: Request) -> Worker:
-    found: Worker = request.app.state.worker
+def worker_of(request: Request) -> BackgroundWorker:
+    found: BackgroundWorker = request.app.state.worker
     return found
 
 
 @router.get("/")
-def page() -> Response:
+def get_page() -> Response:
     return FileResponse(PAGE["index.html"], media_type="text/html")
 
 
 @router.get("/static/{name}")
-def static(name: str) -> Response:
+def get_static(name: str) -> Response:
     if name not in PAGE:
         return JSONResponse({"error": f"expected a part of the page, got {name!r}"}, 404)
     return FileResponse(PAGE[name])
 
 
 @router.get("/api/about")
-def about(request: Request) -> dict[str, Any]:
+def get_about(request: Request) -> dict[str, Any]:
     """What the page needs to know once."""
     state = request.app.state
     told = {"version": __version__, "folder": str(state.library.folder), "who": state.who}
@@ -109,60 +111,62 @@ def about(request: Request) -> dict[str, Any]:
 
 
 @router.get("/api/videos")
-def videos(request: Request) -> list[dict[str, Any]]:
+def list_videos(request: Request) -> list[dict[str, Any]]:
     """All videos and how far they are."""
     library = library_of(request)
     library.scan()
     out = []
-    for video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
-        review = library.review(video.key)
+    for get_video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
+        review = library.review_path(get_video.key)
         stamp = review.stat().st_mtime_ns if review.is_file() else 0
         told = {
-            name: getattr(video, name)
+            name: getattr(get_video, name)
             for name in ("key", "name", "state", "share", "stage", "error")
         }
         files = {
-            "result": library.result(video.key).is_file(),
-            "copy": library.copy(video.key).is_file(),
+            "result": library.result_path(get_video.key).is_file(),
+            "copy": library.copy_path(get_video.key).is_file(),
         }
         out.append({**told, **files, "stamp": str(stamp)})
     return out
 
 
 @router.get("/api/videos/{key}")
-def video(request: Request, key: str) -> Response:
+def get_video(request: Request, key: str) -> Response:
     """Everything of one video but its long columns of numbers."""
-    return JSONResponse(reading(library_of(request), key).to_dict())
+    return JSONResponse(load_state(library_of(request), key).to_dict())
 
 
 @router.get("/api/videos/{key}/frames")
-def frames(request: Request, key: str) -> Response:
+def get_frame_times(request: Request, key: str) -> Response:
     """Times of the frames, s: little-endian 64-bit floats."""
-    times = reading(library_of(request), key).machine.spotting.frame_times
-    return numbers(times, "<f8")
+    times = load_state(library_of(request), key).machine.spotting.frame_times
+    return binary_response(times, "<f8")
 
 
 @router.get("/api/videos/{key}/scores/{face}")
-def scores(request: Request, key: str, face: int) -> Response:
+def get_scores(request: Request, key: str, face: int) -> Response:
     """Scores of one face: macro of all ticks, then micro; little-endian 32-bit floats, not a number
     where unknown.
     """
-    for track in reading(library_of(request), key).machine.spotting.faces:
+    for track in load_state(library_of(request), key).machine.spotting.faces:
         if track.face == face:
-            return numbers(track.scores.T, "<f4")
+            return binary_response(track.scores.T, "<f4")
     raise UsageError(f"expected a face of {key}, got {face}")
 
 
-def numbers(values: Any, dtype: str) -> Response:
+def binary_response(values: Any, dtype: str) -> Response:
     return Response(
         np.ascontiguousarray(values, dtype).tobytes(), media_type="application/octet-stream"
     )
 
 
 @router.get("/api/videos/{key}/preview")
-def preview(request: Request, key: str, asked: Annotated[str, Query(alias="rules")]) -> Response:
+def preview_rules(
+    request: Request, key: str, asked: Annotated[str, Query(alias="rules")]
+) -> Response:
     """The intervals under other rules ("macro_threshold=0.4,..."), which nothing is changed by."""
-    now = reading(library_of(request), key)
+    now = load_state(library_of(request), key)
     try:
         changes = {
             name: float(value) for name, value in (pair.split("=") for pair in asked.split(","))
@@ -170,78 +174,80 @@ def preview(request: Request, key: str, asked: Annotated[str, Query(alias="rules
     except ValueError:
         raise UsageError(f"expected rules like macro_threshold=0.4, got {asked!r}") from None
     return JSONResponse(
-        shown(now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes}))
+        merge_intervals(
+            now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes})
+        )
     )
 
 
 @router.post("/api/videos/{key}/edits")
-def edit(request: Request, key: str, asked: Edit) -> Response:
+def post_edit(request: Request, key: str, asked: EditRequest) -> Response:
     """Make an edit; the answer comes when the disk has it."""
     library = library_of(request)
-    with library.get(key).lock:
-        now = reading(library, key)
-        after = apply(now.machine, now.review, asked)
-        library.keep(key, after)
-        return JSONResponse(Reading(library, key, now.machine, after).to_dict())
+    with library.find(key).lock:
+        now = load_state(library, key)
+        after = apply_edit(now.machine, now.review, asked)
+        library.save(key, after)
+        return JSONResponse(ReviewState(library, key, now.machine, after).to_dict())
 
 
 @router.post("/api/videos/{key}/spot")
-def spot(request: Request, key: str) -> dict[str, str]:
-    worker_of(request).ask("spot", library_of(request).get(key))
+def start_spotting(request: Request, key: str) -> dict[str, str]:
+    worker_of(request).enqueue("spot", library_of(request).find(key))
     return {}
 
 
 @router.post("/api/videos/{key}/copy")
-def copy(request: Request, key: str) -> dict[str, str]:
-    worker_of(request).ask("copy", library_of(request).get(key))
+def start_copy(request: Request, key: str) -> dict[str, str]:
+    worker_of(request).enqueue("copy", library_of(request).find(key))
     return {}
 
 
 @router.post("/api/videos/{key}/stop")
-def stop(request: Request, key: str) -> dict[str, str]:
-    worker_of(request).stop(library_of(request).get(key))
+def stop_task(request: Request, key: str) -> dict[str, str]:
+    worker_of(request).stop(library_of(request).find(key))
     return {}
 
 
 @router.get("/api/videos/{key}/agreement")
-def agreed(
+def get_agreement(
     request: Request, key: str, truth: str = "person", found: Annotated[str, Query()] = "machine"
 ) -> dict[str, Any]:
     """How far two versions agree: person, machine, or the name of another's review."""
     library = library_of(request)
-    return agreement(version(library, key, truth), version(library, key, found))
+    return compute_agreement(version_path(library, key, truth), version_path(library, key, found))
 
 
 @router.post("/api/videos/{key}/export")
-def exported(request: Request, key: str, to: str, which: str = "person") -> Response:
+def export_version(request: Request, key: str, to: str, which: str = "person") -> Response:
     """Write a version in one of the formats, beside the result, and hand it to the browser."""
     library = library_of(request)
     formats = parse_formats(to)
     spotting, name = (
-        person(library, key)
+        load_corrected(library, key)
         if which == "person"
-        else (library.machine(key).spotting, f"{key}.{MACHINE}")
+        else (library.machine_result(key).spotting, f"{key}.{MACHINE}")
     )
     path = next(export(spotting, formats[:1], library.folder, name))
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
 
 @router.get("/api/videos/{key}/media")
-def media_problem(request: Request, key: str) -> dict[str, str]:
+def get_media_problem(request: Request, key: str) -> dict[str, str]:
     """Why the video cannot be played, as far as the server knows; empty where it should be."""
     library = library_of(request)
     try:
-        path = library.media(library.get(key))
+        path = library.playable_path(library.find(key))
     except FesnetError as error:
         return {"problem": str(error)}
     return {"problem": "", "kind": "folder" if path.is_dir() else "file"}
 
 
 @router.get("/media/{key}")
-def media(request: Request, key: str) -> Response:
+def get_media(request: Request, key: str) -> Response:
     """The video, or the part of it that the browser asks for."""
     library = library_of(request)
-    path = library.media(library.get(key))
+    path = library.playable_path(library.find(key))
     if not path.is_file():
         raise UsageError(
             f"expected a video file, but {path} is a folder of pictures; make a copy to play"
@@ -253,12 +259,12 @@ def media(request: Request, key: str) -> Response:
 
 
 @router.put("/api/upload/{name}")
-async def upload(request: Request, name: str) -> dict[str, str]:
+async def upload_video(request: Request, name: str) -> dict[str, str]:
     """Take a video and spot it."""
     library, limit = library_of(request), int(request.app.state.limit)
     name = safe_name(name)
     check_size(request.headers.get("content-length"), limit, library.folder)
     path = await receive_video(library.folder, name, request.stream(), limit)
-    taken = library.take(path)
-    worker_of(request).ask("spot", taken)
+    taken = library.add_video(path)
+    worker_of(request).enqueue("spot", taken)
     return {"key": taken.key}

@@ -18,14 +18,14 @@ from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.video import open_source
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-LONGEST = 150  # bytes of a name; file systems take 255, and endings are added
+MAX_NAME_BYTES = 150  # bytes of a name; file systems take 255, and endings are added
 
 
 class TooLargeError(UsageError):
     """More bytes than allowed, or than the disk has left."""
 
 
-def read_size(text: str) -> int:
+def parse_size(text: str) -> int:
     """Bytes of "2GB", "500 MB" or "1000". Raises UsageError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
     if not found or not float(found[1]):
@@ -33,7 +33,7 @@ def read_size(text: str) -> int:
     return round(float(found[1]) * UNITS[found[2]])
 
 
-def words(size: int) -> str:
+def format_size(size: int) -> str:
     """A size for people: "2 GB"."""
     for unit, one in reversed(UNITS.items()):
         if size >= one:
@@ -48,7 +48,7 @@ def safe_name(name: str) -> str:
     if (
         re.search(r"[/\\\x00-\x1f\x7f]", name)
         or name.startswith(".")
-        or len(name.encode()) > LONGEST
+        or len(name.encode()) > MAX_NAME_BYTES
     ):
         raise UsageError(f"expected the plain name of a file, got {name[:80]!r}; rename it")
     if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
@@ -56,26 +56,26 @@ def safe_name(name: str) -> str:
     return name
 
 
-def check_size(told: str | None, limit: int, folder: Path) -> None:
+def check_size(declared: str | None, limit: int, folder: Path) -> None:
     """Refuse by what the request says of itself, before anything is read. Raises TooLargeError,
     UsageError.
     """
-    if told is None:
+    if declared is None:
         return
-    if not told.isdecimal():
-        raise UsageError(f"expected a length in bytes, got {told!r}")
-    size = int(told)
+    if not declared.isdecimal():
+        raise UsageError(f"expected a length in bytes, got {declared!r}")
+    size = int(declared)
     if size > limit:
-        raise TooLargeError(too_large(limit, words(size)))
+        raise TooLargeError(too_large(limit, format_size(size)))
     free = shutil.disk_usage(folder).free
     if size > free:
         raise TooLargeError(
-            f"expected room for {words(size)} in {folder}, got {words(free)}; make room"
+            f"expected room for {format_size(size)} in {folder}, got {format_size(free)}; make room"
         )
 
 
 def too_large(limit: int, got: str) -> str:
-    return f"expected a video of at most {words(limit)}, got {got}; name it on the command line, or raise --max-upload"
+    return f"expected a video of at most {format_size(limit)}, got {got}; name it on the command line, or raise --max-upload"
 
 
 async def receive_video(folder: Path, name: str, chunks: AsyncIterator[bytes], limit: int) -> Path:
@@ -84,21 +84,21 @@ async def receive_video(folder: Path, name: str, chunks: AsyncIterator[bytes], l
 
     Raises TooLargeError, SourceError for what is no video, UsageError.
     """
-    part = folder / f".{secrets.token_hex(8)}{Path(name).suffix}"
+    temporary = folder / f".{secrets.token_hex(8)}{Path(name).suffix}"
     count = 0
     try:
-        with part.open("xb") as handle:
+        with temporary.open("xb") as handle:
             async for chunk in chunks:
                 count += len(chunk)
                 if count > limit:
                     raise TooLargeError(too_large(limit, "more"))
                 await run_in_threadpool(handle.write, chunk)
-        await run_in_threadpool(check_video, part, name)
-        return settle(part, folder, name)
+        await run_in_threadpool(check_video, temporary, name)
+        return move_to_free_name(temporary, folder, name)
     except OSError as error:
         raise UsageError(f"expected to write {name} in {folder}, got '{error.strerror}'") from error
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def check_video(path: Path, name: str) -> None:
@@ -109,13 +109,13 @@ def check_video(path: Path, name: str) -> None:
         raise SourceError(str(error).replace(path.name, name)) from error
 
 
-def settle(part: Path, folder: Path, name: str) -> Path:
+def move_to_free_name(temporary: Path, folder: Path, name: str) -> Path:
     """Give the file its name; an other file of that name stays."""
     stem, ending = Path(name).stem, Path(name).suffix
     for number in range(1, 10_000):
         path = folder / (name if number == 1 else f"{stem}-{number}{ending}")
         try:
-            os.link(part, path)  # unlike a rename, never over a file that is there
+            os.link(temporary, path)  # unlike a rename, never over a file that is there
             return path
         except FileExistsError:
             continue

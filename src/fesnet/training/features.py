@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from fesnet._types import Float32Array
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
-from fesnet.intervals import runs
+from fesnet.intervals import true_runs
 from fesnet.model.losses import LossConfig, frame_loss, independent_frame_loss, smooth_loss
 from fesnet.model.mtam import probabilities
 from fesnet.model.network import FeatureNet
@@ -126,7 +126,7 @@ class FeatureWindows:
 
 
 def of_kind(lesson: FeatureSample, kind: int, first: int) -> list[tuple[int, int]]:
-    return [(first + a, first + b) for a, b in runs(lesson.held[:, kind] == 1)]
+    return [(first + a, first + b) for a, b in true_runs(lesson.held[:, kind] == 1)]
 
 
 def varied(inputs: Tensor, groups: Tensor, config: FeatureTrainConfig) -> Tensor:

@@ -27,5 +27,5 @@ def frozen_features(attended: NDArray[np.float16], weights: Weights) -> NDArray[
         for i in range(0, len(attended), CHUNK)
     )
     return np.concatenate(
-        [network.lsdm.vectors(part[None], reference)[0].numpy() for part in parts]
+        [network.lsdm.frame_features(part[None], reference)[0].numpy() for part in parts]
     )

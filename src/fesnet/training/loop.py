@@ -30,10 +30,10 @@ from torch.utils.data import DataLoader
 from fesnet._io import atomic_path
 from fesnet.config import PRESETS, FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
-from fesnet.intervals import IntervalRules
 from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.losses import clip_losses, pair_loss
 from fesnet.model.network import FesNet
+from fesnet.postprocess import IntervalRules
 from fesnet.synth.render.avatar import Avatar
 from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.batches import ClipBatch, PairBatch, expressive_targets, render_clips
@@ -217,7 +217,7 @@ class Trainer:
         with self.precision():
             z = net.encode_grey(crops.flatten(0, 1).contiguous(memory_format=torch.channels_last))
             z = z.view(len(crops), f, *z.shape[1:])
-            found = net.lsdm.motions(
+            found = net.lsdm.predict_motion(
                 z[:, list(second)].flatten(0, 1)[:, None], z[:, list(first)].flatten(0, 1)[:, None]
             )
         truth = (targets[:, list(second)] - targets[:, list(first)]).flatten(0, 1)
@@ -246,7 +246,9 @@ class Trainer:
         if not net.config.landmark_feature_count:
             return net.score(pixels)
         change = shapes - shapes[:, :1] if net.config.discrepancy else shapes
-        return net.score(torch.cat([pixels, net.lsdm.outline(change.to(pixels.device))], -1))
+        return net.score(
+            torch.cat([pixels, net.lsdm.encode_landmarks(change.to(pixels.device))], -1)
+        )
 
     def clips(self, batch: ClipBatch[Any]) -> dict[str, float]:
         """One step on filmed clips, end to end."""
@@ -264,12 +266,14 @@ class Trainer:
                 attended = self.attended(crops)
             if net.config.reference == "first":
                 with torch.set_grad_enabled(c.lsdm_lr > 0):
-                    pixels = net.lsdm.pixels(attended, attended[:, :1])
+                    pixels = net.lsdm.encode_pixels(attended, attended[:, :1])
                 fate = torch.rand(len(batch.labels))[mine, None, None].to(c.device)
                 stages, strength = self.scored(*self.blinded(pixels, shapes, fate))
             else:
                 stages, strength = net.decode(
-                    net.join(attended, shapes) if net.config.landmark_feature_count else attended
+                    net.append_landmarks(attended, shapes)
+                    if net.config.landmark_feature_count
+                    else attended
                 )
         return self.learn(stages, strength, batch.labels, batch.intensity)
 

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
-from fesnet.intervals import Interval, IntervalRules, known_stretches
-from fesnet.metrics.tables import read_intervals
+from fesnet.intervals import Interval
+from fesnet.metrics.interval_tables import read_intervals
 from fesnet.model.network import FesNet
+from fesnet.postprocess import IntervalRules, known_segments
 from fesnet.stream import SpotStream, spotting_faces
 from fesnet.synth.script.plan import VideoPlan
 from fesnet.synth.videos.videos import make_videos
@@ -58,7 +59,9 @@ class FeatureRecorder:
         return np.zeros((1, 3), np.float32), np.zeros(1, np.float32)
 
 
-def make_training_videos(portraits: Path, folder: Path, config: TrainConfig, peers: Processes) -> Path | None:
+def make_training_videos(
+    portraits: Path, folder: Path, config: TrainConfig, peers: Processes
+) -> Path | None:
     """Make the videos, if the config wants some: the first of the peers does, the others wait.
     Returns their folder.
     """
@@ -126,7 +129,7 @@ def video_shard(
         row = (
             np.cumsum(~np.isnan(track.scores[:, 0])) - 1
         )  # which of the catcher's ticks each tick is
-        for a, b in known_stretches(track.scores):
+        for a, b in known_segments(track.scores):
             for first in range(a, b - length + 1, length):
                 seen = np.stack(catcher.ticks[row[first] : row[first] + length]).astype(np.float32)
                 shapes.append(np.stack([outlines(network, seen)] * DRAWS))
@@ -143,7 +146,9 @@ def video_shard(
         pixels=np.asarray(pixels, np.float16).reshape(count, ticks, config.features),
         labels=marked,
         strength=np.full((count, ticks), UNKNOWN, np.float16),
-        shapes=np.asarray(shapes, np.float16).reshape(len(shapes), DRAWS, length, config.landmark_feature_count),
+        shapes=np.asarray(shapes, np.float16).reshape(
+            len(shapes), DRAWS, length, config.landmark_feature_count
+        ),
         script=np.repeat(np.arange(len(shapes)), STARTS),
         start=np.asarray(starts, np.int64),
         last=np.full(count, ticks - 1),
@@ -171,11 +176,11 @@ def window(network: FesNet, seen: FloatArray) -> FloatArray:
     """Pixel features (T, D) of joined features (T, P + rows, C) against their first frame."""
     attended = torch.from_numpy(seen[None, :, : positions(network)])
     with torch.autocast("cpu", torch.bfloat16):
-        return np.asarray(network.lsdm.pixels(attended, attended[:, :1])[0].half().numpy())
+        return np.asarray(network.lsdm.encode_pixels(attended, attended[:, :1])[0].half().numpy())
 
 
 def outlines(network: FesNet, seen: FloatArray) -> FloatArray:
-    """The shapes (T, config.landmark_feature_count) that ride behind the positions (`FesNet.join`)."""
+    """The shapes (T, config.landmark_feature_count) that ride behind the positions (`FesNet.append_landmarks`)."""
     return seen[:, positions(network) :].reshape(len(seen), -1)
 
 

@@ -183,7 +183,7 @@ class ShardMaker:
         )
         at = start + to_and_fro(length, last)
         with torch.autocast("cpu", torch.bfloat16):
-            pixels = self.network.lsdm.pixels(
+            pixels = self.network.lsdm.encode_pixels(
                 attended[at][None], attended[start : start + 1][None]
             )[0]
         labels = script.labels()[at].astype(np.int8)

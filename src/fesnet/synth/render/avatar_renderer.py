@@ -317,7 +317,10 @@ def open_mouth(
     """Paint the mouth's dark interior and teeth where the lips have parted further than in the
     photo, in place.
     """
-    axis, size = pixel_centres(image.shape[-1], margin, image.device), image.shape[-1] / (1 + 2 * margin)
+    axis, size = (
+        pixel_centres(image.shape[-1], margin, image.device),
+        image.shape[-1] / (1 + 2 * margin),
+    )
     lips = torch.cat([upper, lower], 1)
     (x0, y0), (x1, y1) = lips.amin((0, 1)).tolist(), lips.amax((0, 1)).tolist()
     # Beyond this frame nothing is painted: an edge is softer than a grey level for 6 pixels.

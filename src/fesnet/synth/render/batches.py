@@ -15,7 +15,12 @@ from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarTracks, Av
 from fesnet.synth.render.hands import draw_hand
 from fesnet.synth.render.landmark_errors import mirror_landmark_features, simulate_landmark_features
 from fesnet.synth.render.torch_face_mesh import landmark_model
-from fesnet.synth.render.render_plan import RenderPlan, plan_render, render_crops, render_with_landmarks
+from fesnet.synth.render.render_plan import (
+    RenderPlan,
+    plan_render,
+    render_crops,
+    render_with_landmarks,
+)
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.curves import log_uniform
 from fesnet.synth.script.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
@@ -36,7 +41,9 @@ FAINT_POSE, USUAL_POSE = (
     0.14,
 )  # radians, how much the head turns at most between frames that differ little, and others
 REFLECTED_SHARE = 0.25  # share of clips that a short video runs through to and fro
-REVERSED_SHARE = 0.3  # share of clips that run backwards, as spotting judges every window a second time
+REVERSED_SHARE = (
+    0.3  # share of clips that run backwards, as spotting judges every window a second time
+)
 
 Crops = TypeVar(
     "Crops", Tensor, RenderPlan
@@ -214,7 +221,8 @@ def plan_clips(
         write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who
     ]
     scripts = [
-        s if cast.has_smile[w] else replace_photo_smile(s) for w, s in zip(who, scripts, strict=True)
+        s if cast.has_smile[w] else replace_photo_smile(s)
+        for w, s in zip(who, scripts, strict=True)
     ]
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
     given = AvatarTracks.of(who, scripts)
@@ -225,7 +233,10 @@ def plan_clips(
     order, known = draw_frame_order(rng, len(who), frames)
     shots = replace(shots, order=order, hands=tuple(covered))
     people = [(cast.points[w, :468], cast.smile[w] if cast.has_smile[w] else None) for w in who]
-    shapes = [simulate_landmark_features(s, *person, rng) for s, person in zip(scripts, people, strict=True)]
+    shapes = [
+        simulate_landmark_features(s, *person, rng)
+        for s, person in zip(scripts, people, strict=True)
+    ]
     shapes = [
         s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)
     ]
@@ -246,12 +257,16 @@ def plan_clips(
     return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
 
 
-def render_clips(stage: AvatarRenderer, plan: ClipBatch[RenderPlan], size: int) -> ClipBatch[Tensor]:
+def render_clips(
+    stage: AvatarRenderer, plan: ClipBatch[RenderPlan], size: int
+) -> ClipBatch[Tensor]:
     """The clips with pixels, and with what the landmark model sees where it is to look; on the
     stage's device.
     """
     if plan.crops.looked:
-        crops, shapes = render_with_landmarks(stage, plan.crops, size, landmark_model(str(stage.device)))
+        crops, shapes = render_with_landmarks(
+            stage, plan.crops, size, landmark_model(str(stage.device))
+        )
     else:
         crops, shapes = render_crops(stage, plan.crops, size), plan.shapes.to(stage.device)
     return ClipBatch(crops, shapes, plan.labels, plan.intensity)

@@ -166,9 +166,9 @@ class FrameCamera:
         height, width = image.shape[:2]
         if look.sharpness < 1:
             small = (max(1, round(width * look.sharpness)), max(1, round(height * look.sharpness)))
-            shrunk = cv2.resize(image, small, lattice_weights=cv2.INTER_LINEAR)
+            shrunk = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
             image = np.asarray(
-                cv2.resize(shrunk, (width, height), lattice_weights=cv2.INTER_LINEAR), np.uint8
+                cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
             )
         lamp = look.lamp + look.follow * pose[:2]
         light = np.clip(1 + lamp[0] * self.right + lamp[1] * self.down, 0.3, 1.8) * look.exposure[t]

@@ -300,12 +300,14 @@ def halved(pixel_centres: FloatArray) -> FloatArray:
     n = len(pixel_centres)
     cells = (n + 1) // 2
     at = (np.arange(cells) + 0.5) * (n / cells) - 0.5
-    return np.asarray(pixel_centres[0] + at * (pixel_centres[-1] - pixel_centres[0]) / (n - 1), np.float32)
+    return np.asarray(
+        pixel_centres[0] + at * (pixel_centres[-1] - pixel_centres[0]) / (n - 1), np.float32
+    )
 
 
 def grown(values: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Values on a `halved` grid brought to the whole one, (width, height) of `size`."""
-    return np.asarray(cv2.resize(values, size, lattice_weights=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def iris_field(points: FloatArray) -> FloatArray:

@@ -95,7 +95,9 @@ def render_crops(stage: AvatarRenderer, shots: RenderPlan, size: int) -> Tensor:
     return finished(shots, [filmed(shots, b, clip) for b, clip in enumerate(crops)])
 
 
-def render_with_landmarks(stage: AvatarRenderer, shots: RenderPlan, size: int, mesh: TorchFaceMesh) -> tuple[Tensor, Tensor]:
+def render_with_landmarks(
+    stage: AvatarRenderer, shots: RenderPlan, size: int, mesh: TorchFaceMesh
+) -> tuple[Tensor, Tensor]:
     """As `render_crops`, and what the landmark model sees in the same clips, painted wider and finer:
     shapes (B, T, SHAPE).
     """
@@ -121,7 +123,9 @@ def render_with_landmarks(stage: AvatarRenderer, shots: RenderPlan, size: int, m
     return finished(shots, clips), torch.where(flipped[:, None, None], other, seen)
 
 
-def filmed(shots: RenderPlan, b: int, clip: Tensor, margin: float = 0.0, finer: float = 1.0) -> Tensor:
+def filmed(
+    shots: RenderPlan, b: int, clip: Tensor, margin: float = 0.0, finer: float = 1.0
+) -> Tensor:
     """Clip b (T, 1, S, S), behind its hand, as its camera delivers it."""
     hand = shots.hands[b]
     covered = clip if hand is None else hand.cover(clip, margin)

@@ -146,6 +146,6 @@ def blurred(image: NDArray[np.uint8], sigma: float) -> FloatArray:
     height, width = image.shape[:2]
     factor = max(1.0, sigma / 3)
     small = (max(2, round(width / factor)), max(2, round(height / factor)))
-    shrunk = cv2.resize(image, small, lattice_weights=cv2.INTER_AREA).astype(np.float32)
+    shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.float32)
     soft = cv2.GaussianBlur(shrunk, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.resize(soft, (width, height), lattice_weights=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -240,7 +240,9 @@ class ScriptWriter:
         curve = visible_curve(round(seconds * c.rate), rise, fall, skew)
         frames = len(curve)
         if seconds > 0.8:  # a held expression is never quite still
-            curve = curve * (1 + np.clip(smooth_noise(rng, frames, 12, rng.uniform(0, 0.12)), -0.4, 0.4))
+            curve = curve * (
+                1 + np.clip(smooth_noise(rng, frames, 12, rng.uniform(0, 0.12)), -0.4, 0.4)
+            )
         shown, left = curve * amplitude, np.zeros(0, np.float32)
         if c.residue_share and rng.random() < c.residue_share:
             shown, left = leave_residue(rng, shown, c.rate)
@@ -328,7 +330,9 @@ class ScriptWriter:
                 add(spoken, int(t), envelope, speaker.phrase(frames, rate))
             for name, scale in mix.items() if speaker is None else ():
                 shape = np.abs(
-                    smooth_noise(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness)
+                    smooth_noise(
+                        rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness
+                    )
                 )
                 add(spoken, int(t), shape * envelope, self.basis.weights({name: 1.0}))
             add(speaking, int(t), envelope)
@@ -420,7 +424,11 @@ class ScriptWriter:
             rng.choice([0.15, 0.5, 1.0, 2.0], p=[0.3, 0.3, 0.25, 0.15])
         )
         pose = np.stack(
-            [smooth_noise(rng, n, rng.uniform(0.8, 3) * rate, s * scale) for s in (0.05, 0.04, 0.03)], 1
+            [
+                smooth_noise(rng, n, rng.uniform(0.8, 3) * rate, s * scale)
+                for s in (0.05, 0.04, 0.03)
+            ],
+            1,
         )
         lively = np.stack(
             [smooth_noise(rng, n, rng.uniform(0.2, 0.5) * rate, 0.02 * scale) for _ in range(3)], 1

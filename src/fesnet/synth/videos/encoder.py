@@ -23,7 +23,9 @@ EYES = [33, 133, 362, 263]  # landmarks: the corners of the eyes
 TURNS = np.array(
     [0.2, 0.15, 0.2], np.float32
 )  # yaw, pitch, roll (rad) that a frontal photo with its ears can bear
-AVATAR_PIXELS = 96  # pixels of the avatar's own picture, which nobody sees: the scene stands in its place
+AVATAR_PIXELS = (
+    96  # pixels of the avatar's own picture, which nobody sees: the scene stands in its place
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def encode_video(
     )
     look = Look.draw(looking, times)
     scene = look.tone(person_scene(person, neutral, framing))
-    renderer = FrameRenderer(avatar, take.width, take.height, framing.span, draw_mouth(looking), scene)
+    renderer = FrameRenderer(
+        avatar, take.width, take.height, framing.span, draw_mouth(looking), scene
+    )
     developer = FrameCamera(look, renderer.xs, renderer.ys, sensor)
     sway = draw_sway(staging, times)
     poses = TURNS * np.tanh(script.pose / TURNS)

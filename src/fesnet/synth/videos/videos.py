@@ -7,13 +7,11 @@ a run that was interrupted make no difference. What lies in the folder afterward
 
 from __future__ import annotations
 
-import csv
 import glob
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,15 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_write_text
+from fesnet._io import atomic_write_text, write_csv
 from fesnet._messages import counted
 from fesnet._types import ProgressCallback
 from fesnet._version import __version__
 from fesnet.errors import SourceError, UsageError
-from fesnet.jobs import Engine, InProcess, Resources
+from fesnet.jobs import Executor, Resources, SerialExecutor
+from fesnet.jobs.resumable import iterate_outcomes
 from fesnet.synth.render.portraits import Person, find_people
-from fesnet.synth.script.video_script import VideoScript, perform
 from fesnet.synth.script.plan import VideoPlan, video_seed
+from fesnet.synth.script.video_script import VideoScript, perform
 from fesnet.synth.videos.demo_video import write_truth
 from fesnet.synth.videos.encoder import RecordingConfig, encode_video
 
@@ -51,7 +50,7 @@ TASK = Resources(
 
 
 @dataclass(frozen=True)
-class Job:
+class VideoJob:
     """One video to make: its number, subject, file name, seed, and what the plan says."""
 
     number: int
@@ -63,7 +62,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class SynthesizedVideo:
     """One video that is there: its number and name, whether it was there before, its rows of the
     two tables.
     """
@@ -76,7 +75,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SynthesisResult:
     """What a call made: names of videos written now and of those that were there, events of all by
     kind, one line for each photo that was left out."""
 
@@ -97,12 +96,12 @@ def make_videos(
     out: Path,
     plan: VideoPlan,
     report: ProgressCallback,
-    engine: Engine | None = None,
-) -> Outcome:
+    executor: Executor | None = None,
+) -> SynthesisResult:
     """Make the videos of a plan in the folder `out`; finished ones are kept, so a second call goes
     on.
 
-    report takes what is being done and the share of it that is done. engine: what makes them, None:
+    report takes what is being done and the share of it that is done. executor: what makes them, None:
     this process. Raises UsageError for a wrong call (no portraits, a folder that cannot be written
     or holds something else) and SourceError without any usable photo; then nothing is left behind.
     """
@@ -118,42 +117,42 @@ def make_videos(
         atomic_write_text(out / SETTINGS, json.dumps(settings, indent=1) + "\n")
     for part in out.glob(".*.part"):  # of a run that was killed
         part.unlink()
-    done = make_missing(plan, people, out, report, engine or InProcess())
+    done = make_missing(plan, people, out, report, executor or SerialExecutor())
     counts = {
         kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")
     }
     made, kept = (tuple(d.name for d in done if d.kept is there) for there in (False, True))
-    return Outcome(out, made, kept, counts, tuple(left_out))
+    return SynthesisResult(out, made, kept, counts, tuple(left_out))
 
 
 def make_missing(
-    plan: VideoPlan, people: Sequence[Person], out: Path, report: ProgressCallback, engine: Engine
-) -> list[Done]:
+    plan: VideoPlan,
+    people: Sequence[Person],
+    out: Path,
+    report: ProgressCallback,
+    executor: Executor,
+) -> list[SynthesizedVideo]:
     """All videos in the order of the plan. Whenever one more is there, so are its rows in the
     tables.
     """
-    done: list[Done] = []
+    done: list[SynthesizedVideo] = []
     work = ((job.name, job) for job in jobs(plan, people))
-    with closing(
-        engine.map(partial(make_one, out=out.absolute()), work, resources=TASK)
-    ) as outcomes:  # type: ignore[type-var]
-        for outcome in outcomes:
-            if outcome.error is not None:
-                raise outcome.error
-            done = sorted([*done, outcome.value], key=lambda d: d.number)
-            write_table(out / "videos.csv", VIDEO_COLUMNS, [d.video for d in done])
-            write_table(out / "truth.csv", TRUTH_COLUMNS, [row for d in done for row in d.truth])
-            report("filming", len(done) / plan.count)
+    function = partial(make_one, out=out.absolute())
+    for outcome in iterate_outcomes(executor, function, work, resources=TASK):
+        done = sorted([*done, outcome.value], key=lambda d: d.number)
+        write_csv(out / "videos.csv", [VIDEO_COLUMNS, *(d.video for d in done)])
+        write_csv(out / "truth.csv", [TRUTH_COLUMNS, *(row for d in done for row in d.truth)])
+        report("filming", len(done) / plan.count)
     return done
 
 
-def make_one(job: Job, out: Path) -> Done:
+def make_one(job: VideoJob, out: Path) -> SynthesizedVideo:
     """Film a video unless it is there; what the tables say of it."""
     performance, take = sample_script(job)
     kept = (out / f"{job.name}.mp4").is_file()
     if not kept:
         film(job, performance, take, out)
-    return Done(
+    return SynthesizedVideo(
         job.number, job.name, kept, video_row(job, performance, take), truth_rows(job, performance)
     )
 
@@ -231,13 +230,13 @@ def agree(out: Path, settings: dict[str, Any]) -> None:
             )
 
 
-def jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[Job]:
+def jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[VideoJob]:
     """One job a video, the people in turn."""
     names = subject_names(people)
     for number in range(plan.count):
         turn, who = divmod(number, len(people))
         name = f"{names[who]}_{turn + 1:03d}"
-        yield Job(
+        yield VideoJob(
             number, names[who], standing(people[who]), name, video_seed(plan.seed, number), plan
         )
 
@@ -262,7 +261,7 @@ def subject_names(people: Sequence[Person]) -> list[str]:
     ]  # tables are UTF-8, file names need not be
 
 
-def sample_script(job: Job) -> tuple[VideoScript, RecordingConfig]:
+def sample_script(job: VideoJob) -> tuple[VideoScript, RecordingConfig]:
     """What is played in a video and how it is filmed. Follows from the seed and the plan, not from
     the photo.
     """
@@ -281,7 +280,7 @@ def sample_script(job: Job) -> tuple[VideoScript, RecordingConfig]:
     return perform(acting, np.flatnonzero(shown) / fps, plan.script), take
 
 
-def film(job: Job, performance: VideoScript, take: RecordingConfig, out: Path) -> None:
+def film(job: VideoJob, performance: VideoScript, take: RecordingConfig, out: Path) -> None:
     """Write NAME.truth.csv and then, under its name only when it is whole, NAME.mp4."""
     video = f"{job.name}.mp4"
     for part in out.glob(glob.escape(f".{video}.") + "*.part"):  # of a worker that was killed
@@ -291,7 +290,7 @@ def film(job: Job, performance: VideoScript, take: RecordingConfig, out: Path) -
     encode_video(job.person, performance, take, out / video, lambda frame: None)
 
 
-def video_row(job: Job, performance: VideoScript, take: RecordingConfig) -> list[Any]:
+def video_row(job: VideoJob, performance: VideoScript, take: RecordingConfig) -> list[Any]:
     seconds = float(performance.times[-1]) + 1 / take.fps
     return [
         job.subject,
@@ -303,7 +302,7 @@ def video_row(job: Job, performance: VideoScript, take: RecordingConfig) -> list
     ]
 
 
-def truth_rows(job: Job, performance: VideoScript) -> list[list[Any]]:
+def truth_rows(job: VideoJob, performance: VideoScript) -> list[list[Any]]:
     """One row an event, frames 1-based and inclusive as in official annotation files."""
     rows, smile = [], job.person.smile()
     for event in performance.events:
@@ -312,9 +311,3 @@ def truth_rows(job: Job, performance: VideoScript) -> list[list[Any]]:
         size = [f"{event.amplitude:.4f}", f"{event.pixels(smile):.3f}"]
         rows.append([job.subject, f"{job.name}.mp4", e.kind, e.start + 1, apex + 1, e.stop, *size])
     return rows
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    atomic_write_text(path, text.getvalue())

@@ -1,0 +1,191 @@
+"""`fesnet benchmark` as a function: data sets in, tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fesnet._io import remove_partial_files
+from fesnet._types import StepCallback
+from fesnet._version import __version__
+from fesnet.datasets.recording import DataSet
+from fesnet.errors import UsageError
+from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
+from fesnet.evaluation.dataset import EvaluationDataset
+from fesnet.evaluation.folds import MODES, Mode
+from fesnet.evaluation.inputs import Flow
+from fesnet.evaluation.learners import ABLATIONS, LEARNERS, Variant
+from fesnet.evaluation.prepare import Preparation, prepare, required_input
+from fesnet.evaluation.report import fingerprint, write_benchmark_report
+from fesnet.evaluation.table import ResultRow, apply_protocols
+from fesnet.jobs import Executor, SerialExecutor
+from fesnet.metrics import PROTOCOLS
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """What `fesnet benchmark` may be told. steps: of training, None as usual; flow: what features
+    tell.
+    """
+
+    methods: tuple[str, ...] = ("fesnet",)
+    mode: Mode = "nested"
+    protocols: tuple[str, ...] = tuple(PROTOCOLS)
+    ablate: tuple[str, ...] = ()
+    seeds: int = 1
+    inner: int = 6
+    steps: int | None = None
+    flow: Flow = "auto"
+    aims: tuple[str, ...] = field(default=("kinds", "overall"))
+
+    def __post_init__(self) -> None:
+        for name, values, known in (
+            ("methods", self.methods, tuple(LEARNERS)),
+            ("mode", (self.mode,), MODES),
+            ("protocols", self.protocols, tuple(PROTOCOLS)),
+            ("ablations", self.ablate, ABLATIONS),
+            ("flow", (self.flow,), ("auto", "step", "state")),
+        ):
+            wrong = [v for v in values if v not in known]
+            if wrong or not (values or name == "ablations"):
+                raise UsageError(
+                    f"expected {name} out of {', '.join(known)}, got {', '.join(wrong) or 'none'}"
+                )
+        for name, low in (("seeds", 1), ("inner", 3)):
+            if getattr(self, name) < low:
+                raise UsageError(f"expected {name} of {low} or more, got {getattr(self, name)}")
+        if self.ablate and "fesnet" not in self.methods:
+            raise UsageError("expected method fesnet with ablations, which are of fesnet")
+
+    def variants(self) -> tuple[Variant, ...]:
+        """Every method, and fesnet without each of the ablated mechanisms."""
+        whole = [Variant(m, steps=self.steps) for m in self.methods]
+        return (*whole, *(Variant("fesnet", without, self.steps) for without in self.ablate))
+
+    def plan(self, variants: tuple[Variant, ...], executor: Executor) -> CrossValidationPlan:
+        return CrossValidationPlan(
+            variants, self.mode, tuple(range(self.seeds)), self.aims, self.inner, executor
+        )
+
+
+def benchmark(
+    data: Sequence[DataSet],
+    options: BenchmarkOptions,
+    out: Path,
+    told: StepCallback = lambda *_: None,
+    executor: Executor | None = None,
+) -> list[ResultRow]:
+    """Run everything and write it to `out`. data: one data set, or that and another one to test on.
+    executor: what trains folds, looks at videos and counts; None: this process.
+
+    What was finished by an earlier call with the same `out` is used again. Raises UsageError,
+    SourceError, TruthError.
+    """
+    from fesnet.datasets import load_features as load
+
+    check(data)
+    for variant in options.variants():
+        required_input(data, variant.method)  # before a folder is made
+    executor, out = (
+        executor or SerialExecutor(),
+        out.absolute(),
+    )  # workers of a cluster need not stand in our folder
+    make_output_folder(out)
+    how = Preparation(out / "work" / "inputs", load, options.flow, executor)
+    lines: list[ResultRow] = []
+    decided: dict[str, dict[str, str]] = {}
+    for variant in options.variants():
+        material, decided[variant.method] = prepare(
+            data,
+            variant.method,
+            how,
+            lambda n, of, v=variant: told(f"{v.method}: videos", n, of),  # type: ignore[misc]
+        )
+        plan = options.plan((variant,), executor)
+        lines += [
+            apply_protocols(row, options.protocols)
+            for row in cross_validate(material, plan, out / "work" / "pieces", told)
+        ]
+    remove_partial_files(out)  # of workers that were killed on the way
+    facts = fingerprint(material)
+    settings = {
+        "fesnet": __version__,
+        "numpy": np.__version__,
+        "data set": {"name": data[0].name, "options": data[0].options},
+        "tested on": [d.name for d in data[1:]],
+        "mode": options.mode,
+        "seeds": options.seeds,
+        "decided": decided,
+        "variants": [v.settings() for v in options.variants()],
+        "options": asdict(options),
+    }
+    write_benchmark_report(
+        lines, material, settings, table_notes(data, options.mode, facts, decided, material), out
+    )
+    return lines
+
+
+def make_output_folder(out: Path) -> None:
+    """Make the folder for the tables, without what a killed run left in it. Raises UsageError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"expected a folder for the tables, got '{error.strerror}' for {out}; name another"
+        ) from error
+    remove_partial_files(out)
+
+
+def check(data: Sequence[DataSet]) -> None:
+    """Raises UsageError where recordings are missing, or there is none."""
+    for each in data:
+        if each.missing:
+            some = ", ".join(each.missing[:3]) + (", ..." if len(each.missing) > 3 else "")
+            raise UsageError(
+                f"expected all videos of {each.root}, but {len(each.missing)} are missing "
+                f"({some}); add their files, "
+                "or leave their lines out of the tables"
+            )
+        if not each.recordings:
+            raise UsageError(f"expected videos in {each.root}, got none")
+
+
+def table_notes(
+    data: Sequence[DataSet],
+    mode: Mode,
+    facts: dict[str, object],
+    decided: dict[str, dict[str, str]],
+    material: EvaluationDataset,
+) -> list[str]:
+    """What a reader of the table must know first."""
+    minutes = sum(f.seconds for f in material.videos) / 60
+    out = [
+        f"{facts['videos']} videos of {facts['subjects']} subjects, {minutes:.0f} minutes, "
+        f"{facts['macro']} macro, "
+        f"{facts['micro']} micro; data {str(facts['sha256'])[:12]}, fesnet {__version__}",
+        *(
+            f"{method}: " + ", ".join(f"{k} {v}" for k, v in told.items())
+            for method, told in decided.items()
+        ),
+        {
+            "nested": "nested: epoch and rules for a subject were chosen on inner folds that "
+            "never saw that subject",
+            "crossfit": "crossfit: last epoch; rules for a subject were chosen on the other "
+            "subjects' test scores",
+            "oracle": "ORACLE: epoch and rules were chosen on the tested subjects themselves; no "
+            "result, not to quote",
+        }[mode],
+    ]
+    if len(data) > 1:
+        out.append(f"trained on {data[0].name}, tested on {data[1].name}")
+    empty = [
+        s
+        for s in material.subjects
+        if not any(f.truth for f in material.videos if f.clip.subject == s)
+    ]
+    if empty:
+        out.append(f"subjects without an expression, whose finds are all false: {', '.join(empty)}")
+    return out

@@ -1,0 +1,250 @@
+"""Intervals from files: any CSV of the field, ActivityNet JSON, results of `fesnet spot`; which
+video each belongs to.
+
+| file | how it is known | frames |
+|---|---|---|
+| `NAME.csv` of `fesnet spot` | columns `video`, `kind`, `onset_s` | 0-based, inclusive |
+| `truth.csv` of `fesnet synth` and folder data sets | `subject`, `video`, `kind`, no seconds |
+1-based, inclusive |
+| MEGC 2022, 2023 | `vid`, `pred_onset` or `onset`, `type` (mae, me) | 1-based, inclusive |
+| MEGC 2024, 2025 | `subject`, `video`, `onset`, `emotion`, no kind: all are micro | 1-based,
+inclusive |
+| results of `fesnet spot` | `.json` with schema `fesnet/1` | 0-based, inclusive |
+| reviews of `fesnet review` | `.json` with schema `fesnet-review/1` | 0-based, inclusive |
+| ActivityNet | `.json` with `results` | seconds; needs the frame rate |
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fesnet._messages import in_utf8
+from fesnet.errors import TruthError, UsageError
+from fesnet.intervals import Interval, Kind
+from fesnet.metrics.video_ids import VideoId, video_name
+
+KIND_NAMES: dict[str, Kind] = {
+    "macro": "macro",
+    "mae": "macro",
+    "macro-expression": "macro",
+    "micro": "micro",
+    "me": "micro",
+    "micro-expression": "micro",
+}
+SCHEMAS = ("fesnet/", "fesnet-review/")
+LONGEST = 10**9  # frames or seconds: more than any video has
+# What is put beside results (exports, reviews; those count when they are named), and tables without
+# intervals.
+NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
+
+
+@dataclass(frozen=True)
+class IntervalRecord:
+    """One interval and where it belongs; subject and emotion "" where the file tells none."""
+
+    subject: str
+    video: str
+    interval: Interval
+    emotion: str = ""
+
+
+def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord]:
+    """All intervals of a file. Of a folder: its `truth.csv`, else all results (`.json`), else all
+    tables (`.csv`).
+
+    rate: frames a second, for files in seconds. Raises UsageError and TruthError.
+    """
+    if rate is not None and not 0 < rate < math.inf:
+        raise UsageError(f"expected frames a second above 0, got {rate}")
+    if path.is_dir():
+        return read_interval_folder(path, rate)
+    if not path.is_file():
+        raise UsageError(f"expected a table of intervals, but {path} does not exist")
+    try:
+        if path.suffix.lower() == ".json":
+            return list(from_json(path, json.loads(path.read_text(encoding="utf-8")), rate))
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            return list(from_rows(path, csv.DictReader(handle)))
+    except UnicodeDecodeError as error:
+        raise TruthError(in_utf8(path, error)) from error
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise TruthError(
+            f"expected a table of intervals in {path}, got something else ({error})"
+        ) from error
+
+
+def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecord]:
+    """All intervals of a folder's files. Raises UsageError where two are of one video: they would
+    be added up.
+    """
+    by_file = {file: read_intervals(file, rate) for file in interval_files(folder)}
+    files: dict[tuple[str, str], list[str]] = {}
+    for file, found in by_file.items():
+        videos = {(f.subject, f.video) for f in found} | {
+            (p.subject, p.video) for p in read_results(file)
+        }
+        for place in sorted(videos):
+            files.setdefault(place, []).append(file.name)
+    for (_, video), names in files.items():
+        if len(names) > 1:
+            some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            raise UsageError(
+                f"expected each video once in {folder}, but {video} is in {some}; name one of them"
+            )
+    return [found for each in by_file.values() for found in each]
+
+
+def read_results(path: Path) -> list[VideoId]:
+    """The videos of results of `fesnet spot` with their lengths, those in which nothing was found
+    too; none for other files, which tell neither. Read after `read_intervals`, which complains
+    about damaged files; raises TruthError for lengths that are none."""
+    files = interval_files(path) if path.is_dir() else [path]
+    out = []
+    for file in files:
+        values = (
+            json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
+        )
+        if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
+            out.append(result_video(file, values))
+    return out
+
+
+def result_video(path: Path, values: dict[str, Any]) -> VideoId:
+    """The video of a result, or of a review, with its length. Raises TruthError for a length that
+    is none.
+    """
+    source, frames = values["source"], values.get("frames")
+    whole, seconds = source.get("frame_count"), source.get("duration_s")
+    for name, length in {"frames": frames, "frame_count": whole, "duration_s": seconds}.items():
+        is_number = type(length) is int or (type(length) is float and name == "duration_s")
+        if length is not None and not (is_number and 0 <= length <= LONGEST):
+            raise TruthError(f"expected {name} from 0 to {LONGEST} in {path}, got {length!r}")
+    if frames and whole and seconds:
+        seconds *= frames / whole  # spotting may have stopped before the end
+    return VideoId("", video_name(source["name"]), seconds or None, frames or None)
+
+
+def interval_files(folder: Path) -> list[Path]:
+    if (folder / "truth.csv").is_file():
+        return [folder / "truth.csv"]
+    for ending in ("*.json", "*.csv"):
+        files = [
+            f
+            for f in sorted(folder.glob(ending))
+            if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"
+        ]
+        if files:
+            return files
+    raise UsageError(f"expected results (.json or .csv) in {folder}, found none")
+
+
+def from_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord]:
+    columns = set(rows.fieldnames or ())
+    video = "vid" if "vid" in columns else "video"
+    kind = "type" if "vid" in columns else "kind"
+    micro = "emotion" in columns and not {"kind", "type"} & columns
+    bare = "vid" in columns or micro  # columns as the challenges have them
+    onset = "pred_onset" if "pred_onset" in columns else "onset" if bare else "onset_frame"
+    offset = onset.replace("onset", "offset")
+    missing = [
+        name for name in (video, *(() if micro else (kind,)), onset, offset) if name not in columns
+    ]
+    if missing:
+        raise TruthError(
+            f"expected a column {missing[0]} in {path}, got "
+            f"{', '.join(sorted(columns)) or 'no columns'}"
+        )
+    first = 0 if "onset_s" in columns else 1
+    for number, row in enumerate(rows, 2):
+        where = f"{path} line {number}"
+        if not row[video]:
+            raise TruthError(f"expected the name of a video in {where}, got none")
+        ends = (parse_frame(row[onset], where, onset), parse_frame(row[offset], where, offset))
+        score = parse_score(row.get("score") or "1", where)
+        interval = parse_interval(*ends, "micro" if micro else row[kind], first, where, score)
+        emotion = (row.get("emotion") or "").strip().lower()
+        yield IntervalRecord(row.get("subject") or "", video_name(row[video]), interval, emotion)
+
+
+def from_json(path: Path, values: Any, rate: float | None) -> Iterator[IntervalRecord]:
+    try:
+        if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
+            yield from from_result(path, values)
+        elif isinstance(values, dict) and isinstance(values.get("results"), dict):
+            if rate is None:
+                raise UsageError(f"expected --fps with {path}, which counts in seconds, got none")
+            yield from from_activitynet(path, values["results"], rate)
+        else:
+            raise TruthError(
+                f"expected a result of fesnet spot or an ActivityNet file in {path}, got another "
+                "JSON file"
+            )
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise TruthError(
+            f"expected whole intervals in {path}, got a damaged file ({error!r})"
+        ) from error
+
+
+def from_result(path: Path, values: dict[str, Any]) -> Iterator[IntervalRecord]:
+    video = video_name(values["source"]["name"])
+    for i in values["intervals"]:
+        ends, score = (i["onset_frame"], i["offset_frame"]), parse_score(i["score"], str(path))
+        if not all(type(frame) is int for frame in ends):
+            raise TypeError(f"frames {ends}")
+        yield IntervalRecord("", video, parse_interval(*ends, i["kind"], 0, str(path), score))
+
+
+def from_activitynet(path: Path, results: dict[str, Any], rate: float) -> Iterator[IntervalRecord]:
+    for name, found in results.items():
+        where = f"{path}, video {name}"
+        for f in found:
+            start, stop = (round(float(s) * rate) for s in f["segment"])
+            stop = max(stop, start + 1)  # what is shorter than half a frame still was seen in one
+            score = parse_score(f.get("score", 1.0), where)
+            yield IntervalRecord("", video_name(name), parse_interval(start, stop - 1, f["label"], 0, where, score))
+
+
+def parse_frame(text: str | None, where: str, name: str) -> int:
+    """Official tables hold fractions of frames, too; they are rounded."""
+    try:
+        return round(float(text or ""))
+    except (ValueError, OverflowError):
+        raise TruthError(f"expected a frame number for {name} in {where}, got {text!r}") from None
+
+
+def parse_score(value: Any, where: str) -> float:
+    """Any finite number: only the order of scores counts."""
+    try:
+        score = float(value)
+    except (TypeError, ValueError, OverflowError):
+        score = math.nan
+    if not math.isfinite(score):
+        raise TruthError(f"expected a number for the score in {where}, got {value!r}")
+    return score
+
+
+def parse_interval(
+    onset: int, offset: int, kind: str | None, first: int, where: str, score: float
+) -> Interval:
+    known = KIND_NAMES.get((kind or "").strip().lower())
+    if known is None:
+        raise TruthError(f"expected kind macro or micro in {where}, got {kind!r}")
+    if offset == 0 < onset:
+        raise TruthError(
+            f"expected an onset before its offset in {where}, got {onset} and 0; 0 stands for "
+            "'unknown' in official "
+            "files: write what you hold to be the last frame (the challenges take the apex)"
+        )
+    if onset < first:
+        raise TruthError(f"expected frames from {first} on in {where}, got {onset}")
+    if offset < onset:
+        raise TruthError(
+            f"expected an onset before its offset in {where}, got {onset} and {offset}"
+        )
+    return Interval.from_inclusive(onset, offset, known, first=first, score=score)

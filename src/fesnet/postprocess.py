@@ -1,0 +1,389 @@
+"""Frame scores -> intervals: `find_intervals` under `IntervalRules`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fesnet._types import FloatArray
+from fesnet.errors import UsageError
+from fesnet.intervals import KINDS, Kind, true_runs
+
+INTENSITY_OFFSET = 0.05  # of a full expression: intensities below this are much the same
+SATURATED_LEVEL = 0.5  # of its highest score: where a run that fills everything begins and ends
+SHALLOW_VALLEY = 0.9  # of the smaller peak beside it: what sinks less than to this does not sink
+
+
+@dataclass(frozen=True)
+class IntervalRules:
+    """How frame scores become intervals. Every number is our choice, set on synthetic validation
+    video.
+
+    What is not given is as stands here, which is not as in the bundled weights: to change a few of
+    a spotter's rules, give it a dictionary, or `dataclasses.replace(spotter.rules,
+    macro_threshold=0.4)`. Raises UsageError.
+    """
+
+    macro_threshold: float = 0.5  # score that a macro-expression must reach, 0..1
+    micro_threshold: float = 0.5  # score that a micro-expression must reach, 0..1
+    macro_release: float = (
+        0.6  # share of its threshold down to which an interval goes on (hysteresis)
+    )
+    micro_release: float = 0.6
+    macro_min_s: float = 0.4  # the field says 0.5 s; a tenth less allows for blurred edges
+    macro_max_s: float = 60.0  # longer than any annotated macro-expression (26 s in SAMM-LV)
+    micro_min_s: float = 0.1  # three frames at the working rate
+    micro_max_s: float = 0.57  # the field says 0.5 s; two frames more allow for blurred edges
+    merge_gap_s: float = 0.1  # neighbours of one kind nearer than this are one
+    valley: float = (
+        0.5  # a dip below this share of the smaller peak beside it divides two expressions
+    )
+    intensity_valley: float = (
+        0.0  # the same for a dip of the intensity, which sees what a sure score hides; 0: never
+    )
+    exclusive: bool = (
+        True  # softmax scores: at each moment one kind at most; False: a micro may lie in a macro
+    )
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not math.isfinite(value):
+                raise UsageError(f"expected a finite number for {name}, got {value}")
+            if name.endswith(("threshold", "release")) or name == "valley":
+                expect(name, value, "above 0 and up to 1", 0 < value <= 1)
+            elif name == "intensity_valley":
+                expect(name, value, "of 0 or more and below 1", 0 <= value < 1)
+        for kind in KINDS:
+            low, high = getattr(self, f"{kind}_min_s"), getattr(self, f"{kind}_max_s")
+            if not 0 <= low <= high < math.inf:
+                raise UsageError(
+                    f"expected 0 <= {kind}_min_s <= {kind}_max_s (finite), got {low} and {high}"
+                )
+        if not 0 <= self.merge_gap_s < math.inf:
+            raise UsageError(f"expected merge_gap_s of 0 or more, got {self.merge_gap_s}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> IntervalRules:
+        """Raises UsageError for unknown names and values that are no numbers."""
+        known = {f.name: f.type for f in fields(cls)}
+        unknown = sorted(str(name) for name in set(values) - set(known))
+        if unknown:
+            raise UsageError(
+                f"expected interval rules ({', '.join(known)}), got {', '.join(unknown)}"
+            )
+        for name, value in values.items():
+            wanted: type | tuple[type, ...] = bool if known[name] == "bool" else (int, float)
+            if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
+                raise UsageError(f"expected {known[name]} for {name}, got {value!r}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def changed(self, given: IntervalRules | Mapping[str, Any] | None) -> IntervalRules:
+        """These rules with the numbers of a dictionary; whole other rules as they are; None changes
+        nothing.
+
+        Raises UsageError for unknown names and values that are no numbers.
+        """
+        if isinstance(given, IntervalRules):
+            return given
+        if given is not None and not isinstance(given, Mapping):
+            raise UsageError(
+                "expected rules as IntervalRules or a dictionary of some, got "
+                f"{type(given).__name__}"
+            )
+        return IntervalRules.from_dict({**self.to_dict(), **(given or {})})
+
+    def of(self, kind: Kind, what: str) -> float:
+        """The number `what` ('threshold', 'release', 'min_s', 'max_s') of one kind."""
+        value: float = getattr(self, f"{kind}_{what}")
+        return value
+
+
+def expect(name: str, value: float, range_: str, holds: bool) -> None:
+    if not holds:
+        raise UsageError(f"expected {name} {range_}, got {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class TimedInterval:
+    """An interval in seconds; offset_s is the last moment that belongs to it. score: highest frame
+    score inside.
+    """
+
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    kind: Kind
+    score: float
+
+
+def find_intervals(
+    scores: FloatArray, times: FloatArray, rules: IntervalRules, intensity: FloatArray | None = None
+) -> list[TimedInterval]:
+    """Intervals in frame scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) in
+    seconds.
+
+    Rows that are not numbers are unknown: they end every interval. What fills all rows between two
+    unknown ones (or the ends) is not told: nothing changes by which it could be told from a face
+    that always looks so. The apex is where intensity (T,), or else the score, is highest. Sorted by
+    onset.
+    """
+    if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
+        raise UsageError(
+            f"expected scores (T, 2) and times (T,), got {scores.shape} and {np.shape(times)}"
+        )
+    found: list[TimedInterval] = []
+    for a, b in known_segments(scores):
+        part = ScoreSegment(
+            scores[a:b], times[a:b], rules, None if intensity is None else intensity[a:b]
+        )
+        found += part.exclusive_intervals() if rules.exclusive else part.separate_intervals()
+    return sorted(found, key=lambda i: (i.onset_s, i.kind))
+
+
+def finalized_prefix(scores: FloatArray, step: float, rules: IntervalRules) -> int:
+    """How many of the first rows of scores (T, 2) are decided: whatever rows follow, their
+    intervals stay as they are, and can be found without the others.
+
+    That is so up to the last row that is unknown, or the last but one of a neutral stretch of two
+    rows or more that is longer than `merge_gap_s`. step: seconds between rows.
+    """
+    levels = [rules.of(kind, "threshold") * rules.of(kind, "release") for kind in KINDS]
+    quiet = scores.sum(1) < min(levels) if rules.exclusive else (scores < levels).all(1)
+    unknown = np.isnan(scores).any(1)
+    out = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
+    for a, b in true_runs(np.asarray(quiet | unknown)):
+        # One neutral row goes and one stays: an expression that fills all rows it is found in would
+        # not be told.
+        if b - a > 1 and (b - a) * step > rules.merge_gap_s + 1e-9:
+            out = max(out, b - 1)
+    return out
+
+
+def known_segments(scores: FloatArray) -> Iterator[tuple[int, int]]:
+    """Start and stop of each unbroken stretch of known rows."""
+    return true_runs(np.asarray(~np.isnan(scores).any(1)))
+
+
+class ScoreSegment:
+    """One unbroken stretch of scores; makes its intervals."""
+
+    def __init__(
+        self,
+        scores: FloatArray,
+        times: FloatArray,
+        rules: IntervalRules,
+        intensity: FloatArray | None,
+    ) -> None:
+        self.scores, self.times, self.rules = scores, times, rules
+        self.intensity = np.zeros(len(scores)) if intensity is None else intensity
+        self.step = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
+        self.min_rows = max(
+            1, round(rules.micro_min_s / self.step)
+        )  # rows of the shortest part that a cut may leave
+
+    def separate_intervals(self) -> list[TimedInterval]:
+        """Each kind by itself (sigmoid scores): a micro may lie inside a macro."""
+        out = []
+        for column, kind in enumerate(KINDS):
+            track = self.scores[:, column]
+            parts = self.split_at_valleys(track, self.hysteresis(track, kind))
+            for a, b in merge_near(parts, self.rules.merge_gap_s + 1e-9, self.step):
+                out += self.build_interval(track, a, b, kind, self.has_valid_duration(a, b, kind))
+        return out
+
+    def exclusive_intervals(self) -> list[TimedInterval]:
+        """Macro and micro share one activity (softmax scores): first where, then which kind."""
+        activity = self.scores.sum(1)
+        low: Kind = min(
+            KINDS, key=lambda k: self.rules.of(k, "threshold") * self.rules.of(k, "release")
+        )
+        pieces = self.split_at_valleys(activity, self.hysteresis(activity, low))
+        parts = [
+            part
+            for piece in pieces
+            for turn in self.split_at_kind_change(*piece)
+            for part in self.split_long_micro(*turn)
+        ]
+        out = []
+        for piece in self.merge_kinds(parts):
+            a, b = self.trim_to_release(activity, *piece)
+            kind = self.kind_of(a, b)
+            strong = activity[a:b].max() >= self.rules.of(kind, "threshold")
+            out += self.build_interval(
+                activity, a, b, kind, strong and self.has_valid_duration(a, b, kind)
+            )
+        return out
+
+    def stronger_kind(self, a: int, b: int) -> Kind:
+        """The kind with the larger summed score, whatever the duration."""
+        macro, micro = self.scores[a:b].sum(0)
+        return "macro" if macro >= micro else "micro"
+
+    def merge_kinds(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """As `merge_near` for neighbours of one kind, but never two micros into what is too long
+        for one.
+        """
+        out: list[tuple[int, int]] = []
+        for a, b in found:
+            near = bool(out) and 0 < (a - out[-1][1]) * self.step <= self.rules.merge_gap_s + 1e-9
+            kind = self.stronger_kind(a, b)
+            short = near and (b - out[-1][0]) * self.step <= self.rules.of(kind, "max_s") + 1e-9
+            if short and self.stronger_kind(*out[-1]) == kind:
+                out[-1] = (out[-1][0], b)
+            else:
+                out.append((a, b))
+        return out
+
+    def split_at_kind_change(self, a: int, b: int) -> list[tuple[int, int]]:
+        """A piece cut where a sure micro begins and ends in it: expressions of two kinds may touch.
+
+        Sure by both thresholds: a low one for micros must not cut pieces off macros, whose edges
+        look a little alike.
+        """
+        micro, least = self.scores[a:b, 1], self.min_rows
+        sure = max(self.rules.micro_threshold, self.rules.macro_threshold)
+        edges = {a, b}
+        for c, d in true_runs(micro > self.scores[a:b, 0]):
+            fits = least <= d - c and self.has_valid_duration(c, d, "micro")
+            if fits and micro[c:d].max() >= sure:
+                edges |= {a + x for x in (c, d) if least <= x <= b - a - least}
+        return list(pairwise(sorted(edges)))
+
+    def split_long_micro(self, a: int, b: int) -> list[tuple[int, int]]:
+        """What looks like a micro all through but lasts too long for one, cut where the intensity
+        is lowest.
+        """
+        if (b - a) * self.step <= self.rules.micro_max_s + 1e-9 or self.stronger_kind(
+            a, b
+        ) == "macro":
+            return [(a, b)]
+        at = deepest_valley(self.intensity[a:b] + INTENSITY_OFFSET, SHALLOW_VALLEY, self.min_rows)
+        return (
+            [(a, b)]
+            if at is None
+            else self.split_long_micro(a, a + at) + self.split_long_micro(a + at, b)
+        )
+
+    def trim_to_release(self, activity: FloatArray, a: int, b: int) -> tuple[int, int]:
+        """Draw in the edges to the release of the piece's own kind (the run was found with the
+        lower one).
+        """
+        kind = self.kind_of(a, b)
+        level = self.rules.of(kind, "threshold") * self.rules.of(kind, "release")
+        above = np.flatnonzero(activity[a:b] >= level)
+        return (a + int(above[0]), a + int(above[-1]) + 1) if len(above) else (a, b)
+
+    def hysteresis(self, track: FloatArray, kind: Kind) -> list[tuple[int, int]]:
+        """Runs that reach the kind's threshold and stay above its release."""
+        found = hysteresis_runs(
+            track, self.rules.of(kind, "threshold"), self.rules.of(kind, "release")
+        )
+        return [self.trim_saturated(track, a, b) for a, b in found]
+
+    def trim_saturated(self, track: FloatArray, a: int, b: int) -> tuple[int, int]:
+        """A run that fills all rows, drawn in to where its score is half as high as at its highest:
+        by its change it can be told, and a low threshold does not lose what a higher one finds."""
+        if b - a < len(track):
+            return a, b
+        high = np.flatnonzero(track >= SATURATED_LEVEL * track.max())
+        return int(high[0]), int(high[-1]) + 1
+
+    def split_at_valleys(
+        self, track: FloatArray, found: list[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
+        """Cut runs at valleys of their scores, then at those of the intensity."""
+        by_score = split_runs(track, found, self.rules.valley, self.min_rows)
+        intensity = self.intensity + INTENSITY_OFFSET
+        return split_runs(intensity, by_score, self.rules.intensity_valley, self.min_rows)
+
+    def kind_of(self, a: int, b: int) -> Kind:
+        """The kind with the larger summed score, unless the duration allows only the other."""
+        seconds = (b - a) * self.step
+        if seconds > self.rules.micro_max_s + 1e-9:
+            return "macro"
+        if seconds < self.rules.macro_min_s - 1e-9:
+            return "micro"
+        return self.stronger_kind(a, b)
+
+    def has_valid_duration(self, a: int, b: int, kind: Kind) -> bool:
+        seconds = (b - a) * self.step
+        return self.rules.of(kind, "min_s") - 1e-9 <= seconds <= self.rules.of(kind, "max_s") + 1e-9
+
+    def build_interval(
+        self, track: FloatArray, a: int, b: int, kind: Kind, wanted: bool
+    ) -> list[TimedInterval]:
+        """The finished interval (in a list, empty where it is not wanted)."""
+        if not wanted or b - a == len(track):
+            return []
+        known = self.intensity[a:b].max() > 0  # else weights without such an output
+        strength = self.intensity[a:b] if known else track[a:b]
+        apex = a + int(np.argmax(strength))
+        times = self.times
+        score = min(1.0, float(track[a:b].max()))
+        return [
+            TimedInterval(float(times[a]), float(times[apex]), float(times[b - 1]), kind, score)
+        ]
+
+
+def hysteresis_runs(track: FloatArray, threshold: float, release: float) -> list[tuple[int, int]]:
+    """Runs in scores (T,) that reach the threshold and stay above its share `release`."""
+    found = true_runs(track >= threshold * release)
+    return [(a, b) for a, b in found if track[a:b].max() >= threshold]
+
+
+def split_runs(
+    track: FloatArray, found: list[tuple[int, int]], valley: float, min_rows: int
+) -> list[tuple[int, int]]:
+    """Cut runs at valleys below the share `valley` of both peaks beside them.
+
+    Both parts keep `min_rows` rows at least.
+    """
+    out: list[tuple[int, int]] = []
+    todo = found[::-1]
+    while todo:
+        a, b = todo.pop()
+        at = deepest_valley(track[a:b], valley, min_rows)
+        if at is None:
+            out.append((a, b))
+        else:
+            todo += [(a + at, b), (a, a + at)]
+    return out
+
+
+def merge_near(
+    found: list[tuple[int, int]], gap: float, step: float = 1.0
+) -> list[tuple[int, int]]:
+    """Join neighbours with up to `gap` between them. Runs that touch were cut and stay apart.
+
+    step: what one row measures, in the unit of `gap`.
+    """
+    out: list[tuple[int, int]] = []
+    for a, b in found:
+        if out and 0 < (a - out[-1][1]) * step <= gap:
+            out[-1] = (out[-1][0], b)
+        else:
+            out.append((a, b))
+    return out
+
+
+def deepest_valley(track: FloatArray, share: float, least: int) -> int | None:
+    """Where to cut: the lowest point that lies below `share` of the smaller peak beside it, or
+    None.
+    """
+    n = len(track)
+    if n < 2 * least + 1:
+        return None
+    left = np.maximum.accumulate(track)[least - 1 : n - least - 1]
+    right = np.maximum.accumulate(track[::-1])[::-1][least + 1 :][: len(left)]
+    middle = track[least : least + len(left)]
+    depth = middle / np.maximum(np.minimum(left, right), 1e-9)
+    at = int(np.argmin(depth))
+    return at + least if depth[at] < share else None

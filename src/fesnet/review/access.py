@@ -1,0 +1,130 @@
+"""Who may ask: only pages of this server, opened with its token, on this machine.
+
+- The address that is printed holds a random token; the page gets it as a cookie that scripts cannot
+read and that other
+  sites' pages do not send (`HttpOnly`, `SameSite=Strict`). A browser that is opened for somebody
+  gets a key instead that works once, as other users of the machine can read the command lines of
+  programs.
+- `Host` must be this server's own address: a site that lets its name point to this machine (DNS
+rebinding) has another.
+- What changes something must come from this server's own page (`Origin`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE = ("GET", "HEAD")
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@dataclass
+class AccessControl:
+    """Wraps the application. Requests that may not be answered get 403 and one line."""
+
+    app: ASGIApp
+    token: str
+    one_time_keys: set[str] = field(default_factory=set, repr=False)
+
+    def new_key(self) -> str:
+        """A new key, which opens the page once."""
+        new_key = secrets.token_urlsafe(32)
+        self.one_time_keys.add(new_key)
+        return new_key
+
+    @property
+    def cookie(self) -> str:
+        """Cookies know no ports: servers side by side each have a name of their own."""
+        return f"fesnet-{hashlib.sha256(self.token.encode()).hexdigest()[:12]}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        opened_by_url = self.opened_by_url(scope)
+        refused = self.refusal_reason(scope, opened_by_url)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if refused is None and opened_by_url:
+                    headers.append(
+                        "set-cookie",
+                        f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/",
+                    )
+            await send(message)
+
+        app = self.app if refused is None else PlainTextResponse(f"{refused}\n", 403)
+        await app(scope, receive, send_with_headers)
+
+    def refusal_reason(self, scope: Scope, opened_by_url: bool) -> str | None:
+        """Why a request may not be answered, or None. opened: by its address."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if host not in own_hosts(scope):
+            return f"expected this machine's own address as host, got {host!r}: open the address that was printed"
+        if scope["method"] not in SAFE and headers.get("origin") != f"http://{host}":
+            return f"expected a change from this server's own page, got one from {headers.get('origin')!r}"
+        if not opened_by_url and not any(
+            self.is_token(value) for value in self.cookie_tokens(headers)
+        ):
+            return "expected the token of this server, got none or another: open the address that `fesnet review` printed"
+        return None
+
+    def cookie_tokens(self, headers: Headers) -> Iterator[str]:
+        try:
+            found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return
+        if found is not None:
+            yield found.value
+
+    def is_token(self, value: str) -> bool:
+        return secrets.compare_digest(value.encode(), self.token.encode())
+
+    def opened_by_url(self, scope: Scope) -> bool:
+        """Whether the address holds the token, or a key that has not been used; it is used then.
+        Both count for the page alone, so that they stay out of other addresses."""
+        if scope["path"] != "/" or scope["method"] not in SAFE:
+            return False
+        given = parse_qs(scope["query_string"].decode("latin-1"))
+        used = self.one_time_keys.intersection(given.get("key", []))
+        self.one_time_keys -= used
+        return bool(used) or any(self.is_token(value) for value in given.get("token", []))
+
+
+def own_hosts(scope: Scope) -> tuple[str, ...]:
+    port = (scope.get("server") or ("", 0))[1]
+    return f"127.0.0.1:{port}", f"localhost:{port}"

@@ -1,0 +1,212 @@
+"""Merge the machine's proposals under the present rules with the corrections of people.
+
+Moving a threshold computes the proposals again and changes nothing that a person has edited. A
+proposal is left out if a person's interval of the same face covers it. That is so if it shares half
+of the shorter one's frames, or more,
+
+- with the person's interval, if both are of the same kind, or
+- with the proposal that the person corrected or deleted (of any kind, if the rules are exclusive).
+
+    machine, 0.5    ..[====)....[==)...         proposals A and B
+    person          ..[=======)...x....         A made longer, B deleted
+    machine, 0.3    .[======)..[====)..[=)      A and B again, larger, and a new C
+    seen            ..[=======)........[=)      the person's A, no B, the new C
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from fesnet.errors import ResultError, UsageError
+from fesnet.intervals import Interval
+from fesnet.postprocess import IntervalRules
+from fesnet.result import SpottedInterval, Spotting, make_intervals
+from fesnet.review.review_file import (
+    REVIEW_SUFFIX,
+    JsonObject,
+    Review,
+    ReviewedInterval,
+    read_review,
+)
+
+# Share of the shorter interval's frames from which two intervals mean the same event (our choice).
+MIN_SHARED = 0.5
+MACHINE = "machine"
+
+
+@dataclass
+class MachineResult:
+    """The machine's result, and its proposals under any rules."""
+
+    spotting: Spotting
+    sha256: str
+    cached: dict[IntervalRules, tuple[SpottedInterval, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> MachineResult:
+        """Raises ResultError."""
+        spotting = Spotting.from_json(path)
+        return cls(spotting, hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def proposals(self, rules: IntervalRules) -> tuple[SpottedInterval, ...]:
+        """The intervals under `rules`; those of the last rules are cached.
+
+        Under the result's own rules they are the result's intervals, not computed again: another
+        version may have made them.
+        """
+        s = self.spotting
+        if rules == s.rules:
+            return s.intervals
+        cached = self.cached.get(rules)
+        if cached is None:
+            cached = make_intervals(s.faces, s.frame_times, s.working_rate, rules)
+            self.cached = {rules: cached}
+        return cached
+
+    def new_review(self, file: str) -> Review:
+        """A review without edits. file: the name of the result."""
+        s = self.spotting
+        machine = {
+            "file": file,
+            "sha256": self.sha256,
+            "rules": s.rules.to_dict(),
+            "provenance": s.provenance,
+            "intervals": [asdict(i) for i in s.intervals],
+        }
+        return Review(asdict(s.source), len(s.frame_times), machine)
+
+
+def proposal_id(proposal: SpottedInterval) -> str:
+    """The id of a proposal; equal proposals under different rules have equal ids."""
+    return f"m{proposal.face}.{proposal.onset_frame}.{proposal.offset_frame}.{proposal.kind}"
+
+
+def adopt_proposal(proposal: SpottedInterval, who: str, when: str) -> ReviewedInterval:
+    """The proposal as an interval of a person, still unchanged."""
+    p = proposal
+    machine = (p.kind, p.onset_frame, p.offset_frame)
+    frames = (p.onset_frame, p.apex_frame, p.offset_frame)
+    return ReviewedInterval(proposal_id(p), p.face, p.kind, *frames, p.score, who, when, machine)
+
+
+def is_covered(proposal: SpottedInterval, interval: ReviewedInterval, rules: IntervalRules) -> bool:
+    """Whether a person's interval stands for the same event as the proposal (see above)."""
+    if proposal.face != interval.face:
+        return False
+    here = (proposal.onset_frame, proposal.offset_frame)
+    if (
+        not interval.deleted
+        and interval.kind == proposal.kind
+        and share_frames(here, (interval.onset_frame, interval.offset_frame))
+    ):
+        return True
+    if interval.machine is None:
+        return False
+    kind, onset, offset = interval.machine
+    return (rules.exclusive or kind == proposal.kind) and share_frames(here, (onset, offset))
+
+
+def share_frames(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    a, b = (Interval(first, last + 1, "macro") for first, last in (one, other))
+    return a.overlap(b) >= MIN_SHARED * min(a.length, b.length)
+
+
+def to_spotted_interval(interval: ReviewedInterval, machine: MachineResult) -> SpottedInterval:
+    """A person's interval with its seconds, without who made it."""
+    times = machine.spotting.frame_times
+    frames = (interval.onset_frame, interval.apex_frame, interval.offset_frame)
+    onset_s, apex_s, offset_s = (round(float(times[f]), 6) for f in frames)
+    i = interval
+    return SpottedInterval(i.face, onset_s, apex_s, offset_s, i.kind, *frames, i.score)
+
+
+def open_proposals(
+    machine: MachineResult, intervals: list[ReviewedInterval], rules: IntervalRules
+) -> list[SpottedInterval]:
+    """The proposals that no interval of a person covers."""
+    by_face = {
+        interval.face: [r for r in touched if r.face == interval.face] for interval in intervals
+    }
+    left = machine.proposals(rules)
+    return [
+        p
+        for p in left
+        if not any(is_covered(p, interval, rules) for interval in by_face.get(p.face, ()))
+    ]
+
+
+def merge_intervals(
+    machine: MachineResult, review: Review, rules: IntervalRules | None = None
+) -> list[JsonObject]:
+    """All intervals of the corrected version as JSON, sorted.
+
+    rules: default those of the review. Raises UsageError for invalid rules, ResultError if the
+    review is of another video.
+    """
+    intervals = review.intervals
+    check_frame_count(machine, review)
+    rules = rules or IntervalRules.from_dict(review.rules)
+    out = []
+    for p in open_proposals(machine, intervals, rules):
+        more = {"id": proposal_id(p), "by": MACHINE, "when": None, "checked": False, "note": ""}
+        out.append(asdict(p) | more | {"machine": (p.kind, p.onset_frame, p.offset_frame)})
+    for interval in intervals:
+        if not interval.deleted:
+            more = {
+                name: getattr(interval, name)
+                for name in ("id", "by", "when", "checked", "note", "machine")
+            }
+            out.append(asdict(to_spotted_interval(interval, machine)) | more)
+    return sorted(out, key=lambda i: (i["face"], i["onset_s"], i["offset_s"], i["kind"], i["id"]))
+
+
+def check_frame_count(machine: MachineResult, review: Review) -> None:
+    """Raises ResultError where the result has other frames than the one that was reviewed."""
+    frames = len(machine.spotting.frame_times)
+    if frames != review.frames:
+        raise ResultError(
+            f"expected the result of the video that was reviewed ({review.frames} frames), got "
+            f"one of {frames} frames; "
+            "put the old result back, or move the review away"
+        )
+
+
+def corrected_result(machine: MachineResult, review: Review) -> Spotting:
+    """The result with the corrected intervals and rules; `provenance` names the review."""
+    names = SpottedInterval.__dataclass_fields__
+    intervals = tuple(
+        sorted(
+            SpottedInterval(**{n: i[n] for n in names}) for i in merge_intervals(machine, review)
+        )
+    )
+    record = {
+        "by": sorted({e.who for e in review.entries}),
+        "when": review.entries[-1].when if review.entries else None,
+        "edits": review.revision,
+        "machine_sha256": review.machine["sha256"],
+    }
+    provenance = {**machine.spotting.provenance, "review": record}
+    rules = IntervalRules.from_dict(review.rules)
+    return replace(machine.spotting, intervals=intervals, rules=rules, provenance=provenance)
+
+
+def read_reviewed(path: Path) -> Spotting:
+    """NAME.review.json, with NAME.json beside it -> the result with the person's intervals.
+
+    Raises UsageError where there is no review, ResultError for a damaged one, or one without its
+    result.
+    """
+    if not path.exists():
+        raise UsageError(f"expected a review of `fesnet review`, but {path} does not exist")
+    review = read_review(path)
+    result = path.with_name(path.name.removesuffix(REVIEW_SUFFIX) + ".json")
+    if not result.is_file():
+        # Only the name counts: the result lies beside the review.
+        result = path.parent / Path(str(review.machine.get("file", result))).name
+    if not result.is_file():
+        raise ResultError(
+            f"expected the machine's result {result.name} beside {path}, found none; put it there"
+        )
+    return corrected_result(MachineResult.read(result), review)

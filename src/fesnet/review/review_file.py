@@ -1,0 +1,196 @@
+"""NAME.review.json, schema "fesnet-review/1": every edit of a result, who made it and when.
+
+The list of edits (key `journal`) only grows. Each edit sets one thing, an interval or the rules,
+from `before` to `after`. The state follows from the edits in order; an undo is an edit that sets
+the thing back:
+
+    n  what   id       before    after         state
+    1  edge   m0.12..  null      {..}          m0.12.. is a person's
+    2  rules  rules    {..}      {..}          other thresholds
+    3  undo   rules    {..}      {..}          the thresholds of before 2    (of: 2)
+
+The file also holds the machine's result as it was, and the intervals after the last edit. Every edit
+rewrites it atomically and waits for the disk, so that no acknowledged edit is lost when the program
+is killed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fesnet._io import atomic_write_text
+from fesnet._version import __version__
+from fesnet.errors import ResultError, UsageError
+from fesnet.intervals import KINDS, Kind
+from fesnet.postprocess import IntervalRules
+
+SCHEMA = "fesnet-review/1"
+REVIEW_SUFFIX = ".review.json"
+RULES_ID = "rules"  # the id of the thresholds among the edited things
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReviewedInterval:
+    """An interval that a person edited; frames inclusive.
+
+    machine: kind, onset and offset frame of the proposal that it comes from, None if a person added
+    it. A deleted one is kept, so that its proposal stays hidden.
+    """
+
+    id: str
+    face: int
+    kind: Kind
+    onset_frame: int
+    apex_frame: int
+    offset_frame: int
+    score: float
+    by: str
+    when: str
+    machine: tuple[Kind, int, int] | None
+    checked: bool = False
+    deleted: bool = False
+    note: str = ""
+
+    @classmethod
+    def from_values(cls, values: JsonObject) -> ReviewedInterval:
+        """Raises KeyError, TypeError or ValueError for values that make no interval."""
+        machine = values["machine"]
+        row = cls(
+            **{
+                **values,
+                "machine": None
+                if machine is None
+                else (machine[0], int(machine[1]), int(machine[2])),
+            }
+        )
+        if row.kind not in KINDS or not 0 <= row.onset_frame <= row.apex_frame <= row.offset_frame:
+            raise ValueError(f"interval {values}")
+        return row
+
+
+@dataclass(frozen=True)
+class EditRecord:
+    """One edit. when: UTC, ISO 8601. of: the number of the edit that an undo or redo is about."""
+
+    n: int
+    who: str
+    when: str
+    what: str
+    id: str
+    before: JsonObject | None
+    after: JsonObject | None
+    of: int | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """All edits of a result. machine: the result's `intervals`, `rules`, `provenance`, `file` name
+    and `sha256` when the review began."""
+
+    source: JsonObject
+    frames: int
+    machine: JsonObject
+    entries: tuple[EditRecord, ...] = ()
+
+    @property
+    def revision(self) -> int:
+        """Number of edits; each request of an edit names the revision that its sender saw."""
+        return len(self.entries)
+
+    @property
+    def state(self) -> dict[str, JsonObject]:
+        """The values after all edits, by id."""
+        out: dict[str, JsonObject] = {}
+        for entry in self.entries:
+            if entry.after is None:
+                out.pop(entry.id, None)
+            else:
+                out[entry.id] = entry.after
+        return out
+
+    @property
+    def intervals(self) -> list[ReviewedInterval]:
+        """All intervals that people edited, deleted ones too."""
+        state = self.state.items()
+        return [ReviewedInterval.from_values(values) for key, values in state if key != RULES_ID]
+
+    @property
+    def rules(self) -> JsonObject:
+        found: JsonObject = self.state.get(RULES_ID) or self.machine["rules"]
+        return found
+
+    def undo_stacks(self) -> tuple[list[int], list[int]]:
+        """Numbers of the edits that can be undone, and redone; the next one last."""
+        done: list[int] = []
+        undone: list[int] = []
+        for entry in self.entries:
+            if entry.of is None:
+                done.append(entry.n)
+                undone.clear()
+            else:
+                source, target = (done, undone) if entry.what == "undo" else (undone, done)
+                source.remove(entry.of)
+                target.append(entry.of)
+        return done, undone
+
+    def append(self, entry: EditRecord) -> Review:
+        return replace(self, entries=(*self.entries, replace(entry, n=self.revision + 1)))
+
+
+def save_review(review: Review, intervals: Sequence[JsonObject], path: Path) -> None:
+    """Write the review and its present intervals atomically; returns once they are on the disk.
+    Raises UsageError."""
+    values = {
+        "schema": SCHEMA,
+        "fesnet": __version__,
+        "source": review.source,
+        "frames": review.frames,
+        "machine": review.machine,
+        "rules": review.rules,
+        "intervals": list(intervals),
+        "journal": [asdict(e) for e in review.entries],
+    }
+    atomic_write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_review(path: Path) -> Review:
+    """Raises ResultError for a file that is no review, damaged, or of another schema."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultError(f"expected a review of `fesnet review` in {path}, but {error}") from error
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if schema != SCHEMA:
+        raise ResultError(f"expected a review of schema {SCHEMA} in {path}, got {schema!r}")
+    try:
+        entries = tuple(EditRecord(**e) for e in values["journal"])
+        review = Review(values["source"], values["frames"], values["machine"], entries)
+        check_review(review)
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
+        raise ResultError(
+            f"expected a whole review in {path}, but it is damaged ({error!r})"
+        ) from error
+    return review
+
+
+def check_review(review: Review) -> None:
+    """Raises TypeError, KeyError, ValueError or UsageError for edits that cannot be applied in
+    order."""
+    if [e.n for e in review.entries] != list(range(1, review.revision + 1)):
+        raise ValueError("the numbers of its journal")
+    review.undo_stacks()
+    IntervalRules.from_dict(review.machine["rules"])
+    if not all(isinstance(t, str) for t in (review.machine["sha256"], review.source["name"])):
+        raise TypeError("names")
+    for entry in review.entries:
+        for values in (entry.before, entry.after):
+            if entry.id == RULES_ID:
+                IntervalRules.from_dict(values or {})
+            elif values is not None:
+                if ReviewedInterval.from_values(values).offset_frame >= review.frames:
+                    raise ValueError("frames after the end")

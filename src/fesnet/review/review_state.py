@@ -1,0 +1,110 @@
+"""One video as the page shows it, and the versions of it that there are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fesnet.errors import UsageError
+from fesnet.result import Spotting
+from fesnet.review.merge import MachineResult, corrected_result, merge_intervals
+from fesnet.review.review_file import REVIEW_SUFFIX, RULES_ID, EditRecord, Review
+from fesnet.review.video_library import VideoLibrary
+
+HISTORY_LENGTH = 30  # last entries that the page shows
+MACHINE, PERSON = "machine", "person"
+
+
+@dataclass(frozen=True)
+class ReviewState:
+    """The machine's result and the review of it, as they are now."""
+
+    library: VideoLibrary
+    key: str
+    machine: MachineResult
+    review: Review
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the page shows it. Raises ResultError."""
+        s, review = self.machine.spotting, self.review
+        done, undone = review.undo_stacks()
+        end = float(s.frame_times[-1])
+        return {
+            "key": self.key,
+            "name": s.source.name,
+            "revision": review.revision,
+            "duration": end,
+            "working_rate": s.working_rate,
+            "frames": len(s.frame_times),
+            "faces": [{"face": f.face, "ticks": len(f.times)} for f in s.faces],
+            "gaps": [asdict(g) for g in s.gaps],
+            "warnings": [*s.warnings, *self.stale_warnings()],
+            "rules": review.rules,
+            "machine_rules": s.rules.to_dict(),
+            "intervals": merge_intervals(self.machine, review),
+            "machine": review.machine["intervals"],
+            "undo": self.next_step(done),
+            "redo": self.next_step(undone),
+            "history": [history_line(e) for e in review.entries[: -HISTORY_LENGTH - 1 : -1]],
+            "others": self.library.other_reviews(self.key),
+        }
+
+    def stale_warnings(self) -> list[str]:
+        """A warning where the review was made of another result."""
+        if self.review.machine["sha256"] == self.machine.sha256:
+            return []
+        return [
+            "the machine's result was made anew since this review began; your edits stay, its "
+            "proposals may differ"
+        ]
+
+    def next_step(self, steps: list[int]) -> str | None:
+        """What the next undo or redo is about."""
+        return self.review.entries[steps[-1] - 1].what if steps else None
+
+
+def history_line(entry: EditRecord) -> dict[str, Any]:
+    """A line of the journal for people."""
+    values = entry.after or entry.before or {}
+    about = (
+        ""
+        if entry.id == RULES_ID
+        else f"{values.get('kind', '')} at frame {values.get('onset_frame', '')}"
+    )
+    return {"n": entry.n, "who": entry.who, "when": entry.when, "what": entry.what, "about": about}
+
+
+def load_state(library: VideoLibrary, key: str) -> ReviewState:
+    """Raises UsageError for a key that is none, ResultError where there is no whole result or
+    review.
+    """
+    library.find(key)
+    if not library.result_path(key).is_file():
+        raise UsageError(f"expected a result of {key}, got none yet: spot the video first")
+    return ReviewState(library, key, library.machine_result(key), library.load_review(key))
+
+
+def load_corrected(library: VideoLibrary, key: str) -> tuple[Spotting, str]:
+    """The result with the person's intervals, and the name that its exports have."""
+    now = load_state(library, key)
+    return corrected_result(now.machine, now.review), f"{key}{REVIEW_SUFFIX}".removesuffix(".json")
+
+
+def version_path(library: VideoLibrary, key: str, which: str) -> Path:
+    """The file of a version: machine, person, or the name of another's review. Raises
+    UsageError.
+    """
+    library.find(key)
+    if which == MACHINE:
+        return library.result_path(key)
+    if which == PERSON:
+        path = library.review_path(key)
+        if not path.is_file():
+            raise UsageError(
+                "expected corrections to compare, but nothing has been corrected or checked yet"
+            )
+        return path
+    if which not in library.other_reviews(key):
+        raise UsageError(f"expected machine, person or another's review of {key}, got {which!r}")
+    return library.folder / which

@@ -1,0 +1,104 @@
+"""Start the server on this machine alone, and tell the address."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from fesnet._io import make_writable_folder
+from fesnet.errors import UsageError
+from fesnet.review.access import AccessControl
+from fesnet.review.app import make_app
+from fesnet.review.background import BackgroundWorker
+from fesnet.review.upload import parse_size
+from fesnet.review.video_library import VideoLibrary, default_folder, list_sources
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """port 0: any free one; limit: of an upload, like "2GB"; rate: of image folders; weights: None
+    for the bundled.
+    """
+
+    folder: Path | None = None
+    port: int = 0
+    limit: str = "2GB"
+    rate: float | None = None
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class ReviewServer:
+    """A server that is ready to run: its socket is open, so that the address holds."""
+
+    app: AccessControl
+    handle: socket.socket
+    library: VideoLibrary
+
+    @property
+    def address(self) -> str:
+        return f"{self.url}?token={self.app.token}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.handle.getsockname()[1]}/"
+
+    def run(self, *, open_browser: bool = False) -> None:
+        """Serve until Ctrl-C."""
+        if open_browser:
+            webbrowser.open(f"{self.url}?key={self.app.new_key()}")
+        config = uvicorn.Config(
+            self.app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
+        uvicorn.Server(config).run(sockets=[self.handle])
+
+
+def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
+    """Look at what was named, open the socket, and put named videos without a result in line.
+    Raises UsageError.
+    """
+    limit = parse_size(options.limit)
+    folder = options.folder or default_folder(named)
+    sources = list_sources(named, folder)
+    library = VideoLibrary(make_writable_folder(folder), tuple(sources))
+    worker = BackgroundWorker(library, options.weights, options.rate)
+    app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=default_user_name())
+    served = ReviewServer(app, open_socket(options.port), library)
+    for source in library.named:
+        video = library.add_video(source)
+        if not library.result_path(video.key).is_file():
+            worker.enqueue("spot", video)
+    return served
+
+
+def open_socket(port: int) -> socket.socket:
+    """Raises UsageError for a port that is taken or is none."""
+    handle = socket.socket()
+    try:
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        handle.bind((HOST, port))
+        handle.listen(
+            128
+        )  # from now on whoever opens the address waits, rather than being turned away
+    except (OSError, OverflowError) as error:
+        handle.close()
+        raise UsageError(
+            f"expected a free port, got {port} ({error}); name another, or none for any"
+        ) from error
+    return handle
+
+
+def default_user_name() -> str:
+    """The name to begin with; the page lets it be changed."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "me"
