@@ -5,7 +5,7 @@ usage: python dev/make_feature_set.py OUT [--subjects 22] [--videos 98] [--secon
 [--seed 0]
 
 Every subject has a face of its own (the canonical one, stretched), a usual noise and a usual way to
-move. Scripts of `fesnet.synth.script.motion` move it: expressions, blinks, gaze, speech, head
+move. Scripts of `fesnet.synth.script.writer` move it: expressions, blinks, gaze, speech, head
 turns. What is written for each frame is the mean step of 12 regions (T, 12, 2), less that of the
 nose, in pixels of a 128 pixel crop, with the errors of an optical flow: white noise, outliers, a
 share of the head's turn that alignment leaves. Events are about as rare as in CAS(ME)^2 (300 macro,
@@ -23,8 +23,10 @@ import numpy as np
 
 from fesnet.synth.render.avatar import face_motion
 from fesnet.synth.render.landmark_errors import PIVOT, head_rotations, motion_basis
+from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.curves import log_uniform, smooth_noise
-from fesnet.synth.script.motion import Script, SynthConfig, write_script
+from fesnet.synth.script.script import Script
+from fesnet.synth.script.writer import write_script
 
 NOSE = (4, 5, 195, 197)
 REGIONS = ((55, 107), (285, 336), (52, 105), (282, 334), (46, 70), (276, 300), (129, 203), (358, 423), (57, 61),

@@ -26,13 +26,14 @@ from typing import Any
 import numpy as np
 
 from fesnet.baselines import METHODS, make_baseline
-from fesnet.baselines.base import CROP, RATE, Baseline, Watched
+from fesnet.baselines.base import CROP, RATE, Baseline, ExtractedFeatures
 from fesnet.faces import Face, FaceTracker
 from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import Counts, count, false_alarms_a_minute, overall
 from fesnet.postprocess import IntervalRules, find_intervals
 from fesnet.synth.render.portraits import Person, find_people
-from fesnet.synth.script.motion import SynthConfig, write_script
+from fesnet.synth.script.config import SynthConfig
+from fesnet.synth.script.writer import write_script
 from fesnet.synth.videos.demo_video import encode_script, write_truth
 from fesnet.video import Frame, open_source
 from fesnet.windows import Sampler
@@ -53,7 +54,7 @@ KINDS_GRID: dict[str, Sequence[float]] = {
     "share": (0.1, 0.3),
 }
 LEAST: dict[str, Sequence[float]] = {"flow": (2.0, 4.0, 8.0), "mdmd": (0.002, 0.004, 0.008)}
-Minute = tuple[Watched, list[Interval]]
+Minute = tuple[ExtractedFeatures, list[Interval]]
 
 
 class Replay:

@@ -35,10 +35,10 @@ from fesnet.result import Spotting
 from fesnet.runtime import OnnxRuntime
 from fesnet.spotter import Spotter
 from fesnet.stream import ENCODE_BATCH, SpotStream, spotting_faces
-from fesnet.synth.render.batches import clip_batch
 from fesnet.synth.render.avatar_renderer import AvatarRenderer
+from fesnet.synth.render.batches import clip_batch
 from fesnet.synth.render.portraits import find_people
-from fesnet.synth.script.motion import SynthConfig
+from fesnet.synth.script.config import SynthConfig
 from fesnet.video import Frame, open_source
 from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights
 

@@ -88,8 +88,8 @@ def measure(
     painting = {
         name: frames / seconds(lambda p=looking: render_clips(stage, p, crop), device)
         for name, looking in (
-            ("drawn landmarks", replace(plan, crops=replace(plan.crops, looked=False))),
-            ("looked-at landmarks", replace(plan, crops=replace(plan.crops, looked=True))),
+            ("drawn landmarks", replace(plan, crops=replace(plan.crops, use_landmark_model=False))),
+            ("looked-at landmarks", replace(plan, crops=replace(plan.crops, use_landmark_model=True))),
         )
     }
     painted = render_clips(stage, plan, crop)

@@ -23,7 +23,7 @@ import uvicorn
 from fesnet.batch import write_results
 from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
-from fesnet.review.server import ServerOptions, ReviewServer, prepare_server
+from fesnet.review.server import ReviewServer, ServerOptions, prepare_server
 from video_files import pictures, write_video
 
 RULES = IntervalRules(macro_threshold=0.5, micro_threshold=0.5)

@@ -13,9 +13,9 @@ import pytest
 from fesnet.baselines import METHODS, make_baseline
 from fesnet.baselines.base import CROP, Baseline
 from fesnet.baselines.flow import REGIONS, Flow, FlowReader, FlowSettings, region_boxes
-from fesnet.baselines.landmarks import EYES, Landmarks, upright
-from fesnet.baselines.mdmd import Mdmd, halved, main_direction
-from fesnet.baselines.signals import lasting, relative, running_median
+from fesnet.baselines.landmarks import EYES, Landmarks, align_to_canonical
+from fesnet.baselines.mdmd import Mdmd, halve_lag, main_direction
+from fesnet.baselines.signals import keep_lasting, scale_to_peak, usual_place
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import Face
 from fesnet.postprocess import IntervalRules
@@ -246,7 +246,7 @@ def test_a_blink_is_no_movement_of_landmarks() -> None:
 def test_landmarks_are_turned_to_the_front() -> None:
     for turn in (-0.5, 0.0, 0.4):
         np.testing.assert_allclose(
-            upright(mesh_moved((), 0.0, turn).astype(np.float64)), MESH, atol=2e-3
+            align_to_canonical(mesh_moved((), 0.0, turn).astype(np.float64)), MESH, atol=2e-3
         )
 
 
@@ -277,7 +277,7 @@ def test_main_direction_is_that_of_most_vectors() -> None:
 
 @pytest.mark.parametrize(("ticks", "k"), [(240, 39), (233, 20), (119, 10), (5, 1), (1, 1)])
 def test_k_is_halved_in_short_segments(ticks: int, k: int) -> None:
-    assert halved(39, ticks) == k
+    assert halve_lag(39, ticks) == k
 
 
 def test_short_segments_have_scores() -> None:
@@ -292,7 +292,7 @@ def test_short_segments_have_scores() -> None:
 def test_lasting_cuts_off_what_is_brief() -> None:
     track = np.zeros((90, 1))
     track[10:16], track[30:60] = 1, 1
-    kept = lasting(track, 0.4)[:, 0]
+    kept = keep_lasting(track, 0.4)[:, 0]
     assert np.flatnonzero(kept).tolist() == list(range(30, 60))
 
 
@@ -300,16 +300,16 @@ def test_running_median_ignores_what_is_brief() -> None:
     track = np.linspace(0, 1, 300)
     bumped = track.copy()
     bumped[100:120] += 5
-    np.testing.assert_allclose(running_median(bumped, 4.0), running_median(track, 4.0), atol=0.08)
+    np.testing.assert_allclose(usual_place(bumped, 4.0), usual_place(track, 4.0), atol=0.08)
 
 
 def test_relative_scores_are_the_thresholds_of_the_field() -> None:
     signals = [np.array([0.0, 0.0, 1.0]), np.array([0.0, 5.0])]
-    scores = np.concatenate(relative(signals, 0.1))
+    scores = np.concatenate(scale_to_peak(signals, 0.1))
     mean, top, p = 1.2, 5.0, 0.6
     assert ((scores >= p) == (np.concatenate(signals) >= p * (top - mean) + mean)).all()
-    assert np.concatenate(relative([np.array([0.0, 0.01])], 1.0)).max() < 0.01
-    assert relative([], 1.0) == []
+    assert np.concatenate(scale_to_peak([np.array([0.0, 0.01])], 1.0)).max() < 0.01
+    assert scale_to_peak([], 1.0) == []
 
 
 # --- calls ---

@@ -1,4 +1,4 @@
-"""The learned comparators: they learn what is plainly there, and look at no more than they
+"""The learned baselines: they learn what is plainly there, and use no more than they
 should.
 """
 
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from fesnet.baselines.auwgcn import RegionGraphNet, boundaries, co_movement
-from fesnet.baselines.flowmaps import LAGS_S, SIDE, eyeless, maps
-from fesnet.baselines.softnet import learn, overlaps
+from fesnet.baselines.flowmaps import LAGS_S, SIDE, eye_mask, flow_maps
+from fesnet.baselines.softnet import fit_and_score_softnet, window_overlap
 from fesnet.training.features import FeatureSample
 
 SIZE = 3 * SIDE * SIDE
@@ -37,14 +37,14 @@ def test_a_graph_net_wants_as_many_inputs_of_every_region() -> None:
 def test_boundaries_stand_at_first_and_last_frames() -> None:
     held = torch.zeros(1, 12, 2, dtype=torch.int8)
     held[0, 4:8, 0] = 1
-    told = boundaries(held)[0]
-    assert told[:, 0].tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
-    assert told[:, 1].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0]
+    found = boundaries(held)[0]
+    assert found[:, 0].tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert found[:, 1].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0]
 
 
 def test_overlap_of_windows_with_the_truth() -> None:
     held = np.array([0, 0, 1, 1, 1, 0, 0, 0], np.int8)
-    assert overlaps(held, 3) == pytest.approx(np.array([1, 2, 3, 2, 1, 0, 0, 0]) / 3)
+    assert window_overlap(held, 3) == pytest.approx(np.array([1, 2, 3, 2, 1, 0, 0, 0]) / 3)
 
 
 def test_maps_show_motion_and_no_eyes() -> None:
@@ -52,10 +52,10 @@ def test_maps_show_motion_and_no_eyes() -> None:
     image = np.kron(rng.integers(0, 255, (32, 32)), np.ones((4, 4))).astype(np.uint8)
     moved = image.copy()
     moved[90:] = np.roll(image[90:], 2, axis=1)  # the mouth goes to the right
-    u, v, _ = maps(image, moved)
+    u, v, _ = flow_maps(image, moved)
     assert u[32:40, 8:34].mean() > 40 > abs(v[32:40, 8:34].mean()) * 4
-    assert not maps(image, image)[:2].any()
-    assert 0.02 < (eyeless() == 0).mean() < 0.3
+    assert not flow_maps(image, image)[:2].any()
+    assert 0.02 < (eye_mask() == 0).mean() < 0.3
 
 
 def test_softnet_learns_a_motion_that_means_an_expression() -> None:
@@ -69,9 +69,9 @@ def test_softnet_learns_a_motion_that_means_an_expression() -> None:
             values[a - lag // 2 : b - lag // 2, kind * SIZE : kind * SIZE + 2 * SIDE * SIDE] += 60
         return values, held
 
-    told, mark = learn([video(0), video(1)], [video(2)[0]], seed=0, steps=30)
-    again, same = learn([video(0), video(1)], [video(2)[0]], seed=0, steps=30)
-    assert mark == same and np.array_equal(told[0], again[0])
-    scores = told[0][0]
+    scores_of, mark = fit_and_score_softnet([video(0), video(1)], [video(2)[0]], seed=0, steps=30)
+    again, same = fit_and_score_softnet([video(0), video(1)], [video(2)[0]], seed=0, steps=30)
+    assert mark == same and np.array_equal(scores_of[0], again[0])
+    scores = scores_of[0][0]
     assert scores.shape == (240, 2) and scores.min() >= 0 and scores.max() <= 1
     assert 50 <= scores[:, 0].argmax() < 110 and 150 <= scores[:, 1].argmax() < 180

@@ -9,7 +9,7 @@ import pytest
 
 from fesnet.batch import BatchVideo, find_videos, is_batch, read_manifest
 from fesnet.batch.sources import OPTIONS
-from fesnet.cli.batch import only_single
+from fesnet.cli.batch import reject_single_options
 from fesnet.errors import UsageError
 
 
@@ -163,9 +163,9 @@ def test_manifests_that_are_none(tmp_path: Path) -> None:
 
 
 def test_options_for_single_videos_are_refused_in_a_batch() -> None:
-    only_single(report=False, overlay=None)
+    reject_single_options(report=False, overlay=None)
     with pytest.raises(UsageError, match="expected --overlay with single videos, got a batch"):
-        only_single(report=False, overlay="boxes")
+        reject_single_options(report=False, overlay="boxes")
 
 
 def test_addresses_are_told_apart_without_their_secrets() -> None:

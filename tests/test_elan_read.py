@@ -17,7 +17,7 @@ import pympi
 import pytest
 
 from fesnet.batch import SpotJob, import_truth, spot_sources
-from fesnet.cli import EXPORTS, main
+from fesnet.cli import EXPORT_FORMATS, main
 from fesnet.errors import ResultError, TruthError, UsageError
 from fesnet.exports import ENDINGS, export
 from fesnet.exports.elan_reader import (
@@ -423,7 +423,7 @@ def test_wrong_calls(
 
 
 def test_the_help_names_every_format() -> None:
-    assert EXPORTS.split(", ") == list(ENDINGS)
+    assert EXPORT_FORMATS.split(", ") == list(ENDINGS)
 
 
 class Fixed:

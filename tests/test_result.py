@@ -14,7 +14,8 @@ from fesnet._io import atomic_write_text
 from fesnet.errors import ResultError, UsageError
 from fesnet.exports import WRITERS
 from fesnet.postprocess import IntervalRules
-from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble, pack
+from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
+from fesnet.result_json import pack_array
 
 RATE = 30.0
 
@@ -196,7 +197,7 @@ def test_impossible_values_are_refused(
 
 def test_a_face_without_ticks_and_no_frames_are_refused(tmp_path: Path) -> None:
     path, values = tmp_path / "r.json", json.loads(example().to_json())
-    nothing = pack(np.zeros(0, "<u8"))
+    nothing = pack_array(np.zeros(0, "<u8"))
     for change in ({"frames": 0, "frame_times_us": nothing, "intervals": [], "gaps": []},
                    {"faces": [{"face": 0, "ticks": 0, "scores": nothing}]}):  # fmt: skip
         path.write_text(json.dumps(values | change))

@@ -16,8 +16,8 @@ from fesnet.metrics.interval_tables import read_intervals
 from fesnet.postprocess import IntervalRules
 from fesnet.review import read_reviewed
 from fesnet.review.edits import EditRequest, StaleError, apply_edit
-from fesnet.review.review_file import Review, read_review, save_review
 from fesnet.review.merge import MachineResult, corrected_result, merge_intervals
+from fesnet.review.review_file import Review, read_review, save_review
 from review_server import made_spotting
 
 
@@ -28,7 +28,7 @@ def machine() -> MachineResult:
 
 @pytest.fixture
 def review(machine: MachineResult) -> Review:
-    return machine.begin("small.json")
+    return machine.new_review("small.json")
 
 
 def do(machine: MachineResult, review: Review, what: Any, **fields: Any) -> Review:
@@ -37,7 +37,8 @@ def do(machine: MachineResult, review: Review, what: Any, **fields: Any) -> Revi
 
 def seen(machine: MachineResult, review: Review) -> list[tuple[str, int, int, str]]:
     return [
-        (i["kind"], i["onset_frame"], i["offset_frame"], i["by"]) for i in merge_intervals(machine, review)
+        (i["kind"], i["onset_frame"], i["offset_frame"], i["by"])
+        for i in merge_intervals(machine, review)
     ]
 
 
@@ -51,7 +52,9 @@ def test_nothing_done_shows_the_machine_s(machine: MachineResult, review: Review
     assert seen(machine, review) == found
 
 
-def test_an_edge_is_moved_to_the_nearest_frame_and_undone(machine: MachineResult, review: Review) -> None:
+def test_an_edge_is_moved_to_the_nearest_frame_and_undone(
+    machine: MachineResult, review: Review
+) -> None:
     before = seen(machine, review)
     key = first(machine, review)
     moved = do(machine, review, "edge", id=key, onset_s=0.51, apex_s=0.1, offset_s=1.49)
@@ -110,7 +113,9 @@ def test_a_higher_threshold_takes_only_what_nobody_touched(
     assert merge_intervals(machine, now)[0]["checked"] is True
 
 
-def test_an_added_interval_leaves_the_other_kind_alone(machine: MachineResult, review: Review) -> None:
+def test_an_added_interval_leaves_the_other_kind_alone(
+    machine: MachineResult, review: Review
+) -> None:
     now = do(machine, review, "add", kind="micro", onset_s=0.9, offset_s=1.1)  # inside the macro
     assert [row[0] for row in seen(machine, now)] == ["macro", "micro", "micro"]
     now = do(machine, now, "add", kind="macro", onset_s=0.6, offset_s=1.4)  # over the macro
@@ -159,7 +164,9 @@ def test_refused_edits(
         apply_edit(machine, review, EditRequest(**values))
 
 
-def test_a_stale_edit_is_refused_and_says_who_was_first(machine: MachineResult, review: Review) -> None:
+def test_a_stale_edit_is_refused_and_says_who_was_first(
+    machine: MachineResult, review: Review
+) -> None:
     now = do(machine, review, "check", id=first(machine, review))
     late = EditRequest(0, "ben", "delete", first(machine, review))
     with pytest.raises(
@@ -190,6 +197,14 @@ def test_saved_and_read_back(machine: MachineResult, review: Review, tmp_path: P
     assert values["journal"][0]["who"] == "anna"
     assert values["journal"][0]["when"].endswith("Z")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_review_of_an_earlier_version_is_read(machine: MachineResult) -> None:
+    path = Path(__file__).parent / "data" / "before-renames.review.json"
+    review = read_review(path)
+    assert review.revision == 6
+    written = json.loads(path.read_text(encoding="utf-8"))["intervals"]
+    assert json.loads(json.dumps(merge_intervals(machine, review))) == written
 
 
 @pytest.mark.parametrize(
@@ -276,7 +291,9 @@ def test_scores_read_reviews(machine: MachineResult, review: Review, tmp_path: P
     assert [f.interval.kind for f in read_intervals(tmp_path)] == ["macro", "micro"]
 
 
-def test_a_result_made_anew_keeps_the_person_s_edits(machine: MachineResult, review: Review) -> None:
+def test_a_result_made_anew_keeps_the_person_s_edits(
+    machine: MachineResult, review: Review
+) -> None:
     now = do(
         machine, review, "edge", id=first(machine, review), onset_s=0.2, apex_s=0.5, offset_s=0.8
     )

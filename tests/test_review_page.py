@@ -336,7 +336,8 @@ def test_what_is_no_video_is_told_in_the_page(page: Page, work: Path, tmp_path: 
     page.set_input_files("#pick", notes)
     until(
         page,
-        "document.querySelector('#errors').textContent.includes('cannot open notes.mp4 as a video')",
+        "document.querySelector('#errors').textContent"
+        ".includes('cannot open notes.mp4 as a video')",
     )
     assert not (work / "notes.mp4").exists()
 
@@ -405,7 +406,9 @@ def test_nothing_is_cut_off(page: Page, size: tuple[int, int]) -> None:
         page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def test_unknown_scores_and_a_second_face_are_drawn(page: Page, served: ReviewServer, work: Path) -> None:
+def test_unknown_scores_and_a_second_face_are_drawn(
+    page: Page, served: ReviewServer, work: Path
+) -> None:
     found = made_spotting()
     (track,) = found.faces
     scores = track.scores.copy()

@@ -20,11 +20,11 @@ from fesnet.errors import UsageError
 from fesnet.exports.elan_reader import read_elan
 from fesnet.faces import ModelFiles
 from fesnet.result import Spotting
+from fesnet.review.background import BackgroundWorker, StageCallback
 from fesnet.review.review_file import read_review
-from fesnet.review.video_library import VideoLibrary, LibraryVideo, default_folder
-from fesnet.review.server import ServerOptions, ReviewServer, prepare_server
-from fesnet.review.upload import parse_size, words
-from fesnet.review.background import StageCallback, BackgroundWorker
+from fesnet.review.server import ReviewServer, ServerOptions, prepare_server
+from fesnet.review.upload import format_size, parse_size
+from fesnet.review.video_library import LibraryVideo, VideoLibrary, default_folder
 from review_server import Web, made_spotting, make_work, program, serving, wait_for
 from video_files import pictures, write_video
 
@@ -42,7 +42,9 @@ def work(ready: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Web, ReviewServer]]:
+def running(
+    ready: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Web, ReviewServer]]:
     """One server for many tests; starting it takes longer than they do."""
     with serving([shutil.copytree(ready, tmp_path_factory.mktemp("running") / "work")]) as both:
         yield both
@@ -61,7 +63,9 @@ def web(running: tuple[Web, ReviewServer], work: Path) -> Web:
 # --- who may ask ---
 
 
-def test_the_key_that_a_browser_is_opened_with_works_once(running: tuple[Web, ReviewServer]) -> None:
+def test_the_key_that_a_browser_is_opened_with_works_once(
+    running: tuple[Web, ReviewServer],
+) -> None:
     """Others may read it from the command line of the browser."""
     web, served = running
     key = served.app.new_key()
@@ -150,8 +154,9 @@ def test_only_this_machine_is_listened_to(work: Path) -> None:
     "path",
     [
         "/media/../../secret.mp4", "/media/..%2F..%2Fsecret.mp4", "/media/%2e%2e/%2e%2e/secret.mp4",
-        "/media/%2Fetc%2Fpasswd", "/media//etc/passwd", "/static/../guard.py", "/static/%2e%2e%2fguard.py",
-        "/static/..%5cguard.py", "/api/videos/..%2fsecret/media", "/media/secret", "/media/link", "/media/small%00",
+        "/media/%2Fetc%2Fpasswd", "/media//etc/passwd", "/static/../access.py",
+        "/static/%2e%2e%2faccess.py", "/static/..%5caccess.py", "/api/videos/..%2fsecret/media",
+        "/media/secret", "/media/link", "/media/small%00",
     ],
 )  # fmt: skip
 def test_no_path_leads_out_of_the_folder(web: Web, work: Path, tmp_path: Path, path: str) -> None:
@@ -330,13 +335,13 @@ class Asked:
 
 def test_stopped_and_asked_for_again_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, video = Asked(monkeypatch), LibraryVideo("a", "a.mp4")
-    asked.worker.ask("spot", video)
+    asked.worker.enqueue("spot", video)
     asked.begun.get(timeout=10)
     asked.worker.stop(video)
-    asked.worker.ask("spot", video)  # before the first has noticed
+    asked.worker.enqueue("spot", video)  # before the first has noticed
     asked.go.put(None)
     asked.begun.get(timeout=10)  # the second has begun, and the first did not call it stopped
-    assert (video.state, video.asked) == ("working", 2)
+    assert (video.state, video.requests) == ("working", 2)
     asked.go.put(None)
     wait_for(lambda: video.state == "done", 10)
 
@@ -344,7 +349,9 @@ def test_stopped_and_asked_for_again_is_done_again(monkeypatch: pytest.MonkeyPat
 def test_many_who_ask_at_once_get_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, videos = Asked(monkeypatch), [LibraryVideo(str(k), "") for k in range(40)]
     before = threading.active_count()
-    askers = [threading.Thread(target=asked.worker.ask, args=("spot", video)) for video in videos]
+    askers = [
+        threading.Thread(target=asked.worker.enqueue, args=("spot", video)) for video in videos
+    ]
     for asker in askers:
         asker.start()
     for asker in askers:
@@ -559,7 +566,7 @@ def test_sizes() -> None:
         1500,
         10,
     ]
-    assert [words(n) for n in (5 * 10**9, 1500, 10)] == ["5 GB", "1.5 kB", "10 B"]
+    assert [format_size(n) for n in (5 * 10**9, 1500, 10)] == ["5 GB", "1.5 kB", "10 B"]
 
 
 def test_without_the_extra_the_command_says_what_to_install(

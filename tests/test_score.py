@@ -238,7 +238,7 @@ def test_every_table_of_the_field_gives_the_same_intervals(tmp_path: Path) -> No
         found = read_intervals(file, rate=30.0)
         assert [f.interval for f in found] == wanted, file.name
         assert {f.video for f in found} == {"v1"}
-        assert agree(files[0], file, rate=30.0).read_as("official").counts["overall"] == Counts(
+        assert agree(files[0], file, rate=30.0).evaluate_as("official").counts["overall"] == Counts(
             2, 0, 0
         )
 
@@ -246,7 +246,7 @@ def test_every_table_of_the_field_gives_the_same_intervals(tmp_path: Path) -> No
 def test_event_free_videos_count(tmp_path: Path) -> None:
     truth = write(tmp_path / "truth.csv", *TRUTH)
     found = write(tmp_path / "found.csv", "vid,onset,offset,type", "v1,11,50,mae", "v2,5,50,mae")
-    assert agree(truth, found).read_as("official").counts["overall"] == Counts(1, 1, 1)
+    assert agree(truth, found).evaluate_as("official").counts["overall"] == Counts(1, 1, 1)
     write(
         tmp_path / "videos.csv",
         "subject,video,seconds,frames",
@@ -264,7 +264,7 @@ def test_event_free_videos_count(tmp_path: Path) -> None:
     assert values["by_subject"]["official"]["s2"]["macro"]["false_alarms_a_minute"] == 3
     assert values["by_subject"]["official"]["s3"]["overall"]["f1"] == 0  # no events, no finds
     assert 0 < values["frame_kappa"] < 1
-    assert set(whole.read_as("official").by_subject) == {"s1", "s2", "s3"}
+    assert set(whole.evaluate_as("official").by_subject) == {"s1", "s2", "s3"}
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_empty_predictions_missing_and_unknown_videos(tmp_path: Path) -> None:
     write(tmp_path / "videos.csv", "subject,video", "s1,v1.mp4")
     empty = write(tmp_path / "empty.csv", "vid,onset,offset,type")
     agreement = agree(truth, empty)
-    assert agreement.read_as("official").counts["overall"] == Counts(0, 0, 2)
+    assert agreement.evaluate_as("official").counts["overall"] == Counts(0, 0, 2)
     assert agreement.missing == ["v1"]
     stray = write(tmp_path / "stray.csv", "vid,onset,offset,type", "v9,1,9,me")
     with pytest.raises(TruthError, match=r"expected the videos of videos\.csv .* got v9"):
@@ -456,7 +456,7 @@ def test_activitynet_files_that_name_their_source(tmp_path: Path) -> None:
     found = write(
         tmp_path / "a.json", json.dumps({"results": {"v1": segments}, "source": "a laboratory"})
     )
-    assert agree(found, found, rate=30.0).read_as("official").counts["macro"] == Counts(1, 0, 0)
+    assert agree(found, found, rate=30.0).evaluate_as("official").counts["macro"] == Counts(1, 0, 0)
 
 
 def test_tables_of_another_encoding_are_told(tmp_path: Path) -> None:

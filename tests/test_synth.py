@@ -22,14 +22,21 @@ from fesnet.synth.render.avatar import (
     make_avatar,
     project_points,
 )
+from fesnet.synth.render.avatar_renderer import AvatarRenderer, AvatarTracks, Look
 from fesnet.synth.render.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
-from fesnet.synth.render.avatar_renderer import AvatarTracks, Look, AvatarRenderer
+from fesnet.synth.render.frame_renderer import FrameRenderer, Mouth
 from fesnet.synth.render.hands import Hand, draw_hand
-from fesnet.synth.render.frame_renderer import Mouth, FrameRenderer
 from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.expressions import EXPRESSIONS
-from fesnet.synth.script.motion import Script, SynthConfig, replace_photo_smile
-from fesnet.synth.videos.demo_video import DEMO_EVENTS, RATE, demo_script, encode_script, write_truth
+from fesnet.synth.script.script import Script, replace_photo_smile
+from fesnet.synth.videos.demo_video import (
+    DEMO_EVENTS,
+    RATE,
+    demo_script,
+    encode_script,
+    write_truth,
+)
 from fesnet.video import open_source
 
 
@@ -52,14 +59,14 @@ def avatar() -> Avatar:
 
 def still(frames: int) -> dict[str, np.ndarray]:
     k = len(motion_basis().names)
-    shapes = {
+    landmarks = {
         "weights": (frames, k),
         "smile": (frames,),
         "pose": (frames, 3),
         "gaze": (frames, 2),
         "jitter": (frames, 4),
     }
-    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    return {name: np.zeros(shape, np.float32) for name, shape in landmarks.items()}
 
 
 def render(avatar: Avatar, tracks: dict[str, np.ndarray], size: int = 96) -> torch.Tensor:
@@ -265,8 +272,8 @@ def test_a_hand_covers_what_it_lies_on_and_misleads_landmarks_there_only() -> No
     torch.testing.assert_close(covered[0], crops[0], atol=1e-4, rtol=0)
     assert covered[1, 0, 77, 48] < 0.4
     torch.testing.assert_close(covered[1, 0, :40], crops[1, 0, :40], atol=1e-3, rtol=0)
-    shapes = np.zeros((1, 2, 10), np.float32)
-    misled = hand.mislead(shapes, np.random.default_rng(0))
+    landmarks = np.zeros((1, 2, 10), np.float32)
+    misled = hand.disturb_landmarks(landmarks, np.random.default_rng(0))
     assert np.abs(misled[0, 0]).max() == 0
     assert np.abs(misled[0, 1]).max() > 0.02
 

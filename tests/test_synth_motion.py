@@ -9,10 +9,11 @@ import pytest
 
 from fesnet.synth.render.avatar import face_motion
 from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.curves import intensity_curve, smooth_noise
 from fesnet.synth.script.expressions import EXPRESSIONS, FREQUENCY, SPEECH_LIKE, repertoire
-from fesnet.synth.script.motion import ScriptWriter, SynthConfig, write_script
 from fesnet.synth.script.speech import Speaker
+from fesnet.synth.script.writer import ScriptWriter, write_script
 
 
 def test_script_is_deterministic_and_differs_by_seed() -> None:

@@ -13,11 +13,11 @@ from tests.test_training import make_avatars
 from fesnet.faces.models import ModelFiles
 from fesnet.faces.shape import canonical_face, face_shape
 from fesnet.synth.render import batches
-from fesnet.synth.render.batches import clip_batch, draw_frame_order, render_clips, plan_clips
 from fesnet.synth.render.avatar_renderer import AvatarRenderer
-from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, look, shape_of, thinned
+from fesnet.synth.render.batches import clip_batch, draw_frame_order, plan_clips, render_clips
 from fesnet.synth.render.render_plan import WIDE, render_crops
-from fesnet.synth.script.motion import SynthConfig
+from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, look, shape_of, thinned
+from fesnet.synth.script.config import SynthConfig
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_everything_of_a_clip_is_in_one_order(
         made.append(clip_batch(stage, np.array([0, 1]), 6, 40, 32, SynthConfig(quiet_share=0)))
     forth, back = made
     assert torch.equal(back.crops, forth.crops.flip(1))
-    assert torch.equal(back.shapes, forth.shapes.flip(1))
+    assert torch.equal(back.landmarks, forth.landmarks.flip(1))
     assert torch.equal(back.labels, forth.labels.flip(1))
     assert torch.equal(back.intensity, forth.intensity.flip(1))
 
@@ -129,10 +129,10 @@ def test_looks_rest_where_little_moves() -> None:
 def test_clips_that_are_looked_at(stage: AvatarRenderer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "landmark_model", lambda device: Pasted())
     plan = plan_clips(stage, np.array([0, 1]), 3, 12, 32, SynthConfig(), face_only=True)
-    looked = render_clips(stage, replace(plan, crops=replace(plan.crops, looked=True)), 32)
+    use_landmark_model = render_clips(stage, replace(plan, crops=replace(plan.crops, use_landmark_model=True)), 32)
     drawn = render_clips(stage, plan, 32)
-    assert looked.crops.shape == drawn.crops.shape
-    assert looked.shapes.shape == drawn.shapes.shape
-    assert not torch.equal(looked.shapes, drawn.shapes)
-    apart = (looked.crops.mean((0, 1, 2)) - drawn.crops.mean((0, 1, 2))).abs()
+    assert use_landmark_model.crops.shape == drawn.crops.shape
+    assert use_landmark_model.landmarks.shape == drawn.landmarks.shape
+    assert not torch.equal(use_landmark_model.landmarks, drawn.landmarks)
+    apart = (use_landmark_model.crops.mean((0, 1, 2)) - drawn.crops.mean((0, 1, 2))).abs()
     assert apart.mean() < 0.1  # the same people in the same light, about

@@ -32,10 +32,11 @@ from fesnet.synth.render.frame_renderer import FrameRenderer, halved, lattice_va
 from fesnet.synth.render.portraits import FacePhoto, Person, find_people, read_avatars
 from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene, wall
 from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.expressions import EXPRESSIONS
-from fesnet.synth.script.motion import ScriptWriter, SynthConfig
 from fesnet.synth.script.plan import VideoPlan, video_seed
 from fesnet.synth.script.video_script import Event, EventRecorder, perform, sample
+from fesnet.synth.script.writer import ScriptWriter
 from fesnet.synth.videos import videos
 from fesnet.synth.videos.demo_video import write_truth
 from fesnet.synth.videos.encoder import person_scene
@@ -709,7 +710,7 @@ def test_some_people_appear_a_second_time_and_smile_at_rest(
 ) -> None:
     """Ann has a smiling photo, Bob has none."""
     monkeypatch.setattr(portraits, "find_people", lambda folder: ([*people, people[0]], []))
-    avatars, left_out = read_avatars(Path(), pixels=96, smilers=2)
+    avatars, left_out = read_avatars(Path(), pixels=96, smiling_every=2)
     assert [p.name for p in avatars] == ["ann", "bob", "ann", "ann, smiling"]
     assert left_out == []
     assert avatars[-1].smile is None

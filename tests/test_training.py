@@ -28,7 +28,8 @@ from fesnet.synth.render.batches import TARGETS, clip_batch, expressive_targets
 from fesnet.synth.render.landmark_errors import mirror_landmark_features, simulate_landmark_features
 from fesnet.synth.render.render_plan import RenderPlan, render_crops
 from fesnet.synth.script.basis import motion_basis
-from fesnet.synth.script.motion import SynthConfig, write_script
+from fesnet.synth.script.config import SynthConfig
+from fesnet.synth.script.writer import write_script
 from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
 from fesnet.training.loop import STATE, fitting
 from fesnet.training.samples import SyntheticBatches, draw
@@ -485,8 +486,8 @@ def test_training_goes_on_from_other_weights(
     )
     asked = []
 
-    def people(folder: Path, smilers: int) -> tuple[list[Avatar], list[str]]:
-        asked.append(smilers)
+    def people(folder: Path, smiling_every: int) -> tuple[list[Avatar], list[str]]:
+        asked.append(smiling_every)
         return avatars, []
 
     monkeypatch.setattr("fesnet.training.loop.read_avatars", people)

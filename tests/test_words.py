@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fesnet._messages import counted, get_extra, time_left
-from fesnet.cli.show import show_event
+from fesnet.cli.output import show_event
 from fesnet.synth.videos.videos import SynthesisResult
 
 

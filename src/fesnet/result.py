@@ -1,23 +1,14 @@
-"""What spotting returns, and its JSON form (schema "fesnet/1").
+"""What spotting returns: `Spotting`, and how it is made of scores.
 
-Everything but two arrays is plain JSON. The arrays are packed so that an hour takes a few megabytes
-at most, in a way that any language can read: base64 of zlib of little-endian integers.
-
-- `frame_times_us`: uint64, microseconds from each source frame to the next, the first being the
-first frame's own time;
-- `faces[].scores`: uint16, (T, 3) row by row: macro and micro score (1 is 65534), intensity (1 is
-16384, at most 3.99);
-  65535 stands for unknown. T ticks at `working_rate`, tick k at k / working_rate seconds.
+Its JSON form is described in `fesnet.result_json`.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +18,19 @@ from numpy.typing import NDArray
 from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
-from fesnet.intervals import KINDS, Kind, nearest_frame, to_source_frames
+from fesnet.intervals import Kind, nearest_frame, to_source_frames
 from fesnet.postprocess import IntervalRules, find_intervals, known_segments
-
-SCHEMA = "fesnet/1"
-UNKNOWN, SCORE_UNIT, INTENSITY_UNIT = 65535, 65534, 16384
+from fesnet.result_json import (
+    SCHEMA,
+    check_values,
+    dequantize,
+    pack_array,
+    pack_times,
+    quantize,
+    read_values,
+    unpack_array,
+    unpack_times,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,22 @@ class FaceTrack:
     times: FloatArray
     scores: FloatArray
     intensity: FloatArray
+
+    def quantized(self) -> NDArray[np.uint16]:
+        """(T, 3) scores and intensity as the JSON form holds them."""
+        return quantize(self.scores, self.intensity)
+
+    def as_stored(self) -> FaceTrack:
+        """This track with the precision of the JSON form."""
+        return FaceTrack(self.face, self.times, *dequantize(self.quantized()))
+
+    @classmethod
+    def unpack(cls, face: int, steps: int, text: str, rate: float) -> FaceTrack:
+        """From the packed scores of `steps` steps at `rate` Hz. Raises ValueError for another
+        count.
+        """
+        values = unpack_array(text, "<u2").reshape(steps, 3)  # raises before memory is asked for
+        return cls(face, np.arange(steps) / rate, *dequantize(values))
 
 
 @dataclass(frozen=True, order=True)
@@ -131,7 +146,7 @@ class Spotting:
         return replace(self, rules=rules, intervals=made)
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """The JSON text, also written to `path` (whole or not at all)."""
+        """The JSON text, also written to `path` (an atomic write)."""
         values = {
             "schema": SCHEMA,
             "source": asdict(self.source),
@@ -144,7 +159,8 @@ class Spotting:
             "frames": len(self.frame_times),
             "frame_times_us": pack_times(self.frame_times),
             "faces": [
-                {"face": f.face, "ticks": len(f.times), "scores": pack_track(f)} for f in self.faces
+                {"face": f.face, "ticks": len(f.times), "scores": pack_array(f.quantized())}
+                for f in self.faces
             ],
         }
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
@@ -157,17 +173,7 @@ class Spotting:
         """Read a result. Raises UsageError where there is no file, ResultError for what is no
         result, is damaged, or of another schema."""
         path = Path(path)
-        if not path.exists():
-            raise UsageError(f"expected a result of `fesnet spot --out`, but {path} does not exist")
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ResultError(
-                f"expected a result of `fesnet spot --out` in {path}, but {error}"
-            ) from error
-        schema = values.get("schema") if isinstance(values, dict) else None
-        if schema != SCHEMA:
-            raise ResultError(f"expected a result of schema {SCHEMA} in {path}, got {schema!r}")
+        values = read_values(path)
         try:
             return cls.from_values(values)
         except (
@@ -188,12 +194,12 @@ class Spotting:
         """From parsed JSON. Raises an error of Python's own, or UsageError, for values that make no
         result.
         """
-        check_values(values)
+        check_values(values, source=SourceInfo, interval=SpottedInterval, gap=Gap)
         rate = float(values["working_rate"])
         return cls(
             source=SourceInfo(**values["source"]),
             faces=tuple(
-                unpack_track(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]
+                FaceTrack.unpack(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]
             ),
             frame_times=unpack_times(values["frame_times_us"]),
             working_rate=rate,
@@ -203,70 +209,6 @@ class Spotting:
             rules=IntervalRules.from_dict(values["rules"]),
             provenance=values["provenance"],
         )
-
-
-def check_values(values: dict[str, Any]) -> None:
-    """Raises ValueError, TypeError or OverflowError for values of a result file that JSON allows
-    and a result does not. No face at all is a result; no frame is none, and a face has at least one
-    tick."""
-    if not 0 < float(values["working_rate"]) < float("inf"):
-        raise ValueError(f"working_rate {values['working_rate']}")
-    for name, wanted in {
-        "warnings": list,
-        "provenance": dict,
-        "faces": list,
-        "rules": dict,
-    }.items():
-        if not isinstance(values[name], wanted):
-            raise TypeError(f"{name} {values[name]!r}")
-    frames = int(values["frames"])
-    if frames < 1 or frames != len(unpack_times(values["frame_times_us"])):
-        raise ValueError(f"{frames} frames")
-    check_rows(values, frames)
-
-
-def check_rows(values: dict[str, Any], frames: int) -> None:
-    """As `check_values`, for what stands in rows."""
-    check_row(values["source"], SourceInfo)
-    wrong = [w for w in values["warnings"] if not isinstance(w, str)]
-    wrong += [
-        f for f in values["faces"] if type(f["face"]) is not int or type(f["ticks"]) is not int
-    ]
-    if wrong:
-        raise TypeError(f"warning or face {wrong[0]!r}")
-    if any(f["ticks"] < 1 for f in values["faces"]):
-        raise ValueError("a face without ticks")
-    for gap in values["gaps"]:
-        check_row(gap, Gap)
-        if not 0 <= gap["start_frame"] <= gap["stop_frame"] < frames:
-            raise ValueError(f"gap {gap}")
-    for i in values["intervals"]:
-        check_row(i, SpottedInterval)
-        onset, apex, offset = i["onset_frame"], i["apex_frame"], i["offset_frame"]
-        if i["kind"] not in KINDS or not 0 <= onset <= apex <= offset < frames:
-            raise ValueError(f"interval {i}")
-
-
-# What JSON may hold for a field of each type; no number stands for true or false.
-JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "Kind": (str,),
-}
-
-
-def check_row(row: dict[str, Any], kind: type[SourceInfo | SpottedInterval | Gap]) -> None:
-    """Raises TypeError, ValueError or OverflowError unless every field holds a value of its type,
-    and numbers are finite."""
-    for field in fields(kind):
-        name, value = str(field.type), row[field.name]
-        if value is None and name.endswith(" | None"):
-            continue
-        if type(value) not in JSON_TYPES[name.removesuffix(" | None")]:
-            raise TypeError(f"{field.name} {value!r}")
-        if isinstance(value, int | float) and not math.isfinite(value):
-            raise ValueError(f"{field.name} {value}")
 
 
 def assemble(
@@ -286,7 +228,7 @@ def assemble(
             "expected frame times of 0 s or more that never fall, got others; give frames in order"
         )
     times = unpack_times(pack_times(frame_times))
-    faces = tuple(as_stored(t) for t in tracks)
+    faces = tuple(t.as_stored() for t in tracks)
     return Spotting(
         source=source,
         faces=faces,
@@ -358,47 +300,3 @@ def video_end(frame_times: FloatArray, working_rate: float) -> float:
     steps = steps[steps > 0]
     last = float(np.median(steps)) if len(steps) else 1 / working_rate
     return round(float(frame_times[-1]) + last, 6)
-
-
-def pack(values: NDArray[Any]) -> str:
-    return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode("ascii")
-
-
-def unpack(text: str, dtype: str) -> NDArray[Any]:
-    return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), dtype)
-
-
-def pack_times(times: FloatArray) -> str:
-    ticks = np.rint(np.asarray(times, np.float64) * 1e6).astype(np.int64)
-    return pack(np.diff(ticks, prepend=0).astype("<u8"))
-
-
-def unpack_times(text: str) -> FloatArray:
-    return np.cumsum(unpack(text, "<u8").astype(np.int64)) / 1e6
-
-
-def as_stored(track: FaceTrack) -> FaceTrack:
-    """The track with the precision that the JSON form keeps."""
-    return from_whole(track.face, track.times, to_whole(track))
-
-
-def to_whole(track: FaceTrack) -> NDArray[np.uint16]:
-    """(T, 3) scores and intensity as whole numbers."""
-    rows = np.concatenate([track.scores * SCORE_UNIT, track.intensity[:, None] * INTENSITY_UNIT], 1)
-    return np.where(np.isnan(rows), UNKNOWN, np.clip(np.rint(rows), 0, SCORE_UNIT)).astype("<u2")
-
-
-def from_whole(face: int, times: FloatArray, whole: NDArray[np.uint16]) -> FaceTrack:
-    rows = np.where(whole == UNKNOWN, np.nan, whole).astype(np.float64)
-    return FaceTrack(face, times, rows[:, :2] / SCORE_UNIT, rows[:, 2] / INTENSITY_UNIT)
-
-
-def pack_track(track: FaceTrack) -> str:
-    return pack(to_whole(track))
-
-
-def unpack_track(face: int, ticks: int, text: str, rate: float) -> FaceTrack:
-    whole = unpack(text, "<u2").reshape(
-        ticks, 3
-    )  # raises where there are not so many, before memory is asked for
-    return from_whole(face, np.arange(ticks) / rate, whole)

@@ -24,7 +24,7 @@ from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
 from fesnet.postprocess import IntervalRules, finalized_prefix
-from fesnet.result import FaceTrack, SpottedInterval, as_stored, make_intervals
+from fesnet.result import FaceTrack, SpottedInterval, make_intervals
 from fesnet.runtime import Runtime
 from fesnet.video import Frame
 from fesnet.windows import Grid, Sampler, Scored, Stitcher
@@ -178,7 +178,9 @@ class FaceLine:
             return None
         rate = self.config.working_rate
         stop = ends(self.parts[-1]) if ticks is None else max(ticks, self.told)
-        waiting = as_stored(self.stretch(face, self.told, stop, rate, self.parts[self.untold :]))
+        waiting = self.stretch(
+            face, self.told, stop, rate, self.parts[self.untold :]
+        ).as_stored()
         count = (
             finalized_prefix(waiting.scores, 1 / rate, rules)
             if ticks is None

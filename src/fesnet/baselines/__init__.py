@@ -1,5 +1,4 @@
-"""Hand-crafted spotters behind the same call as `Spotter.spot`, so that one table can hold them
-all.
+"""Hand-crafted spotters behind the same call as `Spotter.spot`.
 
 Each is a re-implementation of a published idea; its module names the source and our choices. None
 of them is trained; their thresholds were chosen on synthetic video by
@@ -25,7 +24,7 @@ METHODS: dict[str, type[Baseline[Any]]] = {
 def make_baseline(
     name: str, *, rules: IntervalRules | None = None, faces: Literal["largest", "all"] = "largest"
 ) -> Baseline[Any]:
-    """The comparator of a name: "flow", "landmarks" or "mdmd".
+    """The baseline of a name: "flow", "landmarks" or "mdmd".
 
     rules: default those chosen for it; faces: as of `Spotter`. Raises UsageError for other names.
     """

@@ -1,8 +1,8 @@
-"""A graph convolution over facial regions with temporal convolutions: the comparator after AUW-GCN.
+"""A graph convolution over facial regions with temporal convolutions: the baseline after AUW-GCN.
 
 Re-implemented from the published idea (S. Yin et al., "AU-aware graph convolutional network for
 macro- and micro-expression spotting", ICME 2023): nodes are regions of optical flow, edges say
-which move together; a graph convolution mixes the nodes of a frame, convolutions over time tell its
+which move together. A graph convolution mixes the nodes of a frame. Convolutions over time give its
 class and how likely it is a boundary.
 
 Our choices: edges come from the training subjects' own flow (how regions' sizes of motion go
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fesnet.model.losses import LossConfig, independent_frame_loss
-from fesnet.training.features import TrainingSpec, FeatureTrainConfig, FeatureSample
+from fesnet.training.features import FeatureSample, FeatureTrainConfig, TrainingSpec
 
 NODE, HIDDEN = 16, 64  # channels of a node, of a frame
 
@@ -36,8 +36,8 @@ class RegionGraphNet(nn.Module):
         super().__init__()
         regions = int(owner.max()) + 1
         order = torch.argsort(owner, stable=True)
-        if len(owner) % regions or not torch.equal(owner[order], torch.arange(regions).repeat_interleave(
-                len(owner) // regions)):  # fmt: skip
+        expected = torch.arange(regions).repeat_interleave(len(owner) // regions)
+        if len(owner) % regions or not torch.equal(owner[order], expected):
             raise ValueError("expected as many inputs of every region")
         self.order, self.regions = order.tolist(), regions
         self.register_buffer("edges", edges)
@@ -58,18 +58,18 @@ class RegionGraphNet(nn.Module):
             nodes = nodes + F.relu(mix(self.edges @ nodes))
         x = self.norm(nodes.flatten(2).transpose(1, 2))
         for n, convolve in enumerate(self.times):
-            seen = self.dropout(F.relu(convolve(x)))
-            x = x + seen if n else seen
-        out = self.leave(x).transpose(1, 2)
-        return out[None, ..., :3], out[..., 3:]
+            out = self.dropout(F.relu(convolve(x)))
+            x = x + out if n else out
+        logits = self.leave(x).transpose(1, 2)
+        return logits[None, ..., :3], logits[..., 3:]
 
 
-def co_movement(lessons: Sequence[FeatureSample], owner: NDArray[np.int64]) -> NDArray[np.float32]:
+def co_movement(samples: Sequence[FeatureSample], owner: NDArray[np.int64]) -> NDArray[np.float32]:
     """(R, R) rows that sum to 1: how the sizes of regions' motion go together in frames with an
     expression.
     """
     regions = int(owner.max()) + 1
-    frames = np.concatenate([lesson.inputs[lesson.held.max(1) == 1] for lesson in lessons])
+    frames = np.concatenate([sample.inputs[sample.held.max(1) == 1] for sample in samples])
     sizes = np.stack([np.linalg.norm(frames[:, owner == r], axis=1) for r in range(regions)], 1)
     spread = sizes - sizes.mean(0)
     power = np.sqrt(np.maximum((spread**2).sum(0), 1e-9))
@@ -88,11 +88,11 @@ def boundaries(held: Tensor) -> Tensor:
 
 
 def auwgcn_course(
-    lessons: Sequence[FeatureSample], groups: Sequence[int], window: int, config: FeatureTrainConfig
+    samples: Sequence[FeatureSample], groups: Sequence[int], window: int, config: FeatureTrainConfig
 ) -> TrainingSpec:
-    """What to train; edges from the lessons alone."""
+    """What to train; edges from the samples alone."""
     owner = np.asarray(groups)
-    edges = torch.from_numpy(co_movement(lessons, owner))
+    edges = torch.from_numpy(co_movement(samples, owner))
     weights = LossConfig(config.loss.class_weights, focal=config.loss.focal)
 
     def loss(stages: Tensor, found: Tensor, held: Tensor) -> Tensor:
@@ -100,4 +100,6 @@ def auwgcn_course(
         edge = F.binary_cross_entropy_with_logits(found[known], boundaries(held)[known])
         return independent_frame_loss(stages[0], held.float(), weights) + edge
 
-    return TrainingSpec(lambda: RegionGraphNet(torch.from_numpy(owner), edges), loss, window, config)
+    return TrainingSpec(
+        lambda: RegionGraphNet(torch.from_numpy(owner), edges), loss, window, config
+    )

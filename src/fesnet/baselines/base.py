@@ -1,9 +1,8 @@
-"""What the comparators share: frames of a source -> faces on ticks -> features -> scores ->
-intervals.
+"""What the baselines share: frames -> faces on ticks -> features -> scores -> intervals.
 
 The working axis is that of `Spotter`: tick k at k / RATE seconds. A tick takes the latest frame up
-to it, so that lags and filters of every method count in ticks, whatever the rate of the video.
-Nothing of a method looks across a gap.
+to it. So lags and filters of every method count in ticks, whatever the rate of the video. No method
+uses frames on both sides of a gap together.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from fesnet.spotter import describe
 from fesnet.video import open_source
 from fesnet.windows import Sampler, is_bridged
 
-Which = Literal["largest", "all"]
-S = TypeVar("S")  # a frozen dataclass: the numbers of a method
+FaceChoice = Literal["largest", "all"]
+Settings = TypeVar("Settings")  # a frozen dataclass: the numbers of a method
 
 RATE = 30.0  # Hz; the working rate of the bundled weights, so that all methods answer on one axis
 CROP = 128  # pixels; side of the crops that the methods read, as is usual in the field
 
 
-class Reader(ABC):
+class SegmentReader(ABC):
     """Reads one unbroken segment of one face, tick by tick."""
 
     @abstractmethod
@@ -46,7 +45,7 @@ class Reader(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class FeatureSegment:
     """Features (n, D) of ticks start .. start + n of one unbroken segment."""
 
     start: int
@@ -54,12 +53,15 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
-    """All that a method keeps of a source: scores follow from it without the pictures."""
+class ExtractedFeatures:
+    """A method's features of a source: scores follow from them without the frames.
+
+    faces: the segments of each face, by its number.
+    """
 
     source: SourceInfo
     frame_times: FloatArray
-    faces: dict[int, list[Part]]
+    faces: dict[int, list[FeatureSegment]]
     warnings: tuple[str, ...]
 
     @property
@@ -69,12 +71,12 @@ class Watched:
 
 
 @dataclass
-class Line:
+class FaceSegments:
     """One face's segments so far."""
 
-    make: Callable[[], Reader]
-    parts: list[Part] = field(default_factory=list)
-    reader: Reader | None = None
+    make_reader: Callable[[], SegmentReader]
+    segments: list[FeatureSegment] = field(default_factory=list)
+    reader: SegmentReader | None = None
     start: int = 0
     tick: int = -9  # the last one that was read
     before: Face | None = None
@@ -83,33 +85,34 @@ class Line:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
         tick = int(face.time * RATE + 0.5)
         before, self.before = self.before, face
-        if self.reader is None or before is None or not follows(before, face, spacing):
-            self.cut()
+        if self.reader is None or before is None or not is_same_segment(before, face, spacing):
+            self.end_segment()
             if tick == self.tick + 1:
                 return  # one unknown tick keeps intervals from crossing a cut
-            self.reader, self.start = self.make(), tick
+            self.reader, self.start = self.make_reader(), tick
         else:
             for _ in range(self.tick + 1, tick):
                 self.reader.push(before)
         self.reader.push(face)
         self.tick = tick
 
-    def cut(self) -> None:
+    def end_segment(self) -> None:
         """End the segment, if one is open."""
         if self.reader is not None:
-            self.parts.append(Part(self.start, self.reader.features()))
+            self.segments.append(FeatureSegment(self.start, self.reader.features()))
             self.reader = None
 
 
-def follows(before: Face, face: Face, spacing: float) -> bool:
-    """Whether two sightings of a face belong to one segment; spacing: seconds to the frame before
-    in the source.
+def is_same_segment(before: Face, face: Face, spacing: float) -> bool:
+    """Whether a face of two frames is of one segment.
+
+    spacing: seconds from the frame before in the source.
     """
     return face.segment == before.segment and is_bridged(face.time - before.time, spacing)
 
 
-def grey(face: Face) -> Image:
-    """The crop of a face without colour, (S, S)."""
+def to_grey(face: Face) -> Image:
+    """The crop of a face in grey, (S, S) uint8."""
     return (
         face.crop
         if face.crop.ndim == 2
@@ -120,8 +123,9 @@ def grey(face: Face) -> Image:
 def dense_flow(one: Image, other: Image) -> FloatArray:
     """Optical flow (S, S, 2) between two grey crops, x then y, in crop units.
 
-    DIS (T. Kroeger et al., ECCV 2016) at the crop's full resolution: at half of it, as the preset
-    has it or with variational refinement, a moving mouth corner is told by a third too small.
+    DIS (T. Kroeger et al., ECCV 2016) at the crop's full resolution. At half of it, as in the
+    preset, the motion of a mouth corner comes out by a third too small; so it does with variational
+    refinement.
     """
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     method.setFinestScale(0)
@@ -130,19 +134,17 @@ def dense_flow(one: Image, other: Image) -> FloatArray:
     )
 
 
-def baseline_faces(which: Which = "largest") -> FaceTracker:
-    """The face stage of the comparators: landmarks in every frame, as published methods have
-    them.
-    """
+def baseline_tracker(which: FaceChoice = "largest") -> FaceTracker:
+    """The face stage of the baselines: landmarks in every frame, as in published methods."""
     return FaceTracker(which=which, crop_size=CROP)
 
 
-class Baseline(ABC, Generic[S]):
+class Baseline(ABC, Generic[Settings]):
     """A hand-crafted spotter behind the call of `Spotter.spot`.
 
-    settings: the method's numbers; rules: thresholds on its scores; default: those chosen for it on
-    synthetic video. faces: "largest" follows one face, "all" up to eight. tracker: makes what finds
-    the faces of one video.
+    settings: the method's numbers. rules: thresholds on its scores; default: those chosen for it on
+    synthetic video. faces: "largest" follows one face, "all" up to eight. tracker: makes the
+    tracker of one video.
     """
 
     name: ClassVar[str]
@@ -150,23 +152,23 @@ class Baseline(ABC, Generic[S]):
 
     def __init__(
         self,
-        settings: S | None = None,
+        settings: Settings | None = None,
         *,
         rules: IntervalRules | None = None,
-        faces: Which = "largest",
+        faces: FaceChoice = "largest",
         tracker: Callable[[], Tracker] | None = None,
     ) -> None:
         self.settings = settings or self.defaults()
         self.rules, self.faces = rules or self.recommended, faces
-        self.tracker = tracker or (lambda: baseline_faces(faces))
+        self.tracker = tracker or (lambda: baseline_tracker(faces))
 
     @staticmethod
     @abstractmethod
-    def defaults() -> S:
+    def defaults() -> Settings:
         """The settings chosen for the method."""
 
     @abstractmethod
-    def reader(self) -> Reader:
+    def reader(self) -> SegmentReader:
         """A reader for a new segment."""
 
     @abstractmethod
@@ -177,16 +179,17 @@ class Baseline(ABC, Generic[S]):
         self, source: Any, *, rate: float | None = None, progress: FrameCallback | None = None
     ) -> Spotting:
         """Spot a whole source; arguments and errors as of `Spotter.spot`."""
-        return self.judge(self.watch(source, rate=rate, progress=progress))
+        return self.spot_features(self.extract_features(source, rate=rate, progress=progress))
 
-    def watch(
+    def extract_features(
         self, source: Any, *, rate: float | None = None, progress: FrameCallback | None = None
-    ) -> Watched:
-        """The slow half: everything that needs pictures. Raises UsageError, SourceError,
-        FaceModelError.
+    ) -> ExtractedFeatures:
+        """The slow half: all that needs frames.
+
+        Raises UsageError, SourceError, FaceModelError.
         """
         tracker, sampler = self.tracker(), Sampler(RATE)
-        lines: dict[int, Line] = {}
+        faces: dict[int, FaceSegments] = {}
         times: list[float] = []
         sampled = 0.0
         with open_source(source, rate=rate) as opened:
@@ -195,41 +198,44 @@ class Baseline(ABC, Generic[S]):
                 if sampler.wants(frame.time):
                     spacing, sampled = frame.time - sampled, frame.time
                     for face in tracker.push(frame):
-                        lines.setdefault(face.face, Line(self.reader)).push(face, spacing)
+                        segments = faces.setdefault(face.face, FaceSegments(self.reader))
+                        segments.push(face, spacing)
                 if progress is not None:
                     progress(frame, opened)
             if not times:
                 raise SourceError(
                     f"expected frames from {opened.name}, got none; the source is empty or broken"
                 )
-            for line in lines.values():
-                line.cut()
-            parts = {number: lines[number].parts for number in sorted(lines)}
-            return Watched(describe(opened), np.asarray(times), parts, tuple(opened.warnings))
+            for segments in faces.values():
+                segments.end_segment()
+            by_face = {number: faces[number].segments for number in sorted(faces)}
+            return ExtractedFeatures(
+                describe(opened), np.asarray(times), by_face, tuple(opened.warnings)
+            )
 
-    def judge(self, watched: Watched) -> Spotting:
+    def spot_features(self, features: ExtractedFeatures) -> Spotting:
         """The fast half: scores, and intervals by the rules."""
         tracks = tuple(
-            self.track(number, parts, watched.ticks) for number, parts in watched.faces.items()
+            self.face_track(number, segments, features.ticks)
+            for number, segments in features.faces.items()
         )
         return assemble(
-            watched.source,
+            features.source,
             tracks,
-            watched.frame_times,
+            features.frame_times,
             RATE,
             self.rules,
-            warnings=watched.warnings,
+            warnings=features.warnings,
             provenance=self.provenance(),
         )
 
-    def track(self, number: int, parts: list[Part], ticks: int) -> FaceTrack:
-        """Scores of one face on all ticks, not-a-number where it is unknown; these methods tell no
-        intensity.
-        """
+    def face_track(self, number: int, segments: list[FeatureSegment], ticks: int) -> FaceTrack:
+        """Scores of one face on all ticks, NaN where it is unknown. There is no intensity: it is 0."""
         scores = np.full((ticks, 2), np.nan)
-        for part, rows in zip(parts, self.score([p.features for p in parts]), strict=True):
-            stop = min(part.start + len(rows), ticks)
-            scores[part.start : stop] = rows[: stop - part.start]
+        rows_of = self.score([s.features for s in segments])
+        for segment, rows in zip(segments, rows_of, strict=True):
+            stop = min(segment.start + len(rows), ticks)
+            scores[segment.start : stop] = rows[: stop - segment.start]
         intensity = np.where(np.isnan(scores[:, 0]), np.nan, 0.0)
         return FaceTrack(number, np.arange(ticks) / RATE, scores, intensity)
 

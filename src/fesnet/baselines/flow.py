@@ -9,8 +9,8 @@ smoothed, peaks above p * (max - mean) + mean, the interval where the signal fal
 
 Our choices: DIS flow; the reference frame is renewed every 2 s and displacements are chained, so
 that one flow a frame serves both kinds; a region has moved by its distance from its running median,
-told in multiples of what is usual for it in this video; what lasts is macro and what is left is
-micro, instead of two runs with two window lengths.
+in multiples of what is usual for it in this video; what lasts is macro and the rest is micro,
+instead of two runs with two window lengths.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fesnet._types import FloatArray, Image
-from fesnet.baselines.base import RATE, Baseline, Reader, dense_flow, grey
-from fesnet.baselines.signals import Kinds, relative, split
+from fesnet.baselines.base import RATE, Baseline, SegmentReader, dense_flow, to_grey
+from fesnet.baselines.signals import KindSplit, scale_to_peak, split_kinds
 from fesnet.faces import CANONICAL_STABLE, STABLE, Face, fit_similarity
 from fesnet.postprocess import IntervalRules
 
@@ -54,7 +54,7 @@ class FlowSettings:
         2.0  # s between reference frames: short enough for flow to find its way, long against drift
     )
     box: float = 0.09  # crop units; side of a region: about a brow's height to either side
-    kinds: Kinds = field(default_factory=Kinds)
+    kinds: KindSplit = field(default_factory=KindSplit)
     least: float = (
         4.0  # times the usual; a video whose strongest moment is less above its mean has no event
     )
@@ -70,17 +70,17 @@ class Flow(Baseline[FlowSettings]):
     def defaults() -> FlowSettings:
         return FlowSettings()
 
-    def reader(self) -> Reader:
+    def reader(self) -> SegmentReader:
         return FlowReader(self.settings)
 
     def score(self, parts: list[FloatArray]) -> list[FloatArray]:
         moved = [part.reshape(len(part), -1, 2) for part in parts]
-        signals = split(moved, self.settings.kinds)
-        columns = [relative([s[:, c] for s in signals], self.settings.least) for c in range(2)]
+        signals = split_kinds(moved, self.settings.kinds)
+        columns = [scale_to_peak([s[:, c] for s in signals], self.settings.least) for c in range(2)]
         return [np.stack(pair, 1) for pair in zip(*columns, strict=True)]
 
 
-class FlowReader(Reader):
+class FlowReader(SegmentReader):
     """Displacement of each region (D = 2 per region, crop units), chained over reference frames."""
 
     def __init__(self, settings: FlowSettings) -> None:
@@ -95,7 +95,7 @@ class FlowReader(Reader):
         if face.crop is self.crop:
             self.rows.append(self.rows[-1])  # a tick without a frame of its own
             return
-        self.crop, image = face.crop, grey(face)
+        self.crop, image = face.crop, to_grey(face)
         at = self.base if self.reference is None else self.base + self.moved(self.reference, image)
         if self.reference is None or len(self.rows) - self.since >= self.settings.renew_s * RATE:
             self.reference, self.base, self.since = image, at, len(self.rows)

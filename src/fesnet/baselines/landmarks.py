@@ -2,7 +2,7 @@
 
 The idea is the plain one of threshold rules on tracked points, and no paper is followed. All is our
 choice: the head's turn, size and place are removed by fitting the mesh to the canonical face in
-three dimensions; groups of points have moved by their distance from their running median, told in
+three dimensions; groups of points have moved by their distance from their running median, in
 multiples of what is usual for them in this video; blinks are cut out of the brows, and the lids do
 not count; what lasts is macro and what is left is micro.
 """
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
-from fesnet.baselines.base import RATE, Baseline, Reader
-from fesnet.baselines.signals import Kinds, running_median, split
+from fesnet.baselines.base import RATE, Baseline, SegmentReader
+from fesnet.baselines.signals import KindSplit, split_kinds, usual_place
 from fesnet.faces import Face
 from fesnet.postprocess import IntervalRules
 from fesnet.synth.script.basis import motion_basis
@@ -77,7 +77,7 @@ class LandmarkSettings:
     crop.
     """
 
-    kinds: Kinds = field(default_factory=Kinds)
+    kinds: KindSplit = field(default_factory=KindSplit)
     closed: float = 0.65  # share of its usual opening below which an eye blinks
     around_s: float = 0.1  # s that a blink is taken to reach further to either side
     half: float = 3.0  # times the usual; a movement of this size scores 0.5
@@ -93,24 +93,24 @@ class Landmarks(Baseline[LandmarkSettings]):
     def defaults() -> LandmarkSettings:
         return LandmarkSettings()
 
-    def reader(self) -> Reader:
+    def reader(self) -> SegmentReader:
         return LandmarkReader()
 
     def score(self, parts: list[FloatArray]) -> list[FloatArray]:
-        signals = split([self.without_blinks(part) for part in parts], self.settings.kinds)
+        signals = split_kinds([self.without_blinks(part) for part in parts], self.settings.kinds)
         return [s / (s + self.settings.half) for s in signals]
 
     def without_blinks(self, part: FloatArray) -> FloatArray:
         """Features (n, D) -> places (n, groups, 2) in which the brows rest while an eye blinks."""
         places, lids = part[:, :-2].reshape(len(part), -1, 2), part[:, -2:]
-        usual = running_median(lids, self.settings.kinds.usual_s)
+        usual = usual_place(lids, self.settings.kinds.usual_s)
         blinks = np.flatnonzero((lids < self.settings.closed * usual).any(1))
         reach = round(self.settings.around_s * RATE)
         near = (blinks[:, None] + np.arange(-reach, reach + 1)).ravel()
-        return bridged(places, len(UPPER), np.setdiff1d(np.arange(len(part)), near))
+        return interpolate_unknown(places, len(UPPER), np.setdiff1d(np.arange(len(part)), near))
 
 
-def bridged(places: FloatArray, groups: int, known: NDArray[np.intp]) -> FloatArray:
+def interpolate_unknown(places: FloatArray, groups: int, known: NDArray[np.intp]) -> FloatArray:
     """Places (n, G, 2), the first `groups` of them drawn straight between the known ticks (all 0 if
     none is).
     """
@@ -122,7 +122,7 @@ def bridged(places: FloatArray, groups: int, known: NDArray[np.intp]) -> FloatAr
     return out
 
 
-class LandmarkReader(Reader):
+class LandmarkReader(SegmentReader):
     """Per group x, y in the canonical face (crop units), then the opening of each eye (share of its
     width).
     """
@@ -131,15 +131,15 @@ class LandmarkReader(Reader):
         self.rows: list[FloatArray] = []
 
     def push(self, face: Face) -> None:
-        points = upright(face.landmarks.astype(np.float64))
+        points = align_to_canonical(face.landmarks.astype(np.float64))
         places = [points[list(g), :2].mean(0) for g in (*UPPER.values(), *LOWER.values())]
-        self.rows.append(np.concatenate([*places, [opening(points, eye) for eye in EYES]]))
+        self.rows.append(np.concatenate([*places, [eye_opening(points, eye) for eye in EYES]]))
 
     def features(self) -> FloatArray:
         return np.asarray(self.rows, np.float32)
 
 
-def upright(landmarks: FloatArray) -> FloatArray:
+def align_to_canonical(landmarks: FloatArray) -> FloatArray:
     """Landmarks (468, 3) turned, scaled and shifted onto the canonical face (crop units) by their
     rigid points.
 
@@ -154,7 +154,7 @@ def upright(landmarks: FloatArray) -> FloatArray:
     return np.asarray(scale * (landmarks - a.mean(0)) @ (u * sign) @ vt + b.mean(0))
 
 
-def opening(points: FloatArray, eye: tuple[tuple[int, ...], ...]) -> float:
+def eye_opening(points: FloatArray, eye: tuple[tuple[int, ...], ...]) -> float:
     """Distance of the lids over the distance of the corners."""
     upper, lower, (one, other) = (points[list(part)] for part in eye)
     return float((lower[:, 1].mean() - upper[:, 1].mean()) / np.linalg.norm(other - one))

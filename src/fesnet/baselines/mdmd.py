@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
-from fesnet.baselines.base import RATE, Baseline, Reader, dense_flow, grey
-from fesnet.baselines.signals import of_largest, relative
+from fesnet.baselines.base import RATE, Baseline, SegmentReader, dense_flow, to_grey
+from fesnet.baselines.signals import mean_of_largest, scale_to_peak
 from fesnet.faces import Face
 from fesnet.postprocess import IntervalRules
 
@@ -55,14 +55,16 @@ class Mdmd(Baseline[MdmdSettings]):
     def defaults() -> MdmdSettings:
         return MdmdSettings()
 
-    def reader(self) -> Reader:
+    def reader(self) -> SegmentReader:
         return MdmdReader(self.settings)
 
     def score(self, parts: list[FloatArray]) -> list[FloatArray]:
         columns = []
         for column, k in enumerate(lags(self.settings)):
-            above = [above_surroundings(part[:, column], halved(k, len(part))) for part in parts]
-            columns.append(relative(above, self.settings.least))
+            above = [
+                subtract_surroundings(part[:, column], halve_lag(k, len(part))) for part in parts
+            ]
+            columns.append(scale_to_peak(above, self.settings.least))
         return [np.stack(pair, 1) for pair in zip(*columns, strict=True)]
 
 
@@ -72,14 +74,14 @@ def lags(settings: MdmdSettings) -> tuple[int, int]:
     return macro, micro
 
 
-def halved(k: int, ticks: int) -> int:
+def halve_lag(k: int, ticks: int) -> int:
     """k for a segment of so many ticks."""
     while k > 1 and ticks < LONG * k:
         k = (k + 1) // 2
     return k
 
 
-def above_surroundings(track: FloatArray, k: int) -> FloatArray:
+def subtract_surroundings(track: FloatArray, k: int) -> FloatArray:
     """How far a difference (n,) lies above its mean nearly k before and after; beyond the ends it
     is 0.
     """
@@ -88,7 +90,7 @@ def above_surroundings(track: FloatArray, k: int) -> FloatArray:
     return np.asarray(track - 0.5 * (padded[:n] + padded[2 * reach :]))
 
 
-class MdmdReader(Reader):
+class MdmdReader(SegmentReader):
     """The maximal difference at each tick for macro and micro (D = 2, crop units); 0 nearer than k
     to an end.
     """
@@ -102,7 +104,7 @@ class MdmdReader(Reader):
 
     def push(self, face: Face) -> None:
         self.ticks += 1
-        self.latest.append(grey(face))
+        self.latest.append(to_grey(face))
         if self.ticks <= LONG * max(self.lags):
             self.opening.append(self.latest[-1])
         for track, k in zip(self.found, self.lags, strict=True):
@@ -112,7 +114,7 @@ class MdmdReader(Reader):
     def features(self) -> FloatArray:
         out = np.zeros((self.ticks, 2), np.float32)
         for column, (track, k) in enumerate(zip(self.found, self.lags, strict=True)):
-            shorter = halved(k, self.ticks)
+            shorter = halve_lag(k, self.ticks)
             values = track if shorter == k else self.differences(self.opening, shorter)
             out[shorter : shorter + len(values), column] = values
         return out
@@ -126,18 +128,19 @@ class MdmdReader(Reader):
     def difference(self, before: Image, middle: Image, after: Image) -> float:
         """The maximal difference at the middle one of three grey crops."""
         there, on = (
-            in_blocks(dense_flow(before, other), self.settings.blocks) for other in (middle, after)
+            split_blocks(dense_flow(before, other), self.settings.blocks)
+            for other in (middle, after)
         )
         larger = np.linalg.norm(there, axis=2) - np.linalg.norm(on, axis=2)
         main = main_direction(there, self.settings.directions)
         blocks = [
-            of_largest(row[chosen], self.settings.share)
+            mean_of_largest(row[chosen], self.settings.share)
             for row, chosen in zip(larger, main, strict=True)
         ]
-        return float(of_largest(np.stack(blocks), self.settings.share))
+        return float(mean_of_largest(np.stack(blocks), self.settings.share))
 
 
-def in_blocks(field: FloatArray, blocks: int) -> FloatArray:
+def split_blocks(field: FloatArray, blocks: int) -> FloatArray:
     """A flow field (S, S, 2) -> (blocks * blocks, pixels, 2); rows and columns that do not fill a
     block are left.
     """

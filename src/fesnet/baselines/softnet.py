@@ -1,4 +1,4 @@
-"""A shallow network of three streams over optical flow maps: the comparator after SOFTNet.
+"""A shallow network of three streams over optical flow maps: the baseline after SOFTNet.
 
 Re-implemented from the published idea (G.-B. Liong et al., "Shallow optical flow three-stream CNN
 for macro- and micro-expression spotting from long videos", ICIP 2021): u, v and strain between a
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from fesnet.baselines.base import RATE
 from fesnet.baselines.flowmaps import LAGS_S, SIDE
-from fesnet.baselines.signals import relative
+from fesnet.baselines.signals import scale_to_peak
 
 Maps = NDArray[np.int8]  # (T, 2 * 3 * SIDE * SIDE)
 STEPS, BATCH = 500, 64
@@ -41,13 +41,15 @@ class Softnet(nn.Module):
         self.leave = nn.Linear(400, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        seen = [F.max_pool2d(F.relu(s(maps[:, i : i + 1])), 3) for i, s in enumerate(self.streams)]
-        joined = F.max_pool2d(torch.cat(seen, 1), 2).flatten(1)
+        streams = [
+            F.max_pool2d(F.relu(s(maps[:, i : i + 1])), 3) for i, s in enumerate(self.streams)
+        ]
+        joined = F.max_pool2d(torch.cat(streams, 1), 2).flatten(1)
         out: Tensor = self.leave(F.relu(self.wide(joined)))[:, 0]
         return out
 
 
-def overlaps(held: NDArray[np.int8], lag: int) -> NDArray[np.float32]:
+def window_overlap(held: NDArray[np.int8], lag: int) -> NDArray[np.float32]:
     """(T,) share of the window from each tick to `lag` ticks later that is in an expression, from
     (T,) 0 or 1.
     """
@@ -57,20 +59,20 @@ def overlaps(held: NDArray[np.int8], lag: int) -> NDArray[np.float32]:
     return np.asarray((path[stop] - path[row]) / lag, np.float32)
 
 
-def part(maps: Maps, rows: NDArray[np.int64], kind: int) -> Tensor:
+def map_tensor(maps: Maps, rows: NDArray[np.int64], kind: int) -> Tensor:
     """Maps of one lag, (N, 3, SIDE, SIDE) in -1..1."""
     size = 3 * SIDE * SIDE
     chosen = np.asarray(maps[rows, kind * size : (kind + 1) * size], np.float32) / 127
     return torch.from_numpy(chosen.reshape(-1, 3, SIDE, SIDE))
 
 
-def train(
-    taught: Sequence[tuple[Maps, NDArray[np.int8]]], kind: int, seed: int, steps: int
+def train_softnet(
+    train_set: Sequence[tuple[Maps, NDArray[np.int8]]], kind: int, seed: int, steps: int
 ) -> Softnet:
     """One kind's network from maps and held (T, 2) of the training videos."""
     torch.manual_seed(seed)
     rng, lag = np.random.default_rng([seed, kind]), round(LAGS_S[kind] * RATE)
-    targets = [overlaps(held[:, kind], lag) for _, held in taught]
+    targets = [window_overlap(held[:, kind], lag) for _, held in train_set]
     every = np.array([(v, t) for v, target in enumerate(targets) for t in range(len(target))])
     marked = np.flatnonzero(np.concatenate(targets) > 0)
     network = Softnet().train()
@@ -80,7 +82,7 @@ def train(
         if len(marked):
             chosen[: BATCH // 2] = rng.choice(marked, BATCH // 2)
         places = every[chosen]
-        maps = torch.cat([part(taught[v][0], np.array([t]), kind) for v, t in places])
+        maps = torch.cat([map_tensor(train_set[v][0], np.array([t]), kind) for v, t in places])
         truth = torch.tensor([float(targets[v][t]) for v, t in places])
         optimizer.zero_grad(set_to_none=True)
         F.mse_loss(network(maps), truth).backward()  # type: ignore[no-untyped-call]
@@ -89,35 +91,39 @@ def train(
 
 
 @torch.inference_mode()
-def score(network: Softnet, maps: Maps, kind: int) -> NDArray[np.float32]:
+def score_maps(network: Softnet, maps: Maps, kind: int) -> NDArray[np.float32]:
     """(T,) in 0..1: smoothed over the lag, laid on the window's middle, relative to the video's
     mean and maximum.
     """
     rows = np.arange(len(maps))
-    told = np.concatenate(
-        [network(part(maps, rows[i : i + 512], kind)).numpy() for i in range(0, len(rows), 512)]
+    found = np.concatenate(
+        [
+            network(map_tensor(maps, rows[i : i + 512], kind)).numpy()
+            for i in range(0, len(rows), 512)
+        ]
     )
     lag = round(LAGS_S[kind] * RATE)
-    wide = np.pad(told, (lag, lag), mode="edge")
+    wide = np.pad(found, (lag, lag), mode="edge")
     smooth = np.convolve(wide, np.ones(lag) / lag, "full")[
-        lag : lag + len(told)
+        lag : lag + len(found)
     ]  # each tick is in `lag` windows
-    return np.asarray(relative([smooth], LEAST)[0], np.float32)
+    return np.asarray(scale_to_peak([smooth], LEAST)[0], np.float32)
 
 
-def learn(
-    taught: Sequence[tuple[Maps, NDArray[np.int8]]],
-    blind: Sequence[Maps],
+def fit_and_score_softnet(
+    train_set: Sequence[tuple[Maps, NDArray[np.int8]]],
+    test_inputs: Sequence[Maps],
     seed: int,
     steps: int | None,
 ) -> tuple[list[NDArray[np.float32]], str]:
-    """Scores (1, T, 2) of the blind videos, and a fingerprint of the weights."""
+    """Scores (1, T, 2) of the test videos, and a fingerprint of the weights."""
     torch.set_num_threads(1)
-    networks = [train(taught, kind, seed, steps or STEPS) for kind in range(2)]
+    networks = [train_softnet(train_set, kind, seed, steps or STEPS) for kind in range(2)]
     digest = hashlib.sha256()
     for network in networks:
         for values in network.state_dict().values():
             digest.update(values.numpy().tobytes())
     return [
-        np.stack([score(n, maps, k) for k, n in enumerate(networks)], 1)[None] for maps in blind
+        np.stack([score_maps(n, maps, k) for k, n in enumerate(networks)], 1)[None]
+        for maps in test_inputs
     ], digest.hexdigest()

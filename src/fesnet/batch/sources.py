@@ -49,7 +49,7 @@ class BatchVideo:
         """
         if "://" in self.source:
             return f"{public_address(self.source)}#{sha256(self.source.encode()).hexdigest()[:16]}"
-        return os.path.abspath(self.source)  # links stay as they are
+        return os.path.abspath(self.source)  # noqa: PTH100  # links stay as they are
 
 
 def is_batch(videos: list[str]) -> bool:
@@ -97,7 +97,7 @@ def expand_argument(video: str, out: Path) -> Iterator[BatchVideo]:
     """The videos of one argument."""
     path = Path(video)
     if is_pattern(video):
-        for match in sorted(glob.glob(video, recursive=True)):  # of any path, relative or not
+        for match in sorted(glob.glob(video, recursive=True)):  # of any path, relative or not  # noqa: PTH207
             inside = Path(match)
             if inside.is_dir() or inside.suffix.lower() in VIDEO_SUFFIXES:
                 yield from expand_argument(match, out)

@@ -1,15 +1,13 @@
-"""The command line: parse, call one library function, print. No logic here, and nothing heavy is
-imported early.
-"""
+"""The command line: parse, call one library function, print. Imports nothing heavy early."""
 
 from __future__ import annotations
 
-# Each of these adds its commands; `fesnet --help` lists them in this order.
+# Each module adds the command of its name and related ones. `fesnet --help` keeps this order.
 # isort: off
-from fesnet.cli import spotting, looking, reviewing, exchange, measuring  # noqa: F401
-from fesnet.cli import data, benchmarking, making, upkeep  # noqa: F401
+from fesnet.cli import spot, report, review, export, score  # noqa: F401
+from fesnet.cli import data, benchmark, train, maintenance  # noqa: F401
 
 # isort: on
-from fesnet.cli.base import EXPORTS, app, main
+from fesnet.cli.base import EXPORT_FORMATS, app, main
 
-__all__ = ["EXPORTS", "app", "main"]
+__all__ = ["EXPORT_FORMATS", "app", "main"]

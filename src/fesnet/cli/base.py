@@ -32,81 +32,79 @@ app = typer.Typer(
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for NAME.json and NAME.csv; made if missing.")
 ]
-Year = Annotated[int, typer.Option("--year", help="Of megc: 2022, 2023, 2024 or 2025.")]
+MegcYear = Annotated[int, typer.Option("--year", help="Of megc: 2022, 2023, 2024 or 2025.")]
 RulesFile = Annotated[Path | None, typer.Option("--rules", help="TOML file with interval rules.")]
-Macro = Annotated[
+MacroThreshold = Annotated[
     float | None, typer.Option("--macro-threshold", help="Score from which a macro counts, 0..1.")
 ]
-Micro = Annotated[
+MicroThreshold = Annotated[
     float | None, typer.Option("--micro-threshold", help="Score from which a micro counts, 0..1.")
 ]
 WeightsFolder = Annotated[
     Path | None, typer.Option("--weights", help="Weights folder; default: the bundled ones.")
 ]
-EXPORTS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
+FaceChoice = Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
+]
+ImageFolderRate = Annotated[
+    float | None, typer.Option("--fps", help="Frames a second of image folders.")
+]
+EXPORT_FORMATS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
 
 
-# What writing to standard output ends with on a full disk and the like; files are written by
-# fesnet._io.
-UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# Errors of writing to standard output, such as on a full disk; fesnet._io writes the files.
+WRITE_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
     """Run the command line; exit code 2 for a wrong call, 1 for a failure."""
     try:
-        code = run()
+        code = run_app()
         if sys.stdout is not None:
-            # here, as the interpreter would do it when nobody can catch its error
-            sys.stdout.flush()
+            sys.stdout.flush()  # here, where its error can still be caught
     except OSError as error:
-        if error.errno not in UNWRITABLE:
+        if error.errno not in WRITE_ERRORS:
             raise
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # for what is still to be flushed
-        closed = isinstance(error, BrokenPipeError)  # who read our output has seen enough
-        code = (
-            1
-            if closed
-            else failed(
-                f"expected to write the output, got '{error.strerror}'; name another place", 1
-            )
-        )
+        # The interpreter flushes what is left to the null device at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        closed = isinstance(error, BrokenPipeError)  # the reader of our output stopped
+        line = f"expected to write the output, got '{error.strerror}'; name another place"
+        code = 1 if closed else print_error(line, 1)
     sys.exit(code)
 
 
-def run() -> int:
-    """As `main`; returns the exit code, and raises OSError where the output cannot be written."""
+def run_app() -> int:
+    """Returns the exit code. Raises OSError where the output cannot be written."""
     try:
         return app(prog_name="fesnet", standalone_mode=False) or 0
     except FesnetError as error:
-        return failed(str(error), error.exit_code)
+        return print_error(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return failed("stopped", 130)
+        return print_error("stopped", 130)
     except Exception as error:
-        if not hasattr(
-            error, "format_message"
-        ):  # typer's errors of calls; their class moves between its versions
+        # Typer's usage errors; their class differs between its versions.
+        if not hasattr(error, "format_message"):
             raise
-        return failed(call_error(error), 2)
+        return print_error(call_error(error), 2)
 
 
-def failed(line: str, code: int) -> int:
-    """Tell why; returns the exit code."""
+def print_error(line: str, code: int) -> int:
+    """Print an error to stderr; returns the exit code."""
     print(line if line.startswith("Usage:") else f"fesnet: {line}", file=sys.stderr)
     return code
 
 
 def call_error(error: Any) -> str:
-    """One line for a wrong call; the help for a call of nothing."""
-    said = str(error.format_message()).rstrip()
-    if said.startswith("Usage:"):
-        return said
+    """One line for a wrong call; the help for a call without arguments."""
+    message = str(error.format_message()).rstrip()
+    if message.startswith("Usage:"):
+        return message
     command = error.ctx.command_path if error.ctx else "fesnet"
-    return f"{said[:1].lower()}{' '.join(said[1:].split()).rstrip('.')}; see {command} --help"
+    return f"{message[:1].lower()}{' '.join(message[1:].split()).rstrip('.')}; see {command} --help"
 
 
-def version(wanted: bool) -> None:
+def print_version(wanted: bool) -> None:
     if wanted:
         from fesnet import __version__
 
@@ -115,15 +113,17 @@ def version(wanted: bool) -> None:
 
 
 @app.callback()
-def options(
+def global_options(
     show: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Spot macro- and micro-expressions in long face videos. Everything stays on this machine."""
 
 
-def choice(value: str, *allowed: str) -> Any:
+def check_choice(value: str, *allowed: str) -> Any:
+    """The value. Raises UsageError if it is not allowed."""
     from fesnet.errors import UsageError
 
     if value not in allowed:
@@ -141,30 +141,29 @@ def export_formats(names: str | None, out: Path | None) -> tuple[str, ...]:
     return () if names is None else tuple(parse_formats(names))
 
 
-def chosen_rules(
+def resolve_rules(
     rules: IntervalRules, file: Path | None, macro: float | None, micro: float | None
 ) -> IntervalRules:
-    """The rules to use: given ones, changed by a TOML file and then by single options."""
+    """The given rules, overridden by a TOML file and then by single options."""
     from fesnet.batch import override_rules
 
     return override_rules(rules, file, {"macro_threshold": macro, "micro_threshold": micro})
 
 
 def fetch_models() -> None:
-    """The documented first-use download, with a progress bar."""
+    """Download the face models at the first use, with a progress bar."""
     from fesnet.errors import FaceModelError
-    from fesnet.faces.models import import_models as fetch
-    from fesnet.faces.models import model_files
+    from fesnet.faces.models import import_models, model_files
 
     try:
         model_files()
     except FaceModelError:
         with step_progress("fetching the face models (once, about 36 MB)") as report:
-            fetch(None, report)
+            import_models(None, report)
 
 
 def progress_bar() -> Progress:
-    """A bar on stderr that leaves nothing behind, and shows nothing where stderr is no terminal."""
+    """A transient bar on stderr; shows nothing if stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -176,7 +175,7 @@ def progress_bar() -> Progress:
 
 @contextmanager
 def step_progress(text: str) -> Iterator[Any]:
-    """A bar for one task; yields a function that takes the share done."""
+    """A bar for one task; yields a ShareCallback."""
     with progress_bar() as bar:
         task = bar.add_task(text, total=1.0)
         yield lambda share: bar.update(task, completed=share)
@@ -184,7 +183,7 @@ def step_progress(text: str) -> Iterator[Any]:
 
 @contextmanager
 def video_progress() -> Iterator[Any]:
-    """A bar for each video in turn; yields a function of (name, share done)."""
+    """A bar for each video in turn; yields a ProgressCallback."""
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 

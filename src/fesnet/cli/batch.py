@@ -1,4 +1,4 @@
-"""`fesnet spot` over many videos: what it prints while it goes on and at its end."""
+"""`fesnet spot` over many videos, and what it prints."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Many:
-    """The options of a batch. jobs: worker processes (0: none); ray: a cluster; manifest: a table
-    of videos.
-    """
+class BatchOptions:
+    """The options of a batch. jobs: worker processes (0: none); ray: address of a cluster;
+    manifest: table of videos."""
 
     jobs: int | None = None
     ray: str | None = None
     manifest: Path | None = None
     retry_failed: bool = False
 
-    def wanted(self, videos: list[str]) -> bool:
-        """Whether a call means a batch."""
+    def is_requested(self, videos: list[str]) -> bool:
+        """Whether these options or videos ask for a batch."""
         from fesnet.batch import is_batch
 
         given = (self.jobs, self.ray, self.manifest)
         return self.retry_failed or any(option is not None for option in given) or is_batch(videos)
 
 
-def spot_many(videos: list[str], out: Path | None, settings: SpotSettings, many: Many) -> None:
-    """Run the batch; one line a video on stdout, what failed at the end on stderr."""
+def spot_batch(
+    videos: list[str], out: Path | None, settings: SpotSettings, options: BatchOptions
+) -> None:
+    """Run the batch: prints a line for each video to stdout, and failures at the end to stderr."""
     from fesnet._io import make_writable_folder
     from fesnet.batch import find_videos, read_manifest, run_batch
     from fesnet.errors import UsageError
@@ -44,31 +45,33 @@ def spot_many(videos: list[str], out: Path | None, settings: SpotSettings, many:
             "expected --out with a folder of videos, a pattern, --manifest, --jobs or --ray, got "
             "none"
         )
-    if many.manifest is not None and videos:
+    if options.manifest is not None and videos:
         raise UsageError(
-            f"expected either videos or --manifest, got both ({videos[0]} and {many.manifest})"
+            f"expected either videos or --manifest, got both ({videos[0]} and {options.manifest})"
         )
-    if many.manifest is None and not videos:
+    if options.manifest is None and not videos:
         raise UsageError(
             "expected videos for a batch, got none; name files, folders, patterns, or a --manifest"
         )
-    entries = find_videos(videos, out) if many.manifest is None else read_manifest(many.manifest)
+    entries = (
+        find_videos(videos, out) if options.manifest is None else read_manifest(options.manifest)
+    )
     folder = make_writable_folder(out)
-    jobs = 1 if many.jobs is None else many.jobs
-    with make_executor(jobs, many.ray) as executor:
-        batch = run_batch(entries, folder, settings, executor, tell, retry_failed=many.retry_failed)
-    for key, reason in batch.failed:
+    jobs = 1 if options.jobs is None else options.jobs
+    with make_executor(jobs, options.ray) as executor:
+        outcome = run_batch(
+            entries, folder, settings, executor, print_line, retry_failed=options.retry_failed
+        )
+    for key, reason in outcome.failed:
         print(f"fesnet: {key}: {reason}", file=sys.stderr)
-    counts = f"{batch.done} done, {batch.kept} done before, {len(batch.failed)} failed"
-    print(f"{counts}; results in {out}, summary in {batch.tables[0]}")
-    if batch.failed:
+    counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
+    print(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
+    if outcome.failed:
         raise typer.Exit(1)
 
 
-def only_single(**options: object) -> None:
-    """Raises UsageError for an option that a batch does not know: nothing is passed over without a
-    word.
-    """
+def reject_single_options(**options: object) -> None:
+    """Raises UsageError for an option that a batch does not support."""
     from fesnet.errors import UsageError
 
     given = [f"--{name}" for name, value in options.items() if value]
@@ -78,5 +81,5 @@ def only_single(**options: object) -> None:
         )
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     print(line, flush=True)

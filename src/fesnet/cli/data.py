@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import app, fetch_models
+from fesnet.cli.base import RayAddress, app, fetch_models
 
 data_app = typer.Typer(
     help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True
@@ -16,7 +16,7 @@ app.add_typer(data_app, name="data")
 
 
 @data_app.command("check")
-def check(
+def data_check_command(
     name: Annotated[
         str, typer.Argument(help="casme2, samm, casme3, synthetic, folder or prepared.")
     ],
@@ -43,7 +43,7 @@ def check(
 
 
 @data_app.command("prepare")
-def prepare(
+def data_prepare_command(
     name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic or folder.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     out: Annotated[
@@ -60,9 +60,7 @@ def prepare(
         str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", help="Worker processes; 0: none.")] = 1,
-    ray: Annotated[
-        str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
-    ] = None,
+    ray: RayAddress = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Only check what lies there; write nothing.")
     ] = False,
@@ -90,7 +88,7 @@ def prepare(
 
 
 @data_app.command("list")
-def names() -> None:
+def data_list_command() -> None:
     """The data sets that can be read."""
     from fesnet.datasets import NAMES
 

@@ -10,16 +10,16 @@ videos.
 
 from __future__ import annotations
 
-from fesnet.crops.replay import at_stage, open_recording, replay
-from fesnet.crops.run import Prepared, prepare_data, verify_data
+from fesnet.crops.replay import open_with_faces, replay_crops, select_stage
+from fesnet.crops.run import PreparationResult, prepare_data, verify_data
 from fesnet.crops.stage import STAGES
 
 __all__ = [
     "STAGES",
-    "Prepared",
-    "at_stage",
-    "open_recording",
+    "PreparationResult",
+    "open_with_faces",
     "prepare_data",
-    "replay",
+    "replay_crops",
+    "select_stage",
     "verify_data",
 ]

@@ -1,6 +1,4 @@
-"""Prepared crops played back: frames and faces just as the face stage handed them out, without a
-video.
-"""
+"""Prepared crops played back: frames and faces as the face stage gave them, without a video."""
 
 from __future__ import annotations
 
@@ -11,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet.crops.stage import Kept, stage_of
-from fesnet.crops.store import load
+from fesnet.crops.stage import CropTrack, get_stage
+from fesnet.crops.store import load_crops
 from fesnet.datasets.prepared import MEDIA
 from fesnet.datasets.recording import Recording
 from fesnet.errors import UsageError
@@ -23,10 +21,10 @@ from fesnet.video import Frame, Source, open_source
 BLANK = np.zeros((1, 1, 3), np.uint8)  # the picture of a frame of which only the face is left
 
 
-class Replay:
+class ReplayTracker:
     """A tracker that knows its faces already."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: CropTrack) -> None:
         self.kept = kept
         self.rows = {int(frame): row for row, frame in enumerate(kept.frames)}
 
@@ -46,11 +44,11 @@ class Replay:
         )
 
 
-def replay(path: Path) -> tuple[Source, Tracker]:
+def replay_crops(path: Path) -> tuple[Source, Tracker]:
     """A source of blank frames with true times, and the tracker that has their faces. Raises
     SourceError.
     """
-    kept = load(path)
+    kept = load_crops(path)
     times = kept.frame_times
     source = Source(
         name=path.stem,
@@ -61,15 +59,15 @@ def replay(path: Path) -> tuple[Source, Tracker]:
         duration=float(times[-1]),
         warnings=list(kept.warnings),
     )
-    return source, Replay(kept)
+    return source, ReplayTracker(kept)
 
 
-def blank_frames(kept: Kept) -> Iterator[Frame]:
+def blank_frames(kept: CropTrack) -> Iterator[Frame]:
     for index, time in enumerate(kept.frame_times.tolist()):
         yield Frame(index, time, BLANK)
 
 
-def open_recording(recording: Recording, stage: str) -> tuple[Source, Tracker]:
+def open_with_faces(recording: Recording, stage: str) -> tuple[Source, Tracker]:
     """Frames of a recording and what finds their faces: looked for in a video, played back where
     they were prepared.
 
@@ -77,11 +75,11 @@ def open_recording(recording: Recording, stage: str) -> tuple[Source, Tracker]:
     FaceModelError.
     """
     if recording.media == MEDIA:
-        return replay(recording.source)
-    return open_source(recording.source, rate=recording.rate), stage_of(stage).tracker()
+        return replay_crops(recording.source)
+    return open_source(recording.source, rate=recording.rate), get_stage(stage).tracker()
 
 
-def at_stage(recording: Recording, stage: str) -> Recording:
+def select_stage(recording: Recording, stage: str) -> Recording:
     """A prepared recording with the file of one stage as its source; any other one as it is. Raises
     UsageError.
     """

@@ -1,4 +1,4 @@
-"""What is kept of a video: everything that a face stage tells of it at the working rate."""
+"""Face stages, and what is kept of a video: all that a face stage finds at the working rate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet.baselines.base import CROP, RATE, baseline_faces, grey
+from fesnet.baselines.base import CROP, RATE, baseline_tracker, to_grey
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import Face, FaceTracker
 from fesnet.faces.landmarks import POINTS
@@ -22,7 +22,7 @@ FORMAT = 1  # rises when what is kept, or how, changes
 
 
 @dataclass(frozen=True)
-class Stage:
+class FaceStage:
     """A way to find faces. crop_size: pixels; rate: Hz that frames are looked at, at most."""
 
     crop_size: int
@@ -30,21 +30,24 @@ class Stage:
     tracker: Callable[[], FaceTracker]
 
 
-def spotting() -> Stage:
+def spotting_stage() -> FaceStage:
     """That of `Spotter`, at the size and rate of the bundled weights."""
     config = load_weights().config
-    return Stage(config.crop_size, config.working_rate, lambda: spotting_faces(config))
+    return FaceStage(config.crop_size, config.working_rate, lambda: spotting_faces(config))
 
 
-def baselines() -> Stage:
+def baseline_stage() -> FaceStage:
     """That of `fesnet.baselines`: larger crops, landmarks in every frame."""
-    return Stage(CROP, RATE, baseline_faces)
+    return FaceStage(CROP, RATE, baseline_tracker)
 
 
-STAGES: dict[str, Callable[[], Stage]] = {"spotting": spotting, "baselines": baselines}
+STAGES: dict[str, Callable[[], FaceStage]] = {
+    "spotting": spotting_stage,
+    "baselines": baseline_stage,
+}
 
 
-def stage_of(name: str) -> Stage:
+def get_stage(name: str) -> FaceStage:
     """Raises UsageError for a name that is not in STAGES."""
     if name not in STAGES:
         raise UsageError(f"expected a face stage out of {', '.join(STAGES)}, got {name!r}")
@@ -52,7 +55,7 @@ def stage_of(name: str) -> Stage:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class CropTrack:
     """One video through a face stage: n frames with a face, of N frames.
 
     frame_times (N,) s of all frames of the source; frames (n,) which of them show the face; crops
@@ -74,8 +77,8 @@ class Kept:
     warnings: tuple[str, ...] = ()
 
 
-class Column:
-    """Rows of an array that grows: long videos must not lie in memory twice."""
+class GrowingArray:
+    """An array that grows by rows, so that a long video does not lie in memory twice."""
 
     def __init__(self, kind: type[np.generic], *shape: int) -> None:
         self.kind, self.shape, self.data = np.dtype(kind), shape, bytearray()
@@ -87,18 +90,18 @@ class Column:
         return np.frombuffer(self.data, self.kind).reshape(-1, *self.shape)
 
 
-class Keeper:
-    """Takes the frames that were looked at one after another, each with its face or without."""
+class CropCollector:
+    """Collects frames one after another, each with its face or without."""
 
     def __init__(self, size: int) -> None:
         self.columns = {
-            "frames": Column(np.int64),
-            "crops": Column(np.uint8, size, size),
-            "masks": Column(np.uint8, size, size),
-            "landmarks": Column(np.float32, POINTS, 3),
-            "keyed": Column(np.bool_),
-            "segments": Column(np.int64),
-            "scores": Column(np.float64),
+            "frames": GrowingArray(np.int64),
+            "crops": GrowingArray(np.uint8, size, size),
+            "masks": GrowingArray(np.uint8, size, size),
+            "landmarks": GrowingArray(np.float32, POINTS, 3),
+            "keyed": GrowingArray(np.bool_),
+            "segments": GrowingArray(np.int64),
+            "scores": GrowingArray(np.float64),
         }
         self.unknown: list[list[int]] = []
         self.lost = False
@@ -112,7 +115,7 @@ class Keeper:
             landmarks = face.landmarks if face.look is None else face.look()
             row = (
                 frame,
-                grey(face),
+                to_grey(face),
                 face.mask,
                 landmarks,
                 face.look is None,
@@ -123,11 +126,11 @@ class Keeper:
                 column.push(value)
         self.lost = face is None
 
-    def finish(self, times: list[float], warnings: list[str]) -> Kept:
+    def finish(self, times: list[float], warnings: list[str]) -> CropTrack:
         """All of it; `times` s of all frames of the source."""
         if self.lost:
             self.unknown[-1][1] = len(times)
-        return Kept(
+        return CropTrack(
             frame_times=np.asarray(times, np.float64),
             unknown=np.asarray(self.unknown, np.int64).reshape(-1, 2),
             warnings=tuple(warnings),
@@ -135,19 +138,23 @@ class Keeper:
         )
 
 
-def keep(source: Source, stage: Stage) -> Kept:
-    """Look at a whole source. Raises SourceError where it cannot be read or has no frame,
+def collect_crops(source: Source, stage: FaceStage) -> CropTrack:
+    """The crops of a whole source. Raises SourceError where it cannot be read or has no frame,
     FaceModelError.
     """
-    tracker, sampler, keeper = stage.tracker(), Sampler(stage.rate), Keeper(stage.crop_size)
+    tracker, sampler, collector = (
+        stage.tracker(),
+        Sampler(stage.rate),
+        CropCollector(stage.crop_size),
+    )
     times: list[float] = []
     with source:
         for frame in source:
             times.append(frame.time)
             if sampler.wants(frame.time):
-                keeper.push(len(times) - 1, next(iter(tracker.push(frame)), None))
+                collector.push(len(times) - 1, next(iter(tracker.push(frame)), None))
     if not times:
         raise SourceError(
             f"expected frames from {source.name}, got none; the source is empty or broken"
         )
-    return keeper.finish(times, source.warnings)
+    return collector.finish(times, source.warnings)

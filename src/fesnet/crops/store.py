@@ -1,5 +1,6 @@
-"""`Kept` in a file and back: an `.npz` that says itself what it was made from, the same bytes for
-the same input.
+"""`CropTrack` to a file and back.
+
+The `.npz` also holds what it was made from. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -16,20 +17,18 @@ import numpy as np
 
 from fesnet._io import atomic_open
 from fesnet._version import __version__
-from fesnet.crops.stage import FORMAT, Kept, Stage
+from fesnet.crops.stage import FORMAT, CropTrack, FaceStage
 from fesnet.datasets.recording import Recording
 from fesnet.errors import SourceError
 from fesnet.faces import model_files
 from fesnet.video.folder import image_files
 
-ARRAYS = tuple(f.name for f in fields(Kept) if f.name != "warnings")
+ARRAYS = tuple(f.name for f in fields(CropTrack) if f.name != "warnings")
 DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def origin(recording: Recording, stage: Stage) -> dict[str, Any]:
-    """All that decides what is kept of a recording. Raises SourceError where its files are not
-    there.
-    """
+def crop_origin(recording: Recording, stage: FaceStage) -> dict[str, Any]:
+    """All that decides what is kept of a recording. Raises SourceError where a file is missing."""
     return {
         "format": FORMAT,
         "fesnet": __version__,
@@ -37,51 +36,50 @@ def origin(recording: Recording, stage: Stage) -> dict[str, Any]:
         "crop_size": stage.crop_size,
         "rate": stage.rate,
         "source_rate": recording.rate,
-        "source": stamp(recording.source),
+        "source": source_stamp(recording.source),
     }
 
 
-def stamp(source: Path) -> str:
-    """Changes with name, size or time of change of a video, or of an image of a folder; not with
-    their place.
+def source_stamp(source: Path) -> str:
+    """A checksum of name, size and time of change of a video, or of all images of a folder.
+
+    It does not change with their place. Raises SourceError for a source that cannot be read.
     """
     try:
         files = sorted(image_files(source)) if source.is_dir() else [source]
-        told = [(f.name, s.st_size, s.st_mtime_ns) for f, s in ((f, f.stat()) for f in files)]
+        facts = [(f.name, s.st_size, s.st_mtime_ns) for f, s in ((f, f.stat()) for f in files)]
     except OSError as error:
         raise SourceError(
             f"cannot read {source}: {error.strerror}; is its share still there?"
         ) from error
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
-def save(path: Path, kept: Kept, about: dict[str, Any]) -> None:
-    """Write a file, whole or not at all. Raises UsageError where that is not possible."""
-    told = json.dumps({**about, "warnings": kept.warnings}, sort_keys=True)
+def save_crops(path: Path, kept: CropTrack, about: dict[str, Any]) -> None:
+    """Write a file atomically. Raises UsageError where that is not possible."""
+    header = json.dumps({**about, "warnings": kept.warnings}, sort_keys=True)
     with atomic_open(path) as handle:
         # Masks and what lies around a face shrink well; on the whole a file is about half as large.
         np.savez_compressed(
-            handle, about=np.array(told), **{name: getattr(kept, name) for name in ARRAYS}
+            handle, about=np.array(header), **{name: getattr(kept, name) for name in ARRAYS}
         )
 
 
-def read_about(path: Path) -> dict[str, Any]:
-    """What stands in a file of its origin, with its warnings. Raises SourceError for a damaged
-    one.
-    """
+def read_origin(path: Path) -> dict[str, Any]:
+    """The origin of a file (`crop_origin`) and its warnings. Raises SourceError if damaged."""
     try:
         with np.load(path, allow_pickle=False) as table:
             about: dict[str, Any] = json.loads(str(table["about"]))
             return about
     except DAMAGED as error:
-        raise damaged(path) from error
+        raise damaged_file(path) from error
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def read_counts(path: Path) -> dict[str, Any]:
     """Counts of frames, stretches without a face and warnings, without the crops. Raises
     SourceError.
     """
-    about = read_about(path)
+    about = read_origin(path)
     with np.load(path, allow_pickle=False) as table:
         return {
             "frames": len(table["frame_times"]),
@@ -91,17 +89,19 @@ def read_facts(path: Path) -> dict[str, Any]:
         }
 
 
-def load(path: Path) -> Kept:
-    """Raises SourceError for a damaged file."""
+def load_crops(path: Path) -> CropTrack:
+    """The crops in a file. Raises SourceError for a damaged one."""
     try:
         with np.load(path, allow_pickle=False) as table:
-            told = json.loads(str(table["about"]))
-            return Kept(**{name: table[name] for name in ARRAYS}, warnings=tuple(told["warnings"]))
+            header = json.loads(str(table["about"]))
+            return CropTrack(
+                **{name: table[name] for name in ARRAYS}, warnings=tuple(header["warnings"])
+            )
     except DAMAGED as error:
-        raise damaged(path) from error
+        raise damaged_file(path) from error
 
 
-def damaged(path: Path) -> SourceError:
+def damaged_file(path: Path) -> SourceError:
     return SourceError(
         f"expected prepared crops in {path}, but it is damaged; run `fesnet data prepare` again"
     )

@@ -1,11 +1,11 @@
-"""What is in a data set, what is odd about it, and how that compares with what its authors say."""
+"""What is in a data set, its issues, and how its counts compare with those of its authors."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from fesnet.datasets.recording import DataSet, Quirk
+from fesnet.datasets.recording import DataSet, AnnotationIssue
 from fesnet.intervals import KINDS
 
 COUNTED = ("subjects", "videos", "macro", "micro")
@@ -15,10 +15,10 @@ OFFICIAL = {
     "samm": (30, 147, 343, 159),
     "casme3": (98, 956, 3346, 860),
 }
-SHOWN = 3  # places named of each quirk
+SHOWN = 3  # places named of each issue
 
 
-def report(data: DataSet) -> Iterator[str]:
+def describe_dataset(data: DataSet) -> Iterator[str]:
     """Lines for a person."""
     events = [i for r in data.recordings for i in r.truth]
     counts = {kind: sum(i.kind == kind for i in events) for kind in KINDS}
@@ -32,24 +32,25 @@ def report(data: DataSet) -> Iterator[str]:
     yield f"  without an event: {len(empty)}" + (f" ({', '.join(empty[:SHOWN])})" if empty else "")
     for name, value in data.options.items():
         yield f"  {name}: {value}"
-    yield from quirk_lines(data.quirks)
+    yield from issue_lines(data.issues)
     if data.missing:
-        yield f"  MISSING: {len(data.missing)} videos have no frames ({', '.join(data.missing[:SHOWN])} ...)"
+        first = ", ".join(data.missing[:SHOWN])
+        yield f"  MISSING: {len(data.missing)} videos have no frames ({first} ...)"
     if data.name in OFFICIAL:
-        yield from differences(OFFICIAL[data.name], found)
+        yield from count_differences(OFFICIAL[data.name], found)
 
 
-def quirk_lines(quirks: tuple[Quirk, ...]) -> Iterator[str]:
+def issue_lines(issues: tuple[AnnotationIssue, ...]) -> Iterator[str]:
     """One line for each sort of oddity: how often, what was done, and where first."""
-    sorts: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for quirk in quirks:
-        sorts[quirk.what, quirk.done].append(quirk.where)
-    for (what, done), places in sorted(sorts.items()):
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for issue in issues:
+        groups[issue.what, issue.action].append(issue.where)
+    for (what, action), places in sorted(groups.items()):
         more = " ..." if len(places) > SHOWN else ""
-        yield f"  {what}: {len(places)}, {done} ({'; '.join(places[:SHOWN])}{more})"
+        yield f"  {what}: {len(places)}, {action} ({'; '.join(places[:SHOWN])}{more})"
 
 
-def differences(official: tuple[int, ...], found: tuple[int, ...]) -> Iterator[str]:
+def count_differences(official: tuple[int, ...], found: tuple[int, ...]) -> Iterator[str]:
     wrong = [
         f"{n} {f} instead of {o}"
         for n, o, f in zip(COUNTED, official, found, strict=True)

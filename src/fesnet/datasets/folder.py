@@ -1,10 +1,9 @@
 """A folder of videos or of features with two tables beside them: what `fesnet synth` writes, and
 what labs may share.
 
-videos.csv   subject,video,fps                     every annotated video; fps only where a folder of
-frames needs it truth.csv    subject,video,kind,onset_frame,apex_frame,offset_frame     frames from
-1, both ends inside VIDEO.npz    features (T, D) or (T, R, 2), fps          or a video file, or a
-folder of frames, of that name
+- videos.csv: subject,video,fps; every annotated video. fps only where a folder of frames needs it.
+- truth.csv: subject,video,kind,onset_frame,apex_frame,offset_frame; frames from 1, both ends inside.
+- VIDEO.npz: features (T, D) or (T, R, 2), fps; or a video file or folder of frames of that name.
 """
 
 from __future__ import annotations
@@ -36,22 +35,22 @@ ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
 def load_folder(root: Path, name: str = "folder") -> DataSet:
     """Read both tables. Recordings whose file is not there are named in `missing`.
 
-    Raises UsageError where there is no such folder or table, TruthError for a wrong column, kind or
+    Raises UsageError where there is no such folder or read_table, TruthError for a wrong column, kind or
     frame, and for a truth of a video that `videos.csv` does not name.
     """
-    lines = list(table(root, VIDEOS))
+    lines = list(read_table(root, VIDEOS))
     rows = [(row["subject"].strip(), row["video"].strip()) for _, row in lines]
     rates = {
-        at: rate(row.get("fps") or "", f"{root / VIDEOS} line {n}")
+        at: parse_rate(row.get("fps") or "", f"{root / VIDEOS} line {n}")
         for at, (n, row) in zip(rows, lines, strict=True)
     }
     truth = read_truth(root, set(rows))
-    bare = [stem(video) for _, video in rows]
+    bare = [video_stem(video) for _, video in rows]
     recordings, missing = [], []
     for subject, video in dict.fromkeys(rows):
-        unique = bare.count(stem(video)) == 1
-        ident = (stem(video) if unique else f"{subject}_{stem(video)}").replace("/", "_")
-        found = find(root, subject, video)
+        unique = bare.count(video_stem(video)) == 1
+        ident = (video_stem(video) if unique else f"{subject}_{video_stem(video)}").replace("/", "_")
+        found = find_video(root, subject, video)
         if found is None:
             missing.append(ident)
             continue
@@ -64,7 +63,7 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
     )
 
 
-def table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Line numbers and rows of one of the tables. Raises UsageError where there is none, TruthError
     where it is not in UTF-8, or lacks a column."""
     path = root / name
@@ -88,27 +87,27 @@ def table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str], list[Interval]]:
     out: dict[tuple[str, str], list[Interval]] = {}
-    by_stem = {(subject, stem(video)): (subject, video) for subject, video in videos}
-    for line, row in table(root, TRUTH):
+    by_stem = {(subject, video_stem(video)): (subject, video) for subject, video in videos}
+    for line, row in read_table(root, TRUTH):
         where = f"{root / TRUTH} line {line}"
-        at = by_stem.get((row["subject"].strip(), stem(row["video"].strip())))
+        at = by_stem.get((row["subject"].strip(), video_stem(row["video"].strip())))
         if at is None:
             raise TruthError(
                 f"expected the videos of {VIDEOS} in {where}, got {row['video']} of "
                 f"{row['subject']}; add it there or "
                 "correct it"
             )
-        out.setdefault(at, []).append(interval(row, where))
+        out.setdefault(at, []).append(parse_interval(row, where))
     return out
 
 
-def interval(row: dict[str, str], where: str) -> Interval:
+def parse_interval(row: dict[str, str], where: str) -> Interval:
     kinds = {str(kind): kind for kind in KINDS}
     kind = kinds.get(row["kind"].strip().lower())
     if kind is None:
         raise TruthError(f"expected kind macro or micro in {where}, got {row['kind']!r}")
-    onset, offset = (frame(row[name], name, where) for name in ("onset_frame", "offset_frame"))
-    apex = frame(row["apex_frame"], "apex_frame", where) if row.get("apex_frame") else 0
+    onset, offset = (parse_frame(row[name], name, where) for name in ("onset_frame", "offset_frame"))
+    apex = parse_frame(row["apex_frame"], "apex_frame", where) if row.get("apex_frame") else 0
     if offset == 0:
         offset = apex  # the challenges' rule for an unknown offset
     if not 1 <= onset <= offset:
@@ -120,7 +119,7 @@ def interval(row: dict[str, str], where: str) -> Interval:
     )
 
 
-def rate(text: str, where: str) -> float | None:
+def parse_rate(text: str, where: str) -> float | None:
     """Frames a second; None for an empty cell."""
     try:
         value = float(text) if text.strip() else None
@@ -131,26 +130,26 @@ def rate(text: str, where: str) -> float | None:
     return value
 
 
-def frame(text: str, name: str, where: str) -> int:
+def parse_frame(text: str, name: str, where: str) -> int:
     try:
         return round(float(text))
     except (ValueError, OverflowError):
         raise TruthError(f"expected a frame number for {name} in {where}, got {text!r}") from None
 
 
-def stem(video: str) -> str:
+def video_stem(video: str) -> str:
     path = Path(video)
     return str(path.with_suffix("")) if path.suffix.lower() in ENDINGS else video
 
 
-def find(root: Path, subject: str, video: str) -> Path | None:
+def find_video(root: Path, subject: str, video: str) -> Path | None:
     """The file or folder of a video: under the root or the subject's folder, by its name or with an
     ending.
     """
     for base in (root / video, root / subject / video):
         if base.exists():
             return base
-        plain = base.parent / stem(base.name)
+        plain = base.parent / video_stem(base.name)
         for ending in ENDINGS:
             path = plain.with_name(plain.name + ending)
             if path.is_file():

@@ -1,5 +1,6 @@
-"""What the readers of official tables share: rows -> intervals by named conventions, every oddity
-written down.
+"""What the readers of official tables share: rows to intervals by named conventions.
+
+Every issue of a table is noted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet.datasets.recording import DataSet, Quirk, Recording
+from fesnet.datasets.recording import DataSet, AnnotationIssue, Recording
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
 
@@ -21,11 +22,11 @@ CONVENTIONS = {
     "drop": "the row does not count",
     "unmatchable": "one frame at the onset, which nothing can match: always a miss",
 }
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
 @dataclass(frozen=True)
-class Row:
+class AnnotationRow:
     """One event as a table has it; frames from 1, both ends inside, 0 or less where unknown."""
 
     subject: str
@@ -38,7 +39,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Video:
+class VideoFolder:
     """One video on disk; folder None where it is missing."""
 
     id: str
@@ -46,7 +47,7 @@ class Video:
     folder: Path | None
 
 
-def kind_of(text: str, where: str) -> Kind:
+def parse_kind(text: str, where: str) -> Kind:
     """macro or micro, as official tables spell them."""
     start = text.strip().lower()
     if start.startswith("mac"):
@@ -56,8 +57,8 @@ def kind_of(text: str, where: str) -> Kind:
     raise TruthError(f"expected macro or micro in {where}, got {text!r}")
 
 
-class Settler:
-    """Turns rows into intervals; keeps the quirks that it meets."""
+class AnnotationParser:
+    """Turns rows into intervals, and notes the issues that it meets."""
 
     def __init__(self, offset: str) -> None:
         if offset not in CONVENTIONS:
@@ -65,12 +66,12 @@ class Settler:
                 f"expected an offset convention out of {', '.join(CONVENTIONS)}, got {offset!r}"
             )
         self.offset = offset
-        self.quirks: list[Quirk] = []
+        self.issues: list[AnnotationIssue] = []
 
-    def note(self, what: str, row: Row, done: str) -> None:
-        self.quirks.append(Quirk(what, row.where, done))
+    def add_issue(self, what: str, row: AnnotationRow, done: str) -> None:
+        self.issues.append(AnnotationIssue(what, row.where, done))
 
-    def frame(self, text: str, name: str, row: Row) -> int:
+    def parse_frame(self, text: str, name: str, row: AnnotationRow) -> int:
         """A frame number; fractions are rounded. Raises TruthError for words."""
         try:
             value = float(text) if text else 0.0
@@ -79,56 +80,56 @@ class Settler:
         if not math.isfinite(value):
             raise TruthError(f"expected a frame number for {name} in {row.where}, got {text!r}")
         if value != int(value):
-            self.note(f"fractional {name}", row, "rounded")
+            self.add_issue(f"fractional {name}", row, "rounded")
         return math.floor(value + 0.5)
 
-    def interval(self, row: Row) -> Interval | None:
+    def parse_interval(self, row: AnnotationRow) -> Interval | None:
         """The interval of a row, or None where it does not count."""
         onset, apex, offset = (
-            self.frame(getattr(row, n), n, row) for n in ("onset", "apex", "offset")
+            self.parse_frame(getattr(row, n), n, row) for n in ("onset", "apex", "offset")
         )
         if onset < 1:
-            self.note("onset below 1", row, "taken as frame 1")
+            self.add_issue("onset below 1", row, "taken as frame 1")
             onset = 1
         known = apex >= onset
         if not known:
-            self.note("apex unknown", row, "left out")
+            self.add_issue("apex unknown", row, "left out")
         if offset <= 0:
-            return self.unknown_end(row, onset, apex if known else None)
+            return self.resolve_unknown_offset(row, onset, apex if known else None)
         if offset < onset:
-            self.note(
+            self.add_issue(
                 "offset before onset", row, "the apex is the end" if known else "row left out"
             )
-            return self.made(row, onset, apex, apex) if known else None
+            return self.make_interval(row, onset, apex, apex) if known else None
         if known and offset < apex:
-            self.note("offset before apex", row, "the apex is left out")
+            self.add_issue("offset before apex", row, "the apex is left out")
             known = False
-        return self.made(row, onset, apex if known else None, offset)
+        return self.make_interval(row, onset, apex if known else None, offset)
 
-    def unknown_end(self, row: Row, onset: int, apex: int | None) -> Interval | None:
+    def resolve_unknown_offset(self, row: AnnotationRow, onset: int, apex: int | None) -> Interval | None:
         """A row with offset 0."""
-        self.note(
+        self.add_issue(
             "offset 0",
             row,
             self.offset if apex is not None or self.offset == "unmatchable" else "row left out",
         )
         if self.offset == "unmatchable":
-            return self.made(row, onset, None, onset)
+            return self.make_interval(row, onset, None, onset)
         if apex is None or self.offset == "drop":
             return None
         end = {"apex": apex, "mirror": 2 * apex - onset, "apex+20": apex + 20}[self.offset]
-        return self.made(row, onset, apex, end)
+        return self.make_interval(row, onset, apex, end)
 
-    def made(self, row: Row, onset: int, apex: int | None, offset: int) -> Interval:
+    def make_interval(self, row: AnnotationRow, onset: int, apex: int | None, offset: int) -> Interval:
         return Interval.from_inclusive(onset, offset, row.kind, apex=apex)
 
 
-def build(
+def build_dataset(
     name: str,
     root: Path,
-    videos: Sequence[Video],
-    rows: Iterable[Row],
-    settler: Settler,
+    videos: Sequence[VideoFolder],
+    rows: Iterable[AnnotationRow],
+    parser: AnnotationParser,
     rate: float,
 ) -> DataSet:
     """A data set of all videos, with the truth of the rows. Raises TruthError for rows of a video
@@ -138,29 +139,29 @@ def build(
     for row in rows:
         if row.video not in truth:
             raise TruthError(f"expected a known video in {row.where}, got {row.video}")
-        interval = settler.interval(row)
+        interval = parser.parse_interval(row)
         if interval is not None:
             truth[row.video].append(interval)
-    overlaps(truth, settler)
+    note_overlaps(truth, parser)
     recordings, missing = [], []
     for video in videos:
         frames = 0 if video.folder is None else count_frames(video.folder)
         if video.folder is None or not frames:
             missing.append(video.id)
             continue
-        too_long(video.id, truth[video.id], frames, settler)
+        note_late_events(video.id, truth[video.id], frames, parser)
         events = tuple(sorted(truth[video.id]))
         recordings.append(
             Recording(video.id, video.subject, video.folder, "frames", events, frames, rate)
         )
     order = tuple(sorted(recordings, key=lambda r: r.id))
     return DataSet(
-        name, root, order, tuple(settler.quirks), tuple(sorted(missing)), {"offset": settler.offset}
+        name, root, order, tuple(parser.issues), tuple(sorted(missing)), {"offset": parser.offset}
     )
 
 
-def overlaps(truth: dict[str, list[Interval]], settler: Settler) -> None:
-    """Write down pairs of events that overlap; they stay."""
+def note_overlaps(truth: dict[str, list[Interval]], parser: AnnotationParser) -> None:
+    """Note pairs of events that overlap; they are kept."""
     for video, intervals in truth.items():
         for n, one in enumerate(intervals):
             for other in intervals[n + 1 :]:
@@ -170,24 +171,24 @@ def overlaps(truth: dict[str, list[Interval]], settler: Settler) -> None:
                         if one.kind != other.kind
                         else f"two {one.kind} overlap"
                     )
-                    settler.quirks.append(
-                        Quirk(what, f"{video} frames {one.start + 1} and {other.start + 1}", "kept")
+                    parser.issues.append(
+                        AnnotationIssue(what, f"{video} frames {one.start + 1} and {other.start + 1}", "kept")
                     )
 
 
-def too_long(video: str, intervals: list[Interval], frames: int, settler: Settler) -> None:
+def note_late_events(video: str, intervals: list[Interval], frames: int, parser: AnnotationParser) -> None:
     for i in intervals:
         if i.stop > frames:
-            settler.quirks.append(
-                Quirk("event after the last frame", f"{video} frame {i.stop} of {frames}", "kept")
+            parser.issues.append(
+                AnnotationIssue("event after the last frame", f"{video} frame {i.stop} of {frames}", "kept")
             )
 
 
 def count_frames(folder: Path) -> int:
-    return sum(p.suffix.lower() in PICTURES for p in folder.iterdir())
+    return sum(p.suffix.lower() in IMAGE_SUFFIXES for p in folder.iterdir())
 
 
-def folders(root: Path, pattern: str) -> dict[str, Path]:
+def find_folders(root: Path, pattern: str) -> dict[str, Path]:
     """Folders anywhere up to three levels below the root whose name fits a regular expression, by
     name.
     """

@@ -1,8 +1,9 @@
 """A folder that `fesnet data prepare` wrote: recordings whose crops lie there, with their truth.
 
-prepared.json            of which data set and by which options, what is missing videos.csv,
-truth.csv    as of a folder data set (`fesnet.datasets.folder`); frames are those of the original
-videos STAGE/ID.npz             the crops of one recording (`fesnet.crops`)
+- prepared.json: of which data set and by which options, what is missing.
+- videos.csv, truth.csv: as of a folder data set (`fesnet.datasets.folder`); frames are those of the
+  original videos.
+- STAGE/ID.npz: the crops of one recording (`fesnet.crops`).
 """
 
 from __future__ import annotations
@@ -12,24 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from fesnet._io import write_csv
-from fesnet.datasets.folder import TRUTH, VIDEOS, read_truth, table
+from fesnet.datasets.folder import TRUTH, VIDEOS, read_truth, read_table
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import TruthError, UsageError
 
 MEDIA: Media = "prepared"
 ABOUT = "prepared.json"
 SCHEMA = "fesnet-prepared/1"
-COLUMNS = {VIDEOS: ("subject", "video", "frames"),
-           TRUTH: ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame")}  # fmt: skip
+COLUMNS = {
+    VIDEOS: ("subject", "video", "frames"),
+    TRUTH: ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame"),
+}
 
 
-def load(root: Path, offset: str | None = None) -> DataSet:
+def load_prepared(root: Path, offset: str | None = None) -> DataSet:
     """offset: the convention that the truth must have been read by, None for any.
 
     Raises UsageError where nothing was prepared, or the truth was read by another convention,
     TruthError for damaged tables.
     """
-    about = read_about(root)
+    about = read_prepared_json(root)
     options = dict(about["options"])
     if offset not in (
         None,
@@ -40,7 +43,7 @@ def load(root: Path, offset: str | None = None) -> DataSet:
             f"({options.get('offset', 'apex')}), got "
             f"{offset}; run `fesnet data prepare` with --offset {offset}, which keeps the crops"
         )
-    rows = [(row["subject"], row["video"], row.get("frames", "")) for _, row in table(root, VIDEOS)]
+    rows = [(row["subject"], row["video"], row.get("frames", "")) for _, row in read_table(root, VIDEOS)]
     truth = read_truth(root, {(subject, video) for subject, video, _ in rows})
     recordings, missing = [], list(about["missing"])
     for subject, video, frames in rows:
@@ -61,7 +64,7 @@ def load(root: Path, offset: str | None = None) -> DataSet:
     )
 
 
-def read_about(root: Path) -> dict[str, Any]:
+def read_prepared_json(root: Path) -> dict[str, Any]:
     """What stands in prepared.json. Raises UsageError where there is none, TruthError for a damaged
     one.
     """

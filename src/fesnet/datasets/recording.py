@@ -1,4 +1,4 @@
-"""What every reader returns: recordings with their truth, and what was odd about the files."""
+"""What every reader returns: recordings with their truth, and issues of the files."""
 
 from __future__ import annotations
 
@@ -32,14 +32,12 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Quirk:
-    """Something odd in the official files, and what was done about it. where: file and row, as a
-    person would look.
-    """
+class AnnotationIssue:
+    """Something odd in the official files. where: file and row; action: what was done about it."""
 
     what: str
     where: str
-    done: str
+    action: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class DataSet:
     name: str
     root: Path
     recordings: tuple[Recording, ...]
-    quirks: tuple[Quirk, ...] = ()
+    issues: tuple[AnnotationIssue, ...] = ()
     missing: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
 

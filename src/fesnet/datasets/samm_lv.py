@@ -1,4 +1,4 @@
-"""SAMM Long Videos: 30 subjects, 147 videos at 200 Hz, frames as folders, a table whose header is
+"""SAMM Long Videos: 30 subjects, 147 videos at 200 Hz, frames as find_folders, a table whose find_header is
 in row 10.
 """
 
@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet.datasets.official import Row, Settler, Video, build, folders, kind_of
+from fesnet.datasets.official import AnnotationRow, AnnotationParser, VideoFolder, build_dataset, find_folders, parse_kind
 from fesnet.datasets.recording import DataSet
-from fesnet.datasets.sheets import find_file, header, read_sheet
+from fesnet.datasets.sheets import find_file, find_header, read_sheet
 from fesnet.errors import TruthError
 
 RATE = 200.0
@@ -16,11 +16,11 @@ FILE = "SAMM_LongVideos_V*_Release.xlsx"
 COLUMNS = ("Subject", "Filename", "Onset", "Apex", "Offset", "Type")
 
 
-def load(root: Path, offset: str) -> DataSet:
-    """Read the newest `SAMM_LongVideos_V?_Release.xlsx` and the folders `006_1`."""
+def load_samm_lv(root: Path, offset: str) -> DataSet:
+    """Read the newest `SAMM_LongVideos_V?_Release.xlsx` and the find_folders `006_1`."""
     path = find_file(root, FILE)
     sheet = read_sheet(path, "FACS_Movement_Only")
-    start, at = header(sheet, COLUMNS, path)
+    start, at = find_header(sheet, COLUMNS, path)
     rows = []
     for number, cells in enumerate(sheet[start + 1 :], start + 2):
         name = cells[at["Filename"]] if len(cells) > max(at.values()) else ""
@@ -31,9 +31,9 @@ def load(root: Path, offset: str) -> DataSet:
         if len(parts) != 3:
             raise TruthError(f"expected a file name such as 006_1_2 in {where}, got {name!r}")
         subject, video = parts[0].zfill(3), f"{parts[0].zfill(3)}_{parts[1]}"
-        kind = kind_of(cells[at["Type"]], where)
+        kind = parse_kind(cells[at["Type"]], where)
         rows.append(
-            Row(
+            AnnotationRow(
                 subject,
                 video,
                 kind,
@@ -44,9 +44,9 @@ def load(root: Path, offset: str) -> DataSet:
             )
         )
     videos = {
-        name: Video(name, name.split("_")[0], folder)
-        for name, folder in folders(root, r"\d{3}_\d+").items()
+        name: VideoFolder(name, name.split("_")[0], folder)
+        for name, folder in find_folders(root, r"\d{3}_\d+").items()
     }
     for row in rows:
-        videos.setdefault(row.video, Video(row.video, row.subject, None))
-    return build("samm", root, list(videos.values()), rows, Settler(offset), RATE)
+        videos.setdefault(row.video, VideoFolder(row.video, row.subject, None))
+    return build_dataset("samm", root, list(videos.values()), rows, AnnotationParser(offset), RATE)

@@ -1,4 +1,4 @@
-"""Spreadsheets as they come, xls or xlsx, every cell as text: codes keep their zeros, whole numbers
+"""Spreadsheets as they come, xls or xlsx, every cell as cell_text: codes keep their zeros, whole numbers
 have no point.
 """
 
@@ -47,7 +47,7 @@ def read_sheet(path: Path, wanted: str) -> list[list[str]]:
             f"expected {library} to read {path.name}; {get_extra('datasets')}"
         ) from error
     try:
-        sheets = xlsx_sheets(module, path) if library == "openpyxl" else xls_sheets(module, path)
+        sheets = read_xlsx(module, path) if library == "openpyxl" else read_xls(module, path)
     except Exception as error:  # both readers raise what their parsers raise
         raise TruthError(
             f"expected a spreadsheet in {path}, but it cannot be read ({error})"
@@ -58,25 +58,25 @@ def read_sheet(path: Path, wanted: str) -> list[list[str]]:
     raise TruthError(f"expected a sheet {wanted} in {path}, got {', '.join(sheets) or 'none'}")
 
 
-def xlsx_sheets(openpyxl: Any, path: Path) -> dict[str, list[list[str]]]:
+def read_xlsx(openpyxl: Any, path: Path) -> dict[str, list[list[str]]]:
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         return {
-            s.title: [[text(c) for c in row] for row in s.iter_rows(values_only=True)]
+            s.title: [[cell_text(c) for c in row] for row in s.iter_rows(values_only=True)]
             for s in book.worksheets
         }
     finally:
         book.close()
 
 
-def xls_sheets(xlrd: Any, path: Path) -> dict[str, list[list[str]]]:
+def read_xls(xlrd: Any, path: Path) -> dict[str, list[list[str]]]:
     book = xlrd.open_workbook(str(path))
     return {
-        s.name: [[text(c) for c in s.row_values(n)] for n in range(s.nrows)] for s in book.sheets()
+        s.name: [[cell_text(c) for c in s.row_values(n)] for n in range(s.nrows)] for s in book.sheets()
     }
 
 
-def text(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
     """A cell as a person reads it."""
     if cell is None:
         return ""
@@ -85,7 +85,7 @@ def text(cell: Any) -> str:
     return str(cell).strip()
 
 
-def header(rows: list[list[str]], names: tuple[str, ...], path: Path) -> tuple[int, dict[str, int]]:
+def find_header(rows: list[list[str]], names: tuple[str, ...], path: Path) -> tuple[int, dict[str, int]]:
     """The row that holds all names (regardless of case) and where each stands. Raises
     TruthError.
     """

@@ -5,30 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fesnet._io import remove_partial_files
 from fesnet._types import StepCallback
 from fesnet._version import __version__
+from fesnet.datasets import load_features
 from fesnet.datasets.recording import DataSet
 from fesnet.errors import UsageError
 from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
 from fesnet.evaluation.dataset import EvaluationDataset
 from fesnet.evaluation.folds import MODES, Mode
-from fesnet.evaluation.inputs import Flow
+from fesnet.evaluation.inputs import FeatureKind
 from fesnet.evaluation.learners import ABLATIONS, LEARNERS, Variant
-from fesnet.evaluation.prepare import Preparation, prepare, required_input
-from fesnet.evaluation.report import fingerprint, write_benchmark_report
+from fesnet.evaluation.prepare import Preparation, prepare_dataset, required_input
+from fesnet.evaluation.report import dataset_summary, write_benchmark_report
 from fesnet.evaluation.table import ResultRow, apply_protocols
 from fesnet.jobs import Executor, SerialExecutor
 from fesnet.metrics import PROTOCOLS
 
+MODE_NOTES = {
+    "nested": "nested: epoch and rules for a subject were chosen on inner folds that never saw "
+    "that subject",
+    "crossfit": "crossfit: last epoch; rules for a subject were chosen on the other subjects' test "
+    "scores",
+    "oracle": "ORACLE: epoch and rules were chosen on the tested subjects themselves; no result, "
+    "not to quote",
+}
+
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """What `fesnet benchmark` may be told. steps: of training, None as usual; flow: what features
-    tell.
+    """The options of `fesnet benchmark`.
+
+    steps: of training, None for the method's own; flow: the kind of features.
     """
 
     methods: tuple[str, ...] = ("fesnet",)
@@ -38,7 +50,7 @@ class BenchmarkOptions:
     seeds: int = 1
     inner: int = 6
     steps: int | None = None
-    flow: Flow = "auto"
+    flow: FeatureKind = "auto"
     aims: tuple[str, ...] = field(default=("kinds", "overall"))
 
     def __post_init__(self) -> None:
@@ -71,47 +83,51 @@ class BenchmarkOptions:
         )
 
 
-def benchmark(
+def run_benchmark(
     data: Sequence[DataSet],
     options: BenchmarkOptions,
     out: Path,
-    told: StepCallback = lambda *_: None,
+    progress: StepCallback = lambda *_: None,
     executor: Executor | None = None,
 ) -> list[ResultRow]:
-    """Run everything and write it to `out`. data: one data set, or that and another one to test on.
-    executor: what trains folds, looks at videos and counts; None: this process.
+    """Run everything and write it to `out`.
 
-    What was finished by an earlier call with the same `out` is used again. Raises UsageError,
-    SourceError, TruthError.
+    data: one data set, or that and another one to test on. executor: trains folds, extracts
+    features and counts; None for this process. What an earlier call with the same `out` finished is
+    used again. Raises UsageError, SourceError, TruthError.
     """
-    from fesnet.datasets import load_features as load
-
-    check(data)
+    check_datasets(data)
     for variant in options.variants():
         required_input(data, variant.method)  # before a folder is made
-    executor, out = (
-        executor or SerialExecutor(),
-        out.absolute(),
-    )  # workers of a cluster need not stand in our folder
+    executor = executor or SerialExecutor()
+    out = out.absolute()  # workers of a cluster have another working folder
     make_output_folder(out)
-    how = Preparation(out / "work" / "inputs", load, options.flow, executor)
-    lines: list[ResultRow] = []
+    how = Preparation(out / "work" / "inputs", load_features, options.flow, executor)
+    rows: list[ResultRow] = []
     decided: dict[str, dict[str, str]] = {}
     for variant in options.variants():
-        material, decided[variant.method] = prepare(
+        dataset, decided[variant.method] = prepare_dataset(
             data,
             variant.method,
             how,
-            lambda n, of, v=variant: told(f"{v.method}: videos", n, of),  # type: ignore[misc]
+            lambda n, of, v=variant: progress(f"{v.method}: videos", n, of),  # type: ignore[misc]
         )
         plan = options.plan((variant,), executor)
-        lines += [
-            apply_protocols(row, options.protocols)
-            for row in cross_validate(material, plan, out / "work" / "pieces", told)
+        rows += [
+            apply_protocols(result, options.protocols)
+            for result in cross_validate(dataset, plan, out / "work" / "pieces", progress)
         ]
     remove_partial_files(out)  # of workers that were killed on the way
-    facts = fingerprint(material)
-    settings = {
+    notes = table_notes(data, options.mode, decided, dataset)
+    write_benchmark_report(rows, dataset, settings_dict(data, options, decided), notes, out)
+    return rows
+
+
+def settings_dict(
+    data: Sequence[DataSet], options: BenchmarkOptions, decided: dict[str, dict[str, str]]
+) -> dict[str, Any]:
+    """What `config.json` names of the run."""
+    return {
         "fesnet": __version__,
         "numpy": np.__version__,
         "data set": {"name": data[0].name, "options": data[0].options},
@@ -122,10 +138,6 @@ def benchmark(
         "variants": [v.settings() for v in options.variants()],
         "options": asdict(options),
     }
-    write_benchmark_report(
-        lines, material, settings, table_notes(data, options.mode, facts, decided, material), out
-    )
-    return lines
 
 
 def make_output_folder(out: Path) -> None:
@@ -139,7 +151,7 @@ def make_output_folder(out: Path) -> None:
     remove_partial_files(out)
 
 
-def check(data: Sequence[DataSet]) -> None:
+def check_datasets(data: Sequence[DataSet]) -> None:
     """Raises UsageError where recordings are missing, or there is none."""
     for each in data:
         if each.missing:
@@ -156,35 +168,28 @@ def check(data: Sequence[DataSet]) -> None:
 def table_notes(
     data: Sequence[DataSet],
     mode: Mode,
-    facts: dict[str, object],
     decided: dict[str, dict[str, str]],
-    material: EvaluationDataset,
+    dataset: EvaluationDataset,
 ) -> list[str]:
     """What a reader of the table must know first."""
-    minutes = sum(f.seconds for f in material.videos) / 60
+    summary = dataset_summary(dataset)
+    minutes = sum(v.seconds for v in dataset.videos) / 60
     out = [
-        f"{facts['videos']} videos of {facts['subjects']} subjects, {minutes:.0f} minutes, "
-        f"{facts['macro']} macro, "
-        f"{facts['micro']} micro; data {str(facts['sha256'])[:12]}, fesnet {__version__}",
+        f"{summary['videos']} videos of {summary['subjects']} subjects, {minutes:.0f} minutes, "
+        f"{summary['macro']} macro, "
+        f"{summary['micro']} micro; data {str(summary['sha256'])[:12]}, fesnet {__version__}",
         *(
-            f"{method}: " + ", ".join(f"{k} {v}" for k, v in told.items())
-            for method, told in decided.items()
+            f"{method}: " + ", ".join(f"{k} {v}" for k, v in choices.items())
+            for method, choices in decided.items()
         ),
-        {
-            "nested": "nested: epoch and rules for a subject were chosen on inner folds that "
-            "never saw that subject",
-            "crossfit": "crossfit: last epoch; rules for a subject were chosen on the other "
-            "subjects' test scores",
-            "oracle": "ORACLE: epoch and rules were chosen on the tested subjects themselves; no "
-            "result, not to quote",
-        }[mode],
+        MODE_NOTES[mode],
     ]
     if len(data) > 1:
         out.append(f"trained on {data[0].name}, tested on {data[1].name}")
     empty = [
         s
-        for s in material.subjects
-        if not any(f.truth for f in material.videos if f.clip.subject == s)
+        for s in dataset.subjects
+        if not any(v.truth for v in dataset.videos if v.clip.subject == s)
     ]
     if empty:
         out.append(f"subjects without an expression, whose finds are all false: {', '.join(empty)}")

@@ -28,7 +28,7 @@ from fesnet.jobs import Executor, SerialExecutor
 
 @dataclass(frozen=True)
 class CrossValidationPlan:
-    """What to run. aims: "kinds" and/or "overall"; inner: groups of subjects for nested selection."""
+    """What to run. aims: "kinds", "overall"; inner: groups of subjects for nested selection."""
 
     variants: tuple[Variant, ...]
     mode: Mode = "nested"

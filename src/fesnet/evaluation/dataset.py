@@ -1,4 +1,4 @@
-"""Who may see what. `EvaluationDataset` holds everything; its `split` hides the truth of test subjects.
+"""Who may see what: `EvaluationDataset` holds everything, its `split` hides truth of test subjects.
 
 Training and selection get a `DatasetSplit` and nothing else. So no mistake in them can reach the
 truth of a test subject.

@@ -1,4 +1,4 @@
-"""The slow part of a benchmark: each fold run trains once and scores the clips of held-out subjects.
+"""The slow part of a benchmark: a fold run trains once and scores clips of held-out subjects.
 
 A fold run is named by a hash of all that it depends on: inputs and truth of the clips that it
 learns from, inputs of those that it scores, settings, seed. Its scores appear under that name by an

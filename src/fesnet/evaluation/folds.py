@@ -60,7 +60,9 @@ def folds_of(data: EvaluationDataset, mode: Mode, inner: int) -> list[Fold]:
     groups = [frozenset(subjects[i::inner]) for i in range(min(inner, len(subjects)))]
     if data.test_subjects:
         if mode == "oracle":
-            return [Fold(data.test_subjects, frozenset(), ((frozenset(), data.test_subjects),), True)]
+            return [
+                Fold(data.test_subjects, frozenset(), ((frozenset(), data.test_subjects),), True)
+            ]
         return [Fold(data.test_subjects, frozenset(), tuple((g, g) for g in groups))]
     alone = {s: frozenset({s}) for s in subjects}
     if mode == "nested":

@@ -6,72 +6,86 @@ import html
 from collections.abc import Sequence
 
 from fesnet.evaluation.published import FAMILIES, PUBLISHED
-from fesnet.evaluation.table import NAMES, ResultRow, detail, inflation, over_seeds, side_by_side
+from fesnet.evaluation.table import (
+    NAMES,
+    ResultRow,
+    inflation_table,
+    official_table,
+    protocol_table,
+    seed_table,
+)
 from fesnet.metrics import PROTOCOLS
 
-WIDTH, LEFT, BAR = 1040, 330, 22  # pixels of the f1_chart: whole width, labels, a line's height
+WIDTH, LEFT, BAR = 1040, 330, 22  # pixels of the chart: width, labels, height of a line
 COLOURS = {
     "macro": "#0072b2",
     "micro": "#d55e00",
     "overall": "#555555",
-}  # told apart by colour-blind eyes
+}  # distinct for colour-blind eyes
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 1140px; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; font-size: 14px; }} th, td {{ padding: .2rem .6rem; text-align: left; }}
-th {{ border-bottom: 2px solid; }} td {{ border-bottom: 1px solid #8886; font-variant-numeric: tabular-nums; }}
-.scroll {{ overflow-x: auto; }} svg {{ width: 100%; height: auto; }} svg text {{ font-size: 13px; fill: currentColor; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 1140px; margin: 2rem auto; \
+padding: 0 1rem; }}
+table {{ border-collapse: collapse; font-size: 14px; }} \
+th, td {{ padding: .2rem .6rem; text-align: left; }}
+th {{ border-bottom: 2px solid; }} td {{ border-bottom: 1px solid #8886; \
+font-variant-numeric: tabular-nums; }}
+.scroll {{ overflow-x: auto; }} svg {{ width: 100%; height: auto; }} \
+svg text {{ font-size: 13px; fill: currentColor; }}
 .others {{ border-left: 4px solid #d55e00; padding-left: 1rem; }}
 </style></head><body>
 <h1>{title}</h1><ul>{notes}</ul>
-<h2>F1, official protocol, with 95 % intervals over subjects</h2>{f1_chart}
+<h2>F1, official protocol, with 95 % intervals over subjects</h2>{drawing}
 <div class="scroll">{detail}</div>
-<h2>Every protocol: F1 macro / micro / overall</h2><div class="scroll">{sides}</div><ul>{protocols}</ul>
+<h2>Every protocol: F1 macro / micro / overall</h2>\
+<div class="scroll">{sides}</div><ul>{protocols}</ul>
 {seeds}
 <h2>F1 overall above the official protocol</h2>
-<p>What the same scores gain where something is chosen by looking at the subjects that are tested.</p>
+<p>What the same scores gain where something is chosen by looking at the subjects that are \
+tested.</p>
 <div class="scroll">{inflation}</div>
 <section class="others"><h2>Published by others, on the real data</h2>
-<p><strong>Not measured here</strong>, and not comparable with the rows above unless data set and protocol are the same:
+<p><strong>Not measured here</strong>, and not comparable with the rows above unless data set and \
+protocol are the same:
 F1 macro / micro / overall as their authors state them.</p>
 <div class="scroll">{published}</div><ul>{families}</ul></section>
 </body></html>
 """
 
 
-def page(lines: Sequence[ResultRow], title: str, notes: Sequence[str]) -> str:
+def render_page(rows: Sequence[ResultRow], title: str, notes: Sequence[str]) -> str:
     """The whole page."""
-    heads, cells = over_seeds(lines)
+    heads, cells = seed_table(rows)
     seeds = (
-        f'<h2>Over seeds: official F1</h2><div class="scroll">{table(heads, cells)}</div>'
+        f'<h2>Over seeds: official F1</h2><div class="scroll">{html_table(heads, cells)}</div>'
         if cells
         else ""
     )
-    rows = [
+    published = [
         [p.method, " / ".join(p.casme2), " / ".join(p.samm_lv), p.family or "?", p.source]
         for p in PUBLISHED
     ]
     return PAGE.format(
         title=html.escape(title),
-        notes=items(notes),
-        f1_chart=f1_chart(lines),
-        detail=table(*detail(lines)),
-        sides=table(*side_by_side(lines)),
-        protocols=items([f"{name}: {PROTOCOLS[name].why}" for name in lines[0].read]),
+        notes=html_list(notes),
+        drawing=f1_chart(rows),
+        detail=html_table(*official_table(rows)),
+        sides=html_table(*protocol_table(rows)),
+        protocols=html_list([f"{name}: {PROTOCOLS[name].why}" for name in rows[0].evaluations]),
         seeds=seeds,
-        inflation=table(*inflation(lines)),
-        published=table(["method", "CAS(ME)^2", "SAMM-LV", "family", "source"], rows),
-        families=items([f"{name or '?'}: {why}" for name, why in FAMILIES.items()]),
+        inflation=html_table(*inflation_table(rows)),
+        published=html_table(["method", "CAS(ME)^2", "SAMM-LV", "family", "source"], published),
+        families=html_list([f"{name or '?'}: {why}" for name, why in FAMILIES.items()]),
     )
 
 
-def items(texts: Sequence[str]) -> str:
+def html_list(texts: Sequence[str]) -> str:
     return "".join(f"<li>{html.escape(t)}</li>" for t in texts)
 
 
-def table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+def html_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in cells
@@ -79,24 +93,24 @@ def table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def f1_chart(lines: Sequence[ResultRow]) -> str:
+def f1_chart(rows: Sequence[ResultRow]) -> str:
     """A dot and a line (95 %) for each method and kind, on an axis from 0 to 1."""
     marks, y = [], 30
     scale = WIDTH - LEFT - 20
-    for line in lines:
-        name, _, aim, seeds = line.label
+    for row in rows:
+        name, _, aim, seeds = row.label
         marks.append(
             f'<text x="0" y="{y + BAR}">{html.escape(f"{name}, {aim}, seed {seeds}"[:52])}</text>'
         )
         for kind in NAMES:
-            read = line.read["official"]
-            low, high = (LEFT + scale * v for v in read.interval(kind))
-            x, c = LEFT + scale * read.counts[kind].f1, COLOURS[kind]
+            evaluation = row.evaluations["official"]
+            low, high = (LEFT + scale * v for v in evaluation.interval(kind))
+            x, c = LEFT + scale * evaluation.counts[kind].f1, COLOURS[kind]
             marks.append(
                 f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{c}" '
                 'stroke-width="3"/>'
                 f'<circle cx="{x:.1f}" cy="{y}" r="5" '
-                f'fill="{c}"><title>{read.counts[kind].f1:.4f}</title></circle>'
+                f'fill="{c}"><title>{evaluation.counts[kind].f1:.4f}</title></circle>'
             )
             y += BAR - 4
         y += 14
@@ -111,4 +125,5 @@ def f1_chart(lines: Sequence[ResultRow]) -> str:
         f'y="13">{k}</text>'
         for i, (k, c) in enumerate(COLOURS.items())
     )
-    return f'<svg viewBox="0 0 {WIDTH} {y}" role="img" aria-label="F1 with intervals">{axis}{key}{"".join(marks)}</svg>'
+    svg = f'<svg viewBox="0 0 {WIDTH} {y}" role="img" aria-label="F1 with intervals">'
+    return f"{svg}{axis}{key}{''.join(marks)}</svg>"

@@ -1,15 +1,15 @@
-"""Features of any kind and rate -> what the network reads, video by video, without a look at any
-truth.
+"""Features of any kind and rate -> inputs of the network, video by video, without any truth.
 
-Region flow comes as steps from frame to frame (most published features) or as displacement from a
-reference; other features tell a state. Steps are summed to displacement, states are differentiated,
-so that both end up as the same three copies, each normalize_scale by what is usual in its video:
+Features are steps (flow from frame to frame, as most published ones) or states (displacement from a
+reference, appearance). Steps are summed to displacement, states are differentiated. So both end up
+as the same three copies, each scaled by its typical size in the video:
 
     step       how fast it moves now
-    recent     displacement less its mean of about 2 s: what is brief, whatever the face did before
+    recent     displacement less its mean of about 2 s: what is brief
     lasting    displacement less its running median of about 12 s: what is held
 
-All of this is our choice: the feature-level kin of LSDM's discrepancy to a reference frame.
+All of this is our choice. It is on features what LSDM's discrepancy to a reference frame is on
+pixels.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import Float32Array
+from fesnet.baselines.signals import running_median
 from fesnet.errors import SourceError, UsageError
 
-Flow = Literal["auto", "step", "state"]
-WIDE = 256  # numbers a frame; wider features are project at random, by the same draw everywhere
-STEADY = 0.9  # correlation of successive frames from which features tell a state
+FeatureKind = Literal["auto", "step", "state"]
+# Numbers a frame; wider features are projected at random, by the same draw everywhere.
+WIDE = 256
+STATE_CORRELATION = 0.9  # of successive frames, from which features are states
 RECENT_S, LASTING_S = 2.0, 12.0
-USUAL = 0.9  # quantile of sizes that becomes 1
-RATES = (20.0, 36.0)  # Hz; features of such a rate are taken as they are
-RATE = 30.0  # Hz; others are brought to it
+TYPICAL = 0.9  # quantile of sizes that becomes 1
+RATES = (20.0, 36.0)  # Hz; features of such a rate are not resampled
+RATE = 30.0  # Hz; others are resampled to it
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """values (T, F) float32 at `rate` Hz, tick k at k / rate seconds; groups (F,): inputs of one
-    region together.
-    """
+    """values: (T, F) at `rate` Hz, tick k at k / rate s. groups: (F,) region of each input."""
 
     values: Float32Array
     groups: tuple[int, ...]
@@ -49,10 +49,8 @@ def working_rate(rates: set[float]) -> float:
     return only if RATES[0] <= only <= RATES[1] else RATE
 
 
-def flat(features: NDArray[np.floating], name: str) -> Float32Array:
-    """(T, D) of (T, D) or (T, R, 2), checked. Raises SourceError for other shapes and what is not
-    finite.
-    """
+def flatten_features(features: NDArray[np.floating], name: str) -> Float32Array:
+    """(T, D) of (T, D) or (T, R, 2). Raises SourceError for other shapes and what is not finite."""
     if features.ndim not in (2, 3) or not all(features.shape):
         raise SourceError(
             f"expected features (T, D) or (T, R, 2) of {name}, got shape {features.shape}"
@@ -75,22 +73,20 @@ def frame_correlation(table: Float32Array) -> float:
     return float(np.median((centred[1:] * centred[:-1]).mean(0) / power))
 
 
-def decide(tables: list[Float32Array], flow: Flow) -> Literal["step", "state"]:
-    """What features tell, by how steady most videos are, unless somebody said so."""
-    if flow not in ("auto", "step", "state"):
-        raise UsageError(f"expected features that tell 'step' or 'state', or 'auto', got {flow!r}")
-    if flow != "auto":
-        return flow
-    usual = float(np.median([frame_correlation(t) for t in tables if len(t) > 1] or [1.0]))
-    return "state" if usual >= STEADY else "step"
+def detect_kind(tables: list[Float32Array], kind: FeatureKind) -> Literal["step", "state"]:
+    """The given kind; "auto" goes by the correlation of successive frames in most videos."""
+    if kind not in ("auto", "step", "state"):
+        raise UsageError(f"expected features that tell 'step' or 'state', or 'auto', got {kind!r}")
+    if kind != "auto":
+        return kind
+    typical = float(np.median([frame_correlation(t) for t in tables if len(t) > 1] or [1.0]))
+    return "state" if typical >= STATE_CORRELATION else "step"
 
 
 def make_inputs(
-    table: Float32Array, rate: float, to: float, tells: Literal["step", "state"], groups: int
+    table: Float32Array, rate: float, to: float, kind: Literal["step", "state"], groups: int
 ) -> Inputs:
-    """(T, D) at `rate` -> inputs at `to` Hz. groups: D / groups successive columns are one
-    region.
-    """
+    """(T, D) at `rate` -> inputs at `to` Hz. D / groups successive columns are one region."""
     columns = table.shape[1]
     table = project(table)
     owner = (
@@ -99,15 +95,15 @@ def make_inputs(
         else np.arange(table.shape[1])
     )
     table = np.asarray(table - np.median(table, 0), np.float32)
-    if tells == "step":
-        place = np.cumsum(resample_steps(table, rate, to), 0, dtype=np.float64)
+    if kind == "step":
+        displacement = np.cumsum(resample_steps(table, rate, to), 0, dtype=np.float64)
     else:
-        place = resample_states(table, rate, to).astype(np.float64)
-    step = np.diff(place, axis=0, prepend=place[:1])
+        displacement = resample_states(table, rate, to).astype(np.float64)
+    step = np.diff(displacement, axis=0, prepend=displacement[:1])
     copies: list[NDArray[np.float64]] = [
         step,
-        place - running_mean(place, RECENT_S * to),
-        place - running_median(place, LASTING_S * to),
+        displacement - running_mean(displacement, RECENT_S * to),
+        displacement - lasting_median(displacement, LASTING_S * to),
     ]
     values = np.concatenate([normalize_scale(c) for c in copies], 1)
     return Inputs(
@@ -118,9 +114,7 @@ def make_inputs(
 
 
 def project(table: Float32Array) -> Float32Array:
-    """Wide features on WIDE random directions: distances stay about the same, and no data decides
-    which.
-    """
+    """Wide features on WIDE random directions, which keeps distances about the same."""
     if table.shape[1] <= WIDE:
         return table
     directions = np.random.default_rng(0).standard_normal((table.shape[1], WIDE), np.float32)
@@ -128,9 +122,7 @@ def project(table: Float32Array) -> Float32Array:
 
 
 def resample_steps(step: Float32Array, rate: float, to: float) -> Float32Array:
-    """Steps between ticks: the sum of the steps of the frames between them, so that no motion is
-    lost.
-    """
+    """Steps between ticks: the sum of the steps of the frames between them."""
     if rate == to:
         return step
     path = np.cumsum(step, 0, dtype=np.float64)
@@ -146,7 +138,9 @@ def resample_states(state: Float32Array, rate: float, to: float) -> Float32Array
         return state
     width = round(rate / to)
     return np.asarray(
-        interpolate_rows(running_mean(state.astype(np.float64), width) if width > 1 else state, rate, to)
+        interpolate_rows(
+            running_mean(state.astype(np.float64), width) if width > 1 else state, rate, to
+        )
     )
 
 
@@ -168,18 +162,13 @@ def running_mean(table: NDArray[np.float64], width: float) -> NDArray[np.float64
     return np.asarray((path[high] - path[low]) / (high - low)[:, None])
 
 
-def running_median(table: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Median over a window round each row, at every eighth of a window and on lines between."""
-    half, last = max(1, round(width / 2)), len(table) - 1
-    knots = np.unique(np.append(np.arange(0, len(table), max(1, half // 4)), last))
-    values = np.stack([np.median(table[max(0, k - half) : k + half + 1], 0) for k in knots])
-    rows = np.arange(len(table))
-    return np.stack([np.interp(rows, knots, column) for column in values.T], 1)
+def lasting_median(table: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """Median over a window round each row, computed at every eighth of a window."""
+    half = max(1, round(width / 2))
+    return np.asarray(running_median(table, half, max(1, half // 4)), np.float64)
 
 
 def normalize_scale(table: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Divided by what is usual in the video over all columns, and large values drawn in
-    (arcsinh).
-    """
-    usual = float(np.quantile(np.abs(table), USUAL))
-    return np.asarray(np.arcsinh(table / max(usual, 1e-9)))
+    """Divided by the typical size over all columns of the video, then arcsinh for large values."""
+    typical = float(np.quantile(np.abs(table), TYPICAL))
+    return np.asarray(np.arcsinh(table / max(typical, 1e-9)))

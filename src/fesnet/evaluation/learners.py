@@ -1,4 +1,5 @@
-"""Methods that learn, behind one call: lessons and blind inputs in, scores of the blind ones out.
+"""Methods that learn, behind one call: train set and test inputs in, scores of the latter out.
+
 torch loads late.
 """
 
@@ -32,9 +33,7 @@ ABLATIONS = ("cascade", "multi_scale", "smooth", "balance", "variation", "averag
 
 @dataclass(frozen=True)
 class Variant:
-    """A method with something switched off ("" for nothing), and how long it learns (None: as
-    usual).
-    """
+    """A method without one mechanism ("" for none). steps: of training, None for its own."""
 
     method: str
     without: str = ""
@@ -49,7 +48,7 @@ class Variant:
         )
 
     def settings(self) -> dict[str, Any]:
-        """All that the outcome depends on beside the material."""
+        """All that the scores depend on, beside the data."""
         return {
             "method": self.method,
             "without": self.without,
@@ -59,10 +58,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Learner:
-    """learn: the work; settings: what is written beside the results.
+    """learn: trains and scores; settings: what is written beside the results.
 
-    needs: what is prepared for it, by what a data set has ("features", "video"); a missing one
-    cannot be read.
+    needs: the inputs to prepare, by what a data set has ("features", "video"). What is missing here
+    the method cannot read.
     """
 
     learn: Learn
@@ -71,14 +70,15 @@ class Learner:
 
 
 def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, FeatureTrainConfig]:
-    """Sizes and training of the feature path; every one is our choice. Raises UsageError for an
-    unknown ablation.
+    """Sizes and training of FESNet on features; all are our choice.
+
+    Raises UsageError for an unknown ablation.
     """
     from fesnet.training.features import FeatureTrainConfig
 
     model = FesNetConfig(
-        inputs=inputs, features=64, hidden=64, window=256, stride=128, dropout=0.3, discrepancy=False,
-        branches=((3, 1), (5, 1), (5, 2), (7, 4)),
+        inputs=inputs, features=64, hidden=64, window=256, stride=128, dropout=0.3,
+        discrepancy=False, branches=((3, 1), (5, 1), (5, 2), (7, 4)),
     )  # fmt: skip
     train = FeatureTrainConfig()
     if variant.steps is not None:
@@ -108,61 +108,65 @@ def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, Featur
 def learn_fesnet(
     train_set: TrainSet,
     groups: tuple[int, ...],
-    blind: Sequence[Float32Array],
+    test_inputs: Sequence[Float32Array],
     variant: Variant,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
     from fesnet.training.features import FeatureSample, fesnet_spec, train_and_score
 
-    lessons = [FeatureSample(inputs, held) for inputs, held in train_set]
+    samples = [FeatureSample(inputs, labels) for inputs, labels in train_set]
     model, train = fesnet_settings(variant, len(groups))
-    model = replace(model, independent=inside(train_set) > OVERLAPPING)
-    return train_and_score(lessons, groups, blind, model, fesnet_spec(model, train), seed)
+    model = replace(model, independent=micro_in_macro(train_set) > OVERLAPPING)
+    return train_and_score(samples, groups, test_inputs, model, fesnet_spec(model, train), seed)
 
 
-def inside(train_set: TrainSet) -> float:
+def micro_in_macro(train_set: TrainSet) -> float:
     """Share of the micro ticks of the training videos that lie in a macro, 0..1."""
-    held = np.concatenate([held for _, held in train_set])
-    micro = held[:, 1] == 1
-    return float((held[micro, 0] == 1).mean()) if micro.any() else 0.0
+    labels = np.concatenate([labels for _, labels in train_set])
+    micro = labels[:, 1] == 1
+    return float((labels[micro, 0] == 1).mean()) if micro.any() else 0.0
 
 
 def learn_auwgcn(
     train_set: TrainSet,
     groups: tuple[int, ...],
-    blind: Sequence[Float32Array],
+    test_inputs: Sequence[Float32Array],
     variant: Variant,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
     from fesnet.baselines.auwgcn import auwgcn_course
     from fesnet.training.features import FeatureSample, train_and_score
 
-    lessons = [FeatureSample(inputs, held) for inputs, held in train_set]
-    model, train = fesnet_settings(
-        variant, len(groups)
-    )  # the same windows, schedule and augmentation
+    samples = [FeatureSample(inputs, labels) for inputs, labels in train_set]
+    # The same windows, schedule and augmentation as fesnet.
+    model, train = fesnet_settings(variant, len(groups))
     model = replace(model, independent=True)
     return train_and_score(
-        lessons, groups, blind, model, auwgcn_course(lessons, groups, model.window, train), seed
+        samples,
+        groups,
+        test_inputs,
+        model,
+        auwgcn_course(samples, groups, model.window, train),
+        seed,
     )
 
 
 def network_settings(variant: Variant) -> dict[str, Any]:
     model, train = fesnet_settings(variant, 1)
-    told = {k: v for k, v in model.to_dict().items() if k not in ("inputs", "independent")}
-    return {"model": told, "independent above": OVERLAPPING, "training": asdict(train)}
+    sizes = {k: v for k, v in model.to_dict().items() if k not in ("inputs", "independent")}
+    return {"model": sizes, "independent above": OVERLAPPING, "training": asdict(train)}
 
 
 def learn_softnet(
     train_set: TrainSet,
     groups: tuple[int, ...],
-    blind: Sequence[Float32Array],
+    test_inputs: Sequence[Float32Array],
     variant: Variant,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
-    from fesnet.baselines.softnet import learn
+    from fesnet.baselines.softnet import fit_and_score_softnet
 
-    return learn(train_set, blind, seed, variant.steps)  # type: ignore[arg-type]  # its maps are int8
+    return fit_and_score_softnet(train_set, test_inputs, seed, variant.steps)  # type: ignore[arg-type]  # int8
 
 
 def softnet_settings(variant: Variant) -> dict[str, Any]:
@@ -175,30 +179,28 @@ def softnet_settings(variant: Variant) -> dict[str, Any]:
 def pass_scores_through(
     train_set: TrainSet,
     groups: tuple[int, ...],
-    blind: Sequence[Float32Array],
+    test_inputs: Sequence[Float32Array],
     variant: Variant,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
-    """Hand-crafted and pretrained methods: their inputs are their scores, and only rules are
-    chosen.
-    """
-    return [scores[None] for scores in blind], ""
+    """Methods that are not trained: inputs are scores already, and only rules are selected."""
+    return [scores[None] for scores in test_inputs], ""
 
 
 def no_settings(variant: Variant) -> dict[str, Any]:
     return {}
 
 
-def fixed(name: str, *media: str) -> Learner:
+def untrained(name: str, *media: str) -> Learner:
     return Learner(pass_scores_through, no_settings, dict.fromkeys(media, name))
 
 
 LEARNERS: dict[str, Learner] = {
     "fesnet": Learner(learn_fesnet, network_settings, {"features": "features", "video": "lsdm"}),
-    "fesnet-pretrained": fixed("pretrained", "video"),
+    "fesnet-pretrained": untrained("pretrained", "video"),
     "auwgcn": Learner(learn_auwgcn, network_settings, {"features": "features", "video": "regions"}),
     "softnet": Learner(learn_softnet, softnet_settings, {"video": "maps"}),
-    "flow": fixed("flow", "features", "video"),
-    "landmarks": fixed("landmarks", "video"),
-    "mdmd": fixed("mdmd", "video"),
+    "flow": untrained("flow", "features", "video"),
+    "landmarks": untrained("landmarks", "video"),
+    "mdmd": untrained("mdmd", "video"),
 }

@@ -1,12 +1,11 @@
-"""All files of a finished benchmark, each whole or not at all. Equal results give equal bytes: none
-holds a clock.
+"""All files of a finished benchmark, each by an atomic write.
+
+Equal results give equal bytes: no file holds a time.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 from fesnet._io import atomic_write_text
 from fesnet.evaluation.dataset import EvaluationDataset
-from fesnet.evaluation.html_page import page
-from fesnet.evaluation.method_results import MethodResult, told
-from fesnet.evaluation.table import ResultRow, to_csv, to_markdown
+from fesnet.evaluation.html_page import render_page
+from fesnet.evaluation.method_results import MethodResult, selection_dict
+from fesnet.evaluation.table import ResultRow, csv_text, to_csv, to_markdown
 
 FOUND = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "score")
 MEGC = {
@@ -27,8 +26,8 @@ TYPES = {"macro": "mae", "micro": "me"}
 
 
 def write_benchmark_report(
-    lines: Sequence[ResultRow],
-    material: EvaluationDataset,
+    rows: Sequence[ResultRow],
+    dataset: EvaluationDataset,
     settings: dict[str, Any],
     notes: Sequence[str],
     out: Path,
@@ -36,42 +35,43 @@ def write_benchmark_report(
     """table.md, table.csv, index.html, config.json, found/ROW.csv, megc/ROW.YEAR.csv."""
     for folder in ("found", "megc"):
         (out / folder).mkdir(exist_ok=True)
-    for line in lines:
-        write_found(line.row, out)
+    for row in rows:
+        write_found(row.result, out)
     title = f"Benchmark: {settings['data set']['name']}"
-    atomic_write_text(out / "table.csv", to_csv(lines))
-    atomic_write_text(out / "table.md", to_markdown(lines, title, notes))
-    atomic_write_text(out / "index.html", page(lines, title, notes))
-    rows = [
+    atomic_write_text(out / "table.csv", to_csv(rows))
+    atomic_write_text(out / "table.md", to_markdown(rows, title, notes))
+    atomic_write_text(out / "index.html", render_page(rows, title, notes))
+    row_values = [
         {
-            "row": result_stem(line.row),
-            "weights": line.row.fingerprints,
-            "chosen": {fold: told(c) for fold, c in line.row.chosen.items()},
+            "row": result_stem(row.result),
+            "weights": row.result.fingerprints,
+            "chosen": {test: selection_dict(s) for test, s in row.result.selected.items()},
             "picked on test subjects": {
-                p: read.picked for p, read in line.read.items() if read.picked
+                name: e.picked for name, e in row.evaluations.items() if e.picked
             },
         }
-        for line in lines
+        for row in rows
     ]
-    values = {**settings, "data": fingerprint(material), "rows": rows}
+    values = {**settings, "data": dataset_summary(dataset), "rows": row_values}
     atomic_write_text(out / "config.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
-def result_stem(row: MethodResult) -> str:
-    """A row's name, good as a file name."""
+def result_stem(result: MethodResult) -> str:
+    """A result's name, valid as a file name."""
     parts = (
-        row.name.replace(" ", "-"),
-        row.mode,
-        f"for-{row.aim}",
+        result.name.replace(" ", "-"),
+        result.mode,
+        f"for-{result.aim}",
         "seed",
-        "-".join(map(str, row.seeds)),
+        "-".join(map(str, result.seeds)),
     )
     return "_".join(parts)
 
 
-def write_found(row: MethodResult, out: Path) -> None:
-    """Found intervals as a truth table (1-based, inclusive; `fesnet score` reads it), and as MEGC
-    submissions.
+def write_found(result: MethodResult, out: Path) -> None:
+    """Found intervals as a truth table (1-based, inclusive), and as MEGC submissions.
+
+    `fesnet score` reads the table.
     """
     frames = [
         (
@@ -83,34 +83,27 @@ def write_found(row: MethodResult, out: Path) -> None:
             i.stop,
             i.score,
         )
-        for v in row.judged
+        for v in result.videos
         for i in v.found
     ]
-    atomic_write_text(out / "found" / f"{result_stem(row)}.csv", as_csv(FOUND, frames))
+    stem = result_stem(result)
+    atomic_write_text(out / "found" / f"{stem}.csv", csv_text(FOUND, frames))
     for year, heads in MEGC.items():
         cells = [(video, first, last, TYPES[kind]) for _, video, kind, first, _, last, _ in frames]
-        atomic_write_text(out / "megc" / f"{result_stem(row)}.{year}.csv", as_csv(heads, cells))
+        atomic_write_text(out / "megc" / f"{stem}.{year}.csv", csv_text(heads, cells))
 
 
-def as_csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(heads)
-    table.writerows(rows)
-    return text.getvalue()
-
-
-def fingerprint(material: EvaluationDataset) -> dict[str, Any]:
-    """What the material was: counts, and one hash over all inputs and truth."""
+def dataset_summary(dataset: EvaluationDataset) -> dict[str, Any]:
+    """Counts, and one hash over all inputs and truth."""
     digest = hashlib.sha256()
-    for f in material.videos:
-        digest.update(repr((f.clip.id, f.clip.subject, f.clip.sha256, f.truth)).encode())
-    events = [i.kind for f in material.videos for i in f.truth]
+    for v in dataset.videos:
+        digest.update(repr((v.clip.id, v.clip.subject, v.clip.sha256, v.truth)).encode())
+    kinds = [i.kind for v in dataset.videos for i in v.truth]
     return {
-        "subjects": len({f.clip.subject for f in material.videos}),
-        "videos": len(material.videos),
-        "ticks": sum(f.clip.ticks for f in material.videos),
-        "macro": events.count("macro"),
-        "micro": events.count("micro"),
+        "subjects": len({v.clip.subject for v in dataset.videos}),
+        "videos": len(dataset.videos),
+        "ticks": sum(v.clip.ticks for v in dataset.videos),
+        "macro": kinds.count("macro"),
+        "micro": kinds.count("micro"),
         "sha256": digest.hexdigest(),
     }

@@ -47,7 +47,7 @@ class ScoredClip:
 
 @dataclass(frozen=True)
 class SelectedRules:
-    """Rules and epoch of each kind, macro then micro. f1: on the clips that they were selected on."""
+    """Rules and epoch of each kind, macro then micro. f1: on the clips they were selected on."""
 
     rules: tuple[KindRules, KindRules]
     epochs: tuple[int, int]
@@ -137,9 +137,7 @@ def select_overall(macro: CountArray, micro: CountArray) -> SelectedRules:
     return rules_of([macro, micro], [first, second if worth_it else None])
 
 
-def rules_of(
-    sums: Sequence[CountArray], picked: Sequence[tuple[int, int] | None]
-) -> SelectedRules:
+def rules_of(sums: Sequence[CountArray], picked: Sequence[tuple[int, int] | None]) -> SelectedRules:
     """From epoch and candidate of each kind; None stands for rules that find nothing."""
     rules = [
         NOTHING if p is None else candidate_rules(k)[p[1]]

@@ -1,4 +1,4 @@
-"""The result itself: see `fesnet.result` for the schema."""
+"""The result itself: see `fesnet.result_json` for the schema."""
 
 from __future__ import annotations
 

@@ -34,6 +34,9 @@ class Resources:
     memory: int | None = None
 
 
+ONE_PROCESSOR = Resources()
+
+
 @dataclass(frozen=True)
 class JobOutcome:
     """What became of an item: its function's value, or the error that ended it; tries: how often it
@@ -57,7 +60,7 @@ class Executor(Protocol):
         items: Iterable[tuple[str, Any]],
         *,
         retries: int = 1,
-        resources: Resources = Resources(),  # frozen
+        resources: Resources = ONE_PROCESSOR,
     ) -> Iterator[JobOutcome]:
         """The outcome of `function(item)` for each (key, item), as they get done. Leaving the loop
         early is allowed.
@@ -109,7 +112,7 @@ class SerialExecutor(ContextCloser):
         items: Iterable[tuple[str, Any]],
         *,
         retries: int = 1,
-        resources: Resources = Resources(),  # frozen
+        resources: Resources = ONE_PROCESSOR,
     ) -> Iterator[JobOutcome]:
         for key, item in items:
             yield run_one(function, key, item)

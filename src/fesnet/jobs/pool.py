@@ -18,6 +18,7 @@ from typing import Any
 
 from fesnet.errors import UsageError
 from fesnet.jobs.executor import (
+    ONE_PROCESSOR,
     OUT_OF_MEMORY_EXIT,
     ContextCloser,
     JobOutcome,
@@ -47,7 +48,7 @@ class ProcessPool(ContextCloser):
         items: Iterable[tuple[str, Any]],
         *,
         retries: int = 1,
-        resources: Resources = Resources(),  # frozen
+        resources: Resources = ONE_PROCESSOR,
     ) -> Iterator[JobOutcome]:
         """As `Executor.map`. Of the resources, `cpus` lowers how many run at once; nothing else is
         held back here.

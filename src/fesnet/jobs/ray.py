@@ -13,7 +13,14 @@ from typing import Any
 
 from fesnet._messages import get_extra
 from fesnet.errors import MissingExtraError, UsageError
-from fesnet.jobs.executor import ContextCloser, JobOutcome, Resources, run_in_worker, worker_died
+from fesnet.jobs.executor import (
+    ONE_PROCESSOR,
+    ContextCloser,
+    JobOutcome,
+    Resources,
+    run_in_worker,
+    worker_died,
+)
 
 # items in flight for each that the cluster can run at once: nobody waits, and little is lost by a
 # stop
@@ -60,7 +67,7 @@ class RayExecutor(ContextCloser):
         items: Iterable[tuple[str, Any]],
         *,
         retries: int = 1,
-        resources: Resources = Resources(),  # frozen
+        resources: Resources = ONE_PROCESSOR,
     ) -> Iterator[JobOutcome]:
         """As `Executor.map`; all resources are stated to Ray."""
         left, again = iter(items), deque[tuple[str, Any, int]]()

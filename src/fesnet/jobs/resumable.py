@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fesnet._messages import time_left
 from fesnet.errors import UsageError
-from fesnet.jobs.executor import Executor, JobOutcome, Resources
+from fesnet.jobs.executor import ONE_PROCESSOR, Executor, JobOutcome, Resources
 
 if TYPE_CHECKING:
     from fesnet._types import LogCallback
@@ -23,7 +23,7 @@ def iterate_outcomes(
     function: Callable[[Any], Any],
     jobs: Jobs,
     *,
-    resources: Resources = Resources(),  # frozen
+    resources: Resources = ONE_PROCESSOR,
     keep_going: bool = False,
 ) -> Iterator[JobOutcome]:
     """The outcomes of `function(item)` in the order in which they get done.

@@ -2,7 +2,8 @@
 torch.
 """
 
-from fesnet.metrics.curves import average_precision, edge_errors, frame_kappa, counts_by_iou
+from fesnet.metrics.agreement import Agreement, agree
+from fesnet.metrics.curves import average_precision, counts_by_iou, edge_errors, frame_kappa
 from fesnet.metrics.matching import (
     IOU,
     Counts,
@@ -12,9 +13,15 @@ from fesnet.metrics.matching import (
     match,
     overall,
 )
-from fesnet.metrics.protocols import PROTOCOLS, Evaluation, Protocol, VideoResult, evaluate, evaluate_candidates
+from fesnet.metrics.protocols import (
+    PROTOCOLS,
+    Evaluation,
+    Protocol,
+    VideoResult,
+    evaluate,
+    evaluate_candidates,
+)
 from fesnet.metrics.recognition import NamedVideo, Recognition, recognize
-from fesnet.metrics.agreement import Agreement, agree
 
 __all__ = [
     "IOU",
@@ -22,21 +29,21 @@ __all__ = [
     "Agreement",
     "Counts",
     "Evaluation",
-    "Judged",
     "NamedVideo",
     "Protocol",
     "Recognition",
+    "VideoResult",
     "agree",
     "average_precision",
     "bootstrap",
-    "evaluate_candidates",
     "count",
+    "counts_by_iou",
     "edge_errors",
     "evaluate",
+    "evaluate_candidates",
     "false_alarms_a_minute",
     "frame_kappa",
     "match",
     "overall",
     "recognize",
-    "sweep",
 ]

@@ -10,12 +10,12 @@ from typing import Any
 
 from fesnet.errors import TruthError
 from fesnet.intervals import KINDS
-from fesnet.metrics.curves import average_precision, edge_errors, frame_kappa, counts_by_iou
+from fesnet.metrics.curves import average_precision, counts_by_iou, edge_errors, frame_kappa
+from fesnet.metrics.interval_tables import IntervalRecord, read_intervals, read_results
 from fesnet.metrics.matching import IOU, Counts
-from fesnet.metrics.video_ids import VideoId, read_video_ids, resolve_videos, with_known_length
 from fesnet.metrics.protocols import PROTOCOLS, Evaluation, VideoResult, evaluate
 from fesnet.metrics.recognition import NamedVideo, recognize
-from fesnet.metrics.interval_tables import IntervalRecord, read_intervals, read_results
+from fesnet.metrics.video_ids import VideoId, read_video_ids, resolve_videos, with_known_length
 
 AP_IOUS = (0.3, 0.5, 0.7)
 
@@ -25,8 +25,8 @@ class Agreement:
     """All videos of the truth with what was found in them.
 
     frames: their lengths, or None where one is unknown. named: the same with emotions, empty unless
-    both files tell some. strays: videos with finds that the truth does not name (all their finds
-    are false alarms).
+    both files have some. strays: videos of `found` that the truth does not name (all that was found
+    in them is false).
     """
 
     videos: tuple[VideoResult, ...]
@@ -45,36 +45,41 @@ class Agreement:
         """Videos with truth in which nothing was found."""
         return [v.video for v in self.videos if v.truth and not v.found]
 
-    def read_as(self, name: str) -> Evaluation:
-        """Under one protocol; the ones that choose among candidates have but this one."""
+    def evaluate_as(self, name: str) -> Evaluation:
+        """Under one protocol. Those that select among candidates have only this one."""
         return evaluate(self.videos, PROTOCOLS[name], self.iou)
 
     def to_dict(self, protocols: Sequence[str], *, by_subject: bool = False) -> dict[str, Any]:
         """Everything, as JSON can hold it; None for what is unknown."""
         pairs = [(v.truth, v.found) for v in self.videos]
-        reads = {name: self.read_as(name) for name in protocols}
+        evaluations = {name: self.evaluate_as(name) for name in protocols}
         out: dict[str, Any] = {"iou": self.iou, "videos": len(self.videos), "seconds": self.seconds}
-        out["protocols"] = {name: protocol_dict(read, self.seconds) for name, read in reads.items()}
+        out["protocols"] = {name: protocol_dict(e, self.seconds) for name, e in evaluations.items()}
         if by_subject:
-            out["by_subject"] = {name: self.subjects(read) for name, read in reads.items()}
+            out["by_subject"] = {name: self.subjects(e) for name, e in evaluations.items()}
         out["average_precision"] = {
-            str(kind): {str(iou): known(average_precision(pairs, kind, iou)) for iou in AP_IOUS}
+            str(kind): {
+                str(iou): nan_to_none(average_precision(pairs, kind, iou)) for iou in AP_IOUS
+            }
             for kind in KINDS
         }
         out["f1_by_iou"] = {
-            str(iou): {k: c.f1 for k, c in counts.items()} for iou, counts in counts_by_iou(pairs).items()
+            str(iou): {k: c.f1 for k, c in counts.items()}
+            for iou, counts in counts_by_iou(pairs).items()
         }
         out["edges"] = {str(kind): self.edges(kind) for kind in KINDS}
-        out["frame_kappa"] = None if self.frames is None else known(frame_kappa(pairs, self.frames))
+        out["frame_kappa"] = (
+            None if self.frames is None else nan_to_none(frame_kappa(pairs, self.frames))
+        )
         out["strs"] = self.recognition()
         return out
 
-    def subjects(self, read: Evaluation) -> dict[str, Any]:
+    def subjects(self, evaluation: Evaluation) -> dict[str, Any]:
         """Counts and rates of each subject, by kind."""
         out = {}
-        for subject, kinds in read.by_subject.items():
+        for subject, kinds in evaluation.by_subject.items():
             seconds = seconds_of([v for v in self.videos if v.subject == subject])
-            out[subject] = {kind: as_dict(c, read, seconds) for kind, c in kinds.items()}
+            out[subject] = {kind: counts_dict(c, evaluation, seconds) for kind, c in kinds.items()}
         return out
 
     def edges(self, kind: Any) -> dict[str, Any]:
@@ -106,9 +111,9 @@ class Agreement:
             return None
         out = {}
         for rule in ("mended", "script"):
-            read = recognize(self.named, rule, self.iou)
-            spotting = {**read.spotting.__dict__, "f1": read.spotting.f1}
-            out[rule] = {**read.__dict__, "spotting": spotting, "strs": read.strs}
+            scores = recognize(self.named, rule, self.iou)
+            spotting = {**scores.spotting.__dict__, "f1": scores.spotting.f1}
+            out[rule] = {**scores.__dict__, "spotting": spotting, "strs": scores.strs}
         return out
 
 
@@ -117,88 +122,100 @@ def seconds_of(videos: Sequence[VideoResult]) -> float | None:
     return None if None in lengths else sum(s for s in lengths if s is not None)
 
 
-def known(value: float) -> float | None:
-    """JSON has no word for what is not a number."""
+def nan_to_none(value: float) -> float | None:
+    """JSON has no NaN."""
     return None if math.isnan(value) else value
 
 
-def protocol_dict(read: Evaluation, seconds: float | None) -> dict[str, Any]:
-    """Counts and rates by kind. One subject tells nothing of how much subjects differ."""
-    several = len(read.by_subject) > 1
+def protocol_dict(evaluation: Evaluation, seconds: float | None) -> dict[str, Any]:
+    """Counts and rates by kind. One subject has no interval over subjects."""
+    several = len(evaluation.by_subject) > 1
     return {
-        kind: {**as_dict(c, read, seconds), "f1_95": read.interval(kind) if several else None}
-        for kind, c in read.counts.items()
+        kind: {
+            **counts_dict(c, evaluation, seconds),
+            "f1_95": evaluation.interval(kind) if several else None,
+        }
+        for kind, c in evaluation.counts.items()
     }
 
 
-def as_dict(counts: Counts, read: Evaluation, seconds: float | None) -> dict[str, Any]:
-    """False alarms a minute only where all videos count: the length of the others would flatter."""
-    rate = None if not seconds or read.protocol.own_videos else 60 * counts.fp / seconds
+def counts_dict(counts: Counts, evaluation: Evaluation, seconds: float | None) -> dict[str, Any]:
+    """Counts and rates. False alarms a minute only where all videos count."""
+    rate = None if not seconds or evaluation.protocol.own_videos else 60 * counts.fp / seconds
     values = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
     return {**counts.__dict__, **values, "false_alarms_a_minute": rate}
 
 
 def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = None) -> Agreement:
-    """Read both. Videos are those of `videos.csv` beside the truth, where there is one, else those
-    that either names.
+    """Read and compare two files of intervals. rate: frames a second, for files in seconds.
 
-    Raises UsageError and TruthError; a video that `videos.csv` does not know is an error.
+    Videos are those of `videos.csv` beside the truth, where there is one, else those that either
+    file names. Raises UsageError and TruthError; a video that `videos.csv` does not know is an
+    error.
     """
-    true, seen, places = (
-        read_intervals(truth, rate),
-        read_intervals(found, rate),
-        read_video_ids(truth),
-    )
-    closed = bool(places)
+    true_records, found_records = read_intervals(truth, rate), read_intervals(found, rate)
+    videos = read_video_ids(truth)
+    closed = bool(videos)
     results = [] if closed else read_results(truth)
-    of_true = resolve_videos([(f.subject, f.video) for f in true], places, truth if closed else None)
-    resolve_videos([(p.subject, p.video) for p in results], places, None)
-    annotated = set(places)
-    of_seen = resolve_videos([(f.subject, f.video) for f in seen], places, found if closed else None)
+    true_ids = resolve_videos(names_of(true_records), videos, truth if closed else None)
+    resolve_videos(names_of(results), videos, None)
+    annotated = set(videos)
+    found_ids = resolve_videos(names_of(found_records), videos, found if closed else None)
     results += [] if closed else read_results(found)
-    resolve_videos([(p.subject, p.video) for p in results], places, None)
-    if not places:
+    resolve_videos(names_of(results), videos, None)
+    if not videos:
         raise TruthError(
             f"expected at least one video in {truth} or {found}, got none; put a videos.csv "
             "beside the truth"
         )
-    told_true, told_seen = group_by_video(true, of_true), group_by_video(seen, of_seen)
-    strays = tuple(str(p) for p in told_seen if p not in annotated)
-    lengths = {
-        place: with_known_length(place, results) for place in sorted(places, key=lambda p: (p.subject, p.video))
-    }
-    judged = [
-        compare_video(p, told_true.get(place, []), told_seen.get(place, [])) for place, p in lengths.items()
+    true_by_video = group_by_video(true_records, true_ids)
+    found_by_video = group_by_video(found_records, found_ids)
+    sides = [
+        (with_known_length(v, results), true_by_video.get(v, []), found_by_video.get(v, []))
+        for v in sorted(videos, key=lambda v: (v.subject, v.video))
     ]
-    frames = [p.frames for p in lengths.values()]
-    whole = None if None in frames else tuple(n for n in frames if n is not None)
+    compared = tuple(compare_video(*side) for side in sides)
+    frames = tuple(v.frames for v, _, _ in sides if v.frames is not None)
     named: tuple[NamedVideo, ...] = ()
-    if any(f.emotion for f in true) and any(f.emotion for f in seen):
-        named = tuple(named_video(p, told_true.get(p, []), told_seen.get(p, [])) for p in lengths)
-    return Agreement(tuple(judged), whole, iou, named, strays)
+    if any(r.emotion for r in true_records) and any(r.emotion for r in found_records):
+        named = tuple(named_video(*side) for side in sides)
+    strays = tuple(str(v) for v in found_by_video if v not in annotated)
+    return Agreement(compared, frames if len(frames) == len(sides) else None, iou, named, strays)
 
 
-def compare_video(place: VideoId, truth: Sequence[IntervalRecord], found: Sequence[IntervalRecord]) -> VideoResult:
-    """Raises TruthError for truth after the end of the video: another frame rate, or another
-    video.
+def names_of(records: Sequence[IntervalRecord | VideoId]) -> list[tuple[str, str]]:
+    """Subject and video of each."""
+    return [(r.subject, r.video) for r in records]
+
+
+def compare_video(
+    video: VideoId, truth: Sequence[IntervalRecord], found: Sequence[IntervalRecord]
+) -> VideoResult:
+    """Both sides of one video.
+
+    Raises TruthError for truth after the end of the video: another frame rate, or another video.
     """
-    t, f = (tuple(sorted(row.interval for row in side)) for side in (truth, found))
+    t, f = (tuple(sorted(record.interval for record in side)) for side in (truth, found))
     last = max((i.stop for i in t), default=0)
-    if place.frames is not None and last > place.frames:
+    if video.frames is not None and last > video.frames:
         raise TruthError(
-            f"expected true intervals within the {place.frames} frames of {place}, got one up to "
+            f"expected true intervals within the {video.frames} frames of {video}, got one up to "
             f"{last}"
         )
-    return VideoResult(place.subject or place.video, place.video, t, f, place.seconds)
+    return VideoResult(video.subject or video.video, video.video, t, f, video.seconds)
 
 
-def group_by_video(rows: Sequence[IntervalRecord], places: dict[tuple[str, str], VideoId]) -> dict[VideoId, list[IntervalRecord]]:
+def group_by_video(
+    records: Sequence[IntervalRecord], videos: dict[tuple[str, str], VideoId]
+) -> dict[VideoId, list[IntervalRecord]]:
     out: dict[VideoId, list[IntervalRecord]] = {}
-    for row in rows:
-        out.setdefault(places[row.subject, row.video], []).append(row)
+    for record in records:
+        out.setdefault(videos[record.subject, record.video], []).append(record)
     return out
 
 
-def named_video(place: VideoId, truth: Sequence[IntervalRecord], found: Sequence[IntervalRecord]) -> NamedVideo:
-    sides = (tuple((f.interval, f.emotion) for f in side) for side in (truth, found))
-    return NamedVideo(place.subject or place.video, *sides)
+def named_video(
+    video: VideoId, truth: Sequence[IntervalRecord], found: Sequence[IntervalRecord]
+) -> NamedVideo:
+    sides = (tuple((r.interval, r.emotion) for r in side) for side in (truth, found))
+    return NamedVideo(video.subject or video.video, *sides)

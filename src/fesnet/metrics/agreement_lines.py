@@ -11,7 +11,7 @@ from fesnet.metrics.agreement import Agreement
 
 
 def agreement_lines(values: dict[str, Any], agreement: Agreement) -> Iterator[str]:
-    """values: what `Agreement.to_dict` gave. What is remark about the two files comes last."""
+    """values: what `Agreement.to_dict` gave. Remarks about the two files come last."""
     yield from curve_lines(values)
     for kind, edges in values["edges"].items():
         for edge in ("onset", "offset") if edges["onset_frames"] else ():

@@ -16,18 +16,19 @@ IOUS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 Video = tuple[Sequence[Interval], Sequence[Interval]]  # truth, found
 
 
-def counts_by_iou(videos: Sequence[Video], ious: Sequence[float] = IOUS) -> dict[float, dict[str, Counts]]:
+def counts_by_iou(
+    videos: Sequence[Video], ious: Sequence[float] = IOUS
+) -> dict[float, dict[str, Counts]]:
     """Counts by kind and overall at each IoU."""
     return {iou: overall([count(truth, found, iou) for truth, found in videos]) for iou in ious}
 
 
 def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> float:
-    """Area under the precision-recall curve of one kind, 0..1, all videos pool_subjects; not a number
-    without truth.
+    """Area under the precision-recall curve of one kind, 0..1, all videos pooled.
 
-    IntervalRecord intervals are taken by falling score; each is right if the truth it overlaps most, of
-    those not taken yet, has at least this IoU. Precision is parse_interval to fall (interpolated at all
-    points, as in ActivityNet's evaluation).
+    Found intervals are taken by falling score. One is right if its IoU with the free true interval
+    that it overlaps most reaches `iou`. Precision is interpolated at all points, as in
+    ActivityNet's evaluation. Returns NaN without truth.
     """
     truths = [[t for t in truth if t.kind == kind] for truth, _ in videos]
     total = sum(map(len, truths))
@@ -60,11 +61,11 @@ class EdgeErrors:
     def __str__(self) -> str:
         if not len(self.onset):
             return "no matched pair"
-        protocol_dict = (
+        parts = (
             f"{name} {np.median(v):+.0f} (|error| {np.abs(v).mean():.1f})"
             for name, v in self.__dict__.items()
         )
-        return "median " + ", ".join(protocol_dict) + " frames"
+        return "median " + ", ".join(parts) + " frames"
 
 
 def edge_errors(videos: Sequence[Video], kind: Kind | None = None, iou: float = IOU) -> EdgeErrors:

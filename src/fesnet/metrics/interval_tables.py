@@ -1,5 +1,4 @@
-"""Intervals from files: any CSV of the field, ActivityNet JSON, results of `fesnet spot`; which
-video each belongs to.
+"""Intervals from files, and the video of each: CSV of the field, ActivityNet JSON, our results.
 
 | file | how it is known | frames |
 |---|---|---|
@@ -39,8 +38,8 @@ KIND_NAMES: dict[str, Kind] = {
 }
 SCHEMAS = ("fesnet/", "fesnet-review/")
 LONGEST = 10**9  # frames or seconds: more than any video has
-# What is put beside results (exports, reviews; those count when they are named), and tables without
-# intervals.
+# What lies beside results in a folder (exports, reviews: name them to read them), and tables
+# without intervals.
 NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
 
 
@@ -55,9 +54,9 @@ class IntervalRecord:
 
 
 def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord]:
-    """All intervals of a file. Of a folder: its `truth.csv`, else all results (`.json`), else all
-    tables (`.csv`).
+    """All intervals of a file or folder.
 
+    Of a folder: its `truth.csv`, else all results (`.json`), else all tables (`.csv`).
     rate: frames a second, for files in seconds. Raises UsageError and TruthError.
     """
     if rate is not None and not 0 < rate < math.inf:
@@ -68,9 +67,9 @@ def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord
         raise UsageError(f"expected a table of intervals, but {path} does not exist")
     try:
         if path.suffix.lower() == ".json":
-            return list(from_json(path, json.loads(path.read_text(encoding="utf-8")), rate))
+            return list(parse_json(path, json.loads(path.read_text(encoding="utf-8")), rate))
         with path.open(newline="", encoding="utf-8-sig") as handle:
-            return list(from_rows(path, csv.DictReader(handle)))
+            return list(parse_rows(path, csv.DictReader(handle)))
     except UnicodeDecodeError as error:
         raise TruthError(in_utf8(path, error)) from error
     except (ValueError, RecursionError, csv.Error) as error:
@@ -80,8 +79,9 @@ def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord
 
 
 def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecord]:
-    """All intervals of a folder's files. Raises UsageError where two are of one video: they would
-    be added up.
+    """All intervals of a folder's files.
+
+    Raises UsageError where two files are of one video: they would be added up.
     """
     by_file = {file: read_intervals(file, rate) for file in interval_files(folder)}
     files: dict[tuple[str, str], list[str]] = {}
@@ -89,8 +89,8 @@ def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecor
         videos = {(f.subject, f.video) for f in found} | {
             (p.subject, p.video) for p in read_results(file)
         }
-        for place in sorted(videos):
-            files.setdefault(place, []).append(file.name)
+        for key in sorted(videos):
+            files.setdefault(key, []).append(file.name)
     for (_, video), names in files.items():
         if len(names) > 1:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
@@ -101,9 +101,11 @@ def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecor
 
 
 def read_results(path: Path) -> list[VideoId]:
-    """The videos of results of `fesnet spot` with their lengths, those in which nothing was found
-    too; none for other files, which tell neither. Read after `read_intervals`, which complains
-    about damaged files; raises TruthError for lengths that are none."""
+    """The videos of results of `fesnet spot` with their lengths, also those without an interval.
+
+    Other files name neither. Call `read_intervals` before: it raises errors for damaged files.
+    Raises TruthError for lengths that are none.
+    """
     files = interval_files(path) if path.is_dir() else [path]
     out = []
     for file in files:
@@ -116,8 +118,9 @@ def read_results(path: Path) -> list[VideoId]:
 
 
 def result_video(path: Path, values: dict[str, Any]) -> VideoId:
-    """The video of a result, or of a review, with its length. Raises TruthError for a length that
-    is none.
+    """The video of a result, or of a review, with its length.
+
+    Raises TruthError for a length that is none.
     """
     source, frames = values["source"], values.get("frames")
     whole, seconds = source.get("frame_count"), source.get("duration_s")
@@ -144,7 +147,7 @@ def interval_files(folder: Path) -> list[Path]:
     raise UsageError(f"expected results (.json or .csv) in {folder}, found none")
 
 
-def from_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord]:
+def parse_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord]:
     columns = set(rows.fieldnames or ())
     video = "vid" if "vid" in columns else "video"
     kind = "type" if "vid" in columns else "kind"
@@ -172,14 +175,14 @@ def from_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord]
         yield IntervalRecord(row.get("subject") or "", video_name(row[video]), interval, emotion)
 
 
-def from_json(path: Path, values: Any, rate: float | None) -> Iterator[IntervalRecord]:
+def parse_json(path: Path, values: Any, rate: float | None) -> Iterator[IntervalRecord]:
     try:
         if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
-            yield from from_result(path, values)
+            yield from parse_result(path, values)
         elif isinstance(values, dict) and isinstance(values.get("results"), dict):
             if rate is None:
                 raise UsageError(f"expected --fps with {path}, which counts in seconds, got none")
-            yield from from_activitynet(path, values["results"], rate)
+            yield from parse_activitynet(path, values["results"], rate)
         else:
             raise TruthError(
                 f"expected a result of fesnet spot or an ActivityNet file in {path}, got another "
@@ -191,7 +194,7 @@ def from_json(path: Path, values: Any, rate: float | None) -> Iterator[IntervalR
         ) from error
 
 
-def from_result(path: Path, values: dict[str, Any]) -> Iterator[IntervalRecord]:
+def parse_result(path: Path, values: dict[str, Any]) -> Iterator[IntervalRecord]:
     video = video_name(values["source"]["name"])
     for i in values["intervals"]:
         ends, score = (i["onset_frame"], i["offset_frame"]), parse_score(i["score"], str(path))
@@ -200,14 +203,15 @@ def from_result(path: Path, values: dict[str, Any]) -> Iterator[IntervalRecord]:
         yield IntervalRecord("", video, parse_interval(*ends, i["kind"], 0, str(path), score))
 
 
-def from_activitynet(path: Path, results: dict[str, Any], rate: float) -> Iterator[IntervalRecord]:
+def parse_activitynet(path: Path, results: dict[str, Any], rate: float) -> Iterator[IntervalRecord]:
     for name, found in results.items():
         where = f"{path}, video {name}"
         for f in found:
             start, stop = (round(float(s) * rate) for s in f["segment"])
-            stop = max(stop, start + 1)  # what is shorter than half a frame still was seen in one
+            stop = max(stop, start + 1)  # one frame at least
             score = parse_score(f.get("score", 1.0), where)
-            yield IntervalRecord("", video_name(name), parse_interval(start, stop - 1, f["label"], 0, where, score))
+            interval = parse_interval(start, stop - 1, f["label"], 0, where, score)
+            yield IntervalRecord("", video_name(name), interval)
 
 
 def parse_frame(text: str | None, where: str, name: str) -> int:

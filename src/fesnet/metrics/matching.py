@@ -1,7 +1,7 @@
 """How well found intervals agree with the truth, by the MEGC 2020/2021 rule; numpy only.
 
 A found interval is a true positive if it has the kind of a true one and IoU >= 0.5 with it, one to
-one. All videos are pool_subjects as one long video, those without events too.
+one. All videos are pooled as one long video, those without events too.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def count(
 
 def overall(videos: Sequence[dict[str, Counts]]) -> dict[str, Counts]:
     """Counts of all videos by kind, and both kinds together as "overall"."""
-    pool_subjects = {str(kind): sum((v[kind] for v in videos), Counts()) for kind in KINDS}
-    return {**pool_subjects, "overall": sum(pool_subjects.values(), Counts())}
+    pooled = {str(kind): sum((v[kind] for v in videos), Counts()) for kind in KINDS}
+    return {**pooled, "overall": sum(pooled.values(), Counts())}
 
 
 def false_alarms_a_minute(counts: Counts, seconds: float) -> float:
@@ -108,8 +108,8 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Interval of F1 over subjects drawn with replacement.
 
-    Whole people are drawn, as their videos belong together. level: share of draws inside, 0..1. Equal seeds give equal intervals. Raises UsageError without
-    subjects.
+    Whole people are drawn, as their videos belong together. level: share of draws
+    inside, 0..1. Equal seeds give equal intervals. Raises UsageError without subjects.
     """
     if not subjects:
         raise UsageError("expected counts of at least one subject, got none")

@@ -1,10 +1,10 @@
 """The families of published numbers as protocols: one set of intervals, evaluated under each.
 
-Published F1 of this field do not compare: families differ in which videos count, in what matches,
-and in what was chosen by looking at the subjects that were tested. `official` is the rule of the
-challenges (MEGC 2020/2021) with nothing chosen on test subjects; the others are named after the
-methods that parse_interval each practice common. What a protocol chooses on the test subjects needs
-candidates (the results of several epochs or thresholds): see `choose`.
+Published F1 of this field do not compare. Families differ in which videos count, in what matches,
+and in what was selected on the test subjects. `official` is the rule of the challenges (MEGC
+2020/2021) and selects nothing on test subjects. The others are named after the methods that made
+each practice common. A selection needs candidates (the results of several epochs or thresholds):
+see `evaluate_candidates`.
 """
 
 from __future__ import annotations
@@ -41,15 +41,29 @@ PROTOCOLS = {
     for p in (
         Protocol("official", "all videos, one to one, right kind; nothing chosen on test subjects"),
         Protocol(
-            "softnet", "a kind counts only in videos that contain it (interval length from all "
-                       "labels: not done here)",
+            "softnet",
+            "a kind counts only in videos that contain it (interval length from all labels: not "
+            "done here)",
             own_videos=True,
         ),
-        Protocol("abpn", "the best candidate for each test subject by that subject's own F1", selects="per subject"),
-        Protocol("lssnet", "the best candidate for each kind over all test subjects", selects="per kind"),
-        Protocol("lgsnet", "as lssnet, and kinds need not agree to match", typed=False, selects="per kind"),
+        Protocol(
+            "abpn",
+            "the best candidate for each test subject by that subject's own F1",
+            selects="per subject",
+        ),
+        Protocol(
+            "lssnet",
+            "the best candidate for each kind over all test subjects",
+            selects="per kind",
+        ),
+        Protocol(
+            "lgsnet",
+            "as lssnet, and kinds need not agree to match",
+            typed=False,
+            selects="per kind",
+        ),
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -147,6 +161,8 @@ def evaluate_candidates(
 
 def best_per_subject(by_name: Mapping[str, Evaluation], protocol: Protocol) -> Evaluation:
     subjects = next(iter(by_name.values())).by_subject
-    picked = {s: max(by_name, key=lambda n: by_name[n].by_subject[s]["overall"].f1) for s in subjects}
+    picked = {
+        s: max(by_name, key=lambda n: by_name[n].by_subject[s]["overall"].f1) for s in subjects
+    }
     by_subject = {s: by_name[name].by_subject[s] for s, name in picked.items()}
     return Evaluation(protocol, pool_subjects(by_subject.values()), by_subject, picked)

@@ -81,7 +81,7 @@ def recognize(videos: Sequence[NamedVideo], rule: Rule = "mended", iou: float = 
 
 
 def right_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str, str]]]:
-    """Counts of spotting, one to one, and (true, protocol_dict) emotion of each pair."""
+    """Counts of spotting, one to one, and (true, found) emotion of each pair."""
     hits = match([i for i, _ in video.truth], [i for i, _ in video.found], iou)
     counts = Counts(len(hits), len(video.found) - len(hits), len(video.truth) - len(hits))
     return counts, [(video.truth[i][1], video.found[j][1]) for i, j in hits]
@@ -101,7 +101,7 @@ def script_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str,
 
 def emotion_counts(pairs: Sequence[tuple[str, str]], emotion: str, rule: Rule) -> Counts:
     """One emotion against the others."""
-    answers = [(true == emotion, protocol_dict == emotion) for true, protocol_dict in pairs]
+    answers = [(true == emotion, found == emotion) for true, found in pairs]
     if rule == "script" and len({value for answer in answers for value in answer}) < 2:
         return Counts()  # its table has one cell then, an exception that it takes for zeros
     return Counts(

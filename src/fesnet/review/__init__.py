@@ -1,13 +1,13 @@
-"""Look at results in the browser, correct them, and keep both versions; extra `review` for the web
-application.
+"""Review results in the browser: correct them and keep both versions.
 
-journal     NAME.review.json: what was done, by whom and when; the present state follows from it
-view        the machine's proposals and a person's corrections -> the intervals to be seen
-editing     an edit as the page asks for it -> an entry of the journal
-library     the folder: which videos and results there are, which files may be served
-worker      spotting in the background
-agree       machine and person, or two people, by `fesnet.metrics`
-guard, app, serve    the web application; only these need the extra
+review_file     NAME.review.json: all edits, by whom and when; the present state follows from them
+merge           the machine's proposals and a person's corrections -> the intervals to show
+edits           a request of the page -> an edit of the review
+review_state    one video as the page shows it
+video_library   the videos and results of the work folder, and which files may be served
+background      spotting in a background thread
+agreement       of machine and person, or of two people
+access, upload, app, server    the web application; only these need the extra `review`
 """
 
 from fesnet.review.merge import read_reviewed

@@ -1,13 +1,11 @@
-"""Who may ask: only pages of this server, opened with its token, on this machine.
+"""Access control: only pages of this server, opened with its token, on this machine.
 
-- The address that is printed holds a random token; the page gets it as a cookie that scripts cannot
-read and that other
-  sites' pages do not send (`HttpOnly`, `SameSite=Strict`). A browser that is opened for somebody
-  gets a key instead that works once, as other users of the machine can read the command lines of
-  programs.
-- `Host` must be this server's own address: a site that lets its name point to this machine (DNS
-rebinding) has another.
-- What changes something must come from this server's own page (`Origin`).
+- The printed address holds a random token. The page gets it as a cookie that scripts cannot read
+  and that pages of other sites do not send (`HttpOnly`, `SameSite=Strict`). A browser that fesnet
+  opens gets a one-time key instead, as other users of the machine can read its command line.
+- `Host` must be this server's own address. This stops DNS rebinding: a foreign name that points to
+  this machine.
+- A request that changes something must come from this server's own page (`Origin`).
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SAFE = ("GET", "HEAD")
+SAFE_METHODS = ("GET", "HEAD")
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -49,21 +47,21 @@ HEADERS = {
 
 @dataclass
 class AccessControl:
-    """Wraps the application. Requests that may not be answered get 403 and one line."""
+    """Wraps the application; answers refused requests with 403 and one line."""
 
     app: ASGIApp
     token: str
     one_time_keys: set[str] = field(default_factory=set, repr=False)
 
     def new_key(self) -> str:
-        """A new key, which opens the page once."""
-        new_key = secrets.token_urlsafe(32)
-        self.one_time_keys.add(new_key)
-        return new_key
+        """A new key that opens the page once."""
+        key = secrets.token_urlsafe(32)
+        self.one_time_keys.add(key)
+        return key
 
     @property
     def cookie(self) -> str:
-        """Cookies know no ports: servers side by side each have a name of their own."""
+        """Name of the cookie; one for each server, as cookies do not distinguish ports."""
         return f"fesnet-{hashlib.sha256(self.token.encode()).hexdigest()[:12]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,17 +88,24 @@ class AccessControl:
         await app(scope, receive, send_with_headers)
 
     def refusal_reason(self, scope: Scope, opened_by_url: bool) -> str | None:
-        """Why a request may not be answered, or None. opened: by its address."""
+        """Why the request is refused, or None. opened_by_url: whether its URL holds the secret."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if host not in own_hosts(scope):
-            return f"expected this machine's own address as host, got {host!r}: open the address that was printed"
-        if scope["method"] not in SAFE and headers.get("origin") != f"http://{host}":
-            return f"expected a change from this server's own page, got one from {headers.get('origin')!r}"
+            return (
+                f"expected this machine's own address as host, got {host!r}: open the address that "
+                "was printed"
+            )
+        if scope["method"] not in SAFE_METHODS and headers.get("origin") != f"http://{host}":
+            origin = headers.get("origin")
+            return f"expected a change from this server's own page, got one from {origin!r}"
         if not opened_by_url and not any(
             self.is_token(value) for value in self.cookie_tokens(headers)
         ):
-            return "expected the token of this server, got none or another: open the address that `fesnet review` printed"
+            return (
+                "expected the token of this server, got none or another: open the address that "
+                "`fesnet review` printed"
+            )
         return None
 
     def cookie_tokens(self, headers: Headers) -> Iterator[str]:
@@ -115,9 +120,11 @@ class AccessControl:
         return secrets.compare_digest(value.encode(), self.token.encode())
 
     def opened_by_url(self, scope: Scope) -> bool:
-        """Whether the address holds the token, or a key that has not been used; it is used then.
-        Both count for the page alone, so that they stay out of other addresses."""
-        if scope["path"] != "/" or scope["method"] not in SAFE:
+        """Whether the URL holds the token or an unused key; uses the key up.
+
+        Both count only for the page itself, so that no other URL holds them.
+        """
+        if scope["path"] != "/" or scope["method"] not in SAFE_METHODS:
             return False
         given = parse_qs(scope["query_string"].decode("latin-1"))
         used = self.one_time_keys.intersection(given.get("key", []))

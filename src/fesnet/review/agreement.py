@@ -1,4 +1,4 @@
-"""Machine and person, or two people: how far they agree, by `fesnet.metrics`."""
+"""Agreement of machine and person, or of two people, by `fesnet.metrics`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PROTOCOL = "official"
 
 
 def compute_agreement(truth: Path, found: Path) -> dict[str, Any]:
-    """How far two files agree, as JSON: counts by kind, kappa, and lines for people. Of what
-    `fesnet score` says only what takes no time: the page asks after every edit.
+    """Agreement of two files as JSON: counts by kind, kappa, and lines for people.
 
-    Raises UsageError and TruthError.
+    Only the fast part of `fesnet score`, as the page asks after every edit. Raises UsageError and
+    TruthError.
     """
     both = agree(truth, found)
-    counts = both.read_as(PROTOCOL).counts
+    counts = both.evaluate_as(PROTOCOL).counts
     pairs = [(v.truth, v.found) for v in both.videos]
     kappa = math.nan if both.frames is None else frame_kappa(pairs, both.frames)
     return {
@@ -40,4 +40,5 @@ def edge_lines(both: Agreement) -> Iterator[str]:
     for kind in KINDS:
         edges = both.edges(kind)
         for edge in ("onset", "offset") if edges["onset_frames"] else ():
-            yield f"{edge} of {kind} in both: {edge_text(edges[f'{edge}_frames'], edges[f'{edge}_ms'])}"
+            text = edge_text(edges[f"{edge}_frames"], edges[f"{edge}_ms"])
+            yield f"{edge} of {kind} in both: {text}"

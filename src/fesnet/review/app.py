@@ -1,7 +1,7 @@
-"""The web application: one page, and what it asks for.
+"""The web application: one page, and the requests that it makes.
 
-Long answers are `JSONResponse`s: FastAPI takes a hundred times as long to write hundreds of
-intervals by itself.
+Long answers are `JSONResponse`s: FastAPI by itself needs a hundred times as long to serialise
+hundreds of intervals.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_
 from fesnet.review.video_library import VideoLibrary
 
 ROOT = Path(fesnet.__file__).parent
-# All that is served of the package, by name.
+# All files of the package that are served, by name.
 PAGE = {
     "index.html": ROOT / "review" / "page" / "index.html",
     "review.css": ROOT / "review" / "page" / "review.css",
-    "style.css": ROOT / "web" / "style.css",
-    "timeline.js": ROOT / "web" / "timeline.js",
+    "style.css": ROOT / "report" / "web" / "style.css",
+    "timeline.js": ROOT / "report" / "web" / "timeline.js",
     **{
         f"{name}.js": ROOT / "review" / "page" / f"{name}.js"
         for name in ("main", "server", "table", "panels", "keys")
@@ -53,14 +53,10 @@ router = APIRouter()
 def make_app(
     library: VideoLibrary, worker: BackgroundWorker, token: str, *, limit: int, who: str
 ) -> AccessControl:
-    """The application behind its guard. limit: bytes of an upload; who: name to begin with."""
+    """The application with access control. limit: bytes of an upload; who: the first user name."""
     app = FastAPI(title="fesnet review", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.library, app.state.worker, app.state.limit, app.state.who = (
-        library,
-        worker,
-        limit,
-        who,
-    )
+    app.state.library, app.state.worker = library, worker
+    app.state.limit, app.state.who = limit, who
     app.include_router(router)
     app.add_exception_handler(FesnetError, error_response)
     app.add_exception_handler(RequestValidationError, invalid_request_response)
@@ -68,13 +64,13 @@ def make_app(
 
 
 def error_response(_: Request, error: Exception) -> Response:
-    """Our own errors as one line."""
+    """An error of fesnet as one line."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
     return JSONResponse({"error": str(error)}, status)
 
 
 def invalid_request_response(_: Request, error: Exception) -> Response:
-    """A request that is none, as one line."""
+    """An invalid request, as one line."""
     details = error.errors() if isinstance(error, RequestValidationError) else []
     first = f"{details[0]['loc'][-1]}: {details[0]['msg']}" if details else str(error)
     return JSONResponse({"error": f"expected another request ({first})"}, 422)
@@ -104,36 +100,41 @@ def get_static(name: str) -> Response:
 
 @router.get("/api/about")
 def get_about(request: Request) -> dict[str, Any]:
-    """What the page needs to know once."""
+    """Facts that the page needs once."""
     state = request.app.state
-    told = {"version": __version__, "folder": str(state.library.folder), "who": state.who}
-    return {**told, "limit": state.limit, "formats": list(ENDINGS)}
+    return {
+        "version": __version__,
+        "folder": str(state.library.folder),
+        "who": state.who,
+        "limit": state.limit,
+        "formats": list(ENDINGS),
+    }
 
 
 @router.get("/api/videos")
 def list_videos(request: Request) -> list[dict[str, Any]]:
-    """All videos and how far they are."""
+    """All videos and their states."""
     library = library_of(request)
     library.scan()
     out = []
-    for get_video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
-        review = library.review_path(get_video.key)
+    for video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
+        review = library.review_path(video.key)
         stamp = review.stat().st_mtime_ns if review.is_file() else 0
-        told = {
-            name: getattr(get_video, name)
+        values = {
+            name: getattr(video, name)
             for name in ("key", "name", "state", "share", "stage", "error")
         }
         files = {
-            "result": library.result_path(get_video.key).is_file(),
-            "copy": library.copy_path(get_video.key).is_file(),
+            "result": library.result_path(video.key).is_file(),
+            "copy": library.copy_path(video.key).is_file(),
         }
-        out.append({**told, **files, "stamp": str(stamp)})
+        out.append({**values, **files, "stamp": str(stamp)})
     return out
 
 
 @router.get("/api/videos/{key}")
 def get_video(request: Request, key: str) -> Response:
-    """Everything of one video but its long columns of numbers."""
+    """The state of one video, without frame times and scores."""
     return JSONResponse(load_state(library_of(request), key).to_dict())
 
 
@@ -146,9 +147,8 @@ def get_frame_times(request: Request, key: str) -> Response:
 
 @router.get("/api/videos/{key}/scores/{face}")
 def get_scores(request: Request, key: str, face: int) -> Response:
-    """Scores of one face: macro of all ticks, then micro; little-endian 32-bit floats, not a number
-    where unknown.
-    """
+    """Scores of one face: macro of all steps, then micro; little-endian 32-bit floats, NaN where
+    unknown."""
     for track in load_state(library_of(request), key).machine.spotting.faces:
         if track.face == face:
             return binary_response(track.scores.T, "<f4")
@@ -162,17 +162,15 @@ def binary_response(values: Any, dtype: str) -> Response:
 
 
 @router.get("/api/videos/{key}/preview")
-def preview_rules(
-    request: Request, key: str, asked: Annotated[str, Query(alias="rules")]
-) -> Response:
-    """The intervals under other rules ("macro_threshold=0.4,..."), which nothing is changed by."""
+def preview_rules(request: Request, key: str, rules: str) -> Response:
+    """The intervals under other rules ("macro_threshold=0.4,..."); changes nothing."""
     now = load_state(library_of(request), key)
     try:
         changes = {
-            name: float(value) for name, value in (pair.split("=") for pair in asked.split(","))
+            name: float(value) for name, value in (pair.split("=") for pair in rules.split(","))
         }
     except ValueError:
-        raise UsageError(f"expected rules like macro_threshold=0.4, got {asked!r}") from None
+        raise UsageError(f"expected rules like macro_threshold=0.4, got {rules!r}") from None
     return JSONResponse(
         merge_intervals(
             now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes})
@@ -181,12 +179,12 @@ def preview_rules(
 
 
 @router.post("/api/videos/{key}/edits")
-def post_edit(request: Request, key: str, asked: EditRequest) -> Response:
-    """Make an edit; the answer comes when the disk has it."""
+def post_edit(request: Request, key: str, request_body: EditRequest) -> Response:
+    """Apply an edit; answers once it is on the disk."""
     library = library_of(request)
     with library.find(key).lock:
         now = load_state(library, key)
-        after = apply_edit(now.machine, now.review, asked)
+        after = apply_edit(now.machine, now.review, request_body)
         library.save(key, after)
         return JSONResponse(ReviewState(library, key, now.machine, after).to_dict())
 
@@ -213,14 +211,14 @@ def stop_task(request: Request, key: str) -> dict[str, str]:
 def get_agreement(
     request: Request, key: str, truth: str = "person", found: Annotated[str, Query()] = "machine"
 ) -> dict[str, Any]:
-    """How far two versions agree: person, machine, or the name of another's review."""
+    """Agreement of two versions: person, machine, or the name of another review."""
     library = library_of(request)
     return compute_agreement(version_path(library, key, truth), version_path(library, key, found))
 
 
 @router.post("/api/videos/{key}/export")
 def export_version(request: Request, key: str, to: str, which: str = "person") -> Response:
-    """Write a version in one of the formats, beside the result, and hand it to the browser."""
+    """Write a version in one of the formats beside the result, and send it to the browser."""
     library = library_of(request)
     formats = parse_formats(to)
     spotting, name = (
@@ -234,7 +232,7 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
 
 @router.get("/api/videos/{key}/media")
 def get_media_problem(request: Request, key: str) -> dict[str, str]:
-    """Why the video cannot be played, as far as the server knows; empty where it should be."""
+    """Why the server cannot serve the video; empty if it can."""
     library = library_of(request)
     try:
         path = library.playable_path(library.find(key))
@@ -245,7 +243,7 @@ def get_media_problem(request: Request, key: str) -> dict[str, str]:
 
 @router.get("/media/{key}")
 def get_media(request: Request, key: str) -> Response:
-    """The video, or the part of it that the browser asks for."""
+    """The video, or the requested part of it."""
     library = library_of(request)
     path = library.playable_path(library.find(key))
     if not path.is_file():
@@ -260,11 +258,11 @@ def get_media(request: Request, key: str) -> Response:
 
 @router.put("/api/upload/{name}")
 async def upload_video(request: Request, name: str) -> dict[str, str]:
-    """Take a video and spot it."""
+    """Receive a video and queue it for spotting."""
     library, limit = library_of(request), int(request.app.state.limit)
     name = safe_name(name)
     check_size(request.headers.get("content-length"), limit, library.folder)
     path = await receive_video(library.folder, name, request.stream(), limit)
-    taken = library.add_video(path)
-    worker_of(request).enqueue("spot", taken)
-    return {"key": taken.key}
+    video = library.add_video(path)
+    worker_of(request).enqueue("spot", video)
+    return {"key": video.key}

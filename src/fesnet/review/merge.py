@@ -126,14 +126,11 @@ def open_proposals(
     machine: MachineResult, intervals: list[ReviewedInterval], rules: IntervalRules
 ) -> list[SpottedInterval]:
     """The proposals that no interval of a person covers."""
-    by_face = {
-        interval.face: [r for r in touched if r.face == interval.face] for interval in intervals
-    }
-    left = machine.proposals(rules)
+    by_face = {i.face: [other for other in intervals if other.face == i.face] for i in intervals}
     return [
         p
-        for p in left
-        if not any(is_covered(p, interval, rules) for interval in by_face.get(p.face, ()))
+        for p in machine.proposals(rules)
+        if not any(is_covered(p, i, rules) for i in by_face.get(p.face, ()))
     ]
 
 

@@ -9,9 +9,9 @@ the thing back:
     2  rules  rules    {..}      {..}          other thresholds
     3  undo   rules    {..}      {..}          the thresholds of before 2    (of: 2)
 
-The file also holds the machine's result as it was, and the intervals after the last edit. Every edit
-rewrites it atomically and waits for the disk, so that no acknowledged edit is lost when the program
-is killed.
+The file also holds the machine's result as it was, and the intervals after the last edit. Every
+edit rewrites it atomically and waits for the disk, so that no acknowledged edit is lost when the
+program is killed.
 """
 
 from __future__ import annotations
@@ -192,5 +192,6 @@ def check_review(review: Review) -> None:
             if entry.id == RULES_ID:
                 IntervalRules.from_dict(values or {})
             elif values is not None:
-                if ReviewedInterval.from_values(values).offset_frame >= review.frames:
+                last = ReviewedInterval.from_values(values).offset_frame
+                if last >= review.frames:
                     raise ValueError("frames after the end")

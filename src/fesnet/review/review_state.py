@@ -1,4 +1,4 @@
-"""One video as the page shows it, and the versions of it that there are."""
+"""The state of one video's review as the page shows it, and the files of its versions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fesnet.review.merge import MachineResult, corrected_result, merge_intervals
 from fesnet.review.review_file import REVIEW_SUFFIX, RULES_ID, EditRecord, Review
 from fesnet.review.video_library import VideoLibrary
 
-HISTORY_LENGTH = 30  # last entries that the page shows
+HISTORY_LENGTH = 30  # last edits that the page shows
 MACHINE, PERSON = "machine", "person"
 
 
 @dataclass(frozen=True)
 class ReviewState:
-    """The machine's result and the review of it, as they are now."""
+    """The machine's result and its review, as they are now."""
 
     library: VideoLibrary
     key: str
@@ -26,7 +26,7 @@ class ReviewState:
     review: Review
 
     def to_dict(self) -> dict[str, Any]:
-        """As the page shows it. Raises ResultError."""
+        """The JSON values that the page shows. Raises ResultError."""
         s, review = self.machine.spotting, self.review
         done, undone = review.undo_stacks()
         end = float(s.frame_times[-1])
@@ -37,7 +37,7 @@ class ReviewState:
             "duration": end,
             "working_rate": s.working_rate,
             "frames": len(s.frame_times),
-            "faces": [{"face": f.face, "ticks": len(f.times)} for f in s.faces],
+            "faces": [{"face": f.face, "steps": len(f.times)} for f in s.faces],
             "gaps": [asdict(g) for g in s.gaps],
             "warnings": [*s.warnings, *self.stale_warnings()],
             "rules": review.rules,
@@ -51,21 +51,21 @@ class ReviewState:
         }
 
     def stale_warnings(self) -> list[str]:
-        """A warning where the review was made of another result."""
+        """A warning if the review was begun on another result."""
         if self.review.machine["sha256"] == self.machine.sha256:
             return []
         return [
-            "the machine's result was made anew since this review began; your edits stay, its "
+            "the machine's result has changed since this review began; your edits stay, its "
             "proposals may differ"
         ]
 
     def next_step(self, steps: list[int]) -> str | None:
-        """What the next undo or redo is about."""
+        """The kind of the edit that the next undo or redo is about."""
         return self.review.entries[steps[-1] - 1].what if steps else None
 
 
 def history_line(entry: EditRecord) -> dict[str, Any]:
-    """A line of the journal for people."""
+    """An edit in short, for the history on the page."""
     values = entry.after or entry.before or {}
     about = (
         ""
@@ -76,9 +76,7 @@ def history_line(entry: EditRecord) -> dict[str, Any]:
 
 
 def load_state(library: VideoLibrary, key: str) -> ReviewState:
-    """Raises UsageError for a key that is none, ResultError where there is no whole result or
-    review.
-    """
+    """Raises UsageError for an unknown key or a missing result, ResultError for damaged files."""
     library.find(key)
     if not library.result_path(key).is_file():
         raise UsageError(f"expected a result of {key}, got none yet: spot the video first")
@@ -86,15 +84,13 @@ def load_state(library: VideoLibrary, key: str) -> ReviewState:
 
 
 def load_corrected(library: VideoLibrary, key: str) -> tuple[Spotting, str]:
-    """The result with the person's intervals, and the name that its exports have."""
+    """The result with the corrected intervals, and the name of its exports."""
     now = load_state(library, key)
     return corrected_result(now.machine, now.review), f"{key}{REVIEW_SUFFIX}".removesuffix(".json")
 
 
 def version_path(library: VideoLibrary, key: str, which: str) -> Path:
-    """The file of a version: machine, person, or the name of another's review. Raises
-    UsageError.
-    """
+    """The file of a version: machine, person, or the name of another review. Raises UsageError."""
     library.find(key)
     if which == MACHINE:
         return library.result_path(key)

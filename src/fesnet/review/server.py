@@ -1,4 +1,4 @@
-"""Start the server on this machine alone, and tell the address."""
+"""Start the review server on this machine alone."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """port 0: any free one; limit: of an upload, like "2GB"; rate: of image folders; weights: None
-    for the bundled.
-    """
+    """port: 0 for any free one; limit: size of an upload, such as "2GB"; rate: frames a second of
+    image folders; weights: None for the bundled ones."""
 
     folder: Path | None = None
     port: int = 0
@@ -37,7 +36,7 @@ class ServerOptions:
 
 @dataclass(frozen=True)
 class ReviewServer:
-    """A server that is ready to run: its socket is open, so that the address holds."""
+    """A server that is ready to run; its socket is open, so its address is known."""
 
     app: AccessControl
     handle: socket.socket
@@ -62,32 +61,29 @@ class ReviewServer:
 
 
 def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
-    """Look at what was named, open the socket, and put named videos without a result in line.
-    Raises UsageError.
-    """
+    """Scan the folder, open the socket, and queue the named videos without a result. Raises
+    UsageError."""
     limit = parse_size(options.limit)
     folder = options.folder or default_folder(named)
     sources = list_sources(named, folder)
     library = VideoLibrary(make_writable_folder(folder), tuple(sources))
     worker = BackgroundWorker(library, options.weights, options.rate)
     app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=default_user_name())
-    served = ReviewServer(app, open_socket(options.port), library)
+    server = ReviewServer(app, open_socket(options.port), library)
     for source in library.named:
         video = library.add_video(source)
         if not library.result_path(video.key).is_file():
             worker.enqueue("spot", video)
-    return served
+    return server
 
 
 def open_socket(port: int) -> socket.socket:
-    """Raises UsageError for a port that is taken or is none."""
+    """A listening socket. Raises UsageError for an invalid port, or one in use."""
     handle = socket.socket()
     try:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         handle.bind((HOST, port))
-        handle.listen(
-            128
-        )  # from now on whoever opens the address waits, rather than being turned away
+        handle.listen(128)  # early requests wait instead of being refused
     except (OSError, OverflowError) as error:
         handle.close()
         raise UsageError(
@@ -97,7 +93,7 @@ def open_socket(port: int) -> socket.socket:
 
 
 def default_user_name() -> str:
-    """The name to begin with; the page lets it be changed."""
+    """The name that the page shows first; people can change it there."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -1,6 +1,4 @@
-"""Videos from the browser into the folder: counted while they come, looked at before they are
-kept.
-"""
+"""Receive videos from the browser: check their size while they arrive, open them before keeping."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ MAX_NAME_BYTES = 150  # bytes of a name; file systems take 255, and endings are 
 
 
 class TooLargeError(UsageError):
-    """More bytes than allowed, or than the disk has left."""
+    """More bytes than allowed, or than the disk has free."""
 
 
 def parse_size(text: str) -> int:
@@ -42,9 +40,7 @@ def format_size(size: int) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The name of a file to be kept. Raises UsageError for one that is a path, hidden, or no
-    video's.
-    """
+    """The name of a file to keep. Raises UsageError for a path, a hidden name, or no video."""
     if (
         re.search(r"[/\\\x00-\x1f\x7f]", name)
         or name.startswith(".")
@@ -57,9 +53,7 @@ def safe_name(name: str) -> str:
 
 
 def check_size(declared: str | None, limit: int, folder: Path) -> None:
-    """Refuse by what the request says of itself, before anything is read. Raises TooLargeError,
-    UsageError.
-    """
+    """Check the declared length of a request before its body. Raises TooLargeError, UsageError."""
     if declared is None:
         return
     if not declared.isdecimal():
@@ -75,14 +69,16 @@ def check_size(declared: str | None, limit: int, folder: Path) -> None:
 
 
 def too_large(limit: int, got: str) -> str:
-    return f"expected a video of at most {format_size(limit)}, got {got}; name it on the command line, or raise --max-upload"
+    return (
+        f"expected a video of at most {format_size(limit)}, got {got}; name it on the command "
+        "line, or raise --max-upload"
+    )
 
 
 async def receive_video(folder: Path, name: str, chunks: AsyncIterator[bytes], limit: int) -> Path:
-    """Keep a video as `folder/name`, or name-2 where that is taken. Nothing is left of one that is
-    refused.
+    """Save a video as `folder/name`, or as name-2 if that is taken; a refused one leaves no file.
 
-    Raises TooLargeError, SourceError for what is no video, UsageError.
+    Raises TooLargeError, SourceError for a file that is no video, UsageError.
     """
     temporary = folder / f".{secrets.token_hex(8)}{Path(name).suffix}"
     count = 0
@@ -102,7 +98,7 @@ async def receive_video(folder: Path, name: str, chunks: AsyncIterator[bytes], l
 
 
 def check_video(path: Path, name: str) -> None:
-    """Raises SourceError, in words about `name`, for a file of which no picture can be seen."""
+    """Raises SourceError about `name` if no frame of the file can be read."""
     try:
         open_source(path).close()
     except FesnetError as error:
@@ -110,12 +106,12 @@ def check_video(path: Path, name: str) -> None:
 
 
 def move_to_free_name(temporary: Path, folder: Path, name: str) -> Path:
-    """Give the file its name; an other file of that name stays."""
+    """Rename the file to `name`, or to name-2 and so on; replaces no file."""
     stem, ending = Path(name).stem, Path(name).suffix
     for number in range(1, 10_000):
         path = folder / (name if number == 1 else f"{stem}-{number}{ending}")
         try:
-            os.link(temporary, path)  # unlike a rename, never over a file that is there
+            os.link(temporary, path)  # unlike a rename, never replaces a file
             return path
         except FileExistsError:
             continue

@@ -1,12 +1,13 @@
-"""The folder: which videos and results there are, and which files may be served.
+"""The videos and results of a work folder, and which files may be served.
 
-Nothing is served by a path that the browser names: the page names a video by its key, and the key
-is looked up here. A file may be served if it lies in the folder (links are followed first), was
-named on the command line, or is, by its sha256, the very file that a result was made from.
+The page names a video by its key, never by a path. A file may be served if it lies in the folder
+(after following links), was named on the command line, or has the sha256 of the file that a result
+was made from.
 """
 
 from __future__ import annotations
 
+import glob
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,17 +17,17 @@ from fesnet.errors import FesnetError, UsageError
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import REVIEW_SUFFIX, Review, read_review, save_review
 
-COPIES_FOLDER = (
-    ".playable"  # folder of copies that a browser plays, where it does not play the video itself
-)
-SCHEMA_BYTES = 400  # bytes of a result in which its schema stands
+COPIES_FOLDER = ".playable"  # copies of videos whose format the browser does not play
+SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
 
 
 @dataclass
 class LibraryVideo:
-    """One video and what is known of it. state: new, waiting, working, done, failed, stopped;
-    share: of the work, None where unknown; stage: what is being done; error: one line; asked: how
-    often work on it was asked for."""
+    """A video and the state of the work on it.
+
+    state: new, waiting, working, done, failed, stopped; share: of the work done, None if unknown;
+    stage: of the work; error: one line; requests: how often work was requested.
+    """
 
     key: str
     name: str
@@ -58,7 +59,7 @@ class VideoLibrary:
         self.scan()
 
     def is_inside(self, path: Path) -> bool:
-        """Whether the file, where links lead to, lies in the folder."""
+        """Whether the file lies in the folder, after following links."""
         return path.resolve().is_relative_to(self.folder)
 
     def result_path(self, key: str) -> Path:
@@ -68,11 +69,11 @@ class VideoLibrary:
         return self.folder / f"{key}{REVIEW_SUFFIX}"
 
     def copy_path(self, key: str) -> Path:
-        """A copy to be played; it need not be there."""
+        """Where the playable copy lies, if there is one."""
         return self.folder / COPIES_FOLDER / f"{key}.mp4"
 
     def scan(self) -> None:
-        """Look what there is: results first, then videos that have none."""
+        """Add new results, then new videos that have none."""
         with self.lock:
             for path in sorted(self.folder.glob("*.json")):
                 if path.stem not in self.videos and self.is_inside(path) and is_result(path):
@@ -89,7 +90,7 @@ class VideoLibrary:
         return [*self.named, *(p for p in here if p.is_file() and self.is_inside(p))]
 
     def add_video(self, file: Path) -> LibraryVideo:
-        """The video of a file: one that is there, or a new one under a free key."""
+        """The video of a file: the known one, or a new one under a free key."""
         with self.lock:
             for video in self.videos.values():
                 if video.source == file:
@@ -106,21 +107,21 @@ class VideoLibrary:
             raise UsageError(f"expected fewer videos of the name {file.stem}")
 
     def would_overwrite(self, key: str) -> bool:
-        """Whether results under this key would be written over somebody's own files."""
+        """Whether results under this key would overwrite other files of the user."""
         result = self.result_path(key)
         if result.exists():
             return not is_result(result)
         return result.with_suffix(".csv").exists()
 
     def is_result_of(self, video: LibraryVideo, file: Path) -> bool:
-        """Whether a result, by the name it gives, is of this file."""
+        """Whether the video's result names this file as its source."""
         try:
             return self.machine_result(video.key).spotting.source.name == file.name
         except FesnetError:
             return False
 
     def find(self, key: str) -> LibraryVideo:
-        """Raises UsageError for a key that is none."""
+        """The video of a key. Raises UsageError for an unknown key."""
         with self.lock:
             if key not in self.videos:
                 self.scan()
@@ -129,7 +130,7 @@ class VideoLibrary:
             return self.videos[key]
 
     def machine_result(self, key: str) -> MachineResult:
-        """The result, read again when its file has changed. Raises ResultError."""
+        """The result, read again if its file changed. Raises ResultError."""
         path = self.result_path(key)
         stamp = file_stamp(path)
         held = self.machines.get(key)
@@ -139,37 +140,33 @@ class VideoLibrary:
         return held[1]
 
     def load_review(self, key: str) -> Review:
-        """Read from the disk each time: another program may have written it. Raises ResultError."""
+        """The review, read from the disk each time, or a new one. Raises ResultError."""
         path = self.review_path(key)
-        return (
-            read_review(path)
-            if path.is_file()
-            else self.machine_result(key).new_review(self.result_path(key).name)
-        )
+        if path.is_file():
+            return read_review(path)
+        return self.machine_result(key).new_review(self.result_path(key).name)
 
     def save(self, key: str, review: Review) -> None:
-        """Save; back when the disk has it. Raises UsageError."""
+        """Write the review; returns once it is on the disk. Raises UsageError."""
         save_review(
             review, merge_intervals(self.machine_result(key), review), self.review_path(key)
         )
 
     def other_reviews(self, key: str) -> list[str]:
         """Reviews of the same video by others: NAME.someone.review.json."""
-        found = self.folder.glob(f"{glob_safe(key)}.*{REVIEW_SUFFIX}")
+        found = self.folder.glob(f"{glob.escape(key)}.*{REVIEW_SUFFIX}")
         taken = {f"{k}{REVIEW_SUFFIX}" for k in self.videos}
         return sorted(p.name for p in found if p.name not in taken and self.is_inside(p))
 
     def playable_path(self, video: LibraryVideo) -> Path:
-        """The file to be played. Raises UsageError with the reason where there is none that may be
-        served.
-        """
+        """The file to serve: the copy or the source. Raises UsageError if neither is allowed."""
         copy = self.copy_path(video.key)
         if copy.is_file() and self.is_inside(copy):
             return copy
         return self.source_path(video)
 
     def source_path(self, video: LibraryVideo) -> Path:
-        """The file or image folder itself. Raises UsageError."""
+        """The source file or image folder itself. Raises UsageError."""
         if video.source is not None:
             if video.source in self.named or self.is_inside(video.source):
                 return video.source
@@ -195,7 +192,7 @@ class VideoLibrary:
         )
 
     def has_sha256(self, path: Path, wanted: str | None) -> bool:
-        """Whether a file has this sha256; asked once for each state of a file."""
+        """Whether the file has this sha256; computed once for each state of a file."""
         if wanted is None or not path.is_file():
             return False
         key = (str(path), *file_stamp(path))
@@ -205,16 +202,16 @@ class VideoLibrary:
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
-    """When a file was changed and its size; zeros where it is not there."""
+    """(time of change in ns, size in bytes) of a file; zeros if there is none."""
     try:
-        source = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0
-    return source.st_mtime_ns, source.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def is_result(path: Path) -> bool:
-    """Whether it begins like a result of `fesnet spot`."""
+    """Whether the file begins like a result of `fesnet spot`."""
     try:
         with path.open("rb") as handle:
             return b'"schema": "fesnet/1"' in handle.read(SCHEMA_BYTES)
@@ -222,13 +219,9 @@ def is_result(path: Path) -> bool:
         return False
 
 
-def glob_safe(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
 def default_folder(named: list[Path]) -> Path:
-    """Where results lie unless told otherwise: the folder that was named, or that of the result
-    that was named, else `fesnet-review` here."""
+    """The default work folder: the named folder, else that of the named result, else
+    `fesnet-review`."""
     for path in named:
         if path.is_dir() and not is_image_folder(path):
             return path
@@ -238,7 +231,7 @@ def default_folder(named: list[Path]) -> Path:
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether a folder is a video in pictures rather than one of videos and results."""
+    """Whether a folder holds the frames of a video, rather than videos and results."""
     files = list(folder.iterdir())
     work = any(p.suffix.lower() in VIDEO_SUFFIXES or p.suffix == ".json" for p in files)
     return not work and any(
@@ -247,8 +240,8 @@ def is_image_folder(folder: Path) -> bool:
 
 
 def list_sources(named: list[Path], folder: Path) -> list[Path]:
-    """The videos among the files of the command line. Raises UsageError for what is not there, and
-    for a result that lies elsewhere."""
+    """The videos among the named paths. Raises UsageError for a missing path, or a result outside
+    the folder."""
     out = []
     for path in named:
         if not path.exists():

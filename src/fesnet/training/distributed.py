@@ -1,10 +1,12 @@
-"""Training by several processes (torchrun) that together do exactly what one would do.
+"""Training by several processes (torchrun) that gives what one process would, to rounding.
 
-Every step's batch is the one that a single process would have; each process looks at its share of
-it. Outputs are gathered before the loss, because its terms are weighted over the whole batch; batch
-statistics are those of the whole batch; dropout takes its share of the mask that one process would
-draw. So the sum of the gradients is the gradient of one process, to rounding. (torch's own
-DistributedDataParallel averages losses of shares, which is another training.)
+Every step's batch is the one that a single process would have. Each process takes its slice of it.
+Three parts of torch do not fit, so they are replaced here:
+
+- DistributedDataParallel averages the losses of slices. Our losses are weighted over the whole
+  batch, so outputs are gathered before the loss and gradients are summed.
+- SyncBatchNorm refuses CPUs, and tests run on CPUs.
+- Dropout has no synchronised form: here each process takes its rows of the whole batch's mask.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional
 
 from fesnet.errors import UsageError
@@ -25,21 +28,19 @@ from fesnet.errors import UsageError
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training run: this one is number `rank` of `count`. With one, everything
-    is as it is.
-    """
+    """The processes of a training run; this one is number `rank` of `count`."""
 
     rank: int = 0
     count: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that writes."""
         return self.rank == 0
 
-    def span(self, size: int, rank: int | None = None) -> slice:
-        """This process's (or another's) share of a batch of `size`. Raises UsageError where
-        somebody gets nothing.
+    def batch_slice(self, size: int, rank: int | None = None) -> slice:
+        """This process's (or another's) slice of a batch of `size`. Raises UsageError where a
+        slice would be empty.
         """
         if size < self.count:
             raise UsageError(
@@ -48,7 +49,7 @@ class Processes:
         who = self.rank if rank is None else rank
         return slice(size * who // self.count, size * (who + 1) // self.count)
 
-    def whole(self, part: Tensor, size: int, dim: int = 0) -> Tensor:
+    def gather(self, part: Tensor, size: int, dim: int = 0) -> Tensor:
         """The outputs of all processes in order along `dim`, `size` in sum; gradients flow into
         this one's part.
         """
@@ -60,7 +61,7 @@ class Processes:
                 dist.broadcast(part.detach().contiguous(), rank)
                 parts.append(part)
                 continue
-            span = self.span(size, rank)
+            span = self.batch_slice(size, rank)
             shape = list(part.shape)
             shape[dim] = span.stop - span.start
             other = part.new_empty(shape)
@@ -81,17 +82,17 @@ class Processes:
         for grad, values in zip(grads, parts, strict=True):
             grad.copy_(values.view_as(grad))
 
-    def in_turn(self, made: Iterator[Any], steps: Sequence[int]) -> Iterator[Any]:
-        """The batches of all `steps`, where each process makes every count-th (`made`) and hands it
+    def round_robin(self, batches: Iterator[Any], steps: Sequence[int]) -> Iterator[Any]:
+        """The batches of all `steps`: each process makes every count-th (`batches`) and sends it
         to the others.
         """
         for place in range(len(steps)):
             owner = place % self.count
-            box = [next(made) if owner == self.rank else None]
+            box = [next(batches) if owner == self.rank else None]
             dist.broadcast_object_list(box, owner)
             yield box[0]
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait for all."""
         if self.count > 1:
             dist.barrier()
@@ -101,94 +102,60 @@ SINGLE_PROCESS = Processes()
 
 
 def init_processes(device: str) -> tuple[Processes, str]:
-    """The processes that torchrun started, and this one's own device; alone without torchrun."""
+    """The processes that torchrun started, and this one's own device; without torchrun, one."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return SINGLE_PROCESS, device
     cuda = device.split(":")[0] == "cuda"
     # Batches are exchanged on the CPU, gradients where they are.
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
-    return Processes(
-        dist.get_rank(), count
-    ), f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else device
+    own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else device
+    return Processes(dist.get_rank(), count), own
 
 
-def synchronize_layers(network: nn.Module, peers: Processes) -> None:
-    """Make normalisation and dropout see the whole batch. The layers keep their names and their
-    states.
+def synchronize_layers(network: nn.Module, processes: Processes) -> None:
+    """Make batch normalisation and dropout act on the whole batch. The layers keep their names and
+    their states.
     """
-    if peers.count == 1:
+    if processes.count == 1:
         return
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.forward = partial(sync_batch_norm, module)  # type: ignore[method-assign]
         elif isinstance(module, nn.Dropout):
-            module.forward = partial(sync_dropout, module, peers)  # type: ignore[method-assign]
+            module.forward = partial(sync_dropout, module, processes)  # type: ignore[method-assign]
 
 
 def sync_batch_norm(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor:
-    """Batch normalisation of (N, C, ...) over all processes; torch's own SyncBatchNorm runs on GPUs
-    only.
-    """
+    """Batch normalisation of (N, C, ...) over all processes."""
     if not layer.training:
-        return functional.batch_norm(
-            x,
-            layer.running_mean,
-            layer.running_var,
-            layer.weight,
-            layer.bias,
-            False,
-            0.0,
-            layer.eps,
-        )
-    assert (
-        layer.running_mean is not None
-        and layer.running_var is not None
-        and layer.momentum is not None
-    )
+        stored = (layer.running_mean, layer.running_var, layer.weight, layer.bias)
+        return functional.batch_norm(x, *stored, False, 0.0, layer.eps)
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
+    assert layer.momentum is not None
     values = x.float()
     over = [d for d in range(x.dim()) if d != 1]
     shape = [1, -1] + [1] * (x.dim() - 2)
     number = torch.full((1,), float(x.numel() // x.shape[1]), device=x.device)
-    sums = summed(torch.cat([values.sum(over), number]))
+    sums = all_reduce(torch.cat([values.sum(over), number]))
     mean = sums[:-1] / sums[-1]
     # In two passes: the mean of squares less the square of the mean loses all digits where the
     # spread is small.
     centred = values - mean.view(shape)
-    variance = summed(centred.square().sum(over)) / sums[-1]
+    variance = all_reduce(centred.square().sum(over)) / sums[-1]
     with torch.no_grad():
         layer.running_mean.lerp_(mean, layer.momentum)
         layer.running_var.lerp_(variance * sums[-1] / (sums[-1] - 1), layer.momentum)
         if layer.num_batches_tracked is not None:
             layer.num_batches_tracked.add_(1)
-    out = centred * torch.rsqrt(variance + layer.eps).view(shape)
+    out: Tensor = centred * torch.rsqrt(variance + layer.eps).view(shape)
     if layer.affine:
         out = out * layer.weight.view(shape) + layer.bias.view(shape)
     return out.to(x.dtype)
 
 
-class Summed(torch.autograd.Function):
-    """The sum over all processes, of the values and, on the way back, of their gradients."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        total = values.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        total = grads[0].clone()
-        dist.all_reduce(total)
-        return total
-
-
-def summed(values: Tensor) -> Tensor:
-    total: Tensor = Summed.apply(values)  # type: ignore[no-untyped-call]
-    return total
-
-
-def sync_dropout(layer: nn.Dropout, peers: Processes, x: Tensor) -> Tensor:
+def sync_dropout(layer: nn.Dropout, processes: Processes, x: Tensor) -> Tensor:
     """Dropout of (B, ...) by this process's rows of the mask that one process would draw for the
     whole batch.
     """
@@ -198,5 +165,5 @@ def sync_dropout(layer: nn.Dropout, peers: Processes, x: Tensor) -> Tensor:
     dist.all_reduce(total)
     size = int(total)
     ones = torch.ones((size, *x.shape[1:]), dtype=x.dtype, device=x.device)
-    mask = functional.dropout(ones, layer.p)[peers.span(size)]
+    mask = functional.dropout(ones, layer.p)[processes.batch_slice(size)]
     return x * mask

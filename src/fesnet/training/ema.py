@@ -1,6 +1,4 @@
-"""A moving average of weights, which is what training keeps: steadier than the weights of any one
-step.
-"""
+"""The exponential moving average of the weights (EMA), which is what training keeps."""
 
 from __future__ import annotations
 
@@ -9,12 +7,13 @@ from torch import nn
 
 
 @torch.no_grad()
-def update_ema(ema: nn.Module, network: nn.Module, share: float) -> None:
-    """Keep a share (0..1) of the averaged network, and take the rest, batch statistics too, from
-    the trained one.
+def update_ema(ema: nn.Module, network: nn.Module, decay: float) -> None:
+    """Keep a share `decay` (0..1) of the averaged network and take the rest, batch statistics too,
+    from the trained one.
     """
-    for one, other in zip(ema.state_dict().values(), network.state_dict().values(), strict=True):
-        if one.is_floating_point():
-            one.lerp_(other, 1 - share)
+    pairs = zip(ema.state_dict().values(), network.state_dict().values(), strict=True)
+    for mean, latest in pairs:
+        if mean.is_floating_point():
+            mean.lerp_(latest, 1 - decay)
         else:
-            one.copy_(other)
+            mean.copy_(latest)

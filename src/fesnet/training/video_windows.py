@@ -1,105 +1,83 @@
 """Windows of whole encoded videos, through the very face stage that spotting uses.
 
-The windows of `fesnet.training.windows` are filmed as crops, with simulated errors of the
-landmarks: cheap, and so of great variety, but never quite what decoder, detector, mesh and
-alignment make of a video. These are few and true.
+The windows of `fesnet.training.shards` are rendered crops with simulated errors of the landmarks:
+cheap, and so of great variety, but never quite what decoder, detector, landmark model and alignment
+make of a video. These are few and real.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fesnet._types import FloatArray
-from fesnet.intervals import Interval
+from fesnet._types import Float32Array, FloatArray
+from fesnet.extraction import Encode, extract_features
+from fesnet.intervals import Interval, true_runs
 from fesnet.metrics.interval_tables import read_intervals
 from fesnet.model.network import FesNet
-from fesnet.postprocess import IntervalRules, known_segments
-from fesnet.stream import SpotStream, spotting_faces
+from fesnet.stream import spotting_faces
+from fesnet.synth.render.batches import mask_full_windows
 from fesnet.synth.script.plan import VideoPlan
 from fesnet.synth.videos.videos import make_videos
 from fesnet.training.config import TrainConfig
 from fesnet.training.distributed import Processes
-from fesnet.training.windows import (
+from fesnet.training.shards import (
     DRAWS,
     SECONDS,
     STARTS,
     Shard,
-    fingerprint,
-    keep_apart,
+    backbone_fingerprint,
+    check_fingerprint,
     shard_file,
 )
 from fesnet.video import open_source
 
-UNKNOWN = -1.0  # strength: the tables of truth tell its peak alone
-
-
-class FeatureRecorder:
-    """A runtime that keeps each tick's features instead of scoring them; for windows of one
-    tick.
-    """
-
-    name = "catcher"
-
-    def __init__(self, network: FesNet) -> None:
-        self.network, self.ticks = network, list[FloatArray]()
-
-    @torch.inference_mode()
-    def encode(self, crops: NDArray[np.uint8]) -> FloatArray:
-        with torch.autocast("cpu", torch.bfloat16):
-            return np.asarray(self.network.encode(torch.from_numpy(crops)).float().numpy())
-
-    def decode(self, window: FloatArray) -> tuple[FloatArray, FloatArray]:
-        self.ticks.append(window[0].astype(np.float16))
-        return np.zeros((1, 3), np.float32), np.zeros(1, np.float32)
+UNKNOWN = -1.0  # strength: tables of truth give only its peak
+# Settings of the generator that the videos take over from those of the crops.
+SHARED_SETTINGS = ("sounds_share", "turning_share", "residue_share", "edge_blinks", "nod_share")
 
 
 def make_training_videos(
-    portraits: Path, folder: Path, config: TrainConfig, peers: Processes
+    portraits: Path, folder: Path, config: TrainConfig, processes: Processes
 ) -> Path | None:
-    """Make the videos, if the config wants some: the first of the peers does, the others wait.
-    Returns their folder.
+    """Make the videos, if the config wants some: the main process does, the others wait. Returns
+    their folder.
     """
-    if not (config.films and config.head_steps):
+    if not (config.video_hours and config.head_steps):
         return None
-    if peers.first:
+    if processes.is_main:
         make_videos(portraits, folder, training_video_plan(config), lambda what, share: None)
-    peers.meet()
+    processes.barrier()
     return folder
 
 
 def training_video_plan(config: TrainConfig) -> VideoPlan:
-    """Films are denser than life: there are few of them."""
+    """More expressions than in life, as the videos are few."""
     return VideoPlan(
-        hours=config.films,
-        seconds=60.0,  # of many people
+        hours=config.video_hours,
+        seconds=60.0,  # short, so that many people appear
         seed=config.seed,
         rates=(30.0, 25.0),
         macro_per_minute=5.0,
         micro_per_minute=6.0,
         speech_share=0.8,
-        sounds_share=config.synth.sounds_share,
-        turning_share=config.synth.turning_share,
-        residue_share=config.synth.residue_share,
-        edge_blinks=config.synth.edge_blinks,
-        nod_share=config.synth.nod_share,
+        **{name: getattr(config.synth, name) for name in SHARED_SETTINGS},
     )
 
 
-def video_shards(network: FesNet, videos: Path, folder: Path, seed: int = 0) -> Iterator[Shard]:
-    """A shard for each video of `fesnet synth`; those that lie in `folder` already are taken as
-    they are. Raises UsageError where the folder holds those of another run."""
-    films = sorted(videos.glob("*.mp4"))
-    truths = [video.with_suffix(".truth.csv").read_bytes() for video in films]
-    keep_apart(folder, fingerprint(network, str(seed).encode(), *truths))
+def video_shards(network: FesNet, folder: Path, shards: Path, seed: int = 0) -> Iterator[Shard]:
+    """A shard for each video in a folder of `fesnet synth`; those already in `shards` are kept.
+    Raises UsageError where `shards` holds those of another run."""
+    videos = sorted(folder.glob("*.mp4"))
+    truths = [video.with_suffix(".truth.csv").read_bytes() for video in videos]
+    check_fingerprint(shards, backbone_fingerprint(network, str(seed).encode(), *truths))
     network.eval()
-    for number, video in enumerate(films):
-        path = shard_file(folder, number)
+    for number, video in enumerate(videos):
+        path = shard_file(shards, number)
         if not path.is_file():
             truth = [found.interval for found in read_intervals(video.with_suffix(".truth.csv"))]
             video_shard(network, video, truth, np.random.default_rng([seed, number])).save(path)
@@ -110,49 +88,48 @@ def video_shard(
     network: FesNet, video: Path, truth: list[Interval], rng: np.random.Generator
 ) -> Shard:
     """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
-    config, catcher = network.config, FeatureRecorder(network)
-    # Windows of one tick: the stitcher hands every tick's features to the catcher, and does nothing
-    # else.
-    stream = SpotStream(
-        spotting_faces(config),
-        catcher,
-        replace(config, window=1, stride=1, inference_window_scale=1),
-        IntervalRules(),
-    )
+    config = network.config
     with open_source(video) as source:
-        for frame in source:
-            stream.push(frame)
+        found = extract_features(source, spotting_faces(config), config, encode_crops(network))
     length = round(SECONDS * config.working_rate)
-    pixels, labels, starts, shapes = [], [], [], []
-    for track in stream.finish()[:1]:
-        marks = label_steps(truth, stream.times, track.times)
-        row = (
-            np.cumsum(~np.isnan(track.scores[:, 0])) - 1
-        )  # which of the catcher's ticks each tick is
-        for a, b in known_segments(track.scores):
-            for first in range(a, b - length + 1, length):
-                seen = np.stack(catcher.ticks[row[first] : row[first] + length]).astype(np.float32)
-                shapes.append(np.stack([outlines(network, seen)] * DRAWS))
-                for start in rng.integers(length - config.window + 1, size=STARTS):
-                    pixels.append(window(network, seen[start : start + config.window]))
-                    labels.append(marks[first + start : first + start + config.window])
-                    starts.append(int(start))
-    count, ticks = len(starts), config.window
-    marked = np.asarray(labels, np.int8).reshape(count, ticks)
-    marked[
-        (marked != 0).all(1)
-    ] = -1  # one expression from edge to edge: nothing changes by which it could be told
+    pixels, labels, starts, landmarks = [], [], [], []
+    times = np.arange(found.count) / config.working_rate
+    truth_labels = label_steps(truth, found.frame_times, times)
+    known = np.isin(np.arange(found.count), found.ticks)
+    row = np.cumsum(known) - 1  # of each step among the features
+    for a, b in true_runs(known):
+        for first in range(a, b - length + 1, length):
+            features = found.values[row[first] : row[first] + length].astype(np.float32)
+            landmarks.append(np.stack([landmark_part(network, features)] * DRAWS))
+            for start in rng.integers(length - config.window + 1, size=STARTS):
+                pixels.append(pixel_part(network, features[start : start + config.window]))
+                labels.append(truth_labels[first + start : first + start + config.window])
+                starts.append(int(start))
+    count, steps = len(starts), config.window
+    masked = np.asarray(labels, np.int8).reshape(count, steps)
+    mask_full_windows(masked)
     return Shard(
-        pixels=np.asarray(pixels, np.float16).reshape(count, ticks, config.features),
-        labels=marked,
-        strength=np.full((count, ticks), UNKNOWN, np.float16),
-        shapes=np.asarray(shapes, np.float16).reshape(
-            len(shapes), DRAWS, length, config.landmark_feature_count
+        pixels=np.asarray(pixels, np.float16).reshape(count, steps, config.features),
+        labels=masked,
+        strength=np.full((count, steps), UNKNOWN, np.float16),
+        landmarks=np.asarray(landmarks, np.float16).reshape(
+            len(landmarks), DRAWS, length, config.landmark_feature_count
         ),
-        script=np.repeat(np.arange(len(shapes)), STARTS),
+        script=np.repeat(np.arange(len(landmarks)), STARTS),
         start=np.asarray(starts, np.int64),
-        last=np.full(count, ticks - 1),
+        last=np.full(count, steps - 1),
     )
+
+
+def encode_crops(network: FesNet) -> Encode:
+    """The network's `encode` in bfloat16, on arrays."""
+
+    @torch.inference_mode()
+    def encode(crops: NDArray[np.uint8]) -> Float32Array:
+        with torch.autocast("cpu", torch.bfloat16):
+            return np.asarray(network.encode(torch.from_numpy(crops)).float().numpy())
+
+    return encode
 
 
 def label_steps(
@@ -172,18 +149,13 @@ def label_steps(
 
 
 @torch.inference_mode()
-def window(network: FesNet, seen: FloatArray) -> FloatArray:
-    """Pixel features (T, D) of joined features (T, P + rows, C) against their first frame."""
-    attended = torch.from_numpy(seen[None, :, : positions(network)])
+def pixel_part(network: FesNet, features: FloatArray) -> FloatArray:
+    """Pixel features (T, D) of one window (T, P + rows, C), against its first frame."""
+    attended = torch.from_numpy(features[None, :, : network.lsdm.side**2])
     with torch.autocast("cpu", torch.bfloat16):
         return np.asarray(network.lsdm.encode_pixels(attended, attended[:, :1])[0].half().numpy())
 
 
-def outlines(network: FesNet, seen: FloatArray) -> FloatArray:
-    """The shapes (T, config.landmark_feature_count) that ride behind the positions (`FesNet.append_landmarks`)."""
-    return seen[:, positions(network) :].reshape(len(seen), -1)
-
-
-def positions(network: FesNet) -> int:
-    """P of the network."""
-    return (network.config.crop_size // 8) ** 2
+def landmark_part(network: FesNet, features: FloatArray) -> FloatArray:
+    """Landmark features (T, landmark_feature_count) of (T, P + rows, C)."""
+    return features[:, network.lsdm.side**2 :].reshape(len(features), -1)

@@ -1,4 +1,4 @@
-// The page: one video at a time, its present state as the server told it, and edits that the server has to confirm.
+// The page: one video at a time, its state as the server sent it, and edits that the server has to confirm.
 
 /* global FesnetTimeline: timeline.js is a plain script, as pages without a server need it */
 import { control, key, wireKeys } from "/static/keys.js";
@@ -10,7 +10,7 @@ const $ = (id) => document.getElementById(id);
 const video = $("video");
 const NEW_S = { macro: 1, micro: 0.3 }; // length of an expression added by a key, s
 
-let view = null; // what the server told of the chosen video
+let view = null; // state of the chosen video, as the server sent it
 let frames = new Float64Array(); // times of its frames, s
 let tracks = [];
 let chosenId = null;
@@ -69,15 +69,15 @@ function agreeSoon() {
 async function open(name) {
   if (waiting) await line;
   try {
-    const told = await json(at(name));
+    const answer = await json(at(name));
     const times = await numbers(at(name, "/frames"), Float64Array);
-    const read = await Promise.all(told.faces.map(async ({ face, ticks }) => {
+    const read = await Promise.all(answer.faces.map(async ({ face, steps }) => {
       const both = await numbers(at(name, `/scores/${face}`), Float32Array);
-      const grid = Float64Array.from({ length: ticks }, (_, k) => k / told.working_rate);
+      const stepTimes = Float64Array.from({ length: steps }, (_, k) => k / answer.working_rate);
       const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
-      return { face, times: grid, macro: known.slice(0, ticks), micro: known.slice(ticks) };
+      return { face, times: stepTimes, macro: known.slice(0, steps), micro: known.slice(steps) };
     }));
-    [view, frames, tracks, chosenId, time, preview, seenStamp] = [told, times, read, null, 0, null, null];
+    [view, frames, tracks, chosenId, time, preview, seenStamp] = [answer, times, read, null, 0, null, null];
   } catch (error) {
     tell(error.message);
     return;
@@ -153,9 +153,9 @@ async function follow(videos) {
     const first = seenStamp === null;
     seenStamp = now.stamp;
     if (first) return;
-    const told = await json(at(view.key));
-    if (told.revision !== view.revision && !waiting && told.key === view.key) {
-      view = told;
+    const answer = await json(at(view.key));
+    if (answer.revision !== view.revision && !waiting && answer.key === view.key) {
+      view = answer;
       render();
     }
   }

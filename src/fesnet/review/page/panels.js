@@ -1,4 +1,4 @@
-// Everything beside player, timeline and list: videos, thresholds, agreement, export, history, errors.
+// All other panels: videos, thresholds, agreement, export, history, errors.
 
 import { at, download, json, post, upload } from "/static/server.js";
 
@@ -63,9 +63,9 @@ function entry(video, current, choose) {
 
 let listed = "";
 export function showVideos(videos, current, choose) {
-  const told = JSON.stringify([videos, current]);
-  if (told === listed) return; // so that the keyboard's place in the list stays
-  listed = told;
+  const shownNow = JSON.stringify([videos, current]);
+  if (shownNow === listed) return; // so that the keyboard's place in the list stays
+  listed = shownNow;
   const place = [...$("videos").querySelectorAll("button")].indexOf(document.activeElement);
   $("videos").replaceChildren(...videos.map((video) => entry(video, current, choose)));
   if (place >= 0) $("videos").querySelectorAll("button")[place]?.focus();
@@ -136,11 +136,11 @@ export function showSliders(rules) {
 // --- agreement ---
 
 export function showVersions(view) {
-  const told = [["person", "corrected"], ["machine", "machine’s"], ...view.others.map((name) => [name, name])];
+  const versions = [["person", "corrected"], ["machine", "machine’s"], ...view.others.map((name) => [name, name])];
   for (const [id, fallback] of [["truth", "person"], ["compared", "machine"]]) {
     const before = $(id).value || fallback;
-    $(id).replaceChildren(...told.map(([value, text]) => new Option(text, value)));
-    $(id).value = told.some(([value]) => value === before) ? before : fallback;
+    $(id).replaceChildren(...versions.map(([value, text]) => new Option(text, value)));
+    $(id).value = versions.some(([value]) => value === before) ? before : fallback;
   }
 }
 

@@ -38,9 +38,9 @@ export async function numbers(path, Kind) {
 // Save what the server answers as a file, under the name that it gives.
 export async function download(path) {
   const answer = await ask(path, { method: "POST" });
-  const told = answer.headers.get("content-disposition") ?? "";
-  const coded = /filename\*=utf-8''([^;]+)/i.exec(told);
-  const name = coded ? decodeURIComponent(coded[1]) : (/filename="([^"]+)"/.exec(told)?.[1] ?? "export");
+  const disposition = answer.headers.get("content-disposition") ?? "";
+  const coded = /filename\*=utf-8''([^;]+)/i.exec(disposition);
+  const name = coded ? decodeURIComponent(coded[1]) : (/filename="([^"]+)"/.exec(disposition)?.[1] ?? "export");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await answer.blob());
   link.download = name;

@@ -1,7 +1,7 @@
 // The list of expressions and the form of the chosen one.
 
 const $ = (id) => document.getElementById(id);
-const MARKS = { macro: "■", micro: "◆" }; // told apart without colours, too
+const MARKS = { macro: "■", micro: "◆" }; // distinguishable without colours, too
 const seconds = (value) => value.toFixed(3);
 
 function cell(row, text, name = "") {

@@ -34,7 +34,7 @@ from fesnet.synth.render.avatar import (
     project_points,
 )
 from fesnet.synth.script.curves import log_uniform, smooth_noise
-from fesnet.synth.script.motion import Script
+from fesnet.synth.script.script import Script
 
 GREY = (0.299, 0.587, 0.114)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -11,20 +11,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fesnet._types import FloatArray
-from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarTracks, AvatarRenderer
+from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarRenderer, AvatarTracks
 from fesnet.synth.render.hands import draw_hand
 from fesnet.synth.render.landmark_errors import mirror_landmark_features, simulate_landmark_features
-from fesnet.synth.render.torch_face_mesh import landmark_model
 from fesnet.synth.render.render_plan import (
     RenderPlan,
     plan_render,
     render_crops,
     render_with_landmarks,
 )
+from fesnet.synth.render.torch_face_mesh import landmark_model
 from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.config import SynthConfig, vary_event_rates
 from fesnet.synth.script.curves import log_uniform
 from fesnet.synth.script.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
-from fesnet.synth.script.motion import SynthConfig, varied, replace_photo_smile, write_script
+from fesnet.synth.script.script import replace_photo_smile
+from fesnet.synth.script.writer import write_script
 from fesnet.windows import to_and_fro
 
 POSE_UNIT, GAZE_UNIT = (
@@ -60,18 +62,18 @@ class PairBatch(Generic[Crops]):
 
 @dataclass(frozen=True)
 class ClipBatch(Generic[Crops]):
-    """B clips of T frames: crops, shapes (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T)
+    """B clips of T frames: crops, landmarks (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T)
     in full macros.
     """
 
     crops: Crops
-    shapes: Tensor
+    landmarks: Tensor
     labels: Tensor
     intensity: Tensor
 
     def __getitem__(self, part: slice) -> ClipBatch[Crops]:
         return ClipBatch(
-            self.crops[part], self.shapes[part], self.labels[part], self.intensity[part]
+            self.crops[part], self.landmarks[part], self.labels[part], self.intensity[part]
         )
 
 
@@ -218,7 +220,8 @@ def plan_clips(
     clips in which a hand comes before the face."""
     rng = np.random.default_rng(seed)
     scripts = [
-        write_script(rng, frames, varied(config, rng), lead=int(4 * config.rate)) for _ in who
+        write_script(rng, frames, vary_event_rates(config, rng), lead=int(4 * config.rate))
+        for _ in who
     ]
     scripts = [
         s if cast.has_smile[w] else replace_photo_smile(s)
@@ -233,15 +236,16 @@ def plan_clips(
     order, known = draw_frame_order(rng, len(who), frames)
     shots = replace(shots, order=order, hands=tuple(covered))
     people = [(cast.points[w, :468], cast.smile[w] if cast.has_smile[w] else None) for w in who]
-    shapes = [
+    landmarks = [
         simulate_landmark_features(s, *person, rng)
         for s, person in zip(scripts, people, strict=True)
     ]
-    shapes = [
-        s if hand is None else hand.mislead(s, rng) for s, hand in zip(shapes, covered, strict=True)
+    landmarks = [
+        s if hand is None else hand.disturb_landmarks(s, rng)
+        for s, hand in zip(landmarks, covered, strict=True)
     ]
     seen = np.where(
-        flipped[:, None, None], mirror_landmark_features(np.stack(shapes)), np.stack(shapes)
+        flipped[:, None, None], mirror_landmark_features(np.stack(landmarks)), np.stack(landmarks)
     ).astype(np.float32)
     labels, strength = (
         np.stack([s.labels() for s in scripts]),
@@ -251,10 +255,15 @@ def plan_clips(
         np.stack([t[at] for t, at in zip(x, order, strict=True)]) for x in (seen, labels, strength)
     )
     labels[~known] = -1
-    labels[
-        (labels != 0).all(1)
-    ] = -1  # one expression from edge to edge: nothing changes by which it could be told
+    mask_full_windows(labels)
     return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
+
+
+def mask_full_windows(labels: NDArray[Any]) -> None:
+    """Set labels (N, T) of windows that one expression fills to -1 (unknown), in place: nothing
+    changes in them by which it could be recognised.
+    """
+    labels[(labels != 0).all(1)] = -1
 
 
 def render_clips(
@@ -263,13 +272,13 @@ def render_clips(
     """The clips with pixels, and with what the landmark model sees where it is to look; on the
     stage's device.
     """
-    if plan.crops.looked:
-        crops, shapes = render_with_landmarks(
+    if plan.crops.use_landmark_model:
+        crops, landmarks = render_with_landmarks(
             stage, plan.crops, size, landmark_model(str(stage.device))
         )
     else:
-        crops, shapes = render_crops(stage, plan.crops, size), plan.shapes.to(stage.device)
-    return ClipBatch(crops, shapes, plan.labels, plan.intensity)
+        crops, landmarks = render_crops(stage, plan.crops, size), plan.landmarks.to(stage.device)
+    return ClipBatch(crops, landmarks, plan.labels, plan.intensity)
 
 
 def draw_frame_order(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fesnet._types import FloatArray
 from fesnet.synth.render.avatar import (
     EYES,
+    FACE_OVAL,
     GAZE_REACH,
     LATTICE,
     LIP_LOWER,
@@ -23,7 +24,6 @@ from fesnet.synth.render.avatar import (
     MARGIN,
     OPEN_FROM,
     OPEN_FULL,
-    FACE_OVAL,
     RINGS,
     SHUT_GAP,
     SPAN,

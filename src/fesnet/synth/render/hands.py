@@ -56,14 +56,14 @@ class Hand:
     def column(self, which: int, crops: Tensor) -> Tensor:
         return torch.as_tensor(self.centre[:, which], device=crops.device).float()[:, None, None]
 
-    def mislead(self, shapes: FloatArray, rng: np.random.Generator) -> FloatArray:
+    def disturb_landmarks(self, landmarks: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Shapes (..., T, SHAPE) as the landmark model errs while part of the face is hidden."""
         distance = np.linalg.norm(self.centre - 0.5, axis=1) / (0.5 + float(self.axes.mean()))
         hidden = np.clip(1.2 - distance, 0, 1)[:, None]
-        frames, numbers = shapes.shape[-2:]
+        frames, numbers = landmarks.shape[-2:]
         parts = np.stack([smooth_noise(rng, frames, rng.uniform(2, 20), 1.0) for _ in range(8)], 1)
         error = parts @ rng.normal(0, 8**-0.5, (8, numbers)) + rng.normal(0, 1, numbers)
-        return np.asarray(shapes + MISLED * rng.uniform(0.2, 1.5) * hidden * error, np.float32)
+        return np.asarray(landmarks + MISLED * rng.uniform(0.2, 1.5) * hidden * error, np.float32)
 
 
 def draw_hand(rng: np.random.Generator, frames: int, rate: float) -> Hand:

@@ -22,7 +22,7 @@ from fesnet.faces.shape import SHAPE, TELLING, UNIT, canonical_face, face_shape
 from fesnet.synth.render.avatar import face_motion, head_rotation
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.curves import log_uniform, smooth_noise
-from fesnet.synth.script.motion import Script
+from fesnet.synth.script.script import Script
 
 BLINK_TURN = np.array(
     [0.01, 0.03, 0.01]

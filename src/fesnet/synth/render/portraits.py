@@ -92,7 +92,7 @@ class Person:
             self.name, photo, own, self.smiling.read(), self.smiling.landmarks, pixels=pixels
         )
 
-    def smiler(self, pixels: int = PICTURE) -> Avatar:
+    def smiling_avatar(self, pixels: int = PICTURE) -> Avatar:
         """The avatar whose face at rest is that of the smiling photo. Raises SourceError."""
         shot = self.smiling or self.neutral
         return make_avatar(f"{self.name}, smiling", shot.read(), shot.landmarks, pixels=pixels)
@@ -140,7 +140,7 @@ def find_person(path: Path, finder: FaceFinder, smiling: Path) -> Person:
 
 
 def read_avatars(
-    folder: Path, *, pixels: int = PICTURE, smilers: int = 0
+    folder: Path, *, pixels: int = PICTURE, smiling_every: int = 0
 ) -> tuple[list[Avatar], list[str]]:
     """Avatars of all people that `find_people` finds, and one line for each photo that was left
     out.
@@ -149,5 +149,8 @@ def read_avatars(
     behind all the others.
     """
     people, left_out = find_people(folder)
-    smiling = [p for p in people if p.smiling is not None][::smilers] if smilers else []
-    return [*(p.avatar(pixels) for p in people), *(p.smiler(pixels) for p in smiling)], left_out
+    smiling = [p for p in people if p.smiling is not None][::smiling_every] if smiling_every else []
+    return [
+        *(p.avatar(pixels) for p in people),
+        *(p.smiling_avatar(pixels) for p in smiling),
+    ], left_out

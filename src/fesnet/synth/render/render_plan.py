@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fesnet.synth.render.avatar import MARGIN, SPAN
+from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarRenderer, AvatarTracks, Look
 from fesnet.synth.render.camera import film
-from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarTracks, Look, AvatarRenderer
 from fesnet.synth.render.hands import Hand
 from fesnet.synth.render.landmark_errors import mirror_map
 from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, look
@@ -43,7 +43,7 @@ class RenderPlan:
     flipped: NDArray[np.bool_]
     order: NDArray[np.int64]
     hands: tuple[Hand | None, ...]
-    looked: bool = False
+    use_landmark_model: bool = False
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -60,7 +60,7 @@ class RenderPlan:
             self.flipped[part],
             self.order[part],
             self.hands[part],
-            self.looked,
+            self.use_landmark_model,
         )
 
 
@@ -101,7 +101,7 @@ def render_with_landmarks(
     """As `render_crops`, and what the landmark model sees in the same clips, painted wider and finer:
     shapes (B, T, SHAPE).
     """
-    clips, shapes = [], []
+    clips, landmarks = [], []
     for b in range(len(shots)):
         one = shots[b : b + 1]
         wide = filmed(
@@ -109,7 +109,7 @@ def render_with_landmarks(
         )
         placed = one.placed.to(wide.device)
         rng = np.random.default_rng([int(one.camera[0]), 1])
-        shapes.append(ordered(one, 0, look(mesh, wide, placed, rng)))
+        landmarks.append(ordered(one, 0, look(mesh, wide, placed, rng)))
         edge = round(WIDE * MARGIN / SPAN)
         inner = wide[..., edge : WIDE - edge, edge : WIDE - edge]
         clips.append(
@@ -117,7 +117,7 @@ def render_with_landmarks(
                 inner, size=(size, size), mode="bilinear", antialias=True, align_corners=False
             )
         )
-    seen, flipped = torch.stack(shapes), torch.from_numpy(shots.flipped).to(shapes[0].device)
+    seen, flipped = torch.stack(landmarks), torch.from_numpy(shots.flipped).to(landmarks[0].device)
     to, sign = mirror_map()
     other = seen[..., torch.from_numpy(to).to(seen.device)] * torch.from_numpy(sign).to(seen.device)
     return finished(shots, clips), torch.where(flipped[:, None, None], other, seen)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fesnet.errors import UsageError
-from fesnet.synth.script.motion import SynthConfig
+from fesnet.synth.script.config import SynthConfig
 
 LIMIT = 1000.0  # hours: more is a slip of the keyboard
 STRENGTH = "{} strengths of 0.01 to 2 full expressions, the lower first"

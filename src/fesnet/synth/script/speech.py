@@ -2,7 +2,7 @@
 corners that move along.
 
 Speech is labelled neutral. The simplest kind of it, every mouth motion wandering by itself
-(`ScriptWriter.speech`), is even and quick; people speak in sounds that follow each other, mostly
+(`add_speech` without a `Speaker`), is even and quick; people speak in sounds that follow each other, mostly
 with the lower lip, and their lip corners drift with the phrase as they do in a faint smile. Sizes
 and times are our choice, set to what the landmark model answers on people who speak: in an aligned
 crop of 96 pixels the lower lip moves by 4-7 pixels, the jaw by 3-4, a lip corner by 2, at 1-2 Hz.
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
 from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.curves import add, intensity_curve, log_uniform, smooth_noise
+from fesnet.synth.script.expressions import SPEECH
+from fesnet.synth.script.script import ScriptTracks
 
 Ranges = dict[str, tuple[float, float]]
 Sounds = dict[
@@ -47,6 +50,58 @@ CORNERS: Ranges = {
     "mouthFrown": (0.0, 0.3),
     "mouthDimple": (0.0, 0.3),
 }  # along with phrases
+
+
+def add_speech(tracks: ScriptTracks, speaking: FloatArray) -> None:
+    """Bursts of syllables; the speaker's rhythm, loudness and favourite mouth shapes are drawn
+    once.
+    """
+    rng, rate = tracks.rng, tracks.config.rate
+    syllable = rate / rng.uniform(2.5, 6.5)
+    loudness = log_uniform(rng, 0.3, 1.8)
+    mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH}
+    if rng.random() < 0.25:
+        mix["jawOpen"] *= 0.2
+    speaker = (
+        Speaker(rng)
+        if tracks.config.sounds_share and rng.random() < tracks.config.sounds_share
+        else None
+    )
+    low, high = tracks.config.speech_pause
+    pause = low if low == high else log_uniform(rng, low, high)
+    spoken = np.zeros_like(tracks.weights)
+    t = rng.uniform(-2, max(1.5, pause)) * rate
+    while t < tracks.frames:
+        frames = int(rng.uniform(0.7, 6.0) * rate)
+        envelope = intensity_curve(frames, min(0.3, 4 / frames), min(0.3, 5 / frames), 1.0)
+        if speaker is not None:
+            add(spoken, int(t), envelope, speaker.phrase(frames, rate))
+        for name, scale in mix.items() if speaker is None else ():
+            shape = np.abs(
+                smooth_noise(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness)
+            )
+            add(spoken, int(t), shape * envelope, tracks.basis.weights({name: 1.0}))
+        add(speaking, int(t), envelope)
+        t += frames + rng.exponential(pause) * rate
+    loud = (
+        1 - np.convolve(tracks.silent, np.hanning(9) / np.hanning(9).sum(), "same")[: tracks.frames]
+    )
+    tracks.weights += (loud[:, None] * spoken).astype(np.float32)
+    speaking *= loud.astype(np.float32)
+
+
+def add_swallows(tracks: ScriptTracks) -> None:
+    rng, rate = tracks.rng, tracks.config.rate
+    t = rng.uniform(0, 8) * rate
+    vector = tracks.basis.weights({"mouthShrugLower": 0.12, "mouthPress": 0.15, "jawOpen": 0.02})
+    while t < tracks.frames:
+        add(
+            tracks.weights,
+            int(t),
+            intensity_curve(int(rng.uniform(0.4, 0.9) * rate), 0.4, 0.5, 1.0),
+            vector,
+        )
+        t += rng.uniform(6, 25) * rate
 
 
 class Speaker:

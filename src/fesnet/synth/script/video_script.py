@@ -13,8 +13,10 @@ import numpy as np
 from fesnet._types import FloatArray
 from fesnet.intervals import Interval, Kind, nearest_frame, to_source_frames
 from fesnet.synth.render.avatar import face_motion
+from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.curves import sample
-from fesnet.synth.script.motion import Script, ScriptWriter, SynthConfig
+from fesnet.synth.script.script import Script
+from fesnet.synth.script.writer import ScriptWriter
 
 SCRIPT_RATE = 30.0
 CROP = 96  # pixels of the aligned crop in which displacements are given

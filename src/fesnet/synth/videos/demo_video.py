@@ -14,11 +14,13 @@ from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.render.avatar import Avatar
-from fesnet.synth.render.frame_renderer import Mouth, FrameRenderer
+from fesnet.synth.render.frame_renderer import FrameRenderer, Mouth
 from fesnet.synth.script.basis import motion_basis
+from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.curves import add, intensity_curve, smooth_noise
 from fesnet.synth.script.expressions import EXPRESSIONS
-from fesnet.synth.script.motion import Script, SynthConfig, write_script
+from fesnet.synth.script.script import Script
+from fesnet.synth.script.writer import write_script
 from fesnet.video import VideoWriter
 
 RATE = 30

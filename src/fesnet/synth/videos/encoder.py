@@ -12,10 +12,10 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
+from fesnet.synth.render.frame_camera import FrameCamera, Look, draw_mouth, track
 from fesnet.synth.render.frame_renderer import FrameRenderer, Scene
 from fesnet.synth.render.portraits import Person
 from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene
-from fesnet.synth.render.frame_camera import FrameCamera, Look, draw_mouth, track
 from fesnet.synth.script.video_script import VideoScript
 from fesnet.video import VideoWriter
 

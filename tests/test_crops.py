@@ -22,11 +22,11 @@ import pytest
 from typer.testing import CliRunner
 
 from fesnet.cli import app
-from fesnet.crops import Prepared, open_recording, prepare_data, verify_data
+from fesnet.crops import PreparationResult, open_with_faces, prepare_data, verify_data
 from fesnet.crops import work as work_module
-from fesnet.crops.run import check
-from fesnet.crops.store import load
-from fesnet.crops.sums import SUMS, read_sums
+from fesnet.crops.checksums import CHECKSUMS, read_checksums
+from fesnet.crops.run import check_request
+from fesnet.crops.store import load_crops
 from fesnet.datasets import DataSet, Recording, load_dataset
 from fesnet.errors import SourceError, UsageError
 from fesnet.evaluation import feature_cache
@@ -34,14 +34,13 @@ from fesnet.evaluation.benchmark import BenchmarkOptions, run_benchmark
 from fesnet.evaluation.feature_cache import extract_all
 from fesnet.faces import ModelFiles
 from fesnet.jobs import SerialExecutor, make_executor
-from fesnet.result import as_stored
 from fesnet.spotter import Spotter
 from fesnet.stream import SpotStream
 
 CODES = {"s15": "15_0401girlcrashing", "s16": "16_0401girlcrashing", "s19": "19_0401girlcrashing"}
 LONG = 40  # frames; of the others only the first ones
 COUNTS = {"s15": LONG, "s16": 14, "s19": 12}
-Prepare = Callable[..., Prepared]
+Prepare = Callable[..., PreparationResult]
 
 
 def casme2(root: Path, pictures: list[np.ndarray]) -> Path:
@@ -92,7 +91,7 @@ def prepared(
     return out
 
 
-def run(data: DataSet, out: Path, *stages: str, **options: Any) -> Prepared:
+def run(data: DataSet, out: Path, *stages: str, **options: Any) -> PreparationResult:
     return prepare_data(
         data, out, stages or ("spotting",), SerialExecutor(), lambda line: None, **options
     )
@@ -108,13 +107,13 @@ def tree(folder: Path) -> dict[str, bytes]:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The sources that went through the face stage, as it happens."""
     seen: list[str] = []
-    real = work_module.keep
+    real = work_module.collect_crops
 
     def counted(source: Any, stage: Any) -> Any:
         seen.append(source.name)
         return real(source, stage)
 
-    monkeypatch.setattr(work_module, "keep", counted)
+    monkeypatch.setattr(work_module, "collect_crops", counted)
     return seen
 
 
@@ -122,12 +121,12 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_what_lies_in_a_file(prepared: Path) -> None:
-    kept = load(prepared / "spotting" / "s15_0401.npz")
+    kept = load_crops(prepared / "spotting" / "s15_0401.npz")
     assert kept.frame_times == pytest.approx(np.arange(LONG) / 30)
     assert kept.frames.tolist() == list(range(LONG)) and kept.unknown.tolist() == []
     assert kept.crops.shape == kept.masks.shape == (LONG, 96, 96) and kept.crops.dtype == np.uint8
     assert kept.landmarks.shape == (LONG, 468, 3) and 0 < kept.keyed.sum() < LONG
-    assert load(prepared / "baselines" / "s15_0401.npz").crops.shape == (LONG, 128, 128)
+    assert load_crops(prepared / "baselines" / "s15_0401.npz").crops.shape == (LONG, 128, 128)
     about = json.loads((prepared / "prepared.json").read_text())
     assert about["stages"] == ["spotting", "baselines"] and about["options"] == {"offset": "apex"}
     assert about["files"]["spotting/s19_0401.npz"] == {
@@ -140,7 +139,11 @@ def test_what_lies_in_a_file(prepared: Path) -> None:
 
 def test_sums_are_those_of_sha256sum(prepared: Path) -> None:
     done = subprocess.run(
-        ["sha256sum", "-c", SUMS], cwd=prepared, capture_output=True, text=True, check=False
+        ["sha256sum", "-c", CHECKSUMS],
+        cwd=prepared,
+        capture_output=True,
+        text=True,
+        check_request=False,
     )
     assert done.returncode == 0 and done.stdout.count(": OK") == 6
 
@@ -174,7 +177,7 @@ def test_frames_without_a_face_are_unknown(
         cv2.imwrite(str(tmp_path / "v" / f"{n + 1}.png"), picture[:, :, ::-1])
     data = DataSet("folder", tmp_path, (Recording("v", "s", tmp_path / "v", "frames", rate=60.0),))
     assert run(data, tmp_path / "out").failed == ()
-    kept = load(tmp_path / "out" / "spotting" / "v.npz")
+    kept = load_crops(tmp_path / "out" / "spotting" / "v.npz")
     assert len(kept.frame_times) == len(pictures) and set(np.diff(kept.frames[1:5])) == {2}
     (first, back), (last, end) = kept.unknown.tolist()
     assert first in (12, 13) and back in (20, 21, 22) and last in (32, 33) and end == len(pictures)
@@ -188,12 +191,12 @@ def test_spotting_replayed_is_spotting(prepared: Path, official: Path) -> None:
     """Through the bundled network, score by score."""
     recording, spotter = load_dataset("casme2", official).recordings[0], Spotter()
     alone = spotter.spot(recording.source, rate=recording.rate)
-    source, tracker = open_recording(load_dataset("prepared", prepared).recordings[0], "spotting")
+    source, tracker = open_with_faces(load_dataset("prepared", prepared).recordings[0], "spotting")
     stream = SpotStream(tracker, spotter.runtime, spotter.weights.config, spotter.rules)
     for frame in source:
         stream.push(frame)
     (face,) = stream.finish()
-    np.testing.assert_array_equal(as_stored(face).scores, alone.faces[0].scores)
+    np.testing.assert_array_equal(face.as_stored().scores, alone.faces[0].scores)
 
 
 @pytest.mark.parametrize("name", ["lsdm", "pretrained", "regions", "maps", "landmarks", "mdmd"])
@@ -317,7 +320,7 @@ def test_changed_frames_and_a_second_stage(
     assert (done.made, done.kept, looked[3:]) == (1, 2, [CODES["s16"]])
     run(load_dataset("casme2", root), out, "baselines")
     assert load_dataset("prepared", out).missing == ()
-    assert len(read_sums(out)) == 6 and run(load_dataset("casme2", root), out).kept == 3
+    assert len(read_checksums(out)) == 6 and run(load_dataset("casme2", root), out).kept == 3
     mirrored = load_dataset("casme2", root, "mirror")
     assert run(mirrored, out).made == 0, "another convention for the truth changes no crop"
     assert (
@@ -363,7 +366,7 @@ def test_killed_at_any_point_it_ends_as_if_it_had_not_been(
         UsageError, match=r"expected prepared.json in .*run `fesnet data prepare` to its end"
     ):
         load_dataset("prepared", out)
-    with (out / SUMS).open("a") as handle:
+    with (out / CHECKSUMS).open("a") as handle:
         handle.write("0123456789abcdef")  # what a power cut leaves of a line
     (out / "spotting" / ".s16_0401.npz.k3x_9abc.part").write_bytes(b"half")
     (out / "baselines" / "s16_0401.npz").write_bytes(b"a file without a sum")
@@ -408,7 +411,7 @@ def test_failures_are_recorded_and_counted(
     assert {"spotting/s16_0401", "baselines/s16_0401"} < set(
         json.loads((out / "prepared.json").read_text())["failed"]
     )
-    assert load(out / "spotting" / "s19_0401.npz").unknown.tolist() == [[0, 12]]
+    assert load_crops(out / "spotting" / "s19_0401.npz").unknown.tolist() == [[0, 12]]
     assert load_dataset("prepared", out).missing == ("s16_0401", "s20_0401"), (
         "a benchmark must not leave them out"
     )
@@ -430,21 +433,21 @@ def test_wrong_calls(official: Path, prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match="expected a face stage out of spotting, baselines, got 'spoting'"
     ):
-        check(data, tmp_path, ("spoting",))
+        check_request(data, tmp_path, ("spoting",))
     with pytest.raises(UsageError, match="each once, got spotting, spotting"):
-        check(data, tmp_path, ("spotting", "spotting"))
+        check_request(data, tmp_path, ("spotting", "spotting"))
     with pytest.raises(
         UsageError, match=r"expected a folder for samm, but .* holds casme2; name another"
     ):
-        check(replace(data, name="samm"), prepared, ("spotting",))
+        check_request(replace(data, name="samm"), prepared, ("spotting",))
     with pytest.raises(
         UsageError, match=r"expected videos or frames to prepare, got prepared \(s15_0401\)"
     ):
-        check(load_dataset("prepared", prepared), tmp_path, ("spotting",))
+        check_request(load_dataset("prepared", prepared), tmp_path, ("spotting",))
     with pytest.raises(
         UsageError, match=r"expected recordings with frames or videos in .* got none"
     ):
-        check(replace(data, recordings=()), tmp_path, ("spotting",))
+        check_request(replace(data, recordings=()), tmp_path, ("spotting",))
     with pytest.raises(UsageError, match=r"expected prepared.json in .*run `fesnet data prepare`"):
         verify_data(data, tmp_path, ("spotting",), SerialExecutor(), lambda line: None)
     (tmp_path / "out").mkdir()

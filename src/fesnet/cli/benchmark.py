@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from fesnet.cli.base import app, progress_bar
+from fesnet.cli.base import RayAddress, app, progress_bar
 
 
-def enumerate_recordings(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-@app.command()
-def benchmark(
+@app.command("benchmark")
+def benchmark_command(
     name: Annotated[str, typer.Argument(help="Data set: one of `fesnet data list`.")],
     root: Annotated[Path, typer.Argument(help="Its folder.")],
     out: Annotated[
@@ -35,9 +35,7 @@ def benchmark(
     jobs: Annotated[
         int, typer.Option("--jobs", help="Worker processes, a fold each; 0: none.")
     ] = 1,
-    ray: Annotated[
-        str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
-    ] = None,
+    ray: RayAddress = None,
     inner: Annotated[
         int, typer.Option("--inner", help="Groups of subjects for nested choice.")
     ] = 6,
@@ -60,14 +58,13 @@ def benchmark(
     """
 
     from fesnet.datasets import load_dataset
-    from fesnet.evaluation.benchmark import BenchmarkOptions
-    from fesnet.evaluation.benchmark import benchmark as run
+    from fesnet.evaluation.benchmark import BenchmarkOptions, run_benchmark
     from fesnet.jobs import make_executor
     from fesnet.metrics import PROTOCOLS
 
-    protocols = tuple(PROTOCOLS) if protocol == "all" else enumerate_recordings(protocol)
+    protocols = tuple(PROTOCOLS) if protocol == "all" else split_list(protocol)
     options = BenchmarkOptions(
-        enumerate_recordings(method), mode, protocols, enumerate_recordings(ablate), seeds, inner, steps, flow  # type: ignore[arg-type]
+        split_list(method), mode, protocols, split_list(ablate), seeds, inner, steps, flow  # type: ignore[arg-type]
     )  # fmt: skip
     sets = [load_dataset(name, root, offset=offset)]
     if test_on is not None:
@@ -75,11 +72,11 @@ def benchmark(
     with make_executor(jobs, ray) as executor, progress_bar() as bar:
         tasks: dict[str, Any] = {}
 
-        def told(what: str, done: int, of: int) -> None:
+        def report(what: str, done: int, of: int) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=of)
             bar.update(tasks[what], completed=done)
 
-        run(sets, options, out, told, executor)
+        run_benchmark(sets, options, out, report, executor)
     print((out / "table.md").read_text(encoding="utf-8"))
     print(f"tables, found intervals and the page: {out.resolve()}")

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import WeightsFolder, app
+from fesnet.cli.base import ImageFolderRate, WeightsFolder, app
 
 
-@app.command()
-def review(
+@app.command("review")
+def review_command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(help="Videos, a result (NAME.json), or a folder of videos and results."),
@@ -31,9 +31,7 @@ def review(
     max_upload: Annotated[
         str, typer.Option("--max-upload", help="Largest video that the page takes.")
     ] = "2GB",
-    fps: Annotated[
-        float | None, typer.Option("--fps", help="Frames a second of image folders.")
-    ] = None,
+    fps: ImageFolderRate = None,
     weights: WeightsFolder = None,
 ) -> None:
     """Look at expressions beside the video, correct them in the browser, export them. Stop with
@@ -49,8 +47,8 @@ def review(
         raise MissingExtraError(
             f"expected FastAPI and uvicorn ({error}); {get_extra('review')}"
         ) from error
-    served = prepare_server(files or [], ServerOptions(folder, port, max_upload, fps, weights))
+    server = prepare_server(files or [], ServerOptions(folder, port, max_upload, fps, weights))
     print(
-        f"results in {served.library.folder}\nopen {served.address}\nstop with Ctrl-C", flush=True
+        f"results in {server.library.folder}\nopen {server.address}\nstop with Ctrl-C", flush=True
     )
-    served.run(open_browser=show)
+    server.run(open_browser=show)

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import app, fetch_models, video_progress
+from fesnet.cli.base import RayAddress, app, fetch_models, video_progress
 
 
-@app.command()
-def synth(
+@app.command("synth")
+def synth_command(
     portraits: Annotated[
         Path,
         typer.Argument(help="Folder of face photos; `neutral/` and `smiling/` if there are both."),
@@ -57,9 +57,7 @@ def synth(
     jobs: Annotated[
         int, typer.Option("--jobs", help="Worker processes, a video each; 0: none.")
     ] = 1,
-    ray: Annotated[
-        str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
-    ] = None,
+    ray: RayAddress = None,
 ) -> None:
     """Make long face videos with known truth from face photos: NAME.mp4, videos.csv, truth.csv,
     synth.json.
@@ -83,8 +81,8 @@ def synth(
         raise typer.Exit(1)
 
 
-@app.command()
-def train(
+@app.command("train")
+def train_command(
     portraits: Annotated[
         Path,
         typer.Argument(help="Folder of portraits; `neutral/` and `smiling/` if there are both."),

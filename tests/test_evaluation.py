@@ -21,18 +21,18 @@ from fesnet.cli import app
 from fesnet.datasets import load_dataset
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.evaluation import learners
-from fesnet.evaluation.benchmark import BenchmarkOptions, benchmark
+from fesnet.evaluation.benchmark import BenchmarkOptions, run_benchmark
 from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
 from fesnet.evaluation.dataset import Clip, EvaluationDataset
 from fesnet.evaluation.folds import Mode, folds_of, make_fold_runs
 from fesnet.evaluation.learners import Variant
 from fesnet.evaluation.method_results import MethodResult
 from fesnet.evaluation.parallel import require_shared_files, run_parallel
-from fesnet.evaluation.prepare import Preparation, prepare
+from fesnet.evaluation.prepare import Preparation, prepare_dataset
 from fesnet.intervals import Interval
 from fesnet.jobs import Executor, ProcessPool, SerialExecutor, make_executor
 from fesnet.metrics import PROTOCOLS, agree
-from small_bench import FRAMES, REAL, SUBJECTS, TRUTH, data_set, features_of, small_settings
+from small_evaluation import FRAMES, REAL, SUBJECTS, TRUTH, data_set, features_of, small_settings
 
 POISON = (Interval(0, 300, "macro"), Interval(5, 9, "micro"), Interval(40, 44, "micro"))
 
@@ -45,7 +45,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def material(
     folder: Path, truth: dict[str, tuple[Interval, ...]] | None = None
 ) -> EvaluationDataset:
-    return prepare(
+    return prepare_dataset(
         [data_set(folder, truth)], "fesnet", Preparation(folder / "inputs", features_of)
     )[0]
 
@@ -60,9 +60,9 @@ def rows(
 
 
 def test_a_view_holds_no_truth_of_those_held_out(tmp_path: Path) -> None:
-    view = material(tmp_path).view({"b"})
-    assert {s.clip.subject for s in view.studied} == {"a", "c", "d"}
-    assert [c.subject for c in view.blind] == ["b"]
+    split = material(tmp_path).split({"b"})
+    assert {s.clip.subject for s in split.train} == {"a", "c", "d"}
+    assert [c.subject for c in split.test] == ["b"]
     assert not any("truth" in name for name in Clip.__dataclass_fields__)
 
 
@@ -79,8 +79,8 @@ def test_a_poisoned_truth_of_the_test_subject_changes_nothing_in_its_fold(
     )
     for one, other in zip(clean, told, strict=True):
         assert one.fingerprints["b"] == other.fingerprints["b"]
-        assert one.chosen["b"] == other.chosen["b"]
-        found = [[v.found for v in row.judged if v.subject == "b"] for row in (one, other)]
+        assert one.selected["b"] == other.selected["b"]
+        found = [[v.found for v in row.videos if v.subject == "b"] for row in (one, other)]
         assert found[0] == found[1]
         assert one.fingerprints["a"] != other.fingerprints["a"], (
             "the poison did not arrive where it may be seen"
@@ -90,29 +90,29 @@ def test_a_poisoned_truth_of_the_test_subject_changes_nothing_in_its_fold(
 def test_nested_judges_never_learnt_from_the_tested(tmp_path: Path) -> None:
     made = material(tmp_path)
     for fold in folds_of(made, "nested", 3):
-        assert fold.tested <= fold.piece
-        for piece, subjects in fold.judges:
-            assert fold.tested <= piece and subjects <= piece and not subjects & fold.tested
+        assert fold.test <= fold.run
+        for piece, subjects in fold.selection:
+            assert fold.test <= piece and subjects <= piece and not subjects & fold.test
 
 
 def test_crossfit_chooses_on_the_other_subjects_and_takes_the_last_epoch(tmp_path: Path) -> None:
     made = material(tmp_path)
     for fold in folds_of(made, "crossfit", 3):
-        assert all(not subjects & fold.tested for _, subjects in fold.judges)
+        assert all(not subjects & fold.test for _, subjects in fold.selection)
     row = rows(tmp_path, made, "crossfit", aims=("kinds",))[0]
     epochs = len(row.epochs)
-    assert {c.epochs for c in row.chosen.values()} == {(epochs - 1, epochs - 1)}
+    assert {c.epochs for c in row.selected.values()} == {(epochs - 1, epochs - 1)}
 
 
 def test_only_the_oracle_looks_at_the_tested(tmp_path: Path) -> None:
     made = material(tmp_path)
     for mode in ("nested", "crossfit"):
         assert not any(
-            f.peeks or f.tested & {s.clip.subject for s in f.seen(made)}
+            f.uses_test_truth or f.test & {s.clip.subject for s in f.selection_clips(made)}
             for f in folds_of(made, mode, 3)
         )
     assert all(
-        f.peeks and f.tested <= {s.clip.subject for s in f.seen(made)}
+        f.uses_test_truth and f.test <= {s.clip.subject for s in f.selection_clips(made)}
         for f in folds_of(made, "oracle", 3)
     )
 
@@ -152,14 +152,14 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-import small_bench
+import small_evaluation
 from fesnet.evaluation import learners
 from fesnet.evaluation.learners import Variant
-from fesnet.evaluation.prepare import Preparation, prepare
+from fesnet.evaluation.prepare import Preparation, prepare_dataset
 from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
-learners.fesnet_settings = small_bench.small_settings
+learners.fesnet_settings = small_evaluation.small_settings
 folder = Path({folder!r})
-made, _ = prepare([small_bench.data_set(folder)], "fesnet", Preparation(folder / "inputs", small_bench.features_of))
+made, _ = prepare_dataset([small_evaluation.data_set(folder)], "fesnet", Preparation(folder / "inputs", small_evaluation.features_of))
 list(cross_validate(made, CrossValidationPlan((Variant("fesnet", steps=40),), "crossfit"), folder / "pieces", lambda *_: None))
 """
 
@@ -187,7 +187,7 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(tmp_path: Path) -> N
 def test_too_few_subjects(tmp_path: Path) -> None:
     data = data_set(tmp_path)
     two = type(data)("folder", tmp_path, data.recordings[:2])
-    made = prepare([two], "fesnet", Preparation(tmp_path, features_of))[0]
+    made = prepare_dataset([two], "fesnet", Preparation(tmp_path, features_of))[0]
     with pytest.raises(UsageError, match=r"expected at least 3 subjects .* got 2 \(a, b\)"):
         folds_of(made, "nested", 6)
 
@@ -202,18 +202,18 @@ def test_features_that_do_not_fit(tmp_path: Path) -> None:
         SourceError,
         match=rf"finite numbers in the features of a_1, got others in 1 of {FRAMES} frames",
     ):
-        prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, broken))
+        prepare_dataset([data_set(tmp_path)], "fesnet", Preparation(tmp_path, broken))
 
     def wider(recording: object) -> tuple[np.ndarray, float]:
         table, rate = features_of(recording)  # type: ignore[arg-type]
         return (np.concatenate([table, table], 1) if recording.id == "c_1" else table), rate  # type: ignore[attr-defined]
 
     with pytest.raises(UsageError, match="one width, got 6 numbers a frame in a_1 and 12 in c_1"):
-        prepare([data_set(tmp_path)], "fesnet", Preparation(tmp_path, wider))
+        prepare_dataset([data_set(tmp_path)], "fesnet", Preparation(tmp_path, wider))
     with pytest.raises(
         SourceError, match=r"expected features \(T, D\) or \(T, R, 2\) of a_1, got shape \(5,\)"
     ):
-        prepare(
+        prepare_dataset(
             [data_set(tmp_path)],
             "fesnet",
             Preparation(tmp_path, lambda _: (np.zeros(5, np.float32), 30.0)),
@@ -236,14 +236,14 @@ def test_nobody_shows_anything(tmp_path: Path) -> None:
 
 def test_a_subject_without_an_expression_counts(tmp_path: Path) -> None:
     row = rows(tmp_path, material(tmp_path, {"d": ()}), "crossfit", aims=("kinds",))[0]
-    assert [len(v.truth) for v in row.judged] == [3, 3, 3, 0]
+    assert [len(v.truth) for v in row.videos] == [3, 3, 3, 0]
 
 
 def test_kinds_are_scored_apart_where_micros_lie_in_macros() -> None:
     held = np.zeros((10, 2), np.int8)
     held[2:8, 0] = held[6:10, 1] = 1
-    assert learners.inside([(np.zeros((10, 1), np.float32), held)]) == 0.5
-    assert learners.inside([(np.zeros((10, 1), np.float32), 0 * held)]) == 0
+    assert learners.micro_in_macro([(np.zeros((10, 1), np.float32), held)]) == 0.5
+    assert learners.micro_in_macro([(np.zeros((10, 1), np.float32), 0 * held)]) == 0
 
 
 @pytest.fixture
@@ -282,10 +282,10 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_everything_is_written_and_the_same_again(shared: Path, tmp_path: Path) -> None:
     data = [load_dataset("folder", shared)]
     options = BenchmarkOptions(("fesnet", "flow"), "crossfit", ablate=("smooth",))
-    lines = benchmark(data, options, tmp_path / "one")
-    benchmark(data, options, tmp_path / "one")
-    assert [line.row.name for line in lines[::2]] == ["fesnet", "flow", "fesnet without smooth"]
-    benchmark(data, options, tmp_path / "other")
+    lines = run_benchmark(data, options, tmp_path / "one")
+    run_benchmark(data, options, tmp_path / "one")
+    assert [line.result.name for line in lines[::2]] == ["fesnet", "flow", "fesnet without smooth"]
+    run_benchmark(data, options, tmp_path / "other")
     one = files(tmp_path / "one")
     assert one == files(tmp_path / "other")
     text = one["table.md"].decode()
@@ -316,9 +316,9 @@ def test_every_engine_writes_the_same(
                 killed.extend(w.process.pid or 0 for w in pool.workers if w.work)
                 os.kill(killed[0], signal.SIGKILL)
 
-        benchmark(data, options, tmp_path / "pool", kill, pool)
-    benchmark(data, options, tmp_path / "here", executor=SerialExecutor())
-    benchmark(data, options, tmp_path / "ray", executor=ray_executor)
+        run_benchmark(data, options, tmp_path / "pool", kill, pool)
+    run_benchmark(data, options, tmp_path / "here", executor=SerialExecutor())
+    run_benchmark(data, options, tmp_path / "ray", executor=ray_executor)
     assert killed, "there was nothing to kill"
     wanted = files(tmp_path / "here")
     assert files(tmp_path / "pool") == wanted
@@ -333,21 +333,23 @@ def test_an_error_in_a_worker_is_the_benchmark_s(tmp_path: Path) -> None:
 
 
 def test_found_tables_score_as_the_table_says(shared: Path, tmp_path: Path) -> None:
-    line = benchmark(
+    line = run_benchmark(
         [load_dataset("folder", shared)], BenchmarkOptions(("flow",), "nested"), tmp_path / "out"
     )[0]
     found = tmp_path / "out" / "found" / "flow_nested_for-kinds_seed_0.csv"
-    assert agree(shared, found).read_as("official").counts == line.read["official"].counts
+    assert (
+        agree(shared, found).evaluate_as("official").counts == line.evaluations["official"].counts
+    )
 
 
 def test_another_data_set_is_only_tested_on(shared: Path, tmp_path: Path) -> None:
     own = load_dataset("folder", shared)
     other = type(own)("other", own.root, own.recordings[:2])
-    line = benchmark(
+    line = run_benchmark(
         [own, other], BenchmarkOptions(("fesnet",), "nested", inner=3, steps=2), tmp_path / "out"
     )[0]
-    assert {v.subject for v in line.row.judged} == {"other:a", "other:b"}
-    assert list(line.row.chosen) == ["other:a other:b"]
+    assert {v.subject for v in line.result.videos} == {"other:a", "other:b"}
+    assert list(line.result.selected) == ["other:a other:b"]
     assert "tested on other" in (tmp_path / "out" / "table.md").read_text()
 
 
@@ -360,10 +362,10 @@ def test_wrong_calls(shared: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected inner of 3 or more, got 2"):
         BenchmarkOptions(inner=2)
     with pytest.raises(UsageError, match="expected video for method mdmd, got features"):
-        benchmark(data, BenchmarkOptions(("mdmd",)), tmp_path / "out")
+        run_benchmark(data, BenchmarkOptions(("mdmd",)), tmp_path / "out")
     (shared / "c_1.npz").unlink()
     with pytest.raises(UsageError, match=r"expected all videos of .* but 1 are missing \(c_1\)"):
-        benchmark([load_dataset("folder", shared)], BenchmarkOptions(), tmp_path / "out")
+        run_benchmark([load_dataset("folder", shared)], BenchmarkOptions(), tmp_path / "out")
 
 
 def test_the_command_prints_the_table_or_one_clear_line(shared: Path, tmp_path: Path) -> None:

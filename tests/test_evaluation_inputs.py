@@ -12,14 +12,14 @@ from fesnet.errors import UsageError
 from fesnet.evaluation.benchmark import BenchmarkOptions, make_output_folder
 from fesnet.evaluation.inputs import (
     WIDE,
-    decide,
-    flat,
+    detect_kind,
+    flatten_features,
+    frame_correlation,
+    lasting_median,
     make_inputs,
     resample_states,
     resample_steps,
     running_mean,
-    running_median,
-    frame_correlation,
     working_rate,
 )
 
@@ -45,12 +45,16 @@ def test_steps_and_states_are_told_apart() -> None:
     rng = np.random.default_rng(0)
     state = path(900, 30.0) + 0.02 * rng.standard_normal((900, 4))
     step = noisy(np.diff(path(900, 30.0), axis=0, prepend=0))
-    assert frame_correlation(state.astype(np.float32)) > 0.9 > frame_correlation(step.astype(np.float32))
-    assert decide([state.astype(np.float32)], "auto") == "state"
-    assert decide([step.astype(np.float32)] * 2, "auto") == "step"
-    assert decide([step.astype(np.float32)], "state") == "state"
+    assert (
+        frame_correlation(state.astype(np.float32))
+        > 0.9
+        > frame_correlation(step.astype(np.float32))
+    )
+    assert detect_kind([state.astype(np.float32)], "auto") == "state"
+    assert detect_kind([step.astype(np.float32)] * 2, "auto") == "step"
+    assert detect_kind([step.astype(np.float32)], "state") == "state"
     with pytest.raises(UsageError, match="'step' or 'state', or 'auto', got 'speed'"):
-        decide([], "speed")  # type: ignore[arg-type]
+        detect_kind([], "speed")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("rate", "to"), [(200.0, 30.0), (25.0, 30.0), (60.0, 30.0)])
@@ -99,12 +103,12 @@ def test_running_mean_and_median() -> None:
     np.testing.assert_allclose(running_mean(table, 4)[5:15], table[5:15])
     spike = np.zeros((200, 1))
     spike[50:55] = 9
-    assert abs(running_median(spike, 80)).max() == 0
+    assert abs(lasting_median(spike, 80)).max() == 0
 
 
 def test_region_flow_is_laid_flat() -> None:
     regions = np.arange(24, dtype=np.float32).reshape(2, 6, 2)
-    np.testing.assert_array_equal(flat(regions, "v")[0], np.arange(12))
+    np.testing.assert_array_equal(flatten_features(regions, "v")[0], np.arange(12))
 
 
 def test_options_name_something_to_do() -> None:

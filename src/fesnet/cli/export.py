@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import EXPORTS, Year, app, video_progress
+from fesnet.cli.base import EXPORT_FORMATS, MegcYear, app, video_progress
 
 
-@app.command()
-def export(
+@app.command("export")
+def export_command(
     result: Annotated[
         Path,
         typer.Argument(
@@ -20,12 +20,15 @@ def export(
         ),
     ],
     to: Annotated[
-        str, typer.Option("--to", help=f"Formats, divided by commas: {EXPORTS}; of weights: onnx.")
+        str,
+        typer.Option(
+            "--to", help=f"Formats, divided by commas: {EXPORT_FORMATS}; of weights: onnx."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")
     ] = None,
-    year: Year = 2023,
+    year: MegcYear = 2023,
 ) -> None:
     """Write a result for other programs, named like the result; files of the same name are written
     over.
@@ -33,11 +36,10 @@ def export(
     A weights folder is written anew as ONNX graphs, which are checked against torch (extra train).
     """
     if result.is_dir():
-        export_graphs(result, to, out)
+        export_onnx_weights(result, to, out)
         return
     from fesnet._io import make_writable_folder
-    from fesnet.exports import export as write
-    from fesnet.exports import parse_formats
+    from fesnet.exports import export, parse_formats
     from fesnet.result import Spotting
     from fesnet.review import read_reviewed
 
@@ -48,12 +50,12 @@ def export(
         else Spotting.from_json(result)
     )
     folder = result.parent if out is None else make_writable_folder(out)
-    for path in write(spotting, formats, folder, result.stem, year):
+    for path in export(spotting, formats, folder, result.stem, year):
         print(f"wrote {path}")
 
 
-def export_graphs(weights: Path, to: str, out: Path | None) -> None:
-    """A weights folder to a new one."""
+def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
+    """Export a weights folder to a new one. Raises UsageError and MissingExtraError."""
     from fesnet.errors import MissingExtraError, UsageError
     from fesnet.weights import CONFIG
 
@@ -81,7 +83,7 @@ def export_graphs(weights: Path, to: str, out: Path | None) -> None:
 
 
 @app.command("import")
-def import_annotations(
+def import_command(
     file: Annotated[
         Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")
     ],

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fesnet.result import Spotting
 
 
-@app.command()
-def report(
+@app.command("report")
+def report_command(
     results: Annotated[list[Path], typer.Argument(help="Results written by `fesnet spot --out`.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="The page; default: beside the result, NAME.html.")
@@ -44,25 +44,25 @@ def report(
         lack = write_report(
             Spotting.from_json(result), page, video=video, embed=0 if link else EMBED_LIMIT
         )
-        say_page(page, lack)
+        print_page(page, lack)
 
 
-def say_page(page: Path, lack: str) -> None:
+def print_page(page: Path, lack: str) -> None:
     print(f"wrote {page}")
     if lack:
         print(f"fesnet: {page}: {lack}", file=sys.stderr)
 
 
-def check_looks(
-    report: bool, overlay: Path | None, out: Path | None, sources: list[str | int]
+def check_report_options(
+    report_command: bool, overlay: Path | None, out: Path | None, sources: list[str | int]
 ) -> None:
     """Before any work: are --report and --overlay possible? Raises UsageError."""
     from fesnet.errors import UsageError
     from fesnet.report.overlay import check_overlay
 
-    if report and out is None:
+    if report_command and out is None:
         raise UsageError("expected --out with --report, got none; name the folder for the page")
-    if (report or overlay) and not sources:
+    if (report_command or overlay) and not sources:
         raise UsageError(
             "expected single videos with --report or --overlay, got a batch; use fesnet report "
             "afterwards"
@@ -76,16 +76,16 @@ def check_looks(
     check_overlay(overlay, Path(str(sources[0])))
 
 
-def show_looks(result: Spotting, page: Path | None, overlay: Path | None) -> None:
+def write_report_and_overlay(result: Spotting, page: Path | None, overlay: Path | None) -> None:
     """Write the page and the video `overlay`, whichever is wanted."""
     from fesnet.report import write_report
     from fesnet.report.overlay import write_overlay
 
     if page is not None:
-        say_page(page, write_report(result, page))
+        print_page(page, write_report(result, page))
     if overlay is not None and result.source.path is not None:
-        with video_progress() as tell:
+        with video_progress() as report_progress:
             count = len(result.frame_times)
             write_overlay(result, Path(result.source.path), overlay,
-                          lambda frame, source: tell(overlay.name, (frame.index + 1) / count))  # fmt: skip
+                          lambda frame, source: report_progress(overlay.name, (frame.index + 1) / count))  # fmt: skip
         print(f"wrote {overlay}")

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import app, choice
-from fesnet.cli.show import show_agreement, show_json
+from fesnet.cli.base import app, check_choice
+from fesnet.cli.output import show_agreement, show_json
 
 
-@app.command()
-def score(
+@app.command("score")
+def score_command(
     truth: Annotated[
         Path, typer.Argument(help="Table of true intervals (CSV, result, folder of results).")
     ],
@@ -40,10 +40,10 @@ def score(
 
     names = list(PROTOCOLS) if protocol == "all" else [name.strip() for name in protocol.split(",")]
     for name in names:
-        choice(name, *PROTOCOLS)
+        check_choice(name, *PROTOCOLS)
     if not 0 < iou <= 1:
         raise UsageError(f"expected an IoU above 0 and up to 1, got {iou}")
-    by_subject = by is not None and choice(by, "subject") == "subject"
+    by_subject = by is not None and check_choice(by, "subject") == "subject"
     agreement = agree(truth, found, iou=iou, rate=fps)
     values = agreement.to_dict(names, by_subject=by_subject)
     show_json(values) if json else show_agreement(values, agreement)

@@ -18,7 +18,7 @@ app.add_typer(models_app, name="models")
 
 
 @models_app.command("import")
-def import_models(
+def models_import_command(
     wheel: Annotated[
         Path | None, typer.Argument(help="A mediapipe 0.10.21 wheel; default: downloaded by pip.")
     ] = None,
@@ -26,15 +26,15 @@ def import_models(
     """Fetch and convert the face models into the user's cache (about 36 MB once; or from a wheel
     file, offline).
     """
-    from fesnet.faces.models import import_models as fetch
+    from fesnet.faces.models import import_models
 
     with step_progress("fetching the face models") as report:
-        files = fetch(wheel, report)
+        files = import_models(wheel, report)
     print(f"face models in {files.detector.parent}")
 
 
-@app.command()
-def doctor() -> None:
+@app.command("doctor")
+def doctor_command() -> None:
     """Versions, face models, weights, threads and GPU: what to send with a bug report."""
     from fesnet.doctor import examine
 

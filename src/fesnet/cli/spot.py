@@ -1,0 +1,287 @@
+"""Spot expressions in videos: spot, live, rethreshold, demo."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fesnet.cli.base import (
+    EXPORT_FORMATS,
+    FaceChoice,
+    ImageFolderRate,
+    MacroThreshold,
+    MicroThreshold,
+    Out,
+    RulesFile,
+    WeightsFolder,
+    app,
+    check_choice,
+    export_formats,
+    fetch_models,
+    resolve_rules,
+    step_progress,
+    video_progress,
+)
+from fesnet.cli.batch import BatchOptions, reject_single_options, spot_batch
+from fesnet.cli.output import show_comparison, show_event, show_json, show_profile, show_result
+from fesnet.cli.report import check_report_options, write_report_and_overlay
+from fesnet.errors import FesnetError, UsageError
+
+if TYPE_CHECKING:
+    from fesnet.batch import SpotSettings
+    from fesnet.spotter import Spotter
+
+Videos = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Video files, image folders, stream addresses, camera numbers; folders of "
+        "videos, patterns."
+    ),
+]
+RuntimeChoice = Annotated[str, typer.Option("--runtime", help="'onnx', or 'torch' (extra train).")]
+Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this time (cameras).")]
+ExportFormats = Annotated[
+    str | None,
+    typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORT_FORMATS}."),
+]
+WithReport = Annotated[
+    bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")
+]
+OverlayFile = Annotated[
+    Path | None,
+    typer.Option("--overlay", help="Write the video with what was found drawn into it (mp4)."),
+]
+BatchJobs = Annotated[int | None, typer.Option("--jobs", min=0, help="Batch: worker processes.")]
+Manifest = Annotated[
+    Path | None, typer.Option("--manifest", help="Batch: CSV of videos and their options.")
+]
+BatchRay = Annotated[
+    str | None,
+    typer.Option("--ray", help="Batch: address of a Ray cluster, 'auto' or 'local'."),
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Batch: try again what failed in an earlier run.")
+]
+WithProfile = Annotated[
+    bool, typer.Option("--profile", help="Print where the time went, stage by stage.")
+]
+
+
+@dataclass(frozen=True)
+class SpotOptions:
+    """How to spot, as given on the command line. rate: frames a second of image folders."""
+
+    weights: Path | None
+    runtime: str
+    faces: str
+    rules: Path | None
+    macro_threshold: float | None
+    micro_threshold: float | None
+    rate: float | None
+    seconds: float | None
+    formats: tuple[str, ...]
+
+    def make_settings(self) -> SpotSettings:
+        """The settings of a batch. Raises UsageError."""
+        from fesnet.batch import SpotSettings, load_spotter
+        from fesnet.spotter import recommended_rules
+
+        fetch_models()
+        folder = None if self.weights is None else str(self.weights.absolute())
+        runtime = check_choice(self.runtime, "onnx", "torch")
+        settings = SpotSettings(folder, runtime, check_choice(self.faces, "largest", "all"))
+        rules = resolve_rules(
+            recommended_rules(load_spotter(settings).weights),
+            self.rules,
+            self.macro_threshold,
+            self.micro_threshold,
+        )
+        rate, seconds, formats = self.rate, self.seconds, self.formats
+        return replace(settings, rules=rules, rate=rate, seconds=seconds, formats=formats)
+
+    def make_spotter(self, profile: bool) -> Spotter:
+        """The spotter of single videos. Raises UsageError."""
+        from fesnet.profile import ProfiledSpotter
+        from fesnet.spotter import Spotter
+
+        fetch_models()
+        runtime = check_choice(self.runtime, "onnx", "torch")
+        faces = check_choice(self.faces, "largest", "all")
+        spotter_class = ProfiledSpotter if profile else Spotter
+        spotter = spotter_class(self.weights, runtime=runtime, faces=faces)
+        spotter.rules = resolve_rules(
+            spotter.rules, self.rules, self.macro_threshold, self.micro_threshold
+        )
+        return spotter
+
+
+@app.command("spot")
+def spot_command(
+    videos: Videos = None,
+    out: Out = None,
+    fps: ImageFolderRate = None,
+    faces: FaceChoice = "largest",
+    weights: WeightsFolder = None,
+    runtime: RuntimeChoice = "onnx",
+    rules: RulesFile = None,
+    macro_threshold: MacroThreshold = None,
+    micro_threshold: MicroThreshold = None,
+    seconds: Seconds = None,
+    formats: ExportFormats = None,
+    report: WithReport = False,
+    overlay: OverlayFile = None,
+    jobs: BatchJobs = None,
+    manifest: Manifest = None,
+    ray: BatchRay = None,
+    retry_failed: RetryFailed = False,
+    profile: WithProfile = False,
+) -> None:
+    """Spot expressions in one or more videos and print them; with --out, write NAME.json and
+    NAME.csv.
+
+    Folders of videos, patterns and the options marked "Batch" make a batch: results to --out,
+    finished ones kept.
+    """
+    from fesnet.batch import check_sources
+
+    batch, named = BatchOptions(jobs, ray, manifest, retry_failed), videos or []
+    is_batch = batch.is_requested(named)
+    sources = [] if is_batch else check_sources(named)
+    exports = export_formats(formats, out)
+    check_report_options(report, overlay, out, sources)
+    thresholds = (macro_threshold, micro_threshold)
+    options = SpotOptions(weights, runtime, faces, rules, *thresholds, fps, seconds, exports)
+    if is_batch:
+        reject_single_options(report=report, overlay=overlay, profile=profile)
+        spot_batch(named, out, options.make_settings(), batch)
+    else:
+        spot_singles(sources, out, options, report=report, overlay=overlay, profile=profile)
+
+
+def spot_singles(
+    sources: list[str | int],
+    out: Path | None,
+    options: SpotOptions,
+    *,
+    report: bool,
+    overlay: Path | None,
+    profile: bool,
+) -> None:
+    """Spot single videos and print what was found; failures go to stderr. Raises UsageError."""
+    from fesnet._io import make_writable_folder
+    from fesnet.batch import SpotJob, spot_sources
+    from fesnet.profile import ProfiledSpotter
+
+    if not sources:
+        raise UsageError(
+            "expected a video, got none; name a file, a folder, a camera number, or a --manifest"
+        )
+    folder = None if out is None else make_writable_folder(out)
+    spotter = options.make_spotter(profile)
+    job = SpotJob(spotter, folder, options.rate, options.seconds, options.formats)
+    with video_progress() as progress:
+        results = spot_sources(sources, job, progress)
+    failed = 0
+    for result in results:
+        if isinstance(result.outcome, FesnetError):
+            failed += 1
+            print(f"fesnet: {result.source}: {result.outcome}", file=sys.stderr)
+        else:
+            show_result(result.outcome)
+            page = folder / f"{result.name}.html" if report and folder else None
+            write_report_and_overlay(result.outcome, page, overlay)
+    if isinstance(spotter, ProfiledSpotter):
+        show_profile(spotter.clock.rows())
+    if folder is not None:
+        print(f"results in {folder}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("live")
+def live_command(
+    source: Annotated[
+        str,
+        typer.Argument(help="Camera number, stream address, or a video file (at its own speed)."),
+    ] = "0",
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line on stdout, for other programs.")
+    ] = False,
+    out: Out = None,
+    weights: WeightsFolder = None,
+    faces: FaceChoice = "largest",
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Stop after this time.")
+    ] = None,
+) -> None:
+    """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out
+    keeps the result.
+    """
+    from fesnet._io import make_writable_folder
+    from fesnet.batch import check_sources, result_names, write_results
+    from fesnet.live import watch
+    from fesnet.spotter import Spotter
+    from fesnet.video import open_source
+
+    (checked,) = check_sources([source])
+    folder = None if out is None else make_writable_folder(out)
+    fetch_models()
+    spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"))
+    with open_source(checked) as opened:
+        result = watch(spotter, opened, show_json if json else show_event, seconds=seconds)
+    if folder is not None:
+        write_results(result, folder / f"{result_names([checked])[0]}.json")
+
+
+@app.command("rethreshold")
+def rethreshold_command(
+    result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File for the new result; default: over the old one."),
+    ] = None,
+    rules: RulesFile = None,
+    macro_threshold: MacroThreshold = None,
+    micro_threshold: MicroThreshold = None,
+) -> None:
+    """Make the intervals of a result anew from its stored scores, without the network."""
+    from fesnet._io import make_writable_folder
+    from fesnet.batch import write_results
+    from fesnet.exports import outdated_files
+    from fesnet.result import Spotting
+
+    old = Spotting.from_json(result)
+    new = old.rethreshold(resolve_rules(old.rules, rules, macro_threshold, micro_threshold))
+    path = out or result
+    make_writable_folder(path.parent)
+    write_results(new, path)
+    show_result(new)
+    print(f"wrote {path} and {path.with_suffix('.csv').name}")
+    left = ", ".join(p.name for p in outdated_files(path))
+    if left:
+        print(
+            f"fesnet: these still show the old intervals: {left}; write them again", file=sys.stderr
+        )
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the demo's files.")] = Path(
+        "fesnet-demo"
+    ),
+) -> None:
+    """Animate a public-domain portrait, spot its expressions, and show found beside truth. Needs no
+    data.
+    """
+    from fesnet.demo import run_demo
+
+    fetch_models()
+    with step_progress("making and spotting the demo video") as report:
+        outcome = run_demo(out, report)
+    show_comparison(outcome.rows)
+    print(outcome.summary)
+    print(f"report: {outcome.report.resolve()}")
