@@ -42,8 +42,9 @@ from fesnet.synth.render.batches import PairBatch, expressive_targets, plan_pair
 from fesnet.synth.render.portraits import read_avatars
 from fesnet.synth.render.render_plan import render_crops
 from fesnet.training import TrainConfig, Trainer
-from fesnet.training.samples import draw
-from fesnet.training.windows import Shard, WindowSet, write_shards
+from fesnet.training.samples import draw_people
+from fesnet.training.shards import Shard, write_shards
+from fesnet.training.window_set import WindowSet
 from fesnet.weights import load_weights
 
 TRAIN, VALIDATION = slice(0, -16), slice(-16, -8)
@@ -125,7 +126,7 @@ def look(network: FesNet, batch: Any, row: Row) -> tuple[Tensor, Tensor]:
     pixels = batch.pixels[:, :frames]
     features = torch.zeros_like(pixels) if row.without == "pixels" else pixels
     if network.config.landmark_feature_count:
-        shapes = batch.shapes[:, :frames]
+        shapes = batch.landmarks[:, :frames]
         features = torch.cat([features, network.lsdm.encode_landmarks(shapes - shapes[:, :1])], -1)
     return network.score(features)
 
@@ -153,18 +154,20 @@ def train_cascade(row: Row, network: FesNet, held: WindowSet, steps: int, seed: 
     for step in range(steps):
         torch.manual_seed(seed * 1_000_003 + step)
         lies = (
-            (config.blind, config.swapped)
+            (config.modality_dropout, config.modality_shuffle)
             if network.config.landmark_feature_count and not row.without
             else (0.0, 0.0)
         )
-        batch = held.draw(np.random.default_rng([seed, step]), config.windows, *lies)
-        trainer.rates(config.head_lr, step, steps, 0.0)
+        batch = held.sample(np.random.default_rng([seed, step]), config.windows, *lies)
+        trainer.learner.set_learning_rate(config.head_lr, step, steps, 0.0)
         stages, strength = look(network, batch, row)
         labels, truth = (x[:, : stages.shape[2]] for x in (batch.labels, batch.intensity))
         if row.sigmoid:
-            trainer.update(sigmoid_loss(stages, labels))
+            trainer.learner.update(sigmoid_loss(stages, labels))
         else:
-            trainer.update(clip_losses(stages, strength, labels, truth, config.loss)["total"])
+            trainer.learner.update(
+                clip_losses(stages, strength, labels, truth, config.loss)["total"]
+            )
     return network.eval()
 
 
@@ -293,10 +296,10 @@ def lsdm_row(row: Row, avatars: list[Avatar], steps: int, seed: int) -> dict[str
     for step in range(steps):
         rng = np.random.default_rng([seed, step])
         batch = pairs.batch(
-            draw(rng, len(avatars[TRAIN]), config.pair_groups), int(rng.integers(2**62))
+            draw_people(rng, len(avatars[TRAIN]), config.pair_groups), int(rng.integers(2**62))
         )
         torch.manual_seed(seed * 1_000_003 + step)
-        trainer.pairs(batch)
+        trainer.pairs.train_step(batch, step)
         trainer.step += 1
     network.eval()
     pairs, left, whole = Pairs(avatars[VALIDATION], model, row.colour), 0.0, 0.0

@@ -29,10 +29,10 @@ from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack, assemble
 from fesnet.runtime import softmax
 from fesnet.spotter import Spotter
-from fesnet.stream import FaceLine
+from fesnet.stream import FacePipeline
 from fesnet.video import open_source
 from fesnet.weights import Weights, load_weights
-from fesnet.windows import Decode, Scored, Stitcher
+from fesnet.windows import Decode, ScoreChunk, WindowAggregator
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,20 @@ ROWS = (
 )
 
 
-class Side(Stitcher):
-    """A stitcher that keeps its scores."""
+class Side(WindowAggregator):
+    """An aggregator that keeps its scores."""
 
     def __init__(self, size: tuple[int, int], decode: Decode) -> None:
         super().__init__(*size, decode)
-        self.parts: list[Scored] = []
+        self.parts: list[ScoreChunk] = []
 
-    def keep(self, scored: Scored | None) -> None:
+    def keep(self, scored: ScoreChunk | None) -> None:
         if scored is not None:
             self.parts.append(scored)
 
 
-class Several(Stitcher):
-    """The usual stitcher, and others beside it that see the same ticks."""
+class Several(WindowAggregator):
+    """The usual aggregator, and others beside it that get the same steps."""
 
     def __init__(self, size: tuple[int, int], decode: Decode, sides: list[Side]) -> None:
         self.sides = sides
@@ -96,12 +96,12 @@ class Several(Stitcher):
         for side in self.sides:
             side.clear(start)
 
-    def push(self, features: Float32Array) -> Scored | None:
+    def push(self, features: Float32Array) -> ScoreChunk | None:
         for side in self.sides:
             side.keep(side.push(features))
         return super().push(features)
 
-    def finish(self) -> Scored | None:
+    def finish(self) -> ScoreChunk | None:
         for side in self.sides:
             side.keep(side.finish())
         return super().finish()
@@ -138,13 +138,13 @@ def spot_rows(job: tuple[Path, Path | None, dict[str, Path]]) -> None:
     }
     with open_source(video) as opened:
         stream = spotter.stream()
-        line = stream.lines[0] = FaceLine(config, spotter.runtime)
-        line.stitcher = Several(config.inference_window, usual, list(sides.values()))
+        line = stream.pipelines[0] = FacePipeline(config, spotter.runtime)
+        line.aggregator = Several(config.inference_window, usual, list(sides.values()))
         for frame in opened:
             stream.push(frame)
         whole = spotter.result(stream, opened)
     for name, side in sides.items():
-        track: FaceTrack = line.stretch(
+        track: FaceTrack = line.score_track(
             0, 0, len(whole.faces[0].times), config.working_rate, side.parts
         )
         given = (whole.source, (track,), whole.frame_times, config.working_rate, spotter.rules)

@@ -36,7 +36,7 @@ from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.writer import write_script
 from fesnet.synth.videos.demo_video import encode_script, write_truth
 from fesnet.video import Frame, open_source
-from fesnet.windows import Sampler
+from fesnet.windows import FrameSampler
 
 PARTS = {"validation": (slice(-16, -8), 1), "test": (slice(-8, None), 3)}  # people, seed
 SECONDS = 60
@@ -100,9 +100,9 @@ def read_truth(video: Path) -> list[Interval]:
 
 def watch(video: Path, names: Sequence[str]) -> dict[str, Minute]:
     """What each method keeps of a video, the faces of which are found once, and its truth."""
-    tracker, sampler = FaceTracker(crop_size=CROP), Sampler(RATE)
+    tracker, sampler = FaceTracker(crop_size=CROP), FrameSampler(RATE)
     with open_source(video) as source:
-        faces = [tracker.push(frame) for frame in source if sampler.wants(frame.time)]
+        faces = [tracker.push(frame) for frame in source if sampler.should_sample(frame.time)]
     truth = read_truth(video)
     return {n: (METHODS[n](tracker=lambda: Replay(faces)).watch(video), truth) for n in names}
 

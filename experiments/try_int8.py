@@ -34,7 +34,7 @@ from fesnet.metrics import Counts, count, overall
 from fesnet.result import Spotting
 from fesnet.runtime import OnnxRuntime
 from fesnet.spotter import Spotter
-from fesnet.stream import ENCODE_BATCH, SpotStream, spotting_faces
+from fesnet.stream import ENCODE_BATCH, SpotStream, make_face_tracker
 from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.batches import clip_batch
 from fesnet.synth.render.portraits import find_people
@@ -65,16 +65,16 @@ def synthetic_inputs(portraits: Path, weights: Weights) -> Inputs:
     """What both graphs get for a window of each of PEOPLE people, evenly out of the folder."""
     people = find_people(portraits)[0]
     avatars = [p.avatar() for p in people[:: max(1, len(people) // PEOPLE)][:PEOPLE]]
-    c, stage, runtime = weights.config, AvatarRenderer(avatars), OnnxRuntime(weights)
+    c, renderer, runtime = weights.config, AvatarRenderer(avatars), OnnxRuntime(weights)
     crops, windows = [], []
     for n in range(len(avatars)):
         made = clip_batch(
-            stage, np.array([n]), n, c.window, c.crop_size, SynthConfig(), face_only=c.face_only
+            renderer, np.array([n]), n, c.window, c.crop_size, SynthConfig(), face_only=c.face_only
         )
         grey = (255 * made.crops[0, :, 0].clamp(0, 1)).round().to(torch.uint8).numpy()
         crops.append(np.repeat(grey[..., None], 3, -1))
         seen = runtime.encode(crops[-1])
-        rows = made.shapes[0].numpy().reshape(c.window, -1, seen.shape[-1])
+        rows = made.landmarks[0].numpy().reshape(c.window, -1, seen.shape[-1])
         windows.append(np.concatenate([seen, rows], 1)[None])
     return crops, windows
 
@@ -126,7 +126,7 @@ class Shared:
 
 
 def spot_together(video: Path, spotters: Sequence[Spotter]) -> list[Spotting]:
-    shared = Shared(spotting_faces(spotters[0].weights.config))
+    shared = Shared(make_face_tracker(spotters[0].weights.config))
     streams = [SpotStream(shared, s.runtime, s.weights.config, s.rules) for s in spotters]
     with open_source(video) as source:
         for frame in source:

@@ -202,7 +202,7 @@ def by_stage(film: Path) -> list[str]:
         "| stage | CPU ms a frame | share | calls a frame | floor, ms a frame |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for stage, ms, share, calls in spotter.clock.rows():
+    for stage, ms, share, calls in spotter.timer.rows():
         work = {
             "encode": encode,
             "decode graph": decode * c.inference_window[0] * calls,

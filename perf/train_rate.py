@@ -55,10 +55,8 @@ def product_rate(device: str, side: int = SIDE) -> float:
 def drawing_rate(trainer: Trainer) -> float:
     """Frames a second of all workers together; on a CPU they paint, too."""
     workers, done = max(1, trainer.config.workers), 0
-    batches = trainer.made(range(12 * workers))
-    for _ in range(
-        4 * workers
-    ):  # what was made while others began is waiting, and would count as made at once
+    batches = trainer.clips.batches(range(12 * workers))
+    for _ in range(4 * workers):  # made while the workers started, so not counted
         next(batches)
     started = time.perf_counter()
     for batch in batches:
@@ -82,22 +80,23 @@ def measure(
     plans = SyntheticBatches(
         avatars, replace(config, device="cuda", long_share=0.0), weights.config, range(1)
     )
-    plan, stage, crop = plans[0], first.painter(), weights.config.crop_size
+    plan, renderer, crop = plans[0], first.clips.source.renderer, weights.config.crop_size
     assert isinstance(plan, ClipBatch)
     frames = plan.labels.numel()
-    painting = {
-        name: frames / seconds(lambda p=looking: render_clips(stage, p, crop), device)
-        for name, looking in (
-            ("drawn landmarks", replace(plan, crops=replace(plan.crops, use_landmark_model=False))),
-            ("looked-at landmarks", replace(plan, crops=replace(plan.crops, use_landmark_model=True))),
-        )
+    plan_of = {
+        name: replace(plan, crops=replace(plan.crops, use_landmark_model=use_model))
+        for name, use_model in (("drawn landmarks", False), ("looked-at landmarks", True))
     }
-    painted = render_clips(stage, plan, crop)
+    rendering = {
+        name: frames / seconds(lambda p=each: render_clips(renderer, p, crop), device)
+        for name, each in plan_of.items()
+    }
+    rendered = render_clips(renderer, plan, crop)
     steps, product = {}, product_rate(device, side)
     for name, trainer in trainers.items():
         with FlopCounterMode(display=False) as counter:
-            trainer.clips(painted)
-        taken = seconds(lambda t=trainer: t.clips(painted), device)
+            trainer.clips.train_step(rendered, 0)
+        taken = seconds(lambda t=trainer: t.clips.train_step(rendered, 0), device)
         rate = counter.get_total_flops() / taken
         steps[name] = {
             "frames/s": frames / taken,
@@ -109,8 +108,8 @@ def measure(
         "torch": torch.__version__,
         "clips": list(plan.labels.shape),
         "drawing by all workers, frames/s": drawn,
-        "painting, frames/s": painting,
-        "steps on painted clips": steps,
+        "painting, frames/s": rendering,
+        "steps on rendered clips": steps,
         "product, TFLOP/s": product / 1e12,
         "peak memory, GB": torch.cuda.max_memory_allocated() / 1e9 if device != "cpu" else None,
     }

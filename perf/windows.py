@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from fesnet.spotter import Spotter
-from fesnet.windows import Stitcher
+from fesnet.windows import WindowAggregator
 
 
 def naive_ratio(seconds: float) -> tuple[float, float]:
@@ -29,15 +29,18 @@ def naive_ratio(seconds: float) -> tuple[float, float]:
     def naive_window(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return spotter.runtime.decode(encoded(numbers[:, 0, 0].astype(int)))
 
-    def scores(stitcher: Stitcher, ticks: np.ndarray) -> np.ndarray:
+    def scores(stitcher: WindowAggregator, ticks: np.ndarray) -> np.ndarray:
         scored = [stitcher.push(tick) for tick in ticks] + [stitcher.finish()]
         return np.concatenate([s.scores for s in scored if s is not None])
 
     started = time.process_time()
-    cached = scores(Stitcher(*c.inference_window, spotter.runtime.decode), encoded(np.arange(n)))
+    cached = scores(
+        WindowAggregator(*c.inference_window, spotter.runtime.decode), encoded(np.arange(n))
+    )
     between = time.process_time()
     naive = scores(
-        Stitcher(*c.inference_window, naive_window), np.arange(n, dtype=np.float32)[:, None, None]
+        WindowAggregator(*c.inference_window, naive_window),
+        np.arange(n, dtype=np.float32)[:, None, None],
     )
     return (time.process_time() - between) / (between - started), float(
         np.abs(cached - naive).max()

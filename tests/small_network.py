@@ -10,11 +10,11 @@ import torch
 
 from fesnet.config import PRESETS, FesNetConfig
 from fesnet.faces import Face
-from fesnet.faces.shape import canonical_face
+from fesnet.faces.landmark_features import canonical_face
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack
 from fesnet.runtime import Runtime
-from fesnet.stream import FaceLine
+from fesnet.stream import FacePipeline
 
 TINY = replace(
     PRESETS["default"],
@@ -96,7 +96,7 @@ def line_scores(
     segment: Callable[[int], int] = lambda i: 0,
 ) -> FaceTrack:
     """The scores that spotting makes of one face's crops at 30 Hz."""
-    line = FaceLine(config, runtime)
+    line = FacePipeline(config, runtime)
     for i, crop in enumerate(crops):
         line.push(face_of(crop, i, i / 30, segment(i)), 1 / 30)
     line.finish()

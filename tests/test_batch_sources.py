@@ -27,8 +27,8 @@ def told(entries: list[BatchVideo]) -> dict[str, str]:
 def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
     root = touch(
         tmp_path / "v",
-        "s1/a.mp4", "s1/a.MOV", "s1/notes.txt", "s1/thumb.jpg", "s2/x/b.avi", "s2/.hidden.mp4", ".trash/c.mp4",
-        "frames/img1.jpg", "frames/img2.jpg", "out/old.mp4", "summary.mp4",
+        "s1/a.mp4", "s1/a.MOV", "s1/notes.txt", "s1/thumb.jpg", "s2/x/b.avi", "s2/.hidden.mp4",
+        ".trash/c.mp4", "frames/img1.jpg", "frames/img2.jpg", "out/old.mp4", "summary.mp4",
     )  # fmt: skip
     assert told(find_videos([str(root)], root / "out")) == {
         "frames": "frames",

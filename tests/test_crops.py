@@ -143,7 +143,7 @@ def test_sums_are_those_of_sha256sum(prepared: Path) -> None:
         cwd=prepared,
         capture_output=True,
         text=True,
-        check_request=False,
+        check=False,
     )
     assert done.returncode == 0 and done.stdout.count(": OK") == 6
 

@@ -1,4 +1,4 @@
-"""Readers on look-alikes in the official layouts, with every quirk planted; not a row of the real
+"""Readers on look-alikes in the official layouts, with every issue planted; not a row of the real
 tables.
 """
 
@@ -12,7 +12,7 @@ import xlwt
 
 from fesnet.cli import main
 from fesnet.datasets import load_dataset
-from fesnet.datasets.check import report
+from fesnet.datasets.check import describe_dataset
 from fesnet.datasets.sheets import find_file
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval
@@ -87,7 +87,7 @@ def test_casme2(tmp_path: Path) -> None:
         30.0,
         "frames",
     )
-    said = "\n".join(report(data))
+    said = "\n".join(describe_dataset(data))
     for part in ("offset 0: 1, apex", "apex unknown: 1", "offset before apex: 1", "two macro "
                                                                                   "overlap: 1",
                  "without an event: 1 (s15_0101)", "subjects 2 instead of 22"):  # fmt: skip
@@ -173,7 +173,8 @@ def test_samm(
     assert stopped.value.code == 1
     said = capsys.readouterr().out
     for part in ("fractional onset: 1, rounded", "apex unknown: 1", "micro inside macro overlap: 1",
-                 "event after the last frame: 1", "MISSING: 1 videos have no frames (008_1"):  # fmt: skip
+                 "event after the last frame: 1",
+                 "MISSING: 1 videos have no frames (008_1"):  # fmt: skip
         assert part in said, part
 
 
@@ -222,9 +223,10 @@ def test_casme3(tmp_path: Path) -> None:
     frames(tmp_path / "spNO.3" / "b" / "color", 60, "{}.jpg")
     data = load_dataset("casme3", tmp_path)
     assert {r.id: r.truth for r in data.recordings} == {
-        "spNO.1_a": (Interval(4, 12, "micro", 7),), "spNO.3_b": (), "spNO.3_j": (Interval(2, 40, "macro", 19),),
+        "spNO.1_a": (Interval(4, 12, "micro", 7),), "spNO.3_b": (),
+        "spNO.3_j": (Interval(2, 40, "macro", 19),),
     }  # fmt: skip
-    assert "name in upper case: 1" in "\n".join(report(data))
+    assert "name in upper case: 1" in "\n".join(describe_dataset(data))
 
 
 def test_the_newest_annotations_are_read(tmp_path: Path) -> None:

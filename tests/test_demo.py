@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fesnet.demo import compare, demo_avatar, summarise
+from fesnet.demo import compare_with_truth, demo_avatar, summarize_comparison
 from fesnet.faces import ModelFiles
 from fesnet.intervals import Interval
 from fesnet.postprocess import IntervalRules
@@ -28,7 +28,7 @@ def found(*events: tuple[int, int, int]) -> Spotting:
 
 
 def test_every_truth_has_a_row_and_so_has_what_is_false() -> None:
-    rows = compare(TRUTH, found((0, 60, 120), (0, 195, 225), (1, 330, 338)))
+    rows = compare_with_truth(TRUTH, found((0, 60, 120), (0, 195, 225), (1, 330, 338)))
     assert [(row[0], row[2], row[4]) for row in rows] == [
         ("macro", "macro", "1.00"),
         ("micro", "macro", "0.30"),
@@ -39,9 +39,9 @@ def test_every_truth_has_a_row_and_so_has_what_is_false() -> None:
 
 
 def test_the_summary_counts_right_kinds_only() -> None:
-    assert summarise(TRUTH, found((0, 60, 120), (0, 195, 225))).startswith("1 of 3 events found")
-    assert summarise(TRUTH, found()).startswith("0 of 3 events found")
-    assert "synthetic" in summarise(TRUTH, found())
+    assert summarize_comparison(TRUTH, found((0, 60, 120), (0, 195, 225))).startswith("1 of 3 events found")
+    assert summarize_comparison(TRUTH, found()).startswith("0 of 3 events found")
+    assert "synthetic" in summarize_comparison(TRUTH, found())
 
 
 def test_the_script_has_both_kinds_and_the_portrait_a_face(face_models: ModelFiles) -> None:

@@ -268,8 +268,7 @@ def test_an_expression_that_ends_before_it_starts_is_named(tmp_path: Path) -> No
     assert read_elan(path).found == (AnnotatedInterval(0, 0.4, 0.9, "micro"),)
 
 
-# -- import_truth
-# ------------------------------------------------------------------------------------------------------
+# -- import_truth --
 
 
 def quiet(name: str, share: float | None) -> None:
@@ -333,7 +332,6 @@ def test_the_video_must_have_the_frames_of_the_result(face_video: Path, tmp_path
 
 
 # -- the command line
-# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

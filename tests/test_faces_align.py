@@ -18,11 +18,11 @@ from fesnet.faces.align import (
     EYE_HEIGHT,
     PIVOT,
     STABLE,
-    apply,
     fit_similarity,
     invert,
     pose_of,
     to_unit,
+    transform_points,
     warp,
 )
 
@@ -50,13 +50,15 @@ def test_canonical_positions_are_those_of_the_motion_basis() -> None:
 def test_fit_finds_the_exact_similarity(pose: tuple[float, float, float, float]) -> None:
     matrix = invert(to_unit(np.array(pose)))
     np.testing.assert_allclose(
-        fit_similarity(CANONICAL_STABLE, apply(matrix, CANONICAL_STABLE)), matrix, atol=1e-6
+        fit_similarity(CANONICAL_STABLE, transform_points(matrix, CANONICAL_STABLE)),
+        matrix,
+        atol=1e-6,
     )
 
 
 def test_fit_with_weights_leaves_outliers_out() -> None:
     matrix = invert(to_unit(np.array([300.0, 200.0, 5.0, 0.3])))
-    target = apply(matrix, CANONICAL_STABLE)
+    target = transform_points(matrix, CANONICAL_STABLE)
     target[2] += 50
     weight = np.ones(len(target))
     weight[2] = 1e-12
@@ -66,9 +68,13 @@ def test_fit_with_weights_leaves_outliers_out() -> None:
 
 @given(POSES)
 def test_pose_there_and_back(pose: tuple[float, float, float, float]) -> None:
-    landmarks = apply(invert(to_unit(np.array(pose))), canonical()[:, :2].astype(np.float64))
+    landmarks = transform_points(
+        invert(to_unit(np.array(pose))), canonical()[:, :2].astype(np.float64)
+    )
     np.testing.assert_allclose(pose_of(landmarks), pose, atol=1e-3)
-    np.testing.assert_allclose(apply(to_unit(np.array(pose)), np.array(pose[:2])), PIVOT, atol=1e-9)
+    np.testing.assert_allclose(
+        transform_points(to_unit(np.array(pose)), np.array(pose[:2])), PIVOT, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("size", [64, 96, 160])
@@ -78,7 +84,7 @@ def test_points_land_where_they_should(size: int, per_unit: float, angle: float)
     pose = np.array([520.3, 493.7, math.log(per_unit), angle])
     matrix = to_unit(pose)
     for target in ([0.3, 0.36], [0.7, 0.4], [0.5, 0.75]):
-        x, y = apply(invert(matrix), np.array(target))
+        x, y = transform_points(invert(matrix), np.array(target))
         radius = max(1.2, 2.5 * per_unit / size)
         rows, columns = np.mgrid[0:1000, 0:1040] + 0.5
         dot = 250 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))

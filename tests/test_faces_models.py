@@ -215,7 +215,7 @@ def run_operator(
     convert: Any, options: dict[int, int], image: np.ndarray, *constants: np.ndarray
 ) -> np.ndarray:
     """One converted operator on one image (H, W, C); the result (H, W, C)."""
-    graph = tflite.Graph({i + 1: c for i, c in enumerate(constants)}, {})
+    graph = tflite.GraphBuilder({i + 1: c for i, c in enumerate(constants)}, {})
     convert(graph, tflite.Operator([0, *graph.constant], 9, Options(options)))  # type: ignore[arg-type]
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None] * 4) for n in ("t0", "t9")]
     body = helper.make_graph(graph.nodes, "one", ends[:1], ends[1:], graph.weights)
@@ -270,7 +270,7 @@ def test_pad_of_channels_prelu_and_pool() -> None:
 
 def test_unknown_activation() -> None:
     with pytest.raises(FaceModelError, match="expected activation none, relu or relu6, got code 5"):
-        tflite.Graph({}, {}).activate(5, "t1")
+        tflite.GraphBuilder({}, {}).activate(5, "t1")
 
 
 def test_converted_models_have_the_expected_shape() -> None:

@@ -24,10 +24,10 @@ from fesnet.faces import (
     FaceTracker,
     ModelFiles,
 )
-from fesnet.faces.align import apply, invert, pose_of, to_unit
+from fesnet.faces.align import invert, pose_of, to_unit, transform_points
 from fesnet.faces.detect import box_overlap, merge, search_squares
 from fesnet.faces.landmarks import Region
-from fesnet.faces.steady import Steady
+from fesnet.faces.stabilize import PoseStabilizer
 from fesnet.faces.track import CutTest, box_of
 from fesnet.video import Frame
 
@@ -54,7 +54,9 @@ class World:
     def mesh_at(self, place: Place) -> np.ndarray:
         points = np.load(ASSETS / "motion_basis.npz")["canonical"].astype(np.float64)
         x, y, scale = place
-        flat = apply(invert(to_unit(np.array([x, y, math.log(scale), 0.0]))), points[:, :2])
+        flat = transform_points(
+            invert(to_unit(np.array([x, y, math.log(scale), 0.0]))), points[:, :2]
+        )
         return np.column_stack([flat, points[:, 2] * scale]).astype(np.float32)
 
     def detect(self, image: np.ndarray, *, thorough: bool = True) -> list[Detection]:
@@ -291,14 +293,14 @@ def glide(step: int) -> tuple[np.ndarray, Place]:
 
 def test_texture_carries_the_face_while_landmarks_rest() -> None:
     world = Counting()
-    film = Film(world, rest=0.11, colour=False)
+    film = Film(world, landmark_interval=0.11, colour=False)
     faces = []
     for step in range(31):
         film.image, place = glide(step)
         before = world.looks
         (face,) = film.push(place)
         faces.append((face, world.looks - before, world.mesh_at(place)))
-    looked = [i for i, (face, _, _) in enumerate(faces) if face.look is None]
+    looked = [i for i, (face, _, _) in enumerate(faces) if face.run_landmarks is None]
     assert looked == list(range(0, 31, 3))
     assert all(count == 0 for i, (_, count, _) in enumerate(faces) if i not in looked)
     assert {(face.face, face.segment) for face, _, _ in faces} == {(0, 0)}
@@ -309,25 +311,25 @@ def test_texture_carries_the_face_while_landmarks_rest() -> None:
 
 def test_a_frame_passed_over_can_be_looked_at_after_all() -> None:
     world = World()
-    film = Film(world, rest=0.11)
+    film = Film(world, landmark_interval=0.11)
     for step in range(3):
         film.image, place = glide(step)
         (face,) = film.push(place)
-    assert face.look is not None
+    assert face.run_landmarks is not None
     world.places = [(place[0] + 1, place[1], 151)]
-    np.testing.assert_allclose(face.look(), world.mesh_at(world.places[0]))
+    np.testing.assert_allclose(face.run_landmarks(), world.mesh_at(world.places[0]))
 
 
 def test_without_texture_every_frame_is_looked_at() -> None:
     world = Counting()
-    film = Film(world, rest=0.11)
+    film = Film(world, landmark_interval=0.11)
     film.image = np.full((480, 640, 3), 90, np.uint8)
     faces = [film.push((200 + i, 200, 150))[0] for i in range(6)]
-    assert [face.look for face in faces] == [None] * 6
+    assert [face.run_landmarks for face in faces] == [None] * 6
 
 
 def test_a_jump_while_landmarks_rest_is_seen_on_its_frame() -> None:
-    film = Film(World(), rest=0.5)
+    film = Film(World(), landmark_interval=0.5)
     for step in range(4):
         film.image, place = glide(step)
         film.push(place)
@@ -343,7 +345,7 @@ def test_steady_follows_texture_and_averages_landmarks() -> None:
     texture = cv2.GaussianBlur(rng.uniform(0, 255, (480, 640, 3)).astype(np.float32), (0, 0), 3)
     texture = np.clip((texture - 127) * 6 + 127, 0, 255).astype(np.uint8)
     truth = np.array([320.0, 240.0, math.log(200), 0.0])
-    steady = Steady(texture, truth, 0.0)
+    stabilizer = PoseStabilizer(texture, truth, 0.0)
     errors = []
     for i in range(1, 90):
         x, y, angle = 20 * math.sin(i / 12), 9 * math.sin(i / 7), 0.1 * math.sin(i / 9)
@@ -351,7 +353,9 @@ def test_steady_follows_texture_and_averages_landmarks() -> None:
         turn[:, 2] += [x, y]
         image = cv2.warpAffine(texture, turn, (640, 480), borderMode=cv2.BORDER_REFLECT)
         pose = truth + np.array([x, y, 0, angle])
-        found = steady.step(image, pose + rng.normal(0, 1, 4) * [1.0, 1.0, 0.01, 0.01], i / FPS)
+        found = stabilizer.update(
+            image, pose + rng.normal(0, 1, 4) * [1.0, 1.0, 0.01, 0.01], i / FPS
+        )
         errors.append(found - pose)
     assert (
         np.abs(np.array(errors)).max(0)[:2].max() < 1.0
@@ -364,12 +368,12 @@ def test_steady_falls_back_on_landmarks() -> None:
     """Without texture, and after a disagreement too large to be tremble."""
     blank = np.full((200, 200, 3), 90, np.uint8)
     pose = np.array([100.0, 100.0, math.log(100), 0.0])
-    steady = Steady(blank, pose, 0.0)
+    stabilizer = PoseStabilizer(blank, pose, 0.0)
     for i in range(1, 20):
-        found = steady.step(blank, pose + np.array([i, 0, 0, 0]), i / FPS)
+        found = stabilizer.update(blank, pose + np.array([i, 0, 0, 0]), i / FPS)
         np.testing.assert_allclose(found, pose + np.array([i, 0, 0, 0]), atol=2.0)
     far = pose + np.array([60, 0, 0, 0])
-    np.testing.assert_allclose(steady.step(blank, far, 1.0), far, atol=2.0)
+    np.testing.assert_allclose(stabilizer.update(blank, far, 1.0), far, atol=2.0)
 
 
 # --- the real models ---
@@ -434,7 +438,7 @@ def test_crop_of_a_moving_portrait_keeps_still(
     assert np.abs(motion).max() < 0.4  # crop pixels over two seconds of head motion
     assert np.abs(np.diff(motion, axis=0)).mean() < 0.05  # from frame to frame
     eyes = pose_of(faces[-1].landmarks)
-    corners = apply(to_unit(eyes), faces[-1].landmarks[[33, 263], :2].astype(np.float64))
+    corners = transform_points(to_unit(eyes), faces[-1].landmarks[[33, 263], :2].astype(np.float64))
     np.testing.assert_allclose(corners, [[0.29, 0.36], [0.71, 0.36]], atol=0.03)
 
 

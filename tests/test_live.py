@@ -14,7 +14,7 @@ import pytest
 
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import ModelFiles
-from fesnet.live import QUEUE, Reader, watch
+from fesnet.live import QUEUE_FRAMES, SourceReader, spot_live
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
 
@@ -32,7 +32,7 @@ def test_a_file_at_its_own_speed_gives_the_result_of_the_file(
     frames = np.stack(face_frames)
     events: list[dict[str, Any]] = []
     started = time.monotonic()
-    result = watch(spotter, open_source(frames, rate=RATE), events.append)
+    result = spot_live(spotter, open_source(frames, rate=RATE), events.append)
     assert time.monotonic() - started >= (len(frames) - 1) / 25
     kinds = [e["event"] for e in events]
     assert (kinds[0], kinds[-1]) == ("start", "end")
@@ -54,18 +54,18 @@ def test_what_nobody_takes_is_dropped_and_counted() -> None:
         frames=iter([Frame(i, i / 1000, image) for i in range(50)]),
         live=True,
     )
-    reader = Reader(source, None)
+    reader = SourceReader(source, None)
     reader.start()
     deadline = time.monotonic() + 20
-    while reader.tally.frames < 50 and time.monotonic() < deadline:
+    while reader.stats.frames < 50 and time.monotonic() < deadline:
         time.sleep(0.005)
-    assert (reader.tally.frames, reader.tally.dropped) == (50, 50 - QUEUE)
-    assert [reader.waiting.get()[0].index for _ in range(QUEUE)] == list(range(QUEUE))  # type: ignore[index]
+    assert (reader.stats.frames, reader.stats.dropped) == (50, 50 - QUEUE_FRAMES)
+    assert [reader.waiting.get()[0].index for _ in range(QUEUE_FRAMES)] == list(range(QUEUE_FRAMES))  # type: ignore[index]
     assert reader.waiting.get() is None
 
 
 def test_it_stops_after_the_given_time(spotter: Spotter, face_frames: list[np.ndarray]) -> None:
-    result = watch(
+    result = spot_live(
         spotter, open_source(np.stack(face_frames), rate=RATE), lambda event: None, seconds=0.5
     )
     assert result.frame_times[-1] <= 0.5
@@ -79,7 +79,7 @@ def test_an_interrupt_ends_the_source_and_keeps_the_result(
             raise KeyboardInterrupt
 
     frames = [f for _ in range(3) for f in face_frames]
-    result = watch(spotter, open_source(np.stack(frames), rate=RATE), interrupt)
+    result = spot_live(spotter, open_source(np.stack(frames), rate=RATE), interrupt)
     assert 1.0 <= result.frame_times[-1] < 2.0
     assert threading.active_count() < 20
 
@@ -90,7 +90,7 @@ def test_a_source_that_gives_nothing_is_told(spotter: Spotter) -> None:
         yield
 
     with pytest.raises(SourceError, match="broken"):
-        watch(spotter, Source(name="x", width=8, height=8, frames=broken()), lambda event: None)
+        spot_live(spotter, Source(name="x", width=8, height=8, frames=broken()), lambda event: None)
 
 
 def test_a_source_that_breaks_off_keeps_what_came_and_says_so(
@@ -101,7 +101,7 @@ def test_a_source_that_breaks_off_keeps_what_came_and_says_so(
         raise SourceError("cannot decode x: broken")
 
     source = Source(name="x", width=8, height=8, frames=broken(), live=True)
-    result = watch(spotter, source, lambda event: None)
+    result = spot_live(spotter, source, lambda event: None)
     assert len(result.frame_times) == 5
     assert any("broke off: cannot decode x" in warning for warning in result.warnings)
 
@@ -114,13 +114,13 @@ def test_an_error_of_the_source_is_not_waited_for(
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        watch(spotter, Source(name="x", width=8, height=8, frames=faulty()), lambda event: None)
+        spot_live(spotter, Source(name="x", width=8, height=8, frames=faulty()), lambda event: None)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
 def test_a_time_of_nothing_is_refused(spotter: Spotter, seconds: float) -> None:
     with pytest.raises(UsageError, match="above 0 s to stop after"):
-        watch(
+        spot_live(
             spotter,
             open_source(np.zeros((2, 8, 8), np.uint8), rate=RATE),
             lambda event: None,

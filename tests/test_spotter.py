@@ -16,15 +16,15 @@ import torch
 
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, SourceError, UsageError
-from fesnet.faces import Face, ModelFiles, face_shape
+from fesnet.faces import Face, ModelFiles, compute_landmark_features
 from fesnet.model.checkpoint import save_weights
 from fesnet.postprocess import IntervalRules
 from fesnet.runtime import OnnxRuntime, softmax
 from fesnet.spotter import Spotter
-from fesnet.stream import ENCODE_BATCH, FaceLine, SpotStream
+from fesnet.stream import ENCODE_BATCH, FacePipeline, SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import load_weights
-from fesnet.windows import to_and_fro
+from fesnet.windows import reflect_indices
 from small_network import (
     SHAPED,
     TINY,
@@ -48,7 +48,7 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
     the edges.
     """
     network, n = make_network(config), len(crops)
-    shapes = torch.from_numpy(face_shape(moving_landmarks(n)))
+    shapes = torch.from_numpy(compute_landmark_features(moving_landmarks(n)))
     if config.face_only:
         crops = crops * (np.stack([half_mask(i) for i in range(n)]) > 0)[..., None].astype(np.uint8)
     window, stride = TINY.inference_window
@@ -64,7 +64,7 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
     if (
         done < n
     ):  # the last window ends with the video, or runs through it to and fro; and backwards
-        there = max(0, n - window) + to_and_fro(window, min(n, window) - 1)
+        there = max(0, n - window) + reflect_indices(window, min(n, window) - 1)
         views += [(done, there), (done, n - 1 - (there - max(0, n - window)))]
     for first, frames in views:
         with torch.inference_mode():
@@ -109,7 +109,7 @@ def test_segments_do_not_see_each_other(tiny_weights: Path) -> None:
 
 
 def test_a_face_that_was_away_is_unknown_between(tiny_weights: Path) -> None:
-    line = FaceLine(TINY, OnnxRuntime(load_weights(tiny_weights)))
+    line = FacePipeline(TINY, OnnxRuntime(load_weights(tiny_weights)))
     for i, crop in enumerate(moving_crops(60)):
         if not 20 <= i < 30:
             line.push(face_of(crop, i, i / 30), 1 / 30)
@@ -120,7 +120,7 @@ def test_a_face_that_was_away_is_unknown_between(tiny_weights: Path) -> None:
 
 @pytest.mark.parametrize("fps", [12.5, 25.0, 29.97])
 def test_every_rate_lands_on_the_working_grid_without_holes(fps: float, tiny_weights: Path) -> None:
-    line = FaceLine(TINY, OnnxRuntime(load_weights(tiny_weights)))
+    line = FacePipeline(TINY, OnnxRuntime(load_weights(tiny_weights)))
     for i, crop in enumerate(moving_crops(int(2 * fps))):
         line.push(face_of(crop, i, i / fps), 1 / fps)
     line.finish()
@@ -128,22 +128,27 @@ def test_every_rate_lands_on_the_working_grid_without_holes(fps: float, tiny_wei
     assert np.isfinite(line.track(0, ticks, 30.0).scores).all()
 
 
-def looked_line(shapes: list[np.ndarray | None], late: np.ndarray) -> tuple[np.ndarray, int]:
-    """Shapes that a line gives to faces with landmarks of their own (else None), and how many were
-    looked for late.
+def key_frame_line(shapes: list[np.ndarray | None], late: np.ndarray) -> tuple[np.ndarray, int]:
+    """Landmark features that a pipeline gives to faces with landmarks of their own (else None), and
+    in how many the model ran late.
     """
-    line, crops, looks = FaceLine(SHAPED, Still()), moving_crops(len(shapes)), []
+    line, crops, runs = FacePipeline(SHAPED, Still()), moving_crops(len(shapes)), []
 
     def look() -> np.ndarray:
-        looks.append(1)
+        runs.append(1)
         return late
 
     for i, landmarks in enumerate(shapes):
         face = face_of(crops[i], i, i / 30)
         known = shapes[0] if landmarks is None else landmarks
-        line.push(replace(face, landmarks=known, look=look if landmarks is None else None), 1 / 30)
-    line.settle(None)
-    return np.stack([crop.shape for crop in line.waiting if crop.shape is not None]), len(looks)
+        line.push(
+            replace(face, landmarks=known, run_landmarks=look if landmarks is None else None),
+            1 / 30,
+        )
+    line.set_key_frame(None)
+    return np.stack(
+        [crop.landmark_features for crop in line.waiting if crop.landmark_features is not None]
+    ), len(runs)
 
 
 class Still:
@@ -160,9 +165,9 @@ class Still:
 def test_shapes_between_looks_are_interpolated_where_the_face_is_still() -> None:
     first, other = moving_landmarks(1)[0], moving_landmarks(1)[0] * np.float32(1)
     other[61] += 0.2  # a corner of the mouth, by hundredths of the face
-    shapes, looks = looked_line([first, None, None, other, None], first)
-    a, b = face_shape(np.stack([first, other]))
-    assert looks == 0
+    shapes, runs = key_frame_line([first, None, None, other, None], first)
+    a, b = compute_landmark_features(np.stack([first, other]))
+    assert runs == 0
     np.testing.assert_allclose(shapes, [a, a + (b - a) / 3, a + 2 * (b - a) / 3, b, b], atol=1e-5)
     assert np.abs(b - a).max() > 1e-3
 
@@ -170,10 +175,10 @@ def test_shapes_between_looks_are_interpolated_where_the_face_is_still() -> None
 def test_shapes_between_looks_are_looked_for_where_the_face_moved() -> None:
     first, last = moving_landmarks(1)[0], moving_landmarks(12)[11]
     between = moving_landmarks(6)[5]
-    shapes, looks = looked_line([first, None, None, last], between)
-    assert looks == 2
+    shapes, runs = key_frame_line([first, None, None, last], between)
+    assert runs == 2
     np.testing.assert_allclose(
-        shapes, face_shape(np.stack([first, between, between, last])), atol=1e-5
+        shapes, compute_landmark_features(np.stack([first, between, between, last])), atol=1e-5
     )
 
 
@@ -332,7 +337,7 @@ def test_scores_are_final_within_the_look_ahead(
         np.concatenate([np.stack(face_frames), np.stack(face_frames)[::-1]] * 2), rate=RATE
     ):
         stream.push(frame)
-        parts = stream.lines[0].parts if stream.lines else []
+        parts = stream.pipelines[0].chunks if stream.pipelines else []
         final = (
             (parts[-1].start + len(parts[-1].scores)) / stream.config.working_rate if parts else 0.0
         )

@@ -23,7 +23,13 @@ from fesnet.synth.render.avatar import (
     project_points,
 )
 from fesnet.synth.render.avatar_renderer import AvatarRenderer, AvatarTracks, Look
-from fesnet.synth.render.batches import TARGETS, clip_batch, mirror_map, pair_batch, target_scale
+from fesnet.synth.render.batches import (
+    TARGETS,
+    clip_batch,
+    target_mirror_map,
+    pair_batch,
+    target_scale,
+)
 from fesnet.synth.render.frame_renderer import FrameRenderer, Mouth
 from fesnet.synth.render.hands import Hand, draw_hand
 from fesnet.synth.script.basis import motion_basis
@@ -73,9 +79,9 @@ def render(avatar: Avatar, tracks: dict[str, np.ndarray], size: int = 96) -> tor
     stage = AvatarRenderer([avatar])
     frames = len(tracks["smile"])
     look = Look(*(torch.full((1, frames), v) for v in (0.4, 0.1, 0.7, 0.02, 0.5, 0.0)))
-    return stage.render(AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), size, look)[
-        0, :, 0
-    ]
+    return stage.render(
+        AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), size, look
+    )[0, :, 0]
 
 
 def test_basis_stands_where_the_face_stage_aligns() -> None:
@@ -168,7 +174,7 @@ def test_open_jaw_darkens_the_mouth(avatar: Avatar) -> None:
 
 
 def test_mirror_map_is_its_own_inverse() -> None:
-    to, sign = mirror_map()
+    to, sign = target_mirror_map()
     assert np.array_equal(to[to], np.arange(TARGETS))
     names = motion_basis().names
     assert names[to[names.index("browDown_L")]] == "browDown_R"
@@ -239,9 +245,9 @@ def test_what_shows_in_a_mouth_changes_while_the_face_is_still(avatar: Avatar) -
     tracks["weights"] += motion_basis().weights({"jawOpen": 0.6}).astype(np.float32)
     stage = AvatarRenderer([avatar])
     look = replace(Look.draw(np.random.default_rng(2), 1, frames), shading=torch.zeros(1, frames))
-    shown = stage.render(AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), 96, look)[
-        0, :, 0
-    ]
+    shown = stage.render(
+        AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), 96, look
+    )[0, :, 0]
     change = shown.std(0)
     assert change[66:80, 40:56].max() > 0.01
     assert change[:55].max() < 1e-4

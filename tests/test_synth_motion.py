@@ -49,22 +49,22 @@ def test_who_speaks_shows_what_speech_does_not() -> None:
     for share in (0.0, 1.0):
         writer = ScriptWriter(np.random.default_rng(0), 300, SynthConfig(speech_share=share))
         writer.write()
-        assert writer.shown == repertoire(speaks=share == 1.0)
+        assert writer.repertoire == repertoire(speaks=share == 1.0)
 
     config = SynthConfig(quiet_share=0.0, macro_per_minute=30, gaze_per_minute=0.001)
     funnel = [i for i, n in enumerate(motion_basis().names) if n.startswith("mouthFunnel")]
     for seed in range(10):
         talking, mute = (ScriptWriter(np.random.default_rng(seed), 1800, config) for _ in range(2))
-        talking.shown, mute.shown = repertoire(speaks=True), (("funnel",), (1.0,))
-        talking.expressions()
-        mute.expressions()
+        talking.repertoire, mute.repertoire = repertoire(speaks=True), (("funnel",), (1.0,))
+        talking.write_expressions()
+        mute.write_expressions()
         assert np.abs(talking.weights[:, funnel]).max() == 0 < np.abs(mute.weights[:, funnel]).max()
 
 
 def test_common_expressions_are_shown_more_often() -> None:
     names, _ = repertoire(speaks=False)
     writer = ScriptWriter(np.random.default_rng(0), 900, SynthConfig())
-    drawn = [writer.drawn() for _ in range(4000)]
+    drawn = [writer.draw_expression_name() for _ in range(4000)]
     assert set(drawn) == set(names)
     assert (
         drawn.count("frown") > 2 * drawn.count("nose wrinkle") > 4 * drawn.count("jaw to the left")
@@ -75,8 +75,8 @@ def test_a_wink_is_never_one_sided_on_the_other_side() -> None:
     lid = motion_basis().names.index("eyeBlink_L")
     for seed in range(30):
         writer = ScriptWriter(np.random.default_rng(seed), 60, SynthConfig())
-        writer.shown = (("left wink",), (1.0,))
-        writer.perform(10, np.ones(20, np.float32), np.zeros(0, np.float32), whole=False)
+        writer.repertoire = (("left wink",), (1.0,))
+        writer.show_expression(10, np.ones(20, np.float32), np.zeros(0, np.float32), whole=False)
         assert writer.weights[15, lid] > 0.5
 
 
@@ -107,7 +107,9 @@ def test_curve_rises_and_falls() -> None:
 
 
 def test_wander_is_smooth_and_of_the_asked_size() -> None:
-    track = np.concatenate([smooth_noise(np.random.default_rng(s), 500, 10, 2.0) for s in range(20)])
+    track = np.concatenate(
+        [smooth_noise(np.random.default_rng(s), 500, 10, 2.0) for s in range(20)]
+    )
     assert track.std() == pytest.approx(1.7, rel=0.2)
     assert np.abs(np.diff(smooth_noise(np.random.default_rng(0), 500, 10, 2.0))).max() < 2.0
 
@@ -169,7 +171,7 @@ def test_nobody_speaks_through_an_expression_of_the_mouth_unless_asked_to() -> N
     during, otherwise = [], []
     for seed in range(12):
         writer = ScriptWriter(np.random.default_rng(seed), 900, config)
-        writer.expressions()
+        writer.write_expressions()
         shown, silent = writer.weights.copy(), writer.silent > 0
         writer.speech(np.zeros(900, np.float32))
         spoken = np.abs(writer.weights - shown).max(1)
@@ -178,7 +180,7 @@ def test_nobody_speaks_through_an_expression_of_the_mouth_unless_asked_to() -> N
     assert len(np.concatenate(during)) > 1000
     assert np.concatenate(during).mean() < 0.05 * np.concatenate(otherwise).mean()
     chatty = ScriptWriter(np.random.default_rng(0), 900, replace(config, talk_over=1.0))
-    chatty.expressions()
+    chatty.write_expressions()
     assert chatty.events
     assert not chatty.silent.any()
 

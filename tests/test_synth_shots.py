@@ -10,13 +10,18 @@ import pytest
 import torch
 from tests.test_training import make_avatars
 
+from fesnet.faces.landmark_features import canonical_face, compute_landmark_features
 from fesnet.faces.models import ModelFiles
-from fesnet.faces.shape import canonical_face, face_shape
 from fesnet.synth.render import batches
 from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.batches import clip_batch, draw_frame_order, plan_clips, render_clips
 from fesnet.synth.render.render_plan import WIDE, render_crops
-from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, look, shape_of, thinned
+from fesnet.synth.render.torch_face_mesh import (
+    TorchFaceMesh,
+    run_landmark_model,
+    landmark_features_torch,
+    interpolate_skipped_frames_torch,
+)
 from fesnet.synth.script.config import SynthConfig
 
 
@@ -90,7 +95,13 @@ def test_shapes_on_torch_are_shapes_on_numpy() -> None:
         * 300
     )
     faces = faces.astype(np.float32)
-    assert np.abs(shape_of(torch.from_numpy(faces)).numpy() - face_shape(faces)).max() < 1e-3
+    assert (
+        np.abs(
+            landmark_features_torch(torch.from_numpy(faces)).numpy()
+            - compute_landmark_features(faces)
+        ).max()
+        < 1e-3
+    )
 
 
 class Pasted:
@@ -107,8 +118,8 @@ def test_the_landmark_model_sees_the_face_where_it_stands() -> None:
     placed = torch.from_numpy(canonical_face()[None, :, :2].repeat(6, 0).copy())
     turn = torch.tensor([[0.98, -0.199], [0.199, 0.98]])
     wide = torch.rand(6, 1, WIDE, WIDE)
-    straight = look(Pasted(), wide, placed, np.random.default_rng(0))  # type: ignore[arg-type]
-    turned = look(Pasted(), wide, placed @ turn.T + 0.1, np.random.default_rng(0))  # type: ignore[arg-type]
+    straight = run_landmark_model(Pasted(), wide, placed, np.random.default_rng(0))  # type: ignore[arg-type]
+    turned = run_landmark_model(Pasted(), wide, placed @ turn.T + 0.1, np.random.default_rng(0))  # type: ignore[arg-type]
     assert straight.shape == (6, 128)
     assert (straight[:, :-4] - turned[:, :-4]).abs().max() < 1e-3
     assert float((turned[0, -2] - straight[0, -2]).abs() / 4) == pytest.approx(
@@ -119,17 +130,19 @@ def test_the_landmark_model_sees_the_face_where_it_stands() -> None:
 def test_looks_rest_where_little_moves() -> None:
     rng = np.random.default_rng(0)  # whose first draw lets looks rest
     still = 0.001 * torch.rand(10, 128)
-    kept = thinned(still, rng)
+    kept = interpolate_skipped_frames_torch(still, rng)
     assert torch.equal(kept[3], still[3])
     assert torch.allclose(kept[4], torch.lerp(still[3], still[6], 1 / 3))
     moving = torch.rand(10, 128)
-    assert torch.equal(thinned(moving, np.random.default_rng(0)), moving)
+    assert torch.equal(interpolate_skipped_frames_torch(moving, np.random.default_rng(0)), moving)
 
 
 def test_clips_that_are_looked_at(stage: AvatarRenderer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "landmark_model", lambda device: Pasted())
     plan = plan_clips(stage, np.array([0, 1]), 3, 12, 32, SynthConfig(), face_only=True)
-    use_landmark_model = render_clips(stage, replace(plan, crops=replace(plan.crops, use_landmark_model=True)), 32)
+    use_landmark_model = render_clips(
+        stage, replace(plan, crops=replace(plan.crops, use_landmark_model=True)), 32
+    )
     drawn = render_clips(stage, plan, 32)
     assert use_landmark_model.crops.shape == drawn.crops.shape
     assert use_landmark_model.landmarks.shape == drawn.landmarks.shape

@@ -35,7 +35,7 @@ from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.expressions import EXPRESSIONS
 from fesnet.synth.script.plan import VideoPlan, video_seed
-from fesnet.synth.script.video_script import Event, EventRecorder, perform, sample
+from fesnet.synth.script.video_script import Event, EventRecorder, write_video_script, sample_track
 from fesnet.synth.script.writer import ScriptWriter
 from fesnet.synth.videos import videos
 from fesnet.synth.videos.demo_video import write_truth
@@ -406,7 +406,9 @@ def test_expressions_are_as_strong_as_asked() -> None:
     events = [
         e
         for s in range(10)
-        for e in perform(np.random.default_rng(s), np.arange(600) / 30, plan.script).events
+        for e in write_video_script(
+            np.random.default_rng(s), np.arange(600) / 30, plan.script
+        ).events
     ]
     whole = {
         kind: [e.amplitude for e in events if e.interval.kind == kind]
@@ -419,7 +421,8 @@ def test_expressions_are_as_strong_as_asked() -> None:
 def test_without_expressions_there_is_no_truth() -> None:
     script = VideoPlan(macro_per_minute=0, micro_per_minute=0).script
     assert all(
-        not perform(np.random.default_rng(s), np.arange(90) / 30, script).events for s in range(5)
+        not write_video_script(np.random.default_rng(s), np.arange(90) / 30, script).events
+        for s in range(5)
     )
 
 
@@ -428,7 +431,7 @@ def test_without_expressions_there_is_no_truth() -> None:
 
 def test_what_happens_does_not_depend_on_the_frame_rate() -> None:
     plays = {
-        r: perform(np.random.default_rng(2), np.arange(round(8 * r)) / r, BUSY)
+        r: write_video_script(np.random.default_rng(2), np.arange(round(8 * r)) / r, BUSY)
         for r in (25.0, 30.0, 60.0, 200.0)
     }
     assert len(plays[30.0].events) >= 3
@@ -476,9 +479,9 @@ def test_events_are_recorded_by_themselves() -> None:
     """What an event adds is known although speech, blinks and other events move the same face."""
     config = replace(BUSY, speech_share=1.0)
     recorder = EventRecorder(np.random.default_rng(8), 900, config)
-    recorder.expressions()
+    recorder.write_expressions()
     alone = ScriptWriter(np.random.default_rng(8), 900, config)
-    alone.expressions()
+    alone.write_expressions()
     assert [e.interval for e in recorder.recorded] == alone.events
     single = [
         e
@@ -503,7 +506,9 @@ def test_pixels_are_those_of_the_crop() -> None:
 
 
 def test_videos_may_open_and_end_inside_an_event_but_do_not_always() -> None:
-    plays = [perform(np.random.default_rng(s), np.arange(300) / 30, BUSY) for s in range(60)]
+    plays = [
+        write_video_script(np.random.default_rng(s), np.arange(300) / 30, BUSY) for s in range(60)
+    ]
     opened = [any(e.interval.start == 0 for e in p.events) for p in plays]
     assert 0.05 < np.mean(opened) < 0.7
     assert any(e.interval.stop == 300 for p in plays for e in p.events)
@@ -512,9 +517,9 @@ def test_videos_may_open_and_end_inside_an_event_but_do_not_always() -> None:
 
 def test_sampling_is_exact_on_whole_frames_and_smooth_between() -> None:
     track = np.sin(np.arange(40) / 5).astype(np.float32)
-    assert sample(track, np.arange(1.0, 35)) == pytest.approx(track[1:35], abs=1e-6)
-    assert sample(track, np.array([10.5])) == pytest.approx(np.sin([10.5 / 5]), abs=1e-3)
-    assert sample(track[:, None].repeat(3, 1), np.array([2.25])).shape == (1, 3)
+    assert sample_track(track, np.arange(1.0, 35)) == pytest.approx(track[1:35], abs=1e-6)
+    assert sample_track(track, np.array([10.5])) == pytest.approx(np.sin([10.5 / 5]), abs=1e-3)
+    assert sample_track(track[:, None].repeat(3, 1), np.array([2.25])).shape == (1, 3)
 
 
 def test_truth_has_the_times_of_the_frames(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from fesnet.config import PRESETS
 from fesnet.errors import CheckpointError, UsageError
-from fesnet.faces import SHAPE
-from fesnet.faces.shape import BROWS
+from fesnet.faces import LANDMARK_FEATURE_COUNT
+from fesnet.faces.landmark_features import BROWS
 from fesnet.model.checkpoint import save_weights
 from fesnet.model.losses import LossConfig, clip_losses, pair_loss
 from fesnet.model.network import FesNet
@@ -30,13 +30,15 @@ from fesnet.synth.render.render_plan import RenderPlan, render_crops
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.writer import write_script
-from fesnet.training import TrainConfig, Trainer, read_config, train_from_portraits, windows
-from fesnet.training.loop import STATE, fitting
-from fesnet.training.samples import SyntheticBatches, draw
+from fesnet.training import TrainConfig, Trainer, read_config, shards, train_from_portraits
+from fesnet.training.config import fit_to_model
+from fesnet.training.samples import SyntheticBatches, draw_people
+from fesnet.training.shards import Shard, ShardMaker, make_shards
+from fesnet.training.trainer import STATE
 from fesnet.training.video_windows import video_shards
-from fesnet.training.windows import Shard, ShardMaker, WindowBatch, WindowSet, alter, make_shards
+from fesnet.training.window_set import WindowBatch, WindowSet, augment_time_amplitude
 from fesnet.weights import load_weights
-from fesnet.windows import to_and_fro
+from fesnet.windows import reflect_indices
 
 TINY = replace(
     PRESETS["default"],
@@ -57,7 +59,7 @@ QUICK = TrainConfig(
     shards=2,
     head_steps=3,
     windows=3,
-    films=0,
+    video_hours=0,
     clip_steps=2,
     clips=2,
     workers=0,
@@ -70,7 +72,7 @@ QUICK = TrainConfig(
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"SCRIPTS": 2, "SECONDS": 2, "LEAD": 0.2, "STARTS": 2}.items():
-        monkeypatch.setattr(windows, name, value)
+        monkeypatch.setattr(shards, name, value)
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +122,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         assert torch.equal(a, b), name
 
 
-@pytest.mark.parametrize("looked", [0.0, 1.0])
+@pytest.mark.parametrize("use_model", [0.0, 1.0])
 def test_a_device_that_paints_ends_as_workers_that_paint(
-    avatars: list[Avatar], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked: float
+    avatars: list[Avatar], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_model: float
 ) -> None:
     """With a GPU, batches hold plans, and the trainer paints: the same pixels, the same weights."""
     monkeypatch.setattr(
@@ -131,13 +133,13 @@ def test_a_device_that_paints_ends_as_workers_that_paint(
         lambda device: lambda images: images.new_zeros(len(images), 468, 3),
     )
     monkeypatch.setattr("fesnet.synth.render.render_plan.WIDE", 48)
-    config = replace(QUICK, head_steps=0, looked=looked)
+    config = replace(QUICK, head_steps=0, landmark_model_share=use_model)
     here = trainer(avatars, tmp_path / "here", config)
     list(here.run())
     monkeypatch.setattr(TrainConfig, "gpu", True)
     there = trainer(avatars, tmp_path / "there", config)
     list(there.run())
-    assert there.stage is not None
+    assert "renderer" in vars(there.pairs.source)
     for (name, a), b in zip(
         here.network.state_dict().items(), there.network.state_dict().values(), strict=True
     ):
@@ -204,7 +206,7 @@ def test_one_clip_can_be_learnt_by_heart(avatars: list[Avatar]) -> None:
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(150):
         stages, strength = network.decode(
-            network.append_landmarks(network.encode_grey(batch.crops[0])[None], batch.shapes)
+            network.append_landmarks(network.encode_grey(batch.crops[0])[None], batch.landmarks)
         )
         loss = clip_losses(stages, strength, batch.labels, batch.intensity, LossConfig(smooth=0.0))[
             "total"
@@ -217,7 +219,7 @@ def test_one_clip_can_be_learnt_by_heart(avatars: list[Avatar]) -> None:
 
 
 def test_everybody_is_drawn_equally_often() -> None:
-    counts = np.bincount(draw(np.random.default_rng(0), 5, 12), minlength=5)
+    counts = np.bincount(draw_people(np.random.default_rng(0), 5, 12), minlength=5)
     assert counts.max() - counts.min() <= 1
 
 
@@ -272,7 +274,7 @@ def test_config_file(tmp_path: Path) -> None:
         ("clips = 0", "expected clips of 1 or more, got 0"),
         ("pair_frames = 1", "expected pair_frames of 2 or more, got 1"),
         ("clip_lr = -1", "expected clip_lr of 0 or more, got -1"),
-        ("film_share = 1.5", "expected film_share from 0 to 1, got 1.5"),
+        ("video_window_share = 1.5", "expected video_window_share from 0 to 1, got 1.5"),
     ],
 )
 def test_settings_that_cannot_be(text: str, message: str, tmp_path: Path) -> None:
@@ -324,13 +326,13 @@ def test_expressive_targets_leave_out_eyes_and_head() -> None:
 
 
 def test_the_paper_preset_learns_from_clips_alone() -> None:
-    config = fitting(TrainConfig(pair_steps=5, head_steps=7), PRESETS["paper"])
+    config = fit_to_model(TrainConfig(pair_steps=5, head_steps=7), PRESETS["paper"])
     assert (config.pair_steps, config.head_steps, config.clip_steps) == (0, 0, 7)
     assert config.lsdm_lr == 1.0
     clips = TrainConfig(pair_steps=0, head_steps=0, clip_steps=3)
     for preset in PRESETS.values():  # only where something is trained already is LSDM spared
-        assert fitting(clips, preset).lsdm_lr == 1.0
-        assert fitting(clips, preset, fresh=False).lsdm_lr == TrainConfig().lsdm_lr
+        assert fit_to_model(clips, preset).lsdm_lr == 1.0
+        assert fit_to_model(clips, preset, fresh=False).lsdm_lr == TrainConfig().lsdm_lr
     with pytest.raises(UsageError, match="motion head"):
         Trainer(FesNet(PRESETS["paper"]), [None], QUICK, Path())  # type: ignore[list-item]
 
@@ -359,14 +361,14 @@ def test_windows_hold_what_the_whole_network_would_see(avatars: list[Avatar]) ->
     maker = ShardMaker(network, avatars, SynthConfig(), seed=3)
     made = [maker.make(i) for i in range(3)]
     held = WindowSet(made)
-    n = windows.SCRIPTS * windows.STARTS
+    n = shards.SCRIPTS * shards.STARTS
     assert len(held) == 3 * n
     batch = held.batch(torch.arange(3 * n), torch.ones(3 * n, dtype=torch.long))
     for k in range(3 * n):
         shard, at = made[k // n], k % n
-        frames = shard.start[at] + to_and_fro(TINY.window, int(shard.last[at]))
+        frames = shard.start[at] + reflect_indices(TINY.window, int(shard.last[at]))
         np.testing.assert_array_equal(
-            batch.shapes[k].numpy(), shard.shapes[shard.script[at], 1, frames].astype("f4")
+            batch.landmarks[k].numpy(), shard.landmarks[shard.script[at], 1, frames].astype("f4")
         )
         assert (batch.labels[k, shard.last[at] + 1 :] == -1).all()
         known = batch.labels[k, : shard.last[at] + 1]
@@ -383,7 +385,8 @@ def films(face_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     folder = tmp_path / "films"
     folder.mkdir()
     (folder / "a.mp4").write_bytes(face_video.read_bytes())
-    rows = "subject,video,kind,onset_frame,apex_frame,offset_frame,amplitude,pixels\np,a.mp4,macro,11,13,15,1,2\n"
+    columns = "subject,video,kind,onset_frame,apex_frame,offset_frame,amplitude,pixels"
+    rows = f"{columns}\np,a.mp4,macro,11,13,15,1,2\n"
     (folder / "a.truth.csv").write_text(rows)
     return folder
 
@@ -393,7 +396,7 @@ def test_films_are_windows_of_whole_videos(films: Path, tmp_path: Path) -> None:
     network = FesNet(TINY).eval()
     (shard,) = video_shards(network, films, tmp_path / "shards")
     assert shard.pixels.shape == (8, TINY.window, TINY.features)
-    assert shard.shapes.shape == (1, 2, 30, SHAPE)
+    assert shard.landmarks.shape == (1, 2, 30, LANDMARK_FEATURE_COUNT)
     held = np.zeros(30, int)
     held[12:18] = 1  # frames 10 to 14 at 25 Hz, on ticks of 30 Hz
     for labels, start in zip(shard.labels, shard.start, strict=True):
@@ -404,26 +407,26 @@ def test_films_are_windows_of_whole_videos(films: Path, tmp_path: Path) -> None:
 
 
 def test_films_are_mixed_in(films: Path, avatars: list[Avatar], tmp_path: Path) -> None:
-    config = replace(QUICK, pair_steps=0, film_share=0.34)
+    config = replace(QUICK, pair_steps=0, video_window_share=0.34)
     given = Trainer(FesNet(TINY), avatars, config, tmp_path / "one", films)
-    batch = next(given.batches())
+    batch = next(given.windows.batches(range(config.head_steps)))
     assert isinstance(batch, WindowBatch)
     assert (batch.intensity < 0).all(1).tolist() == [False, False, True]  # films do not know it
-    assert given.windows(batch)["total"] > 0
+    assert given.windows.train_step(batch, 0)["total"] > 0
 
 
 def test_blind_windows_lack_pixels_and_swapped_ones_have_others(avatars: list[Avatar]) -> None:
     held = WindowSet([ShardMaker(FesNet(TINY).eval(), avatars, SynthConfig(), seed=3).make(0)])
-    usual = held.draw(np.random.default_rng(0), 200, 0.0)
-    batch = held.draw(np.random.default_rng(0), 200, 0.3, 0.2)
+    usual = held.sample(np.random.default_rng(0), 200, 0.0)
+    batch = held.sample(np.random.default_rng(0), 200, 0.3, 0.2)
     none = (batch.pixels == 0).all(2).all(1)
     other = (batch.pixels != usual.pixels).any(2).any(1) & ~none
     assert 30 < none.sum() < 90
     assert 15 < other.sum() < 65
-    still = (batch.shapes == batch.shapes[:, :1]).all(2).all(1)
+    still = (batch.landmarks == batch.landmarks[:, :1]).all(2).all(1)
     assert 30 < still.sum() < 90
     assert not (still & (none | other)).any()
-    torch.testing.assert_close(batch.shapes[~still], usual.shapes[~still])
+    torch.testing.assert_close(batch.landmarks[~still], usual.landmarks[~still])
     torch.testing.assert_close(batch.labels, usual.labels)
 
 
@@ -441,10 +444,10 @@ def test_altered_windows_begin_alike_and_run_at_another_speed() -> None:
         )
 
     one, usual = batch(), batch()
-    alter(np.random.default_rng(0), one, 0.5)
+    augment_time_amplitude(np.random.default_rng(0), one, 0.5)
     changed = (one.pixels != usual.pixels).flatten(1).any(1)
     assert 15 < changed.sum() < 35
-    torch.testing.assert_close(one.pixels, one.shapes)
+    torch.testing.assert_close(one.pixels, one.landmarks)
     assert (one.pixels[:, 0] == 0).all()
     for b in torch.nonzero(changed).flatten().tolist():
         count = one.labels[b] >= 0
@@ -463,7 +466,7 @@ def test_what_is_kept_is_an_average_of_the_weights(avatars: list[Avatar], tmp_pa
     config = replace(QUICK, pair_steps=0, clip_steps=0, head_steps=3)
     last = {}
     for average in (0.0, 0.9):
-        trained = trainer(avatars, tmp_path / str(average), replace(config, average=average))
+        trained = trainer(avatars, tmp_path / str(average), replace(config, ema=average))
         seen = []
         for _ in trained.run():
             seen.append(trained.network.mtam.state_dict()["intensity.weight"].clone())
@@ -472,8 +475,8 @@ def test_what_is_kept_is_an_average_of_the_weights(avatars: list[Avatar], tmp_pa
     torch.testing.assert_close(
         last[0.9], (seen[0] + seen[1] + seen[2]) / 3
     )  # so early it is the plain mean
-    with pytest.raises(UsageError, match="expected an average"):
-        TrainConfig(average=1.0)
+    with pytest.raises(UsageError, match="expected ema of 0 or more and below 1"):
+        TrainConfig(ema=1.0)
 
 
 def test_training_goes_on_from_other_weights(
@@ -490,7 +493,7 @@ def test_training_goes_on_from_other_weights(
         asked.append(smiling_every)
         return avatars, []
 
-    monkeypatch.setattr("fesnet.training.loop.read_avatars", people)
+    monkeypatch.setattr("fesnet.training.from_portraits.read_avatars", people)
     none = {"pair_steps": 0, "head_steps": 0, "clip_steps": 0}
     list(
         train_from_portraits(
@@ -529,7 +532,7 @@ def test_shapes_follow_the_performance(avatars: list[Avatar]) -> None:
         simulate_landmark_features(s, points, None, np.random.default_rng(1))
         for s in (lively, still)
     )
-    assert moving.shape == (60, SHAPE)
+    assert moving.shape == (60, LANDMARK_FEATURE_COUNT)
     assert moving.std(0).max() > 2 * resting.std(0).max()
     np.testing.assert_allclose(mirror_landmark_features(mirror_landmark_features(moving)), moving)
     assert np.abs(mirror_landmark_features(moving) - moving).max() > 0.1

@@ -18,9 +18,14 @@ from torch.nn.functional import dropout
 
 from fesnet.errors import UsageError
 from fesnet.model.network import FesNet
-from fesnet.training import Trainer, windows
-from fesnet.training.distributed import SINGLE_PROCESS, Processes, synchronize_layers
-from fesnet.training.loop import STATE, init_processes
+from fesnet.training import Trainer, shards
+from fesnet.training.distributed import (
+    SINGLE_PROCESS,
+    Processes,
+    init_processes,
+    synchronize_layers,
+)
+from fesnet.training.trainer import STATE
 from test_training import QUICK, TINY, make_avatars
 
 # Uneven shares; dropout on, batch normalisation in LSDM and in MTAM. Phase by phase: LSDM looks at
@@ -39,20 +44,22 @@ PHASES = {
 def train_all(rank: int, count: int, folder: Path) -> None:
     """One process of a run of each config; what torchrun would set is set here."""
     for name, value in {"SCRIPTS": 2, "SECONDS": 2, "LEAD": 0.2, "STARTS": 2}.items():
-        setattr(windows, name, value)
+        setattr(shards, name, value)
     torch.set_num_threads(1)
     if count > 1:
         os.environ.update(WORLD_SIZE=str(count), RANK=str(rank), MASTER_ADDR="127.0.0.1")
-    peers, _ = init_processes("cpu")
+    processes, _ = init_processes("cpu")
     for phase, config in PHASES.items():
         torch.manual_seed(0)
-        trainer = Trainer(FesNet(MODEL), make_avatars(), config, folder / phase, peers=peers)
+        trainer = Trainer(
+            FesNet(MODEL), make_avatars(), config, folder / phase, processes=processes
+        )
         terms = list(trainer.run())
-        if peers.first:
+        if processes.is_main:
             (folder / phase / "terms.json").write_text(
                 json.dumps([t.get("pair", t.get("total")) for t in terms])
             )
-        peers.meet()
+        processes.barrier()
     if count > 1:
         torch.distributed.destroy_process_group()
 
@@ -63,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch, socket.socket() as free:
         for name in ("SCRIPTS", "SECONDS", "LEAD", "STARTS"):
-            patch.setattr(windows, name, getattr(windows, name))  # put back afterwards
+            patch.setattr(shards, name, getattr(shards, name))  # put back afterwards
         train_all(0, 1, folder / "one")
         free.bind(("127.0.0.1", 0))
         patch.setenv("MASTER_PORT", str(free.getsockname()[1]))
@@ -93,10 +100,10 @@ def test_two_processes_end_as_one_does(
 
 
 def test_shares_are_all_of_a_batch_and_nobody_gets_nothing() -> None:
-    parts = [Processes(r, 3).span(7) for r in range(3)]
+    parts = [Processes(r, 3).batch_slice(7) for r in range(3)]
     assert [i for p in parts for i in range(7)[p]] == list(range(7))
     with pytest.raises(UsageError, match="expected batches of 3 or more for 3 processes, got 2"):
-        Processes(0, 3).span(2)
+        Processes(0, 3).batch_slice(2)
 
 
 def test_alone_nothing_changes() -> None:
@@ -104,8 +111,8 @@ def test_alone_nothing_changes() -> None:
     synchronize_layers(network, SINGLE_PROCESS)
     assert "forward" not in vars(network[0])
     x = torch.ones(3)
-    assert SINGLE_PROCESS.whole(x, 3) is x
-    assert SINGLE_PROCESS.span(5) == slice(0, 5)
+    assert SINGLE_PROCESS.gather(x, 3) is x
+    assert SINGLE_PROCESS.batch_slice(5) == slice(0, 5)
 
 
 def test_clips_alone_are_refused_for_several(tmp_path: Path) -> None:
@@ -113,7 +120,7 @@ def test_clips_alone_are_refused_for_several(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match="expected pair or head steps before clip steps for several processes"
     ):
-        Trainer(FesNet(MODEL), make_avatars(), config, tmp_path, peers=Processes(0, 2))
+        Trainer(FesNet(MODEL), make_avatars(), config, tmp_path, processes=Processes(0, 2))
 
 
 def test_a_mask_of_ones_is_the_mask_that_one_process_draws() -> None:

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from fesnet.errors import SourceError, UsageError
 from fesnet.video import Frame, Source, VideoWriter, open_source
-from fesnet.video.clock import Clock, Damage
+from fesnet.video.clock import Clock, DamageLog
 from fesnet.video.files import public_address
 from fesnet.video.source import exact_rate
 from video_files import Image, cut, pictures, spoil, spoil_pngs, write_sound, write_video
@@ -445,7 +445,7 @@ def test_file_without_one_intact_frame(tmp_path: Path) -> None:
 
 def test_damage_is_told_once_for_each_run() -> None:
     warnings: list[str] = []
-    damage = Damage("x", warnings)
+    damage = DamageLog("x", warnings)
     for tenths in range(60):
         (damage.hit if tenths in (5, 7, 12, 40) else damage.good)(Fraction(tenths, 10))
     damage.finish(Fraction(6), Fraction(6), None)
@@ -457,8 +457,8 @@ def test_damage_is_told_once_for_each_run() -> None:
 
 def test_the_readers_last_word_is_told() -> None:
     warnings: list[str] = []
-    damage = Damage("x", warnings)
-    damage.good(Fraction(1))
+    damage = DamageLog("x", warnings)
+    damage.add_intact(Fraction(1))
     damage.finish(Fraction(2), Fraction(3), "Connection timed out")
     assert warnings == ["x broke at 2.00 s: Connection timed out; the part before was used"]
 

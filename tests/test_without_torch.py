@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fesnet.faces import ModelFiles, face_shape, only_face
+from fesnet.faces import ModelFiles, compute_landmark_features, only_face
 from fesnet.runtime import OnnxRuntime
 from fesnet.weights import load_weights
 from small_network import (
@@ -98,7 +98,11 @@ def test_the_two_graphs_run_without_fesnet(tmp_path: Path) -> None:
     crops, count = moving_crops(37), 37
     save_weights(make_network(SHAPED), tmp_path / "w", training={}, rules={})
     shown = only_face(crops, np.stack([half_mask(i) for i in range(count)]))
-    np.savez(tmp_path / "faces.npz", crops=shown, shapes=face_shape(moving_landmarks(count)))
+    np.savez(
+        tmp_path / "faces.npz",
+        crops=shown,
+        shapes=compute_landmark_features(moving_landmarks(count)),
+    )
     script = ROOT / "examples" / "two_graphs.py"
     assert "fesnet" not in {
         line.split()[1] for line in script.read_text().splitlines() if line.startswith("import")

@@ -45,7 +45,7 @@ def atomic_write_text(path: Path, text: str) -> None:
         handle.write(text.encode("utf-8", errors="backslashreplace"))
 
 
-def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+def write_table(path: Path, rows: Iterable[Iterable[object]]) -> None:
     """Write rows as a CSV table in UTF-8, atomically. The first row holds the columns' names."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)

@@ -1,5 +1,4 @@
-"""The demo: animate a public-domain portrait, spot the video as any other, and put found beside
-truth.
+"""The demo: animate a public-domain portrait, spot the video, and compare the result with the truth.
 
 The portrait is NASA's of astronaut Eileen Collins (public domain), the one that scikit-image
 carries as `astronaut`.
@@ -26,7 +25,7 @@ from fesnet.synth.videos.demo_video import RATE, demo_script, encode_script, wri
 from fesnet.video import Frame, Source
 from fesnet.video.folder import read_image
 
-PIXELS = 420  # of the avatar's picture: the face in the photo has no more to give
+AVATAR_PIXELS = 420  # size of the avatar's picture; the face in the photo has no more detail
 
 
 @dataclass(frozen=True)
@@ -45,23 +44,21 @@ def demo_avatar() -> Avatar:
     points = FaceFinder().landmarks(photo)
     if points is None:
         raise RuntimeError("the bundled portrait has no face: the installation is damaged")
-    return make_avatar("portrait", photo, points, pixels=PIXELS)
+    return make_avatar("portrait", photo, points, pixels=AVATAR_PIXELS)
 
 
 def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
-    """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`; returns what to
-    show.
-    """
+    """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`."""
     make_writable_folder(folder)
     script, video = demo_script(), folder / "demo.mp4"
     done = 0
 
-    def rendered() -> None:
+    def report_rendering() -> None:
         nonlocal done
         done += 1
         report(0.6 * done / len(script))
 
-    encode_script(demo_avatar(), script, video, on_frame=rendered)
+    encode_script(demo_avatar(), script, video, on_frame=report_rendering)
     write_truth(folder / "truth.csv", video.name, script.events)
 
     def spotted(frame: Frame, _: Source) -> None:
@@ -71,7 +68,7 @@ def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
     write_results(found, folder / "demo.json")
     page = folder / "demo.html"
     write_report(found, page, truth=script.events)
-    return DemoOutcome(compare(script.events, found), summarise(script.events, found), page)
+    return DemoOutcome(compare_with_truth(script.events, found), summarize_comparison(script.events, found), page)
 
 
 def found_intervals(found: Spotting) -> list[Interval]:
@@ -82,33 +79,33 @@ def found_intervals(found: Spotting) -> list[Interval]:
     ]
 
 
-def compare(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...]]:
-    """A row for each true event beside the found one that overlaps it most, then rows for what has
-    no truth.
-    """
+def compare_with_truth(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...]]:
+    """A row for each true event with the found one that overlaps it most, then rows of false ones."""
     spotted, used = found_intervals(found), set()
     rows: list[tuple[str, ...]] = []
     for event in truth:
         best = max(range(len(spotted)), key=lambda i: event.iou(spotted[i]), default=None)
         if best is None or event.iou(spotted[best]) == 0:
-            rows.append((event.kind, seconds(event), "missed", "", ""))
+            rows.append((event.kind, format_interval(event), "missed", "", ""))
             continue
         used.add(best)
         match = spotted[best]
         rows.append(
-            (event.kind, seconds(event), match.kind, seconds(match), f"{event.iou(match):.2f}")
+            (event.kind, format_interval(event), match.kind, format_interval(match), f"{event.iou(match):.2f}")
         )
     rows += [
-        ("", "", s.kind, seconds(s), "no truth") for i, s in enumerate(spotted) if i not in used
+        ("", "", s.kind, format_interval(s), "no truth") for i, s in enumerate(spotted) if i not in used
     ]
     return rows
 
 
-def seconds(interval: Interval) -> str:
+def format_interval(interval: Interval) -> str:
+    """Onset and offset in seconds of the demo video."""
     return f"{interval.start / RATE:.2f}-{(interval.stop - 1) / RATE:.2f}"
 
 
-def summarise(truth: tuple[Interval, ...], found: Spotting) -> str:
+def summarize_comparison(truth: tuple[Interval, ...], found: Spotting) -> str:
+    """One line: how many true events were found with the right kind and IoU >= 0.5."""
     spotted = found_intervals(found)
     overlap = np.array([[t.iou(s) >= 0.5 and t.kind == s.kind for s in spotted] for t in truth])
     hits = int(overlap.any(1).sum()) if overlap.size else 0

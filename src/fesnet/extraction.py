@@ -60,6 +60,6 @@ def extract_features(
     for frame in source:
         stream.push(frame)
     stream.finish()
-    ticks = [part.start for line in stream.lines.values() for part in line.parts]
+    ticks = [chunk.start for line in stream.pipelines.values() for chunk in line.chunks]
     values = np.stack(recorder.values) if ticks else np.zeros((0, 0, 0), np.float16)
-    return TickFeatures(values, np.array(ticks, np.int64), stream.ticks, stream.times)
+    return TickFeatures(values, np.array(ticks, np.int64), stream.steps, stream.times)

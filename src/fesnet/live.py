@@ -23,12 +23,12 @@ from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source
 from fesnet.video.source import check_seconds
 
-QUEUE = 10  # frames that may wait: a third of a second at 30 Hz
+QUEUE_FRAMES = 10  # frames that may wait: a third of a second at 30 Hz
 STATUS_EVERY = 1.0  # s
 
 
 @dataclass
-class Tally:
+class StreamStats:
     """What happened on the way: frames read and dropped, and how long each frame waited until it
     was done with (s).
     """
@@ -47,7 +47,7 @@ class Tally:
         }
 
 
-class Reader(threading.Thread):
+class SourceReader(threading.Thread):
     """Reads a source as fast as it comes (files: at their own speed) and drops what nobody takes in
     time.
     """
@@ -56,8 +56,8 @@ class Reader(threading.Thread):
         super().__init__(daemon=True)
         check_seconds(seconds)
         self.source, self.seconds = source, seconds
-        self.waiting: queue.Queue[tuple[Frame, float] | None] = queue.Queue(QUEUE)
-        self.tally = Tally()
+        self.waiting: queue.Queue[tuple[Frame, float] | None] = queue.Queue(QUEUE_FRAMES)
+        self.stats = StreamStats()
         self.error: Exception | None = None  # why it ended, if not by itself
         self.stopped = threading.Event()
 
@@ -80,7 +80,7 @@ class Reader(threading.Thread):
             self.error = error
         self.waiting.put(None)
 
-    def settle(self, frames: int) -> None:
+    def check_error(self, frames: int) -> None:
         """Raise what the source broke with if no frame came or it is no error of ours; else make it
         a warning.
         """
@@ -91,15 +91,15 @@ class Reader(threading.Thread):
         self.source.warnings.append(f"{self.source.name} broke off: {self.error}")
 
     def offer(self, frame: Frame) -> None:
-        self.tally.frames += 1
+        self.stats.frames += 1
         try:
             self.waiting.put_nowait((frame, time.monotonic()))
         except queue.Full:
-            self.tally.dropped += 1
+            self.stats.dropped += 1
 
 
-def watch(
-    spotter: Spotter, source: Source, tell: EventCallback, *, seconds: float | None = None
+def spot_live(
+    spotter: Spotter, source: Source, on_event: EventCallback, *, seconds: float | None = None
 ) -> Spotting:
     """Spot a running source and tell what becomes certain, as dictionaries that JSON can hold.
 
@@ -110,38 +110,38 @@ def watch(
     first frames: the result has a warning then. Returns the whole result. Raises SourceError where
     no frame came, UsageError for seconds of 0 or less.
     """
-    stream, reader = spotter.stream(), Reader(source, seconds)
-    tell({"event": "start", "source": source.name, "look_ahead_s": round(stream.look_ahead, 2)})
-    told: list[SpottedInterval] = []
+    stream, reader = spotter.stream(), SourceReader(source, seconds)
+    on_event({"event": "start", "source": source.name, "look_ahead_s": round(stream.look_ahead, 2)})
+    emitted: list[SpottedInterval] = []
     reader.start()
     last = 0.0
     try:
         while (item := reader.waiting.get()) is not None:
             frame, came = item
             for interval in stream.push(frame):
-                told.append(interval)
-                tell(as_event(interval, frame.time))
-            reader.tally.delays.append(time.monotonic() - came)
+                emitted.append(interval)
+                on_event(as_event(interval, frame.time))
+            reader.stats.delays.append(time.monotonic() - came)
             if frame.time - last >= STATUS_EVERY:
                 last = frame.time
-                tell(
+                on_event(
                     {
                         "event": "status",
                         "time_s": round(last, 2),
                         "faces": len(stream.faces),
-                        **reader.tally.to_dict(),
+                        **reader.stats.to_dict(),
                     }
                 )
     except KeyboardInterrupt:
         reader.stopped.set()
-    reader.settle(len(stream.seconds))
+    reader.check_error(len(stream.frame_times))
     result = spotter.result(stream, source)
-    end = stream.seconds[-1]
+    end = stream.frame_times[-1]
     for interval in result.intervals:
-        if interval not in told:
-            tell(as_event(interval, end))
-    counts = reader.tally.to_dict()
-    tell(
+        if interval not in emitted:
+            on_event(as_event(interval, end))
+    counts = reader.stats.to_dict()
+    on_event(
         {
             "event": "end",
             "intervals": len(result.intervals),

@@ -17,7 +17,7 @@ from fesnet.faces.landmarks import Region
 from fesnet.result import Spotting
 from fesnet.runtime import Runtime
 from fesnet.spotter import Spotter
-from fesnet.stream import REST, SpotStream
+from fesnet.stream import LANDMARK_INTERVAL, SpotStream
 from fesnet.video import Frame, Source
 
 # In the order of the frame's way; what lies inside another stage is taken off that one.
@@ -36,7 +36,7 @@ STAGES = (
 
 
 @dataclass
-class Clock:
+class StageTimer:
     """CPU seconds and calls of each stage, nested stages taken off; and how many frames there
     were.
     """
@@ -75,42 +75,42 @@ class ProfiledSpotter(Spotter):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.clock = Clock()
-        self.runtime: Runtime = TimedRuntime(self.clock, self.runtime)
+        self.timer = StageTimer()
+        self.runtime: Runtime = TimedRuntime(self.timer, self.runtime)
 
     def frames(self, opened: Source) -> Iterator[Frame]:
         frames = super().frames(opened)
-        while (frame := self.clock.timed("decode", next, frames, None)) is not None:
-            self.clock.frames += 1
-            yield Frame(frame.index, frame.time, TimedPicture(self.clock, frame))
+        while (frame := self.timer.timed("decode", next, frames, None)) is not None:
+            self.timer.frames += 1
+            yield Frame(frame.index, frame.time, TimedPicture(self.timer, frame))
 
     def stream(self) -> SpotStream:
         models = ensure_models()
         tracker = TimedTracker(
-            self.clock,
+            self.timer,
             which=self.faces,
             crop_size=self.weights.config.crop_size,
             colour=False,
-            rest=REST,
-            detector=TimedDetector(self.clock, BlazeFaceDetector(models.detector)),
-            mesh=TimedMesh(self.clock, FaceMesh(models.landmarks)),
+            landmark_interval=LANDMARK_INTERVAL,
+            detector=TimedDetector(self.timer, BlazeFaceDetector(models.detector)),
+            mesh=TimedMesh(self.timer, FaceMesh(models.landmarks)),
         )
-        return TimedStream(self.clock, tracker, self.runtime, self.weights.config, self.rules)
+        return TimedStream(self.timer, tracker, self.runtime, self.weights.config, self.rules)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
-        found: Spotting = self.clock.timed("rules", super().result, stream, source)
+        found: Spotting = self.timer.timed("rules", super().result, stream, source)
         return found
 
 
 class TimedStream(SpotStream):
     """A stream that counts what no other stage counts."""
 
-    def __init__(self, clock: Clock, *arguments: Any) -> None:
+    def __init__(self, timer: StageTimer, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.clock = clock
+        self.timer = timer
 
     def push(self, frame: Frame) -> list[Any]:
-        out: list[Any] = self.clock.timed("stream", super().push, frame)
+        out: list[Any] = self.timer.timed("stream", super().push, frame)
         return out
 
 
@@ -118,31 +118,31 @@ class TimedStream(SpotStream):
 class TimedPicture:
     """A frame's picture, converted when it is asked for."""
 
-    clock: Clock
+    timer: StageTimer
     frame: Frame
 
     def rgb(self) -> Image:
-        image: Image = self.clock.timed("colour and luma", lambda: self.frame.image)
+        image: Image = self.timer.timed("colour and luma", lambda: self.frame.image)
         return image
 
     def grey(self) -> Image:
-        grey: Image = self.clock.timed("colour and luma", lambda: self.frame.grey)
+        grey: Image = self.timer.timed("colour and luma", lambda: self.frame.grey)
         return grey
 
 
 class TimedTracker(FaceTracker):
     """A tracker that counts tracking, and cutting out."""
 
-    def __init__(self, clock: Clock, **options: Any) -> None:
+    def __init__(self, timer: StageTimer, **options: Any) -> None:
         super().__init__(**options)
-        self.clock = clock
+        self.timer = timer
 
     def push(self, frame: Frame) -> list[Face]:
-        faces: list[Face] = self.clock.timed("track", super().push, frame)
+        faces: list[Face] = self.timer.timed("track", super().push, frame)
         return faces
 
     def _face(self, *arguments: Any) -> Face:
-        face: Face = self.clock.timed("warp and mask", super()._face, *arguments)
+        face: Face = self.timer.timed("warp and mask", super()._face, *arguments)
         return face
 
 
@@ -150,11 +150,11 @@ class TimedTracker(FaceTracker):
 class TimedDetector:
     """A detector with a clock."""
 
-    clock: Clock
+    timer: StageTimer
     detector: BlazeFaceDetector
 
     def detect(self, image: Image, *, thorough: bool = True) -> list[Detection]:
-        found: list[Detection] = self.clock.timed(
+        found: list[Detection] = self.timer.timed(
             "detect", self.detector.detect, image, thorough=thorough
         )
         return found
@@ -164,11 +164,11 @@ class TimedDetector:
 class TimedMesh:
     """A landmark model with a clock."""
 
-    clock: Clock
+    timer: StageTimer
     mesh: FaceMesh
 
     def landmarks(self, image: Image, regions: list[Region]) -> list[tuple[Float32Array, float]]:
-        found: list[tuple[Float32Array, float]] = self.clock.timed(
+        found: list[tuple[Float32Array, float]] = self.timer.timed(
             "landmarks", self.mesh.landmarks, image, regions
         )
         return found
@@ -177,15 +177,15 @@ class TimedMesh:
 class TimedRuntime:
     """A runtime with a clock."""
 
-    def __init__(self, clock: Clock, runtime: Runtime) -> None:
-        self.clock, self.runtime, self.name = clock, runtime, runtime.name
+    def __init__(self, timer: StageTimer, runtime: Runtime) -> None:
+        self.timer, self.runtime, self.name = timer, runtime, runtime.name
 
     def encode(self, crops: Image) -> Float32Array:
-        out: Float32Array = self.clock.timed("encode", self.runtime.encode, crops)
+        out: Float32Array = self.timer.timed("encode", self.runtime.encode, crops)
         return out
 
     def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
-        out: tuple[Float32Array, Float32Array] = self.clock.timed(
+        out: tuple[Float32Array, Float32Array] = self.timer.timed(
             "decode graph", self.runtime.decode, attended
         )
         return out

@@ -18,11 +18,11 @@ from fesnet.faces import model_files
 from fesnet.postprocess import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
-from fesnet.stream import SpotStream, spotting_faces
+from fesnet.stream import SpotStream, make_face_tracker
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import Weights, load_weights
 
-SLOWEST = (
+MIN_FRAME_RATE = (
     15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames
 )
 
@@ -81,23 +81,23 @@ class Spotter:
     def stream(self) -> SpotStream:
         """A stream to push frames into as they come."""
         config = self.weights.config
-        return SpotStream(spotting_faces(config, self.faces), self.runtime, config, self.rules)
+        return SpotStream(make_face_tracker(config, self.faces), self.runtime, config, self.rules)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
         """The whole result of a stream that has got all frames of `source`. Raises SourceError if
         there was none.
         """
-        if not stream.seconds:
+        if not stream.frame_times:
             raise SourceError(
                 f"expected frames from {source.name}, got none; the source is empty or broken"
             )
         return assemble(
-            describe(source),
+            describe_source(source),
             stream.finish(),
             stream.times,
             self.weights.config.working_rate,
             self.rules,
-            warnings=(*source.warnings, *too_slow(source.name, stream.times)),
+            warnings=(*source.warnings, *frame_rate_warnings(source.name, stream.times)),
             provenance=self.provenance(),
         )
 
@@ -126,17 +126,17 @@ def recommended_rules(weights: Weights) -> IntervalRules:
         ) from error
 
 
-def too_slow(name: str, times: NDArray[np.float64]) -> list[str]:
+def frame_rate_warnings(name: str, times: NDArray[np.float64]) -> list[str]:
     """A warning for a video in which a micro-expression has hardly a frame."""
-    rate = (len(times) - 1) / times[-1] if times[-1] > 0 else SLOWEST
+    rate = (len(times) - 1) / times[-1] if times[-1] > 0 else MIN_FRAME_RATE
     return (
         []
-        if rate >= SLOWEST
+        if rate >= MIN_FRAME_RATE
         else [f"{name} has {rate:.1f} frames a second: too few for micro-expressions"]
     )
 
 
-def describe(source: Source) -> SourceInfo:
+def describe_source(source: Source) -> SourceInfo:
     """What a result says of its source: where it lies, from whatever folder it was named; and a
     file's sha256.
     """

@@ -1,11 +1,9 @@
-"""One face's way through the network, and a whole source's: push frames in, finished intervals come
-out.
+"""Push frames in, and get intervals as soon as they are final.
 
-    frame -> faces -> crops, shapes -> attended features -> windows -> scores -> decided ->
-    intervals
+    frame -> faces -> crops, landmark features -> attended features -> windows -> scores ->
+    finalized prefix -> intervals
 
-Files go the same way as cameras (`Spotter.spot` is this stream run to its end), so nothing can
-differ between them.
+Files and cameras use the same code: `Spotter.spot` is this stream run to its end.
 """
 
 from __future__ import annotations
@@ -22,27 +20,24 @@ from numpy.typing import NDArray
 from fesnet._types import Float32Array
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
-from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
+from fesnet.faces import Face, FaceTracker, Tracker, compute_landmark_features, only_face
 from fesnet.postprocess import IntervalRules, finalized_prefix
 from fesnet.result import FaceTrack, SpottedInterval, make_intervals
 from fesnet.runtime import Runtime
 from fesnet.video import Frame
-from fesnet.windows import Grid, Sampler, Scored, Stitcher
+from fesnet.windows import FrameSampler, Resampler, ScoreChunk, WindowAggregator
 
-# s between looks of the landmark model at a face that moves slowly: every third frame at 25 or 30
-# Hz
-REST = 0.11
-# mean change of a shape's numbers between two looks from which the frames between are looked at too
-MOVED = 0.02
+# s between runs of the landmark model on a face that moves slowly: every third frame at 25 or 30 Hz
+LANDMARK_INTERVAL = 0.11
+# mean change of landmark features between two key frames from which the model runs in between, too
+LANDMARK_CHANGE = 0.02
 # s of a stream, 116 days: what comes later is a clock's time, not that since the first frame
-LATEST = 10_000_000
-ENCODE_BATCH = (
-    16  # crops through the network at once: wide enough to be efficient, short enough for a camera
-)
+MAX_TIME = 10_000_000
+ENCODE_BATCH = 16  # crops through the network at once: efficient, and short enough for a camera
 
 
 @dataclass
-class Crop:
+class PendingCrop:
     """A face that waits to be encoded."""
 
     time: float
@@ -50,54 +45,56 @@ class Crop:
     segment: int
     crop: NDArray[np.uint8]
     mask: NDArray[np.uint8]
-    look: Callable[[], Float32Array] | None  # finds landmarks that were not looked for yet
-    shape: Float32Array | None = None  # of the face; None while that is open
+    run_landmarks: Callable[[], Float32Array] | None  # where the model did not run yet
+    landmark_features: Float32Array | None = None  # None until the next key frame
 
 
 @dataclass(frozen=True)
-class Key:
-    """A frame whose landmarks were looked for at once."""
+class KeyFrame:
+    """A frame in which the landmark model ran at once."""
 
     time: float
     segment: int
-    shape: Float32Array
+    landmark_features: Float32Array
 
 
-class FaceLine:
-    """One face's way through the network: grid, windows, and the scores that are final."""
+class FacePipeline:
+    """One face through the network: resampling, windows, and the scores that are final."""
 
     def __init__(self, config: FesNetConfig, runtime: Runtime) -> None:
         self.config, self.runtime = config, runtime
-        self.grid = Grid(config.working_rate)
-        self.stitcher = Stitcher(*config.inference_window, runtime.decode)
+        self.resampler = Resampler(config.working_rate)
+        self.aggregator = WindowAggregator(*config.inference_window, runtime.decode)
         self.segment: int | None = None
-        self.key: Key | None = None  # the last one so far
-        self.open: list[Crop] = []  # those behind it
-        self.waiting: list[Crop] = []
-        self.parts: list[Scored] = []
-        self.told = 0  # ticks whose intervals have been handed out, and the first part behind them
-        self.untold = 0
-        self.inside = False
-        self.last = -9  # the last tick that was scored
+        self.key: KeyFrame | None = None  # the last one so far
+        self.between_keys: list[PendingCrop] = []  # crops after it
+        self.waiting: list[PendingCrop] = []
+        self.chunks: list[ScoreChunk] = []
+        self.emitted = 0  # steps whose scores `pop_finalized` has returned
+        self.first_pending = 0  # the first chunk with later steps
+        self.in_segment = False
+        self.last = -9  # the last step that was scored
 
     def push(self, face: Face, spacing: float) -> None:
         """Take the face of the next frame, `spacing` seconds after the frame before."""
-        look = face.look if self.config.landmark_feature_count else None
-        crop = Crop(face.time, spacing, face.segment, face.crop, face.mask, look)
+        run_landmarks = face.run_landmarks if self.config.landmark_feature_count else None
+        crop = PendingCrop(face.time, spacing, face.segment, face.crop, face.mask, run_landmarks)
         self.waiting.append(crop)
-        if self.config.landmark_feature_count and face.look is None:
-            crop.shape = shape_of(face.landmarks)
-            self.settle(Key(face.time, face.segment, crop.shape))
+        if self.config.landmark_feature_count and face.run_landmarks is None:
+            crop.landmark_features = features_of(face.landmarks)
+            self.set_key_frame(KeyFrame(face.time, face.segment, crop.landmark_features))
         elif self.config.landmark_feature_count:
-            self.open.append(crop)
+            self.between_keys.append(crop)
         if len(self.waiting) >= ENCODE_BATCH:
-            self.encode(len(self.waiting) - len(self.open))
+            self.encode(len(self.waiting) - len(self.between_keys))
 
-    def settle(self, key: Key | None) -> None:
-        """The next key frame (None: there is none) decides on the shapes since the last one."""
+    def set_key_frame(self, key: KeyFrame | None) -> None:
+        """Fill the landmark features since the last key frame, and begin behind this one (None: no
+        key frame follows).
+        """
         if self.key is not None:
-            fill(self.open, self.key, key)
-        self.key, self.open = key, []
+            interpolate_landmarks(self.between_keys, self.key, key)
+        self.key, self.between_keys = key, []
 
     def encode(self, count: int) -> None:
         """Run the static path over the first crops that wait, once per frame, and feed the
@@ -107,22 +104,26 @@ class FaceLine:
         if not crops:
             return
         for crop, attended in zip(crops, self.features(crops), strict=True):
-            if crop.segment != self.segment or not self.grid.continues(crop.time, crop.spacing):
+            if crop.segment != self.segment or not self.resampler.is_contiguous(
+                crop.time, crop.spacing
+            ):
                 self.end_segment()
                 self.segment = crop.segment
-            for tick, value in self.grid.push(crop.time, attended):
-                if not self.inside:
-                    if tick == self.last + 1:
-                        # a segment right after another: one unknown tick keeps intervals from
+            for step, value in self.resampler.push(crop.time, attended):
+                if not self.in_segment:
+                    if step == self.last + 1:
+                        # a segment right after another: one unknown step keeps intervals from
                         # crossing
                         continue
-                    self.stitcher.clear(tick)
-                    self.inside = True
-                self.last = tick
-                self.keep(self.stitcher.push(value))
+                    self.aggregator.clear(step)
+                    self.in_segment = True
+                self.last = step
+                self.add_chunk(self.aggregator.push(value))
 
-    def features(self, waiting: list[Crop]) -> Float32Array:
-        """(N, P, C) of crops: pixels' positions, then the rows of shapes (see `FesNet.append_landmarks`)."""
+    def features(self, waiting: list[PendingCrop]) -> Float32Array:
+        """(N, P, C) of crops: pixels' positions, then rows of landmark features (see
+        `FesNet.append_landmarks`).
+        """
         crops = np.stack([c.crop for c in waiting])
         if self.config.face_only:
             crops = only_face(crops, np.stack([c.mask for c in waiting]))
@@ -130,126 +131,147 @@ class FaceLine:
             crops = np.repeat(crops[..., None], 3, -1)
         features = self.runtime.encode(crops)
         if self.config.landmark_feature_count:
-            shapes = np.stack([c.shape for c in waiting if c.shape is not None])
+            landmark_features = np.stack(
+                [c.landmark_features for c in waiting if c.landmark_features is not None]
+            )
             features = np.concatenate(
-                [features, shapes.reshape(len(shapes), -1, features.shape[-1])], 1
+                [
+                    features,
+                    landmark_features.reshape(len(landmark_features), -1, features.shape[-1]),
+                ],
+                1,
             )
         return features
 
     def end_segment(self) -> None:
-        if self.inside:
-            self.keep(self.stitcher.finish())
-        self.grid.cut()
-        self.inside = False
+        if self.in_segment:
+            self.add_chunk(self.aggregator.finish())
+        self.resampler.reset()
+        self.in_segment = False
 
-    def keep(self, scored: Scored | None) -> None:
-        if scored is not None:
-            self.parts.append(scored)
+    def add_chunk(self, chunk: ScoreChunk | None) -> None:
+        if chunk is not None:
+            self.chunks.append(chunk)
 
     def finish(self) -> None:
-        self.settle(None)
+        self.set_key_frame(None)
         self.encode(len(self.waiting))
         self.end_segment()
 
-    def track(self, face: int, ticks: int, rate: float) -> FaceTrack:
-        """All scores on ticks 0 .. ticks, not-a-number where the face is unknown."""
-        return self.stretch(face, 0, ticks, rate, self.parts)
+    def track(self, face: int, steps: int, rate: float) -> FaceTrack:
+        """All scores on steps 0 .. steps, not-a-number where the face is unknown."""
+        return self.score_track(face, 0, steps, rate, self.chunks)
 
-    def stretch(
-        self, face: int, first: int, stop: int, rate: float, parts: list[Scored]
+    def score_track(
+        self, face: int, first: int, stop: int, rate: float, chunks: list[ScoreChunk]
     ) -> FaceTrack:
-        """The scores of ticks first .. stop, made of `parts`."""
+        """The scores of steps first .. stop, made of `chunks`."""
         scores = np.full((stop - first, 2), np.nan, np.float32)
         intensity = np.full(stop - first, np.nan, np.float32)
-        for part in parts:
-            a, b = max(part.start, first), min(part.start + len(part.scores), stop)
+        for chunk in chunks:
+            a, b = max(chunk.start, first), min(chunk.start + len(chunk.scores), stop)
             if a < b:
-                scores[a - first : b - first] = part.scores[a - part.start : b - part.start]
-                intensity[a - first : b - first] = part.intensity[a - part.start : b - part.start]
+                scores[a - first : b - first] = chunk.scores[a - chunk.start : b - chunk.start]
+                intensity[a - first : b - first] = chunk.intensity[
+                    a - chunk.start : b - chunk.start
+                ]
         return FaceTrack(face, np.arange(first, stop) / rate, scores, intensity)
 
-    def news(self, face: int, rules: IntervalRules, ticks: int | None = None) -> FaceTrack | None:
-        """Scores since the last news, up to where nothing that follows can change the intervals;
-        None: nowhere yet.
+    def pop_finalized(
+        self, face: int, rules: IntervalRules, steps: int | None = None
+    ) -> FaceTrack | None:
+        """Scores since the last call, up to where nothing that follows can change the intervals;
+        None where there are none.
 
-        ticks: of the whole, where nothing follows; all scores up to there are news then.
+        steps: length of the whole, when no frame follows; then all scores are returned.
         """
-        if self.untold == len(self.parts):
+        if self.first_pending == len(self.chunks):
             return None
         rate = self.config.working_rate
-        stop = ends(self.parts[-1]) if ticks is None else max(ticks, self.told)
-        waiting = self.stretch(
-            face, self.told, stop, rate, self.parts[self.untold :]
+        stop = chunk_end(self.chunks[-1]) if steps is None else max(steps, self.emitted)
+        waiting = self.score_track(
+            face, self.emitted, stop, rate, self.chunks[self.first_pending :]
         ).as_stored()
         count = (
             finalized_prefix(waiting.scores, 1 / rate, rules)
-            if ticks is None
+            if steps is None
             else len(waiting.scores)
         )
         if count == 0:
             return None
-        self.told += count
-        while self.untold < len(self.parts) and ends(self.parts[self.untold]) <= self.told:
-            self.untold += 1
+        self.emitted += count
+        while (
+            self.first_pending < len(self.chunks)
+            and chunk_end(self.chunks[self.first_pending]) <= self.emitted
+        ):
+            self.first_pending += 1
         return FaceTrack(
             face, waiting.times[:count], waiting.scores[:count], waiting.intensity[:count]
         )
 
 
-def shape_of(landmarks: Float32Array) -> Float32Array:
-    """The shape (SHAPE,) of landmarks (468, 3)."""
-    return np.asarray(face_shape(landmarks[None])[0])
+def features_of(landmarks: Float32Array) -> Float32Array:
+    """(LANDMARK_FEATURE_COUNT,) of the landmarks (468, 3) of one face."""
+    return np.asarray(compute_landmark_features(landmarks[None])[0])
 
 
-def fill(crops: list[Crop], before: Key, after: Key | None) -> None:
-    """Give shapes to the crops between two key frames: in between where the face hardly moved, else
-    looked for.
+def interpolate_landmarks(
+    crops: list[PendingCrop], before: KeyFrame, after: KeyFrame | None
+) -> None:
+    """Fill the landmark features of crops between two key frames, by interpolation where the face
+    hardly moved, else by the model.
 
-    Behind the last key frame of a segment its shape stays.
+    After the last key frame of a segment its features stay.
     """
     for crop in crops:
         if after is None or after.segment != before.segment:
-            crop.shape = before.shape
-        elif crop.look is not None and float(np.abs(after.shape - before.shape).mean()) > MOVED:
-            crop.shape = shape_of(crop.look())
+            crop.landmark_features = before.landmark_features
+        elif (
+            crop.run_landmarks is not None
+            and float(np.abs(after.landmark_features - before.landmark_features).mean())
+            > LANDMARK_CHANGE
+        ):
+            crop.landmark_features = features_of(crop.run_landmarks())
         else:
-            share = np.float32((crop.time - before.time) / max(after.time - before.time, 1e-9))
-            crop.shape = before.shape + share * (after.shape - before.shape)
-        crop.look = None  # lets the picture go
+            fraction = np.float32((crop.time - before.time) / max(after.time - before.time, 1e-9))
+            crop.landmark_features = before.landmark_features + fraction * (
+                after.landmark_features - before.landmark_features
+            )
+        crop.run_landmarks = None  # releases the picture
 
 
-def ends(part: Scored) -> int:
-    """The tick after a part's last."""
-    return part.start + len(part.scores)
+def chunk_end(chunk: ScoreChunk) -> int:
+    """The step after a chunk's last."""
+    return chunk.start + len(chunk.scores)
 
 
-def spotting_faces(
+def make_face_tracker(
     config: FesNetConfig, which: Literal["largest", "all"] = "largest"
 ) -> FaceTracker:
-    """The face stage of spotting: luma crops of the network's size, landmarks resting where texture
-    tells the pose.
+    """The face tracker of spotting: luma crops of the network's size; the landmark model runs every
+    `LANDMARK_INTERVAL` while texture gives the pose.
     """
-    return FaceTracker(which=which, crop_size=config.crop_size, colour=False, rest=REST)
+    return FaceTracker(
+        which=which, crop_size=config.crop_size, colour=False, landmark_interval=LANDMARK_INTERVAL
+    )
 
 
 class SpotStream:
-    """Push frames in order of time; each `push` returns the intervals that have become certain with
-    it.
+    """Push frames in order of time; each `push` returns the intervals that are final since the last.
 
-    The scores of a moment are final `look_ahead` seconds later at most, and an interval is handed
-    out when it has ended, and been neutral again for longer than the rules would bridge. `end`
-    hands out the others: all of them, where everything was shorter than the look-ahead. faces:
-    those of the last frame.
+    Scores are final at most `look_ahead` seconds later. An interval is final when its scores are,
+    and the face has been neutral for longer than the rules would merge. `end` returns the rest:
+    all of them for a video shorter than the look-ahead. faces: those of the last frame.
     """
 
     def __init__(
         self, tracker: Tracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules
     ) -> None:
         self.tracker, self.runtime, self.config, self.rules = tracker, runtime, config, rules
-        self.sampler = Sampler(config.working_rate)
-        self.lines: dict[int, FaceLine] = {}
+        self.sampler = FrameSampler(config.working_rate)
+        self.pipelines: dict[int, FacePipeline] = {}
         self.faces: list[Face] = []
-        self.seconds = array("d")
+        self.frame_times = array("d")
         self.sampled = 0.0
         self.finished = False
 
@@ -258,30 +280,32 @@ class SpotStream:
         """Seconds until the scores of a moment are final at the latest: a window, a batch of crops,
         a key frame.
         """
-        return (self.config.inference_window[0] + ENCODE_BATCH) / self.config.working_rate + REST
+        return (
+            self.config.inference_window[0] + ENCODE_BATCH
+        ) / self.config.working_rate + LANDMARK_INTERVAL
 
     @property
     def times(self) -> NDArray[np.float64]:
         """(N,) s of all frames so far."""
-        return np.array(self.seconds, np.float64)
+        return np.array(self.frame_times, np.float64)
 
     def push(self, frame: Frame) -> list[SpottedInterval]:
-        """Take the next frame; returns what has become certain, in order of faces and onsets.
+        """Take the next frame; returns the intervals that are now final, sorted by face and onset.
 
         Raises UsageError for what is no frame, for times that are none or fall, and after the end.
         """
         self.check(frame)
-        self.seconds.append(frame.time)
-        if not self.sampler.wants(frame.time):
-            return []  # the working rate passes over it
+        self.frame_times.append(frame.time)
+        if not self.sampler.should_sample(frame.time):
+            return []  # not needed at the working rate
         spacing, self.sampled = frame.time - self.sampled, frame.time
         self.faces = self.tracker.push(frame)
-        known = self.scored
+        known = self.chunk_count
         for face in self.faces:
-            if face.face not in self.lines:
-                self.lines[face.face] = FaceLine(self.config, self.runtime)
-            self.lines[face.face].push(face, spacing)
-        return list(self.certain()) if self.scored > known else []
+            if face.face not in self.pipelines:
+                self.pipelines[face.face] = FacePipeline(self.config, self.runtime)
+            self.pipelines[face.face].push(face, spacing)
+        return list(self.pop_intervals()) if self.chunk_count > known else []
 
     def check(self, frame: Frame) -> None:
         """Raises UsageError for what cannot be pushed."""
@@ -293,41 +317,47 @@ class SpotStream:
             raise UsageError(
                 f"expected a Frame, got {type(frame).__name__}; push Frame(index, time, image)"
             )
-        last, time = self.seconds[-1] if self.seconds else 0.0, frame.time
-        if not isinstance(time, Real) or not last <= time <= LATEST:
+        last, time = self.frame_times[-1] if self.frame_times else 0.0, frame.time
+        if not isinstance(time, Real) or not last <= time <= MAX_TIME:
             raise UsageError(
-                f"expected a time from {last} to {LATEST} s since the first frame, got {time!r}; "
+                f"expected a time from {last} to {MAX_TIME} s since the first frame, got {time!r}; "
                 "push frames in order, the first at 0"
             )
 
     @property
-    def scored(self) -> int:
-        """How many parts of scores there are so far."""
-        return sum(len(line.parts) for line in self.lines.values())
+    def chunk_count(self) -> int:
+        """Score chunks so far, of all faces."""
+        return sum(len(pipeline.chunks) for pipeline in self.pipelines.values())
 
-    def certain(self, ticks: int | None = None) -> Iterator[SpottedInterval]:
-        for number in sorted(self.lines):
-            news = self.lines[number].news(number, self.rules, ticks)
-            if news is not None:
-                yield from make_intervals((news,), self.times, self.config.working_rate, self.rules)
+    def pop_intervals(self, steps: int | None = None) -> Iterator[SpottedInterval]:
+        """Intervals that are final and were not returned yet; steps as in `pop_finalized`."""
+        for number in sorted(self.pipelines):
+            track = self.pipelines[number].pop_finalized(number, self.rules, steps)
+            if track is not None:
+                yield from make_intervals(
+                    (track,), self.times, self.config.working_rate, self.rules
+                )
 
     @property
-    def ticks(self) -> int:
-        """How many there are from 0 to the last frame."""
-        return int(self.seconds[-1] * self.config.working_rate + 1e-6) + 1 if self.seconds else 0
+    def steps(self) -> int:
+        """Steps from 0 to the last frame."""
+        return (
+            int(self.frame_times[-1] * self.config.working_rate + 1e-6) + 1
+            if self.frame_times
+            else 0
+        )
 
     def end(self) -> list[SpottedInterval]:
-        """No frame follows: the intervals that no `push` has handed out, in order of faces and
-        onsets.
-        """
+        """No frame follows: the intervals that no `push` has returned, sorted by face and onset."""
         self.finish()
-        return list(self.certain(self.ticks))
+        return list(self.pop_intervals(self.steps))
 
     def finish(self) -> tuple[FaceTrack, ...]:
-        """No frame follows: all scores, on ticks from 0 to the last frame."""
+        """No frame follows: all scores, on steps from 0 to the last frame."""
         self.finished = True
-        for line in self.lines.values():
-            line.finish()
+        for pipeline in self.pipelines.values():
+            pipeline.finish()
         return tuple(
-            self.lines[n].track(n, self.ticks, self.config.working_rate) for n in sorted(self.lines)
+            self.pipelines[n].track(n, self.steps, self.config.working_rate)
+            for n in sorted(self.pipelines)
         )

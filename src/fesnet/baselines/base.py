@@ -21,9 +21,9 @@ from fesnet.errors import SourceError
 from fesnet.faces import Face, FaceTracker, Tracker
 from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
-from fesnet.spotter import describe
+from fesnet.spotter import describe_source
 from fesnet.video import open_source
-from fesnet.windows import Sampler, is_bridged
+from fesnet.windows import FrameSampler, is_contiguous
 
 FaceChoice = Literal["largest", "all"]
 Settings = TypeVar("Settings")  # a frozen dataclass: the numbers of a method
@@ -108,7 +108,7 @@ def is_same_segment(before: Face, face: Face, spacing: float) -> bool:
 
     spacing: seconds from the frame before in the source.
     """
-    return face.segment == before.segment and is_bridged(face.time - before.time, spacing)
+    return face.segment == before.segment and is_contiguous(face.time - before.time, spacing)
 
 
 def to_grey(face: Face) -> Image:
@@ -188,14 +188,14 @@ class Baseline(ABC, Generic[Settings]):
 
         Raises UsageError, SourceError, FaceModelError.
         """
-        tracker, sampler = self.tracker(), Sampler(RATE)
+        tracker, sampler = self.tracker(), FrameSampler(RATE)
         faces: dict[int, FaceSegments] = {}
         times: list[float] = []
         sampled = 0.0
         with open_source(source, rate=rate) as opened:
             for frame in opened:
                 times.append(frame.time)
-                if sampler.wants(frame.time):
+                if sampler.should_sample(frame.time):
                     spacing, sampled = frame.time - sampled, frame.time
                     for face in tracker.push(frame):
                         segments = faces.setdefault(face.face, FaceSegments(self.reader))
@@ -210,7 +210,7 @@ class Baseline(ABC, Generic[Settings]):
                 segments.end_segment()
             by_face = {number: faces[number].segments for number in sorted(faces)}
             return ExtractedFeatures(
-                describe(opened), np.asarray(times), by_face, tuple(opened.warnings)
+                describe_source(opened), np.asarray(times), by_face, tuple(opened.warnings)
             )
 
     def spot_features(self, features: ExtractedFeatures) -> Spotting:

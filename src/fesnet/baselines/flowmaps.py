@@ -10,7 +10,7 @@ from fesnet._types import FloatArray, Image
 from fesnet.baselines.base import RATE, SegmentReader, dense_flow, to_grey
 from fesnet.baselines.flow import Flow, FlowSettings
 from fesnet.faces import Face
-from fesnet.faces.shape import LIDS, canonical_face
+from fesnet.faces.landmark_features import LIDS, canonical_face
 
 SIDE = 42  # pixels of a map, as in the paper
 LAGS_S = (

@@ -27,7 +27,7 @@ class VideoRecord:
 
     name: of its results; key, path: of its video; digest: of the settings (`SpotSettings.digest`);
     sha256: of the video's content; stamp: of its size and time of change, empty where that cannot
-    be trusted; written: stamp of the result; row: of the summary; reason: why it failed, else empty.
+    be trusted; written: stamp of the result; row: of the summary; reason: why it failed, or empty.
     """
 
     name: str

@@ -20,8 +20,8 @@ from fesnet.batch.summary import summary_row, write_summary
 from fesnet.batch.work import (
     SpottedVideo,
     VideoTask,
-    file_stamp,
     load_spotter,
+    modification_stamp,
     read_stored,
     result_file,
     spot_video,
@@ -189,7 +189,7 @@ def is_unchanged(plan: PlannedVideo) -> bool:
 def current_stamp(video: BatchVideo) -> str:
     """The stamp of a video now; empty where it cannot be read."""
     try:
-        return file_stamp(video.source)[0]
+        return modification_stamp(video.source)[0]
     except SourceError:
         return ""
 
@@ -286,7 +286,7 @@ def summary_rows(
         file = result_file(out, name)
         if not file.is_file():
             continue
-        if file_stamp(str(file))[0] == record.written:
+        if modification_stamp(str(file))[0] == record.written:
             yield {**place, "status": "done", **record.row}
         elif (found := read_stored(file)) is not None:
             yield {**place, "status": "done", **summary_row(found)}

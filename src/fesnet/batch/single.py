@@ -16,7 +16,7 @@ from fesnet.exports import WRITERS, export
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
-from fesnet.video.files import not_there, public_address
+from fesnet.video.files import missing_source_error, public_address
 from fesnet.video.folder import check_folder_rate
 from fesnet.video.source import check_seconds
 
@@ -47,7 +47,7 @@ def check_sources(names: list[str]) -> list[str | int]:
         elif "://" in name or Path(name).exists():
             out.append(name)
         else:
-            raise not_there(name)
+            raise missing_source_error(name)
     return out
 
 

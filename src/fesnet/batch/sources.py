@@ -16,7 +16,7 @@ from typing import Any
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet.batch.single import short_and_full_name, unique_names
 from fesnet.errors import UsageError
-from fesnet.video.files import not_there, public_address
+from fesnet.video.files import missing_source_error, public_address
 from fesnet.video.folder import SUFFIXES as IMAGES
 
 PATTERN = set("*?[")
@@ -110,7 +110,7 @@ def expand_argument(video: str, out: Path) -> Iterator[BatchVideo]:
     elif video.isdecimal():
         raise UsageError(f"expected videos for a batch, got camera {video}; use `fesnet live`")
     else:
-        raise not_there(video)
+        raise missing_source_error(video)
 
 
 def walk(root: Path, out: Path) -> Iterator[BatchVideo]:

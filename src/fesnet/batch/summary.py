@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_path, write_csv
+from fesnet._io import atomic_path, write_table
 from fesnet.intervals import KINDS
 from fesnet.result import Spotting
 
@@ -66,7 +66,7 @@ def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
     columns = [*PLACE, *FACTS]
     path = folder / SUMMARY
     cells = [["" if row.get(c) is None else row[c] for c in columns] for row in table]
-    write_csv(path, [columns, *cells])
+    write_table(path, [columns, *cells])
     return [path, *write_parquet(path.with_suffix(".parquet"), table)]
 
 

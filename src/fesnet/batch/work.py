@@ -68,7 +68,7 @@ def spot_video(task: VideoTask) -> SpottedVideo:
     ResultError where a format cannot hold the result.
     """
     started = time.monotonic()
-    before, newest = file_stamp(task.source)
+    before, newest = modification_stamp(task.source)
     trusted = before if time.time() - newest > MIN_AGE_S else ""
     name, found = task.name, None
     same = task.known_sha256 is not None and content_sha256(task.source) == task.known_sha256
@@ -79,13 +79,13 @@ def spot_video(task: VideoTask) -> SpottedVideo:
     spotted = found is None
     if found is None:
         found = spot_content(task.source, task.settings)
-        if file_stamp(task.source)[0] != before:
+        if modification_stamp(task.source)[0] != before:
             raise SourceError(
                 f"{Path(task.source).name} changed while it was read; spot it again when it is "
                 "complete"
             )
         write_files(found, Path(task.out), name, task.settings.formats)
-    written = file_stamp(str(result_file(Path(task.out), name)))[0]
+    written = modification_stamp(str(result_file(Path(task.out), name)))[0]
     digest = found.source.sha256 or content_sha256(task.source)
     seconds = round(time.monotonic() - started, 3)
     return SpottedVideo(
@@ -153,7 +153,7 @@ def read_stored(path: Path) -> Spotting | None:
         return None
 
 
-def file_stamp(source: str) -> tuple[str, float]:
+def modification_stamp(source: str) -> tuple[str, float]:
     """Size and time of change as one word, and the newest time (s); of a folder, of all its images.
 
     The word is empty for an address. Raises SourceError where nothing is there any more.

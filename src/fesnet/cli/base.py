@@ -17,6 +17,7 @@ from fesnet.errors import FesnetError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from fesnet._types import ProgressCallback, ShareCallback, StepCallback
     from fesnet.postprocess import IntervalRules
 
 
@@ -174,16 +175,34 @@ def progress_bar() -> Progress:
 
 
 @contextmanager
-def step_progress(text: str) -> Iterator[Any]:
-    """A bar for one task; yields a ShareCallback."""
+def step_progress(text: str) -> Iterator[ShareCallback]:
+    """A bar for one task."""
     with progress_bar() as bar:
         task = bar.add_task(text, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+
+        def report(share: float) -> None:
+            bar.update(task, completed=share)
+
+        yield report
 
 
 @contextmanager
-def video_progress() -> Iterator[Any]:
-    """A bar for each video in turn; yields a ProgressCallback."""
+def count_progress() -> Iterator[StepCallback]:
+    """A bar for each thing that is counted."""
+    with progress_bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield report
+
+
+@contextmanager
+def video_progress() -> Iterator[ProgressCallback]:
+    """A bar for each video in turn."""
     with progress_bar() as bar:
         tasks: dict[str, Any] = {}
 

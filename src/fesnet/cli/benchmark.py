@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import RayAddress, app, progress_bar
+from fesnet.cli.base import RayAddress, app, count_progress
 
 
 def split_list(text: str) -> tuple[str, ...]:
+    """The parts of a text divided by commas, without blanks."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -56,7 +57,6 @@ def benchmark_command(
     """Train and test leave-one-subject-out, and print the table under every protocol (extra
     `train`).
     """
-
     from fesnet.datasets import load_dataset
     from fesnet.evaluation.benchmark import BenchmarkOptions, run_benchmark
     from fesnet.jobs import make_executor
@@ -69,14 +69,7 @@ def benchmark_command(
     sets = [load_dataset(name, root, offset=offset)]
     if test_on is not None:
         sets.append(load_dataset(test_on[0], test_on[1], offset=offset))
-    with make_executor(jobs, ray) as executor, progress_bar() as bar:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=of)
-            bar.update(tasks[what], completed=done)
-
-        run_benchmark(sets, options, out, report, executor)
+    with make_executor(jobs, ray) as executor, count_progress() as progress:
+        run_benchmark(sets, options, out, progress, executor)
     print((out / "table.md").read_text(encoding="utf-8"))
     print(f"tables, found intervals and the page: {out.resolve()}")

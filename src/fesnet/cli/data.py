@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -33,10 +34,10 @@ def data_check_command(
     counts.
     """
     from fesnet.datasets import load_dataset
-    from fesnet.datasets.check import report
+    from fesnet.datasets.check import describe_dataset
 
     data = load_dataset(name, root, offset)
-    for line in report(data):
+    for line in describe_dataset(data):
         print(line)
     if data.missing:
         raise typer.Exit(1)
@@ -68,8 +69,6 @@ def data_prepare_command(
     """Find the faces of a whole data set once, for `fesnet benchmark prepared OUT`. Start it again
     after anything.
     """
-    import sys
-
     from fesnet.crops import prepare_data, verify_data
     from fesnet.datasets import load_dataset
     from fesnet.jobs import make_executor
@@ -79,18 +78,20 @@ def data_prepare_command(
     work = verify_data if verify else prepare_data
     stages = [part.strip() for part in stage.split(",")]
     with make_executor(jobs, ray) as executor:
-        done = work(data, out, stages, executor, lambda line: print(line, flush=True))
-    for what, reason in done.failed:
+        outcome = work(data, out, stages, executor, print_line)
+    for what, reason in outcome.failed:
         print(f"fesnet: {what}: {reason}", file=sys.stderr)
-    print(f"{done.made} made, {done.kept} done before, {len(done.failed)} failed; crops in {out}")
-    if done.failed:
+    print(
+        f"{outcome.made} made, {outcome.kept} done before, {len(outcome.failed)} failed; crops in {out}"
+    )
+    if outcome.failed:
         raise typer.Exit(1)
 
 
 @data_app.command("list")
 def data_list_command() -> None:
     """The data sets that can be read."""
-    from fesnet.datasets import NAMES
+    from fesnet.datasets import DATASETS
 
-    for name, about in NAMES.items():
+    for name, about in DATASETS.items():
         print(f"{name:<10} {about}")

@@ -1,4 +1,4 @@
-"""Results to look at: report, and what `spot` draws."""
+"""Reports of results: report, and the pages and overlays that `spot` writes."""
 
 from __future__ import annotations
 
@@ -84,8 +84,12 @@ def write_report_and_overlay(result: Spotting, page: Path | None, overlay: Path 
     if page is not None:
         print_page(page, write_report(result, page))
     if overlay is not None and result.source.path is not None:
-        with video_progress() as report_progress:
+        with video_progress() as progress:
             count = len(result.frame_times)
-            write_overlay(result, Path(result.source.path), overlay,
-                          lambda frame, source: report_progress(overlay.name, (frame.index + 1) / count))  # fmt: skip
+            write_overlay(
+                result,
+                Path(result.source.path),
+                overlay,
+                lambda frame, _: progress(overlay.name, (frame.index + 1) / count),
+            )
         print(f"wrote {overlay}")

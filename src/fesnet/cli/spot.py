@@ -195,7 +195,7 @@ def spot_singles(
             page = folder / f"{result.name}.html" if report and folder else None
             write_report_and_overlay(result.outcome, page, overlay)
     if isinstance(spotter, ProfiledSpotter):
-        show_profile(spotter.clock.rows())
+        show_profile(spotter.timer.rows())
     if folder is not None:
         print(f"results in {folder}")
     if failed:
@@ -223,7 +223,7 @@ def live_command(
     """
     from fesnet._io import make_writable_folder
     from fesnet.batch import check_sources, result_names, write_results
-    from fesnet.live import watch
+    from fesnet.live import spot_live
     from fesnet.spotter import Spotter
     from fesnet.video import open_source
 
@@ -232,7 +232,7 @@ def live_command(
     fetch_models()
     spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"))
     with open_source(checked) as opened:
-        result = watch(spotter, opened, show_json if json else show_event, seconds=seconds)
+        result = spot_live(spotter, opened, show_json if json else show_event, seconds=seconds)
     if folder is not None:
         write_results(result, folder / f"{result_names([checked])[0]}.json")
 

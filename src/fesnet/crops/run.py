@@ -112,7 +112,7 @@ def make_tasks(
 
 
 class CropRun(ResumableRun):
-    """Counts of a run. ledger: None where nothing is written; facts, failed: by name of the file."""
+    """Counts of a run. ledger: None where nothing is written; facts, failed: by file name."""
 
     def __init__(
         self, total: int, log: LogCallback, out: Path, ledger: ChecksumLedger | None = None

@@ -13,10 +13,10 @@ from fesnet.baselines.base import CROP, RATE, baseline_tracker, to_grey
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import Face, FaceTracker
 from fesnet.faces.landmarks import POINTS
-from fesnet.stream import spotting_faces
+from fesnet.stream import make_face_tracker
 from fesnet.video import Source
 from fesnet.weights import load_weights
-from fesnet.windows import Sampler
+from fesnet.windows import FrameSampler
 
 FORMAT = 1  # rises when what is kept, or how, changes
 
@@ -33,7 +33,7 @@ class FaceStage:
 def spotting_stage() -> FaceStage:
     """That of `Spotter`, at the size and rate of the bundled weights."""
     config = load_weights().config
-    return FaceStage(config.crop_size, config.working_rate, lambda: spotting_faces(config))
+    return FaceStage(config.crop_size, config.working_rate, lambda: make_face_tracker(config))
 
 
 def baseline_stage() -> FaceStage:
@@ -112,13 +112,13 @@ class CropCollector:
         if face is not None:
             if self.lost:
                 self.unknown[-1][1] = frame
-            landmarks = face.landmarks if face.look is None else face.look()
+            landmarks = face.landmarks if face.run_landmarks is None else face.run_landmarks()
             row = (
                 frame,
                 to_grey(face),
                 face.mask,
                 landmarks,
-                face.look is None,
+                face.run_landmarks is None,
                 face.segment,
                 face.score,
             )
@@ -144,14 +144,14 @@ def collect_crops(source: Source, stage: FaceStage) -> CropTrack:
     """
     tracker, sampler, collector = (
         stage.tracker(),
-        Sampler(stage.rate),
+        FrameSampler(stage.rate),
         CropCollector(stage.crop_size),
     )
     times: list[float] = []
     with source:
         for frame in source:
             times.append(frame.time)
-            if sampler.wants(frame.time):
+            if sampler.should_sample(frame.time):
                 collector.push(len(times) - 1, next(iter(tracker.push(frame)), None))
     if not times:
         raise SourceError(

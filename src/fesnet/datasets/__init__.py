@@ -6,13 +6,13 @@ from pathlib import Path
 
 from fesnet.datasets.casme2_long import load_casme2_long
 from fesnet.datasets.casme3 import load_casme3
-from fesnet.datasets.prepared import load_prepared
-from fesnet.datasets.samm_lv import load_samm_lv
 from fesnet.datasets.folder import load_features, load_folder
-from fesnet.datasets.recording import DataSet, AnnotationIssue, Recording
+from fesnet.datasets.prepared import load_prepared
+from fesnet.datasets.recording import AnnotationIssue, DataSet, Recording
+from fesnet.datasets.samm_lv import load_samm_lv
 from fesnet.errors import UsageError
 
-__all__ = ["DATASETS", "DataSet", "AnnotationIssue", "Recording", "load_dataset", "load_features"]
+__all__ = ["DATASETS", "AnnotationIssue", "DataSet", "Recording", "load_dataset", "load_features"]
 
 
 DATASETS = {

@@ -1,4 +1,4 @@
-"""CAS(ME)^2 part A: 22 subjects, 98 videos at 30 Hz, frames as find_folders, a table without a find_header,
+"""CAS(ME)^2 part A: 22 subjects, 98 videos at 30 Hz, frames as folders, a table without a header,
 names by codes.
 """
 
@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet.datasets.official import AnnotationRow, AnnotationParser, VideoFolder, build_dataset, find_folders, parse_kind
+from fesnet.datasets.official import (
+    AnnotationParser,
+    AnnotationRow,
+    VideoFolder,
+    assemble_dataset,
+    find_folders,
+    parse_kind,
+)
 from fesnet.datasets.recording import DataSet
 from fesnet.datasets.sheets import find_file, read_sheet
 from fesnet.errors import TruthError
@@ -16,7 +23,7 @@ FILE = "CAS(ME)^2code_final*.xlsx"
 
 
 def load_casme2_long(root: Path, offset: str) -> DataSet:
-    """Read `CAS(ME)^2code_final.xlsx` (or the updated one) and the find_folders `s15/15_0101...`."""
+    """Read `CAS(ME)^2code_final.xlsx` (or the updated one) and the folders `s15/15_0101...`."""
     path = find_file(root, FILE)
     numbers = {
         row[2]: row[1]
@@ -31,16 +38,18 @@ def load_casme2_long(root: Path, offset: str) -> DataSet:
             f"of {path}"
         )
     on_disk = find_folders(root, r"\d+_\d{4}\D*")
-    videos = {video_id(folder): VideoFolder(video_id(folder), f"s{name.split('_')[0]}", folder)
+    videos = {casme2_video_id(folder): VideoFolder(casme2_video_id(folder), f"s{name.split('_')[0]}", folder)
               for name, folder in on_disk.items()}  # fmt: skip
     rows = [parse_row(cells, number, numbers, codes, path) for number, cells in
             enumerate(read_sheet(path, "CASFEcode_final"), 1) if any(cells)]  # fmt: skip
     for row in rows:
         videos.setdefault(row.video, VideoFolder(row.video, row.subject, None))
-    return build_dataset("casme2", root, list(videos.values()), rows, AnnotationParser(offset), RATE)
+    return assemble_dataset(
+        "casme2", root, list(videos.values()), rows, AnnotationParser(offset), RATE
+    )
 
 
-def video_id(folder: Path) -> str:
+def casme2_video_id(folder: Path) -> str:
     """s15_0401 of the folder 15_0401girlcrashing."""
     subject, code = folder.name.split("_", 1)
     return f"s{subject}_{code[:4]}"

@@ -6,8 +6,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet.datasets.official import AnnotationRow, AnnotationParser, VideoFolder, build_dataset, parse_kind
-from fesnet.datasets.recording import DataSet, AnnotationIssue
+from fesnet.datasets.official import (
+    AnnotationParser,
+    AnnotationRow,
+    VideoFolder,
+    assemble_dataset,
+    parse_kind,
+)
+from fesnet.datasets.recording import AnnotationIssue, DataSet
 from fesnet.datasets.sheets import find_file, find_header, read_sheet
 
 RATE = 30.0
@@ -16,7 +22,7 @@ COLUMNS = ("Subject", "Filename", "Onset", "Apex", "Offset", "Expression type")
 
 
 def load_casme3(root: Path, offset: str) -> DataSet:
-    """Read the newest `CAS(ME)3_part_A_v?.xls` and the find_folders `spNO.1/a/color`.
+    """Read the newest `CAS(ME)3_part_A_v?.xls` and the folders `spNO.1/a/color`.
 
     A micro-expression is what the table calls one: here the rule of half a second does not fit.
     """
@@ -31,7 +37,9 @@ def load_casme3(root: Path, offset: str) -> DataSet:
         subject, letter = cells[at["Subject"]], cells[at["Filename"]]
         ident = f"{subject}_{letter.lower()}"
         if letter != letter.lower():
-            parser.issues.append(AnnotationIssue("name in upper case", where, "taken as lower case"))
+            parser.issues.append(
+                AnnotationIssue("name in upper case", where, "taken as lower case")
+            )
         kind = parse_kind(cells[at["Expression type"]], where)
         rows.append(
             AnnotationRow(
@@ -45,7 +53,7 @@ def load_casme3(root: Path, offset: str) -> DataSet:
             )
         )
         videos.setdefault(ident, VideoFolder(ident, subject, None))
-    return build_dataset("casme3", root, list(videos.values()), rows, parser, RATE)
+    return assemble_dataset("casme3", root, list(videos.values()), rows, parser, RATE)
 
 
 def find_video_folders(root: Path) -> dict[str, VideoFolder]:
@@ -54,5 +62,7 @@ def find_video_folders(root: Path) -> dict[str, VideoFolder]:
     for pattern in ("spNO.*/*/color", "*/spNO.*/*/color"):
         for folder in sorted(root.glob(pattern)):
             subject, letter = folder.parts[-3], folder.parts[-2].lower()
-            out.setdefault(f"{subject}_{letter}", VideoFolder(f"{subject}_{letter}", subject, folder))
+            out.setdefault(
+                f"{subject}_{letter}", VideoFolder(f"{subject}_{letter}", subject, folder)
+            )
     return out

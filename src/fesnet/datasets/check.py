@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from fesnet.datasets.recording import DataSet, AnnotationIssue
+from fesnet.datasets.recording import AnnotationIssue, DataSet
 from fesnet.intervals import KINDS
 
 COUNTED = ("subjects", "videos", "macro", "micro")

@@ -2,7 +2,7 @@
 what labs may share.
 
 - videos.csv: subject,video,fps; every annotated video. fps only where a folder of frames needs it.
-- truth.csv: subject,video,kind,onset_frame,apex_frame,offset_frame; frames from 1, both ends inside.
+- truth.csv: subject,video,kind,onset_frame,apex_frame,offset_frame; 1-based, both inclusive.
 - VIDEO.npz: features (T, D) or (T, R, 2), fps; or a video file or folder of frames of that name.
 """
 
@@ -35,7 +35,7 @@ ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
 def load_folder(root: Path, name: str = "folder") -> DataSet:
     """Read both tables. Recordings whose file is not there are named in `missing`.
 
-    Raises UsageError where there is no such folder or read_table, TruthError for a wrong column, kind or
+    Raises UsageError where there is no such folder or table, TruthError for a wrong column, kind or
     frame, and for a truth of a video that `videos.csv` does not name.
     """
     lines = list(read_table(root, VIDEOS))
@@ -49,8 +49,10 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
     recordings, missing = [], []
     for subject, video in dict.fromkeys(rows):
         unique = bare.count(video_stem(video)) == 1
-        ident = (video_stem(video) if unique else f"{subject}_{video_stem(video)}").replace("/", "_")
-        found = find_video(root, subject, video)
+        ident = (video_stem(video) if unique else f"{subject}_{video_stem(video)}").replace(
+            "/", "_"
+        )
+        found = find_media(root, subject, video)
         if found is None:
             missing.append(ident)
             continue
@@ -97,17 +99,21 @@ def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str]
                 f"{row['subject']}; add it there or "
                 "correct it"
             )
-        out.setdefault(at, []).append(parse_interval(row, where))
+        out.setdefault(at, []).append(parse_truth_row(row, where))
     return out
 
 
-def parse_interval(row: dict[str, str], where: str) -> Interval:
+def parse_truth_row(row: dict[str, str], where: str) -> Interval:
     kinds = {str(kind): kind for kind in KINDS}
     kind = kinds.get(row["kind"].strip().lower())
     if kind is None:
         raise TruthError(f"expected kind macro or micro in {where}, got {row['kind']!r}")
-    onset, offset = (parse_frame(row[name], name, where) for name in ("onset_frame", "offset_frame"))
-    apex = parse_frame(row["apex_frame"], "apex_frame", where) if row.get("apex_frame") else 0
+    onset, offset = (
+        parse_frame_number(row[name], name, where) for name in ("onset_frame", "offset_frame")
+    )
+    apex = (
+        parse_frame_number(row["apex_frame"], "apex_frame", where) if row.get("apex_frame") else 0
+    )
     if offset == 0:
         offset = apex  # the challenges' rule for an unknown offset
     if not 1 <= onset <= offset:
@@ -130,7 +136,7 @@ def parse_rate(text: str, where: str) -> float | None:
     return value
 
 
-def parse_frame(text: str, name: str, where: str) -> int:
+def parse_frame_number(text: str, name: str, where: str) -> int:
     try:
         return round(float(text))
     except (ValueError, OverflowError):
@@ -142,7 +148,7 @@ def video_stem(video: str) -> str:
     return str(path.with_suffix("")) if path.suffix.lower() in ENDINGS else video
 
 
-def find_video(root: Path, subject: str, video: str) -> Path | None:
+def find_media(root: Path, subject: str, video: str) -> Path | None:
     """The file or folder of a video: under the root or the subject's folder, by its name or with an
     ending.
     """

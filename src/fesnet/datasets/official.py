@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet.datasets.recording import DataSet, AnnotationIssue, Recording
+from fesnet.datasets.recording import AnnotationIssue, DataSet, Recording
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
 
@@ -68,8 +68,8 @@ class AnnotationParser:
         self.offset = offset
         self.issues: list[AnnotationIssue] = []
 
-    def add_issue(self, what: str, row: AnnotationRow, done: str) -> None:
-        self.issues.append(AnnotationIssue(what, row.where, done))
+    def add_issue(self, what: str, row: AnnotationRow, action: str) -> None:
+        self.issues.append(AnnotationIssue(what, row.where, action))
 
     def parse_frame(self, text: str, name: str, row: AnnotationRow) -> int:
         """A frame number; fractions are rounded. Raises TruthError for words."""
@@ -106,7 +106,9 @@ class AnnotationParser:
             known = False
         return self.make_interval(row, onset, apex if known else None, offset)
 
-    def resolve_unknown_offset(self, row: AnnotationRow, onset: int, apex: int | None) -> Interval | None:
+    def resolve_unknown_offset(
+        self, row: AnnotationRow, onset: int, apex: int | None
+    ) -> Interval | None:
         """A row with offset 0."""
         self.add_issue(
             "offset 0",
@@ -120,11 +122,13 @@ class AnnotationParser:
         end = {"apex": apex, "mirror": 2 * apex - onset, "apex+20": apex + 20}[self.offset]
         return self.make_interval(row, onset, apex, end)
 
-    def make_interval(self, row: AnnotationRow, onset: int, apex: int | None, offset: int) -> Interval:
+    def make_interval(
+        self, row: AnnotationRow, onset: int, apex: int | None, offset: int
+    ) -> Interval:
         return Interval.from_inclusive(onset, offset, row.kind, apex=apex)
 
 
-def build_dataset(
+def assemble_dataset(
     name: str,
     root: Path,
     videos: Sequence[VideoFolder],
@@ -172,15 +176,21 @@ def note_overlaps(truth: dict[str, list[Interval]], parser: AnnotationParser) ->
                         else f"two {one.kind} overlap"
                     )
                     parser.issues.append(
-                        AnnotationIssue(what, f"{video} frames {one.start + 1} and {other.start + 1}", "kept")
+                        AnnotationIssue(
+                            what, f"{video} frames {one.start + 1} and {other.start + 1}", "kept"
+                        )
                     )
 
 
-def note_late_events(video: str, intervals: list[Interval], frames: int, parser: AnnotationParser) -> None:
+def note_late_events(
+    video: str, intervals: list[Interval], frames: int, parser: AnnotationParser
+) -> None:
     for i in intervals:
         if i.stop > frames:
             parser.issues.append(
-                AnnotationIssue("event after the last frame", f"{video} frame {i.stop} of {frames}", "kept")
+                AnnotationIssue(
+                    "event after the last frame", f"{video} frame {i.stop} of {frames}", "kept"
+                )
             )
 
 

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import write_csv
-from fesnet.datasets.folder import TRUTH, VIDEOS, read_truth, read_table
+from fesnet._io import write_table
+from fesnet.datasets.folder import TRUTH, VIDEOS, read_table, read_truth
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import TruthError, UsageError
 
@@ -43,7 +43,9 @@ def load_prepared(root: Path, offset: str | None = None) -> DataSet:
             f"({options.get('offset', 'apex')}), got "
             f"{offset}; run `fesnet data prepare` with --offset {offset}, which keeps the crops"
         )
-    rows = [(row["subject"], row["video"], row.get("frames", "")) for _, row in read_table(root, VIDEOS)]
+    rows = [
+        (row["subject"], row["video"], row.get("frames", "")) for _, row in read_table(root, VIDEOS)
+    ]
     truth = read_truth(root, {(subject, video) for subject, video, _ in rows})
     recordings, missing = [], list(about["missing"])
     for subject, video, frames in rows:
@@ -97,5 +99,5 @@ def write_tables(data: DataSet, out: Path) -> None:
         for r in data.recordings
         for i in r.truth
     ]
-    write_csv(out / VIDEOS, [COLUMNS[VIDEOS], *videos])
-    write_csv(out / TRUTH, [COLUMNS[TRUTH], *truth])
+    write_table(out / VIDEOS, [COLUMNS[VIDEOS], *videos])
+    write_table(out / TRUTH, [COLUMNS[TRUTH], *truth])

@@ -1,4 +1,4 @@
-"""SAMM Long Videos: 30 subjects, 147 videos at 200 Hz, frames as find_folders, a table whose find_header is
+"""SAMM Long Videos: 30 subjects, 147 videos at 200 Hz, frames as folders, a table whose header is
 in row 10.
 """
 
@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fesnet.datasets.official import AnnotationRow, AnnotationParser, VideoFolder, build_dataset, find_folders, parse_kind
+from fesnet.datasets.official import (
+    AnnotationParser,
+    AnnotationRow,
+    VideoFolder,
+    assemble_dataset,
+    find_folders,
+    parse_kind,
+)
 from fesnet.datasets.recording import DataSet
 from fesnet.datasets.sheets import find_file, find_header, read_sheet
 from fesnet.errors import TruthError
@@ -17,7 +24,7 @@ COLUMNS = ("Subject", "Filename", "Onset", "Apex", "Offset", "Type")
 
 
 def load_samm_lv(root: Path, offset: str) -> DataSet:
-    """Read the newest `SAMM_LongVideos_V?_Release.xlsx` and the find_folders `006_1`."""
+    """Read the newest `SAMM_LongVideos_V?_Release.xlsx` and the folders `006_1`."""
     path = find_file(root, FILE)
     sheet = read_sheet(path, "FACS_Movement_Only")
     start, at = find_header(sheet, COLUMNS, path)
@@ -49,4 +56,6 @@ def load_samm_lv(root: Path, offset: str) -> DataSet:
     }
     for row in rows:
         videos.setdefault(row.video, VideoFolder(row.video, row.subject, None))
-    return build_dataset("samm", root, list(videos.values()), rows, AnnotationParser(offset), RATE)
+    return assemble_dataset(
+        "samm", root, list(videos.values()), rows, AnnotationParser(offset), RATE
+    )

@@ -1,5 +1,5 @@
-"""Spreadsheets as they come, xls or xlsx, every cell as cell_text: codes keep their zeros, whole numbers
-have no point.
+"""Spreadsheets, xls or xlsx, every cell as text: codes keep their zeros, whole numbers have no
+point.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def read_xlsx(openpyxl: Any, path: Path) -> dict[str, list[list[str]]]:
 def read_xls(xlrd: Any, path: Path) -> dict[str, list[list[str]]]:
     book = xlrd.open_workbook(str(path))
     return {
-        s.name: [[cell_text(c) for c in s.row_values(n)] for n in range(s.nrows)] for s in book.sheets()
+        s.name: [[cell_text(c) for c in s.row_values(n)] for n in range(s.nrows)]
+        for s in book.sheets()
     }
 
 
@@ -85,7 +86,9 @@ def cell_text(cell: Any) -> str:
     return str(cell).strip()
 
 
-def find_header(rows: list[list[str]], names: tuple[str, ...], path: Path) -> tuple[int, dict[str, int]]:
+def find_header(
+    rows: list[list[str]], names: tuple[str, ...], path: Path
+) -> tuple[int, dict[str, int]]:
     """The row that holds all names (regardless of case) and where each stands. Raises
     TruthError.
     """

@@ -92,7 +92,7 @@ def invert(matrix: Matrix) -> Matrix:
     return np.asarray(np.array(rows) / size, np.float64)
 
 
-def apply(matrix: Matrix, points: FloatArray) -> Matrix:
+def transform_points(matrix: Matrix, points: FloatArray) -> Matrix:
     """Carry points (..., 2) by an affine (2, 3)."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
 
@@ -106,7 +106,7 @@ def pose_of(landmarks: FloatArray) -> Matrix:
 
 def pose_of_matrix(from_unit: Matrix) -> Matrix:
     """The pose (4,) of a similarity (2, 3) from crop units to source pixels."""
-    centre = apply(from_unit, PIVOT)
+    centre = transform_points(from_unit, PIVOT)
     cosine, sine = from_unit[0, 0], from_unit[1, 0]
     return np.array(
         [centre[0], centre[1], math.log(math.hypot(cosine, sine)), math.atan2(sine, cosine)]
@@ -154,7 +154,7 @@ def cut(image: Image, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
     per_sample = 1 / (math.hypot(matrix[0, 0], matrix[1, 0]) * size)
     factor = max(1, min(int(per_sample + 1e-6), width, height))
     (a, b, x), (c, d, y) = invert(matrix).tolist()
-    (x0, x1), (y0, y1) = reach(x, a, b, factor, width), reach(y, c, d, factor, height)
+    (x0, x1), (y0, y1) = axis_range(x, a, b, factor, width), axis_range(y, c, d, factor, height)
     part: Image = image[y0:y1, x0:x1]
     if factor > 1:
         shrunk = ((x1 - x0) // factor, (y1 - y0) // factor)
@@ -162,7 +162,9 @@ def cut(image: Image, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
     return part, x0, y0, factor
 
 
-def reach(origin: float, across: float, down: float, factor: int, length: int) -> tuple[int, int]:
+def axis_range(
+    origin: float, across: float, down: float, factor: int, length: int
+) -> tuple[int, int]:
     """From where to where on one axis the unit square reaches whose corner is `origin` and whose
     sides are `across` and `down`: whole blocks of `factor` pixels within `length`, two pixels
     wider."""

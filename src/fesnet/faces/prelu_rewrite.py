@@ -29,7 +29,8 @@ def without_prelu(path: Path) -> bytes:
         slope = slopes[node.input[1]].astype(np.float32)
         gone.add(node.input[1])
         kept, passed = (
-            weights(f"{node.output[0]}_{k}", s) for k, s in (("kept", slope), ("passed", 1 - slope))
+            channel_weights(f"{node.output[0]}_{k}", s)
+            for k, s in (("kept", slope), ("passed", 1 - slope))
         )
         graph.initializer.extend([kept, passed])
         nodes += written_out(node, kept.name, passed.name, len(slope))
@@ -41,7 +42,7 @@ def without_prelu(path: Path) -> bytes:
     return data
 
 
-def weights(name: str, values: np.ndarray) -> onnx.TensorProto:
+def channel_weights(name: str, values: np.ndarray) -> onnx.TensorProto:
     """One weight for each channel, as a convolution takes them."""
     return numpy_helper.from_array(np.ascontiguousarray(values.reshape(-1, 1, 1, 1)), name)
 

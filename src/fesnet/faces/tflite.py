@@ -91,7 +91,7 @@ class Table:
 
 
 @dataclass
-class Graph:
+class GraphBuilder:
     """The ONNX graph while it grows: `constant` holds known tensors by number, `shape` all shapes
     (NHWC).
     """
@@ -148,86 +148,94 @@ class Operator:
         }
 
 
-def name(tensor: int) -> str:
+def tensor_name(tensor: int) -> str:
     """ONNX name of a tensor."""
     return f"t{tensor}"
 
 
-def convolution(graph: Graph, op: Operator, *, depthwise: bool) -> None:
+def convolution(graph: GraphBuilder, op: Operator, *, depthwise: bool) -> None:
     """CONV_2D (weights O H W I) and DEPTHWISE_CONV_2D (1 H W O) to Conv (O I H W)."""
     weight, bias = (graph.constant[i].astype(np.float32) for i in op.inputs[1:3])
     weight = weight.transpose(3, 0, 1, 2) if depthwise else weight.transpose(0, 3, 1, 2)
     fused = op.option(4 if depthwise else 3)
-    output = name(op.output)
-    inputs = [name(op.inputs[0]), graph.keep(weight), graph.keep(bias)]
+    output = tensor_name(op.output)
+    inputs = [tensor_name(op.inputs[0]), graph.keep(weight), graph.keep(bias)]
     group = weight.shape[0] if depthwise else 1
     graph.add("Conv", inputs, graph.activated(fused, output), group=group, **op.window())
     graph.activate(fused, output)
 
 
-def convert_conv(graph: Graph, op: Operator) -> None:
+def convert_conv(graph: GraphBuilder, op: Operator) -> None:
     """CONV_2D."""
     convolution(graph, op, depthwise=False)
 
 
-def convert_depthwise(graph: Graph, op: Operator) -> None:
+def convert_depthwise(graph: GraphBuilder, op: Operator) -> None:
     """DEPTHWISE_CONV_2D."""
     convolution(graph, op, depthwise=True)
 
 
-def convert_add(graph: Graph, op: Operator) -> None:
+def convert_add(graph: GraphBuilder, op: Operator) -> None:
     """ADD of two tensors of one shape."""
-    fused, output = op.option(0), name(op.output)
-    graph.add("Add", [name(i) for i in op.inputs], graph.activated(fused, output))
+    fused, output = op.option(0), tensor_name(op.output)
+    graph.add("Add", [tensor_name(i) for i in op.inputs], graph.activated(fused, output))
     graph.activate(fused, output)
 
 
-def convert_pool(graph: Graph, op: Operator) -> None:
+def convert_pool(graph: GraphBuilder, op: Operator) -> None:
     """MAX_POOL_2D."""
     kernel = [op.option(4, "<i"), op.option(3, "<i")]
-    graph.add("MaxPool", [name(op.inputs[0])], name(op.output), kernel_shape=kernel, **op.window())
+    graph.add(
+        "MaxPool",
+        [tensor_name(op.inputs[0])],
+        tensor_name(op.output),
+        kernel_shape=kernel,
+        **op.window(),
+    )
 
 
-def convert_prelu(graph: Graph, op: Operator) -> None:
+def convert_prelu(graph: GraphBuilder, op: Operator) -> None:
     """PRELU with one slope a channel."""
     slope = graph.constant[op.inputs[1]].astype(np.float32).reshape(-1, 1, 1)
-    graph.add("PRelu", [name(op.inputs[0]), graph.keep(slope)], name(op.output))
+    graph.add("PRelu", [tensor_name(op.inputs[0]), graph.keep(slope)], tensor_name(op.output))
 
 
-def convert_relu(graph: Graph, op: Operator) -> None:
+def convert_relu(graph: GraphBuilder, op: Operator) -> None:
     """RELU."""
-    graph.add("Relu", [name(op.inputs[0])], name(op.output))
+    graph.add("Relu", [tensor_name(op.inputs[0])], tensor_name(op.output))
 
 
-def convert_pad(graph: Graph, op: Operator) -> None:
+def convert_pad(graph: GraphBuilder, op: Operator) -> None:
     """PAD with zeros; the amounts (4, 2) are reordered to NCHW."""
     amount = graph.constant[op.inputs[1]][list(TO_NCHW)].astype(np.int64)
-    graph.add("Pad", [name(op.inputs[0]), graph.keep(amount.T.reshape(-1))], name(op.output))
+    graph.add(
+        "Pad", [tensor_name(op.inputs[0]), graph.keep(amount.T.reshape(-1))], tensor_name(op.output)
+    )
 
 
-def convert_reshape(graph: Graph, op: Operator) -> None:
+def convert_reshape(graph: GraphBuilder, op: Operator) -> None:
     """RESHAPE of an image to (N, rows, columns); the batch stays free."""
-    output, shape = name(op.output), graph.shape[op.output]
+    output, shape = tensor_name(op.output), graph.shape[op.output]
     if len(shape) != 3:
         raise FaceModelError(
             f"expected a reshape to three dimensions, got {shape}; use the pinned models"
         )
-    graph.add("Transpose", [name(op.inputs[0])], f"{output}_nhwc", perm=TO_NHWC)
+    graph.add("Transpose", [tensor_name(op.inputs[0])], f"{output}_nhwc", perm=TO_NHWC)
     target = graph.keep(np.array([0, -1, shape[2]], np.int64))
     graph.add("Reshape", [f"{output}_nhwc", target], output)
 
 
-def convert_concat(graph: Graph, op: Operator) -> None:
+def convert_concat(graph: GraphBuilder, op: Operator) -> None:
     """CONCATENATION of the (N, rows, columns) results of reshapes, along the rows."""
-    graph.add("Concat", [name(i) for i in op.inputs], name(op.output), axis=1)
+    graph.add("Concat", [tensor_name(i) for i in op.inputs], tensor_name(op.output), axis=1)
 
 
-def convert_dequantize(graph: Graph, op: Operator) -> None:
+def convert_dequantize(graph: GraphBuilder, op: Operator) -> None:
     """DEQUANTIZE of half-precision weights: done here, once."""
     graph.constant[op.output] = graph.constant[op.inputs[0]].astype(np.float32)
 
 
-OPERATORS: dict[int, Callable[[Graph, Operator], None]] = {
+OPERATORS: dict[int, Callable[[GraphBuilder, Operator], None]] = {
     0: convert_add,
     2: convert_concat,
     3: convert_conv,
@@ -241,10 +249,10 @@ OPERATORS: dict[int, Callable[[Graph, Operator], None]] = {
 }
 
 
-def read_graph(model: Table, subgraph: Table) -> Graph:
+def read_graph(model: Table, subgraph: Table) -> GraphBuilder:
     """Shapes of all tensors and values of the constant ones."""
     buffers = model.tables(4)
-    graph = Graph({}, {})
+    graph = GraphBuilder({}, {})
     for i, tensor in enumerate(subgraph.tables(0)):
         shape = graph.shape[i] = [int(n) for n in tensor.array(0, "<i4")]
         raw = buffers[tensor.scalar(2, "<I")].array(0, np.uint8)
@@ -266,7 +274,7 @@ def to_onnx(tflite: bytes, outputs: tuple[str, ...]) -> bytes:
     codes = [max(c.scalar(0, "<b"), c.scalar(3, "<i")) for c in model.tables(1)]
     graph = read_graph(model, subgraph)
     entry = int(subgraph.array(1, "<i4")[0])
-    graph.add("Transpose", [INPUT], name(entry), perm=TO_NCHW)
+    graph.add("Transpose", [INPUT], tensor_name(entry), perm=TO_NCHW)
     for record in subgraph.tables(3):
         code = codes[record.scalar(0, "<I")]
         if code not in OPERATORS:
@@ -288,11 +296,11 @@ def to_onnx(tflite: bytes, outputs: tuple[str, ...]) -> bytes:
     return bytes(made.SerializeToString())
 
 
-def result(graph: Graph, tensor: int, called: str) -> onnx.ValueInfoProto:
+def result(graph: GraphBuilder, tensor: int, called: str) -> onnx.ValueInfoProto:
     """Give an output its name and TensorFlow's layout."""
     shape = graph.shape[tensor]
     if len(shape) == 4:
-        graph.add("Transpose", [name(tensor)], called, perm=TO_NHWC)
+        graph.add("Transpose", [tensor_name(tensor)], called, perm=TO_NHWC)
     else:
-        graph.add("Identity", [name(tensor)], called)
+        graph.add("Identity", [tensor_name(tensor)], called)
     return helper.make_tensor_value_info(called, TensorProto.FLOAT, ["N", *shape[1:]])

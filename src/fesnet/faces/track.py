@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
 from fesnet.errors import UsageError
-from fesnet.faces.align import Matrix, apply, invert, pose_of, to_unit, warp
+from fesnet.faces.align import Matrix, invert, pose_of, to_unit, transform_points, warp
 from fesnet.faces.detect import (
     BlazeFaceDetector,
     Box,
@@ -35,17 +35,17 @@ from fesnet.faces.detect import (
 from fesnet.faces.landmarks import FaceMesh, Region, region_of_detection, region_of_landmarks
 from fesnet.faces.mask import face_mask
 from fesnet.faces.models import ensure_models
-from fesnet.faces.steady import Steady, difference
+from fesnet.faces.stabilize import PoseStabilizer, pose_difference
 from fesnet.video import Frame
 
-LOOK_EVERY = 1.0  # s between looks at the whole frame while faces are followed
-THOROUGH_EVERY = 0.5  # s between searches for small faces while nobody is followed
+DETECT_EVERY = 1.0  # s between looks at the whole frame while faces are followed
+SEARCH_EVERY = 0.5  # s between searches for small faces while nobody is followed
 PRESENT = 0.5  # presence score from which the landmarks of a followed face are believed
 # presence score from which a new face is followed; faces score above 0.99, clouds up to 0.9
 CERTAIN = 0.95
 SAME_FACE = 0.3  # overlap of boxes from which two finds are the same face
 MERGED = 0.5  # overlap from which two followed faces have become one
-REMEMBER = 2.0  # s for which a lost face can get its number back in the same place
+MAX_LOST = 2.0  # s for which a lost face can get its number back in the same place
 CLEARLY_LARGER = 1.5  # ratio of areas at which another face becomes the largest one, if it lasts
 NOT_SMALLER = (
     0.5  # share of a lost face's area from which another face may follow on it within REMEMBER
@@ -90,7 +90,7 @@ class Face:
     landmarks: NDArray[np.float32]
     score: float
     mask: Image
-    look: Callable[[], NDArray[np.float32]] | None = None
+    run_landmarks: Callable[[], NDArray[np.float32]] | None = None
 
 
 class Tracker(Protocol):
@@ -119,9 +119,9 @@ class Followed:
     segment: int
     landmarks: NDArray[np.float32]
     score: float
-    steady: Steady
+    stabilizer: PoseStabilizer
     time: float
-    keyed: float  # when its landmarks were last looked for, s
+    landmarks_time: float  # when its landmarks were last looked for, s
     broken: bool = (
         False  # lost by a jump or on an earlier frame: the old alignment must not be carried on
     )
@@ -180,7 +180,7 @@ class FaceTracker:
         crop_size: int = 96,
         max_faces: int = 8,
         colour: bool = True,
-        rest: float = 0.0,
+        landmark_interval: float = 0.0,
         detector: FaceDetector | None = None,
         mesh: LandmarkModel | None = None,
     ) -> None:
@@ -190,16 +190,20 @@ class FaceTracker:
             raise UsageError(
                 f"expected crop_size >= 16 and max_faces >= 1, got {crop_size} and {max_faces}"
             )
-        self._crop_size, self._colour, self._rest = crop_size, colour, rest
+        self._crop_size, self._colour, self._landmark_interval = (
+            crop_size,
+            colour,
+            landmark_interval,
+        )
         self._max_faces = 1 if which == "largest" else max_faces
-        self._one = which == "largest"
+        self._single = which == "largest"
         self._detector = detector or BlazeFaceDetector(ensure_models().detector)
         self._mesh = mesh or FaceMesh(ensure_models().landmarks)
         self._cuts = CutTest()
         self._followed: list[Followed] = []
         self._lost: list[Followed] = []
         self._segments: dict[int, int] = {}  # last segment of every face so far
-        self._looked = self._thorough = -math.inf
+        self._last_detection = self._last_search = -math.inf
         self._challenged: float | None = None  # since when another face has been clearly larger
 
     def push(self, frame: Frame) -> list[Face]:
@@ -208,19 +212,23 @@ class FaceTracker:
             self._followed.clear()
             self._lost.clear()
         missed = self._follow(frame)
-        if missed or not self._followed or frame.time - self._looked >= LOOK_EVERY:
-            self._look(frame)
+        if missed or not self._followed or frame.time - self._last_detection >= DETECT_EVERY:
+            self._detect(frame)
         self._lost = [
-            replace(old, broken=True) for old in self._lost if frame.time - old.time <= REMEMBER
+            replace(old, broken=True) for old in self._lost if frame.time - old.time <= MAX_LOST
         ]
         self._followed.sort(key=lambda one: one.face)
         return [self._face(one, frame) for one in self._followed]
 
     def _face(self, one: Followed, frame: Frame) -> Face:
-        matrix, size = to_unit(one.steady.pose), self._crop_size
+        matrix, size = to_unit(one.stabilizer.pose), self._crop_size
         crop = warp(frame.image if self._colour else frame.grey, matrix, size)
-        mask = face_mask(apply(matrix, one.landmarks[:, :2]), size)
-        look = None if one.keyed == frame.time else partial(self._late, frame, one.region)
+        mask = face_mask(transform_points(matrix, one.landmarks[:, :2]), size)
+        run_landmarks = (
+            None
+            if one.landmarks_time == frame.time
+            else partial(self._run_landmarks, frame, one.region)
+        )
         return Face(
             one.face,
             one.segment,
@@ -231,17 +239,17 @@ class FaceTracker:
             one.landmarks,
             one.score,
             mask,
-            look,
+            run_landmarks,
         )
 
-    def _late(self, frame: Frame, region: Region) -> NDArray[np.float32]:
+    def _run_landmarks(self, frame: Frame, region: Region) -> NDArray[np.float32]:
         """The landmarks in a frame that had none of its own."""
         return self._mesh.landmarks(frame.image, [region])[0][0]
 
     def _follow(self, frame: Frame) -> bool:
         """Move every followed face on to this frame; whether one was lost."""
         before, self._followed = self._followed, []
-        due = [one for one in before if not self._carry(one, frame)]
+        due = [one for one in before if not self._propagate(one, frame)]
         found = self._mesh.landmarks(frame.image, [one.region for one in due]) if due else []
         for one, (landmarks, score) in zip(due, found, strict=True):
             jumped = is_jump(one.region, region_of_landmarks(landmarks), frame.time - one.time)
@@ -252,17 +260,20 @@ class FaceTracker:
                 self._lost.append(one)
         return len(self._followed) < len(before)
 
-    def _carry(self, one: Followed, frame: Frame) -> bool:
+    def _propagate(self, one: Followed, frame: Frame) -> bool:
         """Move a face on without a look at its landmarks, if that is not due and its texture tells
         how.
         """
         spacing = frame.time - one.time
-        if frame.time + spacing / 2 >= one.keyed + self._rest:
+        if frame.time + spacing / 2 >= one.landmarks_time + self._landmark_interval:
             return False
-        before = one.steady.pose
-        if not one.steady.carry(frame.grey):
+        before = one.stabilizer.pose
+        if not one.stabilizer.propagate(frame.grey):
             return False
-        one.landmarks, one.time = carried(one.landmarks, before, one.steady.pose), frame.time
+        one.landmarks, one.time = (
+            move_landmarks(one.landmarks, before, one.stabilizer.pose),
+            frame.time,
+        )
         self._followed.append(one)
         return True
 
@@ -270,38 +281,43 @@ class FaceTracker:
         self, one: Followed, frame: Frame, landmarks: NDArray[np.float32], score: float
     ) -> None:
         """Carry a face on without a break."""
-        one.steady.step(frame.grey, pose_of(landmarks), frame.time)
-        one.landmarks, one.score, one.time, one.keyed = landmarks, score, frame.time, frame.time
+        one.stabilizer.update(frame.grey, pose_of(landmarks), frame.time)
+        one.landmarks, one.score, one.time, one.landmarks_time = (
+            landmarks,
+            score,
+            frame.time,
+            frame.time,
+        )
         self._followed.append(one)
 
     def _is_free(self, landmarks: FloatArray, image: Image, overlap: float) -> bool:
         """Whether landmarks lie on a place in the image where no face is followed yet."""
-        return fits(landmarks, image) and not self._taken(box_of(landmarks), overlap)
+        return is_trackable(landmarks, image) and not self._taken(box_of(landmarks), overlap)
 
     def _taken(self, box: Box, overlap: float) -> bool:
         return any(box_overlap(box, one.box) > overlap for one in self._followed)
 
-    def _look(self, frame: Frame) -> None:
+    def _detect(self, frame: Frame) -> None:
         """Search the frame for faces not followed yet; thoroughly, but not often, while there is
         none.
         """
-        self._looked = frame.time
+        self._last_detection = frame.time
         found = self._detector.detect(frame.image, thorough=False)
-        if self._one and self._followed:
+        if self._single and self._followed:
             self._challenge(frame, found)
             return
-        self._take_up(frame, found)
-        if not self._followed and frame.time - self._thorough >= THOROUGH_EVERY:
-            self._thorough = frame.time
-            self._take_up(frame, self._detector.detect(frame.image, thorough=True))
+        self._start_new(frame, found)
+        if not self._followed and frame.time - self._last_search >= SEARCH_EVERY:
+            self._last_search = frame.time
+            self._start_new(frame, self._detector.detect(frame.image, thorough=True))
 
-    def _take_up(self, frame: Frame, found: list[Detection]) -> None:
+    def _start_new(self, frame: Frame, found: list[Detection]) -> None:
         """Begin to follow what was found, the largest first, as far as there is room."""
         for detection in sorted(found, key=lambda d: -box_area(d.box)):
             if len(self._followed) >= self._max_faces:
                 return
             if not self._taken(detection.box, SAME_FACE) and (
-                not self._one or self._replaces(detection)
+                not self._single or self._replaces(detection)
             ):
                 self._start(frame, detection)
 
@@ -336,11 +352,13 @@ class FaceTracker:
         if known and not known.broken:
             self._advance(known, frame, landmarks, score)
             return True
-        face = 0 if self._one else known.face if known else len(self._segments)
+        face = 0 if self._single else known.face if known else len(self._segments)
         self._segments[face] = self._segments.get(face, -1) + 1
-        steady = Steady(frame.grey, self._first_pose(frame.image, region), frame.time)
+        stabilizer = PoseStabilizer(frame.grey, self._first_pose(frame.image, region), frame.time)
         self._followed.append(
-            Followed(face, self._segments[face], landmarks, score, steady, frame.time, frame.time)
+            Followed(
+                face, self._segments[face], landmarks, score, stabilizer, frame.time, frame.time
+            )
         )
         return True
 
@@ -355,7 +373,7 @@ class FaceTracker:
         ]
         poses = [pose_of(landmarks) for landmarks, _ in self._mesh.landmarks(image, views)]
         return np.asarray(
-            poses[0] + np.mean([difference(pose, poses[0]) for pose in poses], 0), np.float64
+            poses[0] + np.mean([pose_difference(pose, poses[0]) for pose in poses], 0), np.float64
         )
 
     def _replaces(self, detection: Detection) -> bool:
@@ -377,9 +395,13 @@ class FaceTracker:
         return best
 
 
-def carried(landmarks: NDArray[np.float32], before: Matrix, after: Matrix) -> NDArray[np.float32]:
+def move_landmarks(
+    landmarks: NDArray[np.float32], before: Matrix, after: Matrix
+) -> NDArray[np.float32]:
     """Landmarks (468, 3) moved along with the pose (4,) of their face."""
-    flat = apply(invert(to_unit(after)), apply(to_unit(before), landmarks[:, :2]))
+    flat = transform_points(
+        invert(to_unit(after)), transform_points(to_unit(before), landmarks[:, :2])
+    )
     deep = landmarks[:, 2:] * math.exp(after[2] - before[2])
     return np.concatenate([flat, deep], 1).astype(np.float32)
 
@@ -390,7 +412,7 @@ def box_of(landmarks: FloatArray) -> Box:
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def fits(landmarks: FloatArray, image: Image) -> bool:
+def is_trackable(landmarks: FloatArray, image: Image) -> bool:
     """Whether a face is large enough and its centre lies within the image."""
     region = region_of_landmarks(landmarks)
     height, width = image.shape[:2]

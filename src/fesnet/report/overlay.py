@@ -13,8 +13,8 @@ from fesnet.faces import Face, FaceTracker
 from fesnet.intervals import KINDS
 from fesnet.result import FaceTrack, Spotting
 from fesnet.video import Frame, VideoWriter, open_source
-from fesnet.video.encode import check_target
-from fesnet.windows import Sampler
+from fesnet.video.encode import check_writable
+from fesnet.windows import FrameSampler
 
 COLOURS = {"macro": (0, 114, 178), "micro": (213, 94, 0), "": (150, 158, 166)}  # RGB; Okabe and Ito
 BACKGROUND, FOREGROUND, MUTED = (20, 25, 31), (232, 237, 242), (90, 103, 114)
@@ -31,7 +31,7 @@ def write_overlay(
     """
     check_overlay(out, video)
     which = "all" if spotting.provenance.get("faces") == "all" else "largest"
-    tracker, sampler = FaceTracker(which=which), Sampler(spotting.working_rate)  # type: ignore[arg-type]
+    tracker, sampler = FaceTracker(which=which), FrameSampler(spotting.working_rate)  # type: ignore[arg-type]
     last = float(spotting.frame_times[-1])
     rate = (len(spotting.frame_times) - 1) / last if last > 0 else spotting.working_rate
     with open_source(video, rate=rate if video.is_dir() else None) as source:
@@ -47,7 +47,7 @@ def write_overlay(
                         f"expected one size of pictures for an overlay, but {source.name} "
                         "changes its own"
                     )
-                if sampler.wants(frame.time):
+                if sampler.should_sample(frame.time):
                     faces = tracker.push(frame)
                 picture = draw_faces(frame, faces, spotting)
                 scores = draw_score_strip(frame.time, spotting, width, strip)
@@ -58,7 +58,7 @@ def write_overlay(
 
 def check_overlay(out: Path, video: Path) -> None:
     """Raises UsageError where `out` cannot be the overlay of `video`."""
-    check_target(out)
+    check_writable(out)
     if out.exists() and out.samefile(video):
         raise UsageError(
             f"expected another file than the video for the overlay, got {out}; name one like "

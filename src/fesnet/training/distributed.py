@@ -138,12 +138,12 @@ def sync_batch_norm(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor
     over = [d for d in range(x.dim()) if d != 1]
     shape = [1, -1] + [1] * (x.dim() - 2)
     number = torch.full((1,), float(x.numel() // x.shape[1]), device=x.device)
-    sums = all_reduce(torch.cat([values.sum(over), number]))
+    sums = differentiable_sum(torch.cat([values.sum(over), number]))
     mean = sums[:-1] / sums[-1]
     # In two passes: the mean of squares less the square of the mean loses all digits where the
     # spread is small.
     centred = values - mean.view(shape)
-    variance = all_reduce(centred.square().sum(over)) / sums[-1]
+    variance = differentiable_sum(centred.square().sum(over)) / sums[-1]
     with torch.no_grad():
         layer.running_mean.lerp_(mean, layer.momentum)
         layer.running_var.lerp_(variance * sums[-1] / (sums[-1] - 1), layer.momentum)
@@ -153,6 +153,12 @@ def sync_batch_norm(layer: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor
     if layer.affine:
         out = out * layer.weight.view(shape) + layer.bias.view(shape)
     return out.to(x.dtype)
+
+
+def differentiable_sum(values: Tensor) -> Tensor:
+    """The sum over all processes, through which gradients flow back to all."""
+    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return total
 
 
 def sync_dropout(layer: nn.Dropout, processes: Processes, x: Tensor) -> Tensor:

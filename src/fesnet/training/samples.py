@@ -68,8 +68,16 @@ class SyntheticBatches(Dataset[SampledBatch]):
         c, m = self.config, self.model
         times = m.inference_window_scale if rng.random() < c.long_share else 1
         who = draw_people(rng, len(geometry), math.ceil(c.clips / times))
-        options = {"face_only": m.face_only, "hands": c.hands}
-        clips = plan_clips(geometry, who, seed, times * m.window, m.crop_size, c.synth, **options)
+        clips = plan_clips(
+            geometry,
+            who,
+            seed,
+            times * m.window,
+            m.crop_size,
+            c.synth,
+            face_only=m.face_only,
+            hands=c.hands,
+        )
         use_model = bool(rng.random() < c.landmark_model_share)
         clips = replace(clips, crops=replace(clips.crops, use_landmark_model=use_model))
         if isinstance(geometry, AvatarRenderer):

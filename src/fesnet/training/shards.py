@@ -39,7 +39,7 @@ from fesnet.synth.script.script import Script, replace_photo_smile
 from fesnet.synth.script.writer import write_script
 from fesnet.training.config import TrainConfig, stable_repr
 from fesnet.training.distributed import SINGLE_PROCESS, Processes
-from fesnet.windows import to_and_fro
+from fesnet.windows import reflect_indices
 
 SCRIPTS = 8  # performances in a shard
 SECONDS = 20  # length of each
@@ -169,7 +169,7 @@ class ShardMaker:
         )
         reflected = rng.random() < REFLECTED_SHARE
         last = int(rng.integers(length // 6, length - 1)) if reflected else length - 1
-        at = start + to_and_fro(length, last)
+        at = start + reflect_indices(length, last)
         with torch.autocast("cpu", torch.bfloat16):
             pixels = self.network.lsdm.encode_pixels(
                 attended[at][None], attended[start : start + 1][None]

@@ -19,7 +19,7 @@ from fesnet.extraction import Encode, extract_features
 from fesnet.intervals import Interval, true_runs
 from fesnet.metrics.interval_tables import read_intervals
 from fesnet.model.network import FesNet
-from fesnet.stream import spotting_faces
+from fesnet.stream import make_face_tracker
 from fesnet.synth.render.batches import mask_full_windows
 from fesnet.synth.script.plan import VideoPlan
 from fesnet.synth.videos.videos import make_videos
@@ -90,7 +90,7 @@ def video_shard(
     """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
     config = network.config
     with open_source(video) as source:
-        found = extract_features(source, spotting_faces(config), config, encode_crops(network))
+        found = extract_features(source, make_face_tracker(config), config, encode_crops(network))
     length = round(SECONDS * config.working_rate)
     pixels, labels, starts, landmarks = [], [], [], []
     times = np.arange(found.count) / config.working_rate

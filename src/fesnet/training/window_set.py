@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fesnet.training.shards import Shard
-from fesnet.windows import to_and_fro
+from fesnet.windows import reflect_indices
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class WindowSet:
     def batch(self, which: Tensor, draw: Tensor) -> WindowBatch:
         """Windows (B,) with draws (B,) of the landmark model's errors."""
         at = self.start[which][:, None] + torch.from_numpy(
-            to_and_fro(self.labels.shape[1], self.last[which, None].numpy())
+            reflect_indices(self.labels.shape[1], self.last[which, None].numpy())
         )
         return WindowBatch(
             self.pixels[which].float(),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from fesnet.errors import UsageError
 from fesnet.video.camera import open_camera
 from fesnet.video.encode import VideoWriter
-from fesnet.video.files import not_there, open_file, open_url
+from fesnet.video.files import missing_source_error, open_file, open_url
 from fesnet.video.folder import open_folder
 from fesnet.video.memory import open_array, open_iterable
 from fesnet.video.source import Frame, Source, exact_rate
@@ -75,5 +75,5 @@ def _open_path(source: str | Path, rate: Fraction | None, threads: int) -> Sourc
     if path.is_dir():
         return open_folder(path, rate)
     if not path.exists():
-        raise not_there(source)
+        raise missing_source_error(source)
     return open_file(path, rate, threads)

@@ -36,20 +36,20 @@ def open_camera(number: int) -> Source:
         name=name,
         width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-        frames=_frames(name, capture, warnings),
-        rate=_told_rate(capture),
+        frames=_camera_frames(name, capture, warnings),
+        rate=_reported_rate(capture),
         live=True,
         warnings=warnings,
         on_close=capture.release,
     )
 
 
-def _told_rate(capture: cv2.VideoCapture) -> Fraction | None:
+def _reported_rate(capture: cv2.VideoCapture) -> Fraction | None:
     rate = capture.get(cv2.CAP_PROP_FPS)
     return exact_rate(rate) if math.isfinite(rate) and rate > 0 else None
 
 
-def _frames(name: str, capture: cv2.VideoCapture, warnings: list[str]) -> Iterator[Frame]:
+def _camera_frames(name: str, capture: cv2.VideoCapture, warnings: list[str]) -> Iterator[Frame]:
     start = None
     for index in count():
         with quiet_opencv():

@@ -7,13 +7,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 # A stamp that falls by more than this (s) is a new start (joined or wrapped streams), not a slip.
-RESTART = 1
+RESTART_S = 1
 # Damaged packets closer than this (s) are told as one run: a lost picture spoils those that refer
 # to it.
-RUN = 1
+RUN_S = 1
 # A video may end this much (s) before its header says: edit lists and rounding do so in sound
 # files.
-TAIL = Fraction(1, 2)
+END_TOLERANCE = Fraction(1, 2)
 
 
 class Clock:
@@ -50,19 +50,19 @@ class Clock:
             self._zero = seconds - self.end()
         time = seconds - self._zero
         if self._last is not None and time < self._last:
-            time = self._fallen(seconds, self._last, self._last - time)
+            time = self._restarted(seconds, self._last, self._last - time)
         self._last = time
         return time
 
-    def _fallen(self, seconds: Fraction, last: Fraction, by: Fraction) -> Fraction:
-        if by <= RESTART:
+    def _restarted(self, seconds: Fraction, last: Fraction, by: Fraction) -> Fraction:
+        if by <= RESTART_S:
             return last
         time = self.end()
         self.restarts.append(time)
         self._zero = seconds - time
         return time
 
-    def place(self, ticks: int | None) -> Fraction:
+    def packet_time(self, ticks: int | None) -> Fraction:
         """Where a packet's stamp lies, s since the first frame; after the last frame if that is
         unknown.
         """
@@ -71,25 +71,25 @@ class Clock:
         return max(Fraction(0), ticks * self.tick - self._zero)
 
 
-class Damage:
+class DamageLog:
     """Collects what could not be decoded and puts it into one warning for each run."""
 
     def __init__(self, name: str, warnings: list[str]) -> None:
         self.name = name
         self.warnings = warnings
         self._run: list[Fraction] = []
-        self._good = Fraction(-1)
+        self._last_intact = Fraction(-1)
 
-    def hit(self, at: Fraction) -> None:
+    def add_damaged(self, at: Fraction) -> None:
         """Note that something at `at` (s) could not be decoded, or only in part."""
-        self._tell_if_over(at)
+        self._flush_if_over(at)
         self._run.append(at)
         self._run = [min(self._run), max(self._run)]
 
-    def good(self, at: Fraction) -> None:
+    def add_intact(self, at: Fraction) -> None:
         """Note a sound frame at `at` (s)."""
-        self._good = at
-        self._tell_if_over(at)
+        self._last_intact = at
+        self._flush_if_over(at)
 
     def finish(self, end: Fraction, promised: Fraction | None, error: str | None) -> None:
         """At the end of the file: tell the last run, or that the file broke off.
@@ -98,22 +98,22 @@ class Damage:
         last word.
         """
         reason = error
-        if self._run and self._good > self._run[-1]:
-            self._tell()
+        if self._run and self._last_intact > self._run[-1]:
+            self._flush()
         elif self._run:
             end, reason = min(end, self._run[0]), error or "the rest cannot be decoded"
-        if not reason and promised is not None and end + TAIL < promised:
+        if not reason and promised is not None and end + END_TOLERANCE < promised:
             reason = f"it ends there, but should last {float(promised):.2f} s"
         if reason:
             self.warnings.append(
                 f"{self.name} broke at {float(end):.2f} s: {reason}; the part before was used"
             )
 
-    def _tell_if_over(self, now: Fraction) -> None:
-        if self._run and now - self._run[-1] > RUN:
-            self._tell()
+    def _flush_if_over(self, now: Fraction) -> None:
+        if self._run and now - self._run[-1] > RUN_S:
+            self._flush()
 
-    def _tell(self) -> None:
+    def _flush(self) -> None:
         first, last = f"{float(self._run[0]):.2f}", f"{float(self._run[-1]):.2f}"
         where = f"at {first} s" if first == last else f"from {first} to {last} s"
         self.warnings.append(

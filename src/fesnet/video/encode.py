@@ -25,7 +25,7 @@ BT709 = (
 )
 
 
-def check_target(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Raises UsageError where no file can be written: a folder that does not exist, or a path that
     is one.
     """
@@ -69,13 +69,13 @@ class VideoWriter:
         if not 0 <= crf <= 51:
             raise UsageError(f"expected crf from 0 to 51, got {crf}")
         self.path = Path(path)
-        check_target(self.path)
+        check_writable(self.path)
         self.rate = exact_rate(rate)
         self.width = width
         self.height = height
         self.crf = crf
         self.count = 0
-        self.fine = (
+        self.time_unit = (
             Fraction(1, 90000) if timed else None
         )  # s; the unit of times in which video is usually told
         self.last = -1  # the time of the picture before, in that unit
@@ -112,7 +112,7 @@ class VideoWriter:
         stream.width = self.width + self.width % 2
         stream.height = self.height + self.height % 2
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = 1 / self.rate if self.fine is None else self.fine
+        stream.codec_context.time_base = 1 / self.rate if self.time_unit is None else self.time_unit
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
@@ -134,18 +134,18 @@ class VideoWriter:
             image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
-        frame.pts, frame.time_base = self.place(time)
+        frame.pts, frame.time_base = self.presentation_time(time)
         self._mux(self._stream, frame)
         self.count += 1
 
-    def place(self, time: float | None) -> tuple[int, Fraction]:
+    def presentation_time(self, time: float | None) -> tuple[int, Fraction]:
         """When the next picture is shown, in units of a time base."""
-        if self.fine is None or time is None:
+        if self.time_unit is None or time is None:
             return self.count, 1 / self.rate
         self.last = max(
-            round(time / self.fine), self.last + 1
+            round(time / self.time_unit), self.last + 1
         )  # a camera may give one time twice; a file may not
-        return self.last, self.fine
+        return self.last, self.time_unit
 
     def _mux(self, stream: VideoStream, frame: av.VideoFrame | None) -> None:
         try:

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
-from fesnet.video.clock import Clock, Damage
+from fesnet.video.clock import Clock, DamageLog
 from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
 from fesnet.video.source import Frame, Source
 
@@ -66,7 +66,7 @@ def open_file(path: Path, rate: Fraction | None, threads: int) -> Source:
         raise
 
 
-def not_there(name: str | Path) -> UsageError:
+def missing_source_error(name: str | Path) -> UsageError:
     """What to raise for a path where nothing is; "-" would be standard input elsewhere."""
     if str(name) == "-":
         return UsageError(f"expected the name of a video, got '-'; {NO_PIPE}")
@@ -177,7 +177,7 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
     return Fraction(whole, av.time_base) if whole is not None and whole > 0 else None
 
 
-class Decoded:
+class DecodedPicture:
     """A frame as the decoder gave it; `matrix` turns it upright."""
 
     __slots__ = ("frame", "matrix")
@@ -233,7 +233,7 @@ class _Reader:
         self.clock = Clock(
             stream.time_base or Fraction(1, 1000), 1 / (rate or self.rate or DEFAULT_RATE)
         )
-        self.damage = Damage(name, self.warnings)
+        self.damage = DamageLog(name, self.warnings)
         self.error: str | None = None
         # AVI knows decoding times only; what FFmpeg makes of them as presentation times is out of
         # order with B-frames. PyAV hands on a frame with the decoding time of the packet that
@@ -249,10 +249,10 @@ class _Reader:
             if index == 0:
                 self._begin(decoded)
             time = self.clock.stamp(getattr(decoded, self.stamp))
-            (self.damage.hit if decoded.is_corrupt else self.damage.good)(time)
+            (self.damage.add_damaged if decoded.is_corrupt else self.damage.add_intact)(time)
             if decoded.rotation != self.rotation:
                 self.rotation, self.matrix = decoded.rotation, display_matrix(decoded)
-            yield Frame(index, float(time), Decoded(decoded, self.matrix))
+            yield Frame(index, float(time), DecodedPicture(decoded, self.matrix))
         if decoded is not None:
             self._finish(decoded)
 
@@ -284,15 +284,15 @@ class _Reader:
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """Frames that come out when `packet` goes in (None: at the end); none if it is damaged."""
         if packet is not None and packet.is_corrupt:
-            self.damage.hit(self._place(packet))
+            self.damage.add_damaged(self._packet_time(packet))
         try:
             return self.stream.decode(packet)
         except av.FFmpegError:
-            self.damage.hit(self._place(packet))
+            self.damage.add_damaged(self._packet_time(packet))
             return []
 
-    def _place(self, packet: Packet[VideoStream] | None) -> Fraction:
-        return self.clock.place(None if packet is None else getattr(packet, self.stamp))
+    def _packet_time(self, packet: Packet[VideoStream] | None) -> Fraction:
+        return self.clock.packet_time(None if packet is None else getattr(packet, self.stamp))
 
     def _finish(self, last: VideoFrame) -> None:
         for at in self.clock.restarts:

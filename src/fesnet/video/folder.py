@@ -37,11 +37,11 @@ def open_folder(path: Path, rate: Fraction | None) -> Source:
         path=path,
         width=width,
         height=height,
-        frames=_frames(files, rate),
+        frames=_folder_frames(files, rate),
         rate=rate,
         frame_count=len(files),
         duration=float(len(files) / rate),
-        warnings=_gaps(path, files),
+        warnings=_numbering_gaps(path, files),
     )
 
 
@@ -100,12 +100,12 @@ def is_cut_off(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
 
-def _frames(files: list[Path], rate: Fraction) -> Iterator[Frame]:
+def _folder_frames(files: list[Path], rate: Fraction) -> Iterator[Frame]:
     for index, file in enumerate(files):
         yield Frame(index, float(index / rate), read_image(file))
 
 
-def _gaps(path: Path, files: list[Path]) -> list[str]:
+def _numbering_gaps(path: Path, files: list[Path]) -> list[str]:
     """Say once where the numbers jump: annotations by image number would be shifted from there
     on.
     """

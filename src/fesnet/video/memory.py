@@ -26,7 +26,7 @@ def open_array(video: npt.NDArray[Any], rate: Fraction | None) -> Source:
         )
     source = open_iterable(video, rate, name="array")
     source.frame_count = len(video)
-    source.duration = float(len(video) / _needed(rate))
+    source.duration = float(len(video) / _require_rate(rate))
     return source
 
 
@@ -39,13 +39,17 @@ def open_iterable(items: Iterable[Any], rate: Fraction | None, name: str = "fram
     if first is None:
         raise SourceError(f"expected at least one frame, got an empty {name} source")
     every = chain([first], iterator)
-    frames = _as_they_are(every) if isinstance(first, Frame) else _timed(every, _needed(rate))
+    frames = (
+        _checked_frames(every)
+        if isinstance(first, Frame)
+        else _frames_at_rate(every, _require_rate(rate))
+    )
     image = first.image if isinstance(first, Frame) else rgb_image(first, "image 0")
     height, width = image.shape[:2]
     return Source(name=name, width=width, height=height, frames=frames, rate=rate)
 
 
-def _needed(rate: Fraction | None) -> Fraction:
+def _require_rate(rate: Fraction | None) -> Fraction:
     if rate is None:
         raise UsageError(
             "expected a rate for images without times, got none; give rate= (frames a second)"
@@ -53,7 +57,7 @@ def _needed(rate: Fraction | None) -> Fraction:
     return rate
 
 
-def _as_they_are(items: Iterable[Any]) -> Iterator[Frame]:
+def _checked_frames(items: Iterable[Any]) -> Iterator[Frame]:
     for place, item in enumerate(items):
         if not isinstance(item, Frame):
             raise UsageError(
@@ -62,6 +66,6 @@ def _as_they_are(items: Iterable[Any]) -> Iterator[Frame]:
         yield item
 
 
-def _timed(items: Iterable[Any], rate: Fraction) -> Iterator[Frame]:
+def _frames_at_rate(items: Iterable[Any], rate: Fraction) -> Iterator[Frame]:
     for index, item in enumerate(items):
         yield Frame(index, float(index / rate), rgb_image(item, f"image {index}"))

@@ -30,7 +30,7 @@ class Picture(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ArrayPicture:
     """A picture that is there already."""
 
     image: Image
@@ -64,7 +64,7 @@ class Frame:
         self._grey: Image | None = None
         self._picture: Picture
         if isinstance(image, np.ndarray) or not hasattr(image, "rgb"):
-            self._picture = Made(rgb_image(image, f"the image of frame {index}"))
+            self._picture = ArrayPicture(rgb_image(image, f"the image of frame {index}"))
         else:
             self._picture = image  # of a decoder: left alone until it is needed
 
@@ -89,7 +89,7 @@ class Frame:
         return self._grey
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     """Close a source that holds nothing open."""
 
 
@@ -118,7 +118,7 @@ class Source:
     duration: float | None = None
     live: bool = False
     warnings: list[str] = field(default_factory=list)
-    on_close: Callable[[], None] = field(default=_nothing, repr=False)
+    on_close: Callable[[], None] = field(default=_no_op, repr=False)
     _started: bool = field(default=False, init=False, repr=False)
     _closed: bool = field(default=False, init=False, repr=False)
 

@@ -24,10 +24,10 @@ from fesnet.synth.render.torch_face_mesh import landmark_model
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig, vary_event_rates
 from fesnet.synth.script.curves import log_uniform
-from fesnet.synth.script.expressions import EXPRESSIONS, ONE_SIDED, SPEECH
+from fesnet.synth.script.expressions import EXPRESSIONS, ONE_SIDED_SHARE, SPEECH_MOTIONS
 from fesnet.synth.script.script import replace_photo_smile
 from fesnet.synth.script.writer import write_script
-from fesnet.windows import to_and_fro
+from fesnet.windows import reflect_indices
 
 POSE_UNIT, GAZE_UNIT = (
     0.1,
@@ -81,9 +81,9 @@ def target_scale() -> FloatArray:
     """(TARGETS,) what one unit of each motion weighs: its largest displacement, 4 pixels of a 96 px
     crop being 1.
     """
-    reach = motion_basis().reach() * 96 / 4
+    displacement = motion_basis().max_displacement() * 96 / 4
     return np.concatenate(
-        [reach, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]
+        [displacement, [1.5, 1 / POSE_UNIT, 1 / POSE_UNIT, 1 / GAZE_UNIT, 1 / GAZE_UNIT]]
     ).astype("f4")
 
 
@@ -96,7 +96,7 @@ def expressive_targets() -> Tensor:
     return torch.tensor([*facial, True, False, False, False, False])
 
 
-def mirror_map() -> tuple[NDArray[np.int64], FloatArray]:
+def target_mirror_map() -> tuple[NDArray[np.int64], FloatArray]:
     """Which target each target becomes in a mirrored picture, and with which sign."""
     names = motion_basis().names
     swap = {"_L": "_R", "_R": "_L"}
@@ -124,13 +124,15 @@ def draw_expression_weights(rng: np.random.Generator, weights: FloatArray) -> fl
             continue
         vector = basis.weights(EXPRESSIONS[str(rng.choice(list(EXPRESSIONS)))])
         vector = vector * rng.uniform(0.5, 1.4, vector.shape)
-        if rng.random() < ONE_SIDED:
+        if rng.random() < ONE_SIDED_SHARE:
             side = "_L" if rng.random() < 0.5 else "_R"
             vector = vector * np.array([0.0 if n.endswith(side) else 1.0 for n in basis.names])
         weights += (amplitude * vector).astype(np.float32)
     if rng.random() < 0.25:
         loudness = log_uniform(rng, 0.2, 1.3)
-        weights += basis.weights({n: abs(rng.normal(0, 0.7)) * s * loudness for n, s in SPEECH})
+        weights += basis.weights(
+            {n: abs(rng.normal(0, 0.7)) * s * loudness for n, s in SPEECH_MOTIONS}
+        )
     if rng.random() < 0.25:
         weights += basis.weights({"eyeBlink": rng.uniform(0.1, 1.05)})
     if rng.random() < 0.1:  # any motion by itself
@@ -184,7 +186,7 @@ def plan_pairs(
     given = AvatarTracks(who, weights, smile, pose, gaze, jitter)
     smile = np.where(cast.has_smile[who, None], smile, 0)
     truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
-    to, sign = mirror_map()
+    to, sign = target_mirror_map()
     flipped = rng.random(groups) < 0.5
     truth = np.where(flipped[:, None, None], (truth * sign)[..., to], truth)
     shots = plan_render(cast, given, size, rng, face_only=face_only, flipped=flipped)
@@ -289,7 +291,7 @@ def draw_frame_order(
     """
     short = rng.random(clips) < REFLECTED_SHARE
     last = np.where(short, rng.integers(frames // 6, frames - 1, clips), frames - 1)[:, None]
-    order, known = to_and_fro(frames, last), np.arange(frames) <= last
+    order, known = reflect_indices(frames, last), np.arange(frames) <= last
     back = (rng.random(clips) < REVERSED_SHARE)[:, None]
     return np.where(back, order[:, ::-1], order), np.where(back, known[:, ::-1], known)
 

@@ -16,12 +16,12 @@ from fesnet.synth.script.curves import log_uniform, smooth_noise
 BLOCK = 8  # side of the codec's transform blocks
 
 
-def film(
+def simulate_camera(
     clip: Tensor,
     pose: FloatArray,
     rng: np.random.Generator,
     margin: float = 0.0,
-    finer: float = 1.0,
+    pixel_scale: float = 1.0,
 ) -> Tensor:
     """A clip (T, 1, H, W) in 0..1 as a camera would deliver it: same shape, 0..1, in steps of
     1/255.
@@ -35,13 +35,13 @@ def film(
         clip = glint(clip, rng, margin)
     if rng.random() < 0.55:
         clip = defocus(clip, rng)
-    clip = sensor_noise(clip, rng, finer)
+    clip = sensor_noise(clip, rng, pixel_scale)
     if rng.random() < 0.4:
         clip = codec(clip, rng)
     return (clip.clamp(0, 1) * 255).round() / 255
 
 
-def column(values: FloatArray, clip: Tensor) -> Tensor:
+def per_frame(values: FloatArray, clip: Tensor) -> Tensor:
     """One value a frame, shaped to multiply a clip (T, 1, H, W)."""
     return torch.as_tensor(np.asarray(values, np.float32), device=clip.device).view(-1, 1, 1, 1)
 
@@ -53,8 +53,8 @@ def light(clip: Tensor, pose: FloatArray, rng: np.random.Generator) -> Tensor:
     lamp = rng.normal(0, 0.3, 2)
     follow = rng.normal(0, 0.8, 2)
     axis = torch.linspace(-0.5, 0.5, size, device=clip.device)
-    ramp_x = column(lamp[0] + follow[0] * pose[:, 0], clip) * axis
-    ramp_y = column(lamp[1] + follow[1] * pose[:, 1], clip) * axis[:, None]
+    ramp_x = per_frame(lamp[0] + follow[0] * pose[:, 0], clip) * axis
+    ramp_y = per_frame(lamp[1] + follow[1] * pose[:, 1], clip) * axis[:, None]
     exposure: FloatArray = 1 + smooth_noise(
         rng, n, rng.uniform(10, 90), float(rng.choice([0.004, 0.02, 0.06]))
     )
@@ -66,15 +66,15 @@ def light(clip: Tensor, pose: FloatArray, rng: np.random.Generator) -> Tensor:
         at, width = rng.integers(0, n), rng.uniform(2, 15)
         exposure = exposure * (1 + rng.normal(0, 0.12) / (1 + np.exp(-(np.arange(n) - at) / width)))
     lit = clip.clamp(1e-3, 1).pow(gamma) * (1 + ramp_x + ramp_y).clamp(0.2, 2) * gain
-    return lit * column(exposure, clip) + float(rng.normal(0, 0.03))
+    return lit * per_frame(exposure, clip) + float(rng.normal(0, 0.03))
 
 
 def glint(clip: Tensor, rng: np.random.Generator, margin: float) -> Tensor:
     """Bright spots near the eyes, as on glasses, that wander a little."""
     n, axis = len(clip), pixel_centres(clip.shape[-1], margin, clip.device)
     for side in (-1, 1):
-        x = column(0.5 + side * rng.uniform(0.1, 0.2) + smooth_noise(rng, n, 15, 0.008), clip)
-        y = column(0.36 + rng.normal(0, 0.02) + smooth_noise(rng, n, 15, 0.006), clip)
+        x = per_frame(0.5 + side * rng.uniform(0.1, 0.2) + smooth_noise(rng, n, 15, 0.008), clip)
+        y = per_frame(0.36 + rng.normal(0, 0.02) + smooth_noise(rng, n, 15, 0.006), clip)
         wide, high = rng.uniform(0.01, 0.05), rng.uniform(0.008, 0.03)
         spot = torch.exp(-(((axis - x) / wide) ** 2) - ((axis[:, None] - y) / high) ** 2)
         clip = clip + float(rng.uniform(0.1, 0.6)) * spot
@@ -91,7 +91,7 @@ def defocus(clip: Tensor, rng: np.random.Generator) -> Tensor:
     return F.interpolate(shrunk, size=(size, size), mode="bilinear", align_corners=False)
 
 
-def sensor_noise(clip: Tensor, rng: np.random.Generator, finer: float) -> Tensor:
+def sensor_noise(clip: Tensor, rng: np.random.Generator, pixel_scale: float) -> Tensor:
     """White noise, in part smoothed in space as cameras and codecs do, in part frozen over
     frames.
     """
@@ -100,7 +100,7 @@ def sensor_noise(clip: Tensor, rng: np.random.Generator, finer: float) -> Tensor
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, device=clip.device, generator=generator)
 
-    sigma = finer * log_uniform(rng, 0.001, 0.03)
+    sigma = pixel_scale * log_uniform(rng, 0.001, 0.03)
     noise = normal(*clip.shape)
     if rng.random() < 0.5:
         noise = F.avg_pool2d(noise, 3, 1, 1) * 2
@@ -127,7 +127,7 @@ def codec(clip: Tensor, rng: np.random.Generator) -> Tensor:
     spectrum = basis.T @ blocks @ basis
     steps = log_uniform(rng, 0.01, 0.08) * (1 + 0.6 * (k[:, None] + k))
     if rng.random() < 0.6:  # predicted frames: only changes are coded
-        spectrum = predicted(spectrum, steps, int(rng.integers(12, 250)))
+        spectrum = predict_frames(spectrum, steps, int(rng.integers(12, 250)))
     else:
         spectrum = (spectrum / steps).round() * steps
     coded = basis @ spectrum @ basis.T
@@ -135,7 +135,7 @@ def codec(clip: Tensor, rng: np.random.Generator) -> Tensor:
     return out
 
 
-def predicted(spectrum: Tensor, steps: Tensor, key: int) -> Tensor:
+def predict_frames(spectrum: Tensor, steps: Tensor, key: int) -> Tensor:
     """Each frame adds the quantised difference to the frame before; every `key` frames starts
     anew.
     """

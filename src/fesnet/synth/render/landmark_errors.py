@@ -1,4 +1,4 @@
-"""What the landmark model sees of a synthetic performance: `fesnet.faces.shape` numbers with its
+"""What the landmark model sees of a synthetic performance: `fesnet.faces.landmark_features` numbers with its
 errors, no pixels.
 
 Running the landmark model on every training frame would cost ten times the rendering (a GPU can:
@@ -18,7 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
-from fesnet.faces.shape import SHAPE, TELLING, UNIT, canonical_face, face_shape
+from fesnet.faces.landmark_features import (
+    DISPLACEMENT_UNIT,
+    EXPRESSIVE_LANDMARKS,
+    LANDMARK_FEATURE_COUNT,
+    canonical_face,
+    compute_landmark_features,
+)
 from fesnet.synth.render.avatar import face_motion, head_rotation
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.curves import log_uniform, smooth_noise
@@ -37,11 +43,12 @@ def simulate_landmark_features(
     `Avatar`.
     """
     motion = face_motion(
-        script.weights * answers(rng, script.weights.shape[1]) + draw_false_motions(script, rng)
+        script.weights * draw_model_gains(rng, script.weights.shape[1])
+        + draw_false_motions(script, rng)
     )
     if smile is not None:
         motion += script.smile[:, None, None] * smile * np.float32(rng.uniform(0.5, 1.1))
-    nods = lids(script) @ rng.normal(0, 1, (1, 3)) * BLINK_TURN
+    nods = eye_closure(script) @ rng.normal(0, 1, (1, 3)) * BLINK_TURN
     head = (points + motion - PIVOT) @ head_rotations(script.pose + nods).transpose(0, 2, 1) + PIVOT
     distance = rng.uniform(3, 9)
     head[..., :2] = PIVOT[:2] + (head[..., :2] - PIVOT[:2]) * (
@@ -49,25 +56,25 @@ def simulate_landmark_features(
     )
     head[..., 2] *= rng.uniform(0.65, 1.2)  # depth is the model's weakest guess
     head += log_uniform(rng, 0.00003, 0.001) * rng.standard_normal(head.shape, np.float32)
-    return thinned(face_shape(head), rng)
+    return interpolate_skipped_frames(compute_landmark_features(head), rng)
 
 
 @cache
-def mirror_map() -> tuple[NDArray[np.int64], FloatArray]:
+def landmark_mirror_map() -> tuple[NDArray[np.int64], FloatArray]:
     """For each number of a shape: which one it is in a mirrored picture, and with which sign."""
-    places = canonical_face()[list(TELLING), :2]
+    places = canonical_face()[list(EXPRESSIVE_LANDMARKS), :2]
     other = [int(((places - [1 - x, y]) ** 2).sum(1).argmin()) for x, y in places]
     at = [i for point in other for i in (2 * point, 2 * point + 1)]
-    rest = range(2 * len(TELLING), SHAPE)
-    sign = np.ones(SHAPE, np.float32)
-    sign[0 : 2 * len(TELLING) : 2] = -1
+    rest = range(2 * len(EXPRESSIVE_LANDMARKS), LANDMARK_FEATURE_COUNT)
+    sign = np.ones(LANDMARK_FEATURE_COUNT, np.float32)
+    sign[0 : 2 * len(EXPRESSIVE_LANDMARKS) : 2] = -1
     sign[[rest[0], rest[2]]] = -1  # yaw and roll
     return np.array([*at, *rest]), sign
 
 
 def mirror_landmark_features(shapes: FloatArray) -> FloatArray:
     """Shapes (..., SHAPE) of the same performance in a mirrored picture."""
-    at, sign = mirror_map()
+    at, sign = landmark_mirror_map()
     return np.asarray(shapes[..., at] * sign)
 
 
@@ -79,27 +86,29 @@ def head_rotations(pose: FloatArray) -> FloatArray:
     return np.asarray(roll @ head_rotation(pose[:, :2]), np.float32)
 
 
-def answers(rng: np.random.Generator, motions: int) -> FloatArray:
+def draw_model_gains(rng: np.random.Generator, motions: int) -> FloatArray:
     """(K,) how much of each motion the landmark model answers with, for one video."""
     whole = rng.uniform(0.6, 1.1) if rng.random() < 0.75 else rng.uniform(0.2, 0.7)
     each = whole * np.exp(rng.normal(0, 0.35, motions))
-    each[blinks()] *= rng.uniform(0.3, 1.1)
+    each[blink_motions()] *= rng.uniform(0.3, 1.1)
     return np.clip(each, 0.03, 1.2).astype(np.float32)
 
 
-def blinks() -> NDArray[np.bool_]:
+def blink_motions() -> NDArray[np.bool_]:
     """(K,) the motions that close the eyes."""
     return np.array([name.startswith("eyeBlink") for name in motion_basis().names])
 
 
-def reach() -> FloatArray:
+def motion_displacements() -> FloatArray:
     """(K,) how far each motion of weight 1 goes, 4 pixels of 96 being 1."""
-    return motion_basis().reach() * UNIT
+    return motion_basis().max_displacement() * DISPLACEMENT_UNIT
 
 
-def lids(script: Script) -> FloatArray:
+def eye_closure(script: Script) -> FloatArray:
     """(T, 1) how far the eyes are closed, 4 pixels of 96 being 1."""
-    closed: FloatArray = (script.weights * reach())[:, blinks()].max(1, keepdims=True)
+    closed: FloatArray = (script.weights * motion_displacements())[:, blink_motions()].max(
+        1, keepdims=True
+    )
     return closed
 
 
@@ -108,13 +117,13 @@ def draw_false_motions(script: Script, rng: np.random.Generator) -> FloatArray:
     settles.
     """
     frames, k = script.weights.shape
-    true = script.weights * reach()
+    true = script.weights * motion_displacements()
     seen = np.zeros((frames, k), np.float32)
     if rng.random() < 0.7:
         seen += true @ rng.normal(0, 0.05, (k, k))
     turn = script.pose - script.pose.mean(0)
     seen += turn @ rng.normal(0, 0.25, (3, k)) + turn**2 @ rng.normal(0, 0.6, (3, k))
-    seen += lids(script) @ rng.normal(0, rng.uniform(0.05, 0.2), (1, k))
+    seen += eye_closure(script) @ rng.normal(0, rng.uniform(0.05, 0.2), (1, k))
     size = log_uniform(rng, 0.0008, 0.02) * np.exp(rng.normal(0, 0.6, k))
     slow = np.stack([smooth_noise(rng, frames, rng.uniform(4, 40), 1.0) for _ in range(12)], 1)
     slow = slow @ rng.normal(0, 12**-0.5, (12, k)) * rng.uniform(0.5, 2)
@@ -122,10 +131,10 @@ def draw_false_motions(script: Script, rng: np.random.Generator) -> FloatArray:
     if rng.random() < 0.2:
         settle = np.exp(-np.arange(frames) / rng.uniform(1, 4))[:, None]
         seen += settle * rng.normal(0, 0.06, k)
-    return np.asarray(seen / np.maximum(reach(), 0.05), np.float32)
+    return np.asarray(seen / np.maximum(motion_displacements(), 0.05), np.float32)
 
 
-def thinned(shapes: FloatArray, rng: np.random.Generator) -> FloatArray:
+def interpolate_skipped_frames(shapes: FloatArray, rng: np.random.Generator) -> FloatArray:
     """In some videos every second or third frame is looked at and the others lie on straight lines
     between.
     """

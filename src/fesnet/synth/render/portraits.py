@@ -55,7 +55,7 @@ class FacePhoto:
 
     def face(self) -> FloatArray:
         """The landmarks (468, 2) in crop units."""
-        return align.apply(
+        return align.transform_points(
             align.fit_similarity(self.landmarks[list(align.STABLE), :2], align.CANONICAL_STABLE),
             self.landmarks[:, :2],
         )

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from fesnet.synth.render.avatar import MARGIN, SPAN
 from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarRenderer, AvatarTracks, Look
-from fesnet.synth.render.camera import film
+from fesnet.synth.render.camera import simulate_camera
 from fesnet.synth.render.hands import Hand
-from fesnet.synth.render.landmark_errors import mirror_map
-from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, look
+from fesnet.synth.render.landmark_errors import landmark_mirror_map
+from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, run_landmark_model
 
 # pixels of the picture that the landmark model looks at: 160 a crop unit, about a face of VGA video
 WIDE = 240
-FINER = WIDE / SPAN / 96  # times smaller than a pixel of the usual crop
+WIDE_PIXEL_SCALE = WIDE / SPAN / 96  # times smaller than a pixel of the usual crop
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RenderPlan:
 
     frames: AvatarTracks
     placed: Tensor
-    look: Look
+    run_landmark_model: Look
     masks: Tensor | None
     camera: NDArray[np.int64]
     flipped: NDArray[np.bool_]
@@ -54,7 +54,7 @@ class RenderPlan:
         return RenderPlan(
             self.frames[part],
             self.placed[rows],
-            self.look[part],
+            self.run_landmark_model[part],
             None if self.masks is None else self.masks[rows],
             self.camera[part],
             self.flipped[part],
@@ -91,8 +91,8 @@ def plan_render(
 
 def render_crops(stage: AvatarRenderer, shots: RenderPlan, size: int) -> Tensor:
     """Crops (B, T, 1, size, size) in 0..1 on the stage's device."""
-    crops = stage.render(shots.frames, size, shots.look, shots.placed)
-    return finished(shots, [filmed(shots, b, clip) for b, clip in enumerate(crops)])
+    crops = stage.render(shots.frames, size, shots.run_landmark_model, shots.placed)
+    return finish_crops(shots, [simulate_clip(shots, b, clip) for b, clip in enumerate(crops)])
 
 
 def render_with_landmarks(
@@ -104,12 +104,16 @@ def render_with_landmarks(
     clips, landmarks = [], []
     for b in range(len(shots)):
         one = shots[b : b + 1]
-        wide = filmed(
-            one, 0, stage.render(one.frames, WIDE, one.look, one.placed, MARGIN)[0], MARGIN, FINER
+        wide = simulate_clip(
+            one,
+            0,
+            stage.render(one.frames, WIDE, one.run_landmark_model, one.placed, MARGIN)[0],
+            MARGIN,
+            WIDE_PIXEL_SCALE,
         )
         placed = one.placed.to(wide.device)
         rng = np.random.default_rng([int(one.camera[0]), 1])
-        landmarks.append(ordered(one, 0, look(mesh, wide, placed, rng)))
+        landmarks.append(reorder_frames(one, 0, run_landmark_model(mesh, wide, placed, rng)))
         edge = round(WIDE * MARGIN / SPAN)
         inner = wide[..., edge : WIDE - edge, edge : WIDE - edge]
         clips.append(
@@ -118,38 +122,38 @@ def render_with_landmarks(
             )
         )
     seen, flipped = torch.stack(landmarks), torch.from_numpy(shots.flipped).to(landmarks[0].device)
-    to, sign = mirror_map()
+    to, sign = landmark_mirror_map()
     other = seen[..., torch.from_numpy(to).to(seen.device)] * torch.from_numpy(sign).to(seen.device)
-    return finished(shots, clips), torch.where(flipped[:, None, None], other, seen)
+    return finish_crops(shots, clips), torch.where(flipped[:, None, None], other, seen)
 
 
-def filmed(
-    shots: RenderPlan, b: int, clip: Tensor, margin: float = 0.0, finer: float = 1.0
+def simulate_clip(
+    shots: RenderPlan, b: int, clip: Tensor, margin: float = 0.0, pixel_scale: float = 1.0
 ) -> Tensor:
     """Clip b (T, 1, S, S), behind its hand, as its camera delivers it."""
     hand = shots.hands[b]
     covered = clip if hand is None else hand.cover(clip, margin)
-    return film(
-        covered, shots.frames.pose[b], np.random.default_rng(shots.camera[b]), margin, finer
+    return simulate_camera(
+        covered, shots.frames.pose[b], np.random.default_rng(shots.camera[b]), margin, pixel_scale
     )
 
 
-def finished(shots: RenderPlan, clips: list[Tensor]) -> Tensor:
+def finish_crops(shots: RenderPlan, clips: list[Tensor]) -> Tensor:
     """Filmed clips (T, 1, S, S) with the face alone, in order, mirrored: (B, T, 1, S, S)."""
     crops = torch.stack(clips)
     if shots.masks is not None:
         crops = crops * (shots.masks.to(crops.device).view(crops.shape).float() / 255)
-    return mirrored(
-        torch.stack([ordered(shots, b, clip) for b, clip in enumerate(crops)]), shots.flipped
+    return mirror_crops(
+        torch.stack([reorder_frames(shots, b, clip) for b, clip in enumerate(crops)]), shots.flipped
     )
 
 
-def ordered(shots: RenderPlan, b: int, track: Tensor) -> Tensor:
+def reorder_frames(shots: RenderPlan, b: int, track: Tensor) -> Tensor:
     """A track (T, ...) of clip b in the order of its frames."""
     return track[torch.from_numpy(shots.order[b]).to(track.device)]
 
 
-def mirrored(crops: Tensor, flipped: NDArray[np.bool_]) -> Tensor:
+def mirror_crops(crops: Tensor, flipped: NDArray[np.bool_]) -> Tensor:
     """Those of the clips (B, T, 1, S, S) turned round that `flipped` (B,) names."""
     which = torch.as_tensor(flipped, device=crops.device).view(-1, 1, 1, 1, 1)
     return torch.where(which, crops.flip(-1), crops)

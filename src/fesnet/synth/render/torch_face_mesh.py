@@ -18,13 +18,19 @@ import torch.nn.functional as F
 from onnx import numpy_helper
 from torch import Tensor
 
+from fesnet.faces.landmark_features import (
+    DISPLACEMENT_UNIT,
+    EXPRESSIVE_LANDMARKS,
+    RIGID_LANDMARKS,
+    ROTATION_UNIT,
+    canonical_face,
+)
 from fesnet.faces.landmarks import ENLARGE, EYES, POINTS, SIDE
 from fesnet.faces.models import ensure_models
-from fesnet.faces.shape import SKULL, TELLING, TURN_UNIT, UNIT, canonical_face
 from fesnet.synth.render.avatar import MARGIN, SPAN
 
-AT_ONCE = 640  # faces looked at together
-KEY, MOVED = (
+BATCH = 640  # faces looked at together
+KEY_INTERVAL, MOVED_LIMIT = (
     3,
     0.02,
 )  # frames from look to look, and change from which those between are looked at (`fesnet.stream`)
@@ -35,7 +41,9 @@ class TorchFaceMesh:
 
     def __init__(self, model: Path, device: str | torch.device) -> None:
         graph = onnx.load(str(model)).graph
-        self.nodes = [(n.op_type, list(n.input), n.output[0], read(n)) for n in graph.node]
+        self.nodes = [
+            (n.op_type, list(n.input), n.output[0], read_attributes(n)) for n in graph.node
+        ]
         self.weights = {
             w.name: torch.from_numpy(numpy_helper.to_array(w).copy()).to(device)
             for w in graph.initializer
@@ -52,8 +60,7 @@ class TorchFaceMesh:
         try:
             with torch.autocast(images.device.type, enabled=False):
                 parts = [
-                    self.run(images[i : i + AT_ONCE].float())
-                    for i in range(0, len(images), AT_ONCE)
+                    self.run(images[i : i + BATCH].float()) for i in range(0, len(images), BATCH)
                 ]
         finally:
             torch.backends.cudnn.allow_tf32 = tf32
@@ -61,15 +68,15 @@ class TorchFaceMesh:
 
     def run(self, images: Tensor) -> Tensor:
         values: dict[str, Tensor] = dict(self.weights) | {"image": images.permute(0, 2, 3, 1)}
-        for kind, inputs, output, options in self.nodes:
-            values[output] = OPERATIONS[kind]([values[name] for name in inputs], options)
+        for kind, inputs, output, attributes in self.nodes:
+            values[output] = OPERATIONS[kind]([values[name] for name in inputs], attributes)
         return values["landmarks"]
 
 
-Options = dict[str, list[int]]
+Attributes = dict[str, list[int]]
 
 
-def read(node: onnx.NodeProto) -> Options:
+def read_attributes(node: onnx.NodeProto) -> Attributes:
     """The lists of whole numbers among a node's attributes; `same`: whether its input is padded to
     the same size.
     """
@@ -79,34 +86,34 @@ def read(node: onnx.NodeProto) -> Options:
     return lists | single | {"same": [int(same)]}
 
 
-def convolve(given: list[Tensor], options: Options) -> Tensor:
+def convolve(given: list[Tensor], attributes: Attributes) -> Tensor:
     x, weight, bias = given
-    step = options["strides"]
-    if options["same"][0]:
+    step = attributes["strides"]
+    if attributes["same"][0]:
         sizes = [
             max((-(-n // s) - 1) * s + k - n, 0)
             for n, s, k in zip(x.shape[2:], step, weight.shape[2:], strict=True)
         ]
         (y0, y1), (x0, x1) = ((n // 2, n - n // 2) for n in sizes)
         x = F.pad(x, (x0, x1, y0, y1))
-    return F.conv2d(x, weight, bias, step, groups=options["group"][0])
+    return F.conv2d(x, weight, bias, step, groups=attributes["group"][0])
 
 
-def pad(given: list[Tensor], options: Options) -> Tensor:
+def pad(given: list[Tensor], attributes: Attributes) -> Tensor:
     before, after = given[1].tolist()[:4], given[1].tolist()[4:]
     return F.pad(
         given[0], [int(n) for pair in zip(before[::-1], after[::-1], strict=True) for n in pair]
     )
 
 
-OPERATIONS: dict[str, Callable[[list[Tensor], Options], Tensor]] = {
+OPERATIONS: dict[str, Callable[[list[Tensor], Attributes], Tensor]] = {
     "Conv": convolve,
-    "PRelu": lambda given, options: F.prelu(given[0], given[1].flatten()),
-    "Add": lambda given, options: given[0] + given[1],
-    "MaxPool": lambda given, options: F.max_pool2d(
-        given[0], options["kernel_shape"], options["strides"]
+    "PRelu": lambda given, attributes: F.prelu(given[0], given[1].flatten()),
+    "Add": lambda given, attributes: given[0] + given[1],
+    "MaxPool": lambda given, attributes: F.max_pool2d(
+        given[0], attributes["kernel_shape"], attributes["strides"]
     ),
-    "Transpose": lambda given, options: given[0].permute(options["perm"]),
+    "Transpose": lambda given, attributes: given[0].permute(attributes["perm"]),
     "Pad": pad,
 }
 
@@ -117,8 +124,10 @@ def landmark_model(device: str) -> TorchFaceMesh:
     return TorchFaceMesh(ensure_models().landmarks, device)
 
 
-def look(mesh: TorchFaceMesh, wide: Tensor, placed: Tensor, rng: np.random.Generator) -> Tensor:
-    """Shapes (T, SHAPE) of a clip, as `fesnet.faces.face_shape` gives them.
+def run_landmark_model(
+    mesh: TorchFaceMesh, wide: Tensor, placed: Tensor, rng: np.random.Generator
+) -> Tensor:
+    """Shapes (T, SHAPE) of a clip, as `fesnet.faces.compute_landmark_features` gives them.
 
     wide (T, 1, R, R) grey in 0..1: whole pictures, MARGIN beyond the crop on every side. placed (T,
     V, 2): where its points truly stand, by which the square that the model is shown is found, as
@@ -145,13 +154,15 @@ def look(mesh: TorchFaceMesh, wide: Tensor, placed: Tensor, rng: np.random.Gener
     )
     found = mesh(view.expand(-1, 3, -1, -1))
     flat = (found[..., :2] - 0.5) @ turn.transpose(1, 2) + centre[:, None]
-    return thinned(shape_of(torch.cat([flat, found[..., 2:] * side[:, None, None]], -1)), rng)
+    return interpolate_skipped_frames_torch(
+        landmark_features_torch(torch.cat([flat, found[..., 2:] * side[:, None, None]], -1)), rng
+    )
 
 
-def shape_of(landmarks: Tensor) -> Tensor:
-    """`fesnet.faces.face_shape` of landmarks (N, 468, 3) on their device."""
+def landmark_features_torch(landmarks: Tensor) -> Tensor:
+    """`fesnet.faces.compute_landmark_features` of landmarks (N, 468, 3) on their device."""
     canonical = torch.from_numpy(canonical_face()).to(landmarks.device).double()
-    source, target = landmarks[:, list(SKULL)].double(), canonical[list(SKULL)]
+    source, target = landmarks[:, list(RIGID_LANDMARKS)].double(), canonical[list(RIGID_LANDMARKS)]
     a, b = source.mean(1, keepdim=True), target.mean(0)
     p, q = source - a, target - b
     left, values, right = torch.linalg.svd(p.transpose(1, 2) @ q)
@@ -159,26 +170,28 @@ def shape_of(landmarks: Tensor) -> Tensor:
     sign[:, 2] = torch.linalg.det(left @ right).sign()
     turn = (left * sign[:, None]) @ right
     scale = (values * sign).sum(1) / p.square().sum((1, 2)).clamp(min=1e-12)
-    upright = (landmarks[:, list(TELLING)].double() - a) @ turn * scale[:, None, None] + b
-    moved = (upright[..., :2] - canonical[list(TELLING), :2]) * UNIT
+    upright = (landmarks[:, list(EXPRESSIVE_LANDMARKS)].double() - a) @ turn * scale[
+        :, None, None
+    ] + b
+    moved = (upright[..., :2] - canonical[list(EXPRESSIVE_LANDMARKS), :2]) * DISPLACEMENT_UNIT
     yaw = torch.asin((-turn[:, 2, 0]).clamp(-1, 1))
     pitch, roll = (
         torch.atan2(turn[:, 2, 1], turn[:, 2, 2]),
         torch.atan2(turn[:, 1, 0], turn[:, 0, 0]),
     )
-    turns = torch.stack([yaw, pitch, roll], 1) * TURN_UNIT
+    turns = torch.stack([yaw, pitch, roll], 1) * ROTATION_UNIT
     return torch.cat([moved.flatten(1), turns, torch.zeros_like(yaw)[:, None]], 1).float()
 
 
-def thinned(shapes: Tensor, rng: np.random.Generator) -> Tensor:
+def interpolate_skipped_frames_torch(shapes: Tensor, rng: np.random.Generator) -> Tensor:
     """As spotting asks the model: every third frame, and those between where much has moved;
     straight lines elsewhere. In some clips, whose heads never rest, every frame."""
     if rng.random() < 0.25:
         return shapes
     at = torch.arange(len(shapes), device=shapes.device)
-    left = at // KEY * KEY
-    right = (left + KEY).clamp(max=len(shapes) - 1)
+    left = at // KEY_INTERVAL * KEY_INTERVAL
+    right = (left + KEY_INTERVAL).clamp(max=len(shapes) - 1)
     share = ((at - left) / (right - left).clamp(min=1))[:, None]
     a, b = shapes[left], shapes[right]
-    moved = (b - a).abs().mean(1, keepdim=True) > MOVED
+    moved = (b - a).abs().mean(1, keepdim=True) > MOVED_LIMIT
     return torch.where(moved, shapes, torch.lerp(a, b, share))

@@ -43,7 +43,7 @@ class MotionBasis:
             out[hits] += weight
         return out
 
-    def reach(self) -> FloatArray:
+    def max_displacement(self) -> FloatArray:
         """(K,) how far each motion of weight 1 moves the vertex that it moves most, seen from the
         front, crop units.
         """

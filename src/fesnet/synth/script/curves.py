@@ -10,14 +10,16 @@ import numpy as np
 
 from fesnet._types import FloatArray
 
-SEEN = 0.06  # share of an expression's strength from which it is seen and belongs to its interval
+VISIBLE_SHARE = (
+    0.06  # share of an expression's strength from which it is seen and belongs to its interval
+)
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def sample(track: FloatArray, at: FloatArray) -> FloatArray:
+def sample_track(track: FloatArray, at: FloatArray) -> FloatArray:
     """Values of a track (N, ...) at fractional frames (T,), by Catmull-Rom's cubic; exact on whole
     frames.
     """
@@ -31,7 +33,7 @@ def sample(track: FloatArray, at: FloatArray) -> FloatArray:
 def smooth_noise(rng: np.random.Generator, frames: int, step: float, sigma: float) -> FloatArray:
     """(T,) smooth noise: normal knots every `step` frames, cubic between them."""
     knots = rng.normal(0, sigma, int(np.ceil(frames / step)) + 5)
-    return sample(knots, np.arange(frames) / step + 1 + rng.random())
+    return sample_track(knots, np.arange(frames) / step + 1 + rng.random())
 
 
 def intensity_curve(frames: int, rise: float, fall: float, skew: float) -> FloatArray:
@@ -51,7 +53,7 @@ def visible_curve(frames: int, rise: float, fall: float, skew: float) -> FloatAr
     """
     whole = max(4, frames)
     curve = intensity_curve(whole, rise, fall, skew)
-    while (curve > SEEN * curve.max()).sum() < frames:
+    while (curve > VISIBLE_SHARE * curve.max()).sum() < frames:
         whole += 1
         curve = intensity_curve(whole, rise, fall, skew)
     return curve
@@ -90,7 +92,9 @@ def alignment_jitter(rng: np.random.Generator, pose: FloatArray, scale: float) -
     return np.asarray((fast * moving[:, None] + slow) * unit, np.float32)
 
 
-def add(track: FloatArray, start: int, curve: FloatArray, vector: FloatArray | float = 1.0) -> None:
+def add_curve(
+    track: FloatArray, start: int, curve: FloatArray, vector: FloatArray | float = 1.0
+) -> None:
     """Add `curve` (n,) times `vector` (or vectors (n, K)) to `track` (T, ...) from `start` on, cut
     at both ends.
     """

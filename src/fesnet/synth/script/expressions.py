@@ -107,9 +107,15 @@ SPEECH_LIKE = frozenset(
         "jaw drop",
     }
 )
-MOUTH = ("mouth", "jaw", "cheekPuff")  # beginnings of the names of motions that speech makes, too
-ONE_SIDED = 0.22  # share of events shown on one side of the face only (where the motion has sides)
-SPEECH: tuple[tuple[str, float], ...] = (
+MOUTH_PREFIXES = (
+    "mouth",
+    "jaw",
+    "cheekPuff",
+)  # beginnings of the names of motions that speech makes, too
+ONE_SIDED_SHARE = (
+    0.22  # share of events shown on one side of the face only (where the motion has sides)
+)
+SPEECH_MOTIONS: tuple[tuple[str, float], ...] = (
     ("jawOpen", 0.6),
     ("mouthFunnel", 0.5),
     ("mouthPucker", 0.55),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fesnet.synth.script.curves import add, intensity_curve, log_uniform
+from fesnet.synth.script.curves import add_curve, intensity_curve, log_uniform
 from fesnet.synth.script.script import ScriptTracks
 
 
@@ -37,7 +37,7 @@ def add_blink(tracks: ScriptTracks, start: int) -> int:
         "cheekSquint": reach * rng.uniform(0, 0.08),
         "browDown": reach * rng.uniform(0, 0.06),
     }
-    add(
+    add_curve(
         tracks.weights, start, curve * float(depth), tracks.basis.weights({"eyeBlink": 1.0} | extra)
     )
     return frames

@@ -6,7 +6,7 @@ import numpy as np
 
 from fesnet._types import FloatArray
 from fesnet.intervals import Interval
-from fesnet.synth.script.curves import add, intensity_curve, log_uniform, smooth_noise
+from fesnet.synth.script.curves import add_curve, intensity_curve, log_uniform, smooth_noise
 from fesnet.synth.script.script import ScriptTracks
 
 # Yaw, pitch, roll (rad) of the directions between which a head turns, about.
@@ -31,7 +31,7 @@ def head_pose(tracks: ScriptTracks, speaking: FloatArray) -> FloatArray:
     while t < tracks.frames and scale > 0.3:  # turns and nods that come back
         frames = int(rng.uniform(0.4, 3) * rate)
         turn = rng.normal(0, 1, 3) * [0.12, 0.09, 0.06] * scale
-        add(pose, int(t), intensity_curve(frames, 0.4, 0.4, 1.0), turn.astype(np.float32))
+        add_curve(pose, int(t), intensity_curve(frames, 0.4, 0.4, 1.0), turn.astype(np.float32))
         t += frames + rng.exponential(5) * rate
     for e in tracks.events if tracks.config.nod_share else ():
         if rng.random() < tracks.config.nod_share:
@@ -49,7 +49,7 @@ def add_nod(tracks: ScriptTracks, pose: FloatArray, event: Interval) -> FloatArr
     turn = rng.normal(0, 1, 3) * [0.08, 0.08, 0.07] * tracks.config.head_scale
     curve = intensity_curve(frames, rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.5), 1.0)
     out = pose.astype(np.float32)
-    add(out, event.start - int(rng.uniform(0, 0.4) * rate), curve, turn.astype(np.float32))
+    add_curve(out, event.start - int(rng.uniform(0, 0.4) * rate), curve, turn.astype(np.float32))
     return out
 
 

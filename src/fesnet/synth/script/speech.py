@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
 from fesnet.synth.script.basis import motion_basis
-from fesnet.synth.script.curves import add, intensity_curve, log_uniform, smooth_noise
-from fesnet.synth.script.expressions import SPEECH
+from fesnet.synth.script.curves import add_curve, intensity_curve, log_uniform, smooth_noise
+from fesnet.synth.script.expressions import SPEECH_MOTIONS
 from fesnet.synth.script.script import ScriptTracks
 
 Ranges = dict[str, tuple[float, float]]
@@ -59,7 +59,7 @@ def add_speech(tracks: ScriptTracks, speaking: FloatArray) -> None:
     rng, rate = tracks.rng, tracks.config.rate
     syllable = rate / rng.uniform(2.5, 6.5)
     loudness = log_uniform(rng, 0.3, 1.8)
-    mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH}
+    mix = {n: s * float(rng.uniform(0, 1.3)) for n, s in SPEECH_MOTIONS}
     if rng.random() < 0.25:
         mix["jawOpen"] *= 0.2
     speaker = (
@@ -75,13 +75,13 @@ def add_speech(tracks: ScriptTracks, speaking: FloatArray) -> None:
         frames = int(rng.uniform(0.7, 6.0) * rate)
         envelope = intensity_curve(frames, min(0.3, 4 / frames), min(0.3, 5 / frames), 1.0)
         if speaker is not None:
-            add(spoken, int(t), envelope, speaker.phrase(frames, rate))
+            add_curve(spoken, int(t), envelope, speaker.phrase(frames, rate))
         for name, scale in mix.items() if speaker is None else ():
             shape = np.abs(
                 smooth_noise(rng, frames, syllable * rng.uniform(0.4, 1.1), 0.75 * scale * loudness)
             )
-            add(spoken, int(t), shape * envelope, tracks.basis.weights({name: 1.0}))
-        add(speaking, int(t), envelope)
+            add_curve(spoken, int(t), shape * envelope, tracks.basis.weights({name: 1.0}))
+        add_curve(speaking, int(t), envelope)
         t += frames + rng.exponential(pause) * rate
     loud = (
         1 - np.convolve(tracks.silent, np.hanning(9) / np.hanning(9).sum(), "same")[: tracks.frames]
@@ -95,7 +95,7 @@ def add_swallows(tracks: ScriptTracks) -> None:
     t = rng.uniform(0, 8) * rate
     vector = tracks.basis.weights({"mouthShrugLower": 0.12, "mouthPress": 0.15, "jawOpen": 0.02})
     while t < tracks.frames:
-        add(
+        add_curve(
             tracks.weights,
             int(t),
             intensity_curve(int(rng.uniform(0.4, 0.9) * rate), 0.4, 0.5, 1.0),

@@ -14,15 +14,15 @@ from fesnet._types import FloatArray
 from fesnet.intervals import Interval, Kind, nearest_frame, to_source_frames
 from fesnet.synth.render.avatar import face_motion
 from fesnet.synth.script.config import SynthConfig
-from fesnet.synth.script.curves import sample
+from fesnet.synth.script.curves import sample_track
 from fesnet.synth.script.script import Script
 from fesnet.synth.script.writer import ScriptWriter
 
 SCRIPT_RATE = 30.0
 CROP = 96  # pixels of the aligned crop in which displacements are given
 # seconds written before the video begins: a script always begins with an event, a video need not
-LEAD = 20.0
-LEAST = 3  # script frames of an event that must lie inside the video to be labelled
+LEAD_SECONDS = 20.0
+MIN_FRAMES = 3  # script frames of an event that must lie inside the video to be labelled
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ class EventRecorder(ScriptWriter):
         super().__init__(rng, frames, config)
         self.recorded: list[Event] = []
 
-    def event(self, start: int, kind: Kind) -> int:
+    def write_event(self, start: int, kind: Kind) -> int:
         weights, smile, intensity = self.weights.copy(), self.smile.copy(), self.intensity.copy()
         known = len(self.events)
-        after = super().event(start, kind)
+        after = super().write_event(start, kind)
         for interval in self.events[known:]:
             curve = (self.intensity - intensity)[interval.start : interval.stop]
             top = interval.start + int(curve.argmax())
@@ -88,30 +88,32 @@ class EventRecorder(ScriptWriter):
         return after
 
 
-def perform(rng: np.random.Generator, times: FloatArray, config: SynthConfig) -> VideoScript:
+def write_video_script(
+    rng: np.random.Generator, times: FloatArray, config: SynthConfig
+) -> VideoScript:
     """A random performance at frame times (T,) in seconds from 0 on; rises. config.rate is set
     here.
     """
-    lead = round(LEAD * SCRIPT_RATE)
+    lead = round(LEAD_SECONDS * SCRIPT_RATE)
     frames = lead + int(times[-1] * SCRIPT_RATE) + 4
     recorder = EventRecorder(rng, frames, replace(config, rate=SCRIPT_RATE))
     script = recorder.write()
     at = np.asarray(times * SCRIPT_RATE + lead)
-    placed = [place(event, lead, times) for event in recorder.recorded]
+    placed = [clip_event(event, lead, times) for event in recorder.recorded]
     events = tuple(sorted((e for e in placed if e is not None), key=lambda e: e.interval))
     played = Script(
-        weights=sample(script.weights, at),
-        smile=sample(script.smile, at),
-        pose=sample(script.pose, at),
-        gaze=sample(script.gaze, at),
-        jitter=sample(script.jitter, at),
-        intensity=sample(script.intensity, at),
+        weights=sample_track(script.weights, at),
+        smile=sample_track(script.smile, at),
+        pose=sample_track(script.pose, at),
+        gaze=sample_track(script.gaze, at),
+        jitter=sample_track(script.jitter, at),
+        intensity=sample_track(script.intensity, at),
         events=tuple(e.interval for e in events),
     )
     return VideoScript(played, events, times)
 
 
-def place(event: Event, lead: int, times: FloatArray) -> Event | None:
+def clip_event(event: Event, lead: int, times: FloatArray) -> Event | None:
     """The event on the video's frames: those nearest to its first and last script frame. None: too
     little is inside.
 
@@ -120,7 +122,7 @@ def place(event: Event, lead: int, times: FloatArray) -> Event | None:
     start = max(0, lead - event.interval.start)
     inside = int(times[-1] * SCRIPT_RATE) + 1 - (event.interval.start - lead)
     curve = event.curve[start : max(start, inside)]
-    if len(curve) < LEAST:
+    if len(curve) < MIN_FRAMES:
         return None
     onset = (event.interval.start + start - lead) / SCRIPT_RATE
     offset, apex = onset + (len(curve) - 1) / SCRIPT_RATE, onset + int(curve.argmax()) / SCRIPT_RATE

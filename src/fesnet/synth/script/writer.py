@@ -13,15 +13,15 @@ from fesnet._types import FloatArray
 from fesnet.intervals import Interval, Kind
 from fesnet.synth.script.config import SynthConfig, sit_still
 from fesnet.synth.script.curves import (
-    SEEN,
-    add,
+    VISIBLE_SHARE,
+    add_curve,
     alignment_jitter,
     leave_residue,
     log_uniform,
     smooth_noise,
     visible_curve,
 )
-from fesnet.synth.script.expressions import EXPRESSIONS, MOUTH, ONE_SIDED, repertoire
+from fesnet.synth.script.expressions import EXPRESSIONS, MOUTH_PREFIXES, ONE_SIDED_SHARE, repertoire
 from fesnet.synth.script.eyes import add_blinks, add_gaze
 from fesnet.synth.script.head import head_pose
 from fesnet.synth.script.script import Script, ScriptTracks
@@ -33,16 +33,16 @@ class ScriptWriter(ScriptTracks):
 
     def __init__(self, rng: np.random.Generator, frames: int, config: SynthConfig) -> None:
         super().__init__(rng, frames, config)
-        self.shown = repertoire(speaks=False)
+        self.repertoire = repertoire(speaks=False)
 
     def write(self) -> Script:
         rng = self.rng
         if self.config.calm_share and rng.random() < self.config.calm_share:
             self.config = sit_still(self.config, rng)
         speaks = bool(rng.random() < self.config.speech_share)
-        self.shown = repertoire(speaks)
+        self.repertoire = repertoire(speaks)
         if rng.random() >= self.config.quiet_share:
-            self.expressions()
+            self.write_expressions()
         speaking = np.zeros(self.frames, np.float32)
         if speaks:
             add_speech(self, speaking)
@@ -61,7 +61,7 @@ class ScriptWriter(ScriptTracks):
             tuple(sorted(self.events)),
         )
 
-    def expressions(self) -> None:
+    def write_expressions(self) -> None:
         """Macro and micro events one after another, now and then chained or overlapping."""
         rng, c = self.rng, self.config
         per_minute = c.macro_per_minute + c.micro_per_minute
@@ -72,7 +72,7 @@ class ScriptWriter(ScriptTracks):
         t = -rng.uniform(0, 3 * c.rate)
         while t < self.frames:
             micro = rng.random() < share
-            stop = self.event(int(t), "micro" if micro else "macro")
+            stop = self.write_event(int(t), "micro" if micro else "macro")
             kind = rng.random()  # at once, after a moment, or after a while
             gap = (
                 rng.exponential(0.6 * mean_gap) + 0.2 * c.rate
@@ -84,9 +84,9 @@ class ScriptWriter(ScriptTracks):
             if (
                 not micro and rng.random() < 0.06 and share > 0
             ):  # a micro-expression inside the macro that was just written
-                self.event(int(rng.uniform(t - gap - 0.7 * c.rate, t - gap)), "micro")
+                self.write_event(int(rng.uniform(t - gap - 0.7 * c.rate, t - gap)), "micro")
 
-    def event(self, start: int, kind: Kind) -> int:
+    def write_event(self, start: int, kind: Kind) -> int:
         """Write one event and its truth; returns the frame after its last."""
         rng, c = self.rng, self.config
         if kind == "micro":
@@ -114,28 +114,30 @@ class ScriptWriter(ScriptTracks):
         shown, left = curve * amplitude, np.zeros(0, np.float32)
         if c.residue_share and rng.random() < c.residue_share:
             shown, left = leave_residue(rng, shown, c.rate)
-        self.perform(start, shown, left, whole=rng.random() >= ONE_SIDED)
-        add(self.intensity, start, curve * amplitude)
-        seen = np.flatnonzero(curve > SEEN * curve.max())
-        self.truth(
+        self.show_expression(start, shown, left, whole=rng.random() >= ONE_SIDED_SHARE)
+        add_curve(self.intensity, start, curve * amplitude)
+        seen = np.flatnonzero(curve > VISIBLE_SHARE * curve.max())
+        self.add_event(
             start + int(seen[0]), start + int(seen[-1]) + 1, start + int(curve.argmax()), kind
         )
         return start + frames
 
-    def perform(self, start: int, curve: FloatArray, left: FloatArray, *, whole: bool) -> None:
+    def show_expression(
+        self, start: int, curve: FloatArray, left: FloatArray, *, whole: bool
+    ) -> None:
         """Move the face along `curve`, and then along what is left of it, by a random
         expression.
         """
         rng = self.rng
-        name, track = self.drawn(), np.concatenate([curve, left])
+        name, track = self.draw_expression_name(), np.concatenate([curve, left])
         if "smile" in name and rng.random() < 0.6:
-            self.hush(start, len(curve))
-            add(self.smile, start, track * float(rng.uniform(0.8, 1.2)))
+            self.silence_speech(start, len(curve))
+            add_curve(self.smile, start, track * float(rng.uniform(0.8, 1.2)))
             return
         vector = self.basis.weights(EXPRESSIONS[name])
         vector = vector * rng.uniform(0.65, 1.3, vector.shape).astype(np.float32)
         if rng.random() < 0.2:  # a second, weaker component: real expressions are seldom pure
-            other = self.basis.weights(EXPRESSIONS[self.drawn()])
+            other = self.basis.weights(EXPRESSIONS[self.draw_expression_name()])
             vector = vector + other * float(rng.uniform(0.1, 0.4))
         if not whole:
             side = "_L" if rng.random() < 0.5 else "_R"
@@ -146,17 +148,17 @@ class ScriptWriter(ScriptTracks):
             vector = (
                 one if one.max() > 0.5 * vector.max() else vector
             )  # a wink of that eye would be gone
-        mouth = np.array([n.startswith(MOUTH) for n in self.basis.names])
+        mouth = np.array([n.startswith(MOUTH_PREFIXES) for n in self.basis.names])
         if vector[mouth].max() > 0.25 * vector.max():
-            self.hush(start, len(curve))
-        add(self.weights, start, track, vector)
+            self.silence_speech(start, len(curve))
+        add_curve(self.weights, start, track, vector)
 
-    def drawn(self) -> str:
+    def draw_expression_name(self) -> str:
         """The name of an expression that this person may show."""
-        names, shares = self.shown
+        names, shares = self.repertoire
         return str(self.rng.choice(names, p=shares))
 
-    def hush(self, start: int, frames: int) -> None:
+    def silence_speech(self, start: int, frames: int) -> None:
         """Mostly nobody speaks during an expression of the mouth: nobody could tell it from a
         sound.
         """
@@ -164,7 +166,7 @@ class ScriptWriter(ScriptTracks):
         if self.rng.random() >= self.config.talk_over:
             self.silent[max(0, start - int(before)) : max(0, start + frames + int(after))] = 1
 
-    def truth(self, start: int, stop: int, apex: int, kind: Kind) -> None:
+    def add_event(self, start: int, stop: int, apex: int, kind: Kind) -> None:
         a, b = max(0, start), min(self.frames, stop)
         if b > a:
             self.events.append(Interval(a, b, kind, apex=min(max(apex, a), b - 1)))

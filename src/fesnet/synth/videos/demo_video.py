@@ -17,7 +17,7 @@ from fesnet.synth.render.avatar import Avatar
 from fesnet.synth.render.frame_renderer import FrameRenderer, Mouth
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig
-from fesnet.synth.script.curves import add, intensity_curve, smooth_noise
+from fesnet.synth.script.curves import add_curve, intensity_curve, smooth_noise
 from fesnet.synth.script.expressions import EXPRESSIONS
 from fesnet.synth.script.script import Script
 from fesnet.synth.script.writer import write_script
@@ -48,8 +48,8 @@ def demo_script() -> Script:
     for kind, name, onset, seconds, amplitude in DEMO_EVENTS:
         start, length = round(onset * RATE), round(seconds * RATE)
         curve = intensity_curve(length, 0.35, 0.4, 1.0) * np.float32(amplitude)
-        add(weights, start, curve, motion_basis().weights(EXPRESSIONS[name]))
-        add(strength, start, curve)
+        add_curve(weights, start, curve, motion_basis().weights(EXPRESSIONS[name]))
+        add_curve(strength, start, curve)
         events.append(Interval(start, start + length, kind, apex=start + int(curve.argmax())))
     return Script(
         weights, script.smile, script.pose, script.gaze, script.jitter, strength, tuple(events)

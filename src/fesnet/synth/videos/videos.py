@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_write_text, write_csv
+from fesnet._io import atomic_write_text, write_table
 from fesnet._messages import counted
 from fesnet._types import ProgressCallback
 from fesnet._version import __version__
@@ -28,7 +28,7 @@ from fesnet.jobs import Executor, Resources, SerialExecutor
 from fesnet.jobs.resumable import iterate_outcomes
 from fesnet.synth.render.portraits import Person, find_people
 from fesnet.synth.script.plan import VideoPlan, video_seed
-from fesnet.synth.script.video_script import VideoScript, perform
+from fesnet.synth.script.video_script import VideoScript, write_video_script
 from fesnet.synth.videos.demo_video import write_truth
 from fesnet.synth.videos.encoder import RecordingConfig, encode_video
 
@@ -112,8 +112,8 @@ def make_videos(
                 f"expected a frontal face in a photo of {portraits}, found none in "
                 f"{len(left_out)} photos"
             )
-        settings = describe(plan, people, left_out)
-        agree(out, settings)
+        settings = describe_settings(plan, people, left_out)
+        check_same_settings(out, settings)
         atomic_write_text(out / SETTINGS, json.dumps(settings, indent=1) + "\n")
     for part in out.glob(".*.part"):  # of a run that was killed
         part.unlink()
@@ -140,8 +140,8 @@ def make_missing(
     function = partial(make_one, out=out.absolute())
     for outcome in iterate_outcomes(executor, function, work, resources=TASK):
         done = sorted([*done, outcome.value], key=lambda d: d.number)
-        write_csv(out / "videos.csv", [VIDEO_COLUMNS, *(d.video for d in done)])
-        write_csv(out / "truth.csv", [TRUTH_COLUMNS, *(row for d in done for row in d.truth)])
+        write_table(out / "videos.csv", [VIDEO_COLUMNS, *(d.video for d in done)])
+        write_table(out / "truth.csv", [TRUTH_COLUMNS, *(row for d in done for row in d.truth)])
         report("filming", len(done) / plan.count)
     return done
 
@@ -185,7 +185,9 @@ def remove(folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def describe(plan: VideoPlan, people: Sequence[Person], left_out: Sequence[str]) -> dict[str, Any]:
+def describe_settings(
+    plan: VideoPlan, people: Sequence[Person], left_out: Sequence[str]
+) -> dict[str, Any]:
     """Everything that the videos follow from, for `synth.json`."""
     photos = [shot.path for p in people for shot in (p.neutral, p.smiling) if shot is not None]
     return {
@@ -199,7 +201,7 @@ def describe(plan: VideoPlan, people: Sequence[Person], left_out: Sequence[str])
     }
 
 
-def agree(out: Path, settings: dict[str, Any]) -> None:
+def check_same_settings(out: Path, settings: dict[str, Any]) -> None:
     """Raises UsageError where `out` holds something else than an earlier part of the same set."""
     path = out / SETTINGS
     if not path.exists():
@@ -277,7 +279,7 @@ def sample_script(job: VideoJob) -> tuple[VideoScript, RecordingConfig]:
         int(technique.integers(plan.crf[0], plan.crf[1] + 1)),
         job.seed,
     )
-    return perform(acting, np.flatnonzero(shown) / fps, plan.script), take
+    return write_video_script(acting, np.flatnonzero(shown) / fps, plan.script), take
 
 
 def film(job: VideoJob, performance: VideoScript, take: RecordingConfig, out: Path) -> None:

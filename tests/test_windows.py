@@ -1,11 +1,11 @@
-"""Sampling by time, the working grid, and stitching against the naive way."""
+"""Sampling by time, resampling, and aggregated windows against the naive way."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from fesnet.windows import Grid, Sampler, Stitcher, to_and_fro
+from fesnet.windows import FrameSampler, Resampler, WindowAggregator, reflect_indices
 
 
 @pytest.mark.parametrize(
@@ -13,16 +13,16 @@ from fesnet.windows import Grid, Sampler, Stitcher, to_and_fro
     [(10, 1.0), (25, 1.0), (29.97, 1.0), (30, 1.0), (50, 0.6), (60, 0.5), (200, 0.15)],
 )
 def test_sampler_takes_what_the_working_rate_needs(fps: float, share: float) -> None:
-    sampler = Sampler(30.0)
+    sampler = FrameSampler(30.0)
     times = np.arange(int(20 * fps)) / fps
-    kept = times[[sampler.wants(float(t)) for t in times]]
+    kept = times[[sampler.should_sample(float(t)) for t in times]]
     assert len(kept) / len(times) == pytest.approx(share, rel=0.01)
     assert np.diff(kept).max() < 1.7 / min(fps, 30)
 
 
 def test_sampler_with_irregular_and_repeated_times() -> None:
-    sampler = Sampler(30.0)
-    assert [sampler.wants(t) for t in (0.0, 0.0, 0.01, 0.033, 0.9, 0.9, 0.95)] == [
+    sampler = FrameSampler(30.0)
+    assert [sampler.should_sample(t) for t in (0.0, 0.0, 0.01, 0.033, 0.9, 0.9, 0.95)] == [
         True,
         False,
         False,
@@ -33,29 +33,29 @@ def test_sampler_with_irregular_and_repeated_times() -> None:
     ]
 
 
-def test_grid_is_exact_for_features_that_change_linearly() -> None:
+def test_resampling_is_exact_for_features_that_change_linearly() -> None:
     rng = np.random.default_rng(0)
     times = np.sort(rng.uniform(0, 3, 70))
     times = times[np.diff(times, prepend=-1) > 0.005]
     slope = rng.normal(size=(4, 3)).astype(np.float32)
-    grid, ticks = Grid(30.0), []
+    resampler, steps = Resampler(30.0), []
     for t in times:
-        ticks += list(grid.push(float(t), slope * np.float32(t)))
-    index = [k for k, _ in ticks]
+        steps += list(resampler.push(float(t), slope * np.float32(t)))
+    index = [k for k, _ in steps]
     assert index == list(range(index[0], index[0] + len(index)))
-    for k, value in ticks[1:]:
+    for k, value in steps[1:]:
         assert np.abs(value - slope * np.float32(k / 30)).max() < 1e-4
 
 
 def test_grid_breaks_where_the_face_was_away_but_not_in_slow_videos() -> None:
-    grid = Grid(30.0)
-    list(grid.push(1.0, np.zeros((1, 1), np.float32)))
-    assert grid.continues(1.08, 0.04)
-    assert not grid.continues(1.2, 0.04)
-    assert grid.continues(1.2, 0.2)
-    assert not grid.continues(2.0, 1.0)
-    grid.cut()
-    assert grid.continues(9.0, 0.04)
+    resampler = Resampler(30.0)
+    list(resampler.push(1.0, np.zeros((1, 1), np.float32)))
+    assert resampler.is_contiguous(1.08, 0.04)
+    assert not resampler.is_contiguous(1.2, 0.04)
+    assert resampler.is_contiguous(1.2, 0.2)
+    assert not resampler.is_contiguous(2.0, 1.0)
+    resampler.reset()
+    assert resampler.is_contiguous(9.0, 0.04)
 
 
 def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,16 +69,16 @@ def fake_decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def naive(track: np.ndarray, window: int, stride: int) -> np.ndarray:
     """All windows from scratch, averaged: every whole one, and one that ends with the track for
-    ticks that the others have not made final, each forwards and backwards."""
+    steps that the others have not made final, each forwards and backwards."""
     n = len(track)
     sums = np.zeros((n, 4))
     weight = [min(k + 0.5, window - k - 0.5) / 40 for k in range(window)]
 
     def add(at: list[int], first: int) -> None:
         p, strength = fake_decode(track[at])
-        for k, tick in enumerate(at):
-            if tick >= first:
-                sums[tick] += np.array([*p[k, 1:], strength[k], 1]) * weight[k]
+        for k, step in enumerate(at):
+            if step >= first:
+                sums[step] += np.array([*p[k, 1:], strength[k], 1]) * weight[k]
 
     starts = range(0, n - window + 1, stride)
     for start in starts:
@@ -93,14 +93,14 @@ def naive(track: np.ndarray, window: int, stride: int) -> np.ndarray:
     return sums[:, :3] / sums[:, 3:]
 
 
-def test_a_short_segment_is_run_through_to_and_fro() -> None:
-    assert to_and_fro(9, 3).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2]
-    assert to_and_fro(4, 3).tolist() == [0, 1, 2, 3]
-    assert to_and_fro(3, 0).tolist() == [0, 0, 0]
+def test_a_short_segment_is_reflected() -> None:
+    assert reflect_indices(9, 3).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2]
+    assert reflect_indices(4, 3).tolist() == [0, 1, 2, 3]
+    assert reflect_indices(3, 0).tolist() == [0, 0, 0]
 
 
-def stitched(stitcher: Stitcher, track: np.ndarray) -> np.ndarray:
-    """All rows (T, 3) that come out for a segment that starts at tick 5."""
+def stitched(stitcher: WindowAggregator, track: np.ndarray) -> np.ndarray:
+    """All rows (T, 3) that come out for a segment that starts at step 5."""
     stitcher.clear(5)
     parts = [p for p in (stitcher.push(f) for f in track) if p is not None]
     last = stitcher.finish()
@@ -116,7 +116,9 @@ def stitched(stitcher: Stitcher, track: np.ndarray) -> np.ndarray:
 def test_stitching_equals_the_naive_way(length: int, stride: int) -> None:
     track = np.random.default_rng(length).normal(size=(length, 2, 3)).astype(np.float32)
     assert (
-        np.abs(stitched(Stitcher(16, stride, fake_decode), track) - naive(track, 16, stride)).max()
+        np.abs(
+            stitched(WindowAggregator(16, stride, fake_decode), track) - naive(track, 16, stride)
+        ).max()
         < 1e-5
     )
 
@@ -131,7 +133,7 @@ def test_a_segment_shorter_than_a_window_is_a_window_by_itself(length: int, wind
         seen.append(len(part))
         return fake_decode(part)
 
-    stitched(Stitcher(200, 50, decode), np.zeros((length, 1, 1), np.float32))
+    stitched(WindowAggregator(200, 50, decode), np.zeros((length, 1, 1), np.float32))
     assert set(seen) == {window}
     assert len(seen) == (1 if length == 1 else 2 * (1 + (length >= 200)))
 
@@ -142,13 +144,13 @@ def test_constant_scores_stay_constant(length: int) -> None:
         n = len(window)
         return np.tile(np.float32([0.5, 0.3, 0.2]), (n, 1)), np.full(n, 0.7, np.float32)
 
-    rows = stitched(Stitcher(16, 8, decode), np.zeros((length, 1, 1), np.float32))
+    rows = stitched(WindowAggregator(16, 8, decode), np.zeros((length, 1, 1), np.float32))
     np.testing.assert_allclose(rows, np.tile([0.3, 0.2, 0.7], (length, 1)), atol=1e-6)
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
 def test_scores_are_final_one_window_later(stride: int) -> None:
-    stitcher = Stitcher(16, stride, fake_decode)
+    stitcher = WindowAggregator(16, stride, fake_decode)
     stitcher.clear(0)
     final = 0
     for pushed in range(1, 100):
@@ -158,7 +160,7 @@ def test_scores_are_final_one_window_later(stride: int) -> None:
 
 
 def against_the_lowest(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Macro wherever a tick is higher than the window's lowest one."""
+    """Macro wherever a step is higher than the window's lowest one."""
     changed = (window - window.min(0) > 0.5).any((1, 2)).astype(np.float32)
     return np.stack([1 - changed, changed, 0 * changed], 1), changed
 
@@ -172,26 +174,26 @@ def test_what_is_held_for_longer_than_a_window_is_still_a_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     track = held(30, 200, 60)
-    rows = stitched(Stitcher(32, 4, against_the_lowest), track)
+    rows = stitched(WindowAggregator(32, 4, against_the_lowest), track)
     expected = (track[:, 0, 0] > 0.5).astype(float)
     inside = np.ones(len(track), bool)
     inside[[*range(26, 34), *range(226, 234)]] = False  # at its edges windows may differ
     assert np.abs(rows[:, 0] - expected)[inside].max() < 0.5
-    to_the_end = stitched(Stitcher(32, 4, against_the_lowest), held(30, 200, 0))
+    to_the_end = stitched(WindowAggregator(32, 4, against_the_lowest), held(30, 200, 0))
     assert to_the_end[34:, 0].min() > 0.5
 
-    monkeypatch.setattr("fesnet.windows.AGE", 0)  # nothing is lent
-    alone = stitched(Stitcher(32, 4, against_the_lowest), track)[:, 0]
+    monkeypatch.setattr("fesnet.windows.MAX_ANCHOR_AGE", 0)  # no anchor
+    alone = stitched(WindowAggregator(32, 4, against_the_lowest), track)[:, 0]
     assert alone[30:45].min() > 0.5
     assert alone[70:190].max() == 0
 
 
-def test_an_old_or_missing_neutral_face_is_not_lent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fesnet.windows.AGE", 60)
-    aged = stitched(Stitcher(32, 4, against_the_lowest), held(30, 200, 60))[:, 0]
+def test_an_old_or_missing_neutral_face_is_no_anchor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fesnet.windows.MAX_ANCHOR_AGE", 60)
+    aged = stitched(WindowAggregator(32, 4, against_the_lowest), held(30, 200, 60))[:, 0]
     assert aged[30:85].min() > 0.5
     assert aged[125:190].max() == 0
-    stitcher = Stitcher(32, 4, against_the_lowest)
+    stitcher = WindowAggregator(32, 4, against_the_lowest)
     stitched(stitcher, held(40, 0, 0))
     assert stitcher.neutral is not None
     stitcher.clear(100)
@@ -199,11 +201,11 @@ def test_an_old_or_missing_neutral_face_is_not_lent(monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_in_nothing_out() -> None:
-    assert Stitcher(16, 8, fake_decode).finish() is None
+    assert WindowAggregator(16, 8, fake_decode).finish() is None
 
 
 def test_memory_of_the_stitcher_is_bounded() -> None:
-    stitcher = Stitcher(16, 8, fake_decode)
+    stitcher = WindowAggregator(16, 8, fake_decode)
     for _ in range(500):
         stitcher.push(np.zeros((1, 1), np.float32))
         assert len(stitcher.buffer) <= 16

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fesnet._types import FloatArray
 
 # Landmarks that move with the skull; expressions hardly reach them.
-SKULL = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234, 454, 33, 133, 362, 263, 98, 327, 93, 323, 162, 389,
+RIGID_LANDMARKS = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234, 454, 33, 133, 362, 263, 98, 327, 93, 323, 162, 389,
          21, 251)  # fmt: skip
 BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 LIDS = (160, 159, 158, 144, 145, 153, 385, 386, 387, 380, 374, 373)
@@ -24,10 +24,12 @@ NOSE = (1, 2, 48, 278)
 CHEEKS = (50, 280, 205, 425)
 LIPS = (61, 291, 0, 17, 37, 267, 84, 314, 39, 269, 13, 14, 81, 311, 178, 402, 18)
 JAW = (152, 176, 400, 172, 397)
-TELLING = (*BROWS, *LIDS, *NOSE, *CHEEKS, *LIPS, *JAW)
-UNIT = 24.0  # a shape of 1 is 4 pixels of a 96 pixel crop, as in the training of LSDM
-TURN_UNIT = 4.0  # what a radian of head turn weighs
-SHAPE = 2 * len(TELLING) + 4  # x and y of each, yaw, pitch, roll, and one spare: a power of two
+EXPRESSIVE_LANDMARKS = (*BROWS, *LIDS, *NOSE, *CHEEKS, *LIPS, *JAW)
+DISPLACEMENT_UNIT = 24.0  # a shape of 1 is 4 pixels of a 96 pixel crop, as in the training of LSDM
+ROTATION_UNIT = 4.0  # what a radian of head turn weighs
+LANDMARK_FEATURE_COUNT = (
+    2 * len(EXPRESSIVE_LANDMARKS) + 4
+)  # x and y of each, yaw, pitch, roll, and one spare: a power of two
 
 
 @cache
@@ -40,39 +42,39 @@ def canonical_face() -> NDArray[np.float32]:
     return mesh
 
 
-def face_shape(landmarks: FloatArray) -> NDArray[np.float32]:
+def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
     """(N, 468, 3) landmarks, any scale, z in that of x and y -> (N, SHAPE).
 
     Displacement of the telling landmarks from the canonical face, and yaw, pitch, roll. 0 is the
     canonical face.
     """
-    upright, turn = upright_face(landmarks)
-    moved = (upright - canonical_face()[list(TELLING), :2]) * UNIT
-    spare = np.zeros((len(moved), 1), np.float32)
-    return np.concatenate([moved.reshape(len(moved), -1), turn * TURN_UNIT, spare], 1).astype(
-        np.float32
-    )
+    upright, rotation = frontalize_landmarks(landmarks)
+    displacement = (upright - canonical_face()[list(EXPRESSIVE_LANDMARKS), :2]) * DISPLACEMENT_UNIT
+    spare = np.zeros((len(displacement), 1), np.float32)
+    return np.concatenate(
+        [displacement.reshape(len(displacement), -1), rotation * ROTATION_UNIT, spare], 1
+    ).astype(np.float32)
 
 
-def upright_face(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
+def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Telling landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in
     radians.
 
     A least-squares similarity in space carries the skull's landmarks to the canonical face (Umeyama
     1991).
     """
-    target = canonical_face()[list(SKULL)].astype(np.float64)
-    source = landmarks[:, list(SKULL)].astype(np.float64)
+    target = canonical_face()[list(RIGID_LANDMARKS)].astype(np.float64)
+    source = landmarks[:, list(RIGID_LANDMARKS)].astype(np.float64)
     a, b = source.mean(1, keepdims=True), target.mean(0)
     p, q = source - a, target - b
     left, values, right = np.linalg.svd(p.transpose(0, 2, 1) @ q)
     sign = np.ones((len(p), 3))
     sign[:, 2] = np.sign(np.linalg.det(left @ right))
-    turn = (left * sign[:, None]) @ right
+    rotation = (left * sign[:, None]) @ right
     scale = (values * sign).sum(1) / np.maximum((p**2).sum((1, 2)), 1e-12)
-    telling = landmarks[:, list(TELLING)].astype(np.float64)
-    upright = (telling - a) @ turn * scale[:, None, None] + b
-    yaw = np.arcsin(np.clip(-turn[:, 2, 0], -1, 1))
-    pitch = np.arctan2(turn[:, 2, 1], turn[:, 2, 2])
-    roll = np.arctan2(turn[:, 1, 0], turn[:, 0, 0])
+    telling = landmarks[:, list(EXPRESSIVE_LANDMARKS)].astype(np.float64)
+    upright = (telling - a) @ rotation * scale[:, None, None] + b
+    yaw = np.arcsin(np.clip(-rotation[:, 2, 0], -1, 1))
+    pitch = np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
+    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
     return upright[..., :2], np.stack([yaw, pitch, roll], 1)

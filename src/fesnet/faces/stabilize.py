@@ -31,13 +31,13 @@ VIEW = 112  # pixels of the grey view that the flow is measured on; independent 
 TAU = 0.7  # seconds in which the landmarks draw the pose to themselves
 NEAR = 0.03  # crop units of disagreement up to which that slow draw holds ...
 FAR = 0.12  # ... and from which on the landmarks win at once
-SPREAD = 0.001  # crop units off the common motion at which a point counts a quarter
-ROUNDS = 3  # re-weighted fits
-AGREED, WITHIN = (
+OUTLIER_SCALE = 0.001  # crop units off the common motion at which a point counts a quarter
+FIT_ITERATIONS = 3  # re-weighted fits
+MIN_INLIERS, INLIER_DISTANCE = (
     0.25,
     0.003,
 )  # share of points that must follow the common motion so closely, else no flow
-ALONE, QUIET = (
+MIN_INLIERS_ALONE, MAX_MOTION_ALONE = (
     0.4,
     0.04,
 )  # the same share where no landmarks are looked for, and the motion (crop units) up to which
@@ -46,7 +46,7 @@ WINDOW, LEVELS = (11, 11), 1  # of the flow: pixels of the view, and halvings of
 STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.01)
 
 
-def grid(xs: tuple[float, float, int], ys: tuple[float, float, int]) -> NDArray[np.float32]:
+def point_grid(xs: tuple[float, float, int], ys: tuple[float, float, int]) -> NDArray[np.float32]:
     """Points (N, 2) on a rectangle, crop units."""
     x, y = np.meshgrid(np.linspace(*xs), np.linspace(*ys))
     return np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
@@ -54,14 +54,16 @@ def grid(xs: tuple[float, float, int], ys: tuple[float, float, int]) -> NDArray[
 
 POINTS = np.concatenate(
     [
-        grid((0.38, 0.62, 7), (0.30, 0.52, 8)),  # nose and inner eye region
-        grid((0.24, 0.34, 3), (0.44, 0.54, 3)),  # upper cheeks
-        grid((0.66, 0.76, 3), (0.44, 0.54, 3)),
+        point_grid((0.38, 0.62, 7), (0.30, 0.52, 8)),  # nose and inner eye region
+        point_grid((0.24, 0.34, 3), (0.44, 0.54, 3)),  # upper cheeks
+        point_grid((0.66, 0.76, 3), (0.44, 0.54, 3)),
     ]
 )
 
 
-def common_motion(before: Image, after: Image, agreed: float = AGREED) -> Similarity | None:
+def common_motion(
+    before: Image, after: Image, min_inliers: float = MIN_INLIERS
+) -> Similarity | None:
     """The similarity, crop units, that most stable points follow between two grey views (VIEW,
     VIEW).
 
@@ -79,19 +81,25 @@ def common_motion(before: Image, after: Image, agreed: float = AGREED) -> Simila
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     kept = status[:, 0] > 0
-    if kept.sum() < agreed * len(POINTS):
+    if kept.sum() < min_inliers * len(POINTS):
         return None
     a = complex_points(POINTS)[kept]
     b = complex_points((end[:, 0] + np.float32(0.5)) / VIEW)[kept]
-    step = b - a
-    motion = Similarity(1.0, complex(np.median(step.real), np.median(step.imag)))
-    spread = 2 * SPREAD
-    for _ in range(ROUNDS):
-        off = b - motion(a)
-        weight = (1 + (off.real**2 + off.imag**2) / spread**2) ** -2
-        motion = fit(a, b, weight)
-        spread = SPREAD
-    return motion if (abs(b - motion(a)) < WITHIN).sum() >= agreed * len(POINTS) else None
+    motion_vectors = b - a
+    motion = Similarity(
+        1.0, complex(np.median(motion_vectors.real), np.median(motion_vectors.imag))
+    )
+    spread = 2 * OUTLIER_SCALE
+    for _ in range(FIT_ITERATIONS):
+        residual = b - motion(a)
+        weight = (1 + (residual.real**2 + residual.imag**2) / spread**2) ** -2
+        motion = fit_complex_similarity(a, b, weight)
+        spread = OUTLIER_SCALE
+    return (
+        motion
+        if (abs(b - motion(a)) < INLIER_DISTANCE).sum() >= min_inliers * len(POINTS)
+        else None
+    )
 
 
 def complex_points(points: FloatArray) -> Complex:
@@ -119,92 +127,92 @@ class Similarity:
         return Similarity(1 / self.turn, -self.shift / self.turn)
 
 
-def fit(a: Complex, b: Complex, weight: NDArray[np.float64]) -> Similarity:
+def fit_complex_similarity(a: Complex, b: Complex, weight: NDArray[np.float64]) -> Similarity:
     """The similarity that carries a (N,) to b (N,) with the least squares, weighted (Umeyama
     1991).
     """
-    share = weight / weight.sum()
-    from_, to = complex(share @ a), complex(share @ b)
-    p, weighted = a - from_, share * (a - from_).conj()
+    normalized = weight / weight.sum()
+    from_, to = complex(normalized @ a), complex(normalized @ b)
+    p, weighted = a - from_, normalized * (a - from_).conj()
     turn = complex(weighted @ (b - to)) / complex(weighted @ p).real
     return Similarity(turn, to - turn * from_)
 
 
-def from_unit(pose: FloatArray) -> Similarity:
+def pose_to_similarity(pose: FloatArray) -> Similarity:
     """From crop units to source pixels."""
     x, y, log_scale, angle = (float(v) for v in pose)
     turn = cmath.rect(math.exp(log_scale), angle)
     return Similarity(turn, complex(x, y) - turn * CENTRE)
 
 
-def as_pose(unit_to_source: Similarity) -> Matrix:
+def similarity_to_pose(unit_to_source: Similarity) -> Matrix:
     """The pose (4,) of a similarity from crop units to source pixels."""
     turn, centre = unit_to_source.turn, unit_to_source.turn * CENTRE + unit_to_source.shift
     return np.array([centre.real, centre.imag, math.log(abs(turn)), cmath.phase(turn)])
 
 
-def difference(pose: FloatArray, other: FloatArray) -> Matrix:
+def pose_difference(pose: FloatArray, other: FloatArray) -> Matrix:
     """Change (4,) from `other` to `pose`, the angle by the short way round."""
     change = np.asarray(pose - other, np.float64)
     change[3] = math.remainder(change[3], 2 * math.pi)
     return change
 
 
-def extent(change: FloatArray, pose: FloatArray) -> float:
+def pose_distance(change: FloatArray, pose: FloatArray) -> float:
     """Size of a change of pose in crop units."""
     shift = math.hypot(change[0], change[1]) / math.exp(pose[2])
     return math.hypot(shift, LEVER * change[2], LEVER * change[3])
 
 
-class Steady:
+class PoseStabilizer:
     """The pose of one face over one unbroken run of frames. Images are grey (H, W) or RGB (H, W,
     3), uint8.
     """
 
-    def __init__(self, image: Image, seen: FloatArray, time: float) -> None:
-        self.pose = np.asarray(seen, np.float64)
-        self._seen = self.pose
+    def __init__(self, image: Image, landmark_pose: FloatArray, time: float) -> None:
+        self.pose = np.asarray(landmark_pose, np.float64)
+        self._landmark_pose = self.pose
         self._time = time
         self._view = self.pose  # the pose under which the grey view was taken
         self._grey = grey_view(image, self._view)
 
-    def step(self, image: Image, seen: FloatArray, time: float) -> Matrix:
+    def update(self, image: Image, landmark_pose: FloatArray, time: float) -> Matrix:
         """The pose in the next frame.
 
-        seen (4,): the pose that this frame's landmarks give; time in seconds.
+        landmark_pose (4,): the pose that this frame's landmarks give; time in seconds.
         """
-        view = self.pose + difference(seen, self._seen)
+        view = self.pose + pose_difference(landmark_pose, self._landmark_pose)
         grey = grey_view(image, view)
-        carried = self._carry(common_motion(self._grey, grey), view)
-        off = difference(seen, carried)
+        flow_pose = self._propagate(common_motion(self._grey, grey), view)
+        residual = pose_difference(landmark_pose, flow_pose)
         slow = 1 - math.exp(-max(time - self._time, 0.0) / TAU)
-        far = min(max((extent(off, carried) - NEAR) / (FAR - NEAR), 0.0), 1.0)
-        self.pose = carried + max(slow, far) * off
-        self._seen, self._time, self._view, self._grey = (
-            np.asarray(seen, np.float64),
+        far = min(max((pose_distance(residual, flow_pose) - NEAR) / (FAR - NEAR), 0.0), 1.0)
+        self.pose = flow_pose + max(slow, far) * residual
+        self._landmark_pose, self._time, self._view, self._grey = (
+            np.asarray(landmark_pose, np.float64),
             time,
             view,
             grey,
         )
         return self.pose
 
-    def carry(self, image: Image) -> bool:
+    def propagate(self, image: Image) -> bool:
         """Move the pose on to the next frame by its texture alone; False, and nothing changes,
         where that tells too little or the head moves fast."""
         grey = grey_view(image, self.pose)
-        motion = common_motion(self._grey, grey, ALONE)
+        motion = common_motion(self._grey, grey, MIN_INLIERS_ALONE)
         if motion is None:
             return False
         before = self.pose
-        carried = self._carry(motion, before)
-        change = difference(carried, before)
-        if extent(change, before) > QUIET:
+        flow_pose = self._propagate(motion, before)
+        change = pose_difference(flow_pose, before)
+        if pose_distance(change, before) > MAX_MOTION_ALONE:
             return False
-        self.pose, self._seen = carried, self._seen + change
+        self.pose, self._landmark_pose = flow_pose, self._landmark_pose + change
         self._view, self._grey = before, grey
         return True
 
-    def _carry(self, motion: Similarity | None, view: Matrix) -> Matrix:
+    def _propagate(self, motion: Similarity | None, view: Matrix) -> Matrix:
         """The last pose moved on by the flow; by the landmarks alone where there is no flow to
         believe.
         """
@@ -212,8 +220,8 @@ class Steady:
             return view
         # From the crop to the frame before, to the view of it, by the flow to the view of this
         # frame, to this frame.
-        seen_before = from_unit(self._view).inverse().after(from_unit(self.pose))
-        return as_pose(from_unit(view).after(motion).after(seen_before))
+        crop_to_view = pose_to_similarity(self._view).inverse().after(pose_to_similarity(self.pose))
+        return similarity_to_pose(pose_to_similarity(view).after(motion).after(crop_to_view))
 
 
 def grey_view(image: Image, pose: FloatArray) -> Image:
