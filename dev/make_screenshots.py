@@ -121,7 +121,7 @@ def wait_until_saved(page: Page) -> None:
 
 def save_picture(png: bytes, target: Path) -> None:
     """Write the picture with fewer colours and the highest compression."""
-    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    image = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR))
     levels = np.rint(image / COLOUR_STEP) * COLOUR_STEP + 3
     target.parent.mkdir(exist_ok=True)
     few = np.clip(levels, 0, 255).astype(np.uint8)

@@ -1,5 +1,4 @@
-"""What is worth how much where one set of weights spots and nothing is trained: windows, strides,
-references, judges.
+"""What windows, strides, references and ensemble weights are worth with one set of weights.
 
 usage: python experiments/ablate_spotting.py VIDEOS --results FOLDER [--weights WEIGHTS]
 
@@ -21,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from choose_rules import measure, read_folder
 
 from fesnet._types import Float32Array
+from fesnet.evaluation.tune_rules import count_videos, spot_folder
+from fesnet.jobs import SerialExecutor
 from fesnet.model.checkpoint import load_network
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack, assemble
@@ -170,11 +170,11 @@ def lines(videos: Path, weights: Path | None, results: Path) -> Iterator[str]:
     yield "| spotting | macro F1 | micro F1 | false alarms a minute |"
     yield "|---|---|---|---|"
     for row in ROWS:
-        found = read_folder(videos, own.folder, results / row.folder)
-        counts = measure(found, found[0].found.rules)
-        minutes = sum(v.seconds for v in found) / 60
-        scores = f"{counts['macro'].f1:.3f} | {counts['micro'].f1:.3f} | {counts['overall'].fp / minutes:.2f}"
-        yield f"| {row.name} | {scores} |"
+        spotted = spot_folder(videos, own.folder, results / row.folder, SerialExecutor())
+        counts = count_videos(spotted, spotted[0].spotting.rules)
+        minutes = sum(v.seconds for v in spotted) / 60
+        f1 = f"{counts['macro'].f1:.3f} | {counts['micro'].f1:.3f}"
+        yield f"| {row.name} | {f1} | {counts['overall'].fp / minutes:.2f} |"
 
 
 def main() -> None:

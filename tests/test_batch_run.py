@@ -353,11 +353,29 @@ def test_a_cut_log_loses_one_video_at_most(
 )
 def test_damaged_lines_of_the_log_are_passed_over(line: str, tmp_path: Path) -> None:
     (tmp_path / LEDGER).write_text(line, encoding="latin-1")
-    with BatchLedger(tmp_path) as log:
-        assert log.records == {}
-        log.record(VideoRecord("a", "a.mp4", "/a.mp4", "d"))
-    with BatchLedger(tmp_path) as log:
-        assert list(log.records) == ["a"]
+    with BatchLedger(tmp_path) as ledger:
+        assert ledger.records == {}
+        ledger.record(VideoRecord("a", "a.mp4", "/a.mp4", "d"))
+    with BatchLedger(tmp_path) as ledger:
+        assert list(ledger.records) == ["a"]
+
+
+def test_a_ledger_of_version_0_1_is_read(tmp_path: Path) -> None:
+    line = (
+        '{"event": "done", "time": "2025-01-01T00:00:00+00:00", "name": "s1/face", "key": '
+        '"s1/face.mkv", "path": "/v/s1/face.mkv", "digest": "d", "sha256": "s", "stamp": "1:2", '
+        '"written": "3:4", "subject": "P1", "row": {"frames": 10}, "reason": "", "tries": 1, '
+        '"seconds": 0.5}'
+    )
+    start = '{"event": "start", "time": "2025-01-01T00:00:00+00:00", "engine": "this process"}'
+    (tmp_path / LEDGER).write_text(f"{start}\n{line}\n")
+    with BatchLedger(tmp_path) as ledger:
+        assert ledger.records == {
+            "s1/face": VideoRecord(
+                "s1/face", "s1/face.mkv", "/v/s1/face.mkv", "d", "s", "1:2", "3:4", "P1",
+                {"frames": 10},
+            )
+        }  # fmt: skip
 
 
 def test_two_runs_do_not_share_a_folder(

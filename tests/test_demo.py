@@ -39,7 +39,9 @@ def test_every_truth_has_a_row_and_so_has_what_is_false() -> None:
 
 
 def test_the_summary_counts_right_kinds_only() -> None:
-    assert summarize_comparison(TRUTH, found((0, 60, 120), (0, 195, 225))).startswith("1 of 3 events found")
+    assert summarize_comparison(TRUTH, found((0, 60, 120), (0, 195, 225))).startswith(
+        "1 of 3 events found"
+    )
     assert summarize_comparison(TRUTH, found()).startswith("0 of 3 events found")
     assert "synthetic" in summarize_comparison(TRUTH, found())
 

@@ -5,6 +5,7 @@ it stands.
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import stat
 import subprocess
@@ -53,8 +54,8 @@ def run(line: str | list[str], place: Path) -> str:
     """What a command prints."""
     path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        line, shell=isinstance(line, str), cwd=place, env=os.environ | {"PATH": path}, capture_output=True, text=True,
-        check=False, timeout=600,
+        line, shell=isinstance(line, str), cwd=place, env=os.environ | {"PATH": path},
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -82,10 +83,19 @@ def follow(page: Path, place: Path) -> list[str]:
 
 def test_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="needs the extra dev")
+    command = [
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        str(DOCS),
+        str(tmp_path / "site"),
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(tmp_path / "site")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", *command], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "how-it-works.svg" in page
@@ -95,10 +105,36 @@ def test_documentation_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
-    index = (DOCS / "index.md").read_text(encoding="utf-8")
     for page in DOCS.rglob("*.md"):
-        name = page.relative_to(DOCS).with_suffix("").as_posix()
-        assert name == "index" or f"\n{name}\n" in index, f"{name} is not in docs/index.md"
+        folder = page.parent if (page.parent / "index.md").exists() else DOCS
+        if page == folder / "index.md":
+            folder = folder.parent
+        name = page.relative_to(folder).with_suffix("").as_posix()
+        index = folder / "index.md"
+        assert not index.exists() or f"\n{name}\n" in index.read_text(encoding="utf-8"), (
+            f"{name} is not in {index}"
+        )
+
+
+def test_files_and_modules_that_documents_name_exist() -> None:
+    for page in (*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        text = page.read_text(encoding="utf-8")
+        for path in re.findall(r"\b((?:src|fesnet|tests|dev|perf|experiments)/[\w/]+\.\w+)", text):
+            place = ROOT / "src" / path if path.startswith("fesnet/") else ROOT / path
+            assert place.exists(), f"{page.name} names {path}"
+        for file, test in re.findall(r"`(tests/\w+\.py)::(\w+)`", text):
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"no test {test}"
+        for name in re.findall(r"`(fesnet(?:\.\w+)+)`", text):
+            assert resolves(name), f"{page.name} names {name}"
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module of fesnet, or something in one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (AttributeError, ImportError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize("name", ["psychologist", "researcher", "engineer"])

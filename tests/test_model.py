@@ -221,7 +221,7 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
         ),
         (
             {"ensemble_weights": (0.5, 0.1), "landmark_feature_count": 128, "independent": True},
-            "expected shapes, and kinds that exclude each other",
+            "expected landmark features, and kinds that exclude each other",
         ),
     ],
 )

@@ -18,16 +18,16 @@ from fesnet.synth.render.avatar import (
     LIP_UPPER,
     MARGIN,
     Avatar,
-    aligned,
+    align_points,
     make_avatar,
     project_points,
 )
-from fesnet.synth.render.avatar_renderer import AvatarRenderer, AvatarTracks, Look
+from fesnet.synth.render.avatar_renderer import AvatarRenderer, AvatarTracks, ClipAppearance
 from fesnet.synth.render.batches import (
     TARGETS,
     clip_batch,
-    target_mirror_map,
     pair_batch,
+    target_mirror_map,
     target_scale,
 )
 from fesnet.synth.render.frame_renderer import FrameRenderer, Mouth
@@ -63,7 +63,7 @@ def avatar() -> Avatar:
     )
 
 
-def still(frames: int) -> dict[str, np.ndarray]:
+def still_tracks(frames: int) -> dict[str, np.ndarray]:
     k = len(motion_basis().names)
     landmarks = {
         "weights": (frames, k),
@@ -76,10 +76,10 @@ def still(frames: int) -> dict[str, np.ndarray]:
 
 
 def render(avatar: Avatar, tracks: dict[str, np.ndarray], size: int = 96) -> torch.Tensor:
-    stage = AvatarRenderer([avatar])
+    renderer = AvatarRenderer([avatar])
     frames = len(tracks["smile"])
-    look = Look(*(torch.full((1, frames), v) for v in (0.4, 0.1, 0.7, 0.02, 0.5, 0.0)))
-    return stage.render(
+    look = ClipAppearance(*(torch.full((1, frames), v) for v in (0.4, 0.1, 0.7, 0.02, 0.5, 0.0)))
+    return renderer.render(
         AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), size, look
     )[0, :, 0]
 
@@ -101,7 +101,7 @@ def test_every_expression_moves_the_face() -> None:
 
 
 def test_neutral_avatar_is_its_picture(avatar: Avatar) -> None:
-    crop = render(avatar, still(1))[0].numpy()
+    crop = render(avatar, still_tracks(1))[0].numpy()
     side = avatar.picture.shape[0]
     edge = round(side * MARGIN / (1 + 2 * MARGIN))
     grey = (
@@ -125,7 +125,7 @@ def test_interpolation_is_exact_for_a_plane(avatar: Avatar) -> None:
 
 
 def test_batch_and_single_frame_renderers_agree(avatar: Avatar) -> None:
-    tracks = still(4)
+    tracks = still_tracks(4)
     tracks["weights"][1] = motion_basis().weights(EXPRESSIONS["surprise"])
     tracks["weights"][2] = motion_basis().weights({"browDown": 1.0, "eyeBlink": 0.8})
     tracks["gaze"][2] = (0.7, -0.3)
@@ -135,10 +135,10 @@ def test_batch_and_single_frame_renderers_agree(avatar: Avatar) -> None:
     zero = np.zeros((1, 4), np.float32)
     for t in range(4):
         shift = np.zeros(2, np.float32)
-        seen = renderer.seen(
+        seen = renderer.project(
             tracks["weights"][t], float(tracks["smile"][t]), tracks["pose"][t], shift
         )
-        placed = aligned(seen[None], zero)[0]
+        placed = align_points(seen[None], zero)[0]
         single = renderer.render(placed, tracks["gaze"][t], float(tracks["smile"][t])) @ np.array(
             [0.299, 0.587, 0.114]
         )
@@ -150,8 +150,8 @@ def test_alignment_undoes_roll_and_scale_and_keeps_tremble(avatar: Avatar) -> No
     seen = avatar.points[None, :, :2]
     turned = (seen * 1.3) @ np.array([[0.9, -0.435], [0.435, 0.9]], np.float32) + [0.1, -0.2]
     zero = np.zeros((1, 4), np.float32)
-    assert np.abs(aligned(turned.astype(np.float32), zero) - aligned(seen, zero)).max() < 1e-4
-    moved = aligned(seen, np.array([[0.01, -0.02, 0, 0]], np.float32)) - aligned(seen, zero)
+    assert np.abs(align_points(turned.astype(np.float32), zero) - align_points(seen, zero)).max() < 1e-4
+    moved = align_points(seen, np.array([[0.01, -0.02, 0, 0]], np.float32)) - align_points(seen, zero)
     assert moved[0].mean(0) == pytest.approx([0.01, -0.02], abs=1e-5)
 
 
@@ -164,7 +164,7 @@ def test_head_turn_moves_the_nose_more_than_the_rim(avatar: Avatar) -> None:
 
 
 def test_open_jaw_darkens_the_mouth(avatar: Avatar) -> None:
-    tracks = still(2)
+    tracks = still_tracks(2)
     tracks["weights"][1] = motion_basis().weights({"jawOpen": 0.5})
     shut, wide = render(avatar, tracks).numpy()
     x, y = (avatar.points[14, :2] * 96).astype(int)
@@ -184,12 +184,12 @@ def test_mirror_map_is_its_own_inverse() -> None:
 
 
 def test_batches_are_deterministic_and_in_range(avatar: Avatar) -> None:
-    stage, who = AvatarRenderer([avatar]), np.array([0, 0])
-    one, two = (pair_batch(stage, who, 5, 3, 48) for _ in range(2))
+    renderer, who = AvatarRenderer([avatar]), np.array([0, 0])
+    one, two = (pair_batch(renderer, who, 5, 3, 48) for _ in range(2))
     assert torch.equal(one.crops, two.crops)
     assert one.crops.shape == (2, 3, 1, 48, 48)
     assert one.targets.shape == (2, 3, TARGETS)
-    clips = clip_batch(stage, who, 6, 40, 48, SynthConfig())
+    clips = clip_batch(renderer, who, 6, 40, 48, SynthConfig())
     assert clips.crops.shape == (2, 40, 1, 48, 48)
     assert clips.crops.min() >= 0
     assert clips.crops.max() <= 1
@@ -241,11 +241,13 @@ def test_demo_video_plays_and_has_its_truth(avatar: Avatar, tmp_path: Path) -> N
 def test_what_shows_in_a_mouth_changes_while_the_face_is_still(avatar: Avatar) -> None:
     """A jaw held open: teeth and tongue move behind the lips, and nothing else does."""
     frames = 40
-    tracks = still(frames)
+    tracks = still_tracks(frames)
     tracks["weights"] += motion_basis().weights({"jawOpen": 0.6}).astype(np.float32)
-    stage = AvatarRenderer([avatar])
-    look = replace(Look.draw(np.random.default_rng(2), 1, frames), shading=torch.zeros(1, frames))
-    shown = stage.render(
+    renderer = AvatarRenderer([avatar])
+    look = replace(
+        ClipAppearance.draw(np.random.default_rng(2), 1, frames), shading=torch.zeros(1, frames)
+    )
+    shown = renderer.render(
         AvatarTracks(np.array([0]), *(t[None] for t in tracks.values())), 96, look
     )[0, :, 0]
     change = shown.std(0)
@@ -254,7 +256,7 @@ def test_what_shows_in_a_mouth_changes_while_the_face_is_still(avatar: Avatar) -
 
 
 def test_the_same_draw_gives_the_same_mouth() -> None:
-    one, two = (Look.draw(np.random.default_rng(5), 2, 30) for _ in range(2))
+    one, two = (ClipAppearance.draw(np.random.default_rng(5), 2, 30) for _ in range(2))
     assert torch.equal(one.tongue_height, two.tongue_height)
     assert one.teeth.shape == (2, 30)
     assert (one.teeth_height >= 0).all()
@@ -262,7 +264,7 @@ def test_the_same_draw_gives_the_same_mouth() -> None:
 
 def test_a_smile_without_a_photo_is_the_basis_s() -> None:
     smiling = Script(
-        **{**still(5), "smile": np.linspace(0, 1, 5, dtype="f4")}, intensity=np.zeros(5)
+        **{**still_tracks(5), "smile": np.linspace(0, 1, 5, dtype="f4")}, intensity=np.zeros(5)
     )
     script = replace_photo_smile(smiling)
     assert script.smile.max() == 0

@@ -18,32 +18,32 @@ from fesnet.synth.render.batches import clip_batch, draw_frame_order, plan_clips
 from fesnet.synth.render.render_plan import WIDE, render_crops
 from fesnet.synth.render.torch_face_mesh import (
     TorchFaceMesh,
-    run_landmark_model,
-    landmark_features_torch,
     interpolate_skipped_frames_torch,
+    landmark_features_torch,
+    run_landmark_model,
 )
 from fesnet.synth.script.config import SynthConfig
 
 
 @pytest.fixture(scope="module")
-def stage() -> AvatarRenderer:
+def renderer() -> AvatarRenderer:
     return AvatarRenderer(make_avatars())
 
 
-def test_a_part_of_the_clips_is_painted_as_in_the_whole(stage: AvatarRenderer) -> None:
+def test_a_part_of_the_clips_is_painted_as_in_the_whole(renderer: AvatarRenderer) -> None:
     """So several processes may paint their shares of one batch."""
     plan = plan_clips(
-        stage, np.array([0, 1, 0]), 3, 20, 32, SynthConfig(), face_only=True, hands=1.0
+        renderer, np.array([0, 1, 0]), 3, 20, 32, SynthConfig(), face_only=True, hands=1.0
     )
-    whole = render_crops(stage, plan.crops, 32)
-    assert torch.equal(render_crops(stage, plan[slice(1, 3)].crops, 32), whole[1:])
+    whole = render_crops(renderer, plan.crops, 32)
+    assert torch.equal(render_crops(renderer, plan[slice(1, 3)].crops, 32), whole[1:])
     assert torch.equal(plan[slice(1, 3)].labels, plan.labels[1:])
 
 
-def test_hands_come_before_the_face(stage: AvatarRenderer) -> None:
-    plan = plan_clips(stage, np.array([0]), 3, 240, 16, SynthConfig(), hands=1.0)
+def test_hands_come_before_the_face(renderer: AvatarRenderer) -> None:
+    plan = plan_clips(renderer, np.array([0]), 3, 240, 16, SynthConfig(), hands=1.0)
     bare = replace(plan.crops, hands=(None,))
-    assert (render_crops(stage, plan.crops, 16) - render_crops(stage, bare, 16)).abs().max() > 0.05
+    assert (render_crops(renderer, plan.crops, 16) - render_crops(renderer, bare, 16)).abs().max() > 0.05
 
 
 def test_clips_run_to_and_fro_and_backwards() -> None:
@@ -57,7 +57,7 @@ def test_clips_run_to_and_fro_and_backwards() -> None:
 
 
 def test_everything_of_a_clip_is_in_one_order(
-    stage: AvatarRenderer, monkeypatch: pytest.MonkeyPatch
+    renderer: AvatarRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Crops, shapes, labels and intensity of a clip that runs backwards are those of the one that
     runs forwards.
@@ -66,7 +66,7 @@ def test_everything_of_a_clip_is_in_one_order(
     made = []
     for share in (0.0, 1.0):
         monkeypatch.setattr(batches, "BACKWARDS", share)
-        made.append(clip_batch(stage, np.array([0, 1]), 6, 40, 32, SynthConfig(quiet_share=0)))
+        made.append(clip_batch(renderer, np.array([0, 1]), 6, 40, 32, SynthConfig(quiet_share=0)))
     forth, back = made
     assert torch.equal(back.crops, forth.crops.flip(1))
     assert torch.equal(back.landmarks, forth.landmarks.flip(1))
@@ -137,13 +137,13 @@ def test_looks_rest_where_little_moves() -> None:
     assert torch.equal(interpolate_skipped_frames_torch(moving, np.random.default_rng(0)), moving)
 
 
-def test_clips_that_are_looked_at(stage: AvatarRenderer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_that_are_looked_at(renderer: AvatarRenderer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "landmark_model", lambda device: Pasted())
-    plan = plan_clips(stage, np.array([0, 1]), 3, 12, 32, SynthConfig(), face_only=True)
+    plan = plan_clips(renderer, np.array([0, 1]), 3, 12, 32, SynthConfig(), face_only=True)
     use_landmark_model = render_clips(
-        stage, replace(plan, crops=replace(plan.crops, use_landmark_model=True)), 32
+        renderer, replace(plan, crops=replace(plan.crops, use_landmark_model=True)), 32
     )
-    drawn = render_clips(stage, plan, 32)
+    drawn = render_clips(renderer, plan, 32)
     assert use_landmark_model.crops.shape == drawn.crops.shape
     assert use_landmark_model.landmarks.shape == drawn.landmarks.shape
     assert not torch.equal(use_landmark_model.landmarks, drawn.landmarks)

@@ -27,15 +27,21 @@ from fesnet.jobs import Executor, ProcessPool
 from fesnet.metrics import count, overall
 from fesnet.synth.render import portraits
 from fesnet.synth.render.avatar import LIP_LOWER, LIP_UPPER
-from fesnet.synth.render.frame_camera import FrameCamera, Look
-from fesnet.synth.render.frame_renderer import FrameRenderer, halved, lattice_value
+from fesnet.synth.render.frame_camera import CameraSettings, FrameCamera
+from fesnet.synth.render.frame_renderer import FrameRenderer, half_grid, lattice_value
 from fesnet.synth.render.portraits import FacePhoto, Person, find_people, read_avatars
-from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene, wall
+from fesnet.synth.render.scene import (
+    Framing,
+    draw_framing,
+    make_scene,
+    photo_bottom,
+    photo_rim_above,
+)
 from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.expressions import EXPRESSIONS
 from fesnet.synth.script.plan import VideoPlan, video_seed
-from fesnet.synth.script.video_script import Event, EventRecorder, write_video_script, sample_track
+from fesnet.synth.script.video_script import Event, EventRecorder, sample_track, write_video_script
 from fesnet.synth.script.writer import ScriptWriter
 from fesnet.synth.videos import videos
 from fesnet.synth.videos.demo_video import write_truth
@@ -452,7 +458,7 @@ def test_dropped_frames_move_the_truth_with_them(people: list[Person]) -> None:
     whole, _ = sample_script(
         videos.VideoJob(0, "ann", people[0], "ann_001", 11, replace(plan, dropped=0.0))
     )
-    gappy, take = sample_script(videos.VideoJob(0, "ann", people[0], "ann_001", 11, plan))
+    gappy, recording = sample_script(videos.VideoJob(0, "ann", people[0], "ann_001", 11, plan))
     assert 350 < len(gappy) < 490
     assert len(whole) == 600
     assert gappy.times[-1] == whole.times[-1]
@@ -461,7 +467,7 @@ def test_dropped_frames_move_the_truth_with_them(people: list[Person]) -> None:
             whole.times[b.interval.start], abs=0.2
         )
         assert gappy.times[a.interval.start] >= whole.times[b.interval.start] - 1e-9
-    assert take.fps == 30
+    assert recording.fps == 30
 
 
 def test_dropped_frames_leave_gaps_in_the_file(drawn: list[Person], tmp_path: Path) -> None:
@@ -544,7 +550,7 @@ def test_scene_and_moving_part_have_no_seam(people: list[Person], framing: Frami
     avatar = people[0].avatar(96)
     renderer = FrameRenderer(avatar, 160, 120, framing.span, scene=scene)
     neutral = renderer.render(avatar.points[:, :2], np.zeros(2, np.float32))
-    assert np.abs(neutral.astype(int) - renderer.still(renderer.xs, renderer.ys)).max() <= 3
+    assert np.abs(neutral.astype(int) - renderer.render_still(renderer.xs, renderer.ys)).max() <= 3
     shaken = renderer.render(avatar.points[:, :2], np.zeros(2, np.float32), view=(3 / 70, -2 / 70))
     assert np.abs(shaken[2:, :-3].astype(int) - neutral[:-2, 3:]).mean() < 1
 
@@ -574,7 +580,7 @@ def test_beyond_the_photo_nothing_is_sharp(people: list[Person]) -> None:
         np.abs(np.diff(far, axis=1)).mean()
         < 0.2 * np.abs(np.diff(near.astype(float), axis=1)).mean()
     )
-    ramp = wall(
+    ramp = photo_rim_above(
         np.concatenate([np.zeros((50, 30, 3), np.uint8), np.full((50, 30, 3), 200, np.uint8)], 1)
     )
     assert ramp.shape == (1, 60, 3)
@@ -583,7 +589,7 @@ def test_beyond_the_photo_nothing_is_sharp(people: list[Person]) -> None:
 
 def test_framings_keep_the_face_inside(people: list[Person]) -> None:
     shot = people[0].neutral
-    assert bottom_of(shot.read(), shot.landmarks) == pytest.approx(1.3, abs=0.01)
+    assert photo_bottom(shot.read(), shot.landmarks) == pytest.approx(1.3, abs=0.01)
     for seed in range(50):
         for width, height in ((640, 480), (480, 640), (64, 64), (1920, 1080)):
             f = draw_framing(np.random.default_rng(seed), width, height, 1.1)
@@ -602,8 +608,8 @@ def test_a_raised_brow_does_not_show_the_eye_twice(people: list[Person]) -> None
     renderer = FrameRenderer(avatar, 200, 200, (0, 0, 1, 1))
     weights = motion_basis().weights({n: 1.1 * w for n, w in EXPRESSIONS["brow raise"].items()})
     zero = np.zeros(3, np.float32)
-    field = renderer.dense(renderer.seen(weights, 0.0, zero, zero[:2]) - avatar.points[:, :2])
-    q = np.stack(np.meshgrid(halved(renderer.xs), halved(renderer.ys)), -1)
+    field = renderer.interpolate_lattice(renderer.project(weights, 0.0, zero, zero[:2]) - avatar.points[:, :2])
+    q = np.stack(np.meshgrid(half_grid(renderer.xs), half_grid(renderer.ys)), -1)
     back = renderer.invert(field, q)
     error = np.linalg.norm(back + lattice_value(field, q + back), axis=-1)
     assert error.max() < 0.01
@@ -615,8 +621,8 @@ def test_people_without_a_smiling_photo_smile_too(people: list[Person]) -> None:
     for person in people:
         renderer = FrameRenderer(person.avatar(96), 96, 80)
         corner = (
-            renderer.seen(none, 1.0, zero, zero[:2])[61]
-            - renderer.seen(none, 0.0, zero, zero[:2])[61]
+            renderer.project(none, 1.0, zero, zero[:2])[61]
+            - renderer.project(none, 0.0, zero, zero[:2])[61]
         )
         assert np.linalg.norm(corner) * 96 > 1
         assert person.smile()[61] == pytest.approx(corner, abs=0.01)
@@ -631,12 +637,14 @@ def test_looks_differ_and_stay_in_range() -> None:
     grey = np.full((60, 80, 3), 120, np.uint8)
     levels = []
     for seed in range(40):
-        look = Look.draw(np.random.default_rng(seed), times)
+        look = CameraSettings.draw(np.random.default_rng(seed), times)
         assert look.exposure.shape == (60,)
         assert np.abs(look.view).max() <= 0.14
         developer = FrameCamera(look, xs, ys, np.random.default_rng(seed))
         first, second = (
-            developer.develop(look.toned(grey), t, np.zeros(3, np.float32), np.array([0.5, 0.36]))
+            developer.simulate(
+                look.apply_tone_curve(grey), t, np.zeros(3, np.float32), np.array([0.5, 0.36])
+            )
             for t in (0, 59)
         )
         assert first.shape == grey.shape

@@ -196,10 +196,10 @@ def test_one_clip_can_be_learnt_by_heart(avatars: list[Avatar]) -> None:
     """
     torch.manual_seed(0)
     config = SynthConfig(quiet_share=0.0, macro_per_minute=40, micro_per_minute=0, speech_share=0.0)
-    stage = AvatarRenderer(avatars)
+    renderer = AvatarRenderer(avatars)
     batch = next(
         b
-        for b in (clip_batch(stage, np.array([0]), seed, 24, 32, config) for seed in range(50))
+        for b in (clip_batch(renderer, np.array([0]), seed, 24, 32, config) for seed in range(50))
         if 6 < (b.labels == 1).sum() < 18 and (b.labels >= 0).all()
     )
     network = FesNet(replace(TINY, dropout=0.0)).train()
@@ -229,11 +229,11 @@ def test_processes_that_draw_for_a_gpu_get_no_pictures(avatars: list[Avatar]) ->
     here = SyntheticBatches(avatars, config, TINY, range(2))
     there = SyntheticBatches(avatars, replace(config, device="cuda"), TINY, range(2))
     assert len(pickle.dumps(there)) < avatars[0].picture.nbytes < len(pickle.dumps(here))
-    stage = AvatarRenderer(avatars)
+    renderer = AvatarRenderer(avatars)
     for index in range(2):  # pairs, then clips
         plan, painted = there[index], here[index]
         assert isinstance(plan.crops, RenderPlan) and isinstance(painted.crops, Tensor)
-        assert torch.equal(render_crops(stage, plan.crops, TINY.crop_size), painted.crops)
+        assert torch.equal(render_crops(renderer, plan.crops, TINY.crop_size), painted.crops)
 
 
 def test_config_file(tmp_path: Path) -> None:

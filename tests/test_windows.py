@@ -99,11 +99,11 @@ def test_a_short_segment_is_reflected() -> None:
     assert reflect_indices(3, 0).tolist() == [0, 0, 0]
 
 
-def stitched(stitcher: WindowAggregator, track: np.ndarray) -> np.ndarray:
+def aggregated(aggregator: WindowAggregator, track: np.ndarray) -> np.ndarray:
     """All rows (T, 3) that come out for a segment that starts at step 5."""
-    stitcher.clear(5)
-    parts = [p for p in (stitcher.push(f) for f in track) if p is not None]
-    last = stitcher.finish()
+    aggregator.clear(5)
+    parts = [p for p in (aggregator.push(f) for f in track) if p is not None]
+    last = aggregator.finish()
     parts += [last] if last is not None else []
     assert [p.start for p in parts] == list(np.cumsum([5, *(len(p.scores) for p in parts)]))[:-1]
     rows = [np.column_stack([p.scores, p.intensity]) for p in parts]
@@ -117,7 +117,7 @@ def test_stitching_equals_the_naive_way(length: int, stride: int) -> None:
     track = np.random.default_rng(length).normal(size=(length, 2, 3)).astype(np.float32)
     assert (
         np.abs(
-            stitched(WindowAggregator(16, stride, fake_decode), track) - naive(track, 16, stride)
+            aggregated(WindowAggregator(16, stride, fake_decode), track) - naive(track, 16, stride)
         ).max()
         < 1e-5
     )
@@ -133,7 +133,7 @@ def test_a_segment_shorter_than_a_window_is_a_window_by_itself(length: int, wind
         seen.append(len(part))
         return fake_decode(part)
 
-    stitched(WindowAggregator(200, 50, decode), np.zeros((length, 1, 1), np.float32))
+    aggregated(WindowAggregator(200, 50, decode), np.zeros((length, 1, 1), np.float32))
     assert set(seen) == {window}
     assert len(seen) == (1 if length == 1 else 2 * (1 + (length >= 200)))
 
@@ -144,17 +144,17 @@ def test_constant_scores_stay_constant(length: int) -> None:
         n = len(window)
         return np.tile(np.float32([0.5, 0.3, 0.2]), (n, 1)), np.full(n, 0.7, np.float32)
 
-    rows = stitched(WindowAggregator(16, 8, decode), np.zeros((length, 1, 1), np.float32))
+    rows = aggregated(WindowAggregator(16, 8, decode), np.zeros((length, 1, 1), np.float32))
     np.testing.assert_allclose(rows, np.tile([0.3, 0.2, 0.7], (length, 1)), atol=1e-6)
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
 def test_scores_are_final_one_window_later(stride: int) -> None:
-    stitcher = WindowAggregator(16, stride, fake_decode)
-    stitcher.clear(0)
+    aggregator = WindowAggregator(16, stride, fake_decode)
+    aggregator.clear(0)
     final = 0
     for pushed in range(1, 100):
-        done = stitcher.push(np.zeros((1, 1), np.float32))
+        done = aggregator.push(np.zeros((1, 1), np.float32))
         final += 0 if done is None else len(done.scores)
         assert pushed - final < 16
 
@@ -174,38 +174,38 @@ def test_what_is_held_for_longer_than_a_window_is_still_a_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     track = held(30, 200, 60)
-    rows = stitched(WindowAggregator(32, 4, against_the_lowest), track)
+    rows = aggregated(WindowAggregator(32, 4, against_the_lowest), track)
     expected = (track[:, 0, 0] > 0.5).astype(float)
     inside = np.ones(len(track), bool)
     inside[[*range(26, 34), *range(226, 234)]] = False  # at its edges windows may differ
     assert np.abs(rows[:, 0] - expected)[inside].max() < 0.5
-    to_the_end = stitched(WindowAggregator(32, 4, against_the_lowest), held(30, 200, 0))
+    to_the_end = aggregated(WindowAggregator(32, 4, against_the_lowest), held(30, 200, 0))
     assert to_the_end[34:, 0].min() > 0.5
 
     monkeypatch.setattr("fesnet.windows.MAX_ANCHOR_AGE", 0)  # no anchor
-    alone = stitched(WindowAggregator(32, 4, against_the_lowest), track)[:, 0]
+    alone = aggregated(WindowAggregator(32, 4, against_the_lowest), track)[:, 0]
     assert alone[30:45].min() > 0.5
     assert alone[70:190].max() == 0
 
 
 def test_an_old_or_missing_neutral_face_is_no_anchor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fesnet.windows.MAX_ANCHOR_AGE", 60)
-    aged = stitched(WindowAggregator(32, 4, against_the_lowest), held(30, 200, 60))[:, 0]
+    aged = aggregated(WindowAggregator(32, 4, against_the_lowest), held(30, 200, 60))[:, 0]
     assert aged[30:85].min() > 0.5
     assert aged[125:190].max() == 0
-    stitcher = WindowAggregator(32, 4, against_the_lowest)
-    stitched(stitcher, held(40, 0, 0))
-    assert stitcher.neutral is not None
-    stitcher.clear(100)
-    assert stitcher.neutral is None  # of another segment: perhaps another face
+    aggregator = WindowAggregator(32, 4, against_the_lowest)
+    aggregated(aggregator, held(40, 0, 0))
+    assert aggregator.neutral_anchor is not None
+    aggregator.clear(100)
+    assert aggregator.neutral_anchor is None  # of another segment: perhaps another face
 
 
 def test_nothing_in_nothing_out() -> None:
     assert WindowAggregator(16, 8, fake_decode).finish() is None
 
 
-def test_memory_of_the_stitcher_is_bounded() -> None:
-    stitcher = WindowAggregator(16, 8, fake_decode)
+def test_memory_of_the_aggregator_is_bounded() -> None:
+    aggregator = WindowAggregator(16, 8, fake_decode)
     for _ in range(500):
-        stitcher.push(np.zeros((1, 1), np.float32))
-        assert len(stitcher.buffer) <= 16
+        aggregator.push(np.zeros((1, 1), np.float32))
+        assert len(aggregator.buffer) <= 16

@@ -51,8 +51,8 @@ def matches_type(value: Any, kind: str) -> bool:
     )
 
 
-# Field -> key in the JSON of weights and results, where they differ. The keys never changed, so that
-# files of all versions load, and equal configs give equal files.
+# Field -> key in the JSON of weights and results, where they differ. The keys never changed: files
+# of all versions load, and equal configs give equal files.
 STORED_KEYS = {
     "inference_window_scale": "reach",
     "concat_reference": "reference_beside",
@@ -104,7 +104,7 @@ class FesNetConfig:
         False  # extension: a second output, the strength of the expression (for the apex)
     )
     motions: int = 0  # extension: outputs of the auxiliary motion head that pairs of frames train
-    # extension: numbers of `fesnet.faces.landmark_features` beside a frame's pixels; 0: pixels alone
+    # extension: numbers of `fesnet.faces.landmark_features` beside the pixels; 0: pixels alone
     landmark_feature_count: int = 0
     # features that the change of landmarks adds to a frame's, where there are landmark features
     landmark_embedding: int = 64

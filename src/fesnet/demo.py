@@ -1,4 +1,4 @@
-"""The demo: animate a public-domain portrait, spot the video, and compare the result with the truth.
+"""The demo: animate a public-domain portrait, spot the video, compare the result with the truth.
 
 The portrait is NASA's of astronaut Eileen Collins (public domain), the one that scikit-image
 carries as `astronaut`.
@@ -61,14 +61,16 @@ def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
     encode_script(demo_avatar(), script, video, on_frame=report_rendering)
     write_truth(folder / "truth.csv", video.name, script.events)
 
-    def spotted(frame: Frame, _: Source) -> None:
+    def report_spotting(frame: Frame, _: Source) -> None:
         report(0.6 + 0.4 * (frame.index + 1) / len(script))
 
-    found = Spotter().spot(video, progress=spotted)
+    found = Spotter().spot(video, progress=report_spotting)
     write_results(found, folder / "demo.json")
     page = folder / "demo.html"
     write_report(found, page, truth=script.events)
-    return DemoOutcome(compare_with_truth(script.events, found), summarize_comparison(script.events, found), page)
+    return DemoOutcome(
+        compare_with_truth(script.events, found), summarize_comparison(script.events, found), page
+    )
 
 
 def found_intervals(found: Spotting) -> list[Interval]:
@@ -80,7 +82,7 @@ def found_intervals(found: Spotting) -> list[Interval]:
 
 
 def compare_with_truth(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...]]:
-    """A row for each true event with the found one that overlaps it most, then rows of false ones."""
+    """A row for each true event and the found one that overlaps it most; then all other found."""
     spotted, used = found_intervals(found), set()
     rows: list[tuple[str, ...]] = []
     for event in truth:
@@ -91,10 +93,18 @@ def compare_with_truth(truth: tuple[Interval, ...], found: Spotting) -> list[tup
         used.add(best)
         match = spotted[best]
         rows.append(
-            (event.kind, format_interval(event), match.kind, format_interval(match), f"{event.iou(match):.2f}")
+            (
+                event.kind,
+                format_interval(event),
+                match.kind,
+                format_interval(match),
+                f"{event.iou(match):.2f}",
+            )
         )
     rows += [
-        ("", "", s.kind, format_interval(s), "no truth") for i, s in enumerate(spotted) if i not in used
+        ("", "", s.kind, format_interval(s), "no truth")
+        for i, s in enumerate(spotted)
+        if i not in used
     ]
     return rows
 

@@ -1,6 +1,6 @@
 """Spotting while it happens: a camera, a stream, or a file played at its own speed.
 
-    reader (a thread) -> a short queue; a frame that finds it full is dropped -> stream -> news
+    reader (a thread) -> a short queue; frames are dropped while it is full -> stream -> events
 
 The reader never waits for the network, so what is shown never lags by more than the queue, however
 slow the machine.
@@ -76,7 +76,7 @@ class SourceReader(threading.Thread):
                 self.offer(frame)
         except (
             Exception
-        ) as error:  # told by `watch`, which would wait for ever if this thread just ended
+        ) as error:  # raised by `check_error`; `spot_live` would wait for ever otherwise
             self.error = error
         self.waiting.put(None)
 
@@ -101,7 +101,7 @@ class SourceReader(threading.Thread):
 def spot_live(
     spotter: Spotter, source: Source, on_event: EventCallback, *, seconds: float | None = None
 ) -> Spotting:
-    """Spot a running source and tell what becomes certain, as dictionaries that JSON can hold.
+    """Spot a running source, and report events as dictionaries that JSON can hold.
 
     "start" (look_ahead_s: seconds until scores are final at the latest), "status" once a second
     (time_s, faces, counts of frames and of dropped ones, delays), "interval" as soon as it is

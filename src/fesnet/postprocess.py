@@ -131,8 +131,7 @@ def find_intervals(
     seconds.
 
     Rows that are not numbers are unknown: they end every interval. What fills all rows between two
-    unknown ones (or the ends) is not told: nothing changes by which it could be told from a face
-    that always looks so. The apex is where intensity (T,), or else the score, is highest. Sorted by
+    unknown ones (or the ends) is no interval: without a change it may be how the face always looks. The apex is where intensity (T,), or else the score, is highest. Sorted by
     onset.
     """
     if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
@@ -149,10 +148,10 @@ def find_intervals(
 
 
 def finalized_prefix(scores: FloatArray, step: float, rules: IntervalRules) -> int:
-    """How many of the first rows of scores (T, 2) are decided: whatever rows follow, their
-    intervals stay as they are, and can be found without the others.
+    """How many of the first rows of scores (T, 2) are final: their intervals do not depend on rows
+    that follow.
 
-    That is so up to the last row that is unknown, or the last but one of a neutral stretch of two
+    The prefix ends after the last unknown row, or before the last row of a neutral segment of two
     rows or more that is longer than `merge_gap_s`. step: seconds between rows.
     """
     levels = [rules.of(kind, "threshold") * rules.of(kind, "release") for kind in KINDS]
@@ -160,20 +159,19 @@ def finalized_prefix(scores: FloatArray, step: float, rules: IntervalRules) -> i
     unknown = np.isnan(scores).any(1)
     out = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
     for a, b in true_runs(np.asarray(quiet | unknown)):
-        # One neutral row goes and one stays: an expression that fills all rows it is found in would
-        # not be told.
+        # One neutral row goes and one stays: an expression that fills all its rows is no interval.
         if b - a > 1 and (b - a) * step > rules.merge_gap_s + 1e-9:
             out = max(out, b - 1)
     return out
 
 
 def known_segments(scores: FloatArray) -> Iterator[tuple[int, int]]:
-    """Start and stop of each unbroken stretch of known rows."""
+    """Start and stop of each unbroken run of known rows."""
     return true_runs(np.asarray(~np.isnan(scores).any(1)))
 
 
 class ScoreSegment:
-    """One unbroken stretch of scores; makes its intervals."""
+    """One unbroken segment of known scores, and its intervals."""
 
     def __init__(
         self,
@@ -289,8 +287,9 @@ class ScoreSegment:
         return [self.trim_saturated(track, a, b) for a, b in found]
 
     def trim_saturated(self, track: FloatArray, a: int, b: int) -> tuple[int, int]:
-        """A run that fills all rows, drawn in to where its score is half as high as at its highest:
-        by its change it can be told, and a low threshold does not lose what a higher one finds."""
+        """A run that fills all rows, cut to where its score is half its highest. So a low threshold
+        does not lose what a higher one finds.
+        """
         if b - a < len(track):
             return a, b
         high = np.flatnonzero(track >= SATURATED_LEVEL * track.max())

@@ -98,7 +98,7 @@ class SpottedInterval:
 
 @dataclass(frozen=True, order=True)
 class Gap:
-    """A stretch in which a face is unknown, which is not the same as neutral. Frames inclusive."""
+    """A time in which a face is unknown, which is not the same as neutral. Frames inclusive."""
 
     face: int
     start_s: float
@@ -283,10 +283,10 @@ def find_gaps(
             half = 0.5 / working_rate
             first = int(np.searchsorted(frame_times, track.times[a] - half))
             stop = int(np.searchsorted(frame_times, track.times[b - 1] + half)) - 1
-            stop = last if b == len(known) else stop  # the last frame may lie after the last tick
+            stop = last if b == len(known) else stop  # the last frame may lie after the last step
             if (
                 first <= stop
-            ):  # else the alignment began anew between two frames, and no frame is without a face
+            ):  # else the alignment restarted between two frames, and no frame is without a face
                 seconds = (float(frame_times[first]), float(frame_times[stop]))
                 reason = "no face" if b - a > 1 else "the face was found anew"
                 out.append(Gap(track.face, *seconds, first, stop, reason))

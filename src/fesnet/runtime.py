@@ -1,7 +1,7 @@
 """The two ways to run FESNet, behind one interface of two methods.
 
 `OnnxRuntime` is the default and needs no torch; `TorchRuntime` runs a checkpoint in torch, to
-compare. Everything above (windows, stitching, intervals) exists once and cannot tell them apart.
+compare. Windows and intervals exist once and do not depend on the runtime.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class OnnxRuntime:
     def __init__(self, weights: Weights, threads: int = 1) -> None:
         self.encoder = session(weights.encode, threads)
         self.decoder = session(weights.decode, threads)
-        ticks = self.decoder.get_inputs()[0].shape[1]
-        if isinstance(ticks, int):
+        length = self.decoder.get_inputs()[0].shape[1]
+        if isinstance(length, int):
             raise CheckpointError(
                 f"expected a graph for windows of any length in {weights.decode}, got one for "
-                f"{ticks} ticks only; "
+                f"{length} ticks only; "
                 "write them anew with `fesnet export WEIGHTS --to onnx --out FOLDER`"
             )
         used = self.encoder.get_providers()[0]

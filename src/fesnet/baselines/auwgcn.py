@@ -69,7 +69,7 @@ def co_movement(samples: Sequence[FeatureSample], owner: NDArray[np.int64]) -> N
     expression.
     """
     regions = int(owner.max()) + 1
-    frames = np.concatenate([sample.inputs[sample.held.max(1) == 1] for sample in samples])
+    frames = np.concatenate([sample.inputs[sample.labels.max(1) == 1] for sample in samples])
     sizes = np.stack([np.linalg.norm(frames[:, owner == r], axis=1) for r in range(regions)], 1)
     spread = sizes - sizes.mean(0)
     power = np.sqrt(np.maximum((spread**2).sum(0), 1e-9))

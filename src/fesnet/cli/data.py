@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fesnet.cli.base import RayAddress, app, fetch_models
+from fesnet.cli.batch import print_line
 
 data_app = typer.Typer(
     help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True
@@ -81,9 +82,8 @@ def data_prepare_command(
         outcome = work(data, out, stages, executor, print_line)
     for what, reason in outcome.failed:
         print(f"fesnet: {what}: {reason}", file=sys.stderr)
-    print(
-        f"{outcome.made} made, {outcome.kept} done before, {len(outcome.failed)} failed; crops in {out}"
-    )
+    counts = f"{outcome.made} made, {outcome.kept} done before, {len(outcome.failed)} failed"
+    print(f"{counts}; crops in {out}")
     if outcome.failed:
         raise typer.Exit(1)
 

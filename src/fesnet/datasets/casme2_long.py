@@ -38,10 +38,15 @@ def load_casme2_long(root: Path, offset: str) -> DataSet:
             f"of {path}"
         )
     on_disk = find_folders(root, r"\d+_\d{4}\D*")
-    videos = {casme2_video_id(folder): VideoFolder(casme2_video_id(folder), f"s{name.split('_')[0]}", folder)
-              for name, folder in on_disk.items()}  # fmt: skip
-    rows = [parse_row(cells, number, numbers, codes, path) for number, cells in
-            enumerate(read_sheet(path, "CASFEcode_final"), 1) if any(cells)]  # fmt: skip
+    videos = {}
+    for name, folder in on_disk.items():
+        ident = casme2_video_id(folder)
+        videos[ident] = VideoFolder(ident, f"s{name.split('_')[0]}", folder)
+    rows = [
+        parse_row(cells, number, numbers, codes, path)
+        for number, cells in enumerate(read_sheet(path, "CASFEcode_final"), 1)
+        if any(cells)
+    ]
     for row in rows:
         videos.setdefault(row.video, VideoFolder(row.video, row.subject, None))
     return assemble_dataset(

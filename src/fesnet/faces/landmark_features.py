@@ -1,5 +1,5 @@
-"""The shape of a face as numbers: where telling landmarks stand once the head's place, size and
-turn are removed.
+"""Landmark features: where expressive landmarks are once the head's position, size and rotation are
+removed.
 
 Landmarks see large motions cleanly at any resolution, also where a head turns; pixels see faint
 ones. FESNet's default preset takes both (an extension; the paper's network sees pixels alone).
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from fesnet._types import FloatArray
 
 # Landmarks that move with the skull; expressions hardly reach them.
-RIGID_LANDMARKS = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234, 454, 33, 133, 362, 263, 98, 327, 93, 323, 162, 389,
-         21, 251)  # fmt: skip
+RIGID_LANDMARKS = (
+    *(10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 127, 356, 234),
+    *(454, 33, 133, 362, 263, 98, 327, 93, 323, 162, 389, 21, 251),
+)
 BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 LIDS = (160, 159, 158, 144, 145, 153, 385, 386, 387, 380, 374, 373)
 NOSE = (1, 2, 48, 278)
@@ -25,7 +27,9 @@ CHEEKS = (50, 280, 205, 425)
 LIPS = (61, 291, 0, 17, 37, 267, 84, 314, 39, 269, 13, 14, 81, 311, 178, 402, 18)
 JAW = (152, 176, 400, 172, 397)
 EXPRESSIVE_LANDMARKS = (*BROWS, *LIDS, *NOSE, *CHEEKS, *LIPS, *JAW)
-DISPLACEMENT_UNIT = 24.0  # a shape of 1 is 4 pixels of a 96 pixel crop, as in the training of LSDM
+DISPLACEMENT_UNIT = (
+    24.0  # a feature of 1 is 4 pixels of a 96 pixel crop, as in the training of LSDM
+)
 ROTATION_UNIT = 4.0  # what a radian of head turn weighs
 LANDMARK_FEATURE_COUNT = (
     2 * len(EXPRESSIVE_LANDMARKS) + 4
@@ -45,7 +49,7 @@ def canonical_face() -> NDArray[np.float32]:
 def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
     """(N, 468, 3) landmarks, any scale, z in that of x and y -> (N, SHAPE).
 
-    Displacement of the telling landmarks from the canonical face, and yaw, pitch, roll. 0 is the
+    Displacement of the expressive landmarks from the canonical face, and yaw, pitch, roll. 0 is the
     canonical face.
     """
     upright, rotation = frontalize_landmarks(landmarks)
@@ -57,7 +61,7 @@ def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
 
 
 def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Telling landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in
+    """Expressive landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in
     radians.
 
     A least-squares similarity in space carries the skull's landmarks to the canonical face (Umeyama
@@ -72,8 +76,8 @@ def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]
     sign[:, 2] = np.sign(np.linalg.det(left @ right))
     rotation = (left * sign[:, None]) @ right
     scale = (values * sign).sum(1) / np.maximum((p**2).sum((1, 2)), 1e-12)
-    telling = landmarks[:, list(EXPRESSIVE_LANDMARKS)].astype(np.float64)
-    upright = (telling - a) @ rotation * scale[:, None, None] + b
+    expressive = landmarks[:, list(EXPRESSIVE_LANDMARKS)].astype(np.float64)
+    upright = (expressive - a) @ rotation * scale[:, None, None] + b
     yaw = np.arcsin(np.clip(-rotation[:, 2, 0], -1, 1))
     pitch = np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
     roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])

@@ -1,6 +1,6 @@
 """Which pixels of an aligned crop show the face.
 
-What lies behind a person moves in the crop whenever they do, and tells nothing of their expression.
+What lies behind a person moves in the crop whenever they do, and shows nothing of their expression.
 """
 
 from __future__ import annotations

@@ -35,7 +35,10 @@ WHEEL_BYTES = 35_622_638
 FOLDER = f"faces-{VERSION}-1"  # the last number rises when the conversion changes
 RECORD = "models.json"
 SCRATCH = ".import-"
-HELP = f"get the {SOURCE} {VERSION} wheel on a machine with a network and run `fesnet models import WHEEL`"
+HELP = (
+    f"get the {SOURCE} {VERSION} wheel on a machine with a network and run "
+    "`fesnet models import WHEEL`"
+)
 
 
 @dataclass(frozen=True)

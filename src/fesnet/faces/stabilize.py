@@ -1,14 +1,15 @@
-"""Keep an aligned face still: landmarks say where it is, its texture says how it moved since the
-last frame.
+"""Keep an aligned face still: landmarks give its pose, its texture the motion since the last
+frame.
 
-Landmarks tremble from frame to frame by a few tenths of a crop pixel, as much as a weak expression
+Landmarks jitter from frame to frame by a few tenths of a crop pixel, as much as a weak expression
 moves the skin. Optical flow on the least deformable part of the face (bridge and sides of the nose,
 inner eye region, upper cheeks) is far more exact from one frame to the next, but drifts. So the
 pose is carried on by the flow and drawn slowly to the landmarks: a complementary filter. It looks
 at no later frame, has no lag against head motion, and needs no delay. Skin that moves by itself
 (blinks, brows, cheeks in a smile) is outvoted by a robust fit.
 
-Between looks of the landmark model (`FaceTracker(rest=...)`) the flow alone carries the pose.
+Between runs of the landmark model (`FaceTracker(landmark_interval=...)`) the flow alone carries the
+pose.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ MIN_INLIERS, INLIER_DISTANCE = (
 MIN_INLIERS_ALONE, MAX_MOTION_ALONE = (
     0.4,
     0.04,
-)  # the same share where no landmarks are looked for, and the motion (crop units) up to which
+)  # the same share where the landmark model does not run, and the motion (crop units) up to which
 LEVER = 0.25  # crop units from the pivot at which turning and scaling are compared with shifting
 WINDOW, LEVELS = (11, 11), 1  # of the flow: pixels of the view, and halvings of it
 STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.01)
@@ -198,7 +199,7 @@ class PoseStabilizer:
 
     def propagate(self, image: Image) -> bool:
         """Move the pose on to the next frame by its texture alone; False, and nothing changes,
-        where that tells too little or the head moves fast."""
+        where it has too little or the head moves fast."""
         grey = grey_view(image, self.pose)
         motion = common_motion(self._grey, grey, MIN_INLIERS_ALONE)
         if motion is None:

@@ -1,7 +1,7 @@
 """Follow one face or several through a video and hand out still, aligned crops.
 
     frame -> cut? -> landmarks of the followed faces (key frames; between them texture carries the
-    pose) -> (detector: nobody followed, somebody lost, or once a second) -> steady pose -> crop
+    pose) -> (detector: nobody followed, somebody lost, or once a second) -> stabilized pose -> crop
 
 Everything is causal: `push` returns the faces of the frame just pushed, so a file and a camera see
 the same.
@@ -38,7 +38,7 @@ from fesnet.faces.models import ensure_models
 from fesnet.faces.stabilize import PoseStabilizer, pose_difference
 from fesnet.video import Frame
 
-DETECT_EVERY = 1.0  # s between looks at the whole frame while faces are followed
+DETECT_EVERY = 1.0  # s between detections while faces are followed
 SEARCH_EVERY = 0.5  # s between searches for small faces while nobody is followed
 PRESENT = 0.5  # presence score from which the landmarks of a followed face are believed
 # presence score from which a new face is followed; faces score above 0.99, clouds up to 0.9
@@ -76,9 +76,9 @@ class Face:
     compared; index, time: the frame's; crop (S, S, 3) uint8 RGB, or (S, S) luma from a tracker
     without colour, aligned (see `fesnet.faces.align`); box: x0, y0, x1, y1 of the landmarks, source
     pixels; landmarks (468, 3) float32 source pixels, z in the same scale; score: presence 0..1;
-    mask (S, S) uint8: 255 where the crop shows the face, 0 where what lies behind it; look: None
-    where the landmarks are of this frame; where they are of an earlier one and only moved along,
-    finds this frame's after all (it keeps the picture).
+    mask (S, S) uint8: 255 where the crop shows the face, 0 elsewhere; run_landmarks: None where the
+    landmarks are of this frame; else they were moved along from an earlier one, and this runs the
+    model on this frame (it keeps the picture).
     """
 
     face: int
@@ -121,14 +121,14 @@ class Followed:
     score: float
     stabilizer: PoseStabilizer
     time: float
-    landmarks_time: float  # when its landmarks were last looked for, s
+    landmarks_time: float  # when the landmark model last ran, s
     broken: bool = (
         False  # lost by a jump or on an earlier frame: the old alignment must not be carried on
     )
 
     @property
     def region(self) -> Region:
-        """Where its landmarks are looked for next."""
+        """Where the landmark model runs next."""
         return region_of_landmarks(self.landmarks)
 
     @property
@@ -167,9 +167,9 @@ class FaceTracker:
 
     which: "largest" follows one face and always calls it 0; it stays with it until it is lost or
     another one has been clearly larger for a second. "all" follows up to max_faces, numbered in
-    order of appearance. crop_size: side of the crops in pixels; colour: RGB crops, else luma. rest:
-    seconds for which the landmark model may rest while the head moves slowly and its texture says
-    how; 0 looks at every frame. detector, mesh: other models, both or either; MediaPipe's by
+    order of appearance. crop_size: side of the crops in pixels; colour: RGB crops, else luma.
+    landmark_interval: s between runs of the landmark model while the head moves slowly and its
+    texture gives the motion; 0 runs it in every frame. detector, mesh: other models, both or either; MediaPipe's by
     default, which are downloaded the first time. Raises UsageError, FaceModelError.
     """
 
@@ -261,9 +261,7 @@ class FaceTracker:
         return len(self._followed) < len(before)
 
     def _propagate(self, one: Followed, frame: Frame) -> bool:
-        """Move a face on without a look at its landmarks, if that is not due and its texture tells
-        how.
-        """
+        """Move a face on by its texture alone, if the landmark model is not due; whether it did."""
         spacing = frame.time - one.time
         if frame.time + spacing / 2 >= one.landmarks_time + self._landmark_interval:
             return False
@@ -363,9 +361,7 @@ class FaceTracker:
         return True
 
     def _first_pose(self, image: Image, region: Region) -> Matrix:
-        """The mean pose over a few regions: with no past, one look alone would be off by its
-        tremble.
-        """
+        """The mean pose over a few regions: one alone would be off by its jitter."""
         x, y, size, angle = region.x, region.y, region.size, region.angle
         views = [
             Region(x + dx * size, y + dy * size, size * s, angle + a)

@@ -1,4 +1,4 @@
-"""MTAM, cascade and smooth loss on features that were extracted before: lessons -> network ->
+"""MTAM, cascade and smooth loss on features that were extracted before: samples -> network ->
 scores of other videos.
 
 Made for small data sets (twenty people, a few hundred expressions, one micro frame in a hundred):
@@ -73,25 +73,25 @@ class FeatureSample:
     """
 
     inputs: Float32Array
-    held: NDArray[np.int8]
+    labels: NDArray[np.int8]
 
 
 class FeatureWindows:
     """All training videos one behind the other, to draw windows from."""
 
-    def __init__(self, lessons: Sequence[FeatureSample], window: int) -> None:
+    def __init__(self, samples: Sequence[FeatureSample], window: int) -> None:
         self.window = window
-        self.inputs = torch.from_numpy(np.concatenate([lesson.inputs for lesson in lessons]))
-        self.held = torch.from_numpy(np.concatenate([lesson.held for lesson in lessons]))
-        ends = np.cumsum([len(lesson.inputs) for lesson in lessons])
-        self.video = np.repeat(np.arange(len(lessons)), np.diff(ends, prepend=0))
+        self.inputs = torch.from_numpy(np.concatenate([sample.inputs for sample in samples]))
+        self.labels = torch.from_numpy(np.concatenate([sample.labels for sample in samples]))
+        ends = np.cumsum([len(sample.inputs) for sample in samples])
+        self.video = np.repeat(np.arange(len(samples)), np.diff(ends, prepend=0))
         self.first, self.last = np.concatenate([[0], ends[:-1]]), ends - 1
         self.events = [
             np.array(
                 [
                     (a, b)
-                    for n, lesson in enumerate(lessons)
-                    for a, b in of_kind(lesson, k, self.first[n])
+                    for n, sample in enumerate(samples)
+                    for a, b in kind_runs(sample, k, self.first[n])
                 ],
                 int,
             )
@@ -120,16 +120,16 @@ class FeatureWindows:
         )
         inside = (at >= self.first[video, None]) & (at <= self.last[video, None])
         index = torch.from_numpy(np.clip(at, self.first[video, None], self.last[video, None]))
-        held = self.held[index]
-        held[torch.from_numpy(~inside)] = -1
-        return self.inputs[index], held
+        labels = self.labels[index]
+        labels[torch.from_numpy(~inside)] = -1
+        return self.inputs[index], labels
 
 
-def of_kind(lesson: FeatureSample, kind: int, first: int) -> list[tuple[int, int]]:
-    return [(first + a, first + b) for a, b in true_runs(lesson.held[:, kind] == 1)]
+def kind_runs(sample: FeatureSample, kind: int, first: int) -> list[tuple[int, int]]:
+    return [(first + a, first + b) for a, b in true_runs(sample.labels[:, kind] == 1)]
 
 
-def varied(inputs: Tensor, groups: Tensor, config: FeatureTrainConfig) -> Tensor:
+def augment_features(inputs: Tensor, groups: Tensor, config: FeatureTrainConfig) -> Tensor:
     """Windows (B, T, F) a little changed: amplitude, noise, groups of inputs (F,) that are missing,
     a slow line.
     """
@@ -141,17 +141,17 @@ def varied(inputs: Tensor, groups: Tensor, config: FeatureTrainConfig) -> Tensor
     return out * kept[:, :, groups]
 
 
-def losses(stages: Tensor, held: Tensor, config: LossConfig, *, independent: bool) -> Tensor:
+def staged_loss(stages: Tensor, labels: Tensor, config: LossConfig, *, independent: bool) -> Tensor:
     """Mean frame loss of all stages (S, B, T, K) and the smooth loss of the refined ones."""
-    known = held[..., 0] >= 0
+    known = labels[..., 0] >= 0
     if independent:
-        frames = [independent_frame_loss(logits, held.float(), config) for logits in stages]
+        frames = [independent_frame_loss(logits, labels.float(), config) for logits in stages]
         pairs = [torch.stack([0 * s[..., 1:], s[..., 1:] - s[..., :1]], -1) for s in stages[1:]]
         smooth = [
             smooth_loss(p[:, :, k], known.long() - 1, config) for p in pairs for k in range(2)
         ]
     else:
-        labels = torch.where(held[..., 1] == 1, 2, held[..., 0].long())
+        labels = torch.where(labels[..., 1] == 1, 2, labels[..., 0].long())
         frames = [frame_loss(logits, labels, config) for logits in stages]
         smooth = [smooth_loss(logits, labels, config) for logits in stages[1:]]
     return torch.stack(frames).mean() + config.smooth * torch.stack(smooth).mean()
@@ -170,19 +170,19 @@ class TrainingSpec:
 
 
 def train_on_features(
-    lessons: Sequence[FeatureSample],
+    samples: Sequence[FeatureSample],
     groups: Sequence[int],
-    course: TrainingSpec,
+    spec: TrainingSpec,
     seed: int,
     checkpoint: Checkpoint,
 ) -> Network:
-    """Train on lessons alone; `checkpoint` gets the averaged network at each of the config's
+    """Train on samples alone; `checkpoint` gets the averaged network at each of the config's
     checkpoints, the last one is returned. groups: which inputs are of one region. Raises UsageError
-    where no lesson holds an expression."""
+    where no sample holds an expression."""
     torch.manual_seed(seed)
-    rng, config = np.random.default_rng(seed), course.config
-    material, group = FeatureWindows(lessons, course.window), torch.tensor(groups)
-    network = course.make().train()
+    rng, config = np.random.default_rng(seed), spec.config
+    windows, group = FeatureWindows(samples, spec.window), torch.tensor(groups)
+    network = spec.make().train()
     ema = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.lr, weight_decay=config.weight_decay
@@ -190,18 +190,18 @@ def train_on_features(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.lr, total_steps=config.steps + 1
     )
-    told = {round(share * config.steps) for share in config.checkpoints}
+    checkpoints = {round(share * config.steps) for share in config.checkpoints}
     for step in range(1, config.steps + 1):
-        inputs, held = material.draw(rng, config)
-        stages, other = network(varied(inputs, group, config))
-        loss = course.loss(stages, other, held)
+        inputs, labels = windows.draw(rng, config)
+        stages, other = network(augment_features(inputs, group, config))
+        loss = spec.loss(stages, other, labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         update_ema(ema, network, min(config.average, 1 - 1 / step))
-        if step in told:
+        if step in checkpoints:
             checkpoint(ema)
     return ema
 
@@ -229,7 +229,7 @@ def score_features(network: Network, config: FesNetConfig, inputs: Float32Array)
     return np.asarray(sums[:, :2] / sums[:, 2:], np.float32)
 
 
-def fingerprint(network: Network) -> str:
+def weights_fingerprint(network: Network) -> str:
     """sha256 of all tensors, for proofs that two trainings gave the same weights."""
     digest = hashlib.sha256()
     for name, values in network.state_dict().items():
@@ -238,33 +238,32 @@ def fingerprint(network: Network) -> str:
 
 
 def train_and_score(
-    lessons: Sequence[FeatureSample],
+    samples: Sequence[FeatureSample],
     groups: Sequence[int],
-    blind: Sequence[Float32Array],
+    test_inputs: Sequence[Float32Array],
     model: FesNetConfig,
-    course: TrainingSpec,
+    spec: TrainingSpec,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
-    """Train on lessons, score other videos: (E, T, 2) of each at the E checkpoints, and the
+    """Train on samples, score other videos: (E, T, 2) of each at the E checkpoints, and the
     weights' fingerprint.
     """
-    torch.set_num_threads(
-        1
-    )  # folds run side by side, and sums come out the same on any number of cores
-    told: list[list[Float32Array]] = [[] for _ in blind]
+    # Folds run side by side, and sums come out the same on any number of cores.
+    torch.set_num_threads(1)
+    checkpoints: list[list[Float32Array]] = [[] for _ in test_inputs]
 
     def checkpoint(network: Network) -> None:
-        for scores, inputs in zip(told, blind, strict=True):
+        for scores, inputs in zip(checkpoints, test_inputs, strict=True):
             scores.append(score_features(network, model, inputs))
 
-    network = train_on_features(lessons, groups, course, seed, checkpoint)
-    return [np.stack(scores) for scores in told], fingerprint(network)
+    network = train_on_features(samples, groups, spec, seed, checkpoint)
+    return [np.stack(scores) for scores in checkpoints], weights_fingerprint(network)
 
 
 def fesnet_spec(model: FesNetConfig, config: FeatureTrainConfig) -> TrainingSpec:
     """FESNet with a projection in LSDM's place."""
 
-    def loss(stages: Tensor, _: Tensor, held: Tensor) -> Tensor:
-        return losses(stages, held, config.loss, independent=model.independent)
+    def loss(stages: Tensor, _: Tensor, labels: Tensor) -> Tensor:
+        return staged_loss(stages, labels, config.loss, independent=model.independent)
 
     return TrainingSpec(lambda: FeatureNet(model), loss, model.window, config)

@@ -1,6 +1,4 @@
-"""Time inside a file: stamps to seconds that never fall, and what to say where a file is
-damaged.
-"""
+"""Times of a file: stamps -> seconds that never fall, and warnings about damage."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from fractions import Fraction
 
 # A stamp that falls by more than this (s) is a new start (joined or wrapped streams), not a slip.
 RESTART_S = 1
-# Damaged packets closer than this (s) are told as one run: a lost picture spoils those that refer
+# Damaged packets closer than this (s) are reported as one run: a lost picture spoils those that refer
 # to it.
 RUN_S = 1
 # A video may end this much (s) before its header says: edit lists and rounding do so in sound
@@ -20,8 +18,8 @@ class Clock:
     """Turns presentation stamps (ticks of `tick` s, or None) into seconds since the first frame."""
 
     def __init__(self, tick: Fraction, step: Fraction) -> None:
-        """`step` (s) is the time from frame to frame, used only where a stamp is missing or starts
-        anew.
+        """`step` (s) is the time from frame to frame, used only where a stamp is missing or
+        restarts.
         """
         self.tick = tick
         self.step = step
@@ -92,7 +90,7 @@ class DamageLog:
         self._flush_if_over(at)
 
     def finish(self, end: Fraction, promised: Fraction | None, error: str | None) -> None:
-        """At the end of the file: tell the last run, or that the file broke off.
+        """At the end of the file: report the last run, or that the file broke off.
 
         end: s, when the last frame ends; promised: s, what the header says; error: the reader's
         last word.

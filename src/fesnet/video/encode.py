@@ -20,9 +20,7 @@ from fesnet._io import commit_partial, create_partial
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.source import exact_rate
 
-BT709 = (
-    1  # the code of this colour matrix in H.264 and MP4; browsers assume it unless told otherwise
-)
+BT709 = 1  # the code of this colour matrix in H.264 and MP4; browsers assume it by default
 
 
 def check_writable(path: Path) -> None:
@@ -75,9 +73,7 @@ class VideoWriter:
         self.height = height
         self.crf = crf
         self.count = 0
-        self.time_unit = (
-            Fraction(1, 90000) if timed else None
-        )  # s; the unit of times in which video is usually told
+        self.time_unit = Fraction(1, 90000) if timed else None  # s; the usual time base of video
         self.last = -1  # the time of the picture before, in that unit
         self._part: Path | None = None
         self._container: OutputContainer | None = None

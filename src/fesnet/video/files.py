@@ -137,9 +137,7 @@ def _kinds(container: InputContainer) -> str:
 def _first_frame(
     container: InputContainer, name: str, rate: Fraction | None, threads: int, path: Path | None
 ) -> Source:
-    """Decode the first frame at once: only it tells the upright size, and a useless file is told
-    early.
-    """
+    """Decode the first frame at once: it gives the upright size, and useless files fail early."""
     try:
         reader = _Reader(name, container, rate, threads)
         frames = reader.frames()
@@ -165,7 +163,7 @@ def _first_frame(
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """Length (s) as the container tells it: of the stream, else by Matroska's tag, else of the
+    """Length (s) as the container gives it: of the stream, else by Matroska's tag, else of the
     whole.
     """
     if stream.duration is not None and stream.time_base is not None:

@@ -219,7 +219,7 @@ def project_points(
     return np.concatenate([points[:, :-8, :2] + seen - flat, rim], 1).astype(np.float32)
 
 
-def aligned(seen: FloatArray, jitter: FloatArray) -> FloatArray:
+def align_points(seen: FloatArray, jitter: FloatArray) -> FloatArray:
     """The points (N, V, 2) as the face stage would align them, with `jitter` (N, 4) as its
     residue.
     """

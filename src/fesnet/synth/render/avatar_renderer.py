@@ -29,7 +29,7 @@ from fesnet.synth.render.avatar import (
     SHUT_GAP,
     SPAN,
     Avatar,
-    aligned,
+    align_points,
     face_motion,
     project_points,
 )
@@ -85,27 +85,27 @@ class AvatarGeometry:
     def masks(self, placed: FloatArray, frames: int, size: int, rng: np.random.Generator) -> Tensor:
         """(B * T, size, size) uint8: the face, as landmarks that err a little outline it (see
         `face_mask`); clips of T frames."""
-        seen = placed[:, :468].reshape(-1, frames, 468, 2)
-        b, t = seen.shape[:2]
+        placed_points = placed[:, :468].reshape(-1, frames, 468, 2)
+        b, t = placed_points.shape[:2]
         grown = 1 + rng.normal(0, 0.03, (b, 1, 1, 2))
         moved = rng.normal(0, 0.008, (b, 1, 1, 2)) + log_uniform(rng, 0.0003, 0.004) * rng.normal(
             0, 1, (b, t, 1, 2)
         )
-        outline = (seen - 0.5) * grown + 0.5 + moved
+        outline = (placed_points - 0.5) * grown + 0.5 + moved
         return torch.from_numpy(
             np.stack([face_mask(points, size) for points in outline.reshape(b * t, 468, 2)])
         )
 
-    def place(self, frames: AvatarTracks) -> FloatArray:
+    def locate_points(self, frames: AvatarTracks) -> FloatArray:
         """(B * T, V, 2) where every point stands in its aligned crop."""
         b, t = frames.smile.shape
-        own = self.smiles(frames)[..., None, None] * self.smile[frames.avatar][:, None]
+        own = self.photo_smiles(frames)[..., None, None] * self.smile[frames.avatar][:, None]
         motion = face_motion(frames.weights.reshape(b * t, -1)) + own.reshape(b * t, 468, 3)
         still = np.repeat(self.points[frames.avatar], t, 0)
-        seen = project_points(still, motion, frames.pose.reshape(b * t, 3)[:, :2])
-        return aligned(seen, frames.jitter.reshape(b * t, 4))
+        placed_points = project_points(still, motion, frames.pose.reshape(b * t, 3)[:, :2])
+        return align_points(placed_points, frames.jitter.reshape(b * t, 4))
 
-    def smiles(self, frames: AvatarTracks) -> FloatArray:
+    def photo_smiles(self, frames: AvatarTracks) -> FloatArray:
         """(B, T) share of the person's own smiling photo; 0 for those of whom there is none."""
         return np.where(self.has_smile[frames.avatar, None], frames.smile, 0.0).astype(np.float32)
 
@@ -126,7 +126,9 @@ class AvatarRenderer(AvatarGeometry):
         self.share = torch.as_tensor(np.stack([p.share for p in avatars]), device=self.device)
         padded = torch.zeros(len(avatars), 1, self.points.shape[1], 2, device=self.device)
         padded[:, 0, :468] = torch.from_numpy(self.smile[..., :2]).to(self.device)
-        self.smile_field = self.dense(torch.arange(len(avatars), device=self.device), padded)
+        self.smile_field = self.interpolate_lattice(
+            torch.arange(len(avatars), device=self.device), padded
+        )
         self.iris = self.iris_fields()
 
     def grey(self, pictures: Sequence[np.ndarray]) -> Tensor:
@@ -144,7 +146,7 @@ class AvatarRenderer(AvatarGeometry):
             bumps += np.exp(-0.5 * (dx[:, None, :] ** 2 + dy[:, :, None] ** 2)).astype(np.float32)
         return torch.as_tensor(bumps[:, None], device=self.device)
 
-    def dense(self, who: Tensor, displacement: Tensor) -> Tensor:
+    def interpolate_lattice(self, who: Tensor, displacement: Tensor) -> Tensor:
         """(B * T, 2, L, L) displacement at every lattice point from that of the points (B, T, V,
         2).
         """
@@ -161,7 +163,7 @@ class AvatarRenderer(AvatarGeometry):
         self,
         frames: AvatarTracks,
         size: int,
-        look: Look,
+        appearance: ClipAppearance,
         placed: Tensor | None = None,
         margin: float = 0.0,
     ) -> Tensor:
@@ -171,25 +173,29 @@ class AvatarRenderer(AvatarGeometry):
         b, t = frames.smile.shape
         ids, points = frames.avatar, self.points[frames.avatar]
         who = torch.as_tensor(ids, device=self.device)
-        smile = torch.as_tensor(self.smiles(frames), device=self.device)
-        seen = (torch.from_numpy(self.place(frames)) if placed is None else placed).to(self.device)
+        smile = torch.as_tensor(self.photo_smiles(frames), device=self.device)
+        placed_points = (
+            torch.from_numpy(self.locate_points(frames)) if placed is None else placed
+        ).to(self.device)
         rest = torch.as_tensor(points[:, None, :, :2], device=self.device)
-        field = self.dense(who, seen.view(b, t, -1, 2) - rest)
+        field = self.interpolate_lattice(who, placed_points.view(b, t, -1, 2) - rest)
         gaze = torch.as_tensor(frames.gaze, device=self.device)[..., None, None]
         field = field.view(b, t, 2, LATTICE, LATTICE) + GAZE_REACH * gaze * self.iris[who][:, None]
         field = field.flatten(0, 1)
         source = self.invert(field, size, margin)
-        look = look.to(self.device)
-        image = self.paint(who, source, smile)
-        image = image * (1 + look.rows("shading") * self.folds(field, source)).clamp(0.6, 1.3)
-        upper, lower = seen[:, list(LIP_UPPER)], seen[:, list(LIP_LOWER)]
+        appearance = appearance.to(self.device)
+        image = self.sample_photo(who, source, smile)
+        image = image * (1 + appearance.rows("shading") * self.skin_folds(field, source)).clamp(
+            0.6, 1.3
+        )
+        upper, lower = placed_points[:, list(LIP_UPPER)], placed_points[:, list(LIP_LOWER)]
         closed = np.repeat(points[:, list(LIP_LOWER), 1] - points[:, list(LIP_UPPER), 1], t, 0)
         image = open_mouth(
-            image, upper, lower, torch.as_tensor(closed, device=self.device), look, margin
+            image, upper, lower, torch.as_tensor(closed, device=self.device), appearance, margin
         )
         return image.view(b, t, 1, size, size)
 
-    def paint(self, who: Tensor, source: Tensor, smile: Tensor) -> Tensor:
+    def sample_photo(self, who: Tensor, source: Tensor, smile: Tensor) -> Tensor:
         """The portrait at `source`, cross-dissolved to the person's own smiling photo where there
         is a smile: teeth, folds and cheeks are real there."""
         image = sample_maps(self.pictures[who], source)
@@ -219,7 +225,7 @@ class AvatarRenderer(AvatarGeometry):
         axis = (pixel_centres(size, margin, self.device) + MARGIN) * (2 / SPAN) - 1
         return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]
 
-    def folds(self, field: Tensor, source: Tensor) -> Tensor:
+    def skin_folds(self, field: Tensor, source: Tensor) -> Tensor:
         """(N, 1, size, size) how much the skin is stretched (+) or pressed together (-): where
         folds show.
         """
@@ -250,7 +256,7 @@ def sample_maps(maps: Tensor, where: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Look:
+class ClipAppearance:
     """How folds and mouths look, one value a clip and frame, each (B, T): shading of folds;
     brightness of the mouth's interior, of teeth and of the tongue; height of teeth (crop units),
     and of the tongue (share of the opening)."""
@@ -267,14 +273,14 @@ class Look:
         values: Tensor = getattr(self, name)
         return values.reshape(-1, 1, 1, 1)
 
-    def __getitem__(self, part: slice) -> Look:
-        return Look(*(values[part] for values in vars(self).values()))
+    def __getitem__(self, part: slice) -> ClipAppearance:
+        return ClipAppearance(*(values[part] for values in vars(self).values()))
 
-    def to(self, device: torch.device) -> Look:
-        return Look(*(values.to(device) for values in vars(self).values()))
+    def to(self, device: torch.device) -> ClipAppearance:
+        return ClipAppearance(*(values.to(device) for values in vars(self).values()))
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, clips: int, frames: int) -> Look:
+    def draw(cls, rng: np.random.Generator, clips: int, frames: int) -> ClipAppearance:
         """Folds stay as they are in a clip; what shows in an open mouth changes with every sound,
         and tells nothing.
         """
@@ -301,7 +307,7 @@ def draw_drift(
     return np.asarray(np.maximum(track, 0), np.float32)
 
 
-def contour(lip: Tensor, columns: Tensor) -> Tensor:
+def lip_height(lip: Tensor, columns: Tensor) -> Tensor:
     """(N, W) height of a lip contour (N, 11, 2) at the columns (W,), linear between its points."""
     x = lip[..., 0].contiguous()
     at = columns.expand(len(lip), -1).contiguous()
@@ -312,7 +318,12 @@ def contour(lip: Tensor, columns: Tensor) -> Tensor:
 
 
 def open_mouth(
-    image: Tensor, upper: Tensor, lower: Tensor, closed: Tensor, look: Look, margin: float
+    image: Tensor,
+    upper: Tensor,
+    lower: Tensor,
+    closed: Tensor,
+    appearance: ClipAppearance,
+    margin: float,
 ) -> Tensor:
     """Paint the mouth's dark interior and teeth where the lips have parted further than in the
     photo, in place.
@@ -324,31 +335,33 @@ def open_mouth(
     lips = torch.cat([upper, lower], 1)
     (x0, y0), (x1, y1) = lips.amin((0, 1)).tolist(), lips.amax((0, 1)).tolist()
     # Beyond this frame nothing is painted: an edge is softer than a grey level for 6 pixels.
-    across, down = within(axis, x0, x1, 1 / size), within(axis, y0, y1, 8 / size)
+    across, down = index_range(axis, x0, x1, 1 / size), index_range(axis, y0, y1, 8 / size)
     x, y = axis[across], axis[None, None, down, None]
-    top = contour(upper, x)[:, None, None]
-    rest = contour(torch.stack([upper[..., 0], closed], -1), x).clamp(min=0)[:, None, None]
-    bottom = contour(lower, x)[:, None, None] - 0.3 * rest
+    top = lip_height(upper, x)[:, None, None]
+    rest = lip_height(torch.stack([upper[..., 0], closed], -1), x).clamp(min=0)[:, None, None]
+    bottom = lip_height(lower, x)[:, None, None] - 0.3 * rest
     top = top + 0.3 * rest
     parted = ((bottom - top - 0.4 * rest - OPEN_FROM) / (OPEN_FULL - OPEN_FROM)).clamp(0, 1)
     parted = parted * (closed.amax(1) < SHUT_GAP)[:, None, None, None]
     soft = size * 0.9
     inside = torch.sigmoid((y - top) * soft) * torch.sigmoid((bottom - y) * soft) * parted
     inside = inside * ((x > upper[:, :1, 0]) & (x < upper[:, -1:, 0]))[:, None, None]
-    edge = top + torch.minimum(look.rows("teeth_height"), 0.7 * (bottom - top))
+    edge = top + torch.minimum(appearance.rows("teeth_height"), 0.7 * (bottom - top))
     teeth = torch.sigmoid((edge - y) * soft)
     tongue = torch.sigmoid(
-        (y - bottom + look.rows("tongue_height").clamp(max=0.8) * (bottom - top)) * soft
+        (y - bottom + appearance.rows("tongue_height").clamp(max=0.8) * (bottom - top)) * soft
     )
-    tongue = tongue * (look.rows("tongue_height") > 0)
-    dark = look.rows("mouth") + tongue * (look.rows("tongue") - look.rows("mouth"))
+    tongue = tongue * (appearance.rows("tongue_height") > 0)
+    dark = appearance.rows("mouth") + tongue * (
+        appearance.rows("tongue") - appearance.rows("mouth")
+    )
     skin = image.mean((1, 2, 3), keepdim=True)
-    colour = skin * (dark * (1 - teeth) + 1.3 * look.rows("teeth") * teeth)
+    colour = skin * (dark * (1 - teeth) + 1.3 * appearance.rows("teeth") * teeth)
     image[:, :, down, across] = torch.lerp(image[:, :, down, across], colour, inside)
     return image
 
 
-def within(axis: Tensor, low: float, high: float, margin: float) -> slice:
+def index_range(axis: Tensor, low: float, high: float, margin: float) -> slice:
     """Which of the rising places (S,) lie between low - margin and high + margin."""
     near = ((axis >= low - margin) & (axis <= high + margin)).nonzero()
     return slice(int(near[0]), int(near[-1]) + 1) if len(near) else slice(0, 0)

@@ -141,7 +141,7 @@ def draw_expression_weights(rng: np.random.Generator, weights: FloatArray) -> fl
 
 
 def plan_pairs(
-    cast: AvatarGeometry,
+    geometry: AvatarGeometry,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -183,18 +183,18 @@ def plan_pairs(
     gaze = gaze.astype(np.float32)
     weights += np.clip(gaze[..., 1:], 0, 1) * basis.weights({"eyeLookDown": 0.8})
     weights += np.clip(-gaze[..., 1:], 0, 1) * basis.weights({"eyeLookUp": 0.8})
-    given = AvatarTracks(who, weights, smile, pose, gaze, jitter)
-    smile = np.where(cast.has_smile[who, None], smile, 0)
+    tracks = AvatarTracks(who, weights, smile, pose, gaze, jitter)
+    smile = np.where(geometry.has_smile[who, None], smile, 0)
     truth = np.concatenate([weights, smile[..., None], pose[..., :2], gaze], -1) * target_scale()
     to, sign = target_mirror_map()
     flipped = rng.random(groups) < 0.5
     truth = np.where(flipped[:, None, None], (truth * sign)[..., to], truth)
-    shots = plan_render(cast, given, size, rng, face_only=face_only, flipped=flipped)
-    return PairBatch(shots, torch.as_tensor(truth, dtype=torch.float32))
+    plan = plan_render(geometry, tracks, size, rng, face_only=face_only, flipped=flipped)
+    return PairBatch(plan, torch.as_tensor(truth, dtype=torch.float32))
 
 
 def pair_batch(
-    stage: AvatarRenderer,
+    renderer: AvatarRenderer,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -203,12 +203,12 @@ def pair_batch(
     face_only: bool = False,
 ) -> PairBatch[Tensor]:
     """`plan_pairs`, painted: crops (G, F, 1, size, size)."""
-    plan = plan_pairs(stage, who, seed, frames, size, face_only=face_only)
-    return PairBatch(render_crops(stage, plan.crops, size), plan.targets)
+    plan = plan_pairs(renderer, who, seed, frames, size, face_only=face_only)
+    return PairBatch(render_crops(renderer, plan.crops, size), plan.targets)
 
 
 def plan_clips(
-    cast: AvatarGeometry,
+    geometry: AvatarGeometry,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -226,18 +226,21 @@ def plan_clips(
         for _ in who
     ]
     scripts = [
-        s if cast.has_smile[w] else replace_photo_smile(s)
+        s if geometry.has_smile[w] else replace_photo_smile(s)
         for w, s in zip(who, scripts, strict=True)
     ]
     offset = rng.normal(0, 1, (len(who), 1, 4)) * [0.012, 0.012, 0.02, 0.03]
-    given = AvatarTracks.of(who, scripts)
-    given = replace(given, jitter=(given.jitter + offset).astype(np.float32))
+    tracks = AvatarTracks.of(who, scripts)
+    tracks = replace(tracks, jitter=(tracks.jitter + offset).astype(np.float32))
     flipped = rng.random(len(who)) < 0.5
-    shots = plan_render(cast, given, size, rng, face_only=face_only, flipped=flipped)
+    plan = plan_render(geometry, tracks, size, rng, face_only=face_only, flipped=flipped)
     covered = [draw_hand(rng, frames, config.rate) if rng.random() < hands else None for _ in who]
     order, known = draw_frame_order(rng, len(who), frames)
-    shots = replace(shots, order=order, hands=tuple(covered))
-    people = [(cast.points[w, :468], cast.smile[w] if cast.has_smile[w] else None) for w in who]
+    plan = replace(plan, order=order, hands=tuple(covered))
+    people = [
+        (geometry.points[w, :468], geometry.smile[w] if geometry.has_smile[w] else None)
+        for w in who
+    ]
     landmarks = [
         simulate_landmark_features(s, *person, rng)
         for s, person in zip(scripts, people, strict=True)
@@ -258,7 +261,7 @@ def plan_clips(
     )
     labels[~known] = -1
     mask_full_windows(labels)
-    return ClipBatch(shots, *(torch.from_numpy(x) for x in (seen, labels, strength)))
+    return ClipBatch(plan, *(torch.from_numpy(x) for x in (seen, labels, strength)))
 
 
 def mask_full_windows(labels: NDArray[Any]) -> None:
@@ -269,17 +272,20 @@ def mask_full_windows(labels: NDArray[Any]) -> None:
 
 
 def render_clips(
-    stage: AvatarRenderer, plan: ClipBatch[RenderPlan], size: int
+    renderer: AvatarRenderer, plan: ClipBatch[RenderPlan], size: int
 ) -> ClipBatch[Tensor]:
     """The clips with pixels, and with what the landmark model sees where it is to look; on the
     stage's device.
     """
     if plan.crops.use_landmark_model:
         crops, landmarks = render_with_landmarks(
-            stage, plan.crops, size, landmark_model(str(stage.device))
+            renderer, plan.crops, size, landmark_model(str(renderer.device))
         )
     else:
-        crops, landmarks = render_crops(stage, plan.crops, size), plan.landmarks.to(stage.device)
+        crops, landmarks = (
+            render_crops(renderer, plan.crops, size),
+            plan.landmarks.to(renderer.device),
+        )
     return ClipBatch(crops, landmarks, plan.labels, plan.intensity)
 
 
@@ -297,7 +303,7 @@ def draw_frame_order(
 
 
 def clip_batch(
-    stage: AvatarRenderer,
+    renderer: AvatarRenderer,
     who: NDArray[np.int64],
     seed: int,
     frames: int,
@@ -307,5 +313,5 @@ def clip_batch(
     face_only: bool = False,
 ) -> ClipBatch[Tensor]:
     """`plan_clips`, painted: crops (B, T, 1, size, size)."""
-    plan = plan_clips(stage, who, seed, frames, size, config, face_only=face_only)
-    return render_clips(stage, plan, size)
+    plan = plan_clips(renderer, who, seed, frames, size, config, face_only=face_only)
+    return render_clips(renderer, plan, size)

@@ -17,16 +17,16 @@ from fesnet._types import FloatArray
 from fesnet.synth.render.frame_renderer import GREY, Mouth, Scene
 from fesnet.synth.script.curves import log_uniform, smooth_noise
 
-TRACK = 30.0  # points a second of drawn tracks, whatever the video's rate
-ROOM = 0.14  # crop units that the camera may shake to each side
-BANK, SPARE = (
+TRACK_RATE = 30.0  # points a second of drawn tracks, whatever the video's rate
+MAX_SHAKE = 0.14  # crop units that the camera may shake to each side
+NOISE_FIELDS, NOISE_MARGIN = (
     5,
     32,
 )  # noise fields, and pixels by which they are larger than the frame: each frame takes another part
 
 
 @dataclass(frozen=True)
-class Look:
+class CameraSettings:
     """How one video of T frames is lit and filmed.
 
     gamma, gain, balance (3,), saturation: the tone curve of the whole video (gain 1, balance 1: as
@@ -51,7 +51,7 @@ class Look:
     glints: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, times: FloatArray) -> Look:
+    def draw(cls, rng: np.random.Generator, times: FloatArray) -> CameraSettings:
         """A random look for frames at `times` (T,) in seconds."""
         warm, tint = rng.normal(0, [0.06, 0.02])
         return cls(
@@ -69,12 +69,12 @@ class Look:
             glints=draw_glints(rng) if rng.random() < 0.15 else (),
         )
 
-    def tone(self, scene: Scene) -> Scene:
+    def tone_scene(self, scene: Scene) -> Scene:
         """The scene through the tone curve, once for all frames."""
-        smiling = None if scene.smiling is None else self.toned(scene.smiling)
-        return replace(scene, picture=self.toned(scene.picture), smiling=smiling)
+        smiling = None if scene.smiling is None else self.apply_tone_curve(scene.smiling)
+        return replace(scene, picture=self.apply_tone_curve(scene.picture), smiling=smiling)
 
-    def toned(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def apply_tone_curve(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A picture (H, W, 3) uint8 RGB through the tone curve."""
         grey = (picture @ GREY)[..., None]
         values = np.clip(grey + self.saturation * (picture - grey), 0, 255) / 255
@@ -92,20 +92,24 @@ def draw_mouth(rng: np.random.Generator) -> Mouth:
     return Mouth(shading, dark, teeth, height)
 
 
-def track(rng: np.random.Generator, times: FloatArray, step: float, sigma: float) -> FloatArray:
+def noise_track(
+    rng: np.random.Generator, times: FloatArray, step: float, sigma: float
+) -> FloatArray:
     """(T,) smooth noise at `times` (s), a knot every `step` seconds; the same at every frame
     rate.
     """
-    points = int(times[-1] * TRACK) + 2
-    knots = smooth_noise(rng, points, step * TRACK, sigma)
-    return np.asarray(np.interp(times * TRACK, np.arange(points), knots), np.float32)
+    points = int(times[-1] * TRACK_RATE) + 2
+    knots = smooth_noise(rng, points, step * TRACK_RATE, sigma)
+    return np.asarray(np.interp(times * TRACK_RATE, np.arange(points), knots), np.float32)
 
 
 def draw_exposure(rng: np.random.Generator, times: FloatArray) -> FloatArray:
     """(T,) drift; in some videos lamp flicker that beats with the shutter, or steps of the
     automatic exposure.
     """
-    exposure = 1 + track(rng, times, rng.uniform(0.5, 4), float(rng.choice([0.003, 0.01, 0.03])))
+    exposure = 1 + noise_track(
+        rng, times, rng.uniform(0.5, 4), float(rng.choice([0.003, 0.01, 0.03]))
+    )
     if rng.random() < 0.15:
         exposure = exposure + rng.uniform(0.005, 0.03) * np.sin(
             2 * np.pi * rng.uniform(1.5, 14) * times
@@ -128,10 +132,10 @@ def draw_view(rng: np.random.Generator, times: FloatArray) -> FloatArray:
         else (log_uniform(rng, 0.004, 0.03), log_uniform(rng, 0.0005, 0.003))
     )
     axes = [
-        track(rng, times, rng.uniform(1.5, 5), slow) + track(rng, times, 0.25, fast)
+        noise_track(rng, times, rng.uniform(1.5, 5), slow) + noise_track(rng, times, 0.25, fast)
         for _ in range(2)
     ]
-    return np.clip(np.stack(axes, 1), -ROOM, ROOM)
+    return np.clip(np.stack(axes, 1), -MAX_SHAKE, MAX_SHAKE)
 
 
 def draw_glints(rng: np.random.Generator) -> tuple[tuple[float, ...], ...]:
@@ -149,37 +153,42 @@ class FrameCamera:
     """Puts a look over frames whose pixel centres stand at xs (W,), ys (H,) in crop units."""
 
     def __init__(
-        self, look: Look, xs: FloatArray, ys: FloatArray, rng: np.random.Generator
+        self, settings: CameraSettings, xs: FloatArray, ys: FloatArray, rng: np.random.Generator
     ) -> None:
-        self.look, self.xs, self.ys, self.rng = look, xs, ys, rng
+        self.settings, self.xs, self.ys, self.rng = settings, xs, ys, rng
         # Beyond the face the light stays as it is at its edge: a lamp lights a room, not a slope.
         self.right = np.broadcast_to(np.clip(xs - 0.5, -0.5, 0.5), (len(ys), len(xs)))
         self.down = np.broadcast_to(np.clip(ys - 0.5, -0.5, 0.5)[:, None], (len(ys), len(xs)))
-        self.noise = noise_fields(rng, look, (len(ys) + SPARE, len(xs) + SPARE))
+        self.noise = noise_fields(rng, settings, (len(ys) + NOISE_MARGIN, len(xs) + NOISE_MARGIN))
 
-    def develop(
+    def simulate(
         self, image: NDArray[np.uint8], t: int, pose: FloatArray, eyes: FloatArray
     ) -> NDArray[np.uint8]:
         """Frame t (H, W, 3) uint8 RGB with head pose (3,) and the middle between the eyes (2,) in
         the frame's crop units; the same shape and type."""
-        look = self.look
+        settings = self.settings
         height, width = image.shape[:2]
-        if look.sharpness < 1:
-            small = (max(1, round(width * look.sharpness)), max(1, round(height * look.sharpness)))
+        if settings.sharpness < 1:
+            small = (
+                max(1, round(width * settings.sharpness)),
+                max(1, round(height * settings.sharpness)),
+            )
             shrunk = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
             image = np.asarray(
                 cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
             )
-        lamp = look.lamp + look.follow * pose[:2]
-        light = np.clip(1 + lamp[0] * self.right + lamp[1] * self.down, 0.3, 1.8) * look.exposure[t]
+        lamp = settings.lamp + settings.follow * pose[:2]
+        light = (
+            np.clip(1 + lamp[0] * self.right + lamp[1] * self.down, 0.3, 1.8) * settings.exposure[t]
+        )
         lit = np.asarray(cv2.multiply(image, cv2.merge([light] * 3), dtype=cv2.CV_32F), np.float32)
-        for glint in look.glints:
-            self.shine(lit, glint, eyes)
-        k, y, x = self.rng.integers(0, (BANK, SPARE + 1, SPARE + 1))
+        for glint in settings.glints:
+            self.add_glint(lit, glint, eyes)
+        k, y, x = self.rng.integers(0, (NOISE_FIELDS, NOISE_MARGIN + 1, NOISE_MARGIN + 1))
         noise = self.noise[k, y : y + height, x : x + width]
         return np.asarray(cv2.add(lit, cv2.merge([noise] * 3), dtype=cv2.CV_8U), np.uint8)
 
-    def shine(self, image: FloatArray, glint: tuple[float, ...], eyes: FloatArray) -> None:
+    def add_glint(self, image: FloatArray, glint: tuple[float, ...], eyes: FloatArray) -> None:
         """Add one spot to an image (H, W, 3)."""
         x, y, wide, high, strength = glint
         columns = slice(*np.searchsorted(self.xs, eyes[0] + x + np.array([-3, 3]) * wide))
@@ -189,9 +198,11 @@ class FrameCamera:
         image[rows, columns] += (strength * along[:, None] * across)[..., None]
 
 
-def noise_fields(rng: np.random.Generator, look: Look, size: tuple[int, int]) -> FloatArray:
+def noise_fields(
+    rng: np.random.Generator, settings: CameraSettings, size: tuple[int, int]
+) -> FloatArray:
     """(BANK, height, width) sensor noise in grey levels."""
-    noise = rng.standard_normal((BANK, *size), np.float32)
-    if look.coarse:  # as cameras that denoise deliver it
+    noise = rng.standard_normal((NOISE_FIELDS, *size), np.float32)
+    if settings.coarse:  # as cameras that denoise deliver it
         noise = np.stack([2 * cv2.blur(field, (3, 3)) for field in noise])
-    return np.asarray(look.grain * noise, np.float32)
+    return np.asarray(settings.grain * noise, np.float32)

@@ -39,8 +39,8 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 # Of the iteration that inverts a displacement: whole ones settle where the face hardly stretches,
 # shorter ones where it stretches so much that whole ones leap to and fro (an eye would be seen
 # twice under a raised brow).
-STEPS = tuple(np.float32(s) for s in (1, 0.6, 0.6, 0.6))
-LID = 8.0  # steepness of the mouth's edge at which a sigmoid is 0 to the eye
+RELAXATION = tuple(np.float32(s) for s in (1, 0.6, 0.6, 0.6))
+EDGE_STEEPNESS = 8.0  # steepness of the mouth's edge at which a sigmoid is 0 to the eye
 
 
 @dataclass(frozen=True)
@@ -110,33 +110,37 @@ class FrameRenderer:
         self.smile = basis_smile() if avatar.smile is None else avatar.smile
         own = np.zeros((len(avatar.points), 2), np.float32)
         own[:468] = self.smile[:, :2]
-        self.smile_field = self.dense(own)
+        self.smile_field = self.interpolate_lattice(own)
         # Hair and shoulders of a smiling photo stand elsewhere. Without a scene all is face, as in
         # the training crops.
-        self.face = self.dense(ring_mask(avatar, 0.5 if scene else 1.0)[:, None])[..., 0]
+        self.face = self.interpolate_lattice(ring_mask(avatar, 0.5 if scene else 1.0)[:, None])[
+            ..., 0
+        ]
         self.skin_mask = (
-            None if scene is None else self.dense(ring_mask(avatar, 0.0)[:, None])[..., 0]
+            None
+            if scene is None
+            else self.interpolate_lattice(ring_mask(avatar, 0.0)[:, None])[..., 0]
         )
 
-    def seen(
+    def project(
         self, weights: FloatArray, smile: float, pose: FloatArray, shift: FloatArray
     ) -> FloatArray:
         """Points (V, 2) before the camera for motion weights (K,), own smile, pose (3,), head shift
         (2,).
         """
-        points = self.avatar.points
+        still = self.avatar.points
         motion = face_motion(weights[None]) + smile * self.smile
-        seen: FloatArray = project_points(points[None], motion, pose[None, :2])[0]
+        points: FloatArray = project_points(still[None], motion, pose[None, :2])[0]
         head = 468 + len(FACE_OVAL) * len(RINGS)
         pivot = np.array([0.5, 0.75], np.float32)
         c, s = np.cos(pose[2]), np.sin(pose[2])
         roll = np.array([[c, -s], [s, c]], np.float32)
-        seen[:head] = (seen[:head] - pivot) @ roll.T + pivot + shift
-        return seen
+        points[:head] = (points[:head] - pivot) @ roll.T + pivot + shift
+        return points
 
     def render(
         self,
-        seen: FloatArray,
+        points: FloatArray,
         gaze: FloatArray,
         smile: float = 0.0,
         view: tuple[float, float] = (0.0, 0.0),
@@ -146,20 +150,21 @@ class FrameRenderer:
         view: how far the camera looks to the right and down of `span`, crop units.
         """
         field = (
-            self.dense(seen - self.avatar.points[:, :2]) + GAZE_REACH * gaze * self.iris[..., None]
+            self.interpolate_lattice(points - self.avatar.points[:, :2])
+            + GAZE_REACH * gaze * self.iris[..., None]
         )
         xs, ys = self.xs + np.float32(view[0]), self.ys + np.float32(view[1])
         columns, rows = on_lattice(xs), on_lattice(ys)
         near = (xs[columns], ys[rows])
         whole = len(near[0]) == len(xs) and len(near[1]) == len(ys)
-        image = np.empty((len(ys), len(xs), 3), np.uint8) if whole else self.still(xs, ys)
+        image = np.empty((len(ys), len(xs), 3), np.uint8) if whole else self.render_still(xs, ys)
         if min(len(near[0]), len(near[1])) > 1:
-            part = self.moving(field, near, smile)
-            self.open_mouth(part, near, seen)
+            part = self.render_moving(field, near, smile)
+            self.open_mouth(part, near, points)
             image[rows, columns] = np.clip(np.rint(part), 0, 255)
         return image
 
-    def still(self, xs: FloatArray, ys: FloatArray) -> NDArray[np.uint8]:
+    def render_still(self, xs: FloatArray, ys: FloatArray) -> NDArray[np.uint8]:
         """The scene as it is at pixel centres xs (w,) and ys (h,): what lies beyond the avatar's
         picture.
         """
@@ -173,14 +178,14 @@ class FrameRenderer:
         )
         return np.asarray(out, np.uint8)
 
-    def moving(
+    def render_moving(
         self, field: FloatArray, pixel_centres: tuple[FloatArray, FloatArray], smile: float
     ) -> FloatArray:
         """(h, w, 3) the picture moved by the lattice field (L, L, 2) at pixel centres xs (w,), ys
         (h,); 0..255.
         """
         size = (len(pixel_centres[0]), len(pixel_centres[1]))
-        q = np.stack(np.meshgrid(halved(pixel_centres[0]), halved(pixel_centres[1])), -1)
+        q = np.stack(np.meshgrid(half_grid(pixel_centres[0]), half_grid(pixel_centres[1])), -1)
         back = self.invert(field, q)
         coarse = q + back
         image = picture_value(self.scene.picture, self.sources(pixel_centres, back))
@@ -188,11 +193,11 @@ class FrameRenderer:
             weight = np.float32(np.clip(smile, 0, 1) ** 0.8) * lattice_value(self.face, coarse)
             there = self.sources(pixel_centres, back + lattice_value(self.smile_field, coarse))
             smiling = picture_value(self.scene.smiling, there)
-            image += grown(weight, size)[..., None] * (smiling - image)
+            image += upsample(weight, size)[..., None] * (smiling - image)
         shade = np.clip(
             1 + self.mouth.shading * lattice_value(self.creases(field), coarse), 0.6, 1.3
         )
-        image *= grown(shade, size)[..., None]
+        image *= upsample(shade, size)[..., None]
         return image
 
     def sources(
@@ -202,11 +207,11 @@ class FrameRenderer:
         by `back`.
         """
         size, pixels = (len(pixel_centres[0]), len(pixel_centres[1])), np.float32(self.scene.pixels)
-        x = grown(back[..., 0] * pixels, size) + (
+        x = upsample(back[..., 0] * pixels, size) + (
             (pixel_centres[0] - np.float32(self.scene.left)) * pixels - 0.5
         )
         y = (
-            grown(back[..., 1] * pixels, size)
+            upsample(back[..., 1] * pixels, size)
             + ((pixel_centres[1] - np.float32(self.scene.top)) * pixels - 0.5)[:, None]
         )
         return x, y
@@ -216,10 +221,12 @@ class FrameRenderer:
         show.
         """
         if self.skin_mask is None:
-            return folds(field)
-        return np.asarray(cv2.GaussianBlur(folds(field), (0, 0), 1.0) * self.skin_mask, np.float32)
+            return skin_folds(field)
+        return np.asarray(
+            cv2.GaussianBlur(skin_folds(field), (0, 0), 1.0) * self.skin_mask, np.float32
+        )
 
-    def dense(self, displacement: FloatArray) -> FloatArray:
+    def interpolate_lattice(self, displacement: FloatArray) -> FloatArray:
         """(L, L, C) displacement on the lattice from that of the points (V, C)."""
         carried = displacement[self.avatar.index] * self.avatar.share[..., None]
         return np.asarray(carried.sum(1).reshape(LATTICE, LATTICE, -1), np.float32)
@@ -229,12 +236,12 @@ class FrameRenderer:
         (fixed-point iteration).
         """
         u = -lattice_value(field, q)
-        for step in STEPS:
+        for step in RELAXATION:
             u -= step * (u + lattice_value(field, q + u))
         return u
 
     def open_mouth(
-        self, image: FloatArray, pixel_centres: tuple[FloatArray, FloatArray], seen: FloatArray
+        self, image: FloatArray, pixel_centres: tuple[FloatArray, FloatArray], points: FloatArray
     ) -> None:
         """Paint the mouth's dark interior and teeth where the lips have parted further than in the
         photo.
@@ -242,7 +249,7 @@ class FrameRenderer:
         rest_gap = self.avatar.points[list(LIP_LOWER), 1] - self.avatar.points[list(LIP_UPPER), 1]
         if rest_gap.max() >= SHUT_GAP:
             return
-        upper, lower = seen[list(LIP_UPPER)], seen[list(LIP_LOWER)]
+        upper, lower = points[list(LIP_UPPER)], points[list(LIP_LOWER)]
         columns = slice(*np.searchsorted(pixel_centres[0], (upper[0, 0], upper[-1, 0])))
         xs = pixel_centres[0][columns]
         rest = np.maximum(np.interp(xs, upper[:, 0], rest_gap), 0)
@@ -253,7 +260,10 @@ class FrameRenderer:
             return
         soft = 0.9 / (xs[1] - xs[0]) if len(xs) > 1 else 1.0
         rows = slice(
-            *np.searchsorted(pixel_centres[1], (top.min() - LID / soft, bottom.max() + LID / soft))
+            *np.searchsorted(
+                pixel_centres[1],
+                (top.min() - EDGE_STEEPNESS / soft, bottom.max() + EDGE_STEEPNESS / soft),
+            )
         )
         y = pixel_centres[1][rows, None]
         inside = (sigmoid((y - top) * soft) * sigmoid((bottom - y) * soft) * parted)[..., None]
@@ -281,7 +291,7 @@ def ring_mask(avatar: Avatar, ring: float) -> FloatArray:
     return mask
 
 
-def folds(field: FloatArray) -> FloatArray:
+def skin_folds(field: FloatArray) -> FloatArray:
     """(L, L) how much the skin of a lattice field is stretched (+) or pressed together (-)."""
     step = SPAN / (LATTICE - 1)
     stretch = np.zeros((LATTICE, LATTICE), np.float32)
@@ -295,7 +305,7 @@ def on_lattice(pixel_centres: FloatArray) -> slice:
     return slice(*(int(i) for i in np.searchsorted(pixel_centres, (-MARGIN, 1 + MARGIN))))
 
 
-def halved(pixel_centres: FloatArray) -> FloatArray:
+def half_grid(pixel_centres: FloatArray) -> FloatArray:
     """Centres of a grid with half as many cells over the same pixels."""
     n = len(pixel_centres)
     cells = (n + 1) // 2
@@ -305,7 +315,7 @@ def halved(pixel_centres: FloatArray) -> FloatArray:
     )
 
 
-def grown(values: FloatArray, size: tuple[int, int]) -> FloatArray:
+def upsample(values: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Values on a `halved` grid brought to the whole one, (width, height) of `size`."""
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
 

@@ -18,7 +18,7 @@ from fesnet.synth.render.avatar import PICTURE, Avatar, make_avatar
 from fesnet.synth.render.frame_renderer import basis_smile
 from fesnet.video.folder import image_files, natural_key, read_image
 
-SURE = 0.9  # presence score from which a photo is taken to hold a face
+MIN_PRESENCE = 0.9  # presence score from which a photo is taken to hold a face
 
 
 class FaceFinder:
@@ -39,7 +39,7 @@ class FaceFinder:
         for _ in range(3):  # each look starts from the landmarks of the one before
             points, score = self.mesh.landmarks(photo, [region])[0]
             region = region_of_landmarks(points)
-        return points if score >= SURE else None
+        return points if score >= MIN_PRESENCE else None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fesnet.synth.render.avatar import MARGIN, SPAN
-from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarRenderer, AvatarTracks, Look
+from fesnet.synth.render.avatar_renderer import (
+    AvatarGeometry,
+    AvatarRenderer,
+    AvatarTracks,
+    ClipAppearance,
+)
 from fesnet.synth.render.camera import simulate_camera
 from fesnet.synth.render.hands import Hand
 from fesnet.synth.render.landmark_errors import landmark_mirror_map
@@ -37,7 +42,7 @@ class RenderPlan:
 
     frames: AvatarTracks
     placed: Tensor
-    run_landmark_model: Look
+    appearance: ClipAppearance
     masks: Tensor | None
     camera: NDArray[np.int64]
     flipped: NDArray[np.bool_]
@@ -54,7 +59,7 @@ class RenderPlan:
         return RenderPlan(
             self.frames[part],
             self.placed[rows],
-            self.run_landmark_model[part],
+            self.appearance[part],
             None if self.masks is None else self.masks[rows],
             self.camera[part],
             self.flipped[part],
@@ -65,7 +70,7 @@ class RenderPlan:
 
 
 def plan_render(
-    cast: AvatarGeometry,
+    geometry: AvatarGeometry,
     frames: AvatarTracks,
     size: int,
     rng: np.random.Generator,
@@ -75,12 +80,12 @@ def plan_render(
 ) -> RenderPlan:
     """Everything of the clips but their pixels, from first frame to last and without hands."""
     clips, length = frames.smile.shape
-    placed = cast.place(frames)
-    masks = cast.masks(placed, length, size, rng) if face_only else None
+    placed = geometry.locate_points(frames)
+    masks = geometry.masks(placed, length, size, rng) if face_only else None
     return RenderPlan(
         frames,
         torch.from_numpy(placed),
-        Look.draw(rng, clips, length),
+        ClipAppearance.draw(rng, clips, length),
         masks,
         np.asarray(rng.integers(2**62, size=clips)),
         flipped,
@@ -89,25 +94,25 @@ def plan_render(
     )
 
 
-def render_crops(stage: AvatarRenderer, shots: RenderPlan, size: int) -> Tensor:
+def render_crops(renderer: AvatarRenderer, plan: RenderPlan, size: int) -> Tensor:
     """Crops (B, T, 1, size, size) in 0..1 on the stage's device."""
-    crops = stage.render(shots.frames, size, shots.run_landmark_model, shots.placed)
-    return finish_crops(shots, [simulate_clip(shots, b, clip) for b, clip in enumerate(crops)])
+    crops = renderer.render(plan.frames, size, plan.appearance, plan.placed)
+    return finish_crops(plan, [simulate_clip(plan, b, clip) for b, clip in enumerate(crops)])
 
 
 def render_with_landmarks(
-    stage: AvatarRenderer, shots: RenderPlan, size: int, mesh: TorchFaceMesh
+    renderer: AvatarRenderer, plan: RenderPlan, size: int, mesh: TorchFaceMesh
 ) -> tuple[Tensor, Tensor]:
     """As `render_crops`, and what the landmark model sees in the same clips, painted wider and finer:
     shapes (B, T, SHAPE).
     """
     clips, landmarks = [], []
-    for b in range(len(shots)):
-        one = shots[b : b + 1]
+    for b in range(len(plan)):
+        one = plan[b : b + 1]
         wide = simulate_clip(
             one,
             0,
-            stage.render(one.frames, WIDE, one.run_landmark_model, one.placed, MARGIN)[0],
+            renderer.render(one.frames, WIDE, one.appearance, one.placed, MARGIN)[0],
             MARGIN,
             WIDE_PIXEL_SCALE,
         )
@@ -121,36 +126,36 @@ def render_with_landmarks(
                 inner, size=(size, size), mode="bilinear", antialias=True, align_corners=False
             )
         )
-    seen, flipped = torch.stack(landmarks), torch.from_numpy(shots.flipped).to(landmarks[0].device)
+    seen, flipped = torch.stack(landmarks), torch.from_numpy(plan.flipped).to(landmarks[0].device)
     to, sign = landmark_mirror_map()
     other = seen[..., torch.from_numpy(to).to(seen.device)] * torch.from_numpy(sign).to(seen.device)
-    return finish_crops(shots, clips), torch.where(flipped[:, None, None], other, seen)
+    return finish_crops(plan, clips), torch.where(flipped[:, None, None], other, seen)
 
 
 def simulate_clip(
-    shots: RenderPlan, b: int, clip: Tensor, margin: float = 0.0, pixel_scale: float = 1.0
+    plan: RenderPlan, b: int, clip: Tensor, margin: float = 0.0, pixel_scale: float = 1.0
 ) -> Tensor:
     """Clip b (T, 1, S, S), behind its hand, as its camera delivers it."""
-    hand = shots.hands[b]
+    hand = plan.hands[b]
     covered = clip if hand is None else hand.cover(clip, margin)
     return simulate_camera(
-        covered, shots.frames.pose[b], np.random.default_rng(shots.camera[b]), margin, pixel_scale
+        covered, plan.frames.pose[b], np.random.default_rng(plan.camera[b]), margin, pixel_scale
     )
 
 
-def finish_crops(shots: RenderPlan, clips: list[Tensor]) -> Tensor:
+def finish_crops(plan: RenderPlan, clips: list[Tensor]) -> Tensor:
     """Filmed clips (T, 1, S, S) with the face alone, in order, mirrored: (B, T, 1, S, S)."""
     crops = torch.stack(clips)
-    if shots.masks is not None:
-        crops = crops * (shots.masks.to(crops.device).view(crops.shape).float() / 255)
+    if plan.masks is not None:
+        crops = crops * (plan.masks.to(crops.device).view(crops.shape).float() / 255)
     return mirror_crops(
-        torch.stack([reorder_frames(shots, b, clip) for b, clip in enumerate(crops)]), shots.flipped
+        torch.stack([reorder_frames(plan, b, clip) for b, clip in enumerate(crops)]), plan.flipped
     )
 
 
-def reorder_frames(shots: RenderPlan, b: int, track: Tensor) -> Tensor:
+def reorder_frames(plan: RenderPlan, b: int, track: Tensor) -> Tensor:
     """A track (T, ...) of clip b in the order of its frames."""
-    return track[torch.from_numpy(shots.order[b]).to(track.device)]
+    return track[torch.from_numpy(plan.order[b]).to(track.device)]
 
 
 def mirror_crops(crops: Tensor, flipped: NDArray[np.bool_]) -> Tensor:

@@ -72,7 +72,7 @@ def to_crop(landmarks: FloatArray) -> NDArray[np.float64]:
     return fit_similarity(landmarks[list(STABLE), :2], CANONICAL_STABLE)
 
 
-def bottom_of(photo: NDArray[np.uint8], landmarks: FloatArray) -> float:
+def photo_bottom(photo: NDArray[np.uint8], landmarks: FloatArray) -> float:
     """Where a photo ends below the middle of its face, crop units from the crop's upper edge."""
     matrix = to_crop(landmarks)
     x, y = float(landmarks[list(STABLE), 0].mean()), float(photo.shape[0])
@@ -89,10 +89,10 @@ def make_scene(framing: Framing, photo: NDArray[np.uint8], landmarks: FloatArray
     size = (int(np.ceil((x1 - left + ROOM) * pixels)), int(np.ceil((y1 - top + ROOM) * pixels)))
     matrix = to_crop(landmarks) * pixels
     matrix[:, 2] -= np.array([left, top]) * pixels
-    return Scene(extended(photo, matrix, size, pixels), None, left, top, pixels)
+    return Scene(extend_photo(photo, matrix, size, pixels), None, left, top, pixels)
 
 
-def extended(
+def extend_photo(
     photo: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int], unit: float
 ) -> NDArray[np.uint8]:
     """The photo brought by `matrix` (2, 3) into a picture of `size` (width, height), its blurred
@@ -102,7 +102,10 @@ def extended(
     """
     shrink = 1 / float(np.hypot(matrix[0, 0], matrix[0, 1]))
     soft = np.concatenate(
-        [wall(photo), cv2.GaussianBlur(photo, (0, 0), 0.4 * shrink) if shrink > 1.3 else photo]
+        [
+            photo_rim_above(photo),
+            cv2.GaussianBlur(photo, (0, 0), 0.4 * shrink) if shrink > 1.3 else photo,
+        ]
     )
     centred = matrix.copy()
     centred[:, 2] += (
@@ -123,12 +126,12 @@ def extended(
         0,
         1,
     )
-    far = blurred(near, BLUR * unit)
+    far = wide_blur(near, BLUR * unit)
     mixed = far + share[..., None] * (near.astype(np.float32) - far)
     return np.asarray(np.rint(mixed), np.uint8)
 
 
-def wall(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def photo_rim_above(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(1, W, 3) what to expect above a photo: its upper corners' colours and all between, as hair
     does not go on.
     """
@@ -141,7 +144,7 @@ def wall(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(left + np.linspace(0, 1, width)[None, :, None] * (right - left), np.uint8)
 
 
-def blurred(image: NDArray[np.uint8], sigma: float) -> FloatArray:
+def wide_blur(image: NDArray[np.uint8], sigma: float) -> FloatArray:
     """A wide Gaussian blur, made on a small picture: (H, W, 3) float32 0..255."""
     height, width = image.shape[:2]
     factor = max(1.0, sigma / 3)

@@ -76,16 +76,16 @@ def encode_script(
     grain = float(rng.uniform(1.0, 2.5))
     with VideoWriter(path, Fraction(RATE), size, size, crf=crf) as writer:
         for t in range(len(script)):
-            seen = renderer.seen(
+            points = renderer.project(
                 script.weights[t], float(script.smile[t]), script.pose[t], shift[t]
             )
-            image = renderer.render(seen, script.gaze[t], float(script.smile[t]))
-            writer.write(developed(image, float(light[t]), grain, rng))
+            image = renderer.render(points, script.gaze[t], float(script.smile[t]))
+            writer.write(expose_frame(image, float(light[t]), grain, rng))
             if on_frame is not None:
                 on_frame()
 
 
-def developed(
+def expose_frame(
     image: np.ndarray, light: float, grain: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Exposure and sensor noise over one frame."""
@@ -96,12 +96,13 @@ def developed(
 def write_truth(
     path: Path, video: str, events: Sequence[Interval], times: FloatArray | None = None
 ) -> None:
-    """The truth as CSV in the columns of `fesnet spot`'s CSV (score 1), whole or not at all.
+    """The truth as CSV in the columns of `fesnet spot`'s CSV (score 1), written atomically.
 
     times: of the video's frames (s); default: frames at RATE. Raises UsageError where `path` cannot
     be written.
     """
-    columns = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
+    columns = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame"
+    columns += ",duration_s,score"
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(columns.split(","))

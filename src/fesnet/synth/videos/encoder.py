@@ -1,4 +1,4 @@
-"""One performance of one person, filmed and encoded."""
+"""One performance of one person, rendered and encoded."""
 
 from __future__ import annotations
 
@@ -12,26 +12,24 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
-from fesnet.synth.render.frame_camera import FrameCamera, Look, draw_mouth, track
+from fesnet.synth.render.frame_camera import CameraSettings, FrameCamera, draw_mouth, noise_track
 from fesnet.synth.render.frame_renderer import FrameRenderer, Scene
 from fesnet.synth.render.portraits import Person
-from fesnet.synth.render.scene import Framing, bottom_of, draw_framing, make_scene
+from fesnet.synth.render.scene import Framing, draw_framing, make_scene, photo_bottom
 from fesnet.synth.script.video_script import VideoScript
 from fesnet.video import VideoWriter
 
 EYES = [33, 133, 362, 263]  # landmarks: the corners of the eyes
-TURNS = np.array(
-    [0.2, 0.15, 0.2], np.float32
-)  # yaw, pitch, roll (rad) that a frontal photo with its ears can bear
-AVATAR_PIXELS = (
-    96  # pixels of the avatar's own picture, which nobody sees: the scene stands in its place
-)
+# Yaw, pitch, roll (rad) up to which a frontal photo may be turned.
+MAX_TURN = np.array([0.2, 0.15, 0.2], np.float32)
+# Pixels of the avatar's own picture, which the scene replaces.
+AVATAR_PIXELS = 96
 
 
 @dataclass(frozen=True)
 class RecordingConfig:
-    """How a performance is filmed: frames a second, pixels, x264's quality, and the seed of all
-    that is by chance.
+    """How a video is recorded: frames a second, pixels, x264's quality (crf), and the seed of light,
+    camera and noise.
     """
 
     fps: float
@@ -56,41 +54,47 @@ class SingleThreadWriter(VideoWriter):
 
 def encode_video(
     person: Person,
-    performance: VideoScript,
-    take: RecordingConfig,
+    video_script: VideoScript,
+    recording: RecordingConfig,
     path: Path,
     on_frame: Callable[[int], None],
 ) -> None:
     """Write `path` (H.264 mp4), which appears when it is whole. Raises SourceError for photos that
     cannot be read.
 
-    on_frame takes the number of each frame done. Frames that the performance leaves out leave a gap
-    in time.
+    on_frame takes the number of each frame done. Frames that the script leaves out leave a
+    gap in time.
     """
-    staging, looking, sensor = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(take.seed).spawn(3)
+    framing_rng, camera_rng, noise_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(recording.seed).spawn(3)
     )
-    avatar, script, times = person.avatar(AVATAR_PIXELS), performance.script, performance.times
+    avatar, times = person.avatar(AVATAR_PIXELS), video_script.times
+    script = video_script.script
     neutral = person.neutral.read()
     framing = draw_framing(
-        staging, take.width, take.height, bottom_of(neutral, person.neutral.landmarks)
+        framing_rng,
+        recording.width,
+        recording.height,
+        photo_bottom(neutral, person.neutral.landmarks),
     )
-    look = Look.draw(looking, times)
-    scene = look.tone(person_scene(person, neutral, framing))
+    settings = CameraSettings.draw(camera_rng, times)
+    scene = settings.tone_scene(person_scene(person, neutral, framing))
     renderer = FrameRenderer(
-        avatar, take.width, take.height, framing.span, draw_mouth(looking), scene
+        avatar, recording.width, recording.height, framing.span, draw_mouth(camera_rng), scene
     )
-    developer = FrameCamera(look, renderer.xs, renderer.ys, sensor)
-    sway = draw_sway(staging, times)
-    poses = TURNS * np.tanh(script.pose / TURNS)
-    ticks = np.rint(times * take.fps).astype(int)
-    with SingleThreadWriter(path, take.fps, take.width, take.height, crf=take.crf) as writer:
+    camera = FrameCamera(settings, renderer.xs, renderer.ys, noise_rng)
+    sway = draw_sway(framing_rng, times)
+    poses = MAX_TURN * np.tanh(script.pose / MAX_TURN)
+    ticks = np.rint(times * recording.fps).astype(int)
+    with SingleThreadWriter(
+        path, recording.fps, recording.width, recording.height, crf=recording.crf
+    ) as writer:
         for t in range(len(times)):
-            smile, pose, view = float(script.smile[t]), poses[t], look.view[t]
-            seen = renderer.seen(script.weights[t], smile, pose, sway[t])
+            smile, pose, view = float(script.smile[t]), poses[t], settings.view[t]
+            seen = renderer.project(script.weights[t], smile, pose, sway[t])
             image = renderer.render(seen, script.gaze[t], smile, (float(view[0]), float(view[1])))
             writer.count = int(ticks[t])
-            writer.write(developer.develop(image, t, pose, seen[EYES].mean(0) - view))
+            writer.write(camera.simulate(image, t, pose, seen[EYES].mean(0) - view))
             on_frame(t)
 
 
@@ -98,7 +102,8 @@ def draw_sway(rng: np.random.Generator, times: FloatArray) -> FloatArray:
     """(T, 2) how the head is carried about by the body, crop units."""
     slow, fast = rng.uniform(0.002, 0.02), rng.uniform(0.001, 0.006)
     axes = [
-        track(rng, times, rng.uniform(4, 10), slow) + track(rng, times, rng.uniform(0.8, 2), fast)
+        noise_track(rng, times, rng.uniform(4, 10), slow)
+        + noise_track(rng, times, rng.uniform(0.8, 2), fast)
         for _ in "xy"
     ]
     return np.clip(np.stack(axes, 1), -0.05, 0.05)

@@ -44,9 +44,8 @@ TRUTH_COLUMNS = (
     "amplitude",
     "pixels",
 )
-TASK = Resources(
-    cpus=1.0
-)  # of a video: it is rendered and encoded on one thread, so that its bytes are the same
+# Of a video: one thread renders and encodes it, so that its bytes are always the same.
+TASK = Resources(cpus=1.0)
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,8 @@ class SynthesisResult:
     def __str__(self) -> str:
         events = ", ".join(f"{number} {kind}" for kind, number in self.events.items())
         kept = f" ({len(self.kept)} were there already)" if self.kept else ""
-        return f"{counted(len(self.made) + len(self.kept), 'video')} in {self.out}{kept}, with {events}"
+        videos = counted(len(self.made) + len(self.kept), "video")
+        return f"{videos} in {self.out}{kept}, with {events}"
 
 
 def make_videos(
@@ -101,11 +101,11 @@ def make_videos(
     """Make the videos of a plan in the folder `out`; finished ones are kept, so a second call goes
     on.
 
-    report takes what is being done and the share of it that is done. executor: what makes them, None:
-    this process. Raises UsageError for a wrong call (no portraits, a folder that cannot be written
+    report takes what is being done and the share of it that is done. executor: default this
+    process. Raises UsageError for a wrong call (no portraits, a folder that cannot be written
     or holds something else) and SourceError without any usable photo; then nothing is left behind.
     """
-    with room(out):
+    with output_folder(out):
         people, left_out = find_people(portraits, lambda share: report("looking for faces", share))
         if not people:
             raise SourceError(
@@ -117,7 +117,7 @@ def make_videos(
         atomic_write_text(out / SETTINGS, json.dumps(settings, indent=1) + "\n")
     for part in out.glob(".*.part"):  # of a run that was killed
         part.unlink()
-    done = make_missing(plan, people, out, report, executor or SerialExecutor())
+    done = make_all(plan, people, out, report, executor or SerialExecutor())
     counts = {
         kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")
     }
@@ -125,7 +125,7 @@ def make_videos(
     return SynthesisResult(out, made, kept, counts, tuple(left_out))
 
 
-def make_missing(
+def make_all(
     plan: VideoPlan,
     people: Sequence[Person],
     out: Path,
@@ -136,8 +136,8 @@ def make_missing(
     tables.
     """
     done: list[SynthesizedVideo] = []
-    work = ((job.name, job) for job in jobs(plan, people))
-    function = partial(make_one, out=out.absolute())
+    work = ((job.name, job) for job in video_jobs(plan, people))
+    function = partial(make_video, out=out.absolute())
     for outcome in iterate_outcomes(executor, function, work, resources=TASK):
         done = sorted([*done, outcome.value], key=lambda d: d.number)
         write_table(out / "videos.csv", [VIDEO_COLUMNS, *(d.video for d in done)])
@@ -146,20 +146,20 @@ def make_missing(
     return done
 
 
-def make_one(job: VideoJob, out: Path) -> SynthesizedVideo:
-    """Film a video unless it is there; what the tables say of it."""
-    performance, take = sample_script(job)
+def make_video(job: VideoJob, out: Path) -> SynthesizedVideo:
+    """Make a video unless it is there; its rows of the tables."""
+    script, recording = sample_script(job)
     kept = (out / f"{job.name}.mp4").is_file()
     if not kept:
-        film(job, performance, take, out)
+        encode_job(job, script, recording, out)
     return SynthesizedVideo(
-        job.number, job.name, kept, video_row(job, performance, take), truth_rows(job, performance)
+        job.number, job.name, kept, video_row(job, script, recording), truth_rows(job, script)
     )
 
 
 @contextmanager
-def room(out: Path) -> Iterator[None]:
-    """Makes the folder, and takes it away again if what follows fails. Raises UsageError where it
+def output_folder(out: Path) -> Iterator[None]:
+    """Makes the folder, and removes it again if what follows fails. Raises UsageError where it
     cannot be written.
     """
     new = [folder for folder in (out, *out.parents) if not folder.exists()]
@@ -168,18 +168,18 @@ def room(out: Path) -> Iterator[None]:
         atomic_write_text(out / ".try", "")
         (out / ".try").unlink()
     except (OSError, UsageError) as error:
-        remove(new)
+        remove_folders(new)
         raise UsageError(
             f"expected an output folder that can be written, got {out}; name another"
         ) from error
     try:
         yield
     except BaseException:
-        remove(new)
+        remove_folders(new)
         raise
 
 
-def remove(folders: Sequence[Path]) -> None:
+def remove_folders(folders: Sequence[Path]) -> None:
     for folder in folders:
         if folder.is_dir():
             folder.rmdir()
@@ -232,19 +232,24 @@ def check_same_settings(out: Path, settings: dict[str, Any]) -> None:
             )
 
 
-def jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[VideoJob]:
+def video_jobs(plan: VideoPlan, people: Sequence[Person]) -> Iterator[VideoJob]:
     """One job a video, the people in turn."""
     names = subject_names(people)
     for number in range(plan.count):
         turn, who = divmod(number, len(people))
         name = f"{names[who]}_{turn + 1:03d}"
         yield VideoJob(
-            number, names[who], standing(people[who]), name, video_seed(plan.seed, number), plan
+            number,
+            names[who],
+            with_absolute_paths(people[who]),
+            name,
+            video_seed(plan.seed, number),
+            plan,
         )
 
 
-def standing(person: Person) -> Person:
-    """With whole paths: a worker of a cluster need not stand in our folder."""
+def with_absolute_paths(person: Person) -> Person:
+    """With absolute paths, as a worker of a cluster has another working folder."""
     neutral, smiling = (
         shot and replace(shot, path=shot.path.absolute())
         for shot in (person.neutral, person.smiling)
@@ -258,56 +263,55 @@ def subject_names(people: Sequence[Person]) -> list[str]:
     """
     short = [p.name.casefold() for p in people]
     names = [p.name if short.count(p.name.casefold()) == 1 else p.neutral.path.name for p in people]
-    return [
-        name.encode("utf-8", "replace").decode() for name in names
-    ]  # tables are UTF-8, file names need not be
+    # Tables are UTF-8, file names need not be.
+    return [name.encode("utf-8", "replace").decode() for name in names]
 
 
 def sample_script(job: VideoJob) -> tuple[VideoScript, RecordingConfig]:
-    """What is played in a video and how it is filmed. Follows from the seed and the plan, not from
-    the photo.
+    """What happens in a video and how it is recorded; both follow from seed and plan, not from the
+    photo.
     """
     plan = job.plan
-    technique, acting = (np.random.default_rng([job.seed, part]) for part in range(2))
-    fps = float(technique.choice(plan.rates))
-    shown = technique.random(max(2, round(plan.seconds * fps))) >= plan.dropped
+    recording_rng, script_rng = (np.random.default_rng([job.seed, part]) for part in range(2))
+    fps = float(recording_rng.choice(plan.rates))
+    shown = recording_rng.random(max(2, round(plan.seconds * fps))) >= plan.dropped
     shown[[0, -1]] = True
-    take = RecordingConfig(
+    recording = RecordingConfig(
         fps,
         plan.width,
         plan.height,
-        int(technique.integers(plan.crf[0], plan.crf[1] + 1)),
+        int(recording_rng.integers(plan.crf[0], plan.crf[1] + 1)),
         job.seed,
     )
-    return write_video_script(acting, np.flatnonzero(shown) / fps, plan.script), take
+    return write_video_script(script_rng, np.flatnonzero(shown) / fps, plan.script), recording
 
 
-def film(job: VideoJob, performance: VideoScript, take: RecordingConfig, out: Path) -> None:
-    """Write NAME.truth.csv and then, under its name only when it is whole, NAME.mp4."""
+def encode_job(job: VideoJob, script: VideoScript, recording: RecordingConfig, out: Path) -> None:
+    """Write NAME.truth.csv and then NAME.mp4, atomically."""
     video = f"{job.name}.mp4"
     for part in out.glob(glob.escape(f".{video}.") + "*.part"):  # of a worker that was killed
         part.unlink()
-    events = [e.interval for e in performance.events]
-    write_truth(out / f"{job.name}.truth.csv", video, events, performance.times)
-    encode_video(job.person, performance, take, out / video, lambda frame: None)
+    events = [e.interval for e in script.events]
+    write_truth(out / f"{job.name}.truth.csv", video, events, script.times)
+    encode_video(job.person, script, recording, out / video, lambda frame: None)
 
 
-def video_row(job: VideoJob, performance: VideoScript, take: RecordingConfig) -> list[Any]:
-    seconds = float(performance.times[-1]) + 1 / take.fps
+def video_row(job: VideoJob, script: VideoScript, recording: RecordingConfig) -> list[Any]:
+    seconds = float(script.times[-1]) + 1 / recording.fps
     return [
         job.subject,
         f"{job.name}.mp4",
         f"{seconds:.6g}",
-        f"{take.fps:g}",
-        len(performance),
+        f"{recording.fps:g}",
+        len(script),
         job.seed,
     ]
 
 
-def truth_rows(job: VideoJob, performance: VideoScript) -> list[list[Any]]:
+def truth_rows(job: VideoJob, script: VideoScript) -> list[list[Any]]:
     """One row an event, frames 1-based and inclusive as in official annotation files."""
     rows, smile = [], job.person.smile()
-    for event in performance.events:
+    for event in script.events:
         e = event.interval
         apex = e.start if e.apex is None else e.apex
         size = [f"{event.amplitude:.4f}", f"{event.pixels(smile):.3f}"]
