@@ -1,4 +1,4 @@
-"""What `dev/faults.py` kills: commands, and the small inputs that they get."""
+"""The commands that `dev/faults.py` kills, and their small inputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Case:
 
 def make_clips(folder: Path, count: int, frames: int = 40) -> Path:
     """Short clips of the bundled portrait that sways, all different, in ten folders."""
-    photo = cv2.imread(str(PORTRAIT))[:, :, ::-1]
+    photo = np.asarray(cv2.imread(str(PORTRAIT)))[:, :, ::-1]
     for k in range(count):
         rng = np.random.default_rng(k)
         across, down, period = rng.uniform(2, 9), rng.uniform(1, 4), rng.uniform(4, 12)
@@ -53,26 +53,26 @@ def make_clips(folder: Path, count: int, frames: int = 40) -> Path:
     return folder
 
 
-def video_set(folder: Path) -> Path:
+def make_video_set(folder: Path) -> Path:
     """A `folder` data set of twelve short clips, as `data prepare` reads it."""
     clips = sorted(
         p.relative_to(folder).as_posix() for p in make_clips(folder, 12, frames=12).rglob("*.mp4")
     )
-    return told(folder, [(f"s{n}", clip) for n, clip in enumerate(clips)])
+    return write_tables(folder, [(f"s{n}", clip) for n, clip in enumerate(clips)])
 
 
-def feature_set(folder: Path) -> Path:
+def make_feature_set(folder: Path) -> Path:
     """A `folder` data set of six short tables of region steps, a subject each."""
     folder.mkdir(parents=True)
     for n in range(6):
         steps = np.random.default_rng(n).standard_normal((300, 4, 2)).astype(np.float32)
         steps[60:100] += 2
         np.savez(folder / f"v{n}.npz", features=steps, fps=30.0)
-    return told(folder, [(f"s{n}", f"v{n}") for n in range(6)])
+    return write_tables(folder, [(f"s{n}", f"v{n}") for n in range(6)])
 
 
-def told(folder: Path, videos: list[tuple[str, str]]) -> Path:
-    """Both tables; the truth is frames 3 to 10 of each, which only has to be read."""
+def write_tables(folder: Path, videos: list[tuple[str, str]]) -> Path:
+    """Write videos.csv and truth.csv; the truth is frames 3 to 10 of each video."""
     rows = [f"{subject},{video}" for subject, video in videos]
     (folder / "videos.csv").write_text("\n".join(["subject,video", *rows, ""]), encoding="utf-8")
     head = "subject,video,kind,onset_frame,apex_frame,offset_frame"
@@ -81,8 +81,8 @@ def told(folder: Path, videos: list[tuple[str, str]]) -> Path:
     return folder
 
 
-def cases(folder: Path, videos: Path | None, count: int, only: str | None) -> list[Case]:
-    """The table of commands; what `only` does not need is not made."""
+def make_cases(folder: Path, videos: Path | None, count: int, only: str | None) -> list[Case]:
+    """The commands, or the command `only`, with their inputs."""
     clips = videos or (make_clips(folder / "clips", count) if only in (None, "spot") else folder)
     portraits = folder / "portraits"
     portraits.mkdir(parents=True, exist_ok=True)
@@ -90,8 +90,11 @@ def cases(folder: Path, videos: Path | None, count: int, only: str | None) -> li
     (folder / "train.toml").write_text(TRAINING, encoding="utf-8")
     config = ["--config", str(folder / "train.toml"), "--resume"]
     spot = ["spot", str(clips), "--jobs", "2", "--retry-failed"]
-    looks = ["folder", str(video_set(folder / "looks") if only in (None, "prepare") else folder)]
-    features = feature_set(folder / "features") if only in (None, "benchmark") else folder
+    dataset = [
+        "folder",
+        str(make_video_set(folder / "dataset") if only in (None, "prepare") else folder),
+    ]
+    features = make_feature_set(folder / "features") if only in (None, "benchmark") else folder
     bench = [
         "benchmark",
         "folder",
@@ -108,7 +111,7 @@ def cases(folder: Path, videos: Path | None, count: int, only: str | None) -> li
         Case("train", lambda out: ["train", str(portraits), "--out", str(out), *config]),
         Case(
             "prepare",
-            lambda out: ["data", "prepare", *looks, str(out), "--jobs", "2"],
+            lambda out: ["data", "prepare", *dataset, str(out), "--jobs", "2"],
             workers=True,
             short=True,
         ),

@@ -1,6 +1,4 @@
-"""Kill the review server at random moments while edits come in: what it acknowledged must be there
-afterwards.
-"""
+"""Kill the review server at random moments during edits; no acknowledged edit may be lost."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from typing import Any
 from fault_cases import make_clips
 
 CODE = "from fesnet.cli import main; main()"
-JOURNAL = "clip000.review.json"
+REVIEW_FILE = "clip000.review.json"
 
 
 def run_review(folder: Path, kills: int, seed: int) -> tuple[int, int, list[str], float]:
@@ -31,76 +29,75 @@ def run_review(folder: Path, kills: int, seed: int) -> tuple[int, int, list[str]
         check=True,
         capture_output=True,
     )
-    known: list[
-        int
-    ] = []  # edits that were acknowledged, by revision; one more may have been in hand at each kill
+    known: list[int] = []  # revisions of acknowledged edits; at a kill one more may be on its way
     for _ in range(kills):
-        problems += one_life(clip, work, known, rng.uniform(0.0, 1.0))
-    problems += one_life(clip, work, known, 0.0)
+        problems += run_until_killed(clip, work, known, rng.uniform(0.0, 1.0))
+    problems += run_until_killed(clip, work, known, 0.0)
     return kills, len(known), problems, time.monotonic() - started
 
 
-def one_life(clip: Path, work: Path, known: list[int], wait: float) -> list[str]:
-    """Start, look for all that is known, edit until the kill comes `wait` seconds later. Then look
-    at the file.
+def run_until_killed(clip: Path, work: Path, known: list[int], wait: float) -> list[str]:
+    """Start the server, check the known edits, edit until the kill after `wait` s, check the file.
+
+    Returns the problems.
     """
     arguments = ["review", str(clip), "--folder", str(work), "--no-open"]
     with subprocess.Popen(
         [sys.executable, "-c", CODE, *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline() for _ in range(2)][1]
-        web = Client(told.removeprefix("open ").strip())
-        shown = web.ask("GET", f"/api/videos/{clip.stem}")
+        address_line = [process.stdout.readline() for _ in range(2)][1]
+        client = Client(address_line.removeprefix("open ").strip())
+        state = client.ask("GET", f"/api/videos/{clip.stem}")
         threading.Timer(wait, process.kill).start()
         problems = (
             []
-            if whole(shown["revision"], known)
-            else [f"shown {shown['revision']}, known {known[-1:]}"]
+            if is_complete(state["revision"], known)
+            else [f"shown {state['revision']}, known {known[-1:]}"]
         )
-        revision = shown["revision"]
+        revision = state["revision"]
         try:
             while True:
                 at = {"onset_s": 0.01 * (revision % 50), "offset_s": 0.01 * (revision % 50) + 0.3}
                 edit = {"revision": revision, "who": "anna", "what": "add", "kind": "micro", **at}
-                web.ask("POST", f"/api/videos/{clip.stem}/edits", edit)
+                client.ask("POST", f"/api/videos/{clip.stem}/edits", edit)
                 revision += 1
                 known.append(revision)
         except (OSError, http.client.HTTPException):  # killed
             process.wait()
-    return problems + of_file(work / JOURNAL.replace("clip000", clip.stem), known)
+    return problems + check_file(work / REVIEW_FILE.replace("clip000", clip.stem), known)
 
 
-def whole(revision: int, known: list[int]) -> bool:
-    """Whether all that was acknowledged is there, and at most the edit in hand besides."""
+def is_complete(revision: int, known: list[int]) -> bool:
+    """Whether all acknowledged edits are there, and at most one more."""
     return revision - (known[-1] if known else 0) in (0, 1)
 
 
-def of_file(path: Path, known: list[int]) -> list[str]:
-    """What is wrong with the journal after a kill."""
+def check_file(path: Path, known: list[int]) -> list[str]:
+    """Problems of the review file after a kill."""
     if not path.is_file():
         return [f"{path.name} is not there"] if known else []
     try:
         numbers = [entry["n"] for entry in json.loads(path.read_text(encoding="utf-8"))["journal"]]
     except (ValueError, KeyError) as error:
         return [f"half-written: {path.name} ({error})"]
-    if numbers != list(range(1, len(numbers) + 1)) or not whole(len(numbers), known):
+    if numbers != list(range(1, len(numbers) + 1)) or not is_complete(len(numbers), known):
         return [f"{path.name}: {len(numbers)} edits, known {known[-1:]}"]
     return []
 
 
 class Client:
-    """As the page: the address that was printed, then the cookie."""
+    """A client like the page: opens the printed address, then sends the cookie."""
 
     def __init__(self, address: str) -> None:
         found = re.fullmatch(r"http://(127\.0\.0\.1:\d+)/(\?token=.*)", address)
         if found is None:
             raise SystemExit(f"expected an address of the review server, got {address!r}")
         self.host, self.cookie = found[1], ""
-        line = http.client.HTTPConnection(self.host, timeout=60)
-        line.request("GET", f"/{found[2]}")
-        self.cookie = str(line.getresponse().headers["set-cookie"]).split(";")[0]
-        line.close()
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection.request("GET", f"/{found[2]}")
+        self.cookie = str(connection.getresponse().headers["set-cookie"]).split(";")[0]
+        connection.close()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer's JSON. Raises HTTPException for a refusal, OSError where nobody answers."""
@@ -109,13 +106,13 @@ class Client:
             "origin": f"http://{self.host}",
             "content-type": "application/json",
         }
-        line = http.client.HTTPConnection(self.host, timeout=60)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         try:
-            line.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = line.getresponse()
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
             data = answer.read()
         finally:
-            line.close()
+            connection.close()
         if answer.status != 200:
             raise SystemExit(f"{method} {path}: {answer.status} {data[:200]!r}")
         return json.loads(data)

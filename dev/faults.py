@@ -26,18 +26,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-from fault_cases import Case, cases
+import psutil  # type: ignore[import-untyped]
+from fault_cases import Case, make_cases
 from fault_review import run_review
 
 import fesnet
 
-LEFT_OUT = {"run.jsonl"}  # tells times and interruptions, so it cannot be equal
-ENDS = ("summary.csv", "config.json", "prepared.json")  # what a command writes last
+IGNORED_FILES = {"run.jsonl"}  # tells times and interruptions, so it cannot be equal
+FINAL_FILES = ("summary.csv", "config.json", "prepared.json")  # what a command writes last
 
 
 @dataclass
-class Report:
+class CaseReport:
     name: str
     kills: int = 0
     workers_killed: int = 0
@@ -47,27 +47,28 @@ class Report:
     seconds: float = 0.0
 
 
-def run_case(case: Case, folder: Path, kills: int, seed: int) -> Report:
+def run_case(case: Case, folder: Path, kills: int, seed: int) -> CaseReport:
     """Undisturbed, then disturbed; what differs stands in `problems`."""
     rng = random.Random(f"{case.name} {seed}")
     folder.mkdir(parents=True)
     started, code = time.monotonic(), code_digest()
-    whole = start(case.call(folder / "whole"))
-    output = whole.communicate()[0]
+    undisturbed = start(case.call(folder / "whole"))
+    output = undisturbed.communicate()[0]
     lasted = time.monotonic() - started
-    if whole.returncode:
-        return Report(
-            case.name, problems=(f"undisturbed: exit code {whole.returncode}: {output[-300:]}",)
+    if undisturbed.returncode:
+        return CaseReport(
+            case.name,
+            problems=(f"undisturbed: exit code {undisturbed.returncode}: {output[-300:]}",),
         )
-    report, out, problems = Report(case.name), folder / "killed", list[str]()
+    report, out, problems = CaseReport(case.name), folder / "killed", list[str]()
     while report.kills < kills:
         # Starting takes its time: a kill in the first seconds tests little.
         latest = max(6.0, lasted if case.short else 2.5 * lasted / kills)
-        problems += disturbed(case, out, report, rng, rng.uniform(0.5, latest))
+        problems += run_and_kill(case, out, report, rng, rng.uniform(0.5, latest))
         if report.starts > 20 * kills:
             problems.append("it did not get far enough to be killed so often")
             break
-        if any((out / name).exists() for name in ENDS):
+        if any((out / name).exists() for name in FINAL_FILES):
             shutil.rmtree(out)  # it came to its end before enough kills: from the beginning
     last = start(case.call(out))
     output = last.communicate()[0]
@@ -79,7 +80,7 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> Report:
             "the code of fesnet changed while this went on: it says nothing; run it on a copy "
             "that stays"
         )
-    wanted, got = tree(folder / "whole"), tree(out)
+    wanted, got = file_digests(folder / "whole"), file_digests(out)
     problems += [
         f"{name}: {'missing' if name not in got else 'other bytes'}"
         for name in wanted
@@ -94,7 +95,9 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> Report:
     return report
 
 
-def disturbed(case: Case, out: Path, report: Report, rng: random.Random, wait: float) -> list[str]:
+def run_and_kill(
+    case: Case, out: Path, report: CaseReport, rng: random.Random, wait: float
+) -> list[str]:
     """One start and one kill; what is half-written afterwards."""
     process = start(case.call(out))
     report.starts += 1
@@ -113,7 +116,7 @@ def disturbed(case: Case, out: Path, report: Report, rng: random.Random, wait: f
         report.kills += 1
     _, alive = psutil.wait_procs(children, timeout=20)
     process.communicate()
-    return half_written(out) + [f"a worker outlived its parent: {p.pid}" for p in alive]
+    return damaged_results(out) + [f"a worker outlived its parent: {p.pid}" for p in alive]
 
 
 def kill_worker(process: subprocess.Popen[str], rng: random.Random) -> int:
@@ -134,7 +137,7 @@ def code_digest() -> str:
     return hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()
 
 
-def half_written(out: Path) -> list[str]:
+def damaged_results(out: Path) -> list[str]:
     """Results that can be seen and are not whole."""
     problems = []
     for path in out.rglob("*.json") if out.exists() else ():
@@ -152,9 +155,9 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def tree(folder: Path) -> dict[str, str]:
+def file_digests(folder: Path) -> dict[str, str]:
     """sha256 of every file below a folder, hidden ones too."""
-    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in LEFT_OUT)
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in IGNORED_FILES)
     return {
         p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
     }
@@ -173,10 +176,10 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
     bad = 0
-    for case in cases(options.folder, options.videos, options.count, options.only):
+    for case in make_cases(options.folder, options.videos, options.count, options.only):
         if options.only in (None, case.name):
             r = run_case(case, options.folder / case.name, options.kills, options.seed)
-            bad += tell(r)
+            bad += print_report(r)
     if options.only in (None, "review"):
         kills, edits, problems, seconds = run_review(
             options.folder / "review", options.kills, options.seed
@@ -187,7 +190,7 @@ def main() -> None:
     sys.exit(bool(bad))
 
 
-def tell(r: Report) -> bool:
+def print_report(r: CaseReport) -> bool:
     """Print a report; whether there were problems."""
     counts = (
         f"{r.kills} kills, {r.workers_killed} workers killed, {r.starts} starts, {r.files} files"

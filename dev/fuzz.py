@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz_inputs import Input, face, make_all
+from fuzz_inputs import Input, face_image, make_all
 
 from fesnet.errors import FesnetError
 from fesnet.jobs import ProcessPool
@@ -34,11 +34,11 @@ from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.weights import load_weights
 
-HANG = 60.0  # s of CPU time for one short clip
+MAX_CPU_SECONDS = 60.0  # s of CPU time for one short clip
 
 
 @dataclass(frozen=True)
-class Answer:
+class InputOutcome:
     """What came of it: "result", "line" (one clear line), or a bug with its words."""
 
     what: str
@@ -101,7 +101,7 @@ def read_log(path: str) -> None:
     folder.mkdir(exist_ok=True)
     shutil.copy(path, folder / LEDGER)
     with BatchLedger(folder) as log:
-        log.tell("end")
+        log.append_event("end")
 
 
 def read_rules(path: str) -> None:
@@ -120,7 +120,7 @@ def read_eaf(path: str) -> None:
 
 def read_weights(path: str) -> None:
     own = Spotter(path)
-    own.spot(np.stack([face(t=t) for t in range(3)]), rate=25)
+    own.spot(np.stack([face_image(t=t) for t in range(3)]), rate=25)
 
 
 def read_tensors(path: str) -> None:
@@ -144,7 +144,7 @@ READERS: dict[str, Callable[[str], None]] = {
 }
 
 
-def answer(item: Input) -> Answer:
+def run_input(item: Input) -> InputOutcome:
     """Give one input to its reader. Only errors of fesnet, in one line, are clear."""
     started = time.process_time()
     try:
@@ -162,9 +162,9 @@ def answer(item: Input) -> Answer:
     pages = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = time.process_time() - started
-    if seconds > HANG:
+    if seconds > MAX_CPU_SECONDS:
         what = "BUG: hang"
-    return Answer(what, words, seconds, pages / 2**20, peak)
+    return InputOutcome(what, words, seconds, pages / 2**20, peak)
 
 
 def main() -> None:
@@ -181,9 +181,9 @@ def main() -> None:
         items = (
             (f"{i.kind}: {i.group} | {i.path}", i) for i in make_all(options.folder, options.rounds)
         )
-        for outcome in pool.map(answer, items, retries=0):
+        for outcome in pool.map(run_input, items, retries=0):
             group = outcome.key.split(" | ")[0]
-            got = outcome.value or Answer("BUG: crash", str(outcome.error), 0.0, 0.0, 0.0)
+            got = outcome.value or InputOutcome("BUG: crash", str(outcome.error), 0.0, 0.0, 0.0)
             counts[group, got.what] += 1
             if group.startswith("video") and got.megabytes:
                 memory.append(got.megabytes)  # others load what videos never need

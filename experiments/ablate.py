@@ -104,7 +104,6 @@ LSDM = (
 
 
 # -- cascade
-# ---------------------------------------------------------------------------------------------------------
 
 
 def windows_of(
@@ -159,13 +158,13 @@ def train_cascade(row: Row, network: FesNet, held: WindowSet, steps: int, seed: 
             else (0.0, 0.0)
         )
         batch = held.sample(np.random.default_rng([seed, step]), config.windows, *lies)
-        trainer.learner.set_learning_rate(config.head_lr, step, steps, 0.0)
+        trainer.updater.set_learning_rate(config.head_lr, step, steps, 0.0)
         stages, strength = look(network, batch, row)
         labels, truth = (x[:, : stages.shape[2]] for x in (batch.labels, batch.intensity))
         if row.sigmoid:
-            trainer.learner.update(sigmoid_loss(stages, labels))
+            trainer.updater.update(sigmoid_loss(stages, labels))
         else:
-            trainer.learner.update(
+            trainer.updater.update(
                 clip_losses(stages, strength, labels, truth, config.loss)["total"]
             )
     return network.eval()
@@ -246,7 +245,6 @@ def cascade_row(
 
 
 # -- LSDM
-# ------------------------------------------------------------------------------------------------------------
 
 
 class OneColour(AvatarRenderer):
@@ -318,7 +316,6 @@ def lsdm_row(row: Row, avatars: list[Avatar], steps: int, seed: int) -> dict[str
 
 
 # -- table
-# -----------------------------------------------------------------------------------------------------------
 
 
 def lines(table: dict[str, dict[str, float]], part: str, rows: tuple[Row, ...]) -> Iterator[str]:

@@ -181,7 +181,10 @@ def table(
     spent = seconds(
         [OnnxRuntime(s.weights) for s in spotters], inputs, spotters[0].weights.config.stride
     )
-    yield "| form | macro F1 | micro F1 | F1 | TP, FP, FN | scores off by (most; mean) | encode s | decode s | kB |"
+    yield (
+        "| form | macro F1 | micro F1 | F1 | TP, FP, FN | scores off by (most; mean) | encode s "
+        "| decode s | kB |"
+    )
     yield "|---|---|---|---|---|---|---|---|---|"
     for n, (name, spotter) in enumerate(zip(names, spotters, strict=True)):
         found = overall([counts(r, row[n]) for r, row in zip(recordings, results, strict=True)])

@@ -123,7 +123,10 @@ def test_wheel_of_another_release(cache: Path, tmp_path: Path) -> None:
 
 def test_members_are_checked(cache: Path, tmp_path: Path) -> None:
     wrong = write_wheel(tmp_path / "wrong.whl")
-    expected = f"expected .*short_range.tflite with sha256 {models.DETECTOR.sha256}, got [0-9a-f]{{64}} in wrong.whl"
+    expected = (
+        f"expected .*short_range.tflite with sha256 {models.DETECTOR.sha256}, "
+        "got [0-9a-f]{64} in wrong.whl"
+    )
     with pytest.raises(FaceModelError, match=expected):
         models.import_models(wrong)
     assert list(cache.iterdir()) == []

@@ -46,7 +46,7 @@ def test_every_answer_is_clear(kind: str, face_models: ModelFiles, tmp_path: Pat
 
     make = getattr(fuzz_inputs, "broken_tables_with_result" if kind == "broken_tables" else kind)
     made = make(tmp_path, 1) if kind.startswith(("mutated", "broken")) else make(tmp_path)
-    answers = {i.path: fuzz.answer(i) for i in islice(made, 0, None, 4)}
+    answers = {i.path: fuzz.run_input(i) for i in islice(made, 0, None, 4)}
     assert len(answers) >= 2
     bugs = [
         f"{path}: {a.what}\n{a.words}" for path, a in answers.items() if a.what.startswith("BUG")

@@ -12,13 +12,14 @@ import pytest
 import fesnet
 
 ROOT = Path(fesnet.__file__).parent
-BASE = {"errors", "_version", "_io", "_messages", "_types"}
+BASE = {"errors", "_version", "_io", "_messages", "_types", "_validation"}
 # Module -> what it may import of fesnet, besides BASE and its own package.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "_version": set(),
     "_io": set(),
     "_types": set(),
+    "_validation": set(),
     "_messages": set(),
     "intervals": set(),
     "postprocess": {"intervals"},

@@ -170,7 +170,7 @@ def test_the_paper_preset_has_every_mechanism_and_no_extension() -> None:
 @torch.inference_mode()
 def test_in_a_consensus_pixels_alone_and_shapes_alone_have_their_say(window: torch.Tensor) -> None:
     torch.manual_seed(1)
-    shapes = torch.randn(1, TINY.window, SHAPED.shape)
+    shapes = torch.randn(1, TINY.window, SHAPED.landmark_feature_count)
     network, say = make_network(SHAPED), make_network(replace(SHAPED, ensemble_weights=(0.5, 0.1)))
     attended = network.append_landmarks(network.encode(window[0])[None], shapes)
     features = network.lsdm.frame_features(attended, attended[:, :1])
@@ -189,9 +189,12 @@ def test_what_is_alone_sees_nothing_of_the_other(window: torch.Tensor) -> None:
     network = make_network(SHAPED)
     attended = network.encode(window[0])[None]
     shapes = torch.randn(
-        2, 1, TINY.window, SHAPED.shape, generator=torch.Generator().manual_seed(2)
+        2, 1, TINY.window, SHAPED.landmark_feature_count, generator=torch.Generator().manual_seed(2)
     )
-    both = [network.lsdm.frame_features(z, z[:, :1]) for z in (network.append_landmarks(attended, s) for s in shapes)]
+    both = [
+        network.lsdm.frame_features(z, z[:, :1])
+        for z in (network.append_landmarks(attended, s) for s in shapes)
+    ]
     (pixels_a, shapes_a), (pixels_b, shapes_b) = map(network.lsdm.mask_modality, both)
     torch.testing.assert_close(pixels_a, pixels_b)
     assert not torch.equal(shapes_a, shapes_b)

@@ -276,8 +276,8 @@ def test_what_a_stream_hands_out_is_what_the_file_gives(
     scores = streamed(tiny_weights, first.rules, times)[1].faces[0].scores
     level = float(np.nanquantile(scores.sum(1), 0.6))
     rules = IntervalRules(
-        macro_threshold=level, micro_threshold=level, macro_release=1.0, micro_release=1.0, micro_min_s=0.03,
-        macro_min_s=0.03, micro_max_s=0.5,
+        macro_threshold=level, micro_threshold=level, macro_release=1.0, micro_release=1.0,
+        micro_min_s=0.03, macro_min_s=0.03, micro_max_s=0.5,
     )  # fmt: skip
     told, result, late, rest = streamed(tiny_weights, rules, times)
     assert len(told) > 3

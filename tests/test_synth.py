@@ -150,8 +150,13 @@ def test_alignment_undoes_roll_and_scale_and_keeps_tremble(avatar: Avatar) -> No
     seen = avatar.points[None, :, :2]
     turned = (seen * 1.3) @ np.array([[0.9, -0.435], [0.435, 0.9]], np.float32) + [0.1, -0.2]
     zero = np.zeros((1, 4), np.float32)
-    assert np.abs(align_points(turned.astype(np.float32), zero) - align_points(seen, zero)).max() < 1e-4
-    moved = align_points(seen, np.array([[0.01, -0.02, 0, 0]], np.float32)) - align_points(seen, zero)
+    assert (
+        np.abs(align_points(turned.astype(np.float32), zero) - align_points(seen, zero)).max()
+        < 1e-4
+    )
+    moved = align_points(seen, np.array([[0.01, -0.02, 0, 0]], np.float32)) - align_points(
+        seen, zero
+    )
     assert moved[0].mean(0) == pytest.approx([0.01, -0.02], abs=1e-5)
 
 

@@ -43,7 +43,9 @@ def test_a_part_of_the_clips_is_painted_as_in_the_whole(renderer: AvatarRenderer
 def test_hands_come_before_the_face(renderer: AvatarRenderer) -> None:
     plan = plan_clips(renderer, np.array([0]), 3, 240, 16, SynthConfig(), hands=1.0)
     bare = replace(plan.crops, hands=(None,))
-    assert (render_crops(renderer, plan.crops, 16) - render_crops(renderer, bare, 16)).abs().max() > 0.05
+    assert (
+        render_crops(renderer, plan.crops, 16) - render_crops(renderer, bare, 16)
+    ).abs().max() > 0.05
 
 
 def test_clips_run_to_and_fro_and_backwards() -> None:
@@ -137,7 +139,9 @@ def test_looks_rest_where_little_moves() -> None:
     assert torch.equal(interpolate_skipped_frames_torch(moving, np.random.default_rng(0)), moving)
 
 
-def test_clips_that_are_looked_at(renderer: AvatarRenderer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_that_are_looked_at(
+    renderer: AvatarRenderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(batches, "landmark_model", lambda device: Pasted())
     plan = plan_clips(renderer, np.array([0, 1]), 3, 12, 32, SynthConfig(), face_only=True)
     use_landmark_model = render_clips(

@@ -608,7 +608,9 @@ def test_a_raised_brow_does_not_show_the_eye_twice(people: list[Person]) -> None
     renderer = FrameRenderer(avatar, 200, 200, (0, 0, 1, 1))
     weights = motion_basis().weights({n: 1.1 * w for n, w in EXPRESSIONS["brow raise"].items()})
     zero = np.zeros(3, np.float32)
-    field = renderer.interpolate_lattice(renderer.project(weights, 0.0, zero, zero[:2]) - avatar.points[:, :2])
+    field = renderer.interpolate_lattice(
+        renderer.project(weights, 0.0, zero, zero[:2]) - avatar.points[:, :2]
+    )
     q = np.stack(np.meshgrid(half_grid(renderer.xs), half_grid(renderer.ys)), -1)
     back = renderer.invert(field, q)
     error = np.linalg.norm(back + lattice_value(field, q + back), axis=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fesnet.config import PRESETS
@@ -31,7 +33,7 @@ from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.writer import write_script
 from fesnet.training import TrainConfig, Trainer, read_config, shards, train_from_portraits
-from fesnet.training.config import fit_to_model
+from fesnet.training.config import RENAMED, fit_to_model, stable_repr
 from fesnet.training.samples import SyntheticBatches, draw_people
 from fesnet.training.shards import Shard, ShardMaker, make_shards
 from fesnet.training.trainer import STATE
@@ -254,6 +256,42 @@ def test_config_file(tmp_path: Path) -> None:
         read_config(file, {})
     with pytest.raises(UsageError, match="expected pair_steps of 0 or more, got -1"):
         read_config(None, {"pair_steps": -1})
+
+
+def test_names_of_earlier_files_are_read(tmp_path: Path) -> None:
+    """Settings as version 0.1 named them."""
+    file = tmp_path / "train.toml"
+    old = {"smilers": 4, "blind": 0.1, "swapped": 0.2, "altered": 0.3, "films": 0.5}
+    old |= {"film_share": 0.6, "looked": 0.7, "average": 0.8}
+    assert set(old) == set(RENAMED)
+    lines = [f"{name} = {value}" for name, value in old.items()]
+    file.write_text("\n".join([*lines, "[synth]", "tremble_scale = 0.5"]))
+    config = read_config(file, {})
+    assert {name: getattr(config, RENAMED[name]) for name in old} == old
+    assert config.synth.jitter_scale == 0.5
+
+
+def test_states_and_shards_of_earlier_versions_are_taken_up(
+    avatars: list[Avatar], tmp_path: Path
+) -> None:
+    """A state with the names of version 0.1; its shards hold `shapes`."""
+    first = trainer(avatars, tmp_path)
+    list(islice(first.run(), 5))
+    state = tmp_path / STATE
+    with safe_open(state, "pt") as opened:
+        meta = opened.metadata()
+    old_name = {new: old for old, new in RENAMED.items()}
+    config = {old_name.get(k, k): v for k, v in json.loads(meta["config"]).items()}
+    config["synth"]["tremble_scale"] = config["synth"].pop("jitter_scale")
+    save_file(load_file(state), state, metadata={**meta, "config": json.dumps(config)})
+    again = trainer(avatars, tmp_path)
+    assert again.resume()
+    assert again.step == 4
+    with np.load(tmp_path / "shards" / "00000.npz") as shard:
+        assert "shapes" in shard.files
+    # As version 0.1 computed it: from the `repr` of its settings.
+    assert "tremble_scale=1.0" in stable_repr(SynthConfig())
+    assert "relative=True, consensus=(0.6, 0.2)" in stable_repr(PRESETS["default"])
 
 
 @pytest.mark.parametrize(

@@ -447,7 +447,9 @@ def test_damage_is_told_once_for_each_run() -> None:
     warnings: list[str] = []
     damage = DamageLog("x", warnings)
     for tenths in range(60):
-        (damage.add_damaged if tenths in (5, 7, 12, 40) else damage.add_intact)(Fraction(tenths, 10))
+        (damage.add_damaged if tenths in (5, 7, 12, 40) else damage.add_intact)(
+            Fraction(tenths, 10)
+        )
     damage.finish(Fraction(6), Fraction(6), None)
     assert [w.split(":")[0] for w in warnings] == [
         "x is damaged from 0.50 to 1.20 s",

@@ -2,54 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from fesnet._validation import check_types
 from fesnet.errors import CheckpointError, UsageError
-
-# Plain types of a config's fields; a whole number will do for a float.
-PLAIN: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-}
-
-
-def check_types(config: Any) -> None:
-    """Raises UsageError for a field of a dataclass whose value is of another type, or no finite
-    number.
-    """
-    for field in fields(config):
-        if not matches_type(getattr(config, field.name), str(field.type)):
-            raise UsageError(
-                f"expected {field.type} for {field.name}, got {getattr(config, field.name)!r}"
-            )
-
-
-def matches_type(value: Any, kind: str) -> bool:
-    """Whether a value is of a type as annotations name it: plain, or a tuple (a list will do).
-    Others always fit.
-    """
-    if kind.startswith("tuple["):
-        inner, endless = kind.removesuffix("]").removesuffix(", ...")[6:], kind.endswith(", ...]")
-        kinds = (
-            [inner] * len(value)
-            if endless and isinstance(value, tuple | list)
-            else inner.split(", ")
-        )
-        return (
-            isinstance(value, tuple | list)
-            and len(value) == len(kinds)
-            and all(map(matches_type, value, kinds))
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        return False
-    return kind not in PLAIN or (
-        isinstance(value, PLAIN[kind]) and (kind == "bool" or not isinstance(value, bool))
-    )
-
 
 # Field -> key in the JSON of weights and results, where they differ. The keys never changed: files
 # of all versions load, and equal configs give equal files.

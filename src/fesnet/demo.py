@@ -82,7 +82,7 @@ def found_intervals(found: Spotting) -> list[Interval]:
 
 
 def compare_with_truth(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...]]:
-    """A row for each true event and the found one that overlaps it most; then all other found."""
+    """A row for each true event with the found one that overlaps it most; then rows of the rest."""
     spotted, used = found_intervals(found), set()
     rows: list[tuple[str, ...]] = []
     for event in truth:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fesnet._types import FloatArray
+from fesnet._validation import require
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS, Kind, true_runs
 
@@ -52,20 +53,16 @@ class IntervalRules:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not math.isfinite(value):
-                raise UsageError(f"expected a finite number for {name}, got {value}")
+            require(math.isfinite(value), f"a finite number for {name}", value)
             if name.endswith(("threshold", "release")) or name == "valley":
-                expect(name, value, "above 0 and up to 1", 0 < value <= 1)
+                require(0 < value <= 1, f"{name} above 0 and up to 1", value)
             elif name == "intensity_valley":
-                expect(name, value, "of 0 or more and below 1", 0 <= value < 1)
+                require(0 <= value < 1, f"{name} of 0 or more and below 1", value)
         for kind in KINDS:
             low, high = getattr(self, f"{kind}_min_s"), getattr(self, f"{kind}_max_s")
-            if not 0 <= low <= high < math.inf:
-                raise UsageError(
-                    f"expected 0 <= {kind}_min_s <= {kind}_max_s (finite), got {low} and {high}"
-                )
-        if not 0 <= self.merge_gap_s < math.inf:
-            raise UsageError(f"expected merge_gap_s of 0 or more, got {self.merge_gap_s}")
+            limits = f"0 <= {kind}_min_s <= {kind}_max_s (finite)"
+            require(0 <= low <= high < math.inf, limits, f"{low} and {high}")
+        require(0 <= self.merge_gap_s < math.inf, "merge_gap_s of 0 or more", self.merge_gap_s)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> IntervalRules:
@@ -106,11 +103,6 @@ class IntervalRules:
         return value
 
 
-def expect(name: str, value: float, range_: str, holds: bool) -> None:
-    if not holds:
-        raise UsageError(f"expected {name} {range_}, got {value}")
-
-
 @dataclass(frozen=True, slots=True)
 class TimedInterval:
     """An interval in seconds; offset_s is the last moment that belongs to it. score: highest frame
@@ -131,8 +123,8 @@ def find_intervals(
     seconds.
 
     Rows that are not numbers are unknown: they end every interval. What fills all rows between two
-    unknown ones (or the ends) is no interval: without a change it may be how the face always looks. The apex is where intensity (T,), or else the score, is highest. Sorted by
-    onset.
+    unknown ones (or the ends) is no interval: without a change it may be how the face always looks. The
+    apex is where intensity (T,), or else the score, is highest. Sorted by onset.
     """
     if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
         raise UsageError(

@@ -257,7 +257,7 @@ def make_face_tracker(
 
 
 class SpotStream:
-    """Push frames in order of time; each `push` returns the intervals that are final since the last.
+    """Push frames in order of time; each `push` returns the intervals that became final with it.
 
     Scores are final at most `look_ahead` seconds later. An interval is final when its scores are,
     and the face has been neutral for longer than the rules would merge. `end` returns the rest:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fesnet._io import remove_partial_files
 from fesnet._types import StepCallback
+from fesnet._validation import require_choices, require_range
 from fesnet._version import __version__
 from fesnet.datasets import load_features
 from fesnet.datasets.recording import DataSet
@@ -61,14 +62,9 @@ class BenchmarkOptions:
             ("ablations", self.ablate, ABLATIONS),
             ("flow", (self.flow,), ("auto", "step", "state")),
         ):
-            wrong = [v for v in values if v not in known]
-            if wrong or not (values or name == "ablations"):
-                raise UsageError(
-                    f"expected {name} out of {', '.join(known)}, got {', '.join(wrong) or 'none'}"
-                )
+            require_choices(name, values or (() if name == "ablations" else ("none",)), known)
         for name, low in (("seeds", 1), ("inner", 3)):
-            if getattr(self, name) < low:
-                raise UsageError(f"expected {name} of {low} or more, got {getattr(self, name)}")
+            require_range(name, getattr(self, name), low)
         if self.ablate and "fesnet" not in self.methods:
             raise UsageError("expected method fesnet with ablations, which are of fesnet")
 

@@ -33,7 +33,7 @@ from fesnet.crops.store import source_stamp
 from fesnet.datasets.recording import Recording
 from fesnet.errors import UsageError
 from fesnet.evaluation.fold_runs import write_npz
-from fesnet.evaluation.parallel import require_shared_files, run_parallel
+from fesnet.evaluation.parallel import make_missing
 from fesnet.extraction import extract_features
 from fesnet.jobs import Executor
 from fesnet.postprocess import IntervalRules
@@ -192,17 +192,8 @@ def extract_all(
     # Absolute paths: a worker of a cluster has another working folder. By file: two recordings may
     # be of one video.
     work = {
-        f.name: (replace(r, source=r.source.absolute()), f)
+        f.name: ((replace(r, source=r.source.absolute()), f), f)
         for f, r in zip(files, staged, strict=True)
     }
-    missing = [(key, item) for key, item in work.items() if not item[1].is_file()]
-    done = len(work) - len(missing)
-    progress(done, len(work))
-    run_parallel(
-        executor,
-        partial(store_features, name=name),
-        missing,
-        lambda n, _: progress(done + n, len(work)),
-    )
-    require_shared_files(files)
+    make_missing(executor, partial(store_features, name=name), work, progress)
     return [read_features(file) for file in files]

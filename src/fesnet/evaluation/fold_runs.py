@@ -24,7 +24,7 @@ from fesnet._types import CountCallback, FloatArray
 from fesnet._version import __version__
 from fesnet.evaluation.dataset import DatasetSplit
 from fesnet.evaluation.learners import LEARNERS, Variant
-from fesnet.evaluation.parallel import require_shared_files, run_parallel
+from fesnet.evaluation.parallel import make_missing
 from fesnet.jobs import Executor
 
 
@@ -67,19 +67,9 @@ def run_folds(
 ) -> dict[str, FoldScores]:
     """All scores by key: those in `folder` are read, the executor makes the others."""
     folder.mkdir(parents=True, exist_ok=True)
-    by_key = {run.key: run for run in runs}
-    files = {key: folder / f"{key}.npz" for key in by_key}
-    missing = [(key, run) for key, run in by_key.items() if not files[key].is_file()]
-    done = len(by_key) - len(missing)
-    progress(done, len(by_key))
-    run_parallel(
-        executor,
-        partial(run_fold, folder=folder),
-        missing,
-        lambda n, _: progress(done + n, len(by_key)),
-    )
-    require_shared_files(files.values())
-    return {key: read_fold_scores(file) for key, file in files.items()}
+    work = {run.key: (run, folder / f"{run.key}.npz") for run in runs}
+    make_missing(executor, partial(run_fold, folder=folder), work, progress)
+    return {key: read_fold_scores(file) for key, (_, file) in work.items()}
 
 
 def run_fold(run: FoldRun, folder: Path) -> None:

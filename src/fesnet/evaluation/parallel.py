@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,23 @@ def run_parallel(
         values[outcome.key] = outcome.value
         progress(len(values), len(items))
     return {key: values[key] for key, _ in items}
+
+
+def make_missing(
+    executor: Executor,
+    function: Callable[[Any], Any],
+    work: Mapping[str, tuple[Any, Path]],
+    progress: CountCallback,
+) -> None:
+    """Run the function over the items, by key, whose file is missing. It must write that file.
+
+    Raises the first error of an item, and UsageError where a file is not there afterwards.
+    """
+    missing = [(key, item) for key, (item, file) in work.items() if not file.is_file()]
+    kept = len(work) - len(missing)
+    progress(kept, len(work))
+    run_parallel(executor, function, missing, lambda n, _: progress(kept + n, len(work)))
+    require_shared_files(file for _, file in work.values())
 
 
 def require_shared_files(files: Iterable[Path]) -> None:

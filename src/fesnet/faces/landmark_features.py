@@ -61,8 +61,8 @@ def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
 
 
 def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Expressive landmarks (N, R, 2) of faces turned to the front, crop units, and the turns (N, 3) in
-    radians.
+    """Expressive landmarks (N, R, 2) of faces turned to the front, crop units, and their yaw, pitch
+    and roll (N, 3) in radians.
 
     A least-squares similarity in space carries the skull's landmarks to the canonical face (Umeyama
     1991).

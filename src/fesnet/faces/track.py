@@ -169,8 +169,8 @@ class FaceTracker:
     another one has been clearly larger for a second. "all" follows up to max_faces, numbered in
     order of appearance. crop_size: side of the crops in pixels; colour: RGB crops, else luma.
     landmark_interval: s between runs of the landmark model while the head moves slowly and its
-    texture gives the motion; 0 runs it in every frame. detector, mesh: other models, both or either; MediaPipe's by
-    default, which are downloaded the first time. Raises UsageError, FaceModelError.
+    texture gives the motion; 0 runs it in every frame. detector, mesh: other models;
+    MediaPipe's by default, downloaded the first time. Raises UsageError, FaceModelError.
     """
 
     def __init__(

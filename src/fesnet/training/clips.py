@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fesnet.synth.render.batches import ClipBatch, render_clips
 from fesnet.synth.render.render_plan import RenderPlan
-from fesnet.training.learner import Learner
 from fesnet.training.samples import BatchSource
+from fesnet.training.updater import NetworkUpdater
 
 GPU_FRAMES = 5120  # frames that a GPU encodes at once
 
@@ -19,42 +19,42 @@ GPU_FRAMES = 5120  # frames that a GPU encodes at once
 class ClipPhase:
     """Trains all parts; LSDM at a share of the learning rate."""
 
-    def __init__(self, learner: Learner, source: BatchSource) -> None:
-        self.learner, self.source, self.steps = learner, source, learner.config.clip_steps
+    def __init__(self, updater: NetworkUpdater, source: BatchSource) -> None:
+        self.updater, self.source, self.steps = updater, source, updater.config.clip_steps
 
     def batches(self, steps: range) -> Iterator[Any]:
         return self.source.batches(steps)
 
     def train_step(self, batch: ClipBatch[Any], step: int) -> dict[str, float]:
-        learner, c = self.learner, self.learner.config
-        net = learner.network.train()
-        learner.set_learning_rate(c.clip_lr, step, c.clip_steps, c.lsdm_lr)
+        updater, c = self.updater, self.updater.config
+        net = updater.network.train()
+        updater.set_learning_rate(c.clip_lr, step, c.clip_steps, c.lsdm_lr)
         if c.lsdm_lr < 1:
             net.lsdm.eval()  # batch statistics of a few clips are poorer than those of many pairs
-        own = learner.processes.batch_slice(len(batch.labels))
+        own = updater.processes.batch_slice(len(batch.labels))
         part = batch[own]
         if isinstance(part.crops, RenderPlan):
             part = render_clips(self.source.renderer, part, net.config.crop_size)
         crops, landmarks = part.crops.to(c.device), part.landmarks.to(c.device)
-        with learner.precision():
+        with updater.precision():
             with torch.set_grad_enabled(c.lsdm_lr > 0):
                 attended = self.encode(crops)
             if net.config.reference == "first":
                 with torch.set_grad_enabled(c.lsdm_lr > 0):
                     pixels = net.lsdm.encode_pixels(attended, attended[:, :1])
                 draw = torch.rand(len(batch.labels))[own, None, None].to(c.device)
-                scores = learner.score(*drop_modality(pixels, landmarks, draw, c.modality_dropout))
+                scores = updater.score(*drop_modality(pixels, landmarks, draw, c.modality_dropout))
             elif net.config.landmark_feature_count:
                 scores = net.decode(net.append_landmarks(attended, landmarks))
             else:
                 scores = net.decode(attended)
-        return learner.learn(*scores, batch.labels, batch.intensity)
+        return updater.learn(*scores, batch.labels, batch.intensity)
 
     def encode(self, crops: Tensor) -> Tensor:
         """(B, T, P, C) of crops (B, T, 1, S, S)."""
         # In parts: on a CPU the attention of a thousand frames would take hundreds of megabytes.
-        network, frames = self.learner.network, crops.flatten(0, 1)
-        size = GPU_FRAMES if self.learner.config.gpu else crops.shape[1]
+        network, frames = self.updater.network, crops.flatten(0, 1)
+        size = GPU_FRAMES if self.updater.config.gpu else crops.shape[1]
         parts = (
             frames[i : i + size].contiguous(memory_format=torch.channels_last)
             for i in range(0, len(frames), size)

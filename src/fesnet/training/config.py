@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fesnet.config import FesNetConfig, check_types
+from fesnet._validation import check_types, require, require_range
+from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.model.losses import LossConfig
 from fesnet.synth.script.config import SynthConfig
@@ -113,13 +114,10 @@ class TrainConfig:
         for part in (self, self.loss, self.synth):
             check_types(part)
         for name, (low, high) in LIMITS.items():
-            if not low <= getattr(self, name) <= high:
-                room = f"of {low} or more" if high == math.inf else f"from {low} to {high}"
-                raise UsageError(f"expected {name} {room}, got {getattr(self, name)}")
+            require_range(name, getattr(self, name), low, high)
         if self.head_steps and self.shards < 1:
             raise UsageError("expected at least one shard of windows for the head's steps")
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"expected ema of 0 or more and below 1, got {self.ema}")
+        require(0 <= self.ema < 1, "ema of 0 or more and below 1", self.ema)
 
     @property
     def gpu(self) -> bool:

@@ -111,8 +111,8 @@ class FeatureWindows:
         for i in np.flatnonzero(rng.random(config.windows) < config.around):
             events = self.events[int(rng.random() < weights[1] / weights.sum())]
             a, b = events[rng.integers(len(events))]
-            middle[i] = np.clip(rng.integers(a, b) + rng.integers(-self.window // 2, self.window // 2),
-                                self.first[self.video[a]], self.last[self.video[a]])  # fmt: skip
+            near = rng.integers(a, b) + rng.integers(-self.window // 2, self.window // 2)
+            middle[i] = np.clip(near, self.first[self.video[a]], self.last[self.video[a]])
         video = self.video[middle]
         speed = np.exp(rng.uniform(-1, 1, (config.windows, 1)) * config.stretch)
         at = np.rint(middle[:, None] + (np.arange(self.window) - self.window // 2) * speed).astype(

@@ -28,9 +28,9 @@ from fesnet.training.clips import ClipPhase
 from fesnet.training.config import TrainConfig, with_current_names
 from fesnet.training.distributed import SINGLE_PROCESS, Processes
 from fesnet.training.ema import update_ema
-from fesnet.training.learner import Learner
 from fesnet.training.pairs import PairPhase
 from fesnet.training.samples import BatchSource
+from fesnet.training.updater import NetworkUpdater
 from fesnet.training.windows import WindowPhase
 
 STATE = "state.safetensors"
@@ -66,18 +66,18 @@ class Trainer:
         in. Raises UsageError where the network or the config cannot be trained so.
         """
         check_trainable(network, avatars, config, processes)
-        self.learner = Learner(network, config, processes)
+        self.updater = NetworkUpdater(network, config, processes)
         self.config, self.folder = config, folder
         self.ema = copy.deepcopy(self.network)
         self.step = 0
         source = BatchSource(avatars, config, network.config, processes)
-        self.pairs = PairPhase(self.learner, source)
-        self.windows = WindowPhase(self.learner, avatars, folder, videos)
-        self.clips = ClipPhase(self.learner, source)
+        self.pairs = PairPhase(self.updater, source)
+        self.windows = WindowPhase(self.updater, avatars, folder, videos)
+        self.clips = ClipPhase(self.updater, source)
 
     @property
     def network(self) -> FesNet:
-        return self.learner.network
+        return self.updater.network
 
     def run(self) -> Iterator[dict[str, float]]:
         """Train to the end, saving the state every `save_every` steps and at the end; yields each
@@ -109,12 +109,12 @@ class Trainer:
 
     def save(self) -> None:
         """Write network, average, optimiser and step, atomically."""
-        if not self.learner.processes.is_main:
+        if not self.updater.processes.is_main:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"net.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"avg.{k}": v for k, v in self.ema.state_dict().items()}
-        for index, values in self.learner.optimizer.state_dict()["state"].items():
+        for index, values in self.updater.optimizer.state_dict()["state"].items():
             tensors |= {f"opt.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
         tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
         meta = {"step": str(self.step), "config": json.dumps(asdict(self.config))}
@@ -153,8 +153,8 @@ class Trainer:
             if name.startswith("opt."):
                 _, index, key = name.split(".")
                 state.setdefault(int(index), {})[key] = value
-        groups = self.learner.optimizer.state_dict()["param_groups"]
-        self.learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        groups = self.updater.optimizer.state_dict()["param_groups"]
+        self.updater.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step = step
         return True
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fesnet.synth.render.avatar import Avatar
-from fesnet.training.learner import Learner
 from fesnet.training.shards import make_shards
+from fesnet.training.updater import NetworkUpdater
 from fesnet.training.video_windows import video_shards
 from fesnet.training.window_set import WindowBatch, WindowSet, concatenate
 
@@ -22,18 +22,18 @@ class WindowPhase:
     """
 
     def __init__(
-        self, learner: Learner, avatars: Sequence[Avatar], folder: Path, videos: Path | None
+        self, updater: NetworkUpdater, avatars: Sequence[Avatar], folder: Path, videos: Path | None
     ) -> None:
-        self.learner, self.avatars, self.folder, self.videos = learner, avatars, folder, videos
-        self.steps = learner.config.head_steps
+        self.updater, self.avatars, self.folder, self.videos = updater, avatars, folder, videos
+        self.steps = updater.config.head_steps
 
     def batches(self, steps: range) -> Iterator[WindowBatch]:
         if not steps:
             return
-        c, learner = self.learner.config, self.learner
+        c, updater = self.updater.config, self.updater
         shards = self.folder / "shards"
         windows = WindowSet(
-            make_shards(learner.network, self.avatars, c, shards, learner.processes)
+            make_shards(updater.network, self.avatars, c, shards, updater.processes)
         )
         real = self.video_windows()
         few = round(c.windows * c.video_window_share) if real else 0
@@ -52,22 +52,22 @@ class WindowPhase:
         """The windows of the videos, if there are videos."""
         if self.videos is None:
             return None
-        learner = self.learner
+        updater = self.updater
         shards = video_shards(
-            learner.network, self.videos, self.folder / "film-shards", learner.config.seed
+            updater.network, self.videos, self.folder / "film-shards", updater.config.seed
         )
-        if not learner.processes.is_main:
-            learner.processes.barrier()  # the main one makes them
+        if not updater.processes.is_main:
+            updater.processes.barrier()  # the main one makes them
         windows = WindowSet(list(shards))
-        if learner.processes.is_main:
-            learner.processes.barrier()
+        if updater.processes.is_main:
+            updater.processes.barrier()
         return windows
 
     def train_step(self, batch: WindowBatch, step: int) -> dict[str, float]:
-        learner, c = self.learner, self.learner.config
-        learner.network.train()
-        learner.set_learning_rate(c.head_lr, step, c.head_steps, 0.0)
-        own = learner.processes.batch_slice(len(batch.pixels))
-        with learner.precision():
-            stages, strength = learner.score(batch.pixels[own].to(c.device), batch.landmarks[own])
-        return learner.learn(stages, strength, batch.labels, batch.intensity)
+        updater, c = self.updater, self.updater.config
+        updater.network.train()
+        updater.set_learning_rate(c.head_lr, step, c.head_steps, 0.0)
+        own = updater.processes.batch_slice(len(batch.pixels))
+        with updater.precision():
+            stages, strength = updater.score(batch.pixels[own].to(c.device), batch.landmarks[own])
+        return updater.learn(stages, strength, batch.labels, batch.intensity)

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 # A stamp that falls by more than this (s) is a new start (joined or wrapped streams), not a slip.
 RESTART_S = 1
-# Damaged packets closer than this (s) are reported as one run: a lost picture spoils those that refer
-# to it.
+# Damaged packets closer than this (s) are reported as one run: a lost picture spoils those that
+# refer to it.
 RUN_S = 1
 # A video may end this much (s) before its header says: edit lists and rounding do so in sound
 # files.

@@ -334,7 +334,7 @@ def open_mouth(
     )
     lips = torch.cat([upper, lower], 1)
     (x0, y0), (x1, y1) = lips.amin((0, 1)).tolist(), lips.amax((0, 1)).tolist()
-    # Beyond this frame nothing is painted: an edge is softer than a grey level for 6 pixels.
+    # Beyond this frame nothing changes: an edge is softer than a grey level for 6 pixels.
     across, down = index_range(axis, x0, x1, 1 / size), index_range(axis, y0, y1, 8 / size)
     x, y = axis[across], axis[None, None, down, None]
     top = lip_height(upper, x)[:, None, None]

@@ -49,7 +49,7 @@ REVERSED_SHARE = (
 
 Crops = TypeVar(
     "Crops", Tensor, RenderPlan
-)  # pixels (.., T, 1, S, S) in 0..1, or what they are to be painted from
+)  # pixels (.., T, 1, S, S) in 0..1, or the plan to render them
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class PairBatch(Generic[Crops]):
 
 @dataclass(frozen=True)
 class ClipBatch(Generic[Crops]):
-    """B clips of T frames: crops, landmarks (B, T, SHAPE), labels (B, T) 0 1 2 or -1, intensity (B, T)
+    """B clips of T frames: crops, landmark features (B, T, landmark_feature_count), labels (B, T)
+    0 1 2 or -1, intensity (B, T)
     in full macros.
     """
 
@@ -202,7 +203,7 @@ def pair_batch(
     *,
     face_only: bool = False,
 ) -> PairBatch[Tensor]:
-    """`plan_pairs`, painted: crops (G, F, 1, size, size)."""
+    """`plan_pairs`, rendered: crops (G, F, 1, size, size)."""
     plan = plan_pairs(renderer, who, seed, frames, size, face_only=face_only)
     return PairBatch(render_crops(renderer, plan.crops, size), plan.targets)
 
@@ -275,7 +276,7 @@ def render_clips(
     renderer: AvatarRenderer, plan: ClipBatch[RenderPlan], size: int
 ) -> ClipBatch[Tensor]:
     """The clips with pixels, and with what the landmark model sees where it is to look; on the
-    stage's device.
+    renderer's device.
     """
     if plan.crops.use_landmark_model:
         crops, landmarks = render_with_landmarks(
@@ -312,6 +313,6 @@ def clip_batch(
     *,
     face_only: bool = False,
 ) -> ClipBatch[Tensor]:
-    """`plan_clips`, painted: crops (B, T, 1, size, size)."""
+    """`plan_clips`, rendered: crops (B, T, 1, size, size)."""
     plan = plan_clips(renderer, who, seed, frames, size, config, face_only=face_only)
     return render_clips(renderer, plan, size)

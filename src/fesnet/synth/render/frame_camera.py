@@ -27,7 +27,7 @@ NOISE_FIELDS, NOISE_MARGIN = (
 
 @dataclass(frozen=True)
 class CameraSettings:
-    """How one video of T frames is lit and filmed.
+    """How one video of T frames is lit and recorded.
 
     gamma, gain, balance (3,), saturation: the tone curve of the whole video (gain 1, balance 1: as
     photographed). lamp, follow (2,): side light to the right and down, a crop unit, and how it

@@ -1,8 +1,8 @@
 """One frame of a moving avatar in colour, with numpy and OpenCV alone: for encoded videos and the
 demo.
 
-`fesnet.synth.render.avatar_renderer` does the same in batches with torch for training; a test holds the two
-together.
+`fesnet.synth.render.avatar_renderer` does the same in batches with torch, for training. A test
+checks that both agree.
 """
 
 from __future__ import annotations

@@ -1,13 +1,16 @@
-"""What the landmark model sees of a synthetic performance: `fesnet.faces.landmark_features` numbers with its
-errors, no pixels.
+"""Landmark features of a synthetic performance with the errors of the landmark model, without
+pixels.
 
 Running the landmark model on every training frame would cost ten times the rendering (a GPU can:
-`fesnet.synth.render.torch_face_mesh`), and would tell how it answers warped portraits instead of faces. So its
-errors are drawn: motions answered too weakly or as other motions (measured: smiles nearly in full,
-a wrinkled nose by a third), false motion that comes with turning and blinking, jitter (measured on
-still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96 pixel crop being 1, and
-twice that slowly), a start that settles over a few frames, and frames in between that are
-interpolated.
+`fesnet.synth.render.torch_face_mesh`). It would also give its answers to warped portraits, not to
+faces. So its errors are drawn:
+
+- motions answered too weakly or as other motions (measured: smiles nearly in full, a wrinkled nose
+  by a third);
+- false motion that comes with turning and blinking;
+- jitter (measured on still and speaking people: 0.001-0.013 from frame to frame, 4 pixels of a 96
+  pixel crop being 1, and twice that slowly);
+- a start that settles over a few frames, and frames in between that are interpolated.
 """
 
 from __future__ import annotations
@@ -135,8 +138,8 @@ def draw_false_motions(script: Script, rng: np.random.Generator) -> FloatArray:
 
 
 def interpolate_skipped_frames(shapes: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """In some videos every second or third frame is looked at and the others lie on straight lines
-    between.
+    """In some videos the model runs on every second or third frame; the others are interpolated
+    linearly.
     """
     every = int(rng.choice([1, 2, 3], p=[0.65, 0.15, 0.2]))
     if every == 1:

@@ -1,5 +1,5 @@
-"""Clips that are drawn and not yet painted: numbers alone, so that many processes draw while one
-device paints.
+"""Clips that are planned and not yet rendered: numbers alone, so that many processes plan while
+one device renders.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fesnet.synth.render.hands import Hand
 from fesnet.synth.render.landmark_errors import landmark_mirror_map
 from fesnet.synth.render.torch_face_mesh import TorchFaceMesh, run_landmark_model
 
-# pixels of the picture that the landmark model looks at: 160 a crop unit, about a face of VGA video
+# pixels of the picture that the landmark model gets: 160 a crop unit, about a face of VGA video
 WIDE = 240
 WIDE_PIXEL_SCALE = WIDE / SPAN / 96  # times smaller than a pixel of the usual crop
 
@@ -35,9 +35,9 @@ class RenderPlan:
 
     placed (B * T, V, 2) where every point stands in its crop; masks (B * T, S, S) uint8, what of a
     crop is face, or None; camera (B,) the seed of each clip's light, lens and codec; flipped (B,)
-    what is mirrored; order (B, T) in which frames are shown at last: spotting runs to and fro where
-    a video is short, and judges windows backwards, too; looked: whether the landmark model itself
-    is to look at the clips.
+    what is mirrored; order (B, T) in which frames are shown at last: spotting reflects short
+    videos and scores windows backwards, too; use_landmark_model: whether the
+    landmark model itself gives the landmark features.
     """
 
     frames: AvatarTracks
@@ -95,7 +95,7 @@ def plan_render(
 
 
 def render_crops(renderer: AvatarRenderer, plan: RenderPlan, size: int) -> Tensor:
-    """Crops (B, T, 1, size, size) in 0..1 on the stage's device."""
+    """Crops (B, T, 1, size, size) in 0..1 on the renderer's device."""
     crops = renderer.render(plan.frames, size, plan.appearance, plan.placed)
     return finish_crops(plan, [simulate_clip(plan, b, clip) for b, clip in enumerate(crops)])
 
@@ -103,7 +103,8 @@ def render_crops(renderer: AvatarRenderer, plan: RenderPlan, size: int) -> Tenso
 def render_with_landmarks(
     renderer: AvatarRenderer, plan: RenderPlan, size: int, mesh: TorchFaceMesh
 ) -> tuple[Tensor, Tensor]:
-    """As `render_crops`, and what the landmark model sees in the same clips, painted wider and finer:
+    """As `render_crops`, and what the landmark model sees in the same clips, rendered wider and
+    finer:
     shapes (B, T, SHAPE).
     """
     clips, landmarks = [], []

@@ -1,5 +1,5 @@
-"""What the landmark model itself sees of painted clips: its own errors, where a device is fast
-enough to ask it.
+"""The landmark model itself on rendered clips, with its own errors, where a device is fast enough
+to run it.
 
 `fesnet.synth.render.landmark_errors` draws the errors of the landmark model; here it looks. On a
 CPU that would cost ten times the painting.
@@ -29,11 +29,9 @@ from fesnet.faces.landmarks import ENLARGE, EYES, POINTS, SIDE
 from fesnet.faces.models import ensure_models
 from fesnet.synth.render.avatar import MARGIN, SPAN
 
-BATCH = 640  # faces looked at together
-KEY_INTERVAL, MOVED_LIMIT = (
-    3,
-    0.02,
-)  # frames from look to look, and change from which those between are looked at (`fesnet.stream`)
+BATCH = 640  # faces in one pass of the model
+KEY_INTERVAL = 3  # frames from one run of the model to the next (`fesnet.stream`)
+MOVED_LIMIT = 0.02  # change from which it also runs on the frames between
 
 
 class TorchFaceMesh:

@@ -22,45 +22,34 @@ class SynthConfig:
     rate: float = 30.0  # frames a second of the script: the working rate of the model
     macro_per_minute: float = 9.0  # dense, so that a training window seldom is empty
     micro_per_minute: float = 9.0
-    macro_seconds: tuple[float, float] = (
-        0.5,
-        4.0,
-    )  # as seen, most between; field: median 1 s, besides held ones
+    # as seen, most between; field: median 1 s, besides held ones
+    macro_seconds: tuple[float, float] = (0.5, 4.0)
     micro_seconds: tuple[float, float] = (0.13, 0.5)  # as seen; field: at most 0.5 s
     macro_amplitude: tuple[float, float] = (0.25, 1.2)  # log-uniform; 1 is a full expression
-    micro_amplitude: tuple[float, float] = (
-        0.1,
-        0.9,
-    )  # a tenth to a half of a macro, and some clear brief ones
+    # a tenth to a half of a macro, and some clear brief ones
+    micro_amplitude: tuple[float, float] = (0.1, 0.9)
     held_share: float = 0.08  # macro events that last much longer (up to 20 s)
     quiet_share: float = 0.2  # scripts without any expression
     speech_share: float = 0.4  # scripts with speech
-    speech_pause: tuple[float, float] = (
-        1.2,
-        1.2,
-    )  # mean pause of a speaker, log-uniform; long ones leave words alone
+    # mean pause of a speaker, log-uniform; long ones leave words alone
+    speech_pause: tuple[float, float] = (1.2, 1.2)
     # share of the mouth's expressions that come while speech goes on; for the others it stops
     talk_over: float = 0.2
-    sounds_share: float = (
-        0.0  # of the speech: as a chain of sounds, not of motions that wander by themselves
-    )
+    # of the speech: as a chain of sounds, not of motions that wander by themselves
+    sounds_share: float = 0.0
     blinks_per_minute: float = 16.0
     blink_reach: float = 1.0  # multiplies what cheeks and brows do along with a blink
     gaze_per_minute: float = 20.0
-    brows_follow: float = (
-        0.0  # how far brows may rise along with a look upwards; 1 is a full expression
-    )
+    # how far brows may rise along with a look upwards; 1 is a full expression
+    brows_follow: float = 0.0
     head_scale: float = 1.0  # multiplies head turns
-    turning_share: float = (
-        0.0  # scripts in which the head, or the camera round it, turns and does not come back
-    )
+    # scripts in which the head, or the camera round it, turns and does not come back
+    turning_share: float = 0.0
     jitter_scale: float = 1.0  # multiplies the residue of alignment
-    calm_share: float = (
-        0.0  # scripts of somebody who sits as still as in a laboratory and says nothing
-    )
-    residue_share: float = (
-        0.0  # expressions that leave some of themselves in the face for seconds; that is neutral
-    )
+    # scripts of somebody who sits as still as in a laboratory and says nothing
+    calm_share: float = 0.0
+    # expressions that leave some of themselves in the face for seconds; that is neutral
+    residue_share: float = 0.0
     edge_blinks: float = 0.0  # beginnings, and ends, of expressions that come with a blink
     nod_share: float = 0.0  # expressions during which the head turns, nods or tilts
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from fesnet._validation import require
 from fesnet.errors import UsageError
 from fesnet.synth.script.config import SynthConfig
 
 LIMIT = 1000.0  # hours: more is a slip of the keyboard
+SHARES = {
+    "speech_share": "speech",
+    "sounds_share": "speech in sounds",
+    "turning_share": "turning heads",
+    "residue_share": "residues",
+    "edge_blinks": "blinks at edges",
+    "nod_share": "nods",
+    "quiet_share": "quiet videos",
+}
 STRENGTH = "{} strengths of 0.01 to 2 full expressions, the lower first"
 
 
@@ -31,45 +41,32 @@ class VideoPlan:
     width: int = 640  # pixels, as CAS(ME)^2 has them
     height: int = 480
     rates: tuple[float, ...] = (30.0,)  # frames a second; one is drawn for each video
-    dropped: float = (
-        0.0  # share of frames that are missing, as webcams leave some out: the rate varies then
-    )
-    crf: tuple[int, int] = (
-        12,
-        26,
-    )  # drawn for each video; at 640x480 5 Mbit/s, as cameras record, to 0.3, as calls do
+    # share of frames that are missing, as webcams leave some out: the rate varies then
+    dropped: float = 0.0
+    # drawn for each video; at 640x480 5 Mbit/s, as cameras record, to 0.3, as calls do
+    crf: tuple[int, int] = (12, 26)
+    # The settings below are those of `SynthConfig`, with other defaults.
     macro_per_minute: float = 3.0  # sparse, as in the field's long videos
-    micro_per_minute: float = (
-        2.0  # more than in the field, where there are too few to measure anything
-    )
-    speech_share: float = 0.35  # share of videos with speech
-    sounds_share: float = (
-        0.5  # of that speech: as a chain of sounds, not of mouth motions that wander by themselves
-    )
-    turning_share: float = 0.0  # share of videos in which the head turns and does not come back
-    residue_share: float = (
-        0.0  # share of expressions that leave some of themselves in the face for seconds
-    )
-    edge_blinks: float = 0.0  # share of beginnings and ends of expressions that come with a blink
-    nod_share: float = 0.0  # share of expressions during which the head turns, nods or tilts
-    quiet_share: float = 0.03  # share of videos without any expression
-    macro_amplitude: tuple[float, float] = (
-        SynthConfig.macro_amplitude
-    )  # from, to (log-uniform); 1 is a full expression
+    micro_per_minute: float = 2.0  # more than in the field, where there are too few to measure
+    speech_share: float = 0.35
+    sounds_share: float = 0.5
+    turning_share: float = 0.0
+    residue_share: float = 0.0
+    edge_blinks: float = 0.0
+    nod_share: float = 0.0
+    quiet_share: float = 0.03
+    macro_amplitude: tuple[float, float] = SynthConfig.macro_amplitude
     micro_amplitude: tuple[float, float] = SynthConfig.micro_amplitude
 
     def __post_init__(self) -> None:
         low, high = self.crf
         small, large = min(self.width, self.height), max(self.width, self.height)
-        checks = (
+        size = f"{self.width}x{self.height}"
+        checks = [
             (0 < self.hours <= LIMIT, f"hours above 0 and up to {LIMIT:g}", self.hours),
             (1 <= self.seconds <= 3600, "a length from 1 to 3600 seconds", self.seconds),
             (self.seed >= 0, "a seed of 0 or more", self.seed),
-            (
-                small >= 64 and large <= 4096,
-                "a picture of 64 to 4096 pixels a side",
-                f"{self.width}x{self.height}",
-            ),
+            (small >= 64 and large <= 4096, "a picture of 64 to 4096 pixels a side", size),
             (bool(self.rates), "at least one rate", "none"),
             (
                 all(10 <= r <= 240 for r in self.rates),
@@ -78,49 +75,18 @@ class VideoPlan:
             ),
             (0 <= self.dropped <= 0.5, "a share of dropped frames from 0 to 0.5", self.dropped),
             (0 <= low <= high <= 51, "crf from 0 to 51, the lower first", f"{low}-{high}"),
-            (
-                0 <= self.macro_per_minute <= 30,
-                "0 to 30 macro-expressions a minute",
-                self.macro_per_minute,
-            ),
-            (
-                0 <= self.micro_per_minute <= 30,
-                "0 to 30 micro-expressions a minute",
-                self.micro_per_minute,
-            ),
-            (0 <= self.speech_share <= 1, "a share of speech from 0 to 1", self.speech_share),
-            (
-                0 <= self.sounds_share <= 1,
-                "a share of speech in sounds from 0 to 1",
-                self.sounds_share,
-            ),
-            (
-                0 <= self.turning_share <= 1,
-                "a share of turning heads from 0 to 1",
-                self.turning_share,
-            ),
-            (0 <= self.residue_share <= 1, "a share of residues from 0 to 1", self.residue_share),
-            (
-                0 <= self.edge_blinks <= 1,
-                "a share of blinks at edges from 0 to 1",
-                self.edge_blinks,
-            ),
-            (0 <= self.nod_share <= 1, "a share of nods from 0 to 1", self.nod_share),
-            (0 <= self.quiet_share <= 1, "a share of quiet videos from 0 to 1", self.quiet_share),
-            (
-                is_strength(*self.macro_amplitude),
-                STRENGTH.format("macro"),
-                list(self.macro_amplitude),
-            ),
-            (
-                is_strength(*self.micro_amplitude),
-                STRENGTH.format("micro"),
-                list(self.micro_amplitude),
-            ),
-        )
-        for good, expected, got in checks:
-            if not good:
-                raise UsageError(f"expected {expected}, got {got}")
+        ]
+        for kind in ("macro", "micro"):
+            rate: float = getattr(self, f"{kind}_per_minute")
+            checks.append((0 <= rate <= 30, f"0 to 30 {kind}-expressions a minute", rate))
+        for name, what in SHARES.items():
+            share: float = getattr(self, name)
+            checks.append((0 <= share <= 1, f"a share of {what} from 0 to 1", share))
+        for kind in ("macro", "micro"):
+            strengths: tuple[float, float] = getattr(self, f"{kind}_amplitude")
+            checks.append((is_strength(*strengths), STRENGTH.format(kind), list(strengths)))
+        for holds, expected, got in checks:
+            require(holds, expected, got)
 
     @classmethod
     def from_options(
@@ -153,24 +119,12 @@ class VideoPlan:
 
     @property
     def script(self) -> SynthConfig:
-        """How often things happen. Alignment is left to whoever looks at the video: nothing
-        trembles here.
-        """
-        quiet = 1.0 if self.macro_per_minute + self.micro_per_minute == 0 else self.quiet_share
-        return SynthConfig(
-            macro_per_minute=self.macro_per_minute,
-            micro_per_minute=self.micro_per_minute,
-            quiet_share=quiet,
-            speech_share=self.speech_share,
-            sounds_share=self.sounds_share,
-            turning_share=self.turning_share,
-            residue_share=self.residue_share,
-            edge_blinks=self.edge_blinks,
-            nod_share=self.nod_share,
-            jitter_scale=0.0,
-            macro_amplitude=self.macro_amplitude,
-            micro_amplitude=self.micro_amplitude,
-        )
+        """Settings of the scripts. Their jitter is 0: whoever aligns the video adds it."""
+        names = {f.name for f in fields(self)} & {f.name for f in fields(SynthConfig)}
+        values = {name: getattr(self, name) for name in names}
+        if self.macro_per_minute + self.micro_per_minute == 0:
+            values["quiet_share"] = 1.0
+        return SynthConfig(**values, jitter_scale=0.0)
 
 
 def is_strength(low: float, high: float) -> bool:

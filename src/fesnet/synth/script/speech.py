@@ -1,9 +1,9 @@
 """Speech as a chain of sounds: lips that close, part, spread and round one after another, and
 corners that move along.
 
-Speech is labelled neutral. The simplest kind of it, every mouth motion wandering by itself
-(`add_speech` without a `Speaker`), is even and quick; people speak in sounds that follow each other, mostly
-with the lower lip, and their lip corners drift with the phrase as they do in a faint smile. Sizes
+Speech is labelled neutral. Its simplest kind, in which every mouth motion wanders by itself
+(`add_speech` without a `Speaker`), is even and quick. People speak in sounds that follow each
+other, mostly with the lower lip. Their lip corners drift with the phrase as in a faint smile. Sizes
 and times are our choice, set to what the landmark model answers on people who speak: in an aligned
 crop of 96 pixels the lower lip moves by 4-7 pixels, the jaw by 3-4, a lip corner by 2, at 1-2 Hz.
 """
@@ -40,11 +40,24 @@ CONSONANTS: Sounds = {
     ),
 }
 VOWELS: Sounds = {
-    "open": (0.4, {"jawOpen": (0.12, 0.4), "mouthLowerDown": (0.1, 0.6), "mouthUpperUp": (0.0, 0.2)}),
-    "spread": (0.35, {"mouthStretch": (0.0, 0.4), "mouthSmile": (0.0, 0.3), "mouthLowerDown": (0.2, 0.7),
-                      "jawOpen": (0.03, 0.15)}),
-    "rounded": (0.25, {"mouthFunnel": (0.1, 0.7), "mouthPucker": (0.0, 0.7), "jawOpen": (0.03, 0.15)}),
-}  # fmt: skip
+    "open": (
+        0.4,
+        {"jawOpen": (0.12, 0.4), "mouthLowerDown": (0.1, 0.6), "mouthUpperUp": (0.0, 0.2)},
+    ),
+    "spread": (
+        0.35,
+        {
+            "mouthStretch": (0.0, 0.4),
+            "mouthSmile": (0.0, 0.3),
+            "mouthLowerDown": (0.2, 0.7),
+            "jawOpen": (0.03, 0.15),
+        },
+    ),
+    "rounded": (
+        0.25,
+        {"mouthFunnel": (0.1, 0.7), "mouthPucker": (0.0, 0.7), "jawOpen": (0.03, 0.15)},
+    ),
+}
 CORNERS: Ranges = {
     "mouthSmile": (0.0, 0.3),
     "mouthFrown": (0.0, 0.3),

@@ -28,8 +28,8 @@ AVATAR_PIXELS = 96
 
 @dataclass(frozen=True)
 class RecordingConfig:
-    """How a video is recorded: frames a second, pixels, x264's quality (crf), and the seed of light,
-    camera and noise.
+    """How a video is recorded: frames a second, pixels, x264's quality (crf), and the seed of
+    light, camera and noise.
     """
 
     fps: float

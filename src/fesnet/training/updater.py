@@ -16,7 +16,7 @@ from fesnet.training.distributed import SINGLE_PROCESS, Processes, synchronize_l
 from fesnet.training.shards import BACKBONE_PARTS
 
 
-class Learner:
+class NetworkUpdater:
     """A network that processes train together."""
 
     def __init__(
