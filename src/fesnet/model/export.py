@@ -83,6 +83,7 @@ def write(
 
 
 def compare(path: Path, given: np.ndarray, expected: Tensor) -> None:
+    ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
     found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     name = found.get_inputs()[0].name
     worst = float(np.abs(found.run(None, {name: given})[0] - expected.numpy()).max())
