@@ -1,7 +1,8 @@
 /* Preloaded into a process and all that it starts: writes each look-up of a name and each connection to the file
    that $NO_NETWORK_LOG names, and lets none leave this machine.
 
-   A line: LOOKUP name, OUTSIDE address port, or LOOPBACK address port. Names that are numbers need no look-up. */
+   A line: LOOKUP name, OUTSIDE address port, or LOOPBACK address port. Names that are numbers need no look-up; the name
+   localhost is this machine. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -55,6 +56,10 @@ static int may_send(const struct sockaddr *to) {
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
+  if (!is_number(name) && !strcmp(name, "localhost")) {
+    record("LOOPBACK", name, 0);
+    name = hints && hints->ai_family == AF_INET6 ? "::1" : "127.0.0.1";
+  }
   if (is_number(name)) return REAL(getaddrinfo)(name, service, hints, found);
   record("LOOKUP", name, 0);
   return EAI_NONAME;

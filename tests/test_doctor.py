@@ -111,7 +111,7 @@ def test_telemetry_is_off_before_onnxruntime_is_imported(monkeypatch: pytest.Mon
 
 
 def test_onnxruntime_imported_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import onnxruntime, fesnet; from fesnet.doctor import telemetry; print(telemetry().found)"
+    code = "import onnxruntime; from fesnet.doctor import telemetry; print(telemetry().found)"
     clean = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
     assert told.stdout.strip() == "may be on; onnxruntime was imported before fesnet"
@@ -147,7 +147,7 @@ BREAKS = {
 def test_a_broken_dependency_is_named(
     name: str, face_models: ModelFiles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Installed, imported, and useless: one line says which, in which version, and what to do; the rest is well."""
+    """Installed, imported, and useless: one line says which, its version, and what to do."""
     home, attribute, action = BREAKS[name]
     monkeypatch.setattr(home, attribute, broken)
     if name == "typer":  # the program itself is made with it
@@ -159,7 +159,8 @@ def test_a_broken_dependency_is_named(
     bad, *others = (line for line in lines if line.startswith("BAD"))
     assert bad.split()[1] == name
     assert not others or name == "numpy"  # others are built on it
-    assert f"{metadata.version(name)}: {action} failed (TypeError: this version is broken); run pip install" in bad
+    said = f"{metadata.version(name)}: {action} failed (TypeError: this version is broken); run pip"
+    assert said in bad
     assert re.search(rf"--force-reinstall '{name}[<>]", bad)
 
 
@@ -189,7 +190,13 @@ def test_what_gives_wrong_results_is_broken(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_package_that_cannot_be_imported_is_one_line() -> None:
     """No traceback, and the other findings are still there."""
-    code = "import sys; sys.modules['cv2'] = None; sys.argv = ['fesnet', 'doctor']; from fesnet.cli import main; main()"
+    code = """
+import sys
+sys.modules["cv2"] = None
+sys.argv = ["fesnet", "doctor"]
+from fesnet.cli import main
+main()
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == ""

@@ -1,9 +1,11 @@
-"""Nothing leaves the machine: what users run, watched for a good while, together with all that it depends on.
+"""Nothing leaves the machine: what users run, watched together with all that it depends on.
 
-`no_network.c` is preloaded into each child process and into all that they start. It writes down every look-up of a name
-and every connection or packet to an internet address, and lets none leave the machine. Addresses of this machine itself
-would be allowed, but none of these commands asks for one either: the review server only answers. (Ray is not among the
-children: its nodes talk to each other.) What asks the system's kernel directly, past the C library, is not seen.
+`no_network.c` is preloaded into each child process and into all that they start. It writes down
+every look-up of a name and every connection or packet to an internet address, and lets none leave
+the machine. This machine itself may be asked, but nothing here does: the review server only
+answers. One exception is named where it is: the import of Ray. (No cluster of Ray is among the
+children: its nodes talk to each other.) What asks the kernel directly, past the C library, is not
+seen.
 
 onnxruntime begins about ten seconds after its import, so every child lives for `LIVES` seconds.
 """
@@ -19,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +80,7 @@ class Child:
     born: float
 
     def wait(self) -> None:
-        code = self.process.wait(240)
+        code = self.process.wait(600)
         assert code == 0, f"exit code {code}\n{self.said()}"
 
     def said(self) -> str:
@@ -107,7 +110,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(shim: Path, folder: Path, code: str, *arguments: object) -> Child:
-    """Run Python code in a process that is watched; its home is empty, and nothing tells it where else to write."""
+    """Run Python code in a process that is watched. Its home is empty, and no other place is known."""
     home, out = folder / "home", folder / "out"
     home.mkdir(parents=True)
     out.mkdir()
@@ -142,7 +145,8 @@ def children(
     pytest.importorskip("fastapi", reason="needs the extra review")
     pytest.importorskip("torch", reason="needs the extra train")
     root = tmp_path_factory.mktemp("no-network")
-    minute = write_video(root / "minute.mp4", (face_frames + face_frames[::-1]) * 19, g="25", preset="ultrafast")
+    swaying = (face_frames + face_frames[::-1]) * 12
+    minute = write_video(root / "minute.mp4", swaying, g="15", unit=Fraction(1, 15))
     several = root / "several"
     several.mkdir()
     for n in range(4):
@@ -151,7 +155,9 @@ def children(
     portraits.mkdir()
     shutil.copy(Path(fesnet.__file__).parent / "assets" / "portrait.jpg", portraits)
     quick = root / "quick.toml"
-    quick.write_text("pair_groups = 2\npair_frames = 2\nclips = 1\nshards = 1\nfilms = 0\nworkers = 1\nbf16 = false\n")
+    quick.write_text(
+        "pair_groups = 2\npair_frames = 2\nclips = 1\nfilms = 0\nworkers = 1\nbf16 = false\n", encoding="utf-8"
+    )
     result = make_work(root / "work") / "small.json"
     steps = ("--pair-steps", 1, "--head-steps", 0, "--clip-steps", 1)
     tiny = ("--weights", tiny_weights)
@@ -172,14 +178,14 @@ def children(
         child.process.wait()
 
 
-def checked(child: Child) -> None:
+def checked(child: Child, allowed: tuple[str, ...] = ()) -> None:
     """It asked for nothing and left nothing."""
-    assert child.asked() == []
+    assert [line for line in child.asked() if line not in allowed] == []
     assert child.left() == []
 
 
 def test_what_watches_sees_what_it_must(shim: Path, tmp_path: Path) -> None:
-    """Else the other tests could not fail: a look-up, a connection and a packet are refused and written down."""
+    """Else the others could not fail: look-ups, connections and packets are refused and recorded."""
     code = """
 import socket, subprocess, sys
 def refused(do, *words):
@@ -196,6 +202,7 @@ packets = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 refused(packets.sendto, b"x", ("192.0.2.2", 53))
 refused(packets.sendmsg, [b"x"], [], 0, ("192.0.2.3", 53))
 packets.sendto(b"x", ("127.0.0.1", 9))
+socket.getaddrinfo("localhost", 9)
 open(sys.argv[1] + "/../home/left", "w").close()
 child = 'import socket; socket.getaddrinfo("child.invalid", 1)'
 subprocess.run([sys.executable, "-c", child], stderr=subprocess.DEVNULL)
@@ -206,7 +213,7 @@ subprocess.run([sys.executable, "-c", child], stderr=subprocess.DEVNULL)
         [
             *("LOOKUP by-name.invalid 0", "LOOKUP child.invalid 0", "LOOKUP fesnet.invalid 0"),
             *("OUTSIDE 192.0.2.1 443", "OUTSIDE 2001:db8::1 443", "OUTSIDE 192.0.2.2 53", "OUTSIDE 192.0.2.3 53"),
-            "LOOPBACK 127.0.0.1 9",
+            *("LOOPBACK 127.0.0.1 9", "LOOPBACK localhost 0"),
         ]
     )
     assert child.left() == ["left"]
@@ -278,19 +285,20 @@ def test_doctor(children: dict[str, Child]) -> None:
     child = children["doctor"]
     child.wait()
     assert "telemetry" in child.said()
-    checked(child)
+    # Ray asks for this machine's own address when it is imported.
+    checked(child, allowed=("LOOPBACK localhost 0",))
 
 
-def switch(_: Any) -> tuple[bool, str | None]:
-    """Of the process that is asked: whether onnxruntime has been imported, and the switch it will find then."""
-    return "onnxruntime" in sys.modules, os.environ.get("ORT_DISABLE_TELEMETRY")
+def switch(_: Any) -> str | None:
+    """The switch as onnxruntime finds it in the process that is asked."""
+    return os.environ.get("ORT_DISABLE_TELEMETRY")
 
 
 def test_workers_have_the_switch_without_inheriting_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
     with make_engine(1) as engine:
-        assert [o.value[1] for o in engine.map(switch, [("a", 0)])] == ["1"]
+        assert [o.value for o in engine.map(switch, [("a", 0)])] == ["1"]
 
 
 def test_ray_tasks_have_the_switch(ray_engine: Any) -> None:
-    assert [o.value[1] for o in ray_engine.map(switch, [("a", 0), ("b", 0)])] == ["1", "1"]
+    assert [o.value for o in ray_engine.map(switch, [("a", 0), ("b", 0)])] == ["1", "1"]

@@ -1,4 +1,4 @@
-"""Does each package that fesnet depends on work here? A small action with each, of the kind that fesnet needs."""
+"""Does each package that fesnet depends on work here? A small action with each tells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRAMES, WIDTH, HEIGHT = 3, 64, 48  # of the video that is encoded and decoded
 
 @dataclass(frozen=True)
 class Dependency:
-    """name: of the distribution; action: what `act` does, in words; `act` raises where it does not work."""
+    """name: of the distribution; action: what `act` does, in words; `act` raises if it fails."""
 
     name: str
     action: str
@@ -36,7 +36,8 @@ class Dependency:
                 self.act()
         except Exception as error:  # whatever a broken package may raise
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            return f"{self.action} failed ({said}); run pip install --force-reinstall '{self.allowed()}'"
+            advice = f"run pip install --force-reinstall '{self.allowed()}'"
+            return f"{self.action} failed ({said}); {advice}"
         return None
 
     def allowed(self) -> str:
@@ -98,7 +99,7 @@ def use_av() -> None:
 
 
 def doubling_graph() -> bytes:
-    """A graph that adds its input to itself, in a form that every onnxruntime reads which fesnet allows."""
+    """A graph that adds its input to itself; every onnxruntime that fesnet allows reads it."""
     import onnx
     from onnx import TensorProto, helper
 
