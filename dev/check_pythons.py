@@ -108,6 +108,8 @@ def run(command: list[object], folder: Path) -> str:
         )
     except subprocess.TimeoutExpired:
         raise FailedError(f"{called} took more than {TIMEOUT:g} s") from None
+    except OSError as error:
+        raise FailedError(f"{called} cannot be run: {error.strerror}") from None
     if done.returncode:
         lines = [n for n in (done.stdout + done.stderr).splitlines() if n.strip()] or ["no word"]
         bad = next((line for line in lines if line.startswith("BAD")), lines[-1])
