@@ -8,13 +8,16 @@ endif
 USER_ENV := .venv
 TEST_ENV := .venv-test
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo test pythons lint format docs clean
 
 demo: $(USER_ENV)/ready
 	$(USER_ENV)/$(BIN)/fesnet demo --out fesnet-demo
 
 test: $(TEST_ENV)/ready lint
 	$(TEST_ENV)/$(BIN)/python -m pytest
+
+pythons:
+	$(PYTHON) dev/check_pythons.py
 
 lint: $(TEST_ENV)/ready
 	$(TEST_ENV)/$(BIN)/ruff check src tests dev experiments perf docs examples

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import importlib.metadata as metadata
+import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import openpyxl
 import pytest
+import rich.table
+import torch
+import typer
 
 import fesnet
-from fesnet import doctor
+from fesnet import dependencies, doctor
+from fesnet.cli import main
 from fesnet.faces import ModelFiles
 
 
@@ -97,8 +110,8 @@ def test_exactly_one_opencv(
 
 def test_a_missing_part_is_bad_but_missing_torch_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fesnet.doctor.metadata.version", only())
-    assert not doctor.installed("av").good
-    assert "not installed" in doctor.installed("av").found
+    assert not one("av").good
+    assert "not installed" in one("av").found
     assert doctor.torch_and_gpu().good
     assert "run pip install '.[train]' in the repository's folder" in doctor.torch_and_gpu().found
 
@@ -110,3 +123,110 @@ def test_telemetry_is_off_before_onnxruntime_is_imported(monkeypatch: pytest.Mon
     code = "import os, fesnet; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "1"
+
+
+def test_onnxruntime_imported_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import onnxruntime; from fesnet.doctor import telemetry; print(telemetry().found)"
+    clean = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
+    assert told.stdout.strip() == "may be on; onnxruntime was imported before fesnet"
+    assert "UserWarning: onnxruntime was imported before fesnet" in told.stderr
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    """Exit code and lines of `fesnet doctor`."""
+    monkeypatch.setattr(sys, "argv", ["fesnet", "doctor"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert isinstance(end.value.code, int)
+    return end.value.code, capsys.readouterr().out.splitlines()
+
+
+def broken(*_: object, **__: object) -> None:
+    raise TypeError("this version\nis broken")
+
+
+BREAKS = {
+    "numpy": (np, "arange", "a sum"),
+    "opencv-python-headless": (cv2, "resize", "resizing a picture"),
+    "av": (av, "open", "encoding and decoding three frames"),
+    "onnxruntime": (onnxruntime, "InferenceSession", "running a small graph"),
+    "rich": (rich.table.Table, "add_row", "drawing a table"),
+    "typer": (typer.Typer, "command", "reading a command line"),
+    "torch": (torch.nn, "Conv2d", "a step of training"),
+    "openpyxl": (openpyxl, "Workbook", "writing and reading a table"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_dependency_is_named(
+    name: str, face_models: ModelFiles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Installed, imported, and useless: one line says which, its version, and what to do."""
+    home, attribute, action = BREAKS[name]
+    monkeypatch.setattr(home, attribute, broken)
+    if name == "typer":  # the program itself is made with it
+        found = one("typer")
+        code, lines = int(not found.good), [f"BAD {found.what} {found.found}"]
+    else:
+        code, lines = printed(monkeypatch, capsys)
+    assert code == 1
+    bad, *others = (line for line in lines if line.startswith("BAD"))
+    assert bad.split()[1] == name
+    assert not others or name == "numpy"  # others are built on it
+    said = f"{metadata.version(name)}: {action} failed (TypeError: this version is broken); run pip"
+    assert said in bad
+    assert re.search(rf"--force-reinstall '{name}[<>]", bad)
+
+
+def test_a_broken_onnx_stops_onnxruntime_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(onnx.helper, "make_model", broken)
+    code, lines = printed(monkeypatch, capsys)
+    assert code == 1
+    assert {line.split()[1] for line in lines if line.startswith("BAD")} >= {"onnx", "onnxruntime"}
+
+
+def test_arguments_that_a_new_pyav_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As PyAV 19 dropped one that spotting gave it: spotting and `doctor` open a video alike."""
+    monkeypatch.setattr("fesnet.video.files.LENIENT_METADATA", {"no_such_argument": "replace"})
+    code, lines = printed(monkeypatch, capsys)
+    assert code == 1
+    assert any(line.startswith("BAD av ") and "no_such_argument" in line for line in lines)
+
+
+def test_what_gives_wrong_results_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "resize", lambda image, *_, **__: image)
+    assert "resizing a picture failed (ValueError: expected" in one("opencv-python-headless").found
+
+
+def test_a_package_that_cannot_be_imported_is_one_line() -> None:
+    """No traceback, and the other findings are still there."""
+    code = """
+import sys
+sys.modules["cv2"] = None
+sys.argv = ["fesnet", "doctor"]
+from fesnet.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("BAD opencv-python-headless") and "ModuleNotFoundError" in line for line in lines)
+    assert any(line.startswith("ok  onnxruntime ") for line in lines)
+    assert any(line.startswith("ok  telemetry") for line in lines)
+
+
+def test_every_dependency_is_tried() -> None:
+    """Of the package and of its extras; what is for development alone is not."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(line for extra in extras if extra != "dev" for line in extras[extra])]
+    names = {re.match(r"[\w.-]+", line).group() for line in wanted}  # type: ignore[union-attr]
+    tried = {d.name for d in (*dependencies.BASE, *dependencies.EXTRAS, dependencies.TORCH)}
+    assert tried == names
+    assert all(d.fault() is None for d in (*dependencies.BASE, *dependencies.EXTRAS) if d.version())

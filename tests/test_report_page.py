@@ -108,9 +108,9 @@ def test_scores_of_a_short_video_are_a_line_in_the_overview(tmp_path: Path) -> N
     write_report(replace(spotted(tmp_path / "gone.mp4", 1.6), intervals=()), tmp_path / "r.html")
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
-        until(page, "fesnetTimeline.whole.width > 0")
+        until(page, "fesnetTimeline.overviewBackground.width > 0")
         assert (
-            page.evaluate(f"({DRAWN})(fesnetTimeline.whole)") > 0.95
+            page.evaluate(f"({DRAWN})(fesnetTimeline.overviewBackground)") > 0.95
         )  # 48 ticks on about 1200 pixels
 
 
@@ -122,10 +122,10 @@ def test_a_video_without_a_face_shows_its_gap(tmp_path: Path) -> None:
     write_report(none, tmp_path / "r.html")
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
-        until(page, "fesnetTimeline.whole.width > 0")
-        assert page.evaluate(f"({DRAWN})(fesnetTimeline.whole)") > 0.9
+        until(page, "fesnetTimeline.overviewBackground.width > 0")
+        assert page.evaluate(f"({DRAWN})(fesnetTimeline.overviewBackground)") > 0.9
         assert page.evaluate("fesnetTimeline.rows().rows.map((row) => row.face)") == [0]
-        assert page.evaluate(f"({DRAWN})(fesnetTimeline.still)") > 0.9
+        assert page.evaluate(f"({DRAWN})(fesnetTimeline.background)") > 0.9
 
 
 @pytest.mark.parametrize("width", [1000, 1100, 1200])

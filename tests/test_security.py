@@ -70,6 +70,21 @@ def test_source(path: Path) -> None:
         assert words.get("shell", "False") == "False", f"{name}: {function} goes through a shell"
 
 
+def test_every_session_is_opened_with_telemetry_off() -> None:
+    """In each function that opens one, a call before it; the environment variable is watched in tests/test_doctor.py
+    and tests/test_no_network.py."""
+    found = 0
+    for path in FILES:
+        functions = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.FunctionDef)]
+        for function in functions:
+            names = [(call.lineno, name) for name, call in calls(function)]
+            opened = [line for line, name in names if name.endswith("InferenceSession")]
+            off = [line for line, name in names if name == "ort.disable_telemetry_events"]
+            found += len(opened)
+            assert all(off and min(off) < line for line in opened), f"{path.name}: {function.name}"
+    assert found >= 3
+
+
 def test_annotations_that_swell_are_refused(tmp_path: Path) -> None:
     """Entities that expand to gigabytes: one line, at once."""
     levels = "".join(f'<!ENTITY e{k} "{f"&e{k - 1};" * 10}">' for k in range(1, 12))

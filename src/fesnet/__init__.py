@@ -11,11 +11,20 @@ Importing fesnet loads nothing heavy; torch is needed only for training.
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from fesnet._version import __version__
 
 # onnxruntime reads this when it is first imported; workers and other child processes inherit it.
+ONNXRUNTIME_CAME_FIRST = "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1"
+if ONNXRUNTIME_CAME_FIRST:
+    warnings.warn(
+        "onnxruntime was imported before fesnet, so its telemetry may be on: import fesnet first, or set "
+        "ORT_DISABLE_TELEMETRY=1",
+        stacklevel=2,
+    )
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:

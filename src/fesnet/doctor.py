@@ -6,16 +6,21 @@ import importlib.metadata as metadata
 import os
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
+<<<<<<< HEAD
 import onnxruntime as ort
 
 from fesnet._messages import get_extra
 from fesnet._version import __version__
+=======
+from fesnet import ONNXRUNTIME_CAME_FIRST
+from fesnet._version import __version__
+from fesnet._words import get_extra
+from fesnet.dependencies import BASE, EXTRAS, TORCH, Dependency
+>>>>>>> issue24
 from fesnet.errors import FesnetError
-from fesnet.faces.models import cache_folder, model_files
-from fesnet.runtime import FORCE_CPU, chosen_providers
-from fesnet.weights import load_weights
 
 CV2_DISTRIBUTIONS = (
     "opencv-python-headless",
@@ -23,7 +28,6 @@ CV2_DISTRIBUTIONS = (
     "opencv-contrib-python",
     "opencv-contrib-python-headless",
 )
-PARTS = ("numpy", "onnxruntime", "av", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def examine() -> list[Finding]:
         ),
         Finding("platform", platform.platform()),
     ]
+<<<<<<< HEAD
     findings += [installed(name) for name in PARTS]
     return [
         *findings,
@@ -59,27 +64,59 @@ def examine() -> list[Finding]:
         telemetry(),
         torch_and_gpu(),
     ]
+=======
+    findings += [tried(d) for d in BASE] + [tried(d) for d in EXTRAS if d.version()]
+    looks = (one_cv2, face_models, weights, threads, providers, telemetry, torch_and_gpu)
+    return findings + [found_by(look) for look in looks]
+>>>>>>> issue24
 
 
-def installed(name: str) -> Finding:
+def tried(dependency: Dependency) -> Finding:
+    """Something small is done with it: a version that is there may still be broken."""
+    version = dependency.version()
+    if version is None:
+        return Finding(dependency.name, "not installed; run pip install . again in the repository's folder", good=False)
+    fault = dependency.fault()
+    return Finding(dependency.name, version if fault is None else f"{version}: {fault}", fault is None)
+
+
+def found_by(look: Callable[[], Finding]) -> Finding:
+    """What one look found. With a broken dependency it may fail; the others are still told."""
     try:
+<<<<<<< HEAD
         return Finding(name, metadata.version(name))
     except metadata.PackageNotFoundError:
         return Finding(
             name, "not installed; run pip install . again in the repository's folder", good=False
         )
+=======
+        return look()
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return Finding(look.__name__.replace("_", " "), f"cannot be examined ({said})", good=False)
+>>>>>>> issue24
 
 
 def one_cv2() -> Finding:
     """Two OpenCV distributions overwrite each other's files: exactly one may be there."""
-    there = [d for d in CV2_DISTRIBUTIONS if installed(d).good]
+    there = [d for d in CV2_DISTRIBUTIONS if is_installed(d)]
     if len(there) == 1:
         return Finding("cv2", f"one distribution ({there[0]})")
     advice = "uninstall all but opencv-python-headless, then install that one again"
     return Finding("cv2", f"{len(there)} distributions ({', '.join(there)}); {advice}", good=False)
 
 
+def is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def face_models() -> Finding:
+    from fesnet.faces.models import cache_folder, model_files
+
     try:
         files = model_files()
     except FesnetError as error:
@@ -88,6 +125,8 @@ def face_models() -> Finding:
 
 
 def weights() -> Finding:
+    from fesnet.weights import load_weights
+
     try:
         found = load_weights()
     except FesnetError as error:
@@ -107,6 +146,10 @@ def threads() -> Finding:
 
 def providers() -> Finding:
     """Which ones onnxruntime brings, and which FESNet will be run on."""
+    import onnxruntime as ort
+
+    from fesnet.runtime import FORCE_CPU, chosen_providers
+
     chosen = ", then ".join(chosen_providers())
     there = ", ".join(ort.get_available_providers())
     return Finding(
@@ -116,7 +159,9 @@ def providers() -> Finding:
 
 
 def telemetry() -> Finding:
-    """onnxruntime collects and sends by itself unless it is told not to."""
+    """onnxruntime collects and sends by itself unless the switch is there when it is imported."""
+    if ONNXRUNTIME_CAME_FIRST:
+        return Finding("telemetry", "may be on; onnxruntime was imported before fesnet", good=False)
     if os.environ.get("ORT_DISABLE_TELEMETRY") == "1":
         return Finding("telemetry", "off")
     return Finding(
@@ -128,11 +173,12 @@ def telemetry() -> Finding:
 
 def torch_and_gpu() -> Finding:
     """torch is optional: only training needs it."""
-    try:
-        version = metadata.version("torch")
-    except metadata.PackageNotFoundError:
+    if TORCH.version() is None:
         return Finding("torch", f"not installed; only training needs it: {get_extra('train')}")
+    found = tried(TORCH)
+    if not found.good:
+        return found
     import torch
 
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
-    return Finding("torch", f"{version}, {gpu}")
+    return Finding("torch", f"{found.found}, {gpu}")

@@ -110,6 +110,21 @@ def reflect_indices(steps: int, last: int | NDArray[np.int64]) -> NDArray[np.int
     return np.asarray(np.minimum(at, period - at))
 
 
+def add_window(
+    sums: Float32Array, steps: NDArray[np.int64], values: Float32Array, taper: float
+) -> None:
+    """Overlap-add: add a window's values (n, K) to sums (T, K + 1) at its steps (n,).
+
+    The last column sums the weights, which fall over `taper` steps at either end. Steps below 0 are
+    left out.
+    """
+    ramp = np.arange(len(values)) + 0.5
+    weight = np.minimum(np.minimum(ramp, ramp[::-1]) / taper, 1).astype(np.float32)[:, None]
+    rows = np.concatenate([values, np.ones_like(weight)], 1) * weight
+    inside = steps >= 0
+    np.add.at(sums, steps[inside], rows[inside])
+
+
 class WindowAggregator:
     """Scores windows over one segment's steps, and averages them where windows overlap.
 
@@ -212,11 +227,8 @@ class WindowAggregator:
     def add_scores(self, window: Float32Array, steps: NDArray[np.int64]) -> None:
         """Add a window's scores to the steps that it shows, but not to those that are final."""
         probabilities, intensity = self.decode(window)
-        ramp = np.arange(len(window)) + 0.5
-        weight = np.minimum(np.minimum(ramp, ramp[::-1]) / TAPER, 1).astype(np.float32)[:, None]
-        rows = np.concatenate([probabilities[:, 1:], intensity[:, None], np.ones_like(weight)], 1)
-        there = steps >= 0
-        np.add.at(self.sums, steps[there], (rows * weight)[there])
+        values = np.concatenate([probabilities[:, 1:], intensity[:, None]], 1)
+        add_window(self.sums, steps, values, TAPER)
 
     def finalize(self, steps: int) -> ScoreChunk:
         """Return the first `steps` open steps as final."""

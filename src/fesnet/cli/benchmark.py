@@ -44,7 +44,7 @@ def benchmark_command(
         int | None, typer.Option("--steps", help="Steps of training; default: the method's.")
     ] = None,
     flow: Annotated[
-        str, typer.Option("--features", help="What they tell: 'step', 'state' or 'auto'.")
+        str, typer.Option("--features", help="Kind of features: 'step', 'state' or 'auto'.")
     ] = "auto",
     offset: Annotated[
         str | None, typer.Option("--offset", help="What an offset of 0 stands for; default: apex.")

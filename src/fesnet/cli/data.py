@@ -67,8 +67,8 @@ def data_prepare_command(
         bool, typer.Option("--verify", help="Only check what lies there; write nothing.")
     ] = False,
 ) -> None:
-    """Find the faces of a whole data set once, for `fesnet benchmark prepared OUT`. Start it again
-    after anything.
+    """Find the faces of a whole data set once, for `fesnet benchmark prepared OUT`. After an
+    interruption, start it again.
     """
     from fesnet.crops import prepare_data, verify_data
     from fesnet.datasets import load_dataset

@@ -33,7 +33,7 @@ def export_command(
     """Write a result for other programs, named like the result; files of the same name are written
     over.
 
-    A weights folder is written anew as ONNX graphs, which are checked against torch (extra train).
+    A weights folder is exported as ONNX graphs, which are checked against torch (extra train).
     """
     if result.is_dir():
         export_onnx_weights(result, to, out)

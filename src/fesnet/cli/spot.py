@@ -248,7 +248,7 @@ def rethreshold_command(
     macro_threshold: MacroThreshold = None,
     micro_threshold: MicroThreshold = None,
 ) -> None:
-    """Make the intervals of a result anew from its stored scores, without the network."""
+    """Compute the intervals of a result again from its stored scores, without the network."""
     from fesnet._io import make_writable_folder
     from fesnet.batch import write_results
     from fesnet.exports import outdated_files

@@ -28,7 +28,7 @@ def train_command(
         int | None, typer.Option("--pair-steps", help="Steps on pairs of frames.")
     ] = None,
     head_steps: Annotated[
-        int | None, typer.Option("--head-steps", help="Steps on windows that LSDM has seen.")
+        int | None, typer.Option("--head-steps", help="Steps on windows of cached LSDM features.")
     ] = None,
     clip_steps: Annotated[
         int | None, typer.Option("--clip-steps", help="Steps on clips, end to end.")

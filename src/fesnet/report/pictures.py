@@ -46,8 +46,8 @@ def take_pictures(spotting: Spotting, video: Path) -> dict[int, IntervalPictures
     """Pictures by the interval's place in the result. Raises FesnetError where the video or weights
     cannot be read.
 
-    Faces are found anew in the frames that are needed; of several people in a video nobody would
-    know which is which, so only videos with one face get pictures.
+    Faces are detected again in the needed frames. With several people it would be unknown who is
+    who, so only videos with one face get pictures.
     """
     if len(spotting.faces) > 1:
         raise FesnetError("pictures are taken of videos with one face only")

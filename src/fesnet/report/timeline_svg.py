@@ -97,7 +97,7 @@ def max_pool(scores: np.ndarray, step: int) -> np.ndarray:
 
 
 def draw_bars(name: str, rows: list[tuple[str, float, float]], y: float, scale: float) -> str:
-    """A lane of bars; micro-expressions are also told by their shorter height."""
+    """A lane of bars; micro-expressions are lower."""
     out = [f'<text x="0" y="{y + 15}">{name}</text>']
     for kind, a, b in rows:
         inset = 0 if kind == "macro" else 4

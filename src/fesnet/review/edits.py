@@ -78,7 +78,7 @@ class EditContext:
             if proposal_id(proposal) == key:
                 return adopt_proposal(proposal, self.who, self.when), None
         raise UsageError(
-            f"expected an interval that is there, got {key!r}; it was deleted or made anew: "
+            f"expected an interval that is there, got {key!r}; it was deleted or computed again: "
             "choose again"
         )
 

@@ -27,6 +27,7 @@ from fesnet.model.losses import LossConfig, frame_loss, independent_frame_loss, 
 from fesnet.model.mtam import probabilities
 from fesnet.model.network import FeatureNet
 from fesnet.training.ema import update_ema
+from fesnet.windows import add_window
 
 Network = nn.Module  # (B, T, F) -> logits of its stages (S, B, T, K), and something of its own
 Checkpoint = Callable[[Network], None]
@@ -213,19 +214,15 @@ def score_features(network: Network, config: FesNetConfig, inputs: Float32Array)
     """
     t, window = len(inputs), config.window
     starts = np.unique(np.clip(np.arange(0, t, config.stride), 0, max(t - window, 0)))
-    at = np.minimum(starts[:, None] + np.arange(window), t - 1)
-    ramp = (np.arange(window) + 0.5) / window
-    weight = np.minimum(np.minimum(ramp, 1 - ramp) * 8, 1).astype(np.float32)
+    steps = starts[:, None] + np.arange(window)
     sums = np.zeros((t, 3), np.float32)
     whole = torch.from_numpy(inputs)
     for first in range(0, len(starts), 16):
-        part = at[first : first + 16]
-        logits = network(whole[torch.from_numpy(part)])[0][-1]
+        part = steps[first : first + 16]
+        logits = network(whole[torch.from_numpy(np.minimum(part, t - 1))])[0][-1]
         found = probabilities(logits, -1, independent=config.independent)[..., 1:].numpy()
         for rows, values in zip(part, found, strict=True):
-            n = min(window, t - rows[0])
-            sums[rows[:n], :2] += values[:n] * weight[:n, None]
-            sums[rows[:n], 2] += weight[:n]
+            add_window(sums, np.where(rows < t, rows, -1), values, window / 8)
     return np.asarray(sums[:, :2] / sums[:, 2:], np.float32)
 
 

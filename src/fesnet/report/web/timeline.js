@@ -20,15 +20,15 @@ class FesnetTimeline {
     this.selected = null;
     this.drag = null;
     this.width = 0; // of the canvas, pixels
-    this.kept = new Map(); // columns of curves that were drawn last
-    this.still = document.createElement("canvas"); // all but the line of the present time, which moves at every frame
-    this.whole = document.createElement("canvas"); // of the overview, all that only new data change
+    this.columnCache = new Map(); // drawn columns of curves, by curve and view
+    this.background = document.createElement("canvas"); // all but the position, which moves at every frame
+    this.overviewBackground = document.createElement("canvas"); // of the overview; only new data change it
     this.stale = true;
     this.build();
     this.listen();
   }
 
-  // -- what others call ------------------------------------------------------------------------------------------
+  // -- public methods --
 
   setData(data) {
     const same = data.duration === this.data.duration;
@@ -42,8 +42,8 @@ class FesnetTimeline {
   setTime(seconds, follow = true) {
     this.time = Math.min(Math.max(seconds, 0), this.data.duration);
     const [a, b] = this.view;
-    if (follow && !this.drag && (this.time < a || this.time > b)) this.look(this.time - (b - a) * 0.1, b - a);
-    this.later(false);
+    if (follow && !this.drag && (this.time < a || this.time > b)) this.setView(this.time - (b - a) * 0.1, b - a);
+    this.scheduleDraw(false);
   }
 
   select(id) {
@@ -51,12 +51,12 @@ class FesnetTimeline {
     const chosen = this.data.intervals.find((i) => i.id === id);
     if (chosen) {
       const [a, b] = this.view;
-      if (chosen.onset_s < a || chosen.offset_s > b) this.look(chosen.onset_s - (b - a) / 2, b - a);
+      if (chosen.onset_s < a || chosen.offset_s > b) this.setView(chosen.onset_s - (b - a) / 2, b - a);
     }
     for (const button of this.list.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.id === String(id)));
     }
-    this.later();
+    this.scheduleDraw();
   }
 
   zoom(factor, around = null) {
@@ -64,14 +64,14 @@ class FesnetTimeline {
     const width = Math.min(Math.max((b - a) / factor, 0.2), this.data.duration);
     let at = around;
     if (at === null) at = this.time >= a && this.time <= b ? this.time : (a + b) / 2;
-    this.look(at - ((at - a) / (b - a)) * width, width);
+    this.setView(at - ((at - a) / (b - a)) * width, width);
   }
 
   fit() {
-    this.look(0, this.data.duration);
+    this.setView(0, this.data.duration);
   }
 
-  // -- building --------------------------------------------------------------------------------------------------
+  // -- building --
 
   build() {
     this.element.classList.add("ft");
@@ -117,7 +117,7 @@ class FesnetTimeline {
       if (event.type === "pointermove" && !event.buttons) return;
       const [a, b] = this.view;
       const at = (event.offsetX / this.overview.clientWidth) * this.data.duration;
-      this.look(at - (b - a) / 2, b - a);
+      this.setView(at - (b - a) / 2, b - a);
     };
     this.overview.addEventListener("pointerdown", centre);
     this.overview.addEventListener("pointermove", centre);
@@ -139,7 +139,7 @@ class FesnetTimeline {
     this.main.setAttribute("aria-valuemax", this.data.duration.toFixed(2));
   }
 
-  // -- where things are ------------------------------------------------------------------------------------------
+  // -- where things are --
 
   faces() {
     // A video without any face has but a gap.
@@ -196,7 +196,7 @@ class FesnetTimeline {
     return null;
   }
 
-  // -- mouse, wheel, keys ----------------------------------------------------------------------------------------
+  // -- mouse, wheel, keys --
 
   press(event) {
     if (event.button !== 0) return;
@@ -225,7 +225,7 @@ class FesnetTimeline {
     if (d.what === "view") {
       const width = d.view[1] - d.view[0];
       const pixels = this.main.clientWidth - FesnetTimeline.LEFT;
-      this.look(d.view[0] - ((d.x - d.from) / pixels) * width, width);
+      this.setView(d.view[0] - ((d.x - d.from) / pixels) * width, width);
     } else if (d.copy) {
       const least = 0.02;
       const t = this.seconds(d.x);
@@ -233,7 +233,7 @@ class FesnetTimeline {
       else d.copy.offset_s = Math.max(t, d.copy.onset_s + least);
       d.copy.apex_s = Math.min(Math.max(d.hit.interval.apex_s, d.copy.onset_s), d.copy.offset_s);
     }
-    this.later();
+    this.scheduleDraw();
   }
 
   release(event) {
@@ -250,15 +250,15 @@ class FesnetTimeline {
     } else if (d.copy) {
       const { onset_s, apex_s, offset_s } = d.copy;
       Object.assign(d.hit.interval, { onset_s, apex_s, offset_s });
-      this.whole.width = 0;
+      this.overviewBackground.width = 0;
       this.options.onEdit?.(d.hit.interval.id, { onset_s, apex_s, offset_s });
     }
-    this.later();
+    this.scheduleDraw();
   }
 
   cancel() {
     this.drag = null;
-    this.later();
+    this.scheduleDraw();
   }
 
   wheel(event) {
@@ -267,7 +267,7 @@ class FesnetTimeline {
     if (!sideways && !mine) return;
     event.preventDefault();
     const [a, b] = this.view;
-    if (sideways) this.look(a + (event.deltaX / this.main.clientWidth) * (b - a), b - a);
+    if (sideways) this.setView(a + (event.deltaX / this.main.clientWidth) * (b - a), b - a);
     else this.zoom(Math.exp(-event.deltaY / 300), this.seconds(event.offsetX));
   }
 
@@ -306,14 +306,14 @@ class FesnetTimeline {
     if (rows[next]) this.choose(rows[next]);
   }
 
-  look(start, width) {
+  setView(start, width) {
     const most = this.data.duration;
     const w = Math.min(width, most), a = Math.min(Math.max(start, 0), most - w);
     this.view = [a, a + w];
-    this.later();
+    this.scheduleDraw();
   }
 
-  // -- drawing ---------------------------------------------------------------------------------------------------
+  // -- drawing --
 
   resize() {
     const sizes = [[this.main, this.rows().height], [this.overview, 34]];
@@ -325,12 +325,12 @@ class FesnetTimeline {
       canvas.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
     }
     this.width = this.main.clientWidth;
-    this.kept.clear();
-    this.whole.width = 0;
-    this.later();
+    this.columnCache.clear();
+    this.overviewBackground.width = 0;
+    this.scheduleDraw();
   }
 
-  later(stale = true) {
+  scheduleDraw(stale = true) {
     this.stale = this.stale || stale;
     if (this.pending) return;
     this.pending = true;
@@ -350,27 +350,27 @@ class FesnetTimeline {
     const begun = performance.now();
     const g = this.main.getContext("2d"), c = this.colours();
     const width = this.main.clientWidth, { rows, height } = this.rows();
-    if (this.stale) this.drawStill(c, rows, width, height);
+    if (this.stale) this.drawBackground(c, rows, width, height);
     this.stale = false;
-    this.lay(g, this.main, this.still);
-    this.drawNow(g, c, height);
+    this.copyCanvas(g, this.main, this.background);
+    this.drawPosition(g, c, height);
     this.drawOverview(c);
     const [a, b] = this.view;
     this.output.textContent = `${FesnetTimeline.clock(this.time, 2)} · view ${FesnetTimeline.clock(a, 1)} to ${FesnetTimeline.clock(b, 1)}`;
     this.main.setAttribute("aria-valuenow", this.time.toFixed(2));
     this.main.setAttribute("aria-valuetext", `${this.time.toFixed(2)} seconds`);
-    this.drawn = performance.now() - begun; // ms, for whoever wants to measure
+    this.drawn = performance.now() - begun; // ms, for measurements
   }
 
-  drawStill(c, rows, width, height) {
-    const g = this.sheet(this.still, this.main);
+  drawBackground(c, rows, width, height) {
+    const g = this.clearCanvas(this.background, this.main);
     g.font = "12px system-ui, sans-serif";
     g.textBaseline = "middle";
     this.drawRuler(g, c, width, height);
     for (const row of rows) this.drawFace(g, c, row, rows.length > 1);
   }
 
-  sheet(hidden, shown) {
+  clearCanvas(hidden, shown) {
     // An empty canvas as large as the shown one, with its scale.
     [hidden.width, hidden.height] = [shown.width, shown.height];
     const g = hidden.getContext("2d"), scale = devicePixelRatio || 1;
@@ -378,7 +378,7 @@ class FesnetTimeline {
     return g;
   }
 
-  lay(g, shown, hidden) {
+  copyCanvas(g, shown, hidden) {
     g.save();
     g.resetTransform();
     g.clearRect(0, 0, shown.width, shown.height);
@@ -421,16 +421,16 @@ class FesnetTimeline {
   }
 
   columns(track, kind, from, to, x) {
-    // As long as the view stays, as while playing, they stay, too.
+    // Cached for an unchanged view, as while playing.
     const name = `${track.face} ${kind} ${from} ${to} ${x(from)} ${x(to)}`;
-    if (!this.kept.has(name)) {
-      if (this.kept.size > 40) this.kept.clear();
-      this.kept.set(name, this.newColumns(track, kind, from, to, x));
+    if (!this.columnCache.has(name)) {
+      if (this.columnCache.size > 40) this.columnCache.clear();
+      this.columnCache.set(name, this.computeColumns(track, kind, from, to, x));
     }
-    return this.kept.get(name);
+    return this.columnCache.get(name);
   }
 
-  newColumns(track, kind, from, to, x) {
+  computeColumns(track, kind, from, to, x) {
     // The highest score of each pixel column, so that a peak of a tenth of a second shows in an hour; null: unknown.
     const { times } = track, values = track[kind], n = times.length;
     if (n === 0) return [];
@@ -456,7 +456,7 @@ class FesnetTimeline {
   }
 
   line(g, columns, y) {
-    // Scores as one line, broken where they are unknown. A single one is a dot.
+    // A line through the scores, broken where they are unknown; a single score is a dot.
     g.beginPath();
     let before = null;
     for (const [x, v] of columns) {
@@ -540,7 +540,7 @@ class FesnetTimeline {
     }
   }
 
-  drawNow(g, c, height) {
+  drawPosition(g, c, height) {
     const x = this.x(this.time);
     if (x >= FesnetTimeline.LEFT) {
       g.fillStyle = c.now;
@@ -557,8 +557,8 @@ class FesnetTimeline {
   drawOverview(c) {
     const g = this.overview.getContext("2d"), width = this.overview.clientWidth, height = 34;
     const x = (t) => (t / this.data.duration) * width;
-    if (this.whole.width === 0) this.drawWhole(c, x);
-    this.lay(g, this.overview, this.whole);
+    if (this.overviewBackground.width === 0) this.drawOverviewBackground(c, x);
+    this.copyCanvas(g, this.overview, this.overviewBackground);
     const [a, b] = this.view;
     g.fillStyle = c.accent;
     g.globalAlpha = 0.14;
@@ -570,8 +570,8 @@ class FesnetTimeline {
     g.fillRect(x(this.time) - 1, 0, 2, height);
   }
 
-  drawWhole(c, x) {
-    const g = this.sheet(this.whole, this.overview);
+  drawOverviewBackground(c, x) {
+    const g = this.clearCanvas(this.overviewBackground, this.overview);
     for (const gap of this.data.gaps) this.hatch(g, c, x(gap.start_s), x(gap.stop_s), 2, 23);
     g.lineWidth = 1.5;
     for (const kind of ["macro", "micro"]) {
