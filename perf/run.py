@@ -5,7 +5,7 @@ usage: python perf/run.py [VIDEO] [--quick] [--minutes 1 5 20 60] [--out FOLDER]
 docs/performance.md]
                                 [--mediapipe PYTHON]
 
-VIDEO (default: the demo's film, made anew) is looped to the sizes, rates and lengths that are
+VIDEO (default: the demo's video) is looped to the sizes, rates and lengths that are
 measured. Each measurement runs in a process of its own with one thread; measurements take turns,
 and ratios are medians over rounds, in CPU time, which a busy machine disturbs less than the wall's.
 --mediapipe names an interpreter with MediaPipe's package, PyAV and OpenCV's contrib modules
@@ -29,9 +29,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from films import looped, repeated, seconds_of_film
-from floors import copy_rate, matrix_rate, multiplications
-from windows import naive_ratio
+from cached_windows import naive_ratio
+from loop_videos import first_frames, loop_frames, repeat_video
+from lower_bounds import copy_rate, matrix_rate, multiplications
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 RATES = (25, 60, 200)  # and 30, at every size
@@ -48,55 +48,56 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 @dataclass
 class Run:
-    """Everything measured so far, by (task, film)."""
+    """Everything measured so far, by (task, video)."""
 
     python: str | None
-    seen: dict[tuple[str, str], list[dict[str, float]]] = field(default_factory=dict)
+    measured: dict[tuple[str, str], list[dict[str, float]]] = field(default_factory=dict)
 
-    def measure(self, task: str, film: Path, most: int = 10**9) -> dict[str, float]:
+    def measure(self, task: str, video: Path, most: int = 10**9) -> dict[str, float]:
         elsewhere = task in ("mediapipe",) or task.startswith("tvl1")
         python = self.python if elsewhere and self.python else sys.executable
-        command = [python, str(TASKS), task, str(film), str(SLOW.get(task, most))]
+        command = [python, str(TASKS), task, str(video), str(SLOW.get(task, most))]
         done = subprocess.run(
             command, capture_output=True, text=True, env=os.environ | ONE_THREAD, check=False
         )
         if done.returncode:
-            sys.exit(f"{task} on {film.name} failed:\n{done.stderr}")
+            sys.exit(f"{task} on {video.name} failed:\n{done.stderr}")
         values: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        self.seen.setdefault((task, film.stem), []).append(values)
+        self.measured.setdefault((task, video.stem), []).append(values)
         return values
 
-    def each(self, task: str, film: str, what: str = "cpu") -> list[float]:
+    def rounds_ms(self, task: str, video: str, what: str = "cpu") -> list[float]:
         """ms a frame, of each round."""
-        return [1e3 * v[what] / v["frames"] for v in self.seen[task, film]]
+        return [1e3 * v[what] / v["frames"] for v in self.measured[task, video]]
 
-    def ms(self, task: str, film: str, what: str = "cpu") -> float:
-        return median(self.each(task, film, what))
+    def ms(self, task: str, video: str, what: str = "cpu") -> float:
+        return median(self.rounds_ms(task, video, what))
 
-    def ratio(self, task: str, other: str, film: str) -> float:
+    def ratio(self, task: str, other: str, video: str) -> float:
         """Median over rounds of what `task` costs over what `other` does."""
         return median(
-            a / b for a, b in zip(self.each(task, film), self.each(other, film), strict=True)
+            a / b
+            for a, b in zip(self.rounds_ms(task, video), self.rounds_ms(other, video), strict=True)
         )
 
 
-def beside_each_other(run: Run, film: Path, rounds: int) -> list[str]:
-    """Tasks on one film, taking turns; rows of the table."""
+def task_rows(run: Run, video: Path, rounds: int) -> list[str]:
+    """Tasks on one video, taking turns; rows of the table."""
     names = ["decode", "spot", "stream", "mesh", *FLOWS]
     names += ["torch"] if has_torch() else []
     names += ["mediapipe", "tvl1-128"] if run.python else []
     for _ in range(rounds):
         for name in names:
-            run.measure(name, film)
+            run.measure(name, video)
     rows = [
         "| on the same 640x480 file at 30 fps, one thread | CPU ms a frame | over decoding | "
         "over spot |"
     ]
     rows.append("| --- | ---: | ---: | ---: |")
     for name in names:
-        over = [run.ratio(name, base, film.stem) for base in ("decode", "spot")]
+        over = [run.ratio(name, base, video.stem) for base in ("decode", "spot")]
         rows.append(
-            f"| {LABELS[name]} | {run.ms(name, film.stem):.2f} | {over[0]:.2f} | {over[1]:.2f} |"
+            f"| {LABELS[name]} | {run.ms(name, video.stem):.2f} | {over[0]:.2f} | {over[1]:.2f} |"
         )
     return rows
 
@@ -116,18 +117,18 @@ LABELS = {
 }
 
 
-def sizes_and_rates(run: Run, films: dict[str, Path], rounds: int) -> list[str]:
+def size_and_rate_rows(run: Run, videos: dict[str, Path], rounds: int) -> list[str]:
     for _ in range(rounds):
-        for film in films.values():
-            run.measure("decode", film)
-            run.measure("spot", film)
+        for video in videos.values():
+            run.measure("decode", video)
+            run.measure("spot", video)
     rows = [
         "| file | decode, CPU ms a frame | spot, CPU ms a frame | spot / decode | x real time, "
         "one core (CPU; wall) |"
     ]
     rows.append("| --- | ---: | ---: | ---: | ---: |")
-    for label, film in films.items():
-        spot, name, fps = run.ms("spot", film.stem), film.stem, float(film.stem.split("-")[1])
+    for label, video in videos.items():
+        spot, name, fps = run.ms("spot", video.stem), video.stem, float(video.stem.split("-")[1])
         speed, wall = 1e3 / fps / spot, 1e3 / fps / run.ms("spot", name, "wall")
         both = run.ratio("spot", "decode", name)
         rows.append(
@@ -137,16 +138,16 @@ def sizes_and_rates(run: Run, films: dict[str, Path], rounds: int) -> list[str]:
     return rows
 
 
-def lengths(
-    run: Run, piece: Path, minutes: list[int], folder: Path
+def length_rows(
+    run: Run, video: Path, minutes: list[int], folder: Path
 ) -> tuple[list[str], dict[str, float]]:
     """The same minute again and again: time and memory over length."""
     rows = ["| minutes | CPU s | peak memory MB |", "| ---: | ---: | ---: |"]
     points, peaks = [], []
     for n in minutes:
-        film = repeated(piece, n, folder / f"length{n}-15.mp4")
-        values = run.measure("spot", film)
-        film.unlink()
+        longer = repeat_video(video, n, folder / f"length{n}-15.mp4")
+        values = run.measure("spot", longer)
+        longer.unlink()
         points.append((math.log(n), math.log(values["cpu"])))
         peaks.append(values["peak_mb"])
         rows.append(f"| {n} | {values['cpu']:.1f} | {values['peak_mb']:.0f} |")
@@ -157,11 +158,11 @@ def lengths(
     return rows, {"time_exponent": slope, "memory_growth": peaks[-1] / peaks[0] - 1}
 
 
-def two_workers(film: Path) -> float:
+def two_process_speedup(video: Path) -> float:
     """Wall time of two files one after the other, over both at once in two processes."""
 
     def start() -> None:
-        command = [sys.executable, str(TASKS), "spot", str(film)]
+        command = [sys.executable, str(TASKS), "spot", str(video)]
         subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, check=True)
 
     started = time.perf_counter()
@@ -175,7 +176,7 @@ def two_workers(film: Path) -> float:
     return single / (time.perf_counter() - started)
 
 
-def by_stage(film: Path) -> list[str]:
+def stage_rows(video: Path) -> list[str]:
     """`spot --profile` with the floor of each stage."""
     import cv2
 
@@ -185,12 +186,12 @@ def by_stage(film: Path) -> list[str]:
 
     cv2.setNumThreads(1)
     spotter, weights, models = ProfiledSpotter(), load_weights(), model_files()
-    spotter.spot(film)
+    spotter.spot(video)
     c, rate, copying = weights.config, matrix_rate(), copy_rate()
-    rows_of = (c.crop_size // 8) ** 2 + c.shape // (4 * c.width)
+    row_count = (c.crop_size // 8) ** 2 + c.shape // (4 * c.width)
     encode = multiplications(weights.encode, {"crops": (16, c.crop_size, c.crop_size, 3)}) / 16
     decode = (
-        multiplications(weights.decode, {"attended": (1, c.window, rows_of, 4 * c.width)})
+        multiplications(weights.decode, {"attended": (1, c.window, row_count, 4 * c.width)})
         / c.window
     )
     mesh = multiplications(models.landmarks, {"image": (1, 192, 192, 3)})
@@ -228,7 +229,7 @@ def has_torch() -> bool:
     return find_spec("torch") is not None
 
 
-def machine() -> str:
+def machine_name() -> str:
     cpu = platform.processor() or "unknown"
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -239,35 +240,36 @@ def machine() -> str:
         ]
         cpu = named[0] if named else cpu
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}{load}"
+    python = f"Python {platform.python_version()}"
+    return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, {python}{load}"
 
 
 def report(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
-    run, started = Run(given.mediapipe), machine()
-    film = seconds_of_film(folder, given.video)
+    run, started = Run(given.mediapipe), machine_name()
+    clip = first_frames(folder, given.video)
     seconds, rounds = (10, 1) if given.quick else (20, 3)
-    main_film = looped(film, folder / "main-30.mp4", SIZES[0], 30, seconds)
-    parts = [f"Machine: {started}.", "", *beside_each_other(run, main_film, rounds), ""]
+    main_video = loop_frames(clip, folder / "main-30.mp4", SIZES[0], 30, seconds)
+    parts = [f"Machine: {started}.", "", *task_rows(run, main_video, rounds), ""]
     print("\n".join(parts), flush=True)
-    films = {
-        f"{w}x{h}, 30 fps": looped(film, folder / f"{w}x{h}-30.mp4", (w, h), 30, seconds / 2)
+    videos = {
+        f"{w}x{h}, 30 fps": loop_frames(clip, folder / f"{w}x{h}-30.mp4", (w, h), 30, seconds / 2)
         for w, h in SIZES
     }
     for rate in RATES:
-        films[f"640x480, {rate} fps"] = looped(
-            film, folder / f"rate-{rate}.mp4", SIZES[0], rate, seconds / 2
+        videos[f"640x480, {rate} fps"] = loop_frames(
+            clip, folder / f"rate-{rate}.mp4", SIZES[0], rate, seconds / 2
         )
-    table = sizes_and_rates(run, films, 1 if given.quick else 2)
+    table = size_and_rate_rows(run, videos, 1 if given.quick else 2)
     print("\n".join(table), flush=True)
-    stages = by_stage(main_film)
+    stages = stage_rows(main_video)
     print("\n".join(stages), flush=True)
     naive, difference = naive_ratio(8 if given.quick else 20)
-    workers = two_workers(main_film)
-    piece = looped(film, folder / "piece-15.mp4", (320, 240), 15, 60)
-    longer, growth = lengths(
-        run, piece, given.minutes or ([1, 3] if given.quick else [1, 5, 20, 60]), folder
+    workers = two_process_speedup(main_video)
+    minute = loop_frames(clip, folder / "piece-15.mp4", (320, 240), 15, 60)
+    longer, growth = length_rows(
+        run, minute, given.minutes or ([1, 3] if given.quick else [1, 5, 20, 60]), folder
     )
-    words = [
+    findings = [
         f"- Every window through the whole network anew costs {naive:.1f} x the cached way "
         "(scores differ by at most "
         f"{difference:.0e}).",
@@ -289,9 +291,9 @@ def report(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]
         *longer,
         "",
     ]
-    parts += words
+    parts += findings
     values = {"machine": started, "naive_over_cached": naive, "two_workers": workers, **growth}
-    values["measured"] = {f"{task} {name}": rows for (task, name), rows in run.seen.items()}
+    values["measured"] = {f"{task} {name}": rows for (task, name), rows in run.measured.items()}
     return "\n".join(parts) + "\n", values
 
 
@@ -303,7 +305,7 @@ def main() -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one round of short films: minutes instead of a quarter hour",
+        help="one round of short videos: minutes instead of a quarter hour",
     )
     parser.add_argument("--minutes", type=int, nargs="+", help="lengths of the last table")
     parser.add_argument("--mediapipe", help="an interpreter that has MediaPipe's package")

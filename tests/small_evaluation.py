@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from fesnet.datasets.recording import DataSet, Recording
-from fesnet.evaluation import learners
-from fesnet.evaluation.learners import Variant
+from fesnet.evaluation import methods
+from fesnet.evaluation.methods import Variant
 from fesnet.intervals import Interval
 
 FRAMES, RATE, REGIONS = 300, 30.0, 3
 SUBJECTS = ("a", "b", "c", "d")
 TRUTH = (Interval(60, 100, "macro"), Interval(160, 172, "micro"), Interval(220, 250, "macro"))
-Settings = Callable[[Variant, int], tuple[learners.FesNetConfig, "learners.FeatureTrainConfig"]]
+Settings = Callable[[Variant, int], tuple[methods.FesNetConfig, "methods.FeatureTrainConfig"]]
 
 
 def features_of(recording: Recording) -> tuple[np.ndarray, float]:
@@ -45,11 +45,11 @@ def data_set(root: Path, truth: dict[str, tuple[Interval, ...]] | None = None) -
 
 def small_settings(
     variant: Variant, inputs: int
-) -> tuple[learners.FesNetConfig, learners.FeatureTrainConfig]:
+) -> tuple[methods.FesNetConfig, methods.FeatureTrainConfig]:
     """The real ones, made small."""
     model, train = REAL(variant, inputs)
     model = replace(model, features=8, hidden=8, window=64, stride=32, stages=2, blocks=1)
     return model, replace(train, steps=variant.steps or 6, windows=4)
 
 
-REAL: Settings = learners.fesnet_settings
+REAL: Settings = methods.fesnet_settings

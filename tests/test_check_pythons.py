@@ -1,4 +1,6 @@
-"""The tool that runs fesnet on every Python of a machine: what it looks for, and what it lets pass."""
+"""The tool that runs fesnet on every Python of a machine: what it looks for, and what it lets
+pass.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("check_pythons", ROOT / "dev" / "check_pythons.py")
+    spec = importlib.util.spec_from_file_location(
+        "check_pythons", ROOT / "dev" / "check_pythons.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -49,13 +53,18 @@ def test_the_lowest_packages_are_those_of_the_project(tool: ModuleType) -> None:
     lowest = tool.lowest_packages(lines)
     assert len(lowest) == len(lines)
     assert "av==17" in lowest
-    assert tool.lowest_packages(["opencv-python-headless>=4.10.0.84,<5"]) == ["opencv-python-headless==4.10.0.84"]
+    assert tool.lowest_packages(["opencv-python-headless>=4.10.0.84,<5"]) == [
+        "opencv-python-headless==4.10.0.84"
+    ]
     with pytest.raises(AssertionError, match="expected a lower bound"):
         tool.lowest_packages(["numpy"])
 
 
 def test_a_python_that_is_missing_is_told(
-    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    tool: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     here = sys.version_info[1]
     monkeypatch.setattr(tool, "candidates", lambda minor: iter([sys.executable]))
@@ -64,7 +73,9 @@ def test_a_python_that_is_missing_is_told(
     assert found[0].lowest == []
     assert found[1].lowest
     missing = [minor for minor in range(11, tool.NEWEST + 1) if minor != here]
-    assert capsys.readouterr().out.splitlines() == [f"3.{minor}: not on this machine" for minor in missing]
+    assert capsys.readouterr().out.splitlines() == [
+        f"3.{minor}: not on this machine" for minor in missing
+    ]
 
 
 def test_what_does_not_run_is_no_python(tool: ModuleType, tmp_path: Path) -> None:
@@ -100,7 +111,9 @@ def test_scores_may_be_rounded_otherwise_by_another_release(
         check.result.write_text(json.dumps(told), encoding="utf-8")  # type: ignore[attr-defined]
     monkeypatch.setattr(tool.Check, "difference", lambda *_: moved)
     if passes:
-        assert tool.same_result(second, first).startswith("equal but for scores, by 1.5e-05 at most")
+        assert tool.same_result(second, first).startswith(
+            "equal but for scores, by 1.5e-05 at most"
+        )
     else:
         with pytest.raises(tool.FailedError, match="its scores differ"):
             tool.same_result(second, first)
@@ -112,5 +125,8 @@ def test_a_command_that_fails_is_one_line(tool: ModuleType, tmp_path: Path) -> N
         tool.run([sys.executable, "-c", code], tmp_path)
     check = tool.Check("x", sys.executable, tmp_path)
     tool.attempt(check, "spot", tmp_path / "no.mp4")
-    assert check.failure == f"fesnet spot {tmp_path / 'no.mp4'} cannot be run: No such file or directory"
+    assert (
+        check.failure
+        == f"fesnet spot {tmp_path / 'no.mp4'} cannot be run: No such file or directory"
+    )
     assert not tool.show(check, check)

@@ -249,8 +249,8 @@ def test_a_benchmark_needs_no_video(
     line = run_benchmark(
         data, BenchmarkOptions(("fesnet-pretrained", "flow"), "crossfit"), tmp_path / "out"
     )[0]
-    assert {v.subject for v in line.row.judged} == set(CODES)
-    assert sum(len(v.truth) for v in line.row.judged) == 3
+    assert {v.subject for v in line.result.videos} == set(CODES)
+    assert sum(len(v.truth) for v in line.result.videos) == 3
 
 
 def test_a_stage_that_was_not_prepared(

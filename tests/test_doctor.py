@@ -128,12 +128,16 @@ def test_telemetry_is_off_before_onnxruntime_is_imported(monkeypatch: pytest.Mon
 def test_onnxruntime_imported_first_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import onnxruntime; from fesnet.doctor import telemetry; print(telemetry().found)"
     clean = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean
+    )
     assert told.stdout.strip() == "may be on; onnxruntime was imported before fesnet"
     assert "UserWarning: onnxruntime was imported before fesnet" in told.stderr
 
 
-def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+def printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, list[str]]:
     """Exit code and lines of `fesnet doctor`."""
     monkeypatch.setattr(sys, "argv", ["fesnet", "doctor"])
     with pytest.raises(SystemExit) as end:
@@ -160,7 +164,10 @@ BREAKS = {
 
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_dependency_is_named(
-    name: str, face_models: ModelFiles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    face_models: ModelFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Installed, imported, and useless: one line says which, its version, and what to do."""
     home, attribute, action = BREAKS[name]
@@ -216,16 +223,24 @@ main()
     assert done.returncode == 1
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert any(line.startswith("BAD opencv-python-headless") and "ModuleNotFoundError" in line for line in lines)
+    assert any(
+        line.startswith("BAD opencv-python-headless") and "ModuleNotFoundError" in line
+        for line in lines
+    )
     assert any(line.startswith("ok  onnxruntime ") for line in lines)
     assert any(line.startswith("ok  telemetry") for line in lines)
 
 
 def test_every_dependency_is_tried() -> None:
     """Of the package and of its extras; what is for development alone is not."""
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(
+        (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(line for extra in extras if extra != "dev" for line in extras[extra])]
+    wanted = [
+        *project["dependencies"],
+        *(line for extra in extras if extra != "dev" for line in extras[extra]),
+    ]
     names = {re.match(r"[\w.-]+", line).group() for line in wanted}  # type: ignore[union-attr]
     tried = {d.name for d in (*dependencies.BASE, *dependencies.EXTRAS, dependencies.TORCH)}
     assert tried == names

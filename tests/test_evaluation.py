@@ -20,13 +20,13 @@ import job_functions
 from fesnet.cli import app
 from fesnet.datasets import load_dataset
 from fesnet.errors import SourceError, TruthError, UsageError
-from fesnet.evaluation import learners
+from fesnet.evaluation import methods
 from fesnet.evaluation.benchmark import BenchmarkOptions, run_benchmark
 from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
 from fesnet.evaluation.dataset import Clip, EvaluationDataset
 from fesnet.evaluation.folds import Mode, folds_of, make_fold_runs
-from fesnet.evaluation.learners import Variant
 from fesnet.evaluation.method_results import MethodResult
+from fesnet.evaluation.methods import Variant
 from fesnet.evaluation.parallel import require_shared_files, run_parallel
 from fesnet.evaluation.prepare import Preparation, prepare_dataset
 from fesnet.intervals import Interval
@@ -39,7 +39,7 @@ POISON = (Interval(0, 300, "macro"), Interval(5, 9, "micro"), Interval(40, 44, "
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learners, "fesnet_settings", small_settings)
+    monkeypatch.setattr(methods, "fesnet_settings", small_settings)
 
 
 def material(
@@ -153,14 +153,16 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import small_evaluation
-from fesnet.evaluation import learners
-from fesnet.evaluation.learners import Variant
+from fesnet.evaluation import methods
+from fesnet.evaluation.methods import Variant
 from fesnet.evaluation.prepare import Preparation, prepare_dataset
 from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
-learners.fesnet_settings = small_evaluation.small_settings
+methods.fesnet_settings = small_evaluation.small_settings
 folder = Path({folder!r})
-made, _ = prepare_dataset([small_evaluation.data_set(folder)], "fesnet", Preparation(folder / "inputs", small_evaluation.features_of))
-list(cross_validate(made, CrossValidationPlan((Variant("fesnet", steps=40),), "crossfit"), folder / "pieces", lambda *_: None))
+how = Preparation(folder / "inputs", small_evaluation.features_of)
+made, _ = prepare_dataset([small_evaluation.data_set(folder)], "fesnet", how)
+plan = CrossValidationPlan((Variant("fesnet", steps=40),), "crossfit")
+list(cross_validate(made, plan, folder / "pieces", lambda *_: None))
 """
 
 
@@ -242,8 +244,8 @@ def test_a_subject_without_an_expression_counts(tmp_path: Path) -> None:
 def test_kinds_are_scored_apart_where_micros_lie_in_macros() -> None:
     held = np.zeros((10, 2), np.int8)
     held[2:8, 0] = held[6:10, 1] = 1
-    assert learners.micro_in_macro([(np.zeros((10, 1), np.float32), held)]) == 0.5
-    assert learners.micro_in_macro([(np.zeros((10, 1), np.float32), 0 * held)]) == 0
+    assert methods.micro_in_macro([(np.zeros((10, 1), np.float32), held)]) == 0.5
+    assert methods.micro_in_macro([(np.zeros((10, 1), np.float32), 0 * held)]) == 0
 
 
 @pytest.fixture
@@ -298,7 +300,7 @@ def test_everything_is_written_and_the_same_again(shared: Path, tmp_path: Path) 
 
 def small_in_workers(monkeypatch: pytest.MonkeyPatch) -> BenchmarkOptions:
     """Real settings, as workers are processes of their own, and few steps."""
-    monkeypatch.setattr(learners, "fesnet_settings", REAL)
+    monkeypatch.setattr(methods, "fesnet_settings", REAL)
     return BenchmarkOptions(("fesnet", "flow"), "crossfit", inner=3, steps=2, aims=("kinds",))
 
 

@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fesnet.engine import make_engine
 
 import fesnet
-from fesnet.engine import make_engine
 from fesnet.faces import ModelFiles
 from fesnet.faces.models import cache_folder
 from fesnet.result import Spotting
@@ -67,7 +67,9 @@ import onnxruntime
 onnxruntime.disable_telemetry_events = lambda: None
 {CHILD}"""
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is preloaded is written for Linux")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="what is preloaded is written for Linux"
+)
 
 
 @dataclass
@@ -110,12 +112,18 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(shim: Path, folder: Path, code: str, *arguments: object) -> Child:
-    """Run Python code in a process that is watched. Its home is empty, and no other place is known."""
+    """Run Python code in a process that is watched. Its home is empty, and no other place is
+    known.
+    """
     home, out = folder / "home", folder / "out"
     home.mkdir(parents=True)
     out.mkdir()
     source = Path(fesnet.__file__).parents[1]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("XDG_") and k != "ORT_DISABLE_TELEMETRY"}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("XDG_") and k != "ORT_DISABLE_TELEMETRY"
+    }
     environment = kept | {
         "HOME": str(home),
         "FESNET_CACHE": str(cache_folder()),
@@ -127,7 +135,11 @@ def start(shim: Path, folder: Path, code: str, *arguments: object) -> Child:
     words = [str(a).replace("OUT", str(out)) for a in arguments]
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, *words], env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            [sys.executable, "-c", code, *words],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
         )
     return Child(process, folder, out, time.monotonic())
 
@@ -156,7 +168,8 @@ def children(
     shutil.copy(Path(fesnet.__file__).parent / "assets" / "portrait.jpg", portraits)
     quick = root / "quick.toml"
     quick.write_text(
-        "pair_groups = 2\npair_frames = 2\nclips = 1\nfilms = 0\nworkers = 1\nbf16 = false\n", encoding="utf-8"
+        "pair_groups = 2\npair_frames = 2\nclips = 1\nfilms = 0\nworkers = 1\nbf16 = false\n",
+        encoding="utf-8",
     )
     result = make_work(root / "work") / "small.json"
     steps = ("--pair-steps", 1, "--head-steps", 0, "--clip-steps", 1)
@@ -170,7 +183,11 @@ def children(
         "live": ("live", face_video, "--json", *tiny),
         "doctor": ("doctor",),
     }
-    made = {"switched on": start(shim, root / "on", SWITCHED_ON, "spot", face_video, "--out", "OUT", *tiny)}
+    made = {
+        "switched on": start(
+            shim, root / "on", SWITCHED_ON, "spot", face_video, "--out", "OUT", *tiny
+        )
+    }
     made |= {name: start(shim, root / name, CHILD, *command) for name, command in commands.items()}
     yield made
     for child in made.values():
@@ -185,7 +202,9 @@ def checked(child: Child, allowed: tuple[str, ...] = ()) -> None:
 
 
 def test_what_watches_sees_what_it_must(shim: Path, tmp_path: Path) -> None:
-    """Else the others could not fail: look-ups, connections and packets are refused and recorded."""
+    """Else the others could not fail: look-ups, connections and packets are refused and
+    recorded.
+    """
     code = """
 import socket, subprocess, sys
 def refused(do, *words):
@@ -212,7 +231,12 @@ subprocess.run([sys.executable, "-c", child], stderr=subprocess.DEVNULL)
     assert child.asked() == sorted(
         [
             *("LOOKUP by-name.invalid 0", "LOOKUP child.invalid 0", "LOOKUP fesnet.invalid 0"),
-            *("OUTSIDE 192.0.2.1 443", "OUTSIDE 2001:db8::1 443", "OUTSIDE 192.0.2.2 53", "OUTSIDE 192.0.2.3 53"),
+            *(
+                "OUTSIDE 192.0.2.1 443",
+                "OUTSIDE 2001:db8::1 443",
+                "OUTSIDE 192.0.2.2 53",
+                "OUTSIDE 192.0.2.3 53",
+            ),
             *("LOOPBACK 127.0.0.1 9", "LOOPBACK localhost 0"),
         ]
     )
@@ -223,7 +247,9 @@ def test_review(children: dict[str, Child]) -> None:
     """First of all, as its server waits for us."""
     child = children["review"]
     wait_for(lambda: "stop with" in child.said(), 60)
-    web = Web.open(next(n for n in child.said().splitlines() if n.startswith("open ")).removeprefix("open "))
+    web = Web.open(
+        next(n for n in child.said().splitlines() if n.startswith("open ")).removeprefix("open ")
+    )
     page = web.ask("GET", "/")
     assert page.status == 200
     assert b"<html" in page.body
@@ -240,7 +266,9 @@ def test_with_the_switch_taken_out_it_is_seen(children: dict[str, Child]) -> Non
         pytest.skip(f"onnxruntime {version} sends nothing by itself")
     child = children["switched on"]
     child.wait()
-    assert [line for line in child.asked() if line.startswith("LOOKUP ")], "onnxruntime asked for nothing"
+    assert [line for line in child.asked() if line.startswith("LOOKUP ")], (
+        "onnxruntime asked for nothing"
+    )
     assert [file for file in child.left() if "onnxruntime" in file], "onnxruntime left nothing"
 
 

@@ -98,8 +98,10 @@ def test_a_video_that_is_gone_is_said_so(playable: Path, tmp_path: Path) -> None
 
 # Share of the columns of a canvas in which something is drawn.
 DRAWN = """(canvas) => {
-  const { width, height } = canvas, pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-  const drawn = (x) => Array.from({ length: height }, (_, y) => pixels[4 * (y * width + x) + 3]).some((a) => a > 60);
+  const { width, height } = canvas;
+  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const alphas = (x) => Array.from({ length: height }, (_, y) => pixels[4 * (y * width + x) + 3]);
+  const drawn = (x) => alphas(x).some((alpha) => alpha > 60);
   return Array.from({ length: width }, (_, x) => drawn(x)).filter(Boolean).length / width;
 }"""
 
@@ -135,9 +137,11 @@ def test_numbers_do_not_wrap(width: int, tmp_path: Path) -> None:
     with opened_page(width) as page:
         page.goto((tmp_path / "r.html").as_uri())
         for box in page.locator(".numbers dd > *").all():
-            lines = box.evaluate("e => { const r = document.createRange(); "
-                                 "r.selectNodeContents(e); return new Set("
-                                 "[...r.getClientRects()].map((x) => Math.round(x.top))).size; }")  # fmt: skip
+            lines = box.evaluate(
+                "e => { const r = document.createRange(); "
+                "r.selectNodeContents(e); return new Set("
+                "[...r.getClientRects()].map((x) => Math.round(x.top))).size; }"
+            )
             assert lines <= 1, box.text_content()
         assert page.evaluate(
             "[...document.querySelectorAll('.numbers div')].every((e) => e.scrollWidth <= "

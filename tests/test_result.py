@@ -248,7 +248,10 @@ def test_no_face_at_all_is_one_gap() -> None:
 def test_csv_has_the_promised_columns(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     WRITERS["csv"](example(), path)
-    header = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
+    header = (
+        "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,"
+        "duration_s,score"
+    )
     assert path.read_text(encoding="utf-8").splitlines()[0] == header
     with path.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))

@@ -21,18 +21,18 @@ from fesnet.intervals import Interval
 from fesnet.metrics import (
     PROTOCOLS,
     Counts,
-    VideoResult,
     NamedVideo,
+    VideoResult,
     agree,
     average_precision,
-    evaluate_candidates,
     count,
+    counts_by_iou,
     edge_errors,
     evaluate,
+    evaluate_candidates,
     frame_kappa,
     match,
     recognize,
-    counts_by_iou,
 )
 from fesnet.metrics.interval_tables import read_intervals
 from made_results import made_result
@@ -215,7 +215,10 @@ TRUTH = (
 
 def test_every_table_of_the_field_gives_the_same_intervals(tmp_path: Path) -> None:
     wanted = [Interval(10, 50, "macro"), Interval(100, 112, "micro")]
-    ours = "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
+    ours = (
+        "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,"
+        "duration_s,score"
+    )
     segments = [
         {"label": "macro", "segment": [10 / 30, 50 / 30]},
         {"label": "micro", "segment": [100 / 30, 112 / 30]},

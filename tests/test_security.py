@@ -71,11 +71,15 @@ def test_source(path: Path) -> None:
 
 
 def test_every_session_is_opened_with_telemetry_off() -> None:
-    """In each function that opens one, a call before it; the environment variable is watched in tests/test_doctor.py
-    and tests/test_no_network.py."""
+    """In each function that opens one, a call before it; the environment variable is watched in
+    tests/test_doctor.py and tests/test_no_network.py."""
     found = 0
     for path in FILES:
-        functions = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.FunctionDef)]
+        functions = [
+            n
+            for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(n, ast.FunctionDef)
+        ]
         for function in functions:
             names = [(call.lineno, name) for name, call in calls(function)]
             opened = [line for line, name in names if name.endswith("InferenceSession")]

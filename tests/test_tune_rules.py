@@ -15,7 +15,7 @@ from fesnet.cli import app
 from fesnet.errors import TruthError, UsageError
 from fesnet.evaluation import tune_rules as module
 from fesnet.evaluation.tune_rules import (
-    LabelledSpotting,
+    LabelledResult,
     choose_rules,
     count_from_size,
     objective,
@@ -48,8 +48,8 @@ def spotting(height: float = 0.7, false: float = 0.0) -> Spotting:
     return replace(empty, faces=(track,), provenance=provenance).rethreshold(empty.rules)
 
 
-def video(subject: str = "a", **scores: float) -> LabelledSpotting:
-    return LabelledSpotting(subject, EVENTS, (2.5, 0.4), spotting(**scores))
+def video(subject: str = "a", **scores: float) -> LabelledResult:
+    return LabelledResult(subject, EVENTS, (2.5, 0.4), spotting(**scores))
 
 
 @pytest.fixture

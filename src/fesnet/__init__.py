@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 from fesnet._version import __version__
 
 # onnxruntime reads this when it is first imported; workers and other child processes inherit it.
-ONNXRUNTIME_CAME_FIRST = "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1"
+ONNXRUNTIME_CAME_FIRST = (
+    "onnxruntime" in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1"
+)
 if ONNXRUNTIME_CAME_FIRST:
     warnings.warn(
-        "onnxruntime was imported before fesnet, so its telemetry may be on: import fesnet first, or set "
+        "onnxruntime was imported before fesnet, so its telemetry may be on: import fesnet "
+        "first, or set "
         "ORT_DISABLE_TELEMETRY=1",
         stacklevel=2,
     )

@@ -94,7 +94,9 @@ def use_av() -> None:
         container.mux(stream.encode(None))
     file.seek(0)
     with av.open(file, "r", timeout=None, **LENIENT_METADATA) as container:
-        shapes = [frame.to_ndarray(format="rgb24", threads=1).shape for frame in container.decode(video=0)]
+        shapes = [
+            frame.to_ndarray(format="rgb24", threads=1).shape for frame in container.decode(video=0)
+        ]
     expect(shapes, [(HEIGHT, WIDTH, 3)] * FRAMES)
 
 
@@ -105,7 +107,9 @@ def doubling_graph() -> bytes:
 
     given = helper.make_tensor_value_info("given", TensorProto.FLOAT, [2])
     double = helper.make_tensor_value_info("double", TensorProto.FLOAT, [2])
-    graph = helper.make_graph([helper.make_node("Add", ["given", "given"], ["double"])], "doubling", [given], [double])
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["given", "given"], ["double"])], "doubling", [given], [double]
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

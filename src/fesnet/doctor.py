@@ -9,17 +9,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-<<<<<<< HEAD
-import onnxruntime as ort
-
+from fesnet import ONNXRUNTIME_CAME_FIRST
 from fesnet._messages import get_extra
 from fesnet._version import __version__
-=======
-from fesnet import ONNXRUNTIME_CAME_FIRST
-from fesnet._version import __version__
-from fesnet._words import get_extra
 from fesnet.dependencies import BASE, EXTRAS, TORCH, Dependency
->>>>>>> issue24
 from fesnet.errors import FesnetError
 
 CV2_DISTRIBUTIONS = (
@@ -52,49 +45,33 @@ def examine() -> list[Finding]:
         ),
         Finding("platform", platform.platform()),
     ]
-<<<<<<< HEAD
-    findings += [installed(name) for name in PARTS]
-    return [
-        *findings,
-        one_cv2(),
-        face_models(),
-        weights(),
-        threads(),
-        providers(),
-        telemetry(),
-        torch_and_gpu(),
-    ]
-=======
     findings += [tried(d) for d in BASE] + [tried(d) for d in EXTRAS if d.version()]
     looks = (one_cv2, face_models, weights, threads, providers, telemetry, torch_and_gpu)
     return findings + [found_by(look) for look in looks]
->>>>>>> issue24
 
 
 def tried(dependency: Dependency) -> Finding:
     """Something small is done with it: a version that is there may still be broken."""
     version = dependency.version()
     if version is None:
-        return Finding(dependency.name, "not installed; run pip install . again in the repository's folder", good=False)
+        return Finding(
+            dependency.name,
+            "not installed; run pip install . again in the repository's folder",
+            good=False,
+        )
     fault = dependency.fault()
-    return Finding(dependency.name, version if fault is None else f"{version}: {fault}", fault is None)
+    return Finding(
+        dependency.name, version if fault is None else f"{version}: {fault}", fault is None
+    )
 
 
 def found_by(look: Callable[[], Finding]) -> Finding:
     """What one look found. With a broken dependency it may fail; the others are still told."""
     try:
-<<<<<<< HEAD
-        return Finding(name, metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return Finding(
-            name, "not installed; run pip install . again in the repository's folder", good=False
-        )
-=======
         return look()
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         return Finding(look.__name__.replace("_", " "), f"cannot be examined ({said})", good=False)
->>>>>>> issue24
 
 
 def one_cv2() -> Finding:

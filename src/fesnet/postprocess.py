@@ -123,8 +123,8 @@ def find_intervals(
     seconds.
 
     Rows that are not numbers are unknown: they end every interval. What fills all rows between two
-    unknown ones (or the ends) is no interval: without a change it may be how the face always looks. The
-    apex is where intensity (T,), or else the score, is highest. Sorted by onset.
+    unknown ones (or the ends) is no interval: without a change it may be how the face always looks.
+    The apex is where intensity (T,), or else the score, is highest. Sorted by onset.
     """
     if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
         raise UsageError(

@@ -230,7 +230,7 @@ class Baseline(ABC, Generic[Settings]):
         )
 
     def face_track(self, number: int, segments: list[FeatureSegment], ticks: int) -> FaceTrack:
-        """Scores of one face on all ticks, NaN where it is unknown. There is no intensity: it is 0."""
+        """Scores of one face on all ticks, NaN where it is unknown; intensity is 0."""
         scores = np.full((ticks, 2), np.nan)
         rows_of = self.score([s.features for s in segments])
         for segment, rows in zip(segments, rows_of, strict=True):

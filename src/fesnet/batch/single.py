@@ -113,9 +113,9 @@ def result_names(sources: list[str | int]) -> list[str]:
 
 
 def unique_names(both: list[tuple[str, str]]) -> list[str]:
-    """Of (short, whole): the short name, the whole one where another short is the same, else that
-    with a number. Case does not tell names apart, as on many file systems it does not tell files
-    apart."""
+    """Of (short, whole): the short name; the whole one where another short is the same; else that
+    with a number. Case is ignored, as on many file systems.
+    """
     short = Counter(first.lower() for first, _ in both)
     names = [whole if short[first.lower()] > 1 else first for first, whole in both]
     total = Counter(name.lower() for name in names)
@@ -144,7 +144,7 @@ def short_and_full_name(source: str | int) -> tuple[str, str]:
 
 
 def write_results(found: Spotting, path: Path) -> None:
-    """NAME.json and, beside it, NAME.csv; each appears whole or not at all. Raises UsageError."""
+    """NAME.json and, beside it, NAME.csv, each written atomically. Raises UsageError."""
     if path.suffix == ".csv":
         raise UsageError(
             f"expected a .json file for the result (the .csv comes beside it), got {path}"

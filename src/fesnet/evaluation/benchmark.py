@@ -20,7 +20,7 @@ from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_valida
 from fesnet.evaluation.dataset import EvaluationDataset
 from fesnet.evaluation.folds import MODES, Mode
 from fesnet.evaluation.inputs import FeatureKind
-from fesnet.evaluation.learners import ABLATIONS, LEARNERS, Variant
+from fesnet.evaluation.methods import ABLATIONS, METHODS, Variant
 from fesnet.evaluation.prepare import Preparation, prepare_dataset, required_input
 from fesnet.evaluation.report import dataset_summary, write_benchmark_report
 from fesnet.evaluation.table import ResultRow, apply_protocols
@@ -56,7 +56,7 @@ class BenchmarkOptions:
 
     def __post_init__(self) -> None:
         for name, values, known in (
-            ("methods", self.methods, tuple(LEARNERS)),
+            ("methods", self.methods, tuple(METHODS)),
             ("mode", (self.mode,), MODES),
             ("protocols", self.protocols, tuple(PROTOCOLS)),
             ("ablations", self.ablate, ABLATIONS),

@@ -12,7 +12,6 @@ from fesnet._types import StepCallback
 from fesnet.evaluation.dataset import EvaluationDataset
 from fesnet.evaluation.fold_runs import FoldScores, run_folds
 from fesnet.evaluation.folds import Fold, Mode, Subjects, folds_of, make_fold_runs
-from fesnet.evaluation.learners import Variant
 from fesnet.evaluation.method_results import (
     MethodResult,
     Scores,
@@ -23,6 +22,7 @@ from fesnet.evaluation.method_results import (
     select_for_fold,
     sweep_candidates,
 )
+from fesnet.evaluation.methods import Variant
 from fesnet.jobs import Executor, SerialExecutor
 
 

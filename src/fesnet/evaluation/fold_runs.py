@@ -23,7 +23,7 @@ from fesnet._io import atomic_open
 from fesnet._types import CountCallback, FloatArray
 from fesnet._version import __version__
 from fesnet.evaluation.dataset import DatasetSplit
-from fesnet.evaluation.learners import LEARNERS, Variant
+from fesnet.evaluation.methods import METHODS, Variant
 from fesnet.evaluation.parallel import make_missing
 from fesnet.jobs import Executor
 
@@ -74,7 +74,7 @@ def run_folds(
 
 def run_fold(run: FoldRun, folder: Path) -> None:
     """Train, score, write."""
-    learn = LEARNERS[run.variant.method].learn
+    learn = METHODS[run.variant.method].learn
     test_inputs = [load_inputs(clip.inputs) for clip in run.split.test]
     train_set = [(load_inputs(c.clip.inputs), c.label_mask()) for c in run.split.train]
     scores, fingerprint = learn(train_set, run.groups, test_inputs, run.variant, run.seed)

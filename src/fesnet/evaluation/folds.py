@@ -20,7 +20,7 @@ from typing import Literal, get_args
 from fesnet.errors import UsageError
 from fesnet.evaluation.dataset import EvaluationDataset, LabelledClip
 from fesnet.evaluation.fold_runs import FoldRun
-from fesnet.evaluation.learners import Variant
+from fesnet.evaluation.methods import Variant
 
 Mode = Literal["nested", "crossfit", "oracle"]
 MODES: tuple[Mode, ...] = get_args(Mode)

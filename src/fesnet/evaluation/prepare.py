@@ -29,7 +29,7 @@ from fesnet.evaluation.inputs import (
     resample_steps,
     working_rate,
 )
-from fesnet.evaluation.learners import LEARNERS
+from fesnet.evaluation.methods import METHODS
 from fesnet.jobs import Executor, SerialExecutor
 
 LoadFeatures = Callable[[Recording], tuple[NDArray[np.floating], float]]
@@ -75,10 +75,10 @@ def required_input(sets: Sequence[DataSet], method: str) -> str:
         raise UsageError(
             "expected either features or videos, got both; give a data set of one kind"
         )
-    needed = LEARNERS[method].needs.get(next(iter(media)))
+    needed = METHODS[method].needs.get(next(iter(media)))
     if needed is None:
         raise UsageError(
-            f"expected {' or '.join(LEARNERS[method].needs)} for method {method}, got {media.pop()}"
+            f"expected {' or '.join(METHODS[method].needs)} for method {method}, got {media.pop()}"
         )
     if media == {"video"}:
         at_face_stages(needed, [r for _, r in enumerate_recordings(sets)])

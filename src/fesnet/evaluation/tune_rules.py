@@ -46,7 +46,7 @@ MIN_SIZES = (0.0, 1.0, 2.0, 3.0)  # pixels, for F1 without the faintest events
 
 
 @dataclass(frozen=True)
-class LabelledSpotting:
+class LabelledResult:
     """One spotted video. pixels: the size of the motion of each true event."""
 
     subject: str
@@ -109,7 +109,7 @@ def write_rules(weights: Path, rules: IntervalRules) -> None:
 
 def spot_folder(
     folder: Path, weights: Path, results: Path, executor: Executor
-) -> list[LabelledSpotting]:
+) -> list[LabelledResult]:
     """All videos of a folder by `fesnet synth`, spotted with `weights`.
 
     Raises UsageError and TruthError for a folder without tables or with wrong ones.
@@ -132,7 +132,7 @@ def spot_folder(
             if event["video"] == row["video"]
         ]
         intervals, pixels = tuple(i for i, _ in events), tuple(size for _, size in events)
-        videos.append(LabelledSpotting(row["subject"], intervals, pixels, Spotting.from_json(file)))
+        videos.append(LabelledResult(row["subject"], intervals, pixels, Spotting.from_json(file)))
     return videos
 
 
@@ -159,23 +159,23 @@ def spot_to_file(job: tuple[Path, Path, Path]) -> None:
     spotter.spot(video).to_json(file)
 
 
-def count_videos(videos: Sequence[LabelledSpotting], rules: IntervalRules) -> dict[str, Counts]:
+def count_videos(videos: Sequence[LabelledResult], rules: IntervalRules) -> dict[str, Counts]:
     """Counts of all videos by kind and overall."""
     return overall([count(v.truth, v.find(rules)) for v in videos])
 
 
-def minutes_of(videos: Sequence[LabelledSpotting]) -> float:
+def minutes_of(videos: Sequence[LabelledResult]) -> float:
     return sum(v.seconds for v in videos) / 60
 
 
-def objective(videos: Sequence[LabelledSpotting], rules: IntervalRules) -> float:
+def objective(videos: Sequence[LabelledResult], rules: IntervalRules) -> float:
     """What is maximised: the sum of both kinds' F1, less the price of false alarms."""
     counts = count_videos(videos, rules)
     false_alarms = counts["overall"].fp / minutes_of(videos)
     return sum(counts[kind].f1 for kind in map(str, KINDS)) - FALSE_ALARM_PRICE * false_alarms
 
 
-def choose_rules(videos: Sequence[LabelledSpotting]) -> IntervalRules:
+def choose_rules(videos: Sequence[LabelledResult]) -> IntervalRules:
     """Rules by coordinate search: one kind's threshold and release, the other's, the valleys.
 
     It goes on as long as that helps. Threshold and release change together, as a higher threshold
@@ -204,7 +204,7 @@ def choose_rules(videos: Sequence[LabelledSpotting]) -> IntervalRules:
     return rules
 
 
-def count_lines(name: str, videos: Sequence[LabelledSpotting], rules: IntervalRules) -> Iterator[str]:
+def count_lines(name: str, videos: Sequence[LabelledResult], rules: IntervalRules) -> Iterator[str]:
     """A line for each kind: counts, F1 with its interval over subjects, false alarms a minute."""
     minutes = minutes_of(videos)
     subjects = sorted({v.subject for v in videos})
@@ -219,7 +219,7 @@ def count_lines(name: str, videos: Sequence[LabelledSpotting], rules: IntervalRu
     yield f"{name:10} out of nothing: {unrelated_per_minute(videos, rules):.2f}/min"
 
 
-def unrelated_per_minute(videos: Sequence[LabelledSpotting], rules: IntervalRules) -> float:
+def unrelated_per_minute(videos: Sequence[LabelledResult], rules: IntervalRules) -> float:
     """Intervals a minute that share no frame with any event.
 
     Other false ones are about an event; F1 counts those as both false and missed.
@@ -228,7 +228,9 @@ def unrelated_per_minute(videos: Sequence[LabelledSpotting], rules: IntervalRule
     return alone / minutes_of(videos)
 
 
-def recall_lines(videos: Sequence[LabelledSpotting], rules: IntervalRules, kind: str) -> Iterator[str]:
+def recall_lines(
+    videos: Sequence[LabelledResult], rules: IntervalRules, kind: str
+) -> Iterator[str]:
     """Recall of one kind by size of the motion."""
     bins = {size: [0, 0] for size in SIZE_BINS}  # found, all
     for v in videos:
@@ -243,7 +245,7 @@ def recall_lines(videos: Sequence[LabelledSpotting], rules: IntervalRules, kind:
             yield f"{kind} up to {size:g} px: recall {found_count / total:.2f} of {total}"
 
 
-def min_size_lines(videos: Sequence[LabelledSpotting], rules: IntervalRules) -> Iterator[str]:
+def min_size_lines(videos: Sequence[LabelledResult], rules: IntervalRules) -> Iterator[str]:
     """F1 of each kind over the events from some size on."""
     for min_size in MIN_SIZES:
         for kind, c in count_from_size(videos, rules, min_size).items():
@@ -254,7 +256,7 @@ def min_size_lines(videos: Sequence[LabelledSpotting], rules: IntervalRules) -> 
 
 
 def count_from_size(
-    videos: Sequence[LabelledSpotting], rules: IntervalRules, min_size: float
+    videos: Sequence[LabelledResult], rules: IntervalRules, min_size: float
 ) -> dict[str, Counts]:
     """Counts without the events that move less than `min_size` pixels, found or not."""
     total = {str(kind): Counts(0, 0, 0) for kind in KINDS}

@@ -106,7 +106,7 @@ class RayExecutor(ContextCloser):
         return self.ray.remote(**stated)(run_in_worker)
 
     def room(self, resources: Resources) -> int:
-        """How many items may be in flight; asked anew each time, as nodes come and go."""
+        """How many items may be in flight; asked again each time, as nodes come and go."""
         cpus = self.ray.cluster_resources().get("CPU", 0.0)
         return max(1, AHEAD * int(cpus / max(resources.cpus, 1e-9)))
 

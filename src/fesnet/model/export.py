@@ -104,12 +104,8 @@ def write_graph(
         )
 
 
-<<<<<<< HEAD
 def check_graph(path: Path, given: np.ndarray, expected: Tensor) -> None:
-=======
-def compare(path: Path, given: np.ndarray, expected: Tensor) -> None:
     ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
->>>>>>> issue24
     found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     name = found.get_inputs()[0].name
     worst = float(np.abs(found.run(None, {name: given})[0] - expected.numpy()).max())

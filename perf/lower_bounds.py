@@ -1,6 +1,4 @@
-"""What no implementation could go below here: multiplications over the matrix rate, bytes over the
-copy rate.
-"""
+"""Lower bounds of time on this machine, from the rates of matrix products and of copies."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import numpy as np
 import onnx
 
 
-def best(function: object, repeat: int = 7) -> float:
+def shortest(function: object, repeat: int = 7) -> float:
     """Shortest CPU time of a call, s."""
     times = []
     for _ in range(repeat):
@@ -26,14 +24,14 @@ def matrix_rate() -> float:
     (set it to one).
     """
     a = np.random.default_rng(0).standard_normal((1024, 1024)).astype(np.float32)
-    return 1024**3 / best(lambda: a @ a)
+    return 1024**3 / shortest(lambda: a @ a)
 
 
 def copy_rate() -> float:
     """Bytes a second read and written by a copy larger than the caches."""
     a = np.zeros(1 << 27, np.uint8)
     b = np.empty_like(a)
-    return 2 * a.size / best(lambda: np.copyto(b, a))
+    return 2 * a.size / shortest(lambda: np.copyto(b, a))
 
 
 def multiplications(path: Path, shapes: dict[str, tuple[int, ...]]) -> float:

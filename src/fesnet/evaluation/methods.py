@@ -1,4 +1,4 @@
-"""Methods that learn, behind one call: train set and test inputs in, scores of the latter out.
+"""All methods, behind one call: train set and test inputs in, scores of the latter out.
 
 torch loads late.
 """
@@ -52,12 +52,12 @@ class Variant:
         return {
             "method": self.method,
             "without": self.without,
-            **LEARNERS[self.method].settings(self),
+            **METHODS[self.method].settings(self),
         }
 
 
 @dataclass(frozen=True)
-class Learner:
+class Method:
     """learn: trains and scores; settings: what is written beside the results.
 
     needs: the inputs to prepare, by what a data set has ("features", "video"). What is missing here
@@ -191,15 +191,15 @@ def no_settings(variant: Variant) -> dict[str, Any]:
     return {}
 
 
-def untrained(name: str, *media: str) -> Learner:
-    return Learner(pass_scores_through, no_settings, dict.fromkeys(media, name))
+def untrained(name: str, *media: str) -> Method:
+    return Method(pass_scores_through, no_settings, dict.fromkeys(media, name))
 
 
-LEARNERS: dict[str, Learner] = {
-    "fesnet": Learner(learn_fesnet, network_settings, {"features": "features", "video": "lsdm"}),
+METHODS: dict[str, Method] = {
+    "fesnet": Method(learn_fesnet, network_settings, {"features": "features", "video": "lsdm"}),
     "fesnet-pretrained": untrained("pretrained", "video"),
-    "auwgcn": Learner(learn_auwgcn, network_settings, {"features": "features", "video": "regions"}),
-    "softnet": Learner(learn_softnet, softnet_settings, {"video": "maps"}),
+    "auwgcn": Method(learn_auwgcn, network_settings, {"features": "features", "video": "regions"}),
+    "softnet": Method(learn_softnet, softnet_settings, {"video": "maps"}),
     "flow": untrained("flow", "features", "video"),
     "landmarks": untrained("landmarks", "video"),
     "mdmd": untrained("mdmd", "video"),

@@ -1,4 +1,4 @@
-"""Cached features against every window encoded anew."""
+"""Cached features against encoding every window again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from fesnet.windows import WindowAggregator
 
 
 def naive_ratio(seconds: float) -> tuple[float, float]:
-    """CPU time of encoding every window anew over encoding every frame once, and the largest
-    difference of scores.
+    """CPU time of encoding every window over encoding every frame once.
+
+    Also returns the largest difference of scores.
     """
     spotter = Spotter()
     c, n = spotter.weights.config, round(seconds * 30)
