@@ -29,7 +29,8 @@ from fesnet.synth.script.script import Script
 from fesnet.synth.script.writer import write_script
 
 NOSE = (4, 5, 195, 197)
-REGIONS = ((55, 107), (285, 336), (52, 105), (282, 334), (46, 70), (276, 300), (129, 203), (358, 423), (57, 61),
+REGIONS = ((55, 107), (285, 336), (52, 105), (282, 334), (46, 70), (276, 300), (129, 203), (358,
+           423), (57, 61),
            (287, 291), (0, 13), (14, 17))  # fmt: skip
 PIXELS = 128  # of a crop's side
 
@@ -88,7 +89,8 @@ def main() -> None:
         )
         rng = np.random.default_rng([given.seed, 2, number])
         config = SynthConfig(
-            rate=given.fps, macro_per_minute=given.macro * lively, micro_per_minute=given.micro * own.uniform(0.2, 2),
+            rate=given.fps, macro_per_minute=given.macro * lively, micro_per_minute=given.micro *
+            own.uniform(0.2, 2),
             macro_seconds=(0.4, 4.0), macro_amplitude=(0.15, 1.0), micro_amplitude=(0.08, 0.5),
             quiet_share=0.03, speech_share=0.5 if talks else 0.1, held_share=0.03,
         )  # fmt: skip

@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fesnet.engine import make_engine
 
 import fesnet
 from fesnet.faces import ModelFiles
 from fesnet.faces.models import cache_folder
+from fesnet.jobs import make_executor
 from fesnet.result import Spotting
 from review_server import Web, make_work, wait_for
 from video_files import write_video
@@ -324,9 +324,9 @@ def switch(_: Any) -> str | None:
 
 def test_workers_have_the_switch_without_inheriting_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
-    with make_engine(1) as engine:
-        assert [o.value for o in engine.map(switch, [("a", 0)])] == ["1"]
+    with make_executor(1) as executor:
+        assert [o.value for o in executor.map(switch, [("a", 0)])] == ["1"]
 
 
-def test_ray_tasks_have_the_switch(ray_engine: Any) -> None:
-    assert [o.value for o in ray_engine.map(switch, [("a", 0), ("b", 0)])] == ["1", "1"]
+def test_ray_tasks_have_the_switch(ray_executor: Any) -> None:
+    assert [o.value for o in ray_executor.map(switch, [("a", 0), ("b", 0)])] == ["1", "1"]

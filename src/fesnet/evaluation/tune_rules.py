@@ -139,7 +139,7 @@ def spot_folder(
 def read_event(row: dict[str, str], where: str) -> tuple[Interval, float]:
     """A true interval and the size of its motion, from a row of `truth.csv`. Raises TruthError."""
     try:
-        kind = KINDS[KINDS.index(row["kind"])]  # type: ignore[arg-type]
+        kind = KINDS[KINDS.index(row["kind"])]
         interval = Interval(int(row["onset_frame"]) - 1, int(row["offset_frame"]), kind)
         return interval, float(row["pixels"])
     except (KeyError, ValueError) as error:
