@@ -12,7 +12,7 @@ from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.curves import intensity_curve, smooth_noise
 from fesnet.synth.script.expressions import EXPRESSIONS, FREQUENCY, SPEECH_LIKE, repertoire
-from fesnet.synth.script.speech import Speaker
+from fesnet.synth.script.speech import Speaker, add_speech
 from fesnet.synth.script.writer import ScriptWriter, write_script
 
 
@@ -173,7 +173,7 @@ def test_nobody_speaks_through_an_expression_of_the_mouth_unless_asked_to() -> N
         writer = ScriptWriter(np.random.default_rng(seed), 900, config)
         writer.write_expressions()
         shown, silent = writer.weights.copy(), writer.silent > 0
-        writer.speech(np.zeros(900, np.float32))
+        add_speech(writer, np.zeros(900, np.float32))
         spoken = np.abs(writer.weights - shown).max(1)
         during.append(spoken[silent])
         otherwise.append(spoken[~silent])
