@@ -1,0 +1,246 @@
+"""What a coder would ask about a candidate interval, as numbers: what moved, and what went on around it.
+
+    scores, intensity, shape on ticks (ContextTrack) + candidates -> features (N, F)
+
+Every feature looks at most `LOOK_AHEAD_S` past the offset and `LOOK_BACK_S` before the onset, so a candidate's
+features are final when the track is known that far. All windows and units are our choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet.faces.shape import BROWS, CHEEKS, JAW, LIDS, LIPS, NOSE, TELLING, TURN_UNIT
+from fesnet.proposals import Proposal
+
+Floats = NDArray[np.float64]
+
+LOOK_AHEAD_S = 4.0  # behind the offset; also how far a stream must be known
+LOOK_BACK_S = 10.0  # before the onset
+AROUND_S = 2.5  # on either side: is this mouth speaking, is this head turning
+APART_S = 0.1  # left out between an interval and what is around it
+REFERENCE_S = 0.4  # before the onset, or behind the offset: the face to compare with
+LATE_S = 0.15  # what begins or ends this near (s) to where the face is known from or to has an open edge
+SMOOTH = 3  # ticks of a moving mean over the shape: landmarks tremble
+FAST_S = 0.5  # a motion of the mouth that is gone from a moving mean this long is speech's
+REGIONS: dict[str, tuple[int, ...]] = {
+    "brows": BROWS,
+    "lids": LIDS,
+    "nose": NOSE,
+    "cheeks": CHEEKS,
+    "lips": LIPS,
+    "jaw": JAW,
+}
+COLUMNS: dict[str, slice] = {}
+for _name, _points in REGIONS.items():
+    _first = 2 * TELLING.index(_points[0])
+    COLUMNS[_name] = slice(_first, _first + 2 * len(_points))
+POSE = slice(2 * len(TELLING), 2 * len(TELLING) + 3)  # yaw, pitch, roll
+
+
+@dataclass(frozen=True, eq=False)
+class ContextTrack:
+    """One face on the working grid, as far as it is known.
+
+    times (T,) s, regular; scores (T, 2) macro and micro, 0..1; intensity (T,); shape (T, S) of
+    `fesnet.faces.face_shape`. Rows that are not numbers are unknown.
+    """
+
+    times: Floats
+    scores: Floats
+    intensity: Floats
+    shape: Floats
+
+
+def column(landmark: int, axis: int) -> int:
+    """Where a landmark's x (0) or y (1) stands in a shape."""
+    return 2 * TELLING.index(landmark) + axis
+
+
+def mean_of(shape: Floats, landmarks: Sequence[int], axis: int) -> Floats:
+    """(T,) mean displacement of some landmarks along x (0) or y (1, down)."""
+    return np.asarray(shape[:, [column(p, axis) for p in landmarks]].mean(1))
+
+
+UPPER_LIDS, LOWER_LIDS = (160, 159, 158, 385, 386, 387), (144, 145, 153, 380, 374, 373)
+
+
+def gestures(shape: Floats) -> dict[str, Floats]:
+    """Signed motions (T,) that a coder names, in units of a shape, from shapes (T, S).
+
+    Named: corners raised (AU 12) and drawn apart, mouth open (25-27), upper lip raised (10), brows raised (1, 2),
+    brows together (4), eyes open (5, closed: 43), cheeks raised (6).
+    """
+    corners = mean_of(shape, (61, 291), 1)
+    return {
+        "corners_up": mean_of(shape, (0, 17), 1) - corners,
+        "corners_apart": mean_of(shape, (291,), 0) - mean_of(shape, (61,), 0),
+        "mouth_open": mean_of(shape, (14,), 1) - mean_of(shape, (13,), 1),
+        "upper_lip_up": -mean_of(shape, (0, 37, 267), 1),
+        "brows_up": -mean_of(shape, BROWS, 1),
+        "brows_apart": mean_of(shape, (336,), 0) - mean_of(shape, (107,), 0),
+        "eyes_open": mean_of(shape, LOWER_LIDS, 1) - mean_of(shape, UPPER_LIDS, 1),
+        "cheeks_up": -mean_of(shape, CHEEKS, 1),
+    }
+
+
+def smooth(values: Floats, ticks: int) -> Floats:
+    """Moving mean over `ticks` (odd) of rows (T, D); unknown rows are left out, and stay unknown."""
+    known = ~np.isnan(values).any(1)
+    filled = np.where(known[:, None], values, 0.0)
+    half = ticks // 2
+    sums = window_sums(filled, half)
+    counts = window_sums(known[:, None].astype(np.float64), half)
+    out = sums / np.maximum(counts, 1)
+    out[~known] = np.nan
+    return out
+
+
+def window_sums(values: Floats, half: int) -> Floats:
+    """(T, D) sums of rows t - half .. t + half, cut at the ends."""
+    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0)])
+    at = np.arange(len(values))
+    return np.asarray(total[np.minimum(at + half + 1, len(values))] - total[np.maximum(at - half, 0)])
+
+
+class ContextFeatures:
+    """Features of candidates in one track. Everything that no candidate enters is computed once."""
+
+    def __init__(self, track: ContextTrack) -> None:
+        self.track = track
+        self.step = float(track.times[1] - track.times[0]) if len(track.times) > 1 else 1 / 30
+        self.activity = track.scores.sum(1)
+        self.known = ~np.isnan(self.activity)
+        shape = smooth(track.shape, SMOOTH)
+        self.shape = shape[:, : POSE.start]
+        self.turn = shape[:, POSE] / TURN_UNIT
+        self.gestures = gestures(shape)
+        speed = np.abs(np.diff(self.shape, axis=0, prepend=self.shape[:1])) / self.step
+        self.speed = {name: speed[:, columns].mean(1) for name, columns in COLUMNS.items()}
+        self.turning = np.abs(np.diff(self.turn, axis=0, prepend=self.turn[:1])).sum(1) / self.step
+        opening = self.gestures["mouth_open"][:, None]
+        slow = smooth(opening, 2 * round(FAST_S / self.step / 2) + 1)
+        self.flutter = np.abs(opening - slow)[:, 0]
+
+    def ticks(self, seconds: float) -> int:
+        return round(seconds / self.step)
+
+    def span(self, start: int, stop: int) -> slice:
+        """Ticks of the track in start .. stop."""
+        return slice(max(0, start), max(0, min(stop, len(self.known))))
+
+    def around(self, p: Proposal, seconds: float = AROUND_S) -> NDArray[np.int64]:
+        """Ticks near the candidate on either side, without those at its edges."""
+        apart, reach = self.ticks(APART_S), self.ticks(seconds)
+        before = np.arange(max(0, p.start - reach), max(0, p.start - apart))
+        behind = np.arange(min(len(self.known), p.stop + apart), min(len(self.known), p.stop + reach))
+        return np.concatenate([before, behind])
+
+    def of(self, p: Proposal) -> dict[str, float]:
+        """All features of a candidate, as measured (not yet compressed)."""
+        inside, around = np.arange(p.start, p.stop), self.around(p)
+        return {
+            **self.of_scores(p, inside, around),
+            **self.of_shape(p),
+            **self.of_activity(inside, around),
+            **self.of_head(p, inside, around),
+            **self.of_edges(p),
+        }
+
+    def of_scores(self, p: Proposal, inside: Floats, around: Floats) -> dict[str, float]:
+        scores, intensity = self.track.scores, self.track.intensity
+        edge = self.ticks(0.2)
+        sides = [mean(self.activity[self.span(p.start - edge, p.start)]),
+                 mean(self.activity[self.span(p.stop, p.stop + edge)])]
+        return {
+            "score": float(self.activity[inside].max()),
+            "mean_score": mean(self.activity[inside]),
+            "macro": mean(scores[inside, 0]),
+            "micro": mean(scores[inside, 1]),
+            "score_around": mean(self.activity[around]),
+            "score_beside": max(sides),
+            "intensity": float(np.nanmax(intensity[inside])),
+            "mean_intensity": mean(intensity[inside]),
+            "intensity_around": mean(intensity[around]),
+            "intensity_at_edges": mean(intensity[[p.start, p.stop - 1]]),
+            "duration": (p.stop - p.start) * self.step,
+            "votes": p.votes,
+        }
+
+    def rest(self, p: Proposal) -> tuple[Floats, Floats, Floats]:
+        """Shapes (S,) before, in the middle and behind; the middle's own edges where nothing is known there."""
+        third = max(1, (p.stop - p.start) // 3)
+        at = p.start + int(np.argmax(self.track.intensity[p.start : p.stop]))
+        middle = row(self.shape[self.span(max(p.start, at - 2), min(p.stop, at + 3))], self.shape[at])
+        n = self.ticks(REFERENCE_S)
+        edge = min(3, third)
+        before = row(self.shape[self.span(p.start - n, p.start)], row(self.shape[p.start : p.start + edge], middle))
+        behind = row(self.shape[self.span(p.stop, p.stop + n)], row(self.shape[p.stop - edge : p.stop], middle))
+        return before, middle, behind
+
+    def of_shape(self, p: Proposal) -> dict[str, float]:
+        before, middle, behind = self.rest(p)
+        out: dict[str, float] = {}
+        near, far = np.abs(middle - before), np.abs(middle - behind)
+        for name, columns in COLUMNS.items():
+            out[f"moved_{name}"] = float(np.minimum(near, far)[columns].mean()) 
+            out[f"up_{name}"] = float(near[columns].mean())
+        total = sum(out[f"up_{n}"] for n in COLUMNS) + 1e-3
+        out |= {f"share_{n}": out[f"up_{n}"] / total for n in COLUMNS}
+        out["back"] = float(np.abs(behind - before).mean())
+        out["return"] = float(far.mean())
+        padded = np.pad(np.stack([before, middle, behind]), ((0, 0), (0, 4)))
+        for name, values in gestures(padded).items():
+            out[name] = float(values[1] - (values[0] + values[2]) / 2)
+        return out
+
+    def of_activity(self, inside: Floats, around: Floats) -> dict[str, float]:
+        out: dict[str, float] = {}
+        for name in ("lips", "jaw", "brows", "lids"):
+            out[f"speed_{name}"] = mean(self.speed[name][inside])
+            out[f"speed_{name}_around"] = mean(self.speed[name][around])
+        core = inside[len(inside) // 4 : max(len(inside) // 4 + 1, 3 * len(inside) // 4)]
+        out["speed_lips_core"] = mean(self.speed["lips"][core])
+        out["flutter"] = mean(self.flutter[inside])
+        out["flutter_around"] = mean(self.flutter[around])
+        return out
+
+    def of_head(self, p: Proposal, inside: Floats, around: Floats) -> dict[str, float]:
+        turn = self.turn[inside]
+        whole = bool(np.isfinite(turn).all(1).any())
+        return {
+            "turn_range": float((np.nanmax(turn, 0) - np.nanmin(turn, 0)).sum()) if whole else 0.0,
+            "turning": mean(self.turning[inside]),
+            "turning_around": mean(self.turning[around]),
+            "turned": float(np.nanmax(np.abs(turn))) if whole else 0.0,
+        }
+
+    def of_edges(self, p: Proposal) -> dict[str, float]:
+        n = self.ticks(LATE_S)
+        before, behind = self.known[self.span(p.start - n, p.start)], self.known[self.span(p.stop, p.stop + n)]
+        return {
+            "open_start": float(len(before) < n or not before.all()),
+            "open_stop": float(len(behind) < n or not behind.all()),
+        }
+
+
+def mean(values: Floats) -> float:
+    """Mean of what is known, 0 where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+def row(rows: Floats, otherwise: Floats) -> Floats:
+    """Mean row (S,) of those that are known; `otherwise` where none is."""
+    known = rows[~np.isnan(rows).any(1)] if rows.ndim == 2 else rows[:0]
+    out = known.mean(0) if len(known) else otherwise
+    return np.nan_to_num(out)
+
+
+def compress(values: Floats) -> Floats:
+    """Signed logarithm: a few huge amplitudes must not decide."""
+    return np.asarray(np.sign(values) * np.log1p(4 * np.abs(values)))
