@@ -121,6 +121,9 @@ class ContextFeatures:
         self.gestures = gestures(shape)
         speed = np.abs(np.diff(self.shape, axis=0, prepend=self.shape[:1])) / self.step
         self.speed = {name: speed[:, columns].mean(1) for name, columns in COLUMNS.items()}
+        lag = max(1, round(0.1 / self.step))
+        late = np.concatenate([self.shape[lag:], np.repeat(self.shape[-1:], lag, 0)])[: len(self.shape)]
+        self.pose_speed = np.abs(late - self.shape).mean(1) / 0.1
         self.turning = np.abs(np.diff(self.turn, axis=0, prepend=self.turn[:1])).sum(1) / self.step
         opening = self.gestures["mouth_open"][:, None]
         slow = smooth(opening, 2 * round(FAST_S / self.step / 2) + 1)
@@ -169,7 +172,20 @@ class ContextFeatures:
             "intensity_at_edges": mean(intensity[[p.start, p.stop - 1]]),
             "duration": (p.stop - p.start) * self.step,
             "votes": p.votes,
+            "dip_score": dip(self.activity[inside]),
+            "dip_intensity": dip(intensity[inside]),
+            **self.of_halves(p),
         }
+
+    def of_halves(self, p: Proposal) -> dict[str, float]:
+        """Whether the candidate holds one pose or several: change between its quarters against its motion."""
+        n = p.stop - p.start
+        at = [p.start + round(share * (n - 1)) for share in (0.25, 0.5, 0.75)]
+        poses = np.nan_to_num(self.shape[at])
+        path = float(np.abs(np.diff(poses, axis=0)).mean())
+        inner = mean(self.pose_speed[p.start + n // 4 : max(p.start + n // 4 + 1, p.start + 3 * n // 4)])
+        outer = mean(np.concatenate([self.pose_speed[p.start : p.start + n // 4], self.pose_speed[p.start + 3 * n // 4 : p.stop]]))
+        return {"poses": path, "inner_speed": inner, "outer_speed": outer}
 
     def rest(self, p: Proposal) -> tuple[Floats, Floats, Floats]:
         """Shapes (S,) before, in the middle and behind; the middle's own edges where nothing is known there."""
@@ -226,6 +242,12 @@ class ContextFeatures:
             "open_start": float(len(before) < n or not before.all()),
             "open_stop": float(len(behind) < n or not behind.all()),
         }
+
+
+def dip(track: Floats) -> float:
+    """Depth of the deepest valley between two peaks, as a share of the smaller one: 0 is one peak, 1 is two apart."""
+    left, right = np.maximum.accumulate(track), np.maximum.accumulate(track[::-1])[::-1]
+    return float((1 - (track + 0.02) / (np.minimum(left, right) + 0.02)).max())
 
 
 def mean(values: Floats) -> float:
