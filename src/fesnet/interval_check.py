@@ -28,7 +28,9 @@ from fesnet.proposals import Proposal, propose
 Floats = NDArray[np.float64]
 
 SCHEMA = "fesnet-interval-check/1"
-OVERLAP = 0.3  # share of the shorter of two candidates from which the less likely one goes; our choice
+OVERLAP = (
+    0.3  # share of the shorter of two candidates from which the less likely one goes; our choice
+)
 MICRO_MAX_S = 0.57  # s: what lasts no longer is a micro-expression; as in the bundled rules
 
 
@@ -63,11 +65,23 @@ class IntervalCheck:
 
     def __post_init__(self) -> None:
         sizes = {len(self.names), len(self.centre), len(self.scale), len(self.weights)}
-        numbers = (*self.centre, *self.scale, *self.weights, self.bias, self.micro, self.slope, self.shift)
+        numbers = (
+            *self.centre,
+            *self.scale,
+            *self.weights,
+            self.bias,
+            self.micro,
+            self.slope,
+            self.shift,
+        )
         if len(sizes) != 1 or not all(math.isfinite(v) for v in (*numbers, self.micro_max_s)):
-            raise CheckpointError("expected an interval check of as many finite numbers as names, got others")
+            raise CheckpointError(
+                "expected an interval check of as many finite numbers as names, got others"
+            )
         if not self.slope > 0 or not all(s > 0 for s in self.scale):
-            raise CheckpointError("expected an interval check with a slope and scales above 0, got others")
+            raise CheckpointError(
+                "expected an interval check with a slope and scales above 0, got others"
+            )
 
     @property
     def coefficients(self) -> int:
@@ -91,14 +105,18 @@ class IntervalCheck:
     def from_values(cls, values: Mapping[str, Any]) -> IntervalCheck:
         """Raises CheckpointError for what is no interval check."""
         if values.get("schema") != SCHEMA:
-            raise CheckpointError(f"expected an interval check of schema {SCHEMA}, got {values.get('schema')!r}")
+            raise CheckpointError(
+                f"expected an interval check of schema {SCHEMA}, got {values.get('schema')!r}"
+            )
         try:
             kept = {f.name: values[f.name] for f in fields(cls)}
             lists = {n: tuple(map(float, kept[n])) for n in ("centre", "scale", "weights")}
             singles = {n: float(v) for n, v in kept.items() if n not in ("names", *lists)}
             return cls(names=tuple(map(str, kept["names"])), **lists, **singles)
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"expected a whole interval check, but it is damaged ({error!r})") from error
+            raise CheckpointError(
+                f"expected a whole interval check, but it is damaged ({error!r})"
+            ) from error
 
     @classmethod
     def from_json(cls, path: Path) -> IntervalCheck:
@@ -108,7 +126,9 @@ class IntervalCheck:
         except (OSError, ValueError, RecursionError) as error:
             raise CheckpointError(f"expected an interval check in {path}, but {error}") from error
         if not isinstance(values, dict):
-            raise CheckpointError(f"expected an interval check in {path}, got {type(values).__name__}")
+            raise CheckpointError(
+                f"expected an interval check in {path}, got {type(values).__name__}"
+            )
         return cls.from_values(values)
 
 
@@ -135,10 +155,14 @@ def measure(track: ContextTrack, proposals: Sequence[Proposal], names: Sequence[
     """Features (N, F) of proposals, as measured, in the order of names."""
     context = ContextFeatures(track)
     rows = [context.of(p) for p in proposals]
-    return np.array([[r[n] for n in names] for r in rows], np.float64).reshape(len(rows), len(names))
+    return np.array([[r[n] for n in names] for r in rows], np.float64).reshape(
+        len(rows), len(names)
+    )
 
 
-def is_micro(track: ContextTrack, proposals: Sequence[Proposal], longest: float) -> NDArray[np.bool_]:
+def is_micro(
+    track: ContextTrack, proposals: Sequence[Proposal], longest: float
+) -> NDArray[np.bool_]:
     """(N,) whether each is short enough for a micro-expression."""
     step = float(track.times[1] - track.times[0]) if len(track.times) > 1 else 1 / 30
     return np.array([(p.stop - p.start) * step <= longest + 1e-9 for p in proposals], bool)
@@ -156,7 +180,9 @@ def suppress(candidates: Sequence[Candidate], most: float = OVERLAP) -> list[Can
 
     Overlap is measured in shares of the shorter one. Ties go to the earlier, then the longer one. Sorted by start.
     """
-    kept: list[tuple[int, int, Candidate]] = []  # sorted by start; hardly any overlap, so stops rise as well
+    kept: list[
+        tuple[int, int, Candidate]
+    ] = []  # sorted by start; hardly any overlap, so stops rise as well
     for c in sorted(candidates, key=lambda c: (-c.probability, c.start, -c.stop)):
         at = bisect_left(kept, (c.start, c.stop))
         if not any(overlaps(c, other, most) for *_, other in beside(kept, at, c)):
@@ -164,7 +190,9 @@ def suppress(candidates: Sequence[Candidate], most: float = OVERLAP) -> list[Can
     return [c for *_, c in kept]
 
 
-def beside(kept: Sequence[tuple[int, int, Candidate]], at: int, c: Candidate) -> list[tuple[int, int, Candidate]]:
+def beside(
+    kept: Sequence[tuple[int, int, Candidate]], at: int, c: Candidate
+) -> list[tuple[int, int, Candidate]]:
     """Those kept that may overlap a candidate whose place is `at`.
 
     Of three intervals around one point, two overlap by more than .3 of the shorter. So at most two kept ones that

@@ -18,14 +18,17 @@ from fesnet.faces.shape import BROWS, CHEEKS, JAW, LIDS, LIPS, NOSE, TELLING, TU
 from fesnet.proposals import Proposal
 
 Floats = NDArray[np.float64]
+Ticks = NDArray[np.int64]
 
-LOOK_AHEAD_S = 4.0  # behind the offset; also how far a stream must be known
-LOOK_BACK_S = 10.0  # before the onset
+LOOK_AHEAD_S = 4.0  # behind the offset: the windows below and their moving means reach 2.9 s; the rest is spare
+LOOK_BACK_S = 4.0  # before the onset
 AROUND_S = 2.5  # on either side: is this mouth speaking, is this head turning
 APART_S = 0.1  # left out between an interval and what is around it
 REFERENCE_S = 0.4  # before the onset, or behind the offset: the face to compare with
-LATE_S = 0.15  # what begins or ends this near (s) to where the face is known from or to has an open edge
-SMOOTH = 3  # ticks of a moving mean over the shape: landmarks tremble
+LATE_S = (
+    0.15  # what begins or ends this near (s) to where the face is known from or to has an open edge
+)
+SMOOTH = 5  # ticks of a moving mean over the shape: landmarks tremble
 FAST_S = 0.5  # a motion of the mouth that is gone from a moving mean this long is speech's
 REGIONS: dict[str, tuple[int, ...]] = {
     "brows": BROWS,
@@ -40,6 +43,18 @@ for _name, _points in REGIONS.items():
     _first = 2 * TELLING.index(_points[0])
     COLUMNS[_name] = slice(_first, _first + 2 * len(_points))
 POSE = slice(2 * len(TELLING), 2 * len(TELLING) + 3)  # yaw, pitch, roll
+
+
+FEATURES = (
+    *("score", "mean_score", "macro", "micro", "score_around", "score_beside"),
+    *("intensity", "mean_intensity", "intensity_around", "intensity_at_edges", "duration", "votes"),
+    *(f"moved_{name}" for name in REGIONS),
+    *(f"share_{name}" for name in REGIONS),
+    *("back", "return", "corners_up", "corners_apart", "mouth_open", "upper_lip_up"),
+    *("brows_up", "brows_apart", "eyes_open", "cheeks_up"),
+    *("speed_lips", "speed_lips_around", "speed_lips_core", "flutter", "flutter_around"),
+    *("turn_range", "turning", "turning_around", "turned", "open_start", "open_stop"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +116,16 @@ def smooth(values: Floats, ticks: int) -> Floats:
 
 
 def window_sums(values: Floats, half: int) -> Floats:
-    """(T, D) sums of rows t - half .. t + half, cut at the ends."""
-    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0)])
-    at = np.arange(len(values))
-    return np.asarray(total[np.minimum(at + half + 1, len(values))] - total[np.maximum(at - half, 0)])
+    """(T, D) sums of rows t - half .. t + half, cut at the ends.
+
+    Added row by row, not by differences of running sums: so a part of a track gives the same bits as the whole.
+    """
+    n = len(values)
+    out = np.zeros_like(values)
+    for lag in range(-half, half + 1):
+        if abs(lag) < n:
+            out[max(0, -lag) : n - max(0, lag)] += values[max(0, lag) : n - max(0, -lag)]
+    return out
 
 
 class ContextFeatures:
@@ -118,14 +139,10 @@ class ContextFeatures:
         shape = smooth(track.shape, SMOOTH)
         self.shape = shape[:, : POSE.start]
         self.turn = shape[:, POSE] / TURN_UNIT
-        self.gestures = gestures(shape)
-        speed = np.abs(np.diff(self.shape, axis=0, prepend=self.shape[:1])) / self.step
-        self.speed = {name: speed[:, columns].mean(1) for name, columns in COLUMNS.items()}
-        lag = max(1, round(0.1 / self.step))
-        late = np.concatenate([self.shape[lag:], np.repeat(self.shape[-1:], lag, 0)])[: len(self.shape)]
-        self.pose_speed = np.abs(late - self.shape).mean(1) / 0.1
+        lips = self.shape[:, COLUMNS["lips"]]
+        self.lip_speed = np.abs(np.diff(lips, axis=0, prepend=lips[:1])).mean(1) / self.step
         self.turning = np.abs(np.diff(self.turn, axis=0, prepend=self.turn[:1])).sum(1) / self.step
-        opening = self.gestures["mouth_open"][:, None]
+        opening = gestures(shape)["mouth_open"][:, None]
         slow = smooth(opening, 2 * round(FAST_S / self.step / 2) + 1)
         self.flutter = np.abs(opening - slow)[:, 0]
 
@@ -136,96 +153,92 @@ class ContextFeatures:
         """Ticks of the track in start .. stop."""
         return slice(max(0, start), max(0, min(stop, len(self.known))))
 
-    def around(self, p: Proposal, seconds: float = AROUND_S) -> NDArray[np.int64]:
+    def around(self, p: Proposal) -> Ticks:
         """Ticks near the candidate on either side, without those at its edges."""
-        apart, reach = self.ticks(APART_S), self.ticks(seconds)
+        apart, reach = self.ticks(APART_S), self.ticks(AROUND_S)
         before = np.arange(max(0, p.start - reach), max(0, p.start - apart))
-        behind = np.arange(min(len(self.known), p.stop + apart), min(len(self.known), p.stop + reach))
+        behind = np.arange(
+            min(len(self.known), p.stop + apart), min(len(self.known), p.stop + reach)
+        )
         return np.concatenate([before, behind])
 
     def of(self, p: Proposal) -> dict[str, float]:
         """All features of a candidate, as measured (not yet compressed)."""
-        inside, around = np.arange(p.start, p.stop), self.around(p)
+        inside, around = np.arange(p.start, p.stop, dtype=np.int64), self.around(p)
         return {
             **self.of_scores(p, inside, around),
             **self.of_shape(p),
-            **self.of_activity(inside, around),
-            **self.of_head(p, inside, around),
+            **self.of_mouth(inside, around),
+            **self.of_head(inside, around),
             **self.of_edges(p),
         }
 
-    def of_scores(self, p: Proposal, inside: Floats, around: Floats) -> dict[str, float]:
+    def of_scores(self, p: Proposal, inside: Ticks, around: Ticks) -> dict[str, float]:
         scores, intensity = self.track.scores, self.track.intensity
         edge = self.ticks(0.2)
-        sides = [mean(self.activity[self.span(p.start - edge, p.start)]),
-                 mean(self.activity[self.span(p.stop, p.stop + edge)])]
+        before = self.activity[self.span(p.start - edge, p.start)]
+        behind = self.activity[self.span(p.stop, p.stop + edge)]
         return {
             "score": float(self.activity[inside].max()),
             "mean_score": mean(self.activity[inside]),
             "macro": mean(scores[inside, 0]),
             "micro": mean(scores[inside, 1]),
             "score_around": mean(self.activity[around]),
-            "score_beside": max(sides),
+            "score_beside": max(mean(before), mean(behind)),
             "intensity": float(np.nanmax(intensity[inside])),
             "mean_intensity": mean(intensity[inside]),
             "intensity_around": mean(intensity[around]),
             "intensity_at_edges": mean(intensity[[p.start, p.stop - 1]]),
             "duration": (p.stop - p.start) * self.step,
             "votes": p.votes,
-            "dip_score": dip(self.activity[inside]),
-            "dip_intensity": dip(intensity[inside]),
-            **self.of_halves(p),
         }
-
-    def of_halves(self, p: Proposal) -> dict[str, float]:
-        """Whether the candidate holds one pose or several: change between its quarters against its motion."""
-        n = p.stop - p.start
-        at = [p.start + round(share * (n - 1)) for share in (0.25, 0.5, 0.75)]
-        poses = np.nan_to_num(self.shape[at])
-        path = float(np.abs(np.diff(poses, axis=0)).mean())
-        inner = mean(self.pose_speed[p.start + n // 4 : max(p.start + n // 4 + 1, p.start + 3 * n // 4)])
-        outer = mean(np.concatenate([self.pose_speed[p.start : p.start + n // 4], self.pose_speed[p.start + 3 * n // 4 : p.stop]]))
-        return {"poses": path, "inner_speed": inner, "outer_speed": outer}
 
     def rest(self, p: Proposal) -> tuple[Floats, Floats, Floats]:
         """Shapes (S,) before, in the middle and behind; the middle's own edges where nothing is known there."""
         third = max(1, (p.stop - p.start) // 3)
         at = p.start + int(np.argmax(self.track.intensity[p.start : p.stop]))
-        middle = row(self.shape[self.span(max(p.start, at - 2), min(p.stop, at + 3))], self.shape[at])
+        middle = row(
+            self.shape[self.span(max(p.start, at - 2), min(p.stop, at + 3))], self.shape[at]
+        )
         n = self.ticks(REFERENCE_S)
         edge = min(3, third)
-        before = row(self.shape[self.span(p.start - n, p.start)], row(self.shape[p.start : p.start + edge], middle))
-        behind = row(self.shape[self.span(p.stop, p.stop + n)], row(self.shape[p.stop - edge : p.stop], middle))
+        before = row(
+            self.shape[self.span(p.start - n, p.start)],
+            row(self.shape[p.start : p.start + edge], middle),
+        )
+        behind = row(
+            self.shape[self.span(p.stop, p.stop + n)],
+            row(self.shape[p.stop - edge : p.stop], middle),
+        )
         return before, middle, behind
 
     def of_shape(self, p: Proposal) -> dict[str, float]:
+        """What moved between the middle and the faces before and behind, and what came back."""
         before, middle, behind = self.rest(p)
-        out: dict[str, float] = {}
         near, far = np.abs(middle - before), np.abs(middle - behind)
-        for name, columns in COLUMNS.items():
-            out[f"moved_{name}"] = float(np.minimum(near, far)[columns].mean()) 
-            out[f"up_{name}"] = float(near[columns].mean())
-        total = sum(out[f"up_{n}"] for n in COLUMNS) + 1e-3
-        out |= {f"share_{n}": out[f"up_{n}"] / total for n in COLUMNS}
-        out["back"] = float(np.abs(behind - before).mean())
-        out["return"] = float(far.mean())
-        padded = np.pad(np.stack([before, middle, behind]), ((0, 0), (0, 4)))
-        for name, values in gestures(padded).items():
-            out[name] = float(values[1] - (values[0] + values[2]) / 2)
+        risen = {name: float(near[columns].mean()) for name, columns in COLUMNS.items()}
+        total = sum(risen.values()) + 1e-3
+        both = np.minimum(near, far)
+        out = {f"moved_{name}": float(both[columns].mean()) for name, columns in COLUMNS.items()}
+        out |= {f"share_{name}": value / total for name, value in risen.items()}
+        out |= {"back": float(np.abs(behind - before).mean()), "return": float(far.mean())}
+        for name, (first, peak, last) in gestures(np.stack([before, middle, behind])).items():
+            out[name] = float(peak - (first + last) / 2)
         return out
 
-    def of_activity(self, inside: Floats, around: Floats) -> dict[str, float]:
-        out: dict[str, float] = {}
-        for name in ("lips", "jaw", "brows", "lids"):
-            out[f"speed_{name}"] = mean(self.speed[name][inside])
-            out[f"speed_{name}_around"] = mean(self.speed[name][around])
-        core = inside[len(inside) // 4 : max(len(inside) // 4 + 1, 3 * len(inside) // 4)]
-        out["speed_lips_core"] = mean(self.speed["lips"][core])
-        out["flutter"] = mean(self.flutter[inside])
-        out["flutter_around"] = mean(self.flutter[around])
-        return out
+    def of_mouth(self, inside: Ticks, around: Ticks) -> dict[str, float]:
+        """Whether this mouth speaks, within and around."""
+        quarter = len(inside) // 4
+        core = inside[quarter : max(quarter + 1, 3 * len(inside) // 4)]
+        return {
+            "speed_lips": mean(self.lip_speed[inside]),
+            "speed_lips_around": mean(self.lip_speed[around]),
+            "speed_lips_core": mean(self.lip_speed[core]),
+            "flutter": mean(self.flutter[inside]),
+            "flutter_around": mean(self.flutter[around]),
+        }
 
-    def of_head(self, p: Proposal, inside: Floats, around: Floats) -> dict[str, float]:
+    def of_head(self, inside: Ticks, around: Ticks) -> dict[str, float]:
         turn = self.turn[inside]
         whole = bool(np.isfinite(turn).all(1).any())
         return {
@@ -237,17 +250,14 @@ class ContextFeatures:
 
     def of_edges(self, p: Proposal) -> dict[str, float]:
         n = self.ticks(LATE_S)
-        before, behind = self.known[self.span(p.start - n, p.start)], self.known[self.span(p.stop, p.stop + n)]
+        before, behind = (
+            self.known[self.span(p.start - n, p.start)],
+            self.known[self.span(p.stop, p.stop + n)],
+        )
         return {
             "open_start": float(len(before) < n or not before.all()),
             "open_stop": float(len(behind) < n or not behind.all()),
         }
-
-
-def dip(track: Floats) -> float:
-    """Depth of the deepest valley between two peaks, as a share of the smaller one: 0 is one peak, 1 is two apart."""
-    left, right = np.maximum.accumulate(track), np.maximum.accumulate(track[::-1])[::-1]
-    return float((1 - (track + 0.02) / (np.minimum(left, right) + 0.02)).max())
 
 
 def mean(values: Floats) -> float:

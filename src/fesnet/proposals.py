@@ -23,7 +23,7 @@ TWIN_S = 0.05  # candidates whose onsets and offsets are both this near (s) are 
 # (macro, micro) thresholds, release, (valley, intensity valley) of the grid. Our choice, on development clips.
 THRESHOLDS = ((0.3, 0.3), (0.45, 0.45), (0.65, 0.65), (0.8, 0.8))
 RELEASES = (0.5, 0.8)
-VALLEYS = ((0.5, 0.3), (0.8, 0.6))
+VALLEYS = ((0.5, 0.3), (0.8, 0.6), (0.9, 0.85))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,9 @@ def join_twins(counts: dict[tuple[int, int], int], near: int, settings: int) -> 
             kept.append([start, stop, votes])
         else:
             kept[twin][2] += votes
-    return [Proposal(start, stop, min(1.0, votes / settings)) for start, stop, votes in sorted(kept)]
+    return [
+        Proposal(start, stop, min(1.0, votes / settings)) for start, stop, votes in sorted(kept)
+    ]
 
 
 def finalized_rows(scores: Floats, step: float, rules: Sequence[IntervalRules] = RULES) -> int:
