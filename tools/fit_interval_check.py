@@ -1,15 +1,17 @@
-"""Fit the check of candidate intervals on labelled clips, and say how well it does on people it has not seen.
+"""Fit the check of candidate intervals on labelled clips, and say how well it does on people it has
+not seen.
 
     python tools/fit_interval_check.py --clips RECORDS ANNOTATIONS.json --out check.json
 
-RECORDS holds NAME.json (a result) and NAME.npz (`shape<face>` (T, S) on the result's ticks) of every clip, written by
-`tools/record_tracks.py`. ANNOTATIONS.json: {NAME: {"events": [{onset_s, offset_s, type, confidence}], "ignore_s":
-[[from, to]], "duration_s", "nuisances": [{kind, onset_s, offset_s}], "person"}}; without a person, a clip is one.
-`--extra RECORDS ANNOTATIONS WEIGHT` adds clips that are fitted on, weighed, and never evaluated on.
-`--prior check.json` draws the coefficients to those of another check instead of to 0.
+RECORDS holds NAME.json (a result) and NAME.npz (`shape<face>` (T, S) on the result's ticks) of
+every clip, written by `tools/record_tracks.py`. ANNOTATIONS.json: {NAME: {"events": [{onset_s,
+offset_s, type, confidence}], "ignore_s": [[from, to]], "duration_s", "nuisances": [{kind, onset_s,
+offset_s}], "person"}}; without a person, a clip is one. `--extra RECORDS ANNOTATIONS WEIGHT` adds
+clips that are fitted on, weighed, and never evaluated on. `--prior check.json` draws the
+coefficients to those of another check instead of to 0.
 
-The price stated: the threshold is the one with the highest F1 (chains may be answered merged) among those with at
-most `--most` false alarms a minute on event-free clips.
+The price stated: the threshold is the one with the highest F1 (chains may be answered merged) among
+those with at most `--most` false alarms a minute on event-free clips.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from fesnet.result import Spotting
 
 IOU = 0.5  # from which a candidate answers an event
 SOFT = (0.3, 0.7)  # a candidate's target rises from 0 to 1 between these IoUs with its best event
-L2 = 0.6  # of standardised coefficients, per candidate
+L2 = 1.0  # of standardised coefficients, per candidate
 BINS = 5  # of the reliability table
 CHAIN_GAP_S = 0.07  # events nearer than this have no neutral between them
 Span = tuple[float, float]
@@ -139,7 +141,8 @@ def prepare(clip: Clip) -> None:
 def fit(
     clips: Iterable[Clip], names: Sequence[str], l2: float, prior: IntervalCheck | None
 ) -> IntervalCheck:
-    """Newton's method on the weighted logistic loss with an L2 penalty around the prior (0 without one)."""
+    """Newton's method on the weighted logistic loss with an L2 penalty around the prior (0
+    without one)."""
     clips = [c for c in clips if c.weight > 0 and len(c.candidates)]
     columns = [FEATURES.index(n) for n in names]
     used = np.concatenate([c.used for c in clips])
@@ -174,7 +177,8 @@ def rounded(values: np.ndarray) -> tuple[float, ...]:
 def newton(
     a: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: np.ndarray, start: np.ndarray
 ) -> np.ndarray:
-    """Minimise the weighted cross-entropy of a @ theta (N,) with y (N,) in 0..1 plus penalty (F,) / 2 per square."""
+    """Minimise the weighted cross-entropy of a @ theta (N,) with y (N,) in 0..1 plus penalty
+    (F,) / 2 per square."""
     theta = start.copy()
     for _ in range(50):
         p = sigmoid(a @ theta)
@@ -201,7 +205,8 @@ def judge(clip: Clip, check: IntervalCheck) -> list[Candidate]:
 def calibrate(
     pairs: Sequence[tuple[Clip, list[Candidate]]], check: IntervalCheck, prior: float
 ) -> IntervalCheck:
-    """Slope and shift (Platt 1999) of what stands, by whether it answers an event; the slope is drawn to 1."""
+    """Slope and shift (Platt 1999) of what stands, by whether it answers an event; the slope is
+    drawn to 1."""
     rows = [(c.probability, good) for clip, kept in pairs for c, good in outcomes(clip, kept)]
     p = np.clip([r[0] for r in rows], 1e-4, 1 - 1e-4)
     y = np.array([float(r[1]) for r in rows])
@@ -214,7 +219,8 @@ def calibrate(
 
 
 def outcomes(clip: Clip, kept: Sequence[Candidate]) -> list[tuple[Candidate, bool]]:
-    """Whether each candidate that stands answers an event; those that count neither way are left out."""
+    """Whether each candidate that stands answers an event; those that count neither way are left
+    out."""
     out = []
     for c in kept:
         good = any(iou(clip.span(c), e) >= IOU for e in clip.events)
@@ -258,8 +264,8 @@ def chains(events: Sequence[Span]) -> list[list[int]]:
 
 
 def match(found: Sequence[Span], clip: Clip, merged: bool) -> tuple[set[int], set[int]]:
-    """Events that are answered and spans that answer them: greedy by IoU. merged: a span over a whole chain answers
-    all of its events."""
+    """Events that are answered and spans that answer them: greedy by IoU. merged: a span over a
+    whole chain answers all of its events."""
     hit: set[int] = set()
     used: set[int] = set()
     events = clip.events
@@ -330,7 +336,8 @@ def evaluate(
 
 
 def choose(clips: Sequence[Clip], kept: dict[str, list[Candidate]], most: float) -> float:
-    """The threshold with the highest F1 among those with at most `most` false alarms a minute, by hundredths."""
+    """The threshold with the highest F1 among those with at most `most` false alarms a minute,
+    by hundredths."""
     grid = [round(0.01 * k, 2) for k in range(3, 96)]
     rows = [(evaluate(clips, kept, t), t) for t in grid]
     allowed = [(r.f1, t) for r, t in rows if r.per_minute <= most + 0.005]
@@ -340,7 +347,8 @@ def choose(clips: Sequence[Clip], kept: dict[str, list[Candidate]], most: float)
 def nested(
     clips: Sequence[Clip], kept: dict[str, list[Candidate]], most: float
 ) -> tuple[Figures, Figures]:
-    """Figures with and without the chain rule where each person's threshold is chosen on the others only."""
+    """Figures with and without the chain rule where each person's threshold is chosen on the
+    others only."""
     out = Figures(), Figures()
     for person in sorted({c.person for c in clips}):
         threshold = choose([c for c in clips if c.person != person], kept, most)
@@ -368,7 +376,8 @@ def nuisances(
 def reliability(
     clips: Sequence[Clip], kept: dict[str, list[Candidate]]
 ) -> tuple[float, list[tuple[float, float, int]]]:
-    """Expected calibration error, and (mean probability, share that agrees, count) of each bin of equal width."""
+    """Expected calibration error, and (mean probability, share that agrees, count) of each bin
+    of equal width."""
     rows = [(c.probability, good) for clip in clips for c, good in outcomes(clip, kept[clip.name])]
     p, y = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows])
     at = np.minimum((p * BINS).astype(int), BINS - 1)
@@ -435,9 +444,8 @@ def main() -> None:
     report(
         "fitted on all, nobody left out", clips, {c.name: judge(c, check) for c in clips}, threshold
     )
-    print(
-        f"\n{check.coefficients} coefficients from {sum(int(c.used.sum()) for c in clips)} candidates"
-    )
+    used = sum(int(c.used.sum()) for c in (*clips, *extra))
+    print(f"\n{check.coefficients} coefficients from {used} candidates")
     if args.out is not None:
         args.out.write_text(check.to_json())
 

@@ -3,8 +3,9 @@
     candidates -> features of their context -> probability -> suppression across kinds -> candidates
     candidates -> each kind's threshold -> intervals
 
-The check is a logistic regression over named features (`fesnet.interval_features`). Suppression comes before the
-thresholds and knows none, so a lower threshold of one kind only ever adds intervals of that kind.
+The check is a logistic regression over named features (`fesnet.interval_features`). Suppression
+comes before the thresholds and knows none, so a lower threshold of one kind only ever adds
+intervals of that kind.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.errors import CheckpointError
-from fesnet.interval_features import ContextFeatures, ContextTrack, compress
+from fesnet.interval_features import FEATURES, LOOK_AHEAD_S, ContextFeatures, ContextTrack, compress
 from fesnet.intervals import Kind
-from fesnet.proposals import Proposal, propose
+from fesnet.proposals import Proposal, finalized_rows, propose
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +37,8 @@ MICRO_MAX_S = 0.57  # s: what lasts no longer is a micro-expression; as in the b
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Ticks start .. stop - 1 (half-open), its strongest tick, kind, and the probability that a coder agrees."""
+    """Ticks start .. stop - 1 (half-open), its strongest tick, kind, and the probability that a
+    coder agrees."""
 
     start: int
     stop: int
@@ -49,8 +51,8 @@ class Candidate:
 class IntervalCheck:
     """A logistic regression: features are compressed, centred and scaled, then weighed and added.
 
-    All tuples are as long as `names`; micro is added for candidates short enough for a micro-expression; slope and
-    shift carry the sum to a calibrated logit.
+    All tuples are as long as `names`; micro is added for candidates short enough for a
+    micro-expression; slope and shift carry the sum to a calibrated logit.
     """
 
     names: tuple[str, ...]
@@ -64,6 +66,11 @@ class IntervalCheck:
     micro_max_s: float = MICRO_MAX_S
 
     def __post_init__(self) -> None:
+        unknown = sorted(set(self.names) - set(FEATURES))
+        if unknown:
+            raise CheckpointError(
+                f"expected a check of features that this version knows, got {unknown[0]!r}"
+            )
         sizes = {len(self.names), len(self.centre), len(self.scale), len(self.weights)}
         numbers = (
             *self.centre,
@@ -110,9 +117,12 @@ class IntervalCheck:
             )
         try:
             kept = {f.name: values[f.name] for f in fields(cls)}
-            lists = {n: tuple(map(float, kept[n])) for n in ("centre", "scale", "weights")}
-            singles = {n: float(v) for n, v in kept.items() if n not in ("names", *lists)}
-            return cls(names=tuple(map(str, kept["names"])), **lists, **singles)
+            for name, value in kept.items():
+                if isinstance(value, list | tuple):
+                    kept[name] = tuple(map(str if name == "names" else float, value))
+                else:
+                    kept[name] = float(value)
+            return cls(**kept)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"expected a whole interval check, but it is damaged ({error!r})"
@@ -137,7 +147,10 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidate]:
-    """The candidates of one face that stand, whatever their probability; sorted by start. None overlap much."""
+    """The candidates of one face that stand, whatever their probability; sorted by start.
+
+    None overlap much.
+    """
     proposals = propose(track.scores, track.times, track.intensity)
     if not proposals:
         return []
@@ -149,6 +162,24 @@ def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidat
         for p, short, q in zip(proposals, micro, probabilities, strict=True)
     ]
     return suppress(every)
+
+
+def finalized_candidates(
+    track: ContextTrack, check: IntervalCheck, *, ended: bool = False
+) -> tuple[list[Candidate], int]:
+    """Candidates of a growing track that no later row can change, and the row up to which they lie.
+
+    That row is neutral or unknown, and the track is known `LOOK_AHEAD_S` further. A stream may drop
+    what lies `LOOK_BACK_S` before such a row: candidates from there on stay the same. ended: no row
+    follows, all are final.
+    """
+    candidates = check_candidates(track, check)
+    if ended or not len(track.times):
+        return candidates, len(track.times)
+    step = float(track.times[1] - track.times[0]) if len(track.times) > 1 else 1 / 30
+    known = max(0, len(track.times) - round(LOOK_AHEAD_S / step))
+    rows = finalized_rows(track.scores[:known], step) if known else 0
+    return [c for c in candidates if c.stop <= rows], rows
 
 
 def measure(track: ContextTrack, proposals: Sequence[Proposal], names: Sequence[str]) -> Floats:
@@ -170,15 +201,16 @@ def is_micro(
 
 def apex(track: ContextTrack, p: Proposal) -> int:
     """The tick where the intensity, or else the score, is highest."""
-    intensity = track.intensity[p.start : p.stop]
+    intensity = np.nan_to_num(track.intensity[p.start : p.stop])
     strength = intensity if np.any(intensity > 0) else track.scores[p.start : p.stop].sum(1)
     return p.start + int(np.argmax(strength))
 
 
 def suppress(candidates: Sequence[Candidate], most: float = OVERLAP) -> list[Candidate]:
-    """Non-maximum suppression across kinds: the likelier candidate stays, what overlaps it much goes.
+    """Non-maximum suppression across kinds: the likeliest stay, what overlaps them much goes.
 
-    Overlap is measured in shares of the shorter one. Ties go to the earlier, then the longer one. Sorted by start.
+    Overlap is measured in shares of the shorter one. Ties go to the earlier, then the longer one.
+    Sorted by start.
     """
     kept: list[
         tuple[int, int, Candidate]
@@ -195,8 +227,8 @@ def beside(
 ) -> list[tuple[int, int, Candidate]]:
     """Those kept that may overlap a candidate whose place is `at`.
 
-    Of three intervals around one point, two overlap by more than .3 of the shorter. So at most two kept ones that
-    start before a candidate reach into it, and they are the last two.
+    Of three intervals around one point, two overlap by more than .3 of the shorter. So at most two
+    kept ones that start before a candidate reach into it, and they are the last two.
     """
     stop = at
     while stop < len(kept) and kept[stop][0] < c.stop:
@@ -213,5 +245,5 @@ def overlaps(a: Candidate, b: Candidate, most: float) -> bool:
 
 
 def above(candidates: Sequence[Candidate], thresholds: Mapping[Kind, float]) -> list[Candidate]:
-    """The candidates whose probability reaches their kind's threshold; nothing else depends on it."""
+    """The candidates whose probability reaches their kind's threshold."""
     return [c for c in candidates if c.probability >= thresholds[c.kind]]

@@ -1,9 +1,11 @@
-"""What a coder would ask about a candidate interval, as numbers: what moved, and what went on around it.
+"""What a coder would ask about a candidate interval, as numbers: what moved, and what went on
+around it.
 
     scores, intensity, shape on ticks (ContextTrack) + candidates -> features (N, F)
 
-Every feature looks at most `LOOK_AHEAD_S` past the offset and `LOOK_BACK_S` before the onset, so a candidate's
-features are final when the track is known that far. All windows and units are our choice.
+Every feature looks at most `LOOK_AHEAD_S` past the offset and `LOOK_BACK_S` before the onset, so a
+candidate's features are final when the track is known that far. All windows and units are our
+choice.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from fesnet.proposals import Proposal
 Floats = NDArray[np.float64]
 Ticks = NDArray[np.int64]
 
-LOOK_AHEAD_S = 4.0  # behind the offset: the windows below and their moving means reach 2.9 s; the rest is spare
+# The windows below and their moving means reach 2.9 s; the rest is spare.
+LOOK_AHEAD_S = 4.0  # behind the offset
 LOOK_BACK_S = 4.0  # before the onset
 AROUND_S = 2.5  # on either side: is this mouth speaking, is this head turning
 APART_S = 0.1  # left out between an interval and what is around it
@@ -87,8 +90,8 @@ UPPER_LIDS, LOWER_LIDS = (160, 159, 158, 385, 386, 387), (144, 145, 153, 380, 37
 def gestures(shape: Floats) -> dict[str, Floats]:
     """Signed motions (T,) that a coder names, in units of a shape, from shapes (T, S).
 
-    Named: corners raised (AU 12) and drawn apart, mouth open (25-27), upper lip raised (10), brows raised (1, 2),
-    brows together (4), eyes open (5, closed: 43), cheeks raised (6).
+    Named: corners raised (AU 12) and drawn apart, mouth open (25-27), upper lip raised (10), brows
+    raised (1, 2), brows together (4), eyes open (5, closed: 43), cheeks raised (6).
     """
     corners = mean_of(shape, (61, 291), 1)
     return {
@@ -104,8 +107,9 @@ def gestures(shape: Floats) -> dict[str, Floats]:
 
 
 def smooth(values: Floats, ticks: int) -> Floats:
-    """Moving mean over `ticks` (odd) of rows (T, D); unknown rows are left out, and stay unknown."""
-    known = ~np.isnan(values).any(1)
+    """Moving mean over `ticks` (odd) of rows (T, D); unknown rows are left out, and stay
+    unknown."""
+    known = np.asarray(~np.isnan(values).any(1))
     filled = np.where(known[:, None], values, 0.0)
     half = ticks // 2
     sums = window_sums(filled, half)
@@ -118,7 +122,8 @@ def smooth(values: Floats, ticks: int) -> Floats:
 def window_sums(values: Floats, half: int) -> Floats:
     """(T, D) sums of rows t - half .. t + half, cut at the ends.
 
-    Added row by row, not by differences of running sums: so a part of a track gives the same bits as the whole.
+    Added row by row, not by differences of running sums: so a part of a track gives the same bits
+    as the whole.
     """
     n = len(values)
     out = np.zeros_like(values)
@@ -185,7 +190,7 @@ class ContextFeatures:
             "micro": mean(scores[inside, 1]),
             "score_around": mean(self.activity[around]),
             "score_beside": max(mean(before), mean(behind)),
-            "intensity": float(np.nanmax(intensity[inside])),
+            "intensity": highest(intensity[inside]),
             "mean_intensity": mean(intensity[inside]),
             "intensity_around": mean(intensity[around]),
             "intensity_at_edges": mean(intensity[[p.start, p.stop - 1]]),
@@ -194,9 +199,10 @@ class ContextFeatures:
         }
 
     def rest(self, p: Proposal) -> tuple[Floats, Floats, Floats]:
-        """Shapes (S,) before, in the middle and behind; the middle's own edges where nothing is known there."""
+        """Shapes (S,) before, in the middle and behind; the middle's own edges where nothing is
+        known there."""
         third = max(1, (p.stop - p.start) // 3)
-        at = p.start + int(np.argmax(self.track.intensity[p.start : p.stop]))
+        at = p.start + int(np.argmax(np.nan_to_num(self.track.intensity[p.start : p.stop])))
         middle = row(
             self.shape[self.span(max(p.start, at - 2), min(p.stop, at + 3))], self.shape[at]
         )
@@ -264,6 +270,12 @@ def mean(values: Floats) -> float:
     """Mean of what is known, 0 where nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else 0.0
+
+
+def highest(values: Floats) -> float:
+    """Highest of what is known, 0 where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.max()) if len(known) else 0.0
 
 
 def row(rows: Floats, otherwise: Floats) -> Floats:

@@ -1,9 +1,11 @@
 """Candidate intervals: what many settings of the interval rules find in one track of frame scores.
 
-    scores, intensity -> every setting of a fixed grid -> candidates, near twins joined, each with its votes
+    scores, intensity -> every setting of a fixed grid -> candidates, near twins joined, each with
+    its votes
 
-The grid is fixed and no threshold of a user enters it, so a threshold can only filter what stands here. The work is
-one pass of `find_intervals` for each setting: near-linear in the length of the track.
+The grid is fixed and no threshold of a user enters it, so a threshold can only filter what stands
+here. The work is one pass of `find_intervals` for each setting: near-linear in the length of the
+track.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from fesnet.intervals import IntervalRules, decided, find_intervals
 Floats = NDArray[np.floating]
 
 TWIN_S = 0.05  # candidates whose onsets and offsets are both this near (s) are one; our choice
-# (macro, micro) thresholds, release, (valley, intensity valley) of the grid. Our choice, on development clips.
+# (macro, micro) thresholds, release, (valley, intensity valley) of the grid. Our choice, on
+# development clips.
 THRESHOLDS = ((0.3, 0.3), (0.45, 0.45), (0.65, 0.65), (0.8, 0.8))
 RELEASES = (0.5, 0.8)
 VALLEYS = ((0.5, 0.3), (0.8, 0.6), (0.9, 0.85))
@@ -28,7 +31,8 @@ VALLEYS = ((0.5, 0.3), (0.8, 0.6), (0.9, 0.85))
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Ticks start .. stop - 1 of the working grid (half-open). votes: share of settings that find it, 0..1."""
+    """Ticks start .. stop - 1 of the working grid (half-open). votes: share of settings that
+    find it, 0..1."""
 
     start: int
     stop: int
@@ -36,7 +40,8 @@ class Proposal:
 
 
 def proposal_rules() -> tuple[IntervalRules, ...]:
-    """The grid: every combination of thresholds, releases and valleys; durations as in the bundled weights."""
+    """The grid: every combination of thresholds, releases and valleys; durations as in the
+    bundled weights."""
     return tuple(
         IntervalRules(
             macro_threshold=macro,
@@ -61,10 +66,11 @@ def propose(
     intensity: Floats,
     rules: Sequence[IntervalRules] = RULES,
 ) -> list[Proposal]:
-    """Candidates in scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) s; sorted, no twins.
+    """Candidates in scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) s;
+    sorted, no twins.
 
-    intensity (T,), 0 for weights without such an output. Rows that are not numbers are unknown: no candidate
-    crosses them.
+    intensity (T,), 0 for weights without such an output. Rows that are not numbers are unknown: no
+    candidate crosses them.
     """
     if len(times) == 0:
         return []
@@ -79,7 +85,8 @@ def propose(
 
 
 def join_twins(counts: dict[tuple[int, int], int], near: int, settings: int) -> list[Proposal]:
-    """One proposal of each group of near (start, stop): the one that most settings found, with all their votes."""
+    """One proposal of each group of near (start, stop): the one that most settings found, with
+    all their votes."""
     kept: list[list[int]] = []  # start, stop, votes
     by_start: dict[int, list[int]] = {}  # places in `kept`
     for (start, stop), votes in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
@@ -96,5 +103,6 @@ def join_twins(counts: dict[tuple[int, int], int], near: int, settings: int) -> 
 
 
 def finalized_rows(scores: Floats, step: float, rules: Sequence[IntervalRules] = RULES) -> int:
-    """How many of the first rows of scores (T, 2) hold the same candidates whatever rows follow. step: s per row."""
+    """How many of the first rows of scores (T, 2) hold the same candidates whatever rows follow.
+    step: s per row."""
     return min(decided(scores, step, setting) for setting in rules)
