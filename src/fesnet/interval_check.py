@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from fesnet.errors import CheckpointError
 from fesnet.interval_features import FEATURES, LOOK_AHEAD_S, ContextFeatures, ContextTrack, compress
 from fesnet.intervals import Kind
-from fesnet.proposals import Proposal, finalized_rows, propose
+from fesnet.proposals import Proposal, finalized_rows, propose, step_of
 
 Floats = NDArray[np.float64]
 
@@ -176,7 +176,7 @@ def finalized_candidates(
     candidates = check_candidates(track, check)
     if ended or not len(track.times):
         return candidates, len(track.times)
-    step = float(track.times[1] - track.times[0]) if len(track.times) > 1 else 1 / 30
+    step = step_of(track.times)
     known = max(0, len(track.times) - round(LOOK_AHEAD_S / step))
     rows = finalized_rows(track.scores[:known], step) if known else 0
     return [c for c in candidates if c.stop <= rows], rows
@@ -195,7 +195,7 @@ def is_micro(
     track: ContextTrack, proposals: Sequence[Proposal], longest: float
 ) -> NDArray[np.bool_]:
     """(N,) whether each is short enough for a micro-expression."""
-    step = float(track.times[1] - track.times[0]) if len(track.times) > 1 else 1 / 30
+    step = step_of(track.times)
     return np.array([(p.stop - p.start) * step <= longest + 1e-9 for p in proposals], bool)
 
 

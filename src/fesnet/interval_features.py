@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet.faces.shape import BROWS, CHEEKS, JAW, LIDS, LIPS, NOSE, TELLING, TURN_UNIT
-from fesnet.proposals import Proposal
+from fesnet.proposals import Proposal, step_of
 
 Floats = NDArray[np.float64]
 Ticks = NDArray[np.int64]
@@ -32,7 +32,7 @@ LATE_S = (
     0.15  # what begins or ends this near (s) to where the face is known from or to has an open edge
 )
 SMOOTH = 5  # ticks of a moving mean over the shape: landmarks tremble
-FAST_S = 0.5  # a motion of the mouth that is gone from a moving mean this long is speech's
+FAST_S = 0.53  # a motion of the mouth that is gone from a moving mean this long is speech's
 REGIONS: dict[str, tuple[int, ...]] = {
     "brows": BROWS,
     "lids": LIDS,
@@ -138,7 +138,7 @@ class ContextFeatures:
 
     def __init__(self, track: ContextTrack) -> None:
         self.track = track
-        self.step = float(track.times[1] - track.times[0]) if len(track.times) > 1 else 1 / 30
+        self.step = step_of(track.times)
         self.activity = track.scores.sum(1)
         self.known = ~np.isnan(self.activity)
         shape = smooth(track.shape, SMOOTH)

@@ -21,7 +21,7 @@ from fesnet.intervals import IntervalRules, decided, find_intervals
 
 Floats = NDArray[np.floating]
 
-TWIN_S = 0.05  # candidates whose onsets and offsets are both this near (s) are one; our choice
+TWIN_S = 0.06  # candidates whose onsets and offsets are both this near (s) are one; our choice
 # (macro, micro) thresholds, release, (valley, intensity valley) of the grid. Our choice, on
 # development clips.
 THRESHOLDS = ((0.3, 0.3), (0.45, 0.45), (0.65, 0.65), (0.8, 0.8))
@@ -74,7 +74,7 @@ def propose(
     """
     if len(times) == 0:
         return []
-    step = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
+    step = step_of(times)
     counts: dict[tuple[int, int], int] = {}
     for setting in rules:
         for found in find_intervals(scores, times, setting, intensity):
@@ -82,6 +82,11 @@ def propose(
             key = start, round((found.offset_s - float(times[0])) / step) + 1
             counts[key] = counts.get(key, 0) + 1
     return join_twins(counts, round(TWIN_S / step), len(rules))
+
+
+def step_of(times: Floats) -> float:
+    """Seconds between ticks, to the nanosecond: the same wherever a track begins."""
+    return round(float(times[1] - times[0]), 9) if len(times) > 1 else 1 / 30
 
 
 def join_twins(counts: dict[tuple[int, int], int], near: int, settings: int) -> list[Proposal]:
