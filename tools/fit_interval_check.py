@@ -83,8 +83,8 @@ class Clip:
 
 def iou(a: Span, b: Span) -> float:
     shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    union = a[1] - a[0] + b[1] - b[0] - shared
-    return shared / union if union > 0 else 0.0
+    whole = max(a[1], b[1]) - min(a[0], b[0]) if shared else 0.0
+    return shared / whole if whole > 0 else 0.0
 
 
 def is_ignored(span: Span, ignored: Sequence[Span]) -> bool:
