@@ -31,8 +31,11 @@ ALLOWED: dict[str, set[str]] = {
     "runtime": {"weights", "model"},
     "model": {"weights"},
     "losses": set(),
-    "stream": {"intervals", "result", "video", "faces", "clips", "runtime", "weights"},
-    "spotter": {"intervals", "result", "video", "faces", "runtime", "weights", "stream"},
+    "stream": {
+        *("intervals", "result", "video", "faces", "clips", "runtime", "weights"),
+        *("interval_check", "interval_features"),
+    },
+    "spotter": {"interval_check", "intervals", "result", "video", "faces", "runtime", "weights", "stream"},
     "exports": {"intervals", "result"},
     "web": set(),
     "report": {"intervals", "result", "video", "web", "faces", "runtime", "weights"},

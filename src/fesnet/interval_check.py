@@ -28,6 +28,7 @@ from fesnet.proposals import Proposal, finalized_rows, propose, step_of
 
 Floats = NDArray[np.float64]
 
+CHECK = "interval_check.json"  # in a weights folder
 SCHEMA = "fesnet-interval-check/1"
 OVERLAP = (
     0.3  # share of the shorter of two candidates from which the less likely one goes; our choice
@@ -140,6 +141,12 @@ class IntervalCheck:
                 f"expected an interval check in {path}, got {type(values).__name__}"
             )
         return cls.from_values(values)
+
+
+def load_check(folder: Path) -> IntervalCheck | None:
+    """The check of a weights folder, None where it has none. Raises CheckpointError."""
+    path = folder / CHECK
+    return IntervalCheck.from_json(path) if path.exists() else None
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -14,7 +14,7 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from fesnet.intervals import (
     KINDS,
     IntervalRules,
     Kind,
+    TimedInterval,
     find_intervals,
     known_stretches,
     nearest_frame,
@@ -106,6 +107,8 @@ class Spotting:
     warnings: tuple[str, ...]
     rules: IntervalRules
     provenance: dict[str, Any]
+    # What an interval check found, whatever its probability (the score); None: the rules made the intervals.
+    candidates: tuple[SpottedInterval, ...] | None = None
 
     @property
     def seconds(self) -> float:
@@ -123,9 +126,12 @@ class Spotting:
 
     def rethreshold(self, rules: IntervalRules | Mapping[str, Any]) -> Spotting:
         """The same scores under other rules; no network is needed. A dictionary changes only what it names of this
-        result's own rules. Raises UsageError."""
+        result's own rules. Where there are candidates, rules only choose among them. Raises UsageError."""
         rules = self.rules.changed(rules)
-        made = make_intervals(self.faces, self.frame_times, self.working_rate, rules)
+        if self.candidates is None:
+            made = make_intervals(self.faces, self.frame_times, self.working_rate, rules)
+        else:
+            made = choose_intervals(self.candidates, self.working_rate, rules)
         return replace(self, rules=rules, intervals=made)
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -143,6 +149,8 @@ class Spotting:
             "frame_times_us": pack_times(self.frame_times),
             "faces": [{"face": f.face, "ticks": len(f.times), "scores": pack_track(f)} for f in self.faces],
         }
+        if self.candidates is not None:
+            values["candidates"] = [asdict(c) for c in self.candidates]
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
             write_whole(Path(path), text)
@@ -182,6 +190,7 @@ class Spotting:
             warnings=tuple(values["warnings"]),
             rules=IntervalRules.from_dict(values["rules"]),
             provenance=values["provenance"],
+            candidates=tuple(SpottedInterval(**i) for i in values["candidates"]) if "candidates" in values else None,
         )
 
 
@@ -212,7 +221,7 @@ def check_rows(values: dict[str, Any], frames: int) -> None:
         check_row(gap, Gap)
         if not 0 <= gap["start_frame"] <= gap["stop_frame"] < frames:
             raise ValueError(f"gap {gap}")
-    for i in values["intervals"]:
+    for i in (*values["intervals"], *values.get("candidates", ())):
         check_row(i, SpottedInterval)
         onset, apex, offset = i["onset_frame"], i["apex_frame"], i["offset_frame"]
         if i["kind"] not in KINDS or not 0 <= onset <= apex <= offset < frames:
@@ -245,23 +254,29 @@ def assemble(
     *,
     warnings: tuple[str, ...],
     provenance: dict[str, Any],
+    candidates: tuple[SpottedInterval, ...] | None = None,
 ) -> Spotting:
     """A result from scores. They are quantised first, as the JSON form keeps them, so that making the intervals
-    anew from a stored result gives exactly the same ones."""
+    anew from a stored result gives exactly the same ones. candidates: of an interval check, if there is one."""
     if np.any(np.diff(frame_times, prepend=0.0) < 0):
         raise UsageError("expected frame times of 0 s or more that never fall, got others; give frames in order")
     times = unpack_times(pack_times(frame_times))
     faces = tuple(as_stored(t) for t in tracks)
+    if candidates is None:
+        intervals = make_intervals(faces, times, working_rate, rules)
+    else:
+        intervals = choose_intervals(candidates, working_rate, rules)
     return Spotting(
         source=source,
         faces=faces,
         frame_times=times,
         working_rate=working_rate,
-        intervals=make_intervals(faces, times, working_rate, rules),
+        intervals=intervals,
         gaps=find_gaps(faces, times, working_rate),
         warnings=warnings,
         rules=rules,
         provenance=provenance,
+        candidates=candidates,
     )
 
 
@@ -269,15 +284,39 @@ def make_intervals(
     faces: tuple[FaceTrack, ...], frame_times: Floats, working_rate: float, rules: IntervalRules
 ) -> tuple[SpottedInterval, ...]:
     """All faces' intervals, carried to the source's frames, sorted by face and onset."""
+    return tuple(
+        sorted(
+            on_source_frames(track.face, found, frame_times, working_rate)
+            for track in faces
+            for found in find_intervals(track.scores, track.times, rules, track.intensity)
+        )
+    )
+
+
+def on_source_frames(face: int, found: TimedInterval, frame_times: Floats, working_rate: float) -> SpottedInterval:
+    """An interval carried from the working grid to the source's frames."""
+    first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
+    apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
+    onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
+    times = (face, onset_s, apex_s, offset_s)
+    return SpottedInterval(*times, found.kind, first, apex, last, round(found.score, 4))
+
+
+def choose_intervals(
+    candidates: Iterable[SpottedInterval], working_rate: float, rules: IntervalRules
+) -> tuple[SpottedInterval, ...]:
+    """The candidates whose score reaches their kind's threshold, and whose length its limits allow.
+
+    Each is kept or left out for itself: other thresholds never move or change one. Lengths may be off by the frames
+    that an edge falls between.
+    """
+    slack = 1.5 / working_rate
     out = []
-    for track in faces:
-        for found in find_intervals(track.scores, track.times, rules, track.intensity):
-            first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
-            apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
-            onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
-            score = round(found.score, 4)
-            times = (track.face, onset_s, apex_s, offset_s)
-            out.append(SpottedInterval(*times, found.kind, first, apex, last, score))
+    for c in candidates:
+        low, high = rules.of(c.kind, "min_s") - slack, rules.of(c.kind, "max_s") + slack
+        seconds = c.offset_s - c.onset_s + 1 / working_rate
+        if c.score >= rules.of(c.kind, "threshold") and low <= seconds <= high:
+            out.append(c)
     return tuple(sorted(out))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import model_files
+from fesnet.interval_check import CHECK, load_check
 from fesnet.intervals import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
@@ -48,6 +49,9 @@ class Spotter:
         self.runtime: Runtime = make_runtime(runtime, self.weights, threads)
         self.rules = recommended_rules(self.weights).changed(rules)
         self.faces: Literal["largest", "all"] = faces
+        self.check = load_check(self.weights.folder)
+        if self.check is not None and not self.weights.config.shape:
+            raise CheckpointError(f"expected weights that see shapes beside {CHECK} in {self.weights.folder}")
 
     def spot(
         self,
@@ -76,29 +80,33 @@ class Spotter:
     def stream(self) -> SpotStream:
         """A stream to push frames into as they come."""
         config = self.weights.config
-        return SpotStream(spotting_faces(config, self.faces), self.runtime, config, self.rules)
+        return SpotStream(spotting_faces(config, self.faces), self.runtime, config, self.rules, self.check)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
         """The whole result of a stream that has got all frames of `source`. Raises SourceError if there was none."""
         if not stream.seconds:
             raise SourceError(f"expected frames from {source.name}, got none; the source is empty or broken")
+        tracks = stream.finish()
         return assemble(
             describe(source),
-            stream.finish(),
+            tracks,
             stream.times,
             self.weights.config.working_rate,
             self.rules,
             warnings=(*source.warnings, *too_slow(source.name, stream.times)),
             provenance=self.provenance(),
+            candidates=stream.candidates(),
         )
 
     def provenance(self) -> dict[str, Any]:
         """What a result must name to be repeated."""
         models = model_files()
+        checked = {} if self.check is None else {"interval_check_sha256": sha256(self.weights.folder / CHECK)}
         return {
             "fesnet": __version__,
             "weights": self.weights.name,
             "weights_sha256": self.weights.sha256,
+            **checked,
             "trained_on": self.weights.training.get("data", "unknown"),
             "face_models_sha256": models.sha256,
             "runtime": self.runtime.name,

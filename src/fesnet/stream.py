@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Literal
 
@@ -19,8 +19,17 @@ from numpy.typing import NDArray
 from fesnet.clips import Grid, Sampler, Scored, Stitcher
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, face_shape, only_face
-from fesnet.intervals import IntervalRules, decided
-from fesnet.result import FaceTrack, SpottedInterval, as_stored, make_intervals
+from fesnet.interval_check import Candidate, IntervalCheck, finalized_candidates
+from fesnet.interval_features import LOOK_AHEAD_S, LOOK_BACK_S, ContextTrack
+from fesnet.intervals import IntervalRules, TimedInterval, decided
+from fesnet.result import (
+    FaceTrack,
+    SpottedInterval,
+    as_stored,
+    choose_intervals,
+    make_intervals,
+    on_source_frames,
+)
 from fesnet.runtime import Runtime
 from fesnet.video import Frame
 from fesnet.weights import FesNetConfig
@@ -57,8 +66,9 @@ class Key:
 class FaceLine:
     """One face's way through the network: grid, windows, and the scores that are final."""
 
-    def __init__(self, config: FesNetConfig, runtime: Runtime) -> None:
-        self.config, self.runtime = config, runtime
+    def __init__(self, config: FesNetConfig, runtime: Runtime, check: IntervalCheck | None = None) -> None:
+        self.config, self.runtime, self.check = config, runtime, check
+        self.shapes: dict[int, Floats] = {}  # of ticks that the check may still look at
         self.grid = Grid(config.working_rate)
         self.stitcher = Stitcher(*config.spotting, runtime.decode)
         self.segment: int | None = None
@@ -106,6 +116,8 @@ class FaceLine:
                     self.stitcher.clear(tick)
                     self.inside = True
                 self.last = tick
+                if self.check is not None:
+                    self.shapes[tick] = value.reshape(-1)[-self.config.shape :].copy()
                 self.keep(self.stitcher.push(value))
 
     def features(self, waiting: list[Crop]) -> Floats:
@@ -169,6 +181,35 @@ class FaceLine:
             self.untold += 1
         return FaceTrack(face, waiting.times[:count], waiting.scores[:count], waiting.intensity[:count])
 
+    def check_news(self, face: int, check: IntervalCheck, ticks: int | None = None) -> list[Candidate]:
+        """Candidates since the last news that nothing which follows can change, in ticks of the whole.
+
+        ticks: of the whole, where nothing follows; all candidates up to there are news then.
+        """
+        rate = self.config.working_rate
+        stop = ends(self.parts[-1]) if ticks is None and self.parts else max(ticks or 0, self.told)
+        first = max(0, self.told - round(LOOK_BACK_S * rate))
+        track = as_stored(self.stretch(face, first, stop, rate, self.parts[self.untold :]))
+        shapes = np.full((stop - first, self.config.shape), np.nan)
+        for tick in range(first, stop):
+            if tick in self.shapes:
+                shapes[tick - first] = self.shapes[tick]
+        times, scores, intensity = (np.asarray(v, np.float64) for v in (track.times, track.scores, track.intensity))
+        context = ContextTrack(times, scores, intensity, shapes)
+        found, rows = finalized_candidates(context, check, ended=ticks is not None)
+        moved = (replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first) for c in found)
+        news = [c for c in moved if c.start >= self.told]
+        self.forget(max(self.told, first + rows), round(LOOK_BACK_S * rate))
+        return news
+
+    def forget(self, told: int, back: int) -> None:
+        """Candidates are told up to a tick: shapes, and parts to look at, further back than `back` ticks go."""
+        for tick in range(max(0, self.told - back), max(0, told - back)):
+            self.shapes.pop(tick, None)
+        self.told = told
+        while self.untold < len(self.parts) and ends(self.parts[self.untold]) <= told - back:
+            self.untold += 1
+
 
 def shape_of(landmarks: Floats) -> Floats:
     """The shape (SHAPE,) of landmarks (468, 3)."""
@@ -209,8 +250,17 @@ class SpotStream:
     where everything was shorter than the look-ahead. faces: those of the last frame.
     """
 
-    def __init__(self, tracker: Tracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        runtime: Runtime,
+        config: FesNetConfig,
+        rules: IntervalRules,
+        check: IntervalCheck | None = None,
+    ) -> None:
         self.tracker, self.runtime, self.config, self.rules = tracker, runtime, config, rules
+        self.interval_check = check
+        self.checked: list[SpottedInterval] = []  # candidates so far, whatever their probability
         self.sampler = Sampler(config.working_rate)
         self.lines: dict[int, FaceLine] = {}
         self.faces: list[Face] = []
@@ -220,8 +270,10 @@ class SpotStream:
 
     @property
     def look_ahead(self) -> float:
-        """Seconds until the scores of a moment are final at the latest: a window, a batch of crops, a key frame."""
-        return (self.config.spotting[0] + ENCODE_BATCH) / self.config.working_rate + REST
+        """Seconds until the scores of a moment are final at the latest: a window, a batch of crops, a key frame; and
+        what the interval check looks ahead."""
+        scores = (self.config.spotting[0] + ENCODE_BATCH) / self.config.working_rate + REST
+        return scores if self.interval_check is None else scores + LOOK_AHEAD_S
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -242,7 +294,7 @@ class SpotStream:
         known = self.scored
         for face in self.faces:
             if face.face not in self.lines:
-                self.lines[face.face] = FaceLine(self.config, self.runtime)
+                self.lines[face.face] = FaceLine(self.config, self.runtime, self.interval_check)
             self.lines[face.face].push(face, spacing)
         return list(self.certain()) if self.scored > known else []
 
@@ -265,10 +317,33 @@ class SpotStream:
         return sum(len(line.parts) for line in self.lines.values())
 
     def certain(self, ticks: int | None = None) -> Iterator[SpottedInterval]:
+        if self.interval_check is not None:
+            news = self.new_candidates(self.interval_check, ticks)
+            yield from choose_intervals(news, self.config.working_rate, self.rules)
+            return
         for number in sorted(self.lines):
-            news = self.lines[number].news(number, self.rules, ticks)
-            if news is not None:
-                yield from make_intervals((news,), self.times, self.config.working_rate, self.rules)
+            track = self.lines[number].news(number, self.rules, ticks)
+            if track is not None:
+                yield from make_intervals((track,), self.times, self.config.working_rate, self.rules)
+
+    def new_candidates(self, check: IntervalCheck, ticks: int | None = None) -> list[SpottedInterval]:
+        """Candidates that have become final, of all faces; they are also kept. ticks: see `FaceLine.check_news`."""
+        rate, times = self.config.working_rate, self.times
+        out: list[SpottedInterval] = []
+        for number in sorted(self.lines):
+            for c in self.lines[number].check_news(number, check, ticks):
+                seconds = (c.start / rate, c.apex / rate, (c.stop - 1) / rate)
+                found = TimedInterval(*seconds, c.kind, c.probability)
+                out.append(on_source_frames(number, found, times, rate))
+        self.checked += out
+        return out
+
+    def candidates(self) -> tuple[SpottedInterval, ...] | None:
+        """All candidates of a stream that has ended; None without a check."""
+        if self.interval_check is None:
+            return None
+        self.new_candidates(self.interval_check, self.ticks)
+        return tuple(sorted(self.checked))
 
     @property
     def ticks(self) -> int:

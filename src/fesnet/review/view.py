@@ -21,7 +21,7 @@ from pathlib import Path
 
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import Interval, IntervalRules
-from fesnet.result import SpottedInterval, Spotting, make_intervals
+from fesnet.result import SpottedInterval, Spotting
 from fesnet.review.journal import ENDING, Review, Row, Values, read_review
 
 COVERED = 0.5  # share of the shorter one from which two intervals are about the same thing (our choice)
@@ -50,7 +50,7 @@ class Machine:
             return s.intervals
         made = self.made.get(rules)
         if made is None:
-            made = make_intervals(s.faces, s.frame_times, s.working_rate, rules)
+            made = s.rethreshold(rules).intervals
             self.made = {rules: made}
         return made
 
