@@ -341,6 +341,8 @@ def choose(clips: Sequence[Clip], kept: dict[str, list[Candidate]], most: float)
     grid = [round(0.01 * k, 2) for k in range(3, 96)]
     rows = [(evaluate(clips, kept, t), t) for t in grid]
     allowed = [(r.f1, t) for r, t in rows if r.per_minute <= most + 0.005]
+    if not allowed:
+        return grid[-1]
     return max(allowed, key=lambda a: (round(a[0], 6), a[1]))[1]
 
 
