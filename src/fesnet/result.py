@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
 from fesnet.intervals import Kind, nearest_frame, to_source_frames
-from fesnet.postprocess import IntervalRules, find_intervals, known_segments
+from fesnet.postprocess import IntervalRules, TimedInterval, find_intervals, known_segments
 from fesnet.result_json import (
     SCHEMA,
     check_values,
@@ -123,6 +123,9 @@ class Spotting:
     warnings: tuple[str, ...]
     rules: IntervalRules
     provenance: dict[str, Any]
+    # What an interval check found, whatever its probability (the score); None: the rules made the
+    # intervals.
+    candidates: tuple[SpottedInterval, ...] | None = None
 
     @property
     def seconds(self) -> float:
@@ -140,9 +143,13 @@ class Spotting:
 
     def rethreshold(self, rules: IntervalRules | Mapping[str, Any]) -> Spotting:
         """The same scores under other rules; no network is needed. A dictionary changes only what
-        it names of this result's own rules. Raises UsageError."""
+        it names of this result's own rules. Where there are candidates, rules only choose among
+        them. Raises UsageError."""
         rules = self.rules.changed(rules)
-        made = make_intervals(self.faces, self.frame_times, self.working_rate, rules)
+        if self.candidates is None:
+            made = make_intervals(self.faces, self.frame_times, self.working_rate, rules)
+        else:
+            made = choose_intervals(self.candidates, self.working_rate, rules)
         return replace(self, rules=rules, intervals=made)
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -163,6 +170,8 @@ class Spotting:
                 for f in self.faces
             ],
         }
+        if self.candidates is not None:
+            values["candidates"] = [asdict(c) for c in self.candidates]
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
             atomic_write_text(Path(path), text)
@@ -208,6 +217,9 @@ class Spotting:
             warnings=tuple(values["warnings"]),
             rules=IntervalRules.from_dict(values["rules"]),
             provenance=values["provenance"],
+            candidates=tuple(SpottedInterval(**i) for i in values["candidates"])
+            if "candidates" in values
+            else None,
         )
 
 
@@ -220,25 +232,34 @@ def assemble(
     *,
     warnings: tuple[str, ...],
     provenance: dict[str, Any],
+    candidates: tuple[SpottedInterval, ...] | None = None,
 ) -> Spotting:
     """A result from scores. They are quantised first, as the JSON form keeps them, so that making
-    the intervals anew from a stored result gives exactly the same ones."""
+    the intervals anew from a stored result gives exactly the same ones.
+
+    candidates: of an interval check, if there is one.
+    """
     if np.any(np.diff(frame_times, prepend=0.0) < 0):
         raise UsageError(
             "expected frame times of 0 s or more that never fall, got others; give frames in order"
         )
     times = unpack_times(pack_times(frame_times))
     faces = tuple(t.as_stored() for t in tracks)
+    if candidates is None:
+        intervals = make_intervals(faces, times, working_rate, rules)
+    else:
+        intervals = choose_intervals(candidates, working_rate, rules)
     return Spotting(
         source=source,
         faces=faces,
         frame_times=times,
         working_rate=working_rate,
-        intervals=make_intervals(faces, times, working_rate, rules),
+        intervals=intervals,
         gaps=find_gaps(faces, times, working_rate),
         warnings=warnings,
         rules=rules,
         provenance=provenance,
+        candidates=candidates,
     )
 
 
@@ -246,19 +267,41 @@ def make_intervals(
     faces: tuple[FaceTrack, ...], frame_times: FloatArray, working_rate: float, rules: IntervalRules
 ) -> tuple[SpottedInterval, ...]:
     """All faces' intervals, carried to the source's frames, sorted by face and onset."""
+    return tuple(
+        sorted(
+            on_source_frames(track.face, found, frame_times, working_rate)
+            for track in faces
+            for found in find_intervals(track.scores, track.times, rules, track.intensity)
+        )
+    )
+
+
+def on_source_frames(
+    face: int, found: TimedInterval, frame_times: FloatArray, working_rate: float
+) -> SpottedInterval:
+    """An interval of one face, carried from the working grid to the source's frames."""
+    first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
+    apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
+    onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
+    times = (face, onset_s, apex_s, offset_s)
+    return SpottedInterval(*times, found.kind, first, apex, last, round(found.score, 4))
+
+
+def choose_intervals(
+    candidates: Iterable[SpottedInterval], working_rate: float, rules: IntervalRules
+) -> tuple[SpottedInterval, ...]:
+    """The candidates whose score reaches their kind's threshold, and whose length its limits allow.
+
+    Each is kept or left out for itself: other thresholds never move or change one. Lengths may be
+    off by the frames that an edge falls between.
+    """
+    slack = 1.5 / working_rate
     out = []
-    for track in faces:
-        for found in find_intervals(track.scores, track.times, rules, track.intensity):
-            first, last = to_source_frames(
-                found.onset_s, found.offset_s, frame_times, 0.5 / working_rate
-            )
-            apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
-            onset_s, apex_s, offset_s = (
-                round(float(frame_times[f]), 6) for f in (first, apex, last)
-            )
-            score = round(found.score, 4)
-            times = (track.face, onset_s, apex_s, offset_s)
-            out.append(SpottedInterval(*times, found.kind, first, apex, last, score))
+    for c in candidates:
+        low, high = rules.of(c.kind, "min_s") - slack, rules.of(c.kind, "max_s") + slack
+        seconds = c.offset_s - c.onset_s + 1 / working_rate
+        if c.score >= rules.of(c.kind, "threshold") and low <= seconds <= high:
+            out.append(c)
     return tuple(sorted(out))
 
 

@@ -87,12 +87,12 @@ def check_tracks(values: dict[str, Any]) -> None:
 
 
 def check_spans(values: dict[str, Any], frames: int, interval: type, gap: type) -> None:
-    """As `check_values`, for gaps and intervals."""
+    """As `check_values`, for gaps, intervals and candidates."""
     for g in values["gaps"]:
         check_row(g, gap)
         if not 0 <= g["start_frame"] <= g["stop_frame"] < frames:
             raise ValueError(f"gap {g}")
-    for i in values["intervals"]:
+    for i in (*values["intervals"], *values.get("candidates", ())):
         check_row(i, interval)
         onset, apex, offset = i["onset_frame"], i["apex_frame"], i["offset_frame"]
         if i["kind"] not in KINDS or not 0 <= onset <= apex <= offset < frames:

@@ -15,6 +15,7 @@ from fesnet._types import FrameCallback
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import model_files
+from fesnet.interval_check import CHECK, load_check
 from fesnet.postprocess import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
@@ -52,6 +53,11 @@ class Spotter:
         self.runtime: Runtime = make_runtime(runtime, self.weights, threads)
         self.rules = recommended_rules(self.weights).changed(rules)
         self.faces: Literal["largest", "all"] = faces
+        self.check = load_check(self.weights.folder)
+        if self.check is not None and not self.weights.config.landmark_feature_count:
+            raise CheckpointError(
+                f"expected weights with landmark features beside {CHECK} in {self.weights.folder}"
+            )
 
     def spot(
         self,
@@ -81,7 +87,8 @@ class Spotter:
     def stream(self) -> SpotStream:
         """A stream to push frames into as they come."""
         config = self.weights.config
-        return SpotStream(make_face_tracker(config, self.faces), self.runtime, config, self.rules)
+        tracker = make_face_tracker(config, self.faces)
+        return SpotStream(tracker, self.runtime, config, self.rules, self.check)
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
         """The whole result of a stream that has got all frames of `source`. Raises SourceError if
@@ -91,23 +98,29 @@ class Spotter:
             raise SourceError(
                 f"expected frames from {source.name}, got none; the source is empty or broken"
             )
+        tracks = stream.finish()
         return assemble(
             describe_source(source),
-            stream.finish(),
+            tracks,
             stream.times,
             self.weights.config.working_rate,
             self.rules,
             warnings=(*source.warnings, *frame_rate_warnings(source.name, stream.times)),
             provenance=self.provenance(),
+            candidates=stream.candidates(),
         )
 
     def provenance(self) -> dict[str, Any]:
         """What a result must name to be repeated."""
         models = model_files()
+        checked = {}
+        if self.check is not None:
+            checked["interval_check_sha256"] = file_sha256(self.weights.folder / CHECK)
         return {
             "fesnet": __version__,
             "weights": self.weights.name,
             "weights_sha256": self.weights.sha256,
+            **checked,
             "trained_on": self.weights.training.get("data", "unknown"),
             "face_models_sha256": models.sha256,
             "runtime": self.runtime.name,

@@ -10,19 +10,27 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._types import Float32Array
+from fesnet._types import Float32Array, FloatArray
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, compute_landmark_features, only_face
-from fesnet.postprocess import IntervalRules, finalized_prefix
-from fesnet.result import FaceTrack, SpottedInterval, make_intervals
+from fesnet.interval_check import Candidate, IntervalCheck, finalized_candidates
+from fesnet.interval_features import LOOK_AHEAD_S, LOOK_BACK_S, ContextTrack
+from fesnet.postprocess import IntervalRules, TimedInterval, finalized_prefix
+from fesnet.result import (
+    FaceTrack,
+    SpottedInterval,
+    choose_intervals,
+    make_intervals,
+    on_source_frames,
+)
 from fesnet.runtime import Runtime
 from fesnet.video import Frame
 from fesnet.windows import FrameSampler, Resampler, ScoreChunk, WindowAggregator
@@ -61,8 +69,12 @@ class KeyFrame:
 class FacePipeline:
     """One face through the network: resampling, windows, and the scores that are final."""
 
-    def __init__(self, config: FesNetConfig, runtime: Runtime) -> None:
-        self.config, self.runtime = config, runtime
+    def __init__(
+        self, config: FesNetConfig, runtime: Runtime, check: IntervalCheck | None = None
+    ) -> None:
+        self.config, self.runtime, self.check = config, runtime, check
+        # of steps that the check may still look at
+        self.landmark_features: dict[int, FloatArray] = {}
         self.resampler = Resampler(config.working_rate)
         self.aggregator = WindowAggregator(*config.inference_window, runtime.decode)
         self.segment: int | None = None
@@ -70,7 +82,7 @@ class FacePipeline:
         self.between_keys: list[PendingCrop] = []  # crops after it
         self.waiting: list[PendingCrop] = []
         self.chunks: list[ScoreChunk] = []
-        self.emitted = 0  # steps whose scores `pop_finalized` has returned
+        self.emitted = 0  # steps up to which `pop_finalized` or `pop_candidates` has returned all
         self.first_pending = 0  # the first chunk with later steps
         self.in_segment = False
         self.last = -9  # the last step that was scored
@@ -118,6 +130,9 @@ class FacePipeline:
                     self.aggregator.clear(step)
                     self.in_segment = True
                 self.last = step
+                if self.check is not None:
+                    count = self.config.landmark_feature_count
+                    self.landmark_features[step] = value.reshape(-1)[-count:].copy()
                 self.add_chunk(self.aggregator.push(value))
 
     def features(self, waiting: list[PendingCrop]) -> Float32Array:
@@ -209,6 +224,51 @@ class FacePipeline:
             face, waiting.times[:count], waiting.scores[:count], waiting.intensity[:count]
         )
 
+    def pop_candidates(
+        self, face: int, check: IntervalCheck, steps: int | None = None
+    ) -> list[Candidate]:
+        """Candidates since the last call that nothing which follows can change, in steps of the
+        whole.
+
+        steps: length of the whole, when no frame follows; then all candidates are returned.
+        """
+        rate = self.config.working_rate
+        back = round(LOOK_BACK_S * rate)
+        if steps is None and self.chunks:
+            stop = chunk_end(self.chunks[-1])
+        else:
+            stop = max(steps or 0, self.emitted)
+        first = max(0, self.emitted - back)
+        track = self.score_track(
+            face, first, stop, rate, self.chunks[self.first_pending :]
+        ).as_stored()
+        rows = np.full((stop - first, self.config.landmark_feature_count), np.nan)
+        for step in range(first, stop):
+            if step in self.landmark_features:
+                rows[step - first] = self.landmark_features[step]
+        context = ContextTrack(track.times, track.scores, track.intensity, rows)
+        found, count = finalized_candidates(context, check, ended=steps is not None)
+        moved = [
+            replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
+            for c in found
+        ]
+        new = [c for c in moved if c.start >= self.emitted]
+        self.release_steps(max(self.emitted, first + count), back)
+        return new
+
+    def release_steps(self, emitted: int, back: int) -> None:
+        """Candidates are returned up to the step `emitted`: release landmark features and chunks
+        that lie more than `back` steps before it.
+        """
+        for step in range(max(0, self.emitted - back), max(0, emitted - back)):
+            self.landmark_features.pop(step, None)
+        self.emitted = emitted
+        while (
+            self.first_pending < len(self.chunks)
+            and chunk_end(self.chunks[self.first_pending]) <= emitted - back
+        ):
+            self.first_pending += 1
+
 
 def features_of(landmarks: Float32Array) -> Float32Array:
     """(LANDMARK_FEATURE_COUNT,) of the landmarks (468, 3) of one face."""
@@ -265,9 +325,16 @@ class SpotStream:
     """
 
     def __init__(
-        self, tracker: Tracker, runtime: Runtime, config: FesNetConfig, rules: IntervalRules
+        self,
+        tracker: Tracker,
+        runtime: Runtime,
+        config: FesNetConfig,
+        rules: IntervalRules,
+        check: IntervalCheck | None = None,
     ) -> None:
         self.tracker, self.runtime, self.config, self.rules = tracker, runtime, config, rules
+        self.interval_check = check
+        self.all_candidates: list[SpottedInterval] = []  # so far, whatever their probability
         self.sampler = FrameSampler(config.working_rate)
         self.pipelines: dict[int, FacePipeline] = {}
         self.faces: list[Face] = []
@@ -278,11 +345,12 @@ class SpotStream:
     @property
     def look_ahead(self) -> float:
         """Seconds until the scores of a moment are final at the latest: a window, a batch of crops,
-        a key frame.
+        a key frame; and what the interval check looks ahead.
         """
-        return (
+        scores = (
             self.config.inference_window[0] + ENCODE_BATCH
         ) / self.config.working_rate + LANDMARK_INTERVAL
+        return scores if self.interval_check is None else scores + LOOK_AHEAD_S
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -303,7 +371,9 @@ class SpotStream:
         known = self.chunk_count
         for face in self.faces:
             if face.face not in self.pipelines:
-                self.pipelines[face.face] = FacePipeline(self.config, self.runtime)
+                self.pipelines[face.face] = FacePipeline(
+                    self.config, self.runtime, self.interval_check
+                )
             self.pipelines[face.face].push(face, spacing)
         return list(self.pop_intervals()) if self.chunk_count > known else []
 
@@ -331,12 +401,39 @@ class SpotStream:
 
     def pop_intervals(self, steps: int | None = None) -> Iterator[SpottedInterval]:
         """Intervals that are final and were not returned yet; steps as in `pop_finalized`."""
+        if self.interval_check is not None:
+            new = self.pop_candidates(self.interval_check, steps)
+            yield from choose_intervals(new, self.config.working_rate, self.rules)
+            return
         for number in sorted(self.pipelines):
             track = self.pipelines[number].pop_finalized(number, self.rules, steps)
             if track is not None:
                 yield from make_intervals(
                     (track,), self.times, self.config.working_rate, self.rules
                 )
+
+    def pop_candidates(
+        self, check: IntervalCheck, steps: int | None = None
+    ) -> list[SpottedInterval]:
+        """Candidates of all faces that have become final; they are also kept. steps as in
+        `FacePipeline.pop_candidates`.
+        """
+        rate, times = self.config.working_rate, self.times
+        out: list[SpottedInterval] = []
+        for number in sorted(self.pipelines):
+            for c in self.pipelines[number].pop_candidates(number, check, steps):
+                seconds = (c.start / rate, c.apex / rate, (c.stop - 1) / rate)
+                found = TimedInterval(*seconds, c.kind, c.probability)
+                out.append(on_source_frames(number, found, times, rate))
+        self.all_candidates += out
+        return out
+
+    def candidates(self) -> tuple[SpottedInterval, ...] | None:
+        """All candidates of a stream that has ended; None without a check."""
+        if self.interval_check is None:
+            return None
+        self.pop_candidates(self.interval_check, self.steps)
+        return tuple(sorted(self.all_candidates))
 
     @property
     def steps(self) -> int:

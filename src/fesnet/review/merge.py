@@ -22,7 +22,7 @@ from pathlib import Path
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import Interval
 from fesnet.postprocess import IntervalRules
-from fesnet.result import SpottedInterval, Spotting, make_intervals
+from fesnet.result import SpottedInterval, Spotting
 from fesnet.review.review_file import (
     REVIEW_SUFFIX,
     JsonObject,
@@ -61,7 +61,7 @@ class MachineResult:
             return s.intervals
         cached = self.cached.get(rules)
         if cached is None:
-            cached = make_intervals(s.faces, s.frame_times, s.working_rate, rules)
+            cached = s.rethreshold(rules).intervals
             self.cached = {rules: cached}
         return cached
 

@@ -1,0 +1,255 @@
+"""How likely a coder would agree with a candidate interval, and which candidates stand.
+
+    candidates -> features of their context -> probability -> suppression across kinds -> candidates
+    candidates -> each kind's threshold -> intervals
+
+The check is a logistic regression over named features (`fesnet.interval_features`). Suppression
+comes before the thresholds and knows none, so a lower threshold of one kind only ever adds
+intervals of that kind.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet._types import FloatArray
+from fesnet.errors import CheckpointError
+from fesnet.interval_features import FEATURES, LOOK_AHEAD_S, ContextFeatures, ContextTrack, compress
+from fesnet.intervals import Kind
+from fesnet.proposals import Proposal, finalized_rows, propose, step_of
+
+CHECK = "interval_check.json"  # in a weights folder
+SCHEMA = "fesnet-interval-check/1"
+OVERLAP = (
+    0.3  # share of the shorter of two candidates from which the less likely one goes; our choice
+)
+MICRO_MAX_S = 0.57  # s: what lasts no longer is a micro-expression; as in the bundled rules
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Steps start .. stop - 1 (half-open), its strongest step, kind, and the probability that a
+    coder agrees."""
+
+    start: int
+    stop: int
+    apex: int
+    kind: Kind
+    probability: float
+
+
+@dataclass(frozen=True)
+class IntervalCheck:
+    """A logistic regression: features are compressed, centred and scaled, then weighed and added.
+
+    All tuples are as long as `names`; micro is added for candidates short enough for a
+    micro-expression; slope and shift carry the sum to a calibrated logit.
+    """
+
+    names: tuple[str, ...]
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+    bias: float
+    micro: float = 0.0
+    slope: float = 1.0
+    shift: float = 0.0
+    micro_max_s: float = MICRO_MAX_S
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.names) - set(FEATURES))
+        if unknown:
+            raise CheckpointError(
+                f"expected a check of features that this version knows, got {unknown[0]!r}"
+            )
+        sizes = {len(self.names), len(self.centre), len(self.scale), len(self.weights)}
+        numbers = (
+            *self.centre,
+            *self.scale,
+            *self.weights,
+            self.bias,
+            self.micro,
+            self.slope,
+            self.shift,
+        )
+        if len(sizes) != 1 or not all(math.isfinite(v) for v in (*numbers, self.micro_max_s)):
+            raise CheckpointError(
+                "expected an interval check of as many finite numbers as names, got others"
+            )
+        if not self.slope > 0 or not all(s > 0 for s in self.scale):
+            raise CheckpointError(
+                "expected an interval check with a slope and scales above 0, got others"
+            )
+
+    @property
+    def coefficients(self) -> int:
+        """How many numbers were fitted on labelled intervals."""
+        return len(self.names) + 4
+
+    def logits(self, features: FloatArray, micro: NDArray[np.bool_]) -> FloatArray:
+        """(N,) of features (N, F) as measured; micro (N,): short enough for a micro-expression."""
+        standard = (compress(features) - np.array(self.centre)) / np.array(self.scale)
+        return np.asarray(standard @ np.array(self.weights) + self.bias + self.micro * micro)
+
+    def probabilities(self, features: FloatArray, micro: NDArray[np.bool_]) -> FloatArray:
+        """(N,) calibrated probabilities, 0..1."""
+        return logistic(self.slope * self.logits(features, micro) + self.shift)
+
+    def to_json(self) -> str:
+        values = {"schema": SCHEMA, **asdict(self)}
+        return json.dumps(values, indent=1) + "\n"
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> IntervalCheck:
+        """Raises CheckpointError for what is no interval check."""
+        if values.get("schema") != SCHEMA:
+            raise CheckpointError(
+                f"expected an interval check of schema {SCHEMA}, got {values.get('schema')!r}"
+            )
+        try:
+            kept = {f.name: values[f.name] for f in fields(cls)}
+            for name, value in kept.items():
+                if isinstance(value, list | tuple):
+                    kept[name] = tuple(map(str if name == "names" else float, value))
+                else:
+                    kept[name] = float(value)
+            return cls(**kept)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"expected a whole interval check, but it is damaged ({error!r})"
+            ) from error
+
+    @classmethod
+    def from_json(cls, path: Path) -> IntervalCheck:
+        """Raises CheckpointError for a file that is no interval check."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise CheckpointError(f"expected an interval check in {path}, but {error}") from error
+        if not isinstance(values, dict):
+            raise CheckpointError(
+                f"expected an interval check in {path}, got {type(values).__name__}"
+            )
+        return cls.from_values(values)
+
+
+def load_check(folder: Path) -> IntervalCheck | None:
+    """The check of a weights folder, None where it has none. Raises CheckpointError."""
+    path = folder / CHECK
+    return IntervalCheck.from_json(path) if path.exists() else None
+
+
+def logistic(logits: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+
+
+def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidate]:
+    """The candidates of one face that stand, whatever their probability; sorted by start.
+
+    None overlap much.
+    """
+    proposals = propose(track.scores, track.times, track.intensity)
+    if not proposals:
+        return []
+    features = measure(track, proposals, check.names)
+    micro = is_micro(track, proposals, check.micro_max_s)
+    probabilities = np.round(check.probabilities(features, micro), 4)
+    every = [
+        Candidate(p.start, p.stop, apex(track, p), "micro" if short else "macro", float(q))
+        for p, short, q in zip(proposals, micro, probabilities, strict=True)
+    ]
+    return suppress(every)
+
+
+def finalized_candidates(
+    track: ContextTrack, check: IntervalCheck, *, ended: bool = False
+) -> tuple[list[Candidate], int]:
+    """Candidates of a growing track that no later row can change, and the row up to which they lie.
+
+    That row is neutral or unknown, and the track is known `LOOK_AHEAD_S` further. A stream may drop
+    what lies `LOOK_BACK_S` before such a row: candidates from there on stay the same. ended: no row
+    follows, all are final.
+    """
+    candidates = check_candidates(track, check)
+    if ended or not len(track.times):
+        return candidates, len(track.times)
+    step = step_of(track.times)
+    known = max(0, len(track.times) - round(LOOK_AHEAD_S / step))
+    rows = finalized_rows(track.scores[:known], step) if known else 0
+    return [c for c in candidates if c.stop <= rows], rows
+
+
+def measure(track: ContextTrack, proposals: Sequence[Proposal], names: Sequence[str]) -> FloatArray:
+    """Features (N, F) of proposals, as measured, in the order of names."""
+    context = ContextFeatures(track)
+    rows = [context.of(p) for p in proposals]
+    return np.array([[r[n] for n in names] for r in rows], np.float64).reshape(
+        len(rows), len(names)
+    )
+
+
+def is_micro(
+    track: ContextTrack, proposals: Sequence[Proposal], longest: float
+) -> NDArray[np.bool_]:
+    """(N,) whether each is short enough for a micro-expression."""
+    step = step_of(track.times)
+    return np.array([(p.stop - p.start) * step <= longest + 1e-9 for p in proposals], bool)
+
+
+def apex(track: ContextTrack, p: Proposal) -> int:
+    """The step where the intensity, or else the score, is highest."""
+    intensity = np.nan_to_num(track.intensity[p.start : p.stop])
+    strength = intensity if np.any(intensity > 0) else track.scores[p.start : p.stop].sum(1)
+    return p.start + int(np.argmax(strength))
+
+
+def suppress(candidates: Sequence[Candidate], most: float = OVERLAP) -> list[Candidate]:
+    """Non-maximum suppression across kinds: the likeliest stay, what overlaps them much goes.
+
+    Overlap is measured in shares of the shorter one. Ties go to the earlier, then the longer one.
+    Sorted by start.
+    """
+    kept: list[
+        tuple[int, int, Candidate]
+    ] = []  # sorted by start; hardly any overlap, so stops rise as well
+    for c in sorted(candidates, key=lambda c: (-c.probability, c.start, -c.stop)):
+        at = bisect_left(kept, (c.start, c.stop))
+        if not any(overlaps(c, other, most) for *_, other in beside(kept, at, c)):
+            insort(kept, (c.start, c.stop, c), key=lambda k: k[:2])
+    return [c for *_, c in kept]
+
+
+def beside(
+    kept: Sequence[tuple[int, int, Candidate]], at: int, c: Candidate
+) -> list[tuple[int, int, Candidate]]:
+    """Those kept that may overlap a candidate whose place is `at`.
+
+    Of three intervals around one point, two overlap by more than .3 of the shorter. So at most two
+    kept ones that start before a candidate reach into it, and they are the last two.
+    """
+    stop = at
+    while stop < len(kept) and kept[stop][0] < c.stop:
+        stop += 1
+    return list(kept[max(0, at - NEIGHBOURS) : stop])
+
+
+NEIGHBOURS = 4  # kept ones to the left that are looked at: two may reach over, two more for safety
+
+
+def overlaps(a: Candidate, b: Candidate, most: float) -> bool:
+    shared = min(a.stop, b.stop) - max(a.start, b.start)
+    return shared > most * min(a.stop - a.start, b.stop - b.start)
+
+
+def above(candidates: Sequence[Candidate], thresholds: Mapping[Kind, float]) -> list[Candidate]:
+    """The candidates whose probability reaches their kind's threshold."""
+    return [c for c in candidates if c.probability >= thresholds[c.kind]]

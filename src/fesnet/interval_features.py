@@ -1,0 +1,300 @@
+"""What a coder would ask about a candidate interval, as numbers: what moved, and what went on
+around it.
+
+    scores, intensity, landmark features on steps (ContextTrack) + candidates -> features (N, F)
+
+Every feature looks at most `LOOK_AHEAD_S` past the offset and `LOOK_BACK_S` before the onset, so a
+candidate's features are final when the track is known that far. All windows and units are our
+choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fesnet._types import FloatArray
+from fesnet.faces.landmark_features import (
+    BROWS,
+    CHEEKS,
+    EXPRESSIVE_LANDMARKS,
+    JAW,
+    LIDS,
+    LIPS,
+    NOSE,
+    ROTATION_UNIT,
+)
+from fesnet.proposals import Proposal, step_of
+
+Steps = NDArray[np.int64]
+
+# The windows below and their moving means reach 2.9 s; the rest is spare.
+LOOK_AHEAD_S = 4.0  # behind the offset
+LOOK_BACK_S = 4.0  # before the onset
+AROUND_S = 2.5  # on either side: is this mouth speaking, is this head turning
+APART_S = 0.1  # left out between an interval and what is around it
+REFERENCE_S = 0.4  # before the onset, or behind the offset: the face to compare with
+LATE_S = (
+    0.15  # what begins or ends this near (s) to where the face is known from or to has an open edge
+)
+SMOOTH = 5  # steps of a moving mean over landmark features: landmarks tremble
+FAST_S = 0.53  # a motion of the mouth that is gone from a moving mean this long is speech's
+REGIONS: dict[str, tuple[int, ...]] = {
+    "brows": BROWS,
+    "lids": LIDS,
+    "nose": NOSE,
+    "cheeks": CHEEKS,
+    "lips": LIPS,
+    "jaw": JAW,
+}
+COLUMNS: dict[str, slice] = {}
+for _name, _points in REGIONS.items():
+    _first = 2 * EXPRESSIVE_LANDMARKS.index(_points[0])
+    COLUMNS[_name] = slice(_first, _first + 2 * len(_points))
+POSE = slice(2 * len(EXPRESSIVE_LANDMARKS), 2 * len(EXPRESSIVE_LANDMARKS) + 3)  # yaw, pitch, roll
+
+
+FEATURES = (
+    *("score", "mean_score", "macro", "micro", "score_around", "score_beside"),
+    *("intensity", "mean_intensity", "intensity_around", "intensity_at_edges", "duration", "votes"),
+    *(f"moved_{name}" for name in REGIONS),
+    *(f"share_{name}" for name in REGIONS),
+    *("back", "return", "corners_up", "corners_apart", "mouth_open", "upper_lip_up"),
+    *("brows_up", "brows_apart", "eyes_open", "cheeks_up"),
+    *("speed_lips", "speed_lips_around", "speed_lips_core", "flutter", "flutter_around"),
+    *("turn_range", "turning", "turning_around", "turned", "open_start", "open_stop"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ContextTrack:
+    """One face on the working grid, as far as it is known.
+
+    times (T,) s, regular; scores (T, 2) macro and micro, 0..1; intensity (T,);
+    landmark_features (T, S) of `compute_landmark_features`. Rows that are not numbers are unknown.
+    """
+
+    times: FloatArray
+    scores: FloatArray
+    intensity: FloatArray
+    landmark_features: FloatArray
+
+
+def column(landmark: int, axis: int) -> int:
+    """Where a landmark's x (0) or y (1) stands among landmark features."""
+    return 2 * EXPRESSIVE_LANDMARKS.index(landmark) + axis
+
+
+def mean_of(features: FloatArray, landmarks: Sequence[int], axis: int) -> FloatArray:
+    """(T,) mean displacement of some landmarks along x (0) or y (1, down)."""
+    return np.asarray(features[:, [column(p, axis) for p in landmarks]].mean(1))
+
+
+UPPER_LIDS, LOWER_LIDS = (160, 159, 158, 385, 386, 387), (144, 145, 153, 380, 374, 373)
+
+
+def gestures(features: FloatArray) -> dict[str, FloatArray]:
+    """Signed motions (T,) that a coder names, in units of landmark features (T, S).
+
+    Named: corners raised (AU 12) and drawn apart, mouth open (25-27), upper lip raised (10), brows
+    raised (1, 2), brows together (4), eyes open (5, closed: 43), cheeks raised (6).
+    """
+    corners = mean_of(features, (61, 291), 1)
+    return {
+        "corners_up": mean_of(features, (0, 17), 1) - corners,
+        "corners_apart": mean_of(features, (291,), 0) - mean_of(features, (61,), 0),
+        "mouth_open": mean_of(features, (14,), 1) - mean_of(features, (13,), 1),
+        "upper_lip_up": -mean_of(features, (0, 37, 267), 1),
+        "brows_up": -mean_of(features, BROWS, 1),
+        "brows_apart": mean_of(features, (336,), 0) - mean_of(features, (107,), 0),
+        "eyes_open": mean_of(features, LOWER_LIDS, 1) - mean_of(features, UPPER_LIDS, 1),
+        "cheeks_up": -mean_of(features, CHEEKS, 1),
+    }
+
+
+def smooth(values: FloatArray, steps: int) -> FloatArray:
+    """Moving mean over `steps` (odd) of rows (T, D); unknown rows are left out, and stay
+    unknown."""
+    known = np.asarray(~np.isnan(values).any(1))
+    filled = np.where(known[:, None], values, 0.0)
+    half = steps // 2
+    sums = window_sums(filled, half)
+    counts = window_sums(known[:, None].astype(np.float64), half)
+    out = sums / np.maximum(counts, 1)
+    out[~known] = np.nan
+    return out
+
+
+def window_sums(values: FloatArray, half: int) -> FloatArray:
+    """(T, D) sums of rows t - half .. t + half, cut at the ends.
+
+    Added row by row, not by differences of running sums: so a part of a track gives the same bits
+    as the whole.
+    """
+    n = len(values)
+    out = np.zeros_like(values)
+    for lag in range(-half, half + 1):
+        if abs(lag) < n:
+            out[max(0, -lag) : n - max(0, lag)] += values[max(0, lag) : n - max(0, -lag)]
+    return out
+
+
+class ContextFeatures:
+    """Features of candidates in one track. Everything that no candidate enters is computed once."""
+
+    def __init__(self, track: ContextTrack) -> None:
+        self.track = track
+        self.step = step_of(track.times)
+        self.activity = track.scores.sum(1)
+        self.known = ~np.isnan(self.activity)
+        features = smooth(track.landmark_features, SMOOTH)
+        self.displacement = features[:, : POSE.start]
+        self.turn = features[:, POSE] / ROTATION_UNIT
+        lips = self.displacement[:, COLUMNS["lips"]]
+        self.lip_speed = np.abs(np.diff(lips, axis=0, prepend=lips[:1])).mean(1) / self.step
+        self.turning = np.abs(np.diff(self.turn, axis=0, prepend=self.turn[:1])).sum(1) / self.step
+        opening = gestures(features)["mouth_open"][:, None]
+        slow = smooth(opening, 2 * round(FAST_S / self.step / 2) + 1)
+        self.flutter = np.abs(opening - slow)[:, 0]
+
+    def steps(self, seconds: float) -> int:
+        return round(seconds / self.step)
+
+    def span(self, start: int, stop: int) -> slice:
+        """Steps of the track in start .. stop."""
+        return slice(max(0, start), max(0, min(stop, len(self.known))))
+
+    def around(self, p: Proposal) -> Steps:
+        """Steps near the candidate on either side, without those at its edges."""
+        apart, reach = self.steps(APART_S), self.steps(AROUND_S)
+        before = np.arange(max(0, p.start - reach), max(0, p.start - apart))
+        behind = np.arange(
+            min(len(self.known), p.stop + apart), min(len(self.known), p.stop + reach)
+        )
+        return np.concatenate([before, behind])
+
+    def of(self, p: Proposal) -> dict[str, float]:
+        """All features of a candidate, as measured (not yet compressed)."""
+        inside, around = np.arange(p.start, p.stop, dtype=np.int64), self.around(p)
+        return {
+            **self.of_scores(p, inside, around),
+            **self.of_motion(p),
+            **self.of_mouth(inside, around),
+            **self.of_head(inside, around),
+            **self.of_edges(p),
+        }
+
+    def of_scores(self, p: Proposal, inside: Steps, around: Steps) -> dict[str, float]:
+        scores, intensity = self.track.scores, self.track.intensity
+        edge = self.steps(0.2)
+        before = self.activity[self.span(p.start - edge, p.start)]
+        behind = self.activity[self.span(p.stop, p.stop + edge)]
+        return {
+            "score": float(self.activity[inside].max()),
+            "mean_score": mean(self.activity[inside]),
+            "macro": mean(scores[inside, 0]),
+            "micro": mean(scores[inside, 1]),
+            "score_around": mean(self.activity[around]),
+            "score_beside": max(mean(before), mean(behind)),
+            "intensity": highest(intensity[inside]),
+            "mean_intensity": mean(intensity[inside]),
+            "intensity_around": mean(intensity[around]),
+            "intensity_at_edges": mean(intensity[[p.start, p.stop - 1]]),
+            "duration": (p.stop - p.start) * self.step,
+            "votes": p.votes,
+        }
+
+    def rest(self, p: Proposal) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Displacements (S,) before, in the middle and behind; the middle's own edges where
+        nothing is known there."""
+        third = max(1, (p.stop - p.start) // 3)
+        at = p.start + int(np.argmax(np.nan_to_num(self.track.intensity[p.start : p.stop])))
+        middle = row(
+            self.displacement[self.span(max(p.start, at - 2), min(p.stop, at + 3))],
+            self.displacement[at],
+        )
+        n = self.steps(REFERENCE_S)
+        edge = min(3, third)
+        before = row(
+            self.displacement[self.span(p.start - n, p.start)],
+            row(self.displacement[p.start : p.start + edge], middle),
+        )
+        behind = row(
+            self.displacement[self.span(p.stop, p.stop + n)],
+            row(self.displacement[p.stop - edge : p.stop], middle),
+        )
+        return before, middle, behind
+
+    def of_motion(self, p: Proposal) -> dict[str, float]:
+        """What moved between the middle and the faces before and behind, and what came back."""
+        before, middle, behind = self.rest(p)
+        near, far = np.abs(middle - before), np.abs(middle - behind)
+        risen = {name: float(near[columns].mean()) for name, columns in COLUMNS.items()}
+        total = sum(risen.values()) + 1e-3
+        both = np.minimum(near, far)
+        out = {f"moved_{name}": float(both[columns].mean()) for name, columns in COLUMNS.items()}
+        out |= {f"share_{name}": value / total for name, value in risen.items()}
+        out |= {"back": float(np.abs(behind - before).mean()), "return": float(far.mean())}
+        for name, (first, peak, last) in gestures(np.stack([before, middle, behind])).items():
+            out[name] = float(peak - (first + last) / 2)
+        return out
+
+    def of_mouth(self, inside: Steps, around: Steps) -> dict[str, float]:
+        """Whether this mouth speaks, within and around."""
+        quarter = len(inside) // 4
+        core = inside[quarter : max(quarter + 1, 3 * len(inside) // 4)]
+        return {
+            "speed_lips": mean(self.lip_speed[inside]),
+            "speed_lips_around": mean(self.lip_speed[around]),
+            "speed_lips_core": mean(self.lip_speed[core]),
+            "flutter": mean(self.flutter[inside]),
+            "flutter_around": mean(self.flutter[around]),
+        }
+
+    def of_head(self, inside: Steps, around: Steps) -> dict[str, float]:
+        turn = self.turn[inside]
+        whole = bool(np.isfinite(turn).all(1).any())
+        return {
+            "turn_range": float((np.nanmax(turn, 0) - np.nanmin(turn, 0)).sum()) if whole else 0.0,
+            "turning": mean(self.turning[inside]),
+            "turning_around": mean(self.turning[around]),
+            "turned": float(np.nanmax(np.abs(turn))) if whole else 0.0,
+        }
+
+    def of_edges(self, p: Proposal) -> dict[str, float]:
+        n = self.steps(LATE_S)
+        before, behind = (
+            self.known[self.span(p.start - n, p.start)],
+            self.known[self.span(p.stop, p.stop + n)],
+        )
+        return {
+            "open_start": float(len(before) < n or not before.all()),
+            "open_stop": float(len(behind) < n or not behind.all()),
+        }
+
+
+def mean(values: FloatArray) -> float:
+    """Mean of what is known, 0 where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+def highest(values: FloatArray) -> float:
+    """Highest of what is known, 0 where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.max()) if len(known) else 0.0
+
+
+def row(rows: FloatArray, otherwise: FloatArray) -> FloatArray:
+    """Mean row (S,) of those that are known; `otherwise` where none is."""
+    known = rows[~np.isnan(rows).any(1)] if rows.ndim == 2 else rows[:0]
+    out = known.mean(0) if len(known) else otherwise
+    return np.nan_to_num(out)
+
+
+def compress(values: FloatArray) -> FloatArray:
+    """Signed logarithm: a few huge amplitudes must not decide."""
+    return np.asarray(np.sign(values) * np.log1p(4 * np.abs(values)))

@@ -1,0 +1,346 @@
+"""Candidates, their features and probability, suppression, and what thresholds may do."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fesnet.errors import CheckpointError
+from fesnet.faces.landmark_features import (
+    CHEEKS,
+    EXPRESSIVE_LANDMARKS,
+    LANDMARK_FEATURE_COUNT,
+    LIPS,
+)
+from fesnet.interval_check import (
+    Candidate,
+    IntervalCheck,
+    above,
+    check_candidates,
+    finalized_candidates,
+    overlaps,
+    suppress,
+)
+from fesnet.interval_features import (
+    FEATURES,
+    LOOK_BACK_S,
+    ContextFeatures,
+    ContextTrack,
+    smooth,
+)
+from fesnet.proposals import Proposal, finalized_rows, propose
+
+RATE = 30.0
+SCRIPT = Path(__file__).parents[1] / "dev" / "fit_interval_check.py"
+
+
+def made_track(seed: int, steps: int = 600) -> ContextTrack:
+    """Random bumps of both kinds on a face that moves at random; some rows are unknown."""
+    rng = np.random.default_rng(seed)
+    scores = np.full((steps, 2), 0.02) + rng.random((steps, 2)) * 0.02
+    intensity = rng.random(steps) * 0.05
+    features = np.cumsum(rng.normal(0, 0.05, (steps, LANDMARK_FEATURE_COUNT)), 0)
+    features[:, -1] = 0
+    for _ in range(int(rng.integers(1, steps // 40))):
+        length, at = int(rng.integers(4, 70)), int(rng.integers(0, steps - 75))
+        bump = np.sin(np.linspace(0.3, np.pi - 0.3, length)) * rng.uniform(0.3, 1)
+        kind = int(length < 16) if rng.random() < 0.8 else int(rng.integers(2))
+        scores[at : at + length, kind] = np.maximum(scores[at : at + length, kind], bump)
+        scores[at : at + length, 1 - kind] *= 0.5
+        intensity[at : at + length] += bump
+        features[at : at + length, : 2 * len(EXPRESSIVE_LANDMARKS)] += (
+            rng.normal(0, 2, 2 * len(EXPRESSIVE_LANDMARKS)) * bump[:, None]
+        )
+    total = scores.sum(1, keepdims=True)
+    scores = scores / np.maximum(total, 1)
+    if rng.random() < 0.5:
+        gone, length = int(rng.integers(0, steps - 30)), int(rng.integers(1, 30))
+        for rows in (scores, intensity, features):
+            rows[gone : gone + length] = np.nan
+    return ContextTrack(np.arange(steps) / RATE, scores, intensity, features)
+
+
+def made_check(seed: int = 0) -> IntervalCheck:
+    rng = np.random.default_rng(seed)
+    n = len(FEATURES)
+    return IntervalCheck(
+        names=FEATURES,
+        centre=(1.0,) * n,
+        scale=(1.0,) * n,
+        weights=tuple(rng.normal(0, 0.4, n)),
+        bias=-0.5,
+        micro=0.3,
+    )
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+@settings(max_examples=60, deadline=None)
+def test_a_lower_threshold_of_one_kind_only_adds_intervals_of_that_kind(
+    seed: int, high: float, low: float, other: float
+) -> None:
+    low, high = sorted((low, high))
+    candidates = check_candidates(made_track(seed), made_check(seed))
+    for kind, rest in (("macro", "micro"), ("micro", "macro")):
+        few = above(candidates, {kind: high, rest: other})
+        many = above(candidates, {kind: low, rest: other})
+        assert set(few) <= set(many)
+        assert all(c.kind == kind for c in set(many) - set(few))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_what_stands_hardly_overlaps_and_every_candidate_meets_something_that_stands(
+    seed: int,
+) -> None:
+    track = made_track(seed)
+    kept = check_candidates(track, made_check(seed))
+    assert not any(overlaps(a, b, 0.3) for i, a in enumerate(kept) for b in kept[:i])
+    for p in propose(track.scores, track.times, track.intensity):
+        one = Candidate(p.start, p.stop, p.start, "macro", 0.0)
+        assert any(overlaps(one, k, 0.3) for k in kept)
+    for c in kept:
+        assert c.start <= c.apex < c.stop
+        assert 0 <= c.probability <= 1
+        assert not np.isnan(track.scores[c.start : c.stop]).any()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.integers(1, 40), st.integers(0, 9)),
+        max_size=40,
+    )
+)
+@settings(deadline=None)
+def test_suppression_equals_a_comparison_with_everything(rows: list[tuple[int, int, int]]) -> None:
+    every = [Candidate(a, a + n, a, "macro", p / 10) for a, n, p in set(rows)]
+    kept: list[Candidate] = []
+    for c in sorted(every, key=lambda c: (-c.probability, c.start, -c.stop)):
+        if not any(overlaps(c, k, 0.3) for k in kept):
+            kept.append(c)
+    assert suppress(every) == sorted(kept, key=lambda c: (c.start, c.stop))
+
+
+@given(st.integers(0, 10_000), st.integers(0, 600))
+@settings(max_examples=60, deadline=None)
+def test_candidates_of_a_growing_track_are_those_of_the_whole(seed: int, cut: int) -> None:
+    track, check = made_track(seed), made_check(seed)
+    whole = check_candidates(track, check)
+    part, rows = finalized_candidates(rows_of(track, 0, cut), check)
+    assert part == [c for c in whole if c.stop <= rows]
+    if rows:  # a stream keeps only what later features look back at
+        first = max(0, rows - round(LOOK_BACK_S * RATE))
+        later, stop = finalized_candidates(rows_of(track, first, 600), check, ended=True)
+        moved = [
+            replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
+            for c in later
+        ]
+        kept = [c for c in moved if c.start >= rows]
+        assert kept == [c for c in whole if c.start >= rows]
+        assert stop == 600 - first
+
+
+def rows_of(track: ContextTrack, first: int, stop: int) -> ContextTrack:
+    part = slice(first, stop)
+    return ContextTrack(
+        track.times[part], track.scores[part], track.intensity[part], track.landmark_features[part]
+    )
+
+
+def test_candidates_reach_across_what_a_single_setting_finds() -> None:
+    steps = np.arange(200)
+    two = np.maximum(np.exp(-(((steps - 70) / 14) ** 2)), np.exp(-(((steps - 120) / 14) ** 2)))
+    scores = np.stack([0.95 * np.maximum(two, 0.6 * (np.abs(steps - 95) < 30)), np.zeros(200)], 1)
+    found = propose(scores, steps / RATE, scores[:, 0])
+    both = [p for p in found if p.start < 70 and p.stop > 120]
+    first = [p for p in found if p.start < 70 < p.stop <= 100]
+    assert both and first
+    assert all(0 < p.votes <= 1 for p in found)
+    assert found == sorted(found, key=lambda p: (p.start, p.stop))
+
+
+def test_no_candidate_in_nothing() -> None:
+    nothing = np.full((50, 2), np.nan)
+    assert propose(nothing, np.arange(50) / RATE, np.zeros(50)) == []
+    assert propose(nothing[:0], np.zeros(0), np.zeros(0)) == []
+    assert propose(np.zeros((1, 2)), np.zeros(1), np.zeros(1)) == []
+    empty = ContextTrack(
+        np.zeros(0), np.zeros((0, 2)), np.zeros(0), np.zeros((0, LANDMARK_FEATURE_COUNT))
+    )
+    assert finalized_candidates(empty, made_check()) == ([], 0)
+    assert finalized_rows(np.full((9, 2), np.nan), 1 / RATE) == 9
+
+
+def still_track(steps: int = 240) -> ContextTrack:
+    zeros = np.zeros((steps, LANDMARK_FEATURE_COUNT))
+    return ContextTrack(np.arange(steps) / RATE, np.zeros((steps, 2)), np.zeros(steps), zeros)
+
+
+def test_features_name_what_moved() -> None:
+    track, p = still_track(), Proposal(100, 140, 0.5)
+    bump = np.sin(np.linspace(0, np.pi, 40))
+    track.intensity[100:140] = bump
+    for corner in (61, 291):
+        track.landmark_features[100:140, 2 * EXPRESSIVE_LANDMARKS.index(corner) + 1] = (
+            -8 * bump
+        )  # up
+    for cheek in CHEEKS:
+        track.landmark_features[100:140, 2 * EXPRESSIVE_LANDMARKS.index(cheek) + 1] = -2 * bump
+    found = ContextFeatures(track).of(p)
+    assert set(found) == set(FEATURES)
+    assert found["corners_up"] > 6
+    assert found["cheeks_up"] > 1.5
+    assert found["share_lips"] + found["share_cheeks"] == pytest.approx(1, abs=0.01)
+    assert found["moved_brows"] == found["brows_up"] == found["mouth_open"] == 0
+    assert found["back"] < 0.1 * found["return"]
+    assert found["duration"] == pytest.approx(40 / RATE)
+    assert found["open_start"] == found["open_stop"] == found["speed_lips_around"] == 0
+
+
+def test_features_know_a_speaking_mouth_and_a_turning_head() -> None:
+    track, p = still_track(), Proposal(100, 140, 0.5)
+    seconds = track.times
+    for lip in LIPS:
+        track.landmark_features[:, 2 * EXPRESSIVE_LANDMARKS.index(lip) + 1] = (
+            (lip == 14) * 5 * np.sin(2 * np.pi * 4 * seconds)
+        )
+    track.landmark_features[:, -4] = 4.0 * 0.3 * np.sin(seconds)
+    found, still = ContextFeatures(track).of(p), ContextFeatures(still_track()).of(p)
+    for name in (
+        "flutter",
+        "flutter_around",
+        "speed_lips_around",
+        "turning",
+        "turned",
+        "turn_range",
+    ):
+        assert found[name] > still[name] == 0
+
+
+def test_features_of_unknown_neighbours_are_numbers_and_mark_open_edges() -> None:
+    track = still_track()
+    for rows in (track.scores, track.intensity, track.landmark_features):
+        rows[:100] = np.nan
+        rows[140:] = np.nan
+    found = ContextFeatures(track).of(Proposal(100, 140, 0.5))
+    assert all(np.isfinite(v) for v in found.values())
+    assert found["open_start"] == found["open_stop"] == 1
+    track.intensity[:] = np.nan
+    track.landmark_features[:] = np.nan
+    assert all(np.isfinite(v) for v in ContextFeatures(track).of(Proposal(100, 140, 0.5)).values())
+
+
+def test_smoothing_of_a_part_gives_the_same_bits() -> None:
+    values = np.random.default_rng(0).normal(size=(90, 3))
+    values[40] = np.nan
+    whole = smooth(values, 5)
+    assert np.array_equal(smooth(values[30:], 5)[2:], whole[32:], equal_nan=True)
+    assert np.isnan(whole[40]).all() and whole[41] == pytest.approx(np.nanmean(values[39:44], 0))
+
+
+def test_a_check_goes_to_json_and_back(tmp_path: Path) -> None:
+    check = made_check()
+    path = tmp_path / "check.json"
+    path.write_text(check.to_json())
+    assert IntervalCheck.from_json(path) == check
+    assert check.coefficients == len(FEATURES) + 4 <= 50
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "other"},
+        {"names": ["no such feature"]},
+        {"scale": [0.0] * len(FEATURES)},
+        {"weights": [1.0]},
+        {"bias": None},
+        {"bias": float("nan")},
+        {"slope": -1.0},
+    ],
+)
+def test_a_damaged_check_is_refused(change: dict[str, object]) -> None:
+    values = {**json.loads(made_check().to_json()), **change}
+    with pytest.raises(CheckpointError, match="expected"):
+        IntervalCheck.from_values(values)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}"])
+def test_a_file_that_is_no_check_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "check.json").write_text(text)
+    with pytest.raises(CheckpointError, match="expected"):
+        IntervalCheck.from_json(tmp_path / "check.json")
+    with pytest.raises(CheckpointError, match="expected"):
+        IntervalCheck.from_json(tmp_path / "none.json")
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fit_interval_check", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+def event(onset: float, offset: float, confidence: str = "high") -> dict[str, object]:
+    return {"onset_s": onset, "offset_s": offset, "type": "macro", "confidence": confidence}
+
+
+def test_newton_finds_the_least_penalised_loss(tool: ModuleType) -> None:
+    rng = np.random.default_rng(1)
+    a, w = np.column_stack([rng.normal(size=(80, 3)), np.ones(80)]), rng.random(80)
+    y, penalty = rng.random(80), np.array([5.0, 5, 5, 1e-6])
+    start = np.array([0.5, 0, -0.5, 0])
+    theta = tool.newton(a, y, w, penalty, start)
+    p = 1 / (1 + np.exp(-a @ theta))
+    assert a.T @ (w * (p - y)) + penalty * (theta - start) == pytest.approx(np.zeros(4), abs=1e-6)
+
+
+def test_a_merged_answer_to_a_chain_counts_only_with_the_chain_rule(tool: ModuleType) -> None:
+    clip = tool.Clip("a", "a", {"events": [event(1, 2), event(2.02, 3), event(3, 4)]}, None)
+    assert tool.match([(1.0, 4.0)], clip, merged=True) == ({0, 1, 2}, {0})
+    assert tool.match([(1.0, 4.0)], clip, merged=False) == (set(), set())
+    assert tool.match([(1.0, 2.0), (2.0, 3.0)], clip, merged=True) == ({0, 1}, {0, 1})
+
+
+def test_the_fit_tells_what_is_labelled_from_what_is_not(tool: ModuleType) -> None:
+    """Scores of both are alike; only where lips move in the middle of rest is there an event."""
+    clips = []
+    for number in range(8):
+        rng = np.random.default_rng(number)
+        track = still_track(600)
+        track.landmark_features[:] = rng.normal(0, 0.1, track.landmark_features.shape)
+        events: list[dict[str, object]] = []
+        for place, at in enumerate(range(60, 540, 120)):
+            bump = np.sin(np.linspace(0, np.pi, 40))
+            track.scores[at : at + 40, 0] = 0.9 * bump
+            track.intensity[at : at + 40] = bump
+            if (place + number) % 2:
+                track.landmark_features[at : at + 40, 2 * EXPRESSIVE_LANDMARKS.index(61) + 1] -= (
+                    6 * bump
+                )
+                events.append(event(at / RATE, (at + 40) / RATE))
+            else:
+                track.landmark_features[at : at + 40, -4] += 4 * bump
+        truth = {"duration_s": 20.0, "events": events}
+        clip = tool.Clip(f"clip{number}", f"person{number}", truth, track)
+        tool.prepare(clip)
+        clips.append(clip)
+    settings_ = type(
+        "Settings", (), {"names": FEATURES, "l2": 0.1, "prior_check": None, "slope_prior": 5.0}
+    )
+    kept = tool.leave_out(clips, [], settings_)
+    threshold = tool.choose(clips, kept, most=1.0)
+    figures = tool.evaluate(clips, kept, threshold)
+    assert figures.f1 > 0.95
+    assert tool.reliability(clips, kept)[0] < 0.2
