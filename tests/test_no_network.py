@@ -246,7 +246,7 @@ subprocess.run([sys.executable, "-c", child], stderr=subprocess.DEVNULL)
 def test_review(children: dict[str, Child]) -> None:
     """First of all, as its server waits for us."""
     child = children["review"]
-    wait_for(lambda: "stop with" in child.said(), 60)
+    wait_for(lambda: "stop with" in child.said(), 300)
     web = Web.open(
         next(n for n in child.said().splitlines() if n.startswith("open ")).removeprefix("open ")
     )
