@@ -256,7 +256,7 @@ def test_review(children: dict[str, Child]) -> None:
     wait_for(lambda: [v["state"] for v in web.ask("GET", "/api/videos").json] == ["done"], 120)
     time.sleep(max(0.0, child.born + LIVES - time.monotonic()))
     child.process.send_signal(signal.SIGINT)
-    assert child.process.wait(60) in (0, 130), child.said()
+    assert child.process.wait(300) in (0, 130), child.said()
     checked(child)
 
 
