@@ -4,7 +4,7 @@ is.
     python perf/train_rate.py PORTRAITS --device cuda --workers 14 --clips 32
 
 Prints JSON: frames a second of drawing (all workers together), of painting with drawn and with
-looked-at landmarks, and of whole steps with LSDM trained or frozen; operations of the network in
+found landmarks, and of whole steps with LSDM trained or frozen; operations of the network in
 those steps, and of an 8192-sided bf16 product. Every figure is the median of several repetitions
 after a warm-up, on the clips that training would see.
 """
@@ -85,7 +85,7 @@ def measure(
     frames = plan.labels.numel()
     plan_of = {
         name: replace(plan, crops=replace(plan.crops, use_landmark_model=use_model))
-        for name, use_model in (("drawn landmarks", False), ("looked-at landmarks", True))
+        for name, use_model in (("drawn landmarks", False), ("found landmarks", True))
     }
     rendering = {
         name: frames / seconds(lambda p=each: render_clips(renderer, p, crop), device)
