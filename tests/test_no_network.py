@@ -253,7 +253,7 @@ def test_review(children: dict[str, Child]) -> None:
     page = web.ask("GET", "/")
     assert page.status == 200
     assert b"<html" in page.body
-    wait_for(lambda: [v["state"] for v in web.ask("GET", "/api/videos").json] == ["done"], 120)
+    wait_for(lambda: [v["state"] for v in web.ask("GET", "/api/videos").json] == ["done"], 300)
     time.sleep(max(0.0, child.born + LIVES - time.monotonic()))
     child.process.send_signal(signal.SIGINT)
     assert child.process.wait(300) in (0, 130), child.said()
