@@ -305,7 +305,7 @@ def lsdm_row(row: Row, avatars: list[Avatar], steps: int, seed: int) -> dict[str
     for k in range(8):
         held = pairs.batch(np.arange(8).repeat(4), 1000 + k)
         with torch.inference_mode():
-            z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))
+            z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))  # type: ignore[no-untyped-call]
             found = network.lsdm.predict_motion(
                 z[:, second].flatten(0, 1)[:, None], z[:, first].flatten(0, 1)[:, None]
             )[:, 0]

@@ -149,7 +149,7 @@ def settings_grid(name: str, settings: Any) -> Iterator[Any]:
     """Every combination of a method's numbers that need no second look at the pictures."""
     leasts = [{"least": least} for least in LEAST.get(name, ())] or [{}]
     if name == "mdmd":
-        kinds = [{}]
+        kinds: list[dict[str, Any]] = [{}]
     else:
         combinations = itertools.product(*KINDS_GRID.values())
         kinds = [

@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def measure(
     plans = SyntheticBatches(
         avatars, replace(config, device="cuda", long_share=0.0), weights.config, range(1)
     )
+    plan: Any
     plan, renderer, crop = plans[0], first.clips.source.renderer, weights.config.crop_size
     assert isinstance(plan, ClipBatch)
     frames = plan.labels.numel()
@@ -88,7 +90,7 @@ def measure(
         for name, use_model in (("drawn landmarks", False), ("found landmarks", True))
     }
     rendering = {
-        name: frames / seconds(lambda p=each: render_clips(renderer, p, crop), device)
+        name: frames / seconds(partial(render_clips, renderer, each, crop), device)
         for name, each in plan_of.items()
     }
     rendered = render_clips(renderer, plan, crop)
@@ -96,7 +98,7 @@ def measure(
     for name, trainer in trainers.items():
         with FlopCounterMode(display=False) as counter:
             trainer.clips.train_step(rendered, 0)
-        taken = seconds(lambda t=trainer: t.clips.train_step(rendered, 0), device)
+        taken = seconds(partial(trainer.clips.train_step, rendered, 0), device)
         rate = counter.get_total_flops() / taken
         steps[name] = {
             "frames/s": frames / taken,
