@@ -18,14 +18,13 @@ PYTHON = ("src", "tests", "dev", "experiments", "perf", "docs", "examples")
 LINE_LIMIT, FUNCTION_LIMIT = 100, 60
 PARAGRAPH_LIMIT, SENTENCE_LIMIT, ADR_LIMIT = 80, 30, 200  # words
 # Name -> why it may be defined in several modules.
-ALLOWED_TWICE = {
-    "spot": "the Python call `fesnet.spot` and the command `fesnet spot`",
-}
+ALLOWED_TWICE: dict[str, str] = {}
 NOT_PROSE = re.compile(
     r"^---\n.*?^---\n|^ *(```|~~~).*?^ *\1 *$|<!--.*?-->|^ *\|.*?$|^#.*?$|^    [^ \n].*?$",
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)")
+PRAGMA = re.compile(r" +# (?:type: ignore|noqa).*")  # ruff does not count these, either
 ITEM = re.compile(r"^ *(?:[-*]|\d+\.) +", re.MULTILINE)
 SENTENCE_END = re.compile(r"(?<=[.!?])[*)\"]* +(?=[\[(*\"`]*[A-Z0-9`])")
 
@@ -118,7 +117,7 @@ def check_code() -> list[str]:
     """Print lengths of lines and functions; return the broken limits."""
     files = sorted(path for part in PYTHON for path in (ROOT / part).rglob("*.py"))
     lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
-    long = sum(len(line) > LINE_LIMIT for line in lines)
+    long = sum(len(PRAGMA.sub("", line)) > LINE_LIMIT for line in lines)
     print(f"lines over {LINE_LIMIT} characters: {long} of {len(lines)}, {long / len(lines):.2%}")
     source = [len(p.read_text(encoding="utf-8").splitlines()) for p in SOURCE.rglob("*.py")]
     print(f"lines of source: {sum(source)} in {len(source)} modules, longest {max(source)}")

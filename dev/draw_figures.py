@@ -165,7 +165,12 @@ def way_of_a_training_sample() -> str:
             ],
             [
                 Box("1. pairs", "training/pairs.py", "LSDM sees motion", "core"),
-                Box("2. windows", "training/windows.py", f"MTAM, {training_seconds()} s", "core"),
+                Box(
+                    "2. windows",
+                    "training/window_phase.py",
+                    f"MTAM, {training_seconds()} s",
+                    "core",
+                ),
                 Box("3. clips", "training/clips.py", "all together", "core"),
                 Box("weights", "model/checkpoint.py, export.py", "tensors, two ONNX graphs", "end"),
             ],

@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from fesnet.synth.render.avatar import face_motion
-from fesnet.synth.render.landmark_errors import PIVOT, head_rotations, motion_basis
+from fesnet.synth.render.landmark_errors import PIVOT, head_rotations
+from fesnet.synth.script.basis import motion_basis
 from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.curves import log_uniform, smooth_noise
 from fesnet.synth.script.script import Script
@@ -52,7 +53,8 @@ def region_steps(
     light = np.diff(smooth_noise(rng, len(step), 90, 1.0), prepend=0)[:, None, None] * rng.normal(
         0, 0.5, step.shape[1:]
     )
-    return (step * (1 + 0.2 * rng.standard_normal(step.shape)) + error + light).astype(np.float32)
+    noisy = step * (1 + 0.2 * rng.standard_normal(step.shape)) + error + light
+    return np.asarray(noisy, np.float32)
 
 
 def face_motion_mean(

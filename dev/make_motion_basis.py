@@ -63,7 +63,7 @@ def read_canonical(path: Path) -> np.ndarray:
     points = points * scale
     points[:, :2] += [0.5, EYE_HEIGHT] - points[list(EYE_CORNERS), :2].mean(0)
     points[:, 2] -= points[list(EYE_CORNERS), 2].mean()
-    return points
+    return np.asarray(points)
 
 
 def similarity_scale(

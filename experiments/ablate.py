@@ -3,15 +3,15 @@
 usage: python experiments/ablate.py PORTRAITS FOLDER --part cascade|LSDM [--weights WEIGHTS]
        [--steps 1000] [--pair-steps 300] [--seeds 2] [--rows NAME,NAME]
 
-Cascade rows: proposals and MTAM are trained anew on windows of TRAIN people as the frozen LSDM of
-WEIGHTS (default: the bundled ones) sees them, and measured on windows of VALIDATION people.
+Cascade rows: proposals and MTAM are trained from scratch on windows of TRAIN people as the frozen
+LSDM of WEIGHTS (default: the bundled ones) sees them, and measured on windows of VALIDATION people.
 FOLDER/train and FOLDER/validation hold the windows and are made where they are missing (hours on
 two cores). LSDM rows: pairs of frames from the start, measured on VALIDATION people.
 FOLDER/cascade.json and FOLDER/LSDM.json keep what is done; a second call goes on. All is synthetic.
 
 loss   of the last stage on validation windows, per frame F1     of intervals by kind at IoU 0.5;
 thresholds from one half of the validation performances, F1 from the other share  of the motion's
-squared error between two frames that LSDM leaves unexplained (0: all is seen, 1: nothing)
+squared error between two frames that LSDM leaves unexplained (0: none, 1: all)
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def cascade_row(
     torch.manual_seed(seed)
     config = replace(
         base.config, **{"ensemble_weights": (0.0, 0.0), **row.model}
-    )  # what is trained here is judged by itself
+    )  # what is trained here is evaluated without the ensemble
     network = FesNet(config)
     kept = {
         n: p for n, p in base.state_dict().items() if n.startswith("lsdm") and "proposal" not in n
@@ -305,7 +305,7 @@ def lsdm_row(row: Row, avatars: list[Avatar], steps: int, seed: int) -> dict[str
     for k in range(8):
         held = pairs.batch(np.arange(8).repeat(4), 1000 + k)
         with torch.inference_mode():
-            z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))
+            z = network.encode_grey(held.crops.flatten(0, 1)).unflatten(0, (32, 4))  # type: ignore[no-untyped-call]
             found = network.lsdm.predict_motion(
                 z[:, second].flatten(0, 1)[:, None], z[:, first].flatten(0, 1)[:, None]
             )[:, 0]

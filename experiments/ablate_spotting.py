@@ -67,12 +67,15 @@ ROWS = (
     Row("10.7 s apart", (640, 320)),
     Row("21.3 s apart", (640, 640)),
     Row("reference: a neutral frame found by a first pass", change={"reference": "neutral"}),
-    Row("pixels and shapes judged together only", change={"ensemble_weights": (0.0, 0.0)}),
-    Row("pixels alone 0.3, shapes alone 0.3 of the say", change={"ensemble_weights": (0.3, 0.3)}),
+    Row("pixels and shapes scored together only", change={"ensemble_weights": (0.0, 0.0)}),
+    Row(
+        "pixels alone 0.3, shapes alone 0.3 of the ensemble",
+        change={"ensemble_weights": (0.3, 0.3)},
+    ),
 )
 
 
-class Side(WindowAggregator):
+class RecordingAggregator(WindowAggregator):
     """An aggregator that keeps its scores."""
 
     def __init__(self, size: tuple[int, int], decode: Decode) -> None:
@@ -84,10 +87,12 @@ class Side(WindowAggregator):
             self.parts.append(scored)
 
 
-class Several(WindowAggregator):
+class ParallelAggregators(WindowAggregator):
     """The usual aggregator, and others beside it that get the same steps."""
 
-    def __init__(self, size: tuple[int, int], decode: Decode, sides: list[Side]) -> None:
+    def __init__(
+        self, size: tuple[int, int], decode: Decode, sides: list[RecordingAggregator]
+    ) -> None:
         self.sides = sides
         super().__init__(*size, decode)
 
@@ -130,7 +135,7 @@ def spot_rows(job: tuple[Path, Path | None, dict[str, Path]]) -> None:
     spotter = Spotter(weights)
     config, usual = spotter.weights.config, spotter.runtime.decode
     sides = {
-        row.name: Side(
+        row.name: RecordingAggregator(
             row.size or config.inference_window,
             decoder(spotter.weights, row.change) if row.change else usual,
         )
@@ -139,7 +144,7 @@ def spot_rows(job: tuple[Path, Path | None, dict[str, Path]]) -> None:
     with open_source(video) as opened:
         stream = spotter.stream()
         line = stream.pipelines[0] = FacePipeline(config, spotter.runtime)
-        line.aggregator = Several(config.inference_window, usual, list(sides.values()))
+        line.aggregator = ParallelAggregators(config.inference_window, usual, list(sides.values()))
         for frame in opened:
             stream.push(frame)
         whole = spotter.result(stream, opened)

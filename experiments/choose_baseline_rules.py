@@ -98,17 +98,19 @@ def read_truth(video: Path) -> list[Interval]:
     ]
 
 
-def watch(video: Path, names: Sequence[str]) -> dict[str, Minute]:
-    """What each method keeps of a video, the faces of which are found once, and its truth."""
+def extract_minute(video: Path, names: Sequence[str]) -> dict[str, Minute]:
+    """Each method's features of a video and its truth. Faces are found once."""
     tracker, sampler = FaceTracker(crop_size=CROP), FrameSampler(RATE)
     with open_source(video) as source:
         faces = [tracker.push(frame) for frame in source if sampler.should_sample(frame.time)]
     truth = read_truth(video)
-    return {n: (METHODS[n](tracker=lambda: Replay(faces)).watch(video), truth) for n in names}
+    return {
+        n: (METHODS[n](tracker=lambda: Replay(faces)).extract_features(video), truth) for n in names
+    }
 
 
 def scores_of(method: Baseline[Any], minutes: Sequence[Minute]) -> list[np.ndarray]:
-    return [method.track(0, w.faces.get(0, []), w.ticks).scores for w, _ in minutes]
+    return [method.face_track(0, w.faces.get(0, []), w.ticks).scores for w, _ in minutes]
 
 
 def measure(
@@ -147,7 +149,7 @@ def settings_grid(name: str, settings: Any) -> Iterator[Any]:
     """Every combination of a method's numbers that need no second look at the pictures."""
     leasts = [{"least": least} for least in LEAST.get(name, ())] or [{}]
     if name == "mdmd":
-        kinds = [{}]
+        kinds: list[dict[str, Any]] = [{}]
     else:
         combinations = itertools.product(*KINDS_GRID.values())
         kinds = [
@@ -194,16 +196,16 @@ def main() -> None:
     given = parser.parse_args()
     names = given.methods.split(",")
     people, _ = find_people(given.portraits)
-    watched = {}
+    minutes_of_part = {}
     for part in PARTS if given.test else ["validation"]:
         chosen, seed = PARTS[part]
-        watched[part] = [
-            watch(v, names) for v in make_videos(people[chosen], given.folder / part, seed)
+        minutes_of_part[part] = [
+            extract_minute(v, names) for v in make_videos(people[chosen], given.folder / part, seed)
         ]
     for name in names:
-        method = choose(name, [minute[name] for minute in watched["validation"]])
+        method = choose(name, [minute[name] for minute in minutes_of_part["validation"]])
         print(f"{name}: {method.settings}\n{method.rules}")
-        for part, minutes in watched.items():
+        for part, minutes in minutes_of_part.items():
             report(part, method, [minute[name] for minute in minutes])
 
 

@@ -167,7 +167,7 @@ def seconds(
             row.append((between - started, time.process_time() - between))
     return [
         tuple(1000 / len(crops) * median(part) for part in zip(*row, strict=True)) for row in spent
-    ]  # type: ignore[misc]
+    ]
 
 
 def table(

@@ -19,7 +19,11 @@ def naive_ratio(seconds: float) -> tuple[float, float]:
     c, n = spotter.weights.config, round(seconds * 30)
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (n, c.crop_size, c.crop_size, 3), np.uint8)
-    shapes = rng.normal(0, 1, (n, c.shape)).astype(np.float32).reshape(n, -1, 4 * c.width)
+    shapes = (
+        rng.normal(0, 1, (n, c.landmark_feature_count))
+        .astype(np.float32)
+        .reshape(n, -1, 4 * c.width)
+    )
 
     def encoded(frames: np.ndarray) -> np.ndarray:
         parts = [

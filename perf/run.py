@@ -188,7 +188,7 @@ def stage_rows(video: Path) -> list[str]:
     spotter, weights, models = ProfiledSpotter(), load_weights(), model_files()
     spotter.spot(video)
     c, rate, copying = weights.config, matrix_rate(), copy_rate()
-    row_count = (c.crop_size // 8) ** 2 + c.shape // (4 * c.width)
+    row_count = (c.crop_size // 8) ** 2 + c.landmark_feature_count // (4 * c.width)
     encode = multiplications(weights.encode, {"crops": (16, c.crop_size, c.crop_size, 3)}) / 16
     decode = (
         multiplications(weights.decode, {"attended": (1, c.window, row_count, 4 * c.width)})

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -60,7 +61,7 @@ def stream() -> Task:
         for frame in open_source(path):
             pushed.push(frame)
         pushed.finish()
-        return len(pushed.seconds)
+        return len(pushed.frame_times)
 
     return run
 
@@ -123,16 +124,18 @@ def flow_of(make: Callable[[], Callable[[np.ndarray, np.ndarray], np.ndarray]], 
 
 
 def farneback_method() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    return lambda a, b: cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+    return lambda a, b: cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]
+        a, b, None, 0.5, 3, 15, 3, 5, 1.2, 0
+    )
 
 
 def dis_method() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return lambda a, b: method.calc(a, b, None)
 
 
 def tvl1_method() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    method = cv2.optflow.DualTVL1OpticalFlow_create()
+    method = cv2.optflow.DualTVL1OpticalFlow_create()  # type: ignore[attr-defined]
     return lambda a, b: method.calc(a, b, None)
 
 

@@ -4,7 +4,7 @@ is.
     python perf/train_rate.py PORTRAITS --device cuda --workers 14 --clips 32
 
 Prints JSON: frames a second of drawing (all workers together), of painting with drawn and with
-looked-at landmarks, and of whole steps with LSDM trained or frozen; operations of the network in
+found landmarks, and of whole steps with LSDM trained or frozen; operations of the network in
 those steps, and of an 8192-sided bf16 product. Every figure is the median of several repetitions
 after a warm-up, on the clips that training would see.
 """
@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,16 @@ def measure(
     plans = SyntheticBatches(
         avatars, replace(config, device="cuda", long_share=0.0), weights.config, range(1)
     )
+    plan: Any
     plan, renderer, crop = plans[0], first.clips.source.renderer, weights.config.crop_size
     assert isinstance(plan, ClipBatch)
     frames = plan.labels.numel()
     plan_of = {
         name: replace(plan, crops=replace(plan.crops, use_landmark_model=use_model))
-        for name, use_model in (("drawn landmarks", False), ("looked-at landmarks", True))
+        for name, use_model in (("drawn landmarks", False), ("found landmarks", True))
     }
     rendering = {
-        name: frames / seconds(lambda p=each: render_clips(renderer, p, crop), device)
+        name: frames / seconds(partial(render_clips, renderer, each, crop), device)
         for name, each in plan_of.items()
     }
     rendered = render_clips(renderer, plan, crop)
@@ -96,7 +98,7 @@ def measure(
     for name, trainer in trainers.items():
         with FlopCounterMode(display=False) as counter:
             trainer.clips.train_step(rendered, 0)
-        taken = seconds(lambda t=trainer: t.clips.train_step(rendered, 0), device)
+        taken = seconds(partial(trainer.clips.train_step, rendered, 0), device)
         rate = counter.get_total_flops() / taken
         steps[name] = {
             "frames/s": frames / taken,

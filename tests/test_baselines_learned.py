@@ -11,7 +11,7 @@ import torch
 from fesnet.baselines.auwgcn import RegionGraphNet, boundaries, co_movement
 from fesnet.baselines.flowmaps import LAGS_S, SIDE, eye_mask, flow_maps
 from fesnet.baselines.softnet import fit_and_score_softnet, window_overlap
-from fesnet.training.features import FeatureSample
+from fesnet.training.feature_training import FeatureSample
 
 SIZE = 3 * SIDE * SIDE
 

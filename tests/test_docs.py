@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import re
+import runpy
 import stat
 import subprocess
 import sys
@@ -126,6 +127,12 @@ def test_files_and_modules_that_documents_name_exist() -> None:
             assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"no test {test}"
         for name in re.findall(r"`(fesnet(?:\.\w+)+)`", text):
             assert resolves(name), f"{page.name} names {name}"
+
+
+def test_paragraphs_and_sentences_are_short() -> None:
+    readability = runpy.run_path(str(ROOT / "dev" / "check_readability.py"))
+    check = readability["check_document"]
+    assert [line for page in readability["documents"]() for line in check(page)] == []
 
 
 def resolves(name: str) -> bool:

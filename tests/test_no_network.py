@@ -246,17 +246,17 @@ subprocess.run([sys.executable, "-c", child], stderr=subprocess.DEVNULL)
 def test_review(children: dict[str, Child]) -> None:
     """First of all, as its server waits for us."""
     child = children["review"]
-    wait_for(lambda: "stop with" in child.said(), 60)
+    wait_for(lambda: "stop with" in child.said(), 300)
     web = Web.open(
         next(n for n in child.said().splitlines() if n.startswith("open ")).removeprefix("open ")
     )
     page = web.ask("GET", "/")
     assert page.status == 200
     assert b"<html" in page.body
-    wait_for(lambda: [v["state"] for v in web.ask("GET", "/api/videos").json] == ["done"], 120)
+    wait_for(lambda: [v["state"] for v in web.ask("GET", "/api/videos").json] == ["done"], 300)
     time.sleep(max(0.0, child.born + LIVES - time.monotonic()))
     child.process.send_signal(signal.SIGINT)
-    assert child.process.wait(60) in (0, 130), child.said()
+    assert child.process.wait(300) in (0, 130), child.said()
     checked(child)
 
 

@@ -64,10 +64,10 @@ def test_everything_of_a_clip_is_in_one_order(
     """Crops, shapes, labels and intensity of a clip that runs backwards are those of the one that
     runs forwards.
     """
-    monkeypatch.setattr(batches, "TAIL", 0.0)
+    monkeypatch.setattr(batches, "REFLECTED_SHARE", 0.0)
     made = []
     for share in (0.0, 1.0):
-        monkeypatch.setattr(batches, "BACKWARDS", share)
+        monkeypatch.setattr(batches, "REVERSED_SHARE", share)
         made.append(clip_batch(renderer, np.array([0, 1]), 6, 40, 32, SynthConfig(quiet_share=0)))
     forth, back = made
     assert torch.equal(back.crops, forth.crops.flip(1))

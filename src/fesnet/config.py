@@ -37,7 +37,8 @@ class FesNetConfig:
     heads: int = 4  # attention heads over the positions of one frame
     features: int = 128  # D, features a frame carries into MTAM
     window: int = 128  # T, frames at the working rate: 4.3 s, the longest usual macro-expression
-    stride: int = 32  # frames between the starts of overlapping windows
+    # frames between the starts of overlapping windows; bundled weights have their own config.json
+    stride: int = 32
     # extension: windows and strides of spotting are this many times as long as those of training
     inference_window_scale: int = 1
     working_rate: float = 30.0  # Hz

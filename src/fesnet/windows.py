@@ -25,8 +25,10 @@ MIN_WINDOW = 80  # steps of the shortest window; shorter segments are reflected 
 # steps at either end of a window over which its weight falls: temporal convolutions see padding
 # there
 TAPER = 40
-EXPRESSIVE = 0.3  # macro and micro score together from which a step is inside an expression
-NEUTRAL = 0.1  # and below which it can be the neutral anchor
+ANCHOR_EXPRESSIVE_LEVEL = (
+    0.3  # macro and micro score together from which a step is inside an expression
+)
+ANCHOR_NEUTRAL_LEVEL = 0.1  # and below which it can be the neutral anchor
 ANCHOR_STEPS = 6  # steps that show the anchor, before as many fade into the window's own
 MAX_ANCHOR_AGE = 900  # steps (30 s); longer than any macro-expression in the field
 
@@ -201,7 +203,7 @@ class WindowAggregator:
         if (
             self.neutral_anchor is None
             or self.finalized - self.neutral_anchor[0] > MAX_ANCHOR_AGE
-            or self.level(int(steps[0])) < EXPRESSIVE
+            or self.level(int(steps[0])) < ANCHOR_EXPRESSIVE_LEVEL
         ):
             return window, steps
         out, shown = window.copy(), steps.copy()
@@ -237,7 +239,7 @@ class WindowAggregator:
         scored = ScoreChunk(self.start + self.finalized, rows[:, :2].copy(), rows[:, 2].copy())
         levels = scored.scores.sum(1)
         self.final_levels.extend(levels.tolist())
-        calm = np.flatnonzero(levels < NEUTRAL)
+        calm = np.flatnonzero(levels < ANCHOR_NEUTRAL_LEVEL)
         if len(calm):
             first = self.length - len(self.buffer)  # step of the buffer's first entry
             self.neutral_anchor = (

@@ -8,7 +8,7 @@ class and how likely it is a boundary.
 Our choices: edges come from the training subjects' own flow (how regions' sizes of motion go
 together in frames with an expression), as action units are not annotated everywhere; two graph
 layers; the boundary output is trained beside the class and not used in scoring; augmentation,
-windows and schedule are those of `fesnet.training.features`.
+windows and schedule are those of `fesnet.training.feature_training`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fesnet.model.losses import LossConfig, independent_frame_loss
-from fesnet.training.features import FeatureSample, FeatureTrainConfig, TrainingSpec
+from fesnet.training.feature_training import FeatureSample, FeatureTrainConfig, TrainingSpec
 
 NODE, HIDDEN = 16, 64  # channels of a node, of a frame
 
@@ -87,7 +87,7 @@ def boundaries(held: Tensor) -> Tensor:
     return torch.stack([F.max_pool1d(edge[:, None], 3, 1, 1)[:, 0] for edge in (first, last)], -1)
 
 
-def auwgcn_course(
+def auwgcn_spec(
     samples: Sequence[FeatureSample], groups: Sequence[int], window: int, config: FeatureTrainConfig
 ) -> TrainingSpec:
     """What to train; edges from the samples alone."""

@@ -17,7 +17,7 @@ from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from fesnet.training.features import FeatureTrainConfig
+    from fesnet.training.feature_training import FeatureTrainConfig
 
 TrainSet = Sequence[tuple[Float32Array, NDArray[np.int8]]]
 Learn = Callable[
@@ -74,7 +74,7 @@ def fesnet_settings(variant: Variant, inputs: int) -> tuple[FesNetConfig, Featur
 
     Raises UsageError for an unknown ablation.
     """
-    from fesnet.training.features import FeatureTrainConfig
+    from fesnet.training.feature_training import FeatureTrainConfig
 
     model = FesNetConfig(
         inputs=inputs, features=64, hidden=64, window=256, stride=128, dropout=0.3,
@@ -112,7 +112,7 @@ def learn_fesnet(
     variant: Variant,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
-    from fesnet.training.features import FeatureSample, fesnet_spec, train_and_score
+    from fesnet.training.feature_training import FeatureSample, fesnet_spec, train_and_score
 
     samples = [FeatureSample(inputs, labels) for inputs, labels in train_set]
     model, train = fesnet_settings(variant, len(groups))
@@ -134,8 +134,8 @@ def learn_auwgcn(
     variant: Variant,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
-    from fesnet.baselines.auwgcn import auwgcn_course
-    from fesnet.training.features import FeatureSample, train_and_score
+    from fesnet.baselines.auwgcn import auwgcn_spec
+    from fesnet.training.feature_training import FeatureSample, train_and_score
 
     samples = [FeatureSample(inputs, labels) for inputs, labels in train_set]
     # The same windows, schedule and augmentation as fesnet.
@@ -146,7 +146,7 @@ def learn_auwgcn(
         groups,
         test_inputs,
         model,
-        auwgcn_course(samples, groups, model.window, train),
+        auwgcn_spec(samples, groups, model.window, train),
         seed,
     )
 

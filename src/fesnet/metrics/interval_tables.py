@@ -45,7 +45,7 @@ NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv
 
 @dataclass(frozen=True)
 class IntervalRecord:
-    """One interval and where it belongs; subject and emotion "" where the file tells none."""
+    """One interval and where it belongs; subject and emotion "" where the file has none."""
 
     subject: str
     video: str

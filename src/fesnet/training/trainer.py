@@ -31,7 +31,7 @@ from fesnet.training.ema import update_ema
 from fesnet.training.pairs import PairPhase
 from fesnet.training.samples import BatchSource
 from fesnet.training.updater import NetworkUpdater
-from fesnet.training.windows import WindowPhase
+from fesnet.training.window_phase import WindowPhase
 
 STATE = "state.safetensors"
 # Settings that may change when a training is resumed.
