@@ -26,7 +26,7 @@ class FeatureRecorder:
         self.size = pipeline.config.landmark_feature_count
         self.push_through = pipeline.resampler.push
         self.features: dict[int, np.ndarray] = {}
-        pipeline.resampler.push = self.push  # type: ignore[method-assign]
+        pipeline.resampler.push = self.push  # type: ignore[method-assign, assignment]
 
     def push(self, time: float, frame_features: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         for step, value in self.push_through(time, frame_features):
@@ -52,7 +52,7 @@ def record(spotter: Spotter, video: Path, stem: Path) -> None:
                 recorders[face] = FeatureRecorder(stream.pipelines[face])
         result = spotter.result(stream, source)
         features = {f"face{n}": r.track(stream.steps) for n, r in recorders.items()}
-    np.savez_compressed(f"{stem}.npz", **features)
+    np.savez_compressed(f"{stem}.npz", **features)  # type: ignore[arg-type]
     result.to_json(f"{stem}.json")
 
 
