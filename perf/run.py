@@ -270,7 +270,7 @@ def report(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]
         run, minute, given.minutes or ([1, 3] if given.quick else [1, 5, 20, 60]), folder
     )
     findings = [
-        f"- Every window through the whole network anew costs {naive:.1f} x the cached way "
+        f"- Every window through the whole network again costs {naive:.1f} x the cached way "
         "(scores differ by at most "
         f"{difference:.0e}).",
         f"- Two files in two processes at once are done {workers:.2f} x as fast as one after the "

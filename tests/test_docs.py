@@ -56,7 +56,7 @@ def run(line: str | list[str], place: Path) -> str:
     path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         line, shell=isinstance(line, str), cwd=place, env=os.environ | {"PATH": path},
-        capture_output=True, text=True, check=False, timeout=600,
+        capture_output=True, text=True, check=False, timeout=1800,
     )  # fmt: skip
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout

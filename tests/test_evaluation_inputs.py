@@ -124,7 +124,7 @@ def test_the_folder_for_tables(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(
-            UsageError, match=r"expected a folder for the tables, got '.*' for .*; name another"
+            UsageError, match=r"expected an output folder that can be written, got .*; name another"
         ):
             make_output_folder(path)
     work = tmp_path / "out" / "work"

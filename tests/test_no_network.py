@@ -168,11 +168,11 @@ def children(
     shutil.copy(Path(fesnet.__file__).parent / "assets" / "portrait.jpg", portraits)
     quick = root / "quick.toml"
     quick.write_text(
-        "pair_groups = 2\npair_frames = 2\nclips = 1\nfilms = 0\nworkers = 1\nbf16 = false\n",
+        "pair_groups = 2\npair_frames = 2\nvideo_hours = 0\nworkers = 1\nbf16 = false\n",
         encoding="utf-8",
     )
     result = make_work(root / "work") / "small.json"
-    steps = ("--pair-steps", 1, "--head-steps", 0, "--clip-steps", 1)
+    steps = ("--pair-steps", 3, "--head-steps", 0, "--clip-steps", 0)
     tiny = ("--weights", tiny_weights)
     commands: dict[str, tuple[object, ...]] = {
         "spot": ("spot", minute, "--out", "OUT"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import remove_partial_files
+from fesnet._io import make_writable_folder, remove_partial_files
 from fesnet._types import StepCallback
 from fesnet._validation import require_choices, require_range
 from fesnet._version import __version__
@@ -138,13 +138,7 @@ def settings_dict(
 
 def make_output_folder(out: Path) -> None:
     """Make the folder for the tables, without what a killed run left in it. Raises UsageError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"expected a folder for the tables, got '{error.strerror}' for {out}; name another"
-        ) from error
-    remove_partial_files(out)
+    remove_partial_files(make_writable_folder(out))
 
 
 def check_datasets(data: Sequence[DataSet]) -> None:
