@@ -29,9 +29,8 @@ from fesnet.proposals import Proposal, finalized_rows, propose, step_of
 
 CHECK = "interval_check.json"  # in a weights folder
 SCHEMA = "fesnet-interval-check/1"
-OVERLAP = (
-    0.3  # share of the shorter of two candidates from which the less likely one goes; our choice
-)
+# share of the shorter of two candidates from which the less likely one goes; our choice
+OVERLAP = 0.3
 MICRO_MAX_S = 0.57  # s: what lasts no longer is a micro-expression; as in the bundled rules
 
 
