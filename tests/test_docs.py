@@ -123,6 +123,11 @@ def test_files_and_modules_that_documents_name_exist() -> None:
         for path in re.findall(r"\b((?:src|fesnet|tests|dev|perf|experiments)/[\w/]+\.\w+)", text):
             place = ROOT / "src" / path if path.startswith("fesnet/") else ROOT / path
             assert place.exists(), f"{page.name} names {path}"
+        for path in re.findall(
+            r"`((?!fesnet/|tests/|dev/|perf/|experiments/|examples/|docs/|src/)[\w/]+/\w+\.py)`",
+            text,
+        ):
+            assert (ROOT / "src" / "fesnet" / path).exists(), f"{page.name} names {path}"
         for file, test in re.findall(r"`(tests/\w+\.py)::(\w+)`", text):
             assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"no test {test}"
         for name in re.findall(r"`(fesnet(?:\.\w+)+)`", text):
