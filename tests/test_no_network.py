@@ -126,9 +126,7 @@ def start(shim: Path, folder: Path, code: str, *arguments: object) -> Child:
     home.mkdir(parents=True)
     out.mkdir()
     source = Path(fesnet.__file__).parents[1]
-    kept = {
-        k: v for k, v in os.environ.items() if not k.startswith("XDG_") and k not in QUIETENS
-    }
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("XDG_") and k not in QUIETENS}
     environment = kept | {
         "HOME": str(home),
         "FESNET_CACHE": str(cache_folder()),
