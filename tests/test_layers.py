@@ -12,7 +12,10 @@ import pytest
 import fesnet
 
 ROOT = Path(fesnet.__file__).parent
-BASE = {"errors", "_version", "_io", "_messages", "_types", "_validation"}
+BASE = {
+    *("errors", "_version", "_io", "_messages", "_types", "_validation"),
+    *("_guard", "_locks", "_names", "_tables"),
+}
 # Module -> what it may import of fesnet, besides BASE and its own package.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -21,6 +24,10 @@ ALLOWED: dict[str, set[str]] = {
     "_types": set(),
     "_validation": set(),
     "_messages": set(),
+    "_guard": set(),
+    "_locks": set(),
+    "_names": set(),
+    "_tables": set(),
     "intervals": set(),
     "postprocess": {"intervals"},
     "proposals": {"postprocess"},

@@ -1,19 +1,23 @@
-"""Files: suffixes of videos, atomic writes, checksums, and locks of folders."""
+"""Files: suffixes of videos, atomic writes, checksums."""
 
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import os
 import re
+import secrets
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
-from fesnet.errors import UsageError
+from fesnet.errors import TargetError, UsageError
 
 # Dots are common inside the names of subjects and videos (spNO.1), so that only these count as
 # endings of videos.
@@ -36,13 +40,33 @@ VIDEO_SUFFIXES = (
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
 PARTIAL = re.compile(r"\..+\.\w{8}\.part")  # names that `create_partial` gives
+MAX_PARTIAL_NAME = 200  # bytes of a name that its partial file repeats; file systems take 255
+# Errors of one name, and of a disk as a whole.
+NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO)
+# How file systems say that they do not know a call (exFAT, SMB, FUSE).
+UNSUPPORTED = (errno.EINVAL, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)
+NOT_SYNCED = (
+    "this disk cannot confirm what is written ({}); results are complete, but a power cut within "
+    "seconds may lose the last ones"
+)
+WORKER_VARIABLE = "FESNET_WORKER"  # set in worker processes: their parent speaks to people
+TOLD: set[str] = set()
+# Called with the partial file and its final path before the one takes the other's name.
+BEFORE_COMMIT: ContextVar[Callable[[Path, Path], None] | None] = ContextVar(
+    "before_commit", default=None
+)
 
 
 def atomic_write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to `path`, as `atomic_open` does."""
     with atomic_open(path) as handle:
-        # A file name may hold bytes that are no UTF-8; in JSON they become a valid escape.
-        handle.write(text.encode("utf-8", errors="backslashreplace"))
+        handle.write(encode_text(text))
+
+
+def encode_text(text: str) -> bytes:
+    """UTF-8. A file name may hold bytes that are no UTF-8; in JSON they become a valid escape."""
+    return text.encode("utf-8", errors="backslashreplace")
 
 
 def write_table(path: Path, rows: Iterable[Iterable[object]]) -> None:
@@ -74,23 +98,42 @@ def atomic_path(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UsageError(
-            f"expected to write {path}, got '{error.strerror}'; name a writable folder"
-        ) from error
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> UsageError:
+    """A TargetError where only this file is concerned; else a UsageError, as other files would meet
+    the same (a full or broken disk).
+    """
+    if error.errno in NAME_ERRORS:
+        return TargetError(f"expected to write {path}, got '{error.strerror}'; use another name")
+    kind = UsageError if error.errno in DISK_ERRORS else TargetError
+    return kind(f"expected to write {path}, got '{error.strerror}'; name a writable folder")
 
 
 def create_partial(path: Path) -> Path:
     """An empty file beside `path`, whose name tells that a killed process may have left it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    return Path(name)
+    # A name that just fits has no room for the ending of its partial file.
+    name = path.name
+    if len(os.fsencode(name)) > MAX_PARTIAL_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    while True:
+        part = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+        try:
+            # The system takes the user's mask off these rights; some disks refuse to change them.
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            continue
+        return part
 
 
 def commit_partial(part: Path, path: Path) -> None:
     """Give a written file of `create_partial` its final name, on disk for good."""
     with part.open("rb+") as handle:
-        os.fsync(handle.fileno())  # else a power cut could leave the new name with nothing in it
-    part.chmod(0o666 & ~current_umask())
+        sync_file(handle)  # else a power cut could leave the new name with nothing in it
+    before_commit = BEFORE_COMMIT.get()
+    if before_commit is not None:
+        before_commit(part, path)
     os.replace(part, path)  # tests replace it
     sync_folder(path.parent)
 
@@ -107,7 +150,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(
+        kind = UsageError if error.errno in DISK_ERRORS else TargetError
+        raise kind(
             f"expected to make {folder}, got '{error.strerror}'; name another folder"
         ) from error
 
@@ -125,42 +169,39 @@ def make_writable_folder(folder: Path) -> Path:
         ) from error
 
 
+def sync_file(handle: IO[bytes]) -> None:
+    """Wait until a file is on the disk. Raises OSError where the disk fails."""
+    handle.flush()
+    try:
+        os.fsync(handle.fileno())
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        tell_once(NOT_SYNCED.format(error.strerror))
+
+
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder last. Windows knows no such call, and needs none."""
+    """Make a rename in this folder last. Windows knows no such call, and needs none.
+
+    The file is complete already, so a disk that refuses is told of and costs nothing else.
+    """
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        tell_once(NOT_SYNCED.format(error.strerror))
 
 
-def lock_folder(handle: IO[bytes], folder: Path) -> None:
-    """Lock a folder for one run as long as a file in it is open. A killed run loses its lock.
-
-    Does nothing where the file system has no locks. Raises UsageError where another run has it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs at once would do work twice, and write the same
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        handle.close()
-        raise UsageError(
-            f"expected no other run in {folder}, but one is going on; wait for it"
-        ) from error
-    except OSError:
-        return  # a share without locks
-
-
-def current_umask() -> int:
-    """The process's file mode mask (it can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def tell_once(line: str) -> None:
+    """Print a line for people on stderr, once in this process; nothing in a worker."""
+    if line not in TOLD and not os.environ.get(WORKER_VARIABLE):
+        TOLD.add(line)
+        print(f"fesnet: {line}", file=sys.stderr)
 
 
 def file_sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
     FesnetError                 base; the command line prints its one line and exits with 1
     ├── UsageError              the call itself is wrong (option, path, value); exit code 2
+    │   └── TargetError         one file cannot be written at its place; others may
     ├── SourceError             a video, image folder or camera cannot be read
     ├── FaceModelError          face models missing, not downloadable, or not the pinned ones
     ├── CheckpointError         weights or their config are damaged or not understood
@@ -26,6 +27,12 @@ class UsageError(FesnetError):
     """The call itself is wrong: an unknown option value, a path that does not exist."""
 
     exit_code = 2
+
+
+class TargetError(UsageError):
+    """One file cannot be written at its place: its name is refused there, or a file stands there
+    that fesnet did not write, or that was changed since. Other files may be written all the same.
+    """
 
 
 class SourceError(FesnetError):

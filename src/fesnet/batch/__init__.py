@@ -11,11 +11,11 @@ from fesnet.batch.single import (
     short_and_full_name,
     spot_source,
     spot_sources,
-    write_results,
 )
 from fesnet.batch.sources import BatchVideo, find_videos, is_batch, read_manifest
 from fesnet.batch.truth import frame_axis, import_truth
 from fesnet.batch.work import load_spotter
+from fesnet.exports import write_results
 
 __all__ = [
     "BatchResult",

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fesnet.errors import TargetError
 from fesnet.jobs.ledger import Ledger
 
 LEDGER = "run.jsonl"
@@ -27,7 +28,8 @@ class VideoRecord:
 
     name: of its results; key, path: of its video; digest: of the settings (`SpotSettings.digest`);
     sha256: of the video's content; stamp: of its size and time of change, empty where that cannot
-    be trusted; written: stamp of the result; row: of the summary; reason: why it failed, or empty.
+    be trusted; written: stamp of the result; row: of the summary; reason: why it failed, or empty;
+    refused: why exports of a result that is there were not written, or empty.
     """
 
     name: str
@@ -40,13 +42,20 @@ class VideoRecord:
     subject: str = ""
     row: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
+    refused: str = ""
 
 
 class BatchLedger(Ledger):
     """The ledger of one output folder. records: of each video the last, by its results' name."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises TargetError for a file of that name that is no ledger."""
         super().__init__(folder / LEDGER)
+        if any(line.strip() for line in self.lines) and not any(parse_events(self.lines)):
+            raise TargetError(
+                f"expected the list of a batch in {folder / LEDGER}, got something else; move it "
+                "away, or name another folder"
+            )
         self.records: dict[str, VideoRecord] = {}
         for event in parse_events(self.lines):
             record = parse_record(event)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fesnet._guard import tidy_records
 from fesnet._io import remove_partial_files
 from fesnet._messages import counted
 from fesnet._version import __version__
 from fesnet.batch.ledger import BatchLedger, VideoRecord
 from fesnet.batch.settings import SpotSettings
 from fesnet.batch.sources import BatchVideo
-from fesnet.batch.summary import summary_row, write_summary
+from fesnet.batch.summary import PARQUET, SUMMARY, find_tables, summary_row, write_summary
 from fesnet.batch.work import (
     SpottedVideo,
     VideoTask,
@@ -26,7 +27,7 @@ from fesnet.batch.work import (
     result_file,
     spot_video,
 )
-from fesnet.errors import FesnetError, SourceError, UsageError
+from fesnet.errors import FesnetError, SourceError, TargetError, UsageError
 from fesnet.jobs import Executor, JobOutcome
 from fesnet.jobs.resumable import ResumableRun
 
@@ -62,12 +63,14 @@ class PlannedVideo:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What a run did. failed: (key, reason), with earlier failures that were not tried again."""
+    """What a run did. failed: (key, reason), with earlier failures that were not tried again;
+    refused: the same of exports whose results are there."""
 
     done: int
     kept: int
     failed: tuple[tuple[str, str], ...]
     tables: tuple[Path, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 def run_batch(
@@ -78,17 +81,20 @@ def run_batch(
     log: LogCallback,
     *,
     retry_failed: bool = False,
+    force: bool = False,
 ) -> BatchResult:
     """Spot all videos into the folder `out`, which exists and can be written.
 
     Results of the same content and the same settings are kept. Videos that failed with them are
-    tried again only with `retry_failed`. Raises UsageError where nothing can be written, and the
-    errors of weights; what was done by then is kept.
+    tried again only with `retry_failed`. Files of people are replaced only with `force`. Raises
+    UsageError where nothing can be written, and the errors of weights; what was done by then is
+    kept.
     """
+    places = {n: out / n for n in (SUMMARY, PARQUET)} if force else find_tables(out)
     with BatchLedger(out) as ledger:
         remove_partial_files(out)
         plans = plan_videos(videos, settings, ledger)
-        todo, failed = select_todo(plans, out, retry_failed)
+        todo, failed = select_todo(plans, out, retry_failed or force)
         kept = len(plans) - len(todo) - len(failed)
         ledger.append_event(
             "start",
@@ -101,13 +107,22 @@ def run_batch(
         videos_text = counted(len(plans), "video")
         log(f"{videos_text}, {len(todo)} to do, {kept} done before; {executor.name}")
         run = BatchRun(todo, ledger, log)
-        run.run(executor, spot_video, ((p.video.path, make_task(p, out)) for p in todo))
+        run.run(executor, spot_video, ((p.video.path, make_task(p, out, force)) for p in todo))
         remove_partial_files(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
         subjects = {p.video.path: p.video.subject for p in plans}
-        tables = write_summary(out, summary_rows(out, ledger, subjects))
+        tables = write_summary(places, summary_rows(out, ledger, subjects))
+        tidy_records(out)
         ledger.append_event("end", done=run.done, kept=kept + run.kept, failed=len(failed))
-        return BatchResult(run.done, kept + run.kept, tuple(failed), tuple(tables))
+        refused = refused_exports(plans, ledger)
+        return BatchResult(run.done, kept + run.kept, tuple(failed), tuple(tables), refused)
+
+
+def refused_exports(plans: list[PlannedVideo], ledger: BatchLedger) -> tuple[tuple[str, str], ...]:
+    """(key, reason) of exports that were not written, now or earlier."""
+    paths = {plan.video.path for plan in plans}
+    found = (r for r in ledger.records.values() if r.path in paths and r.refused)
+    return tuple(sorted((r.key, r.refused) for r in found))
 
 
 def plan_videos(
@@ -145,7 +160,9 @@ def select_todo(
             todo.append(plan)
         elif record.reason and not retry_failed:
             failed.append((plan.video.key, record.reason))
-        elif record.reason or not result_file(out, record.name).is_file():
+        elif record.reason or (record.refused and retry_failed):
+            todo.append(plan)
+        elif not result_file(out, record.name).is_file():  # noqa: SIM114
             todo.append(plan)
     return todo, failed
 
@@ -194,12 +211,12 @@ def current_stamp(video: BatchVideo) -> str:
         return ""
 
 
-def make_task(plan: PlannedVideo, out: Path) -> VideoTask:
+def make_task(plan: PlannedVideo, out: Path, force: bool) -> VideoTask:
     """The worker's task. A result of other settings never holds, whatever the content."""
     record = plan.record
     if record is None or not record.sha256:
         name = record.name if record else plan.free_name
-        return VideoTask(plan.video.source, str(out), name, plan.settings)
+        return VideoTask(plan.video.source, str(out), name, plan.settings, force=force)
     same_settings = record.digest == plan.digest and not record.reason
     return VideoTask(
         plan.video.source,
@@ -209,6 +226,8 @@ def make_task(plan: PlannedVideo, out: Path) -> VideoTask:
         known_sha256=record.sha256 if same_settings or not plan.same_path else None,
         same_settings=same_settings,
         other_name=None if plan.same_path else plan.free_name,
+        force=force,
+        again=bool(record.refused),
     )
 
 
@@ -232,20 +251,24 @@ class BatchRun(ResumableRun):
         return self.record_result(plan, outcome.value, outcome.tries)
 
     def record_failure(self, plan: PlannedVideo, error: FesnetError, tries: int) -> list[str]:
-        """As long as the stamp stays the same, another try is of no use."""
+        """As long as the stamp stays the same, another try is of no use: not where a place to write
+        was refused, which says nothing of the video.
+        """
         reason = " ".join(str(error).split())
-        stamp = current_stamp(plan.video)
+        stamp = "" if isinstance(error, TargetError) else current_stamp(plan.video)
         self.append(plan, {"name": plan.name, "stamp": stamp, "reason": reason}, tries=tries)
         self.failed.append((plan.video.key, reason))
         return [f"{plan.video.key}: failed: {reason}"]
 
     def record_result(self, plan: PlannedVideo, result: SpottedVideo, tries: int) -> list[str]:
-        values = {n: getattr(result, n) for n in ("name", "sha256", "stamp", "written", "row")}
+        names = ("name", "sha256", "stamp", "written", "row", "refused")
+        values = {n: getattr(result, n) for n in names}
         self.append(plan, values, tries=tries, seconds=result.seconds)
         self.done += result.spotted
         self.kept += not result.spotted
         text = describe_row(result.row) + ("" if result.spotted else " (done before)")
-        return [f"{plan.video.key}: {text}", *(f"  warning: {w}" for w in result.warnings)]
+        lines = [f"{plan.video.key}: {text}", *(f"  warning: {w}" for w in result.warnings)]
+        return [*lines, *([f"  not exported: {result.refused}"] if result.refused else [])]
 
     def append(self, plan: PlannedVideo, values: dict[str, Any], **more: Any) -> None:
         video = plan.video
@@ -287,9 +310,9 @@ def summary_rows(
         if not file.is_file():
             continue
         if modification_stamp(str(file))[0] == record.written:
-            yield {**place, "status": "done", **record.row}
+            yield {**place, "status": "done", "reason": record.refused, **record.row}
         elif (found := read_stored(file)) is not None:
-            yield {**place, "status": "done", **summary_row(found)}
+            yield {**place, "status": "done", "reason": record.refused, **summary_row(found)}
         else:
             reason = "the result was damaged; remove it and start again"
             yield {**place, "status": "damaged", "reason": reason}

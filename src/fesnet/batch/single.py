@@ -5,14 +5,16 @@ raised.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from fesnet._types import ProgressCallback
-from fesnet.errors import FesnetError, UsageError
-from fesnet.exports import WRITERS, export
+from fesnet.errors import FesnetError
+from fesnet.exports import check_results, export, write_results
+from fesnet.jobs.resumable import concerns_one_item
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Frame, Source, open_source
@@ -24,13 +26,15 @@ from fesnet.video.source import check_seconds
 @dataclass(frozen=True)
 class SpotJob:
     """What is done with every source. out: folder for results; rate: of image folders; seconds:
-    stop after; formats: of `fesnet.exports` to write beside each result."""
+    stop after; formats: of `fesnet.exports` to write beside each result; force: replace files of
+    people, too."""
 
     spotter: Spotter
     out: Path | None = None
     rate: float | None = None
     seconds: float | None = None
     formats: tuple[str, ...] = ()
+    force: bool = False
 
     def __post_init__(self) -> None:
         check_seconds(self.seconds)
@@ -77,17 +81,28 @@ def spot_sources(
             public_address(source) if isinstance(source, str) and "://" in source else str(source)
         )
         try:
-            found = spot_source(source, job, report)
-            if job.out is not None:
-                write_results(found, job.out / f"{name}.json")
-            results.append(SourceResult(label, name, found))
-            if job.out is not None:
-                list(export(found, job.formats, job.out, name))
+            for found in spot_to_files(source, name, job, report):
+                results.append(SourceResult(label, name, found))  # noqa: PERF401  # kept if it raises
         except FesnetError as error:
-            if error.exit_code == 2:
+            if not concerns_one_item(error):
                 raise
             results.append(SourceResult(label, name, error))
     return results
+
+
+def spot_to_files(
+    source: str | int, name: str, job: SpotJob, report: ProgressCallback
+) -> Iterator[Spotting]:
+    """Yield the result once it is written, then write its exports. Raises FesnetError."""
+    target = None if job.out is None else job.out / f"{name}.json"
+    if target is not None:
+        check_results(target, force=job.force)  # before any work
+    found = spot_source(source, job, report)
+    if target is not None:
+        write_results(found, target, force=job.force)
+    yield found
+    if target is not None:
+        list(export(found, job.formats, target.parent, name, force=job.force))
 
 
 def spot_source(source: str | int, job: SpotJob, report: ProgressCallback) -> Spotting:
@@ -141,13 +156,3 @@ def short_and_full_name(source: str | int) -> tuple[str, str]:
     local = Path(source).resolve()  # "." has a name then
     whole = local.name or "images"
     return (whole if local.is_dir() else local.stem, whole)
-
-
-def write_results(found: Spotting, path: Path) -> None:
-    """NAME.json and, beside it, NAME.csv, each written atomically. Raises UsageError."""
-    if path.suffix == ".csv":
-        raise UsageError(
-            f"expected a .json file for the result (the .csv comes beside it), got {path}"
-        )
-    WRITERS["json"](found, path)
-    WRITERS["csv"](found, path.with_suffix(".csv"))

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_path, write_table
+from fesnet._guard import free_path, replacing
+from fesnet._io import atomic_path, encode_text, write_table
+from fesnet.batch.ledger import LEDGER
 from fesnet.intervals import KINDS
 from fesnet.result import Spotting
 
-SUMMARY = "summary.csv"
+SUMMARY, PARQUET = "summary.csv", "summary.parquet"
 PLACE = ("video", "subject", "result", "status", "reason")
 FACTS = {
     "duration_s": float,
@@ -60,14 +62,28 @@ def summary_row(spotting: Spotting) -> dict[str, Any]:
     return row
 
 
-def write_summary(folder: Path, rows: Iterable[dict[str, Any]]) -> list[Path]:
-    """Write the tables into the folder, each atomically; their paths. Raises UsageError."""
+def find_tables(folder: Path) -> dict[str, Path]:
+    """Where the tables of a folder go, by name, found before its ledger is written to.
+
+    Where a person's file has such a name, or a table was changed since, the new one gets a number.
+    """
+    return {name: free_path(folder / name, is_older_than_ledger) for name in (SUMMARY, PARQUET)}
+
+
+def is_older_than_ledger(table: Path) -> bool:
+    """Whether a batch wrote a table that is in no record: its ledger is closed after it."""
+    ledger = table.with_name(LEDGER)
+    return ledger.is_file() and table.stat().st_mtime_ns <= ledger.stat().st_mtime_ns
+
+
+def write_summary(places: dict[str, Path], rows: Iterable[dict[str, Any]]) -> list[Path]:
+    """Write the tables to their places, each atomically; their paths. Raises UsageError."""
     table = list(rows)
     columns = [*PLACE, *FACTS]
-    path = folder / SUMMARY
     cells = [["" if row.get(c) is None else row[c] for c in columns] for row in table]
-    write_table(path, [columns, *cells])
-    return [path, *write_parquet(path.with_suffix(".parquet"), table)]
+    with replacing():
+        write_table(places[SUMMARY], [columns, *cells])
+        return [places[SUMMARY], *write_parquet(places[PARQUET], table)]
 
 
 def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
@@ -79,9 +95,14 @@ def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
         return []
     kinds = {float: pa.float64(), int: pa.int64(), str: pa.string()}
     fields = [*((c, pa.string()) for c in PLACE), *((c, kinds[form]) for c, form in FACTS.items())]
+    # A log of 0.1 has the number of warnings. Names may hold bytes that are no UTF-8.
     words = [
-        {**row, "warnings": str(row.get("warnings") or "")} for row in table
-    ]  # a log of 0.1 has their number
+        {
+            name: encode_text(value).decode() if isinstance(value, str) else value
+            for name, value in {**row, "warnings": str(row.get("warnings") or "")}.items()
+        }
+        for row in table
+    ]
     with atomic_path(path) as part:
         pq.write_table(pa.Table.from_pylist(words, pa.schema(fields)), part)
     return [path]

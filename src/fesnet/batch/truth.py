@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fesnet._guard import check_replaceable, replacing
 from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
+from fesnet.exports import is_table_of_result
 from fesnet.exports.csv import write_rows
 from fesnet.exports.elan_reader import ElanAnnotations, read_elan, snap_to_frames
 from fesnet.result import Spotting
@@ -15,16 +17,24 @@ from fesnet.video import open_source
 
 
 def import_truth(
-    file: Path, out: Path, video: Path | None, rate: float | None, report: ProgressCallback
+    file: Path,
+    out: Path,
+    video: Path | None,
+    rate: float | None,
+    report: ProgressCallback,
+    *,
+    force: bool = False,
 ) -> ElanAnnotations:
     """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex
     that nobody marked is empty. video: the video or its result, default the result beside the file,
     else the video that the file names; rate: of an image folder. Returns what the file held. Raises
-    UsageError, TruthError, ResultError, SourceError."""
+    UsageError, TruthError, ResultError, SourceError, and TargetError where `out` is a person's file
+    (`force` replaces it)."""
     if out.suffix != ".csv":
         raise UsageError(f"expected a .csv file for the truth, got {out}")
     if not file.is_file():
         raise UsageError(f"expected an ELAN file, but {file} does not exist")
+    check_replaceable(out, force=force, known=is_table_of_result)
     read = read_elan(file)
     beside = file.with_suffix(".json")
     chosen = video or (beside if beside.is_file() else read.video)
@@ -36,7 +46,8 @@ def import_truth(
     name, times = frame_axis(chosen, rate, report)
     if beside.is_file() and chosen != beside:
         check_length(beside, chosen, len(times))
-    write_rows(name, snap_to_frames(read.found, times), out)
+    with replacing():
+        write_rows(name, snap_to_frames(read.found, times), out)
     return read
 
 

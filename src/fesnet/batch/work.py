@@ -15,10 +15,10 @@ import cv2
 
 from fesnet._io import file_sha256, make_folder
 from fesnet.batch.settings import SpotSettings
-from fesnet.batch.single import write_results
 from fesnet.batch.summary import summary_row
 from fesnet.errors import FesnetError, SourceError, UsageError
-from fesnet.exports import export
+from fesnet.exports import check_results, export, write_results
+from fesnet.jobs.resumable import concerns_one_item
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import open_source
@@ -36,6 +36,7 @@ class VideoTask:
     name: of its results below `out`. known_sha256: of the content that has results of that name;
     None where that does not matter. same_settings: whether these results were made with the same
     settings. other_name: the name to take if the content is another one; None where `name` stays.
+    force: replace files of people, too; again: write the exports of a current result again.
     """
 
     source: str
@@ -45,11 +46,14 @@ class VideoTask:
     known_sha256: str | None = None
     same_settings: bool = False
     other_name: str | None = None
+    force: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)
 class SpottedVideo:
-    """A worker's answer. spotted: False where the stored result was current; seconds: it took."""
+    """A worker's answer. spotted: False where the stored result was current; seconds: it took;
+    refused: why exports were not written, or empty."""
 
     name: str
     sha256: str
@@ -59,13 +63,14 @@ class SpottedVideo:
     spotted: bool
     seconds: float
     warnings: tuple[str, ...] = ()
+    refused: str = ""
 
 
 def spot_video(task: VideoTask) -> SpottedVideo:
     """Spot one video and write its results, each file atomically.
 
     Raises SourceError for a video that cannot be read, UsageError where nothing can be written,
-    ResultError where a format cannot hold the result.
+    TargetError where this result cannot.
     """
     started = time.monotonic()
     before, newest = modification_stamp(task.source)
@@ -76,21 +81,25 @@ def spot_video(task: VideoTask) -> SpottedVideo:
         found = read_stored(result_file(Path(task.out), name))
     elif not same and task.other_name is not None:
         name = task.other_name
-    spotted = found is None
+    spotted, path, refused = found is None, result_file(Path(task.out), name), ""
     if found is None:
+        make_folder(path.parent)
+        check_results(path, force=task.force)  # before any work
         found = spot_content(task.source, task.settings)
         if modification_stamp(task.source)[0] != before:
             raise SourceError(
                 f"{Path(task.source).name} changed while it was read; spot it again when it is "
                 "complete"
             )
-        write_files(found, Path(task.out), name, task.settings.formats)
-    written = modification_stamp(str(result_file(Path(task.out), name)))[0]
+        refused = write_exports(found, path, task)
+        write_results(found, path, force=task.force)
+    elif task.again:
+        refused = write_exports(found, path, task)
+    written = modification_stamp(str(path))[0]
     digest = found.source.sha256 or content_sha256(task.source)
     seconds = round(time.monotonic() - started, 3)
-    return SpottedVideo(
-        name, digest, trusted, written, summary_row(found), spotted, seconds, found.warnings
-    )
+    row, warnings = summary_row(found), found.warnings
+    return SpottedVideo(name, digest, trusted, written, row, spotted, seconds, warnings, refused)
 
 
 def spot_content(source: str, settings: SpotSettings) -> Spotting:
@@ -125,20 +134,19 @@ def cached_spotter(weights: str | None, runtime: Any, faces: Any, _known: str) -
     return Spotter(weights, runtime=runtime, faces=faces)
 
 
-def write_files(found: Spotting, out: Path, name: str, formats: tuple[str, ...]) -> None:
-    """All files of one result. Exports come first: where the JSON lies, all of them lie."""
-    path = result_file(out, name)
-    make_folder(path.parent)
-    refused: FesnetError | None = None
+def write_exports(found: Spotting, result: Path, task: VideoTask) -> str:
+    """The exports beside a result; why some were not written, or empty.
+
+    They come first: where the JSON lies, all of them lie.
+    """
     try:
-        list(export(found, formats, path.parent, path.name.removesuffix(".json")))
-    except UsageError:
-        raise
+        name = result.name.removesuffix(".json")
+        list(export(found, task.settings.formats, result.parent, name, force=task.force))
     except FesnetError as error:
-        refused = error
-    write_results(found, path)
-    if refused is not None:
-        raise refused
+        if not concerns_one_item(error):
+            raise
+        return " ".join(str(error).split())
+    return ""
 
 
 def result_file(out: Path, name: str) -> Path:

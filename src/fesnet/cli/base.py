@@ -51,6 +51,10 @@ RayAddress = Annotated[
 ImageFolderRate = Annotated[
     float | None, typer.Option("--fps", help="Frames a second of image folders.")
 ]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace files that fesnet did not write, or that were changed."),
+]
 EXPORT_FORMATS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
 
 

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class BatchOptions:
     """The options of a batch. jobs: worker processes (0: none); ray: address of a cluster;
-    manifest: table of videos."""
+    manifest: table of videos; force: replace files of people, too."""
 
     jobs: int | None = None
     ray: str | None = None
     manifest: Path | None = None
     retry_failed: bool = False
+    force: bool = False
 
     def is_requested(self, videos: list[str]) -> bool:
         """Whether these options or videos ask for a batch."""
@@ -60,13 +61,19 @@ def spot_batch(
     jobs = 1 if options.jobs is None else options.jobs
     with make_executor(jobs, options.ray) as executor:
         outcome = run_batch(
-            entries, folder, settings, executor, print_line, retry_failed=options.retry_failed
+            entries,
+            folder,
+            settings,
+            executor,
+            print_line,
+            retry_failed=options.retry_failed,
+            force=options.force,
         )
-    for key, reason in outcome.failed:
+    for key, reason in (*outcome.failed, *outcome.refused):
         print(f"fesnet: {key}: {reason}", file=sys.stderr)
     counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
     print(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
-    if outcome.failed:
+    if outcome.failed or outcome.refused:
         raise typer.Exit(1)
 
 

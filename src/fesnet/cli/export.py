@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import EXPORT_FORMATS, MegcYear, app, video_progress
+from fesnet.cli.base import EXPORT_FORMATS, Force, MegcYear, app, video_progress
 
 
 @app.command("export")
@@ -29,9 +29,9 @@ def export_command(
         Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")
     ] = None,
     year: MegcYear = 2023,
+    force: Force = False,
 ) -> None:
-    """Write a result for other programs, named like the result; files of the same name are written
-    over.
+    """Write a result for other programs, named like the result; over older files of fesnet only.
 
     A weights folder is exported as ONNX graphs, which are checked against torch (extra train).
     """
@@ -50,7 +50,7 @@ def export_command(
         else Spotting.from_json(result)
     )
     folder = result.parent if out is None else make_writable_folder(out)
-    for path in export(spotting, formats, folder, result.stem, year):
+    for path in export(spotting, formats, folder, result.stem, year, force=force):
         print(f"wrote {path}")
 
 
@@ -100,6 +100,7 @@ def import_command(
     fps: Annotated[
         float | None, typer.Option("--fps", help="Frames a second of an image folder.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Read the macro- and micro-expressions of an ELAN file, as truth on the frames of its
     video.
@@ -107,7 +108,7 @@ def import_command(
     from fesnet.batch import import_truth
 
     with video_progress() as report:
-        read = import_truth(file, out, video, fps, report)
+        read = import_truth(file, out, video, fps, report, force=force)
     for name, number in read.ignored.items():
         print(f"left out: {number} of tier '{name}', neither macro nor micro")
     print(f"wrote {out}, expressions: {len(read.found)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fesnet.cli.base import app, video_progress
+from fesnet.cli.base import Force, app, video_progress
 
 if TYPE_CHECKING:
     from fesnet.result import Spotting
@@ -27,10 +27,12 @@ def report_command(
     link: Annotated[
         bool, typer.Option("--link", help="Link the video instead of putting it into the page.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Write an HTML page of each result: video, timeline, pictures of each expression. It needs no
     network.
     """
+    from fesnet._guard import replacing
     from fesnet.errors import UsageError
     from fesnet.report import EMBED_LIMIT, write_report
     from fesnet.result import Spotting
@@ -41,9 +43,10 @@ def report_command(
         raise UsageError(f"expected a video, but {video} does not exist")
     for result in results:
         page = out or result.with_suffix(".html")
-        lack = write_report(
-            Spotting.from_json(result), page, video=video, embed=0 if link else EMBED_LIMIT
-        )
+        with replacing(page, force=force):
+            lack = write_report(
+                Spotting.from_json(result), page, video=video, embed=0 if link else EMBED_LIMIT
+            )
         print_page(page, lack)
 
 
@@ -54,9 +57,15 @@ def print_page(page: Path, lack: str) -> None:
 
 
 def check_report_options(
-    report_command: bool, overlay: Path | None, out: Path | None, sources: list[str | int]
+    report_command: bool,
+    overlay: Path | None,
+    out: Path | None,
+    sources: list[str | int],
+    *,
+    force: bool,
 ) -> None:
     """Before any work: are --report and --overlay possible? Raises UsageError."""
+    from fesnet._guard import check_replaceable
     from fesnet.errors import UsageError
     from fesnet.report.overlay import check_overlay
 
@@ -74,17 +83,23 @@ def check_report_options(
             "expected one video file or image folder with --overlay, got others; name one"
         )
     check_overlay(overlay, Path(str(sources[0])))
+    check_replaceable(overlay, force=force)
 
 
-def write_report_and_overlay(result: Spotting, page: Path | None, overlay: Path | None) -> None:
+def write_report_and_overlay(
+    result: Spotting, page: Path | None, overlay: Path | None, *, force: bool
+) -> None:
     """Write the page and the video `overlay`, whichever is wanted."""
+    from fesnet._guard import replacing
     from fesnet.report import write_report
     from fesnet.report.overlay import write_overlay
 
     if page is not None:
-        print_page(page, write_report(result, page))
+        with replacing(page, force=force):
+            lack = write_report(result, page)
+        print_page(page, lack)
     if overlay is not None and result.source.path is not None:
-        with video_progress() as progress:
+        with replacing(overlay, force=force), video_progress() as progress:
             count = len(result.frame_times)
             write_overlay(
                 result,

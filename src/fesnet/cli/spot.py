@@ -12,6 +12,7 @@ import typer
 from fesnet.cli.base import (
     EXPORT_FORMATS,
     FaceChoice,
+    Force,
     ImageFolderRate,
     MacroThreshold,
     MicroThreshold,
@@ -84,6 +85,7 @@ class SpotOptions:
     rate: float | None
     seconds: float | None
     formats: tuple[str, ...]
+    force: bool = False
 
     def make_settings(self) -> SpotSettings:
         """The settings of a batch. Raises UsageError."""
@@ -139,6 +141,7 @@ def spot_command(
     ray: BatchRay = None,
     retry_failed: RetryFailed = False,
     profile: WithProfile = False,
+    force: Force = False,
 ) -> None:
     """Spot expressions in one or more videos and print them; with --out, write NAME.json and
     NAME.csv.
@@ -148,13 +151,13 @@ def spot_command(
     """
     from fesnet.batch import check_sources
 
-    batch, named = BatchOptions(jobs, ray, manifest, retry_failed), videos or []
+    batch, named = BatchOptions(jobs, ray, manifest, retry_failed, force), videos or []
     is_batch = batch.is_requested(named)
     sources = [] if is_batch else check_sources(named)
     exports = export_formats(formats, out)
-    check_report_options(report, overlay, out, sources)
+    check_report_options(report, overlay, out, sources, force=force)
     thresholds = (macro_threshold, micro_threshold)
-    options = SpotOptions(weights, runtime, faces, rules, *thresholds, fps, seconds, exports)
+    options = SpotOptions(weights, runtime, faces, rules, *thresholds, fps, seconds, exports, force)
     if is_batch:
         reject_single_options(report=report, overlay=overlay, profile=profile)
         spot_batch(named, out, options.make_settings(), batch)
@@ -182,18 +185,21 @@ def spot_singles(
         )
     folder = None if out is None else make_writable_folder(out)
     spotter = options.make_spotter(profile)
-    job = SpotJob(spotter, folder, options.rate, options.seconds, options.formats)
+    limits = (options.rate, options.seconds)
+    job = SpotJob(spotter, folder, *limits, options.formats, options.force)
     with video_progress() as progress:
         results = spot_sources(sources, job, progress)
     failed = 0
     for result in results:
-        if isinstance(result.outcome, FesnetError):
-            failed += 1
-            print(f"fesnet: {result.source}: {result.outcome}", file=sys.stderr)
-        else:
+        page = folder / f"{result.name}.html" if report and folder else None
+        try:
+            if isinstance(result.outcome, FesnetError):
+                raise result.outcome
             show_result(result.outcome)
-            page = folder / f"{result.name}.html" if report and folder else None
-            write_report_and_overlay(result.outcome, page, overlay)
+            write_report_and_overlay(result.outcome, page, overlay, force=options.force)
+        except FesnetError as error:  # of this video; the others are shown
+            failed += 1
+            print(f"fesnet: {result.source}: {error}", file=sys.stderr)
     if isinstance(spotter, ProfiledSpotter):
         show_profile(spotter.timer.rows())
     if folder is not None:
@@ -217,6 +223,7 @@ def live_command(
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Stop after this time.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out
     keeps the result.
@@ -247,6 +254,7 @@ def rethreshold_command(
     rules: RulesFile = None,
     macro_threshold: MacroThreshold = None,
     micro_threshold: MicroThreshold = None,
+    force: Force = False,
 ) -> None:
     """Compute the intervals of a result again from its stored scores, without the network."""
     from fesnet._io import make_writable_folder
@@ -258,7 +266,7 @@ def rethreshold_command(
     new = old.rethreshold(resolve_rules(old.rules, rules, macro_threshold, micro_threshold))
     path = out or result
     make_writable_folder(path.parent)
-    write_results(new, path)
+    write_results(new, path, force=force)
     show_result(new)
     print(f"wrote {path} and {path.with_suffix('.csv').name}")
     left = ", ".join(p.name for p in outdated_files(path))

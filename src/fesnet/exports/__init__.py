@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from fesnet.errors import ResultError, UsageError
+from fesnet._guard import begins_like_result, check_replaceable, replacing
+from fesnet._io import encode_text
+from fesnet.errors import FesnetError, ResultError, TargetError, UsageError
 from fesnet.exports.activitynet import write_activitynet
 from fesnet.exports.bids import write_bids
 from fesnet.exports.boris import write_boris
-from fesnet.exports.csv import write_csv
+from fesnet.exports.csv import table_of_result, write_csv
 from fesnet.exports.elan import write_elan
 from fesnet.exports.json import write_json
 from fesnet.exports.labelstudio import write_labelstudio
@@ -80,25 +82,80 @@ def outdated_files(result: Path) -> list[Path]:
     ]
 
 
-def export(
-    spotting: Spotting, formats: Sequence[str], folder: Path, name: str, year: int = NEWEST_SPOTTING
-) -> Iterator[Path]:
-    """Write `folder/name` with the ending of each format and yield the paths; replaces old files.
+def export_paths(form: str, folder: Path, name: str) -> list[Path]:
+    """The files of a format."""
+    path = folder / f"{name}{ENDINGS[form]}"
+    return [path, path.with_suffix(".json")] if form == "bids" else [path]
 
-    Each file is written atomically. A format that cannot hold the result does not stop the others:
-    its ResultError is raised at the end. year: of megc. Raises UsageError where a file cannot be
-    written.
+
+def export(
+    spotting: Spotting,
+    formats: Sequence[str],
+    folder: Path,
+    name: str,
+    year: int = NEWEST_SPOTTING,
+    *,
+    force: bool = False,
+) -> Iterator[Path]:
+    """Write `folder/name` with the ending of each format and yield the paths; replaces old files of
+    ours, with `force` any.
+
+    Each file is written atomically. A format that cannot hold the result, or whose file must not be
+    replaced, does not stop the others: its ResultError or TargetError is raised at the end. year:
+    of megc. Raises UsageError where a file cannot be written.
     """
-    refused: ResultError | None = None
+    refused: FesnetError | None = None
     for form in formats:
         writer = partial(write_megc, year=year) if form == "megc" else WRITERS[form]
-        path = folder / f"{name}{ENDINGS[form]}"
+        paths = export_paths(form, folder, name)
+        known = is_table_of_result if form == "csv" else None
         try:
-            writer(spotting, path)
-            yield path
-            if form == "bids":
-                yield path.with_suffix(".json")
-        except ResultError as error:
+            with replacing(*paths, force=force, known=known):
+                writer(spotting, paths[0])
+            yield from paths
+        except (ResultError, TargetError) as error:
             refused = refused or error
     if refused is not None:
         raise refused
+
+
+def free_export_name(form: str, folder: Path, name: str) -> str:
+    """The name, or with a number where a file of that name must not be replaced."""
+    for number in range(1, 10_000):
+        free = name if number == 1 else f"{name}-{number}"
+        try:
+            for path in export_paths(form, folder, free):
+                check_replaceable(path)
+        except TargetError:
+            continue
+        return free
+    raise TargetError(f"expected fewer files of the name {name} in {folder}")
+
+
+def is_table_of_result(path: Path) -> bool:
+    """Whether NAME.csv is just what the result NAME.json beside it gives."""
+    result = path.with_suffix(".json")
+    try:
+        return path.read_bytes() == encode_text(table_of_result(Spotting.from_json(result)))
+    except (OSError, FesnetError):
+        return False
+
+
+def write_results(found: Spotting, path: Path, *, force: bool = False) -> None:
+    """NAME.json and, beside it, NAME.csv, each written atomically; with `force` over any files.
+    Raises UsageError, and TargetError before anything is written.
+    """
+    if path.suffix == ".csv":
+        raise UsageError(
+            f"expected a .json file for the result (the .csv comes beside it), got {path}"
+        )
+    check_results(path, force=force)
+    with replacing():
+        WRITERS["json"](found, path)
+        WRITERS["csv"](found, path.with_suffix(".csv"))
+
+
+def check_results(path: Path, *, force: bool = False) -> None:
+    """Raises TargetError where NAME.json or NAME.csv must not be replaced."""
+    check_replaceable(path, force=force, known=begins_like_result)
+    check_replaceable(path.with_suffix(".csv"), force=force, known=is_table_of_result)

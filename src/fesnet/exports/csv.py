@@ -49,6 +49,11 @@ def write_csv(spotting: Spotting, path: Path) -> None:
     """Write `path` atomically. Frames are 0-based and inclusive; duration is offset minus
     onset.
     """
+    atomic_write_text(path, table_of_result(spotting))
+
+
+def table_of_result(spotting: Spotting) -> str:
+    """The table of a result."""
     rows = (
         IntervalRow(
             i.face,
@@ -63,7 +68,7 @@ def write_csv(spotting: Spotting, path: Path) -> None:
         )
         for i in spotting.intervals
     )
-    write_rows(spotting.source.name, rows, path)
+    return rows_text(spotting.source.name, rows)
 
 
 def quoting_mode(video: str) -> Literal[0, 1]:
@@ -77,6 +82,11 @@ def quoting_mode(video: str) -> Literal[0, 1]:
 
 def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
     """Write the table of one video atomically; an unknown apex is left empty."""
+    atomic_write_text(path, rows_text(video, rows))
+
+
+def rows_text(video: str, rows: Iterable[IntervalRow]) -> str:
+    """The table of one video."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n", quoting=quoting_mode(video))
     table.writerow(COLUMNS)
@@ -86,4 +96,4 @@ def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
         table.writerow([video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
-    atomic_write_text(path, text.getvalue())
+    return text.getvalue()

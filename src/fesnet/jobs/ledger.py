@@ -6,11 +6,11 @@ is left of it. An item is finished because of its line, never because of a file'
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Self
 
-from fesnet._io import lock_folder
+from fesnet._io import sync_file
+from fesnet._locks import lock_folder
 from fesnet.errors import UsageError
 
 
@@ -35,8 +35,10 @@ class Ledger:
     def append(self, line: bytes) -> None:
         """Write a line without its end, on disk for good. Raises UsageError where that fails."""
         try:
-            self._handle.write(line + b"\n")
-            os.fsync(self._handle.fileno())
+            rest = memoryview(line + b"\n")
+            while rest:  # an unbuffered write may take a part
+                rest = rest[self._handle.write(rest) :]
+            sync_file(self._handle)
         except OSError as error:
             raise UsageError(
                 f"expected to write {self.path}, got '{error.strerror}'; free space and go on"

@@ -16,6 +16,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from fesnet._io import WORKER_VARIABLE
 from fesnet.errors import UsageError
 from fesnet.jobs.executor import (
     ONE_PROCESSOR,
@@ -55,10 +56,11 @@ class ProcessPool(ContextCloser):
         """
         left, again = iter(items), deque[Attempt]()
         room = max(1, int(self.size / max(resources.cpus, 1e-9)))
-        self.resize(min(room, self.size))
+        room = min(room, self.size)
+        self.stop_workers(self.workers[room:])
         try:
             while True:
-                self.assign(function, left, again)
+                self.assign(function, left, again, room)
                 busy = [w for w in self.workers if w.work]
                 if not busy:
                     return
@@ -72,25 +74,27 @@ class ProcessPool(ContextCloser):
         finally:
             self.stop_workers([w for w in self.workers if w.work])  # the loop was left early
 
-    def resize(self, count: int) -> None:
-        self.stop_workers(self.workers[count:])
-        while len(self.workers) < count:
-            self.workers.append(WorkerProcess())
-
     def assign(
-        self, function: Callable[[Any], Any], left: Iterator[tuple[str, Any]], again: deque[Attempt]
+        self,
+        function: Callable[[Any], Any],
+        left: Iterator[tuple[str, Any]],
+        again: deque[Attempt],
+        room: int,
     ) -> None:
-        """Give every idle worker an item, those to be done again first."""
-        for worker in self.workers:
-            if worker.work:
-                continue
-            if again:
-                key, item, tries = again.popleft()
+        """Give every idle worker an item, those to be done again first. A worker is started only
+        for an item that is there.
+        """
+        idle = [w for w in self.workers if not w.work]
+        while idle or len(self.workers) < room:
+            work = again.popleft() if again else unstarted_item(left)
+            if work is None:
+                return
+            if idle:
+                worker = idle.pop(0)
             else:
-                key, item = next(left, (None, None))  # type: ignore[assignment]
-                tries = 0
-                if key is None:
-                    return
+                worker = WorkerProcess()
+                self.workers.append(worker)
+            key, item, tries = work
             worker.begin(function, (key, item, tries + 1))
 
     def stop_workers(self, workers: list[WorkerProcess]) -> None:
@@ -103,6 +107,12 @@ class ProcessPool(ContextCloser):
 
 
 Attempt = tuple[str, Any, int]  # key, item, how often it was begun
+
+
+def unstarted_item(left: Iterator[tuple[str, Any]]) -> Attempt | None:
+    """The next item, not begun yet."""
+    following = next(left, None)
+    return None if following is None else (*following, 0)
 
 
 def wait_for_any(busy: list[WorkerProcess]) -> list[WorkerProcess]:
@@ -173,6 +183,7 @@ def serve_pipe(pipe: Connection) -> None:
     """A worker's life: take an item, answer, until the pipe closes or the parent is gone."""
     # One thread each: workers that all start a thread for every core stand in each other's way.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    os.environ[WORKER_VARIABLE] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=exit_with_parent, daemon=True).start()
     while True:

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from fesnet._messages import time_left
-from fesnet.errors import UsageError
+from fesnet.errors import FesnetError, TargetError, UsageError
 from fesnet.jobs.executor import ONE_PROCESSOR, Executor, JobOutcome, Resources
 
 if TYPE_CHECKING:
@@ -28,15 +28,20 @@ def iterate_outcomes(
 ) -> Iterator[JobOutcome]:
     """The outcomes of `function(item)` in the order in which they get done.
 
-    Raises the first error. With `keep_going` it raises only a UsageError, which every other item
-    would meet too, and yields the outcomes of other errors.
+    Raises the first error. With `keep_going` it raises only what every other item would meet too
+    (see `concerns_one_item`), and yields the outcomes of other errors.
     """
     with closing(executor.map(function, jobs, resources=resources)) as outcomes:  # type: ignore[type-var]
         for outcome in outcomes:
             error = outcome.error
-            if error is not None and not (keep_going and error.exit_code != UsageError.exit_code):
+            if error is not None and not (keep_going and concerns_one_item(error)):
                 raise error
             yield outcome
+
+
+def concerns_one_item(error: FesnetError) -> bool:
+    """Whether other items may do well: not where the call is wrong, or the disk is full."""
+    return isinstance(error, TargetError) or not isinstance(error, UsageError)
 
 
 class ResumableRun(ABC):

@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 import fesnet
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
-from fesnet.exports import ENDINGS, export, parse_formats
+from fesnet.exports import ENDINGS, export, free_export_name, parse_formats
 from fesnet.postprocess import IntervalRules
 from fesnet.review.access import AccessControl
 from fesnet.review.agreement import compute_agreement
@@ -218,7 +218,10 @@ def get_agreement(
 
 @router.post("/api/videos/{key}/export")
 def export_version(request: Request, key: str, to: str, which: str = "person") -> Response:
-    """Write a version in one of the formats beside the result, and send it to the browser."""
+    """Write a version in one of the formats beside the result, and send it to the browser.
+
+    Under a name with a number where an earlier export was changed since.
+    """
     library = library_of(request)
     formats = parse_formats(to)
     spotting, name = (
@@ -226,6 +229,7 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
         if which == "person"
         else (library.machine_result(key).spotting, f"{key}.{MACHINE}")
     )
+    name = free_export_name(formats[0], library.folder, name)
     path = next(export(spotting, formats[:1], library.folder, name))
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 

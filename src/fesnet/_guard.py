@@ -1,0 +1,145 @@
+"""What fesnet did not write is never replaced unless asked for; what was changed since, neither.
+
+Each folder of results keeps the sha256 of every file that was written into it, in `.fesnet-files`
+(lines of "SUM  NAME"). A line is added before the file takes its name, so that a kill at any
+moment leaves no file of ours that looks like a person's. A file may be replaced if its content is
+in one of its lines.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import fsencode
+from pathlib import Path
+
+from fesnet._io import BEFORE_COMMIT, atomic_open, file_sha256, write_error
+from fesnet.errors import TargetError
+
+RECORD = ".fesnet-files"
+CHUNK = 400  # leading bytes of a result that hold its schema
+
+
+@contextmanager
+def replacing(
+    *paths: Path, force: bool = False, known: Callable[[Path], bool] | None = None
+) -> Iterator[None]:
+    """Check that all paths may be written, then record all files that are written inside.
+
+    known: whether a file that is in no record is ours (of an older version, or copied here).
+    Raises TargetError as `check_replaceable` does, before anything is written.
+    """
+    for path in paths:
+        check_replaceable(path, force=force, known=known)
+    token = BEFORE_COMMIT.set(record_file)
+    try:
+        yield
+    finally:
+        BEFORE_COMMIT.reset(token)
+
+
+def check_replaceable(
+    path: Path, *, force: bool = False, known: Callable[[Path], bool] | None = None
+) -> None:
+    """Raises TargetError where the path cannot be written, or holds what fesnet did not write or
+    what was changed since. force: then only a folder is refused.
+    """
+    try:
+        found = path.lstat()
+        if stat.S_ISDIR(found.st_mode):
+            raise TargetError(f"expected a file at {path}, got a folder; name another")
+        if force or found.st_size == 0 or is_own(path, found.st_mode, known):
+            return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise write_error(path, error) from error
+    raise TargetError(
+        f"expected to write {path}, but a file stands there that fesnet did not write, or that was "
+        "changed since; move it away, name another folder, or add --force to replace it"
+    )
+
+
+def is_own(path: Path, mode: int, known: Callable[[Path], bool] | None) -> bool:
+    """Whether a file has the content that fesnet gave it. A link is a person's."""
+    if not stat.S_ISREG(mode):
+        return False
+    recorded = recorded_sha256(path)
+    if recorded:
+        return file_sha256(path) in recorded
+    return known is not None and known(path)
+
+
+def recorded_sha256(path: Path) -> list[str]:
+    """The sha256 of all contents that a file was given here, the last one last."""
+    try:
+        data = b"\n" + (path.parent / RECORD).read_bytes()
+    except OSError:
+        return []
+    end = record_name(path.name) + b"\n"
+    out, at = [], data.find(end)
+    while at >= 0:
+        first = data.rfind(b"\n", 0, at) + 1
+        if at - first == 64:
+            out.append(data[first:at].decode("ascii", "replace"))
+        at = data.find(end, at + 1)
+    return out
+
+
+def record_name(name: str) -> bytes:
+    """How a line goes on after the sum."""
+    coded = fsencode(name).replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return b"  " + coded
+
+
+def record_file(part: Path, path: Path) -> None:
+    """Add the content of `part` as that of `path`. Raises UsageError where that cannot be
+    written.
+    """
+    try:
+        digest = file_sha256(part)
+        if path.exists() and recorded_sha256(path)[-1:] == [digest]:
+            return
+        with (path.parent / RECORD).open("ab", buffering=0) as handle:
+            handle.write(digest.encode() + record_name(path.name) + b"\n")
+    except OSError as error:
+        raise write_error(path.parent / RECORD, error) from error
+
+
+def tidy_records(folder: Path) -> None:
+    """Keep one line a file in all records below a folder, in the order of names."""
+    for record in sorted(folder.rglob(RECORD)):
+        if not record.is_file():
+            continue
+        old = record.read_bytes()
+        last = {line[64:]: line[:64] for line in old.split(b"\n") if line[64:66] == b"  "}
+        new = b"".join(last[name] + name + b"\n" for name in sorted(last))
+        if new != old:
+            with atomic_open(record) as handle:
+                handle.write(new)
+
+
+def begins_like_result(path: Path) -> bool:
+    """Whether a file begins like a result of `fesnet spot`."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as handle:
+            return b'"schema": "fesnet/1"' in handle.read(CHUNK)
+    except (OSError, ValueError):
+        return False
+
+
+def free_path(path: Path, known: Callable[[Path], bool] | None = None) -> Path:
+    """The path, or with a number where a person's file stands there: for files that nobody
+    named.
+    """
+    for number in range(1, 10_000):
+        candidate = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        try:
+            check_replaceable(candidate, known=known)
+        except TargetError:
+            continue
+        return candidate
+    raise TargetError(f"expected fewer files of the name {path}")
