@@ -160,11 +160,15 @@ def select_todo(
             todo.append(plan)
         elif record.reason and not retry_failed:
             failed.append((plan.video.key, record.reason))
-        elif record.reason or (record.refused and retry_failed):
-            todo.append(plan)
-        elif not result_file(out, record.name).is_file():  # noqa: SIM114
+        elif not is_complete(record, out, retry_failed):
             todo.append(plan)
     return todo, failed
+
+
+def is_complete(record: VideoRecord, out: Path, retry_failed: bool) -> bool:
+    """Whether the result is there, and its exports are not to be tried again."""
+    refused = bool(record.refused) and retry_failed
+    return not (record.reason or refused) and result_file(out, record.name).is_file()
 
 
 def settings_of(video: BatchVideo, settings: SpotSettings) -> SpotSettings:

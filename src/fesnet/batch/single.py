@@ -149,7 +149,7 @@ def short_and_full_name(source: str | int) -> tuple[str, str]:
     if isinstance(source, int):
         return (f"camera{source}",) * 2
     if "://" in source:
-        address = urlsplit(source)
+        address = urlsplit(public_address(source))
         path = PurePosixPath(address.path)
         host = (address.hostname or "stream").replace(":", "-")
         return (path.stem, path.name) if path.name else (host, host)

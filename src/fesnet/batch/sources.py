@@ -7,13 +7,15 @@ from __future__ import annotations
 import csv
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fesnet._io import VIDEO_SUFFIXES
+from fesnet._names import find_path, from_cell
+from fesnet._tables import read_text_table
 from fesnet.batch.single import short_and_full_name, unique_names
 from fesnet.errors import UsageError
 from fesnet.video.files import missing_source_error, public_address
@@ -149,18 +151,17 @@ def read_manifest(file: Path) -> list[BatchVideo]:
     if not file.is_file():
         raise UsageError(f"expected a manifest (CSV), but {file} does not exist")
     try:
-        with file.open(newline="", encoding="utf-8-sig") as handle:
-            rows = csv.DictReader(handle, strict=True)
-            check_manifest_columns(file, rows.fieldnames)
-            videos = [parse_manifest_row(file, number, row) for number, row in enumerate(rows, 2)]
+        table = read_text_table(file, ("video", "subject", *OPTIONS), strict=True)
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
             f"expected a manifest (CSV, UTF-8) in {file}, got something else ({error})"
         ) from error
+    check_manifest_columns(file, table.columns)
+    videos = [parse_manifest_row(file, number, row) for number, row in table]
     if not videos:
         raise UsageError(f"expected at least one video in {file}, got none")
     seen: dict[str, int] = {}
-    for number, video in enumerate(videos, 2):
+    for (number, _), video in zip(table, videos, strict=True):
         if seen.setdefault(video.path, number) != number:
             raise UsageError(
                 f"expected each video once in {file}, got {video.key} in lines "
@@ -189,15 +190,15 @@ def shorten_list(words: list[str]) -> str:
     return ", ".join(word[:40] for word in words[:5]) + (" ..." if len(words) > 5 else "")
 
 
-def parse_manifest_row(file: Path, number: int, row: dict[str, Any]) -> BatchVideo:
+def parse_manifest_row(file: Path, number: int, row: Mapping[str | None, str | None]) -> BatchVideo:
     """One line of a manifest."""
     where = f"{file} line {number}"
     if None in row or None in row.values():
         raise UsageError(f"expected as many cells as columns in {where}, got others")
-    video = row["video"].strip()
+    video = from_cell((row["video"] or "").strip())
     if video.isdecimal() or not PurePosixPath(video).name:
         raise UsageError(f"expected the path of a video in {where}, got {video!r}")
-    source = video if "://" in video else str(file.parent / video)
+    source = video if "://" in video else str(find_path(file.parent, video))
     overrides = {}
     for column, (name, kind) in OPTIONS.items():
         text = (row.get(column) or "").strip()

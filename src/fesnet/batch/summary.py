@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from fesnet._guard import free_path, replacing
-from fesnet._io import atomic_path, encode_text, write_table
+from fesnet._io import atomic_path, write_table
+from fesnet._names import printable, to_cell
 from fesnet.batch.ledger import LEDGER
 from fesnet.intervals import KINDS
 from fesnet.result import Spotting
@@ -80,10 +81,14 @@ def write_summary(places: dict[str, Path], rows: Iterable[dict[str, Any]]) -> li
     """Write the tables to their places, each atomically; their paths. Raises UsageError."""
     table = list(rows)
     columns = [*PLACE, *FACTS]
-    cells = [["" if row.get(c) is None else row[c] for c in columns] for row in table]
+    cells = [[table_cell(row.get(c)) for c in columns] for row in table]
     with replacing():
         write_table(places[SUMMARY], [columns, *cells])
         return [places[SUMMARY], *write_parquet(places[PARQUET], table)]
+
+
+def table_cell(value: Any) -> Any:
+    return to_cell(value) if isinstance(value, str) else "" if value is None else value
 
 
 def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
@@ -98,7 +103,7 @@ def write_parquet(path: Path, table: list[dict[str, Any]]) -> list[Path]:
     # A log of 0.1 has the number of warnings. Names may hold bytes that are no UTF-8.
     words = [
         {
-            name: encode_text(value).decode() if isinstance(value, str) else value
+            name: printable(value) if isinstance(value, str) else value
             for name, value in {**row, "warnings": str(row.get("warnings") or "")}.items()
         }
         for row in table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fesnet._names import printable
 from fesnet.errors import FesnetError
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ WRITE_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def main() -> None:
     """Run the command line; exit code 2 for a wrong call, 1 for a failure."""
+    take_any_text()
     try:
         code = run_app()
         if sys.stdout is not None:
@@ -96,8 +99,25 @@ def run_app() -> int:
 
 def print_error(line: str, code: int) -> int:
     """Print an error to stderr; returns the exit code."""
-    print(line if line.startswith("Usage:") else f"fesnet: {line}", file=sys.stderr)
+    if line.startswith("Usage:"):
+        print(line, file=sys.stderr)
+    else:
+        say(f"fesnet: {line}", error=True)
     return code
+
+
+def say(line: str, *, error: bool = False) -> None:
+    """Print one line that may hold names of files, at once. No name can move the cursor, change
+    colours, or make two lines of it.
+    """
+    print(printable(line), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def take_any_text() -> None:
+    """Let standard output take any letter: what its code page lacks is shown as \\uNNNN."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def call_error(error: Any) -> str:
@@ -198,7 +218,7 @@ def count_progress() -> Iterator[StepCallback]:
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
+                tasks[what] = bar.add_task(printable(what), total=total)
             bar.update(tasks[what], completed=done)
 
         yield report
@@ -212,7 +232,7 @@ def video_progress() -> Iterator[ProgressCallback]:
 
         def report(name: str, share: float | None) -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(name, total=None if share is None else 1.0)
+                tasks[name] = bar.add_task(printable(name), total=None if share is None else 1.0)
             if share is not None:
                 bar.update(tasks[name], completed=share)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from fesnet.cli.base import say
 
 if TYPE_CHECKING:
     from fesnet.batch import SpotSettings
@@ -65,14 +66,14 @@ def spot_batch(
             folder,
             settings,
             executor,
-            print_line,
+            say,
             retry_failed=options.retry_failed,
             force=options.force,
         )
     for key, reason in (*outcome.failed, *outcome.refused):
-        print(f"fesnet: {key}: {reason}", file=sys.stderr)
+        say(f"fesnet: {key}: {reason}", error=True)
     counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
-    print(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
+    say(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
     if outcome.failed or outcome.refused:
         raise typer.Exit(1)
 
@@ -86,7 +87,3 @@ def reject_single_options(**options: object) -> None:
         raise UsageError(
             f"expected {given[0]} with single videos, got a batch; spot those videos by themselves"
         )
-
-
-def print_line(line: str) -> None:
-    print(line, flush=True)

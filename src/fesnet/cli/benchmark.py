@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import RayAddress, app, count_progress
+from fesnet.cli.base import RayAddress, app, count_progress, say
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -72,4 +72,4 @@ def benchmark_command(
     with make_executor(jobs, ray) as executor, count_progress() as progress:
         run_benchmark(sets, options, out, progress, executor)
     print((out / "table.md").read_text(encoding="utf-8"))
-    print(f"tables, found intervals and the page: {out.resolve()}")
+    say(f"tables, found intervals and the page: {out.resolve()}")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import RayAddress, app, fetch_models
-from fesnet.cli.batch import print_line
+from fesnet.cli.base import RayAddress, app, fetch_models, say
 
 data_app = typer.Typer(
     help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True
@@ -39,7 +37,7 @@ def data_check_command(
 
     data = load_dataset(name, root, offset)
     for line in describe_dataset(data):
-        print(line)
+        say(line)
     if data.missing:
         raise typer.Exit(1)
 
@@ -79,11 +77,11 @@ def data_prepare_command(
     work = verify_data if verify else prepare_data
     stages = [part.strip() for part in stage.split(",")]
     with make_executor(jobs, ray) as executor:
-        outcome = work(data, out, stages, executor, print_line)
+        outcome = work(data, out, stages, executor, say)
     for what, reason in outcome.failed:
-        print(f"fesnet: {what}: {reason}", file=sys.stderr)
+        say(f"fesnet: {what}: {reason}", error=True)
     counts = f"{outcome.made} made, {outcome.kept} done before, {len(outcome.failed)} failed"
-    print(f"{counts}; crops in {out}")
+    say(f"{counts}; crops in {out}")
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -94,4 +92,4 @@ def data_list_command() -> None:
     from fesnet.datasets import DATASETS
 
     for name, about in DATASETS.items():
-        print(f"{name:<10} {about}")
+        say(f"{name:<10} {about}")

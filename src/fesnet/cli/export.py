@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import EXPORT_FORMATS, Force, MegcYear, app, video_progress
+from fesnet.cli.base import EXPORT_FORMATS, Force, MegcYear, app, say, video_progress
 
 
 @app.command("export")
@@ -51,7 +51,7 @@ def export_command(
     )
     folder = result.parent if out is None else make_writable_folder(out)
     for path in export(spotting, formats, folder, result.stem, year, force=force):
-        print(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
@@ -79,7 +79,7 @@ def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
             f"expected torch to write ONNX graphs, got none; {get_extra('train')}"
         ) from error
     export_weights(weights, out)
-    print(f"wrote {out / 'encode.onnx'} and {out / 'decode.onnx'}, equal to torch")
+    say(f"wrote {out / 'encode.onnx'} and {out / 'decode.onnx'}, equal to torch")
 
 
 @app.command("import")
@@ -110,5 +110,5 @@ def import_command(
     with video_progress() as report:
         read = import_truth(file, out, video, fps, report, force=force)
     for name, number in read.ignored.items():
-        print(f"left out: {number} of tier '{name}', neither macro nor micro")
-    print(f"wrote {out}, expressions: {len(read.found)}")
+        say(f"left out: {number} of tier '{name}', neither macro nor micro")
+    say(f"wrote {out}, expressions: {len(read.found)}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import app, step_progress
+from fesnet.cli.base import app, say, step_progress
 
 models_app = typer.Typer(
     help="The face models (MediaPipe's detector and face mesh, Apache-2.0).", no_args_is_help=True
@@ -30,7 +30,7 @@ def models_import_command(
 
     with step_progress("fetching the face models") as report:
         files = import_models(wheel, report)
-    print(f"face models in {files.detector.parent}")
+    say(f"face models in {files.detector.parent}")
 
 
 @app.command("doctor")
@@ -41,6 +41,6 @@ def doctor_command() -> None:
     findings = examine()
     width = max(len(f.what) for f in findings)
     for f in findings:
-        print(f"{'ok ' if f.good else 'BAD'} {f.what:<{width}}  {f.found}")
+        say(f"{'ok ' if f.good else 'BAD'} {f.what:<{width}}  {f.found}")
     if not all(f.good for f in findings):
         raise typer.Exit(1)

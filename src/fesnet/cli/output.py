@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from fesnet._messages import counted
+from fesnet._names import printable
+from fesnet.cli.base import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +30,7 @@ def show_result(result: Spotting) -> None:
     """A table of the intervals, and what else a person must know."""
     from rich.table import Table
 
-    table = Table(title=result.source.name, title_justify="left")
+    table = Table(title=printable(result.source.name), title_justify="left")
     for column in ("face", "kind", "onset s", "apex s", "offset s", "frames", "score"):
         table.add_column(column, justify="left" if column == "kind" else "right")
     for i in result.intervals:
@@ -37,12 +39,12 @@ def show_result(result: Spotting) -> None:
             str(i.face), i.kind, *times, f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}"
         )
     plain_console().print(
-        table if result.intervals else f"{result.source.name}: no expression found"
+        table if result.intervals else f"{printable(result.source.name)}: no expression found"
     )
     for gap in result.gaps:
-        print(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
+        say(f"  unknown {gap.start_s:.2f}-{gap.stop_s:.2f} s (face {gap.face}: {gap.reason})")
     for warning in result.warnings:
-        print(f"  warning: {warning}")
+        say(f"  warning: {warning}")
 
 
 def show_agreement(values: dict[str, Any], agreement: Agreement) -> None:
@@ -55,7 +57,7 @@ def show_agreement(values: dict[str, Any], agreement: Agreement) -> None:
     for name, kinds in values["protocols"].items():
         console.print(counts_table(name, values, kinds))
     for line in agreement_lines(values, agreement):
-        print(line)
+        say(line)
 
 
 def counts_table(name: str, values: dict[str, Any], kinds: dict[str, Any]) -> Table:
@@ -78,7 +80,7 @@ def counts_table(name: str, values: dict[str, Any], kinds: dict[str, Any]) -> Ta
     for subject, counts in values.get("by_subject", {}).get(name, {}).items():
         table.add_section()
         for kind, c in counts.items():
-            add(f"{subject} {kind}", c)
+            add(printable(f"{subject} {kind}"), c)
     return table
 
 
@@ -105,13 +107,14 @@ def show_event(event: dict[str, Any]) -> None:
             print(f"\r{line} ", end="", file=sys.stderr)
     elif kind == "start":
         wait = f"scores are final after {event['look_ahead_s']:.1f} s at most"
-        print(f"watching {event['source']}; {wait}", file=sys.stderr)
+        say(f"watching {event['source']}; {wait}", error=True)
     else:
         counts = f"{event['dropped']} of {event['frames']} frames dropped"
         delays = f"delay {event['delay_median_s']:.2f} s, 95 %: {event['delay_95_percent_s']:.2f} s"
-        print(f"\n{counted(event['intervals'], 'expression')}; {counts}; {delays}", file=sys.stderr)
+        print(file=sys.stderr)
+        say(f"{counted(event['intervals'], 'expression')}; {counts}; {delays}", error=True)
         for warning in event["warnings"]:
-            print(f"  warning: {warning}", file=sys.stderr)
+            say(f"  warning: {warning}", error=True)
 
 
 def show_profile(rows: list[tuple[str, float, float, float]]) -> None:

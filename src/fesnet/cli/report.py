@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fesnet.cli.base import Force, app, video_progress
+from fesnet.cli.base import Force, app, say, video_progress
 
 if TYPE_CHECKING:
     from fesnet.result import Spotting
@@ -51,9 +50,9 @@ def report_command(
 
 
 def print_page(page: Path, lack: str) -> None:
-    print(f"wrote {page}")
+    say(f"wrote {page}")
     if lack:
-        print(f"fesnet: {page}: {lack}", file=sys.stderr)
+        say(f"fesnet: {page}: {lack}", error=True)
 
 
 def check_report_options(
@@ -107,4 +106,4 @@ def write_report_and_overlay(
                 overlay,
                 lambda frame, _: progress(overlay.name, (frame.index + 1) / count),
             )
-        print(f"wrote {overlay}")
+        say(f"wrote {overlay}")

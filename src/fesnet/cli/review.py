@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import ImageFolderRate, WeightsFolder, app
+from fesnet.cli.base import ImageFolderRate, WeightsFolder, app, say
 
 
 @app.command("review")
@@ -48,7 +48,7 @@ def review_command(
             f"expected FastAPI and uvicorn ({error}); {get_extra('review')}"
         ) from error
     server = prepare_server(files or [], ServerOptions(folder, port, max_upload, fps, weights))
-    print(
-        f"results in {server.library.folder}\nopen {server.address}\nstop with Ctrl-C", flush=True
-    )
+    say(f"results in {server.library.folder}")
+    say(f"open {server.address}")
+    say("stop with Ctrl-C")
     server.run(open_browser=show)

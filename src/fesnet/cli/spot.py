@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +23,7 @@ from fesnet.cli.base import (
     export_formats,
     fetch_models,
     resolve_rules,
+    say,
     step_progress,
     video_progress,
 )
@@ -199,11 +199,11 @@ def spot_singles(
             write_report_and_overlay(result.outcome, page, overlay, force=options.force)
         except FesnetError as error:  # of this video; the others are shown
             failed += 1
-            print(f"fesnet: {result.source}: {error}", file=sys.stderr)
+            say(f"fesnet: {result.source}: {error}", error=True)
     if isinstance(spotter, ProfiledSpotter):
         show_profile(spotter.timer.rows())
     if folder is not None:
-        print(f"results in {folder}")
+        say(f"results in {folder}")
     if failed:
         raise typer.Exit(1)
 
@@ -229,19 +229,19 @@ def live_command(
     keeps the result.
     """
     from fesnet._io import make_writable_folder
-    from fesnet.batch import check_sources, result_names, write_results
-    from fesnet.live import spot_live
+    from fesnet.batch import check_sources, result_names
+    from fesnet.cli.live import keep_live
+    from fesnet.exports import check_results
     from fesnet.spotter import Spotter
-    from fesnet.video import open_source
 
     (checked,) = check_sources([source])
-    folder = None if out is None else make_writable_folder(out)
+    target = None
+    if out is not None:
+        target = make_writable_folder(out) / f"{result_names([checked])[0]}.json"
+        check_results(target, force=force)
     fetch_models()
     spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"))
-    with open_source(checked) as opened:
-        result = spot_live(spotter, opened, show_json if json else show_event, seconds=seconds)
-    if folder is not None:
-        write_results(result, folder / f"{result_names([checked])[0]}.json")
+    keep_live(spotter, checked, show_json if json else show_event, target, seconds, force=force)
 
 
 @app.command("rethreshold")
@@ -268,12 +268,10 @@ def rethreshold_command(
     make_writable_folder(path.parent)
     write_results(new, path, force=force)
     show_result(new)
-    print(f"wrote {path} and {path.with_suffix('.csv').name}")
+    say(f"wrote {path} and {path.with_suffix('.csv').name}")
     left = ", ".join(p.name for p in outdated_files(path))
     if left:
-        print(
-            f"fesnet: these still show the old intervals: {left}; write them again", file=sys.stderr
-        )
+        say(f"fesnet: these still show the old intervals: {left}; write them again", error=True)
 
 
 @app.command("demo")
@@ -292,4 +290,4 @@ def demo_command(
         outcome = run_demo(out, report)
     show_comparison(outcome.rows)
     print(outcome.summary)
-    print(f"report: {outcome.report.resolve()}")
+    say(f"report: {outcome.report.resolve()}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fesnet.cli.base import RayAddress, app, fetch_models, video_progress
+from fesnet.cli.base import RayAddress, app, fetch_models, say, video_progress
 
 SoundsShare = Annotated[
     float, typer.Option("--sounds", help="Share of the speech that is a chain of sounds.")
@@ -81,6 +80,6 @@ def synth_command(
         outcome = make_videos(portraits, out, plan, progress, executor)
     print(outcome)
     for line in outcome.left_out:
-        print(f"fesnet: {line}", file=sys.stderr)
+        say(f"fesnet: {line}", error=True)
     if outcome.left_out:
         raise typer.Exit(1)

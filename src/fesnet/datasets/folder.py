@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._messages import in_utf8
+from fesnet._names import closest_names, find_path
+from fesnet._tables import read_text_table
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval
@@ -74,25 +76,27 @@ def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
             f"expected {name} in {root}, but it is not there; see docs/benchmark.md for the layout"
         )
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, restval="")
-            columns = reader.fieldnames or []
-            for needed in NEEDED[name]:
-                if needed not in columns:
-                    raise TruthError(
-                        f"expected a column {needed} in {path}, got {', '.join(columns) or 'none'}"
-                    )
-            yield from enumerate(reader, 2)
+        table = read_text_table(path, (*NEEDED[name], "apex_frame", "fps"))
     except (UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(path, error)) from error
+    for needed in NEEDED[name]:
+        if needed not in table.columns:
+            raise TruthError(
+                f"expected a column {needed} in {path}, got {', '.join(table.columns) or 'none'}"
+            )
+    for number, row in table:
+        yield number, {str(column): cell or "" for column, cell in row.items()}
 
 
 def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str], list[Interval]]:
     out: dict[tuple[str, str], list[Interval]] = {}
-    by_stem = {(subject, video_stem(video)): (subject, video) for subject, video in videos}
+    names = sorted(videos)
+    stems = [f"{subject}//{video_stem(video)}" for subject, video in names]
     for line, row in read_table(root, TRUTH):
         where = f"{root / TRUTH} line {line}"
-        at = by_stem.get((row["subject"].strip(), video_stem(row["video"].strip())))
+        wanted = f"{row['subject'].strip()}//{video_stem(row['video'].strip())}"
+        fits = closest_names(wanted, names, stems)
+        at = fits[0] if len(fits) == 1 else None
         if at is None:
             raise TruthError(
                 f"expected the videos of {VIDEOS} in {where}, got {row['video']} of "
@@ -159,6 +163,12 @@ def find_media(root: Path, subject: str, video: str) -> Path | None:
         for ending in ENDINGS:
             path = plain.with_name(plain.name + ending)
             if path.is_file():
+                return path
+    for name in (video, f"{subject}/{video}"):
+        for ending in ("", *ENDINGS):
+            plain_name = name if not ending else f"{video_stem(name)}{ending}"
+            path = find_path(root, plain_name)
+            if path.exists():
                 return path
     return None
 

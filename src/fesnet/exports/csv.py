@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from fesnet._io import atomic_write_text
+from fesnet._names import to_cell
 from fesnet.intervals import Kind
 from fesnet.result import Spotting
 
@@ -71,15 +71,6 @@ def table_of_result(spotting: Spotting) -> str:
     return rows_text(spotting.source.name, rows)
 
 
-def quoting_mode(video: str) -> Literal[0, 1]:
-    """How `csv` must quote the rows of a video of this name.
-
-    Python before 3.13 leaves a carriage return in a name unquoted, and readers would end the row
-    there.
-    """
-    return csv.QUOTE_ALL if "\r" in video else csv.QUOTE_MINIMAL
-
-
 def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
     """Write the table of one video atomically; an unknown apex is left empty."""
     atomic_write_text(path, rows_text(video, rows))
@@ -88,12 +79,12 @@ def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
 def rows_text(video: str, rows: Iterable[IntervalRow]) -> str:
     """The table of one video."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n", quoting=quoting_mode(video))
+    table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for r in rows:
         apex_s = None if r.apex_s is None else f"{r.apex_s:.6f}"
         times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
-        table.writerow([video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
+        table.writerow([to_cell(video), r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
     return text.getvalue()

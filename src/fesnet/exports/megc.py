@@ -9,9 +9,9 @@ import io
 from pathlib import Path
 
 from fesnet._io import atomic_write_text
+from fesnet._names import to_cell
 from fesnet.errors import UsageError
 from fesnet.exports.common import video_id
-from fesnet.exports.csv import quoting_mode
 from fesnet.result import Spotting
 
 # 2022 and 2023 ask where expressions of both kinds are; 2024 and 2025 ask for micro-expressions and
@@ -38,9 +38,9 @@ def write_megc(spotting: Spotting, path: Path, year: int = NEWEST_SPOTTING) -> N
         raise UsageError(
             f"expected one of the years {', '.join(map(str, YEARS))} for megc, got {year}"
         )
-    video = video_id(spotting.source)
+    video = to_cell(video_id(spotting.source))
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n", quoting=quoting_mode(video))
+    table = csv.writer(text, lineterminator="\n")
     table.writerow(SPOTTING.get(year, RECOGNITION))
     for i in spotting.intervals:
         frames = (i.onset_frame + 1, i.offset_frame + 1)

@@ -76,10 +76,24 @@ class ModelFiles:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for fesnet: $FESNET_CACHE, else the platform's habit. Not created."""
+    """The user's cache folder for fesnet: $FESNET_CACHE, else the platform's habit. Not created.
+
+    Raises FaceModelError where the user has no home folder.
+    """
     chosen = os.environ.get("FESNET_CACHE")
     if chosen:
         return Path(chosen)
+    try:
+        return platform_cache_folder()
+    except RuntimeError as error:
+        raise FaceModelError(
+            "expected a home folder for the face models, got none (no HOME, and no such user); set "
+            "FESNET_CACHE to a folder"
+        ) from error
+
+
+def platform_cache_folder() -> Path:
+    """Where this system keeps caches. Raises RuntimeError without a home folder."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "fesnet"
     xdg = os.environ.get("XDG_CACHE_HOME")

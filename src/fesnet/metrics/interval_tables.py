@@ -19,11 +19,13 @@ import csv
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fesnet._guard import begins_like_result
 from fesnet._messages import in_utf8
+from fesnet._tables import TextTable, read_text_table
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
 from fesnet.metrics.video_ids import VideoId, video_name
@@ -36,7 +38,13 @@ KIND_NAMES: dict[str, Kind] = {
     "me": "micro",
     "micro-expression": "micro",
 }
+# All columns that are read; a table is known by them.
+COLUMNS = (
+    *("video", "vid", "subject", "kind", "type", "emotion", "score", "onset_s"),
+    *("onset", "offset", "onset_frame", "apex_frame", "offset_frame", "pred_onset", "pred_offset"),
+)
 SCHEMAS = ("fesnet/", "fesnet-review/")
+SUMMARY_HEADER = b"video,subject,result,status,"
 LONGEST = 10**9  # frames or seconds: more than any video has
 # What lies beside results in a folder (exports, reviews: name them to read them), and tables
 # without intervals.
@@ -68,8 +76,7 @@ def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord
     try:
         if path.suffix.lower() == ".json":
             return list(parse_json(path, json.loads(path.read_text(encoding="utf-8")), rate))
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            return list(parse_rows(path, csv.DictReader(handle)))
+        return list(parse_rows(path, read_text_table(path, COLUMNS)))
     except UnicodeDecodeError as error:
         raise TruthError(in_utf8(path, error)) from error
     except (ValueError, RecursionError, csv.Error) as error:
@@ -83,14 +90,20 @@ def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecor
 
     Raises UsageError where two files are of one video: they would be added up.
     """
-    by_file = {file: read_intervals(file, rate) for file in interval_files(folder)}
+    by_file = {
+        file: [
+            replace(found, video=below_folder(found.video, file, folder))
+            for found in read_intervals(file, rate)
+        ]
+        for file in interval_files(folder)
+    }
     files: dict[tuple[str, str], list[str]] = {}
     for file, found in by_file.items():
         videos = {(f.subject, f.video) for f in found} | {
-            (p.subject, p.video) for p in read_results(file)
+            (p.subject, below_folder(p.video, file, folder)) for p in read_results(file)
         }
         for key in sorted(videos):
-            files.setdefault(key, []).append(file.name)
+            files.setdefault(key, []).append(file.relative_to(folder).as_posix())
     for (_, video), names in files.items():
         if len(names) > 1:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
@@ -113,8 +126,17 @@ def read_results(path: Path) -> list[VideoId]:
             json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
         )
         if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
-            out.append(result_video(file, values))
+            video = result_video(file, values)
+            out.append(replace(video, video=below_folder(video.video, file, path)))
     return out
+
+
+def below_folder(video: str, file: Path, folder: Path) -> str:
+    """The video of a result in a subfolder by its path: a batch lays results out as its videos."""
+    if file == folder:
+        return video
+    inside = file.parent.relative_to(folder).as_posix()
+    return video if inside == "." else f"{video_name(inside + '/x')[:-1]}{video}"
 
 
 def result_video(path: Path, values: dict[str, Any]) -> VideoId:
@@ -134,21 +156,37 @@ def result_video(path: Path, values: dict[str, Any]) -> VideoId:
 
 
 def interval_files(folder: Path) -> list[Path]:
+    """The truth of a folder, else the results below it, else its tables."""
     if (folder / "truth.csv").is_file():
         return [folder / "truth.csv"]
-    for ending in ("*.json", "*.csv"):
-        files = [
-            f
-            for f in sorted(folder.glob(ending))
-            if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"
-        ]
-        if files:
-            return files
-    raise UsageError(f"expected results (.json or .csv) in {folder}, found none")
+    there = sorted(
+        f
+        for ending in ("*.json", "*.csv")
+        for f in folder.rglob(ending)
+        if f.is_file() and not any(p.startswith(".") for p in f.relative_to(folder).parts)
+    )
+    files = [f for f in there if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"]
+    results = [f for f in files if f.suffix == ".json" and begins_like_result(f)]
+    for chosen in (results, [f for f in files if f.suffix == ".json" and f.parent == folder]):
+        if chosen:
+            return chosen
+    tables = [f for f in files if f.suffix == ".csv" and not is_summary(f)]
+    if not tables:
+        raise UsageError(f"expected results (.json or .csv) in {folder}, found none")
+    return tables
 
 
-def parse_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord]:
-    columns = set(rows.fieldnames or ())
+def is_summary(table: Path) -> bool:
+    """Whether a table is the summary of a batch, which has no intervals."""
+    try:
+        with table.open("rb") as handle:
+            return handle.read(len(SUMMARY_HEADER)) == SUMMARY_HEADER
+    except OSError:
+        return False
+
+
+def parse_rows(path: Path, rows: TextTable) -> Iterator[IntervalRecord]:
+    columns = set(rows.columns)
     video = "vid" if "vid" in columns else "video"
     kind = "type" if "vid" in columns else "kind"
     micro = "emotion" in columns and not {"kind", "type"} & columns
@@ -164,15 +202,16 @@ def parse_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord
             f"{', '.join(sorted(columns)) or 'no columns'}"
         )
     first = 0 if "onset_s" in columns else 1
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         where = f"{path} line {number}"
-        if not row[video]:
+        name = row[video]
+        if not name:
             raise TruthError(f"expected the name of a video in {where}, got none")
         ends = (parse_frame(row[onset], where, onset), parse_frame(row[offset], where, offset))
         score = parse_score(row.get("score") or "1", where)
         interval = parse_interval(*ends, "micro" if micro else row[kind], first, where, score)
         emotion = (row.get("emotion") or "").strip().lower()
-        yield IntervalRecord(row.get("subject") or "", video_name(row[video]), interval, emotion)
+        yield IntervalRecord(row.get("subject") or "", video_name(name), interval, emotion)
 
 
 def parse_json(path: Path, values: Any, rate: float | None) -> Iterator[IntervalRecord]:

@@ -15,8 +15,11 @@ from pathlib import Path, PurePosixPath
 
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._messages import in_utf8
+from fesnet._names import LEVELS, comparison_keys, same_text
+from fesnet._tables import TextTable, read_text_table
 from fesnet.errors import TruthError
 
+VIDEO_COLUMNS = ("subject", "video", "frames", "seconds", "fps")
 ENDINGS = (*VIDEO_SUFFIXES, ".npy", ".npz")  # of videos, and of features that stand for them
 
 
@@ -34,8 +37,8 @@ class VideoId:
 
 
 def video_name(text: str) -> str:
-    """The name of a video without its ending, folders divided by "/"."""
-    path = PurePosixPath(text.strip().replace("\\", "/"))
+    """The name of a video without its ending, folders divided by "/", as tables hold it."""
+    path = PurePosixPath(comparison_keys(text)[0])
     return str(path.with_suffix("") if path.suffix.lower() in ENDINGS else path)
 
 
@@ -49,20 +52,17 @@ def read_video_ids(truth: Path) -> list[VideoId]:
     if not file.is_file():
         return []
     try:
-        with file.open(newline="", encoding="utf-8-sig") as handle:
-            return parse_video_table(file, csv.DictReader(handle))
+        return parse_video_table(file, read_text_table(file, VIDEO_COLUMNS))
     except (UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(file, error)) from error
 
 
-def parse_video_table(file: Path, rows: csv.DictReader[str]) -> list[VideoId]:
+def parse_video_table(file: Path, rows: TextTable) -> list[VideoId]:
     for name in ("subject", "video"):
-        if name not in (rows.fieldnames or ()):
-            raise TruthError(
-                f"expected a column {name} in {file}, got {', '.join(rows.fieldnames or ())}"
-            )
+        if name not in rows.columns:
+            raise TruthError(f"expected a column {name} in {file}, got {', '.join(rows.columns)}")
     videos: dict[tuple[str, str], VideoId] = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         video = parse_video_row(row, f"{file} line {number}")
         if videos.setdefault((video.subject, video.video), video) is not video:
             raise TruthError(
@@ -71,7 +71,7 @@ def parse_video_table(file: Path, rows: csv.DictReader[str]) -> list[VideoId]:
     return list(videos.values())
 
 
-def parse_video_row(row: dict[str, str | None], where: str) -> VideoId:
+def parse_video_row(row: dict[str | None, str | None], where: str) -> VideoId:
     frames, seconds, fps = (
         parse_length(row.get(name), name, where) for name in ("frames", "seconds", "fps")
     )
@@ -100,27 +100,38 @@ def parse_length(text: str | None, name: str, where: str) -> float | None:
     return value
 
 
-def same_name(one: str, other: str) -> bool:
-    """Equal, or one of them the last part of the other's path."""
-    a, b = PurePosixPath(one).parts, PurePosixPath(other).parts
+def same_name(one: str, other: str, level: int = 0) -> bool:
+    """Equal, or one of them the last part of the other's path. level: of `comparison_keys`."""
+    a, b = (PurePosixPath(comparison_keys(name)[level]).parts for name in (one, other))
     n = min(len(a), len(b))
     return a[-n:] == b[-n:]
 
 
-def find_video(subject: str, video: str, videos: Iterable[VideoId]) -> VideoId | None:
-    """The one video that fits, or None. Raises TruthError where several fit."""
-    fits = [
-        v
-        for v in videos
-        if same_name(v.video, video) and (not subject or not v.subject or v.subject == subject)
-    ]
-    fits = [v for v in fits if v.video == video] or fits
-    if len(fits) > 1:
-        raise TruthError(
-            f"expected the name of one video, got {video}, which may be {fits[0]} or {fits[1]}; "
-            "add a column subject, or write the name with its folder"
-        )
-    return fits[0] if fits else None
+def find_video(
+    subject: str, video: str, videos: Iterable[VideoId], levels: Iterable[int] = range(LEVELS)
+) -> VideoId | None:
+    """The one video that fits, or None. Raises TruthError where several fit.
+
+    Names that are written otherwise (case, composed letters, zeros) count only where none is
+    written so.
+    """
+    known = list(videos)
+    for level in levels:
+        fits = [
+            v
+            for v in known
+            if same_name(v.video, video, level)
+            and (not subject or not v.subject or same_text(v.subject, subject, level))
+        ]
+        fits = [v for v in fits if same_text(v.video, video, level)] or fits
+        if len(fits) > 1:
+            raise TruthError(
+                f"expected the name of one video, got {video}, which may be {fits[0]} or "
+                f"{fits[1]}; add a column subject, or write the name with its folder"
+            )
+        if fits:
+            return fits[0]
+    return None
 
 
 def with_known_length(video: VideoId, known: Iterable[VideoId]) -> VideoId:
@@ -128,7 +139,11 @@ def with_known_length(video: VideoId, known: Iterable[VideoId]) -> VideoId:
 
     Unchanged if it has a length, or if several lengths are known.
     """
-    lengths = {(v.seconds, v.frames) for v in known if same_name(v.video, video.video)}
+    lengths: set[tuple[float | None, int | None]] = set()
+    for level in range(LEVELS):
+        lengths = lengths or {
+            (v.seconds, v.frames) for v in known if same_name(v.video, video.video, level)
+        }
     if (video.seconds, video.frames) != (None, None) or len(lengths) != 1:
         return video
     ((seconds, frames),) = lengths
@@ -144,16 +159,23 @@ def resolve_videos(
     TruthError. None: unknown ones are added to `videos`.
     """
     out: dict[tuple[str, str], VideoId] = {}
-    for subject, name in dict.fromkeys(rows):
-        video = find_video(subject, name, videos)
+    wanted, known = list(dict.fromkeys(rows)), list(videos)
+    for levels in ((0,), range(1, LEVELS)):  # a name written just so belongs to no other
+        taken = set(out.values())
+        for row in wanted:
+            free = known if levels == (0,) else [v for v in known if v not in taken]
+            video = out.get(row) or find_video(*row, free, levels)
+            if video is not None:
+                out[row] = video
+    for row in wanted:
+        video = out.get(row) or find_video(*row, videos, (0,))
         if video is None and file is not None:
             raise TruthError(
-                "expected the videos of videos.csv beside the truth, got "
-                f"{VideoId(subject, name)} in {file}; "
-                "add it there or correct it"
+                f"expected the videos of videos.csv beside the truth, got {VideoId(*row)} in "
+                f"{file}; add it there or correct it"
             )
         if video is None:
-            video = VideoId(subject, name)
+            video = VideoId(*row)
             videos.append(video)
-        out[subject, name] = video
+        out[row] = video
     return out

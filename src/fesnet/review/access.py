@@ -3,6 +3,8 @@
 - The printed address holds a random token. The page gets it as a cookie that scripts cannot read
   and that pages of other sites do not send (`HttpOnly`, `SameSite=Strict`). A browser that fesnet
   opens gets a one-time key instead, as other users of the machine can read its command line.
+- Cookies do not know ports: a browser would send it to every server of this machine. It is bound to
+  a random path, below which this server answers too, and which no other server knows.
 - `Host` must be this server's own address. This stops DNS rebinding: a foreign name that points to
   this machine.
 - A request that changes something must come from this server's own page (`Origin`).
@@ -52,6 +54,7 @@ class AccessControl:
     app: ASGIApp
     token: str
     one_time_keys: set[str] = field(default_factory=set, repr=False)
+    prefix: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(16)}", repr=False)
 
     def new_key(self) -> str:
         """A new key that opens the page once."""
@@ -70,6 +73,7 @@ class AccessControl:
             return
         if scope["type"] != "http":
             return
+        scope = self.below_prefix(scope)
         opened_by_url = self.opened_by_url(scope)
         refused = self.refusal_reason(scope, opened_by_url)
 
@@ -80,12 +84,22 @@ class AccessControl:
                 if refused is None and opened_by_url:
                     headers.append(
                         "set-cookie",
-                        f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/",
+                        f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; "
+                        f"Path={self.prefix}/",
                     )
             await send(message)
 
         app = self.app if refused is None else PlainTextResponse(f"{refused}\n", 403)
         await app(scope, receive, send_with_headers)
+
+    def below_prefix(self, scope: Scope) -> Scope:
+        """The request without the prefix."""
+        path = str(scope["path"])
+        if not path.startswith(f"{self.prefix}/"):
+            return scope
+        raw = scope.get("raw_path") or path.encode()
+        length = len(self.prefix)
+        return {**scope, "path": path[length:], "raw_path": raw[length:]}
 
     def refusal_reason(self, scope: Scope, opened_by_url: bool) -> str | None:
         """Why the request is refused, or None. opened_by_url: whether its URL holds the secret."""

@@ -6,6 +6,7 @@ hundreds of intervals.
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,9 +14,11 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 import fesnet
+from fesnet._locks import lock_change
+from fesnet._names import printable
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import ENDINGS, export, free_export_name, parse_formats
@@ -27,7 +30,7 @@ from fesnet.review.edits import EditRequest, StaleError, apply_edit
 from fesnet.review.merge import MACHINE, merge_intervals
 from fesnet.review.review_state import ReviewState, load_corrected, load_state, version_path
 from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_name
-from fesnet.review.video_library import VideoLibrary
+from fesnet.review.video_library import EDIT_LOCK, VideoLibrary
 
 ROOT = Path(fesnet.__file__).parent
 # All files of the package that are served, by name.
@@ -50,6 +53,13 @@ STATUS: dict[type[FesnetError], int] = {
 router = APIRouter()
 
 
+class PlainJSON(JSONResponse):
+    """JSON in ASCII: a name may hold bytes that are no UTF-8, which only an escape can carry."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
 def make_app(
     library: VideoLibrary, worker: BackgroundWorker, token: str, *, limit: int, who: str
 ) -> AccessControl:
@@ -60,20 +70,22 @@ def make_app(
     app.include_router(router)
     app.add_exception_handler(FesnetError, error_response)
     app.add_exception_handler(RequestValidationError, invalid_request_response)
-    return AccessControl(app, token)
+    access = AccessControl(app, token)
+    app.state.prefix = access.prefix
+    return access
 
 
 def error_response(_: Request, error: Exception) -> Response:
     """An error of fesnet as one line."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
-    return JSONResponse({"error": str(error)}, status)
+    return PlainJSON({"error": str(error)}, status)
 
 
 def invalid_request_response(_: Request, error: Exception) -> Response:
     """An invalid request, as one line."""
     details = error.errors() if isinstance(error, RequestValidationError) else []
     first = f"{details[0]['loc'][-1]}: {details[0]['msg']}" if details else str(error)
-    return JSONResponse({"error": f"expected another request ({first})"}, 422)
+    return PlainJSON({"error": f"expected another request ({first})"}, 422)
 
 
 def library_of(request: Request) -> VideoLibrary:
@@ -87,55 +99,60 @@ def worker_of(request: Request) -> BackgroundWorker:
 
 
 @router.get("/")
-def get_page() -> Response:
-    return FileResponse(PAGE["index.html"], media_type="text/html")
+def get_page(request: Request) -> Response:
+    """The page; what it asks for lies below the prefix to which its cookie is bound."""
+    text = PAGE["index.html"].read_text(encoding="utf-8")
+    return HTMLResponse(text.replace('"/static/', f'"{request.app.state.prefix}/static/'))
 
 
 @router.get("/static/{name}")
 def get_static(name: str) -> Response:
     if name not in PAGE:
-        return JSONResponse({"error": f"expected a part of the page, got {name!r}"}, 404)
+        return PlainJSON({"error": f"expected a part of the page, got {name!r}"}, 404)
     return FileResponse(PAGE[name])
 
 
 @router.get("/api/about")
-def get_about(request: Request) -> dict[str, Any]:
+def get_about(request: Request) -> Response:
     """Facts that the page needs once."""
     state = request.app.state
-    return {
-        "version": __version__,
-        "folder": str(state.library.folder),
-        "who": state.who,
-        "limit": state.limit,
-        "formats": list(ENDINGS),
-    }
+    return PlainJSON(
+        {
+            "version": __version__,
+            "folder": printable(str(state.library.folder)),
+            "who": state.who,
+            "limit": state.limit,
+            "formats": list(ENDINGS),
+        }
+    )
 
 
 @router.get("/api/videos")
-def list_videos(request: Request) -> list[dict[str, Any]]:
-    """All videos and their states."""
+def list_videos(request: Request) -> Response:
+    """All videos and their states. Raises UsageError where the folder is gone."""
     library = library_of(request)
+    library.check_folder()
     library.scan()
     out = []
     for video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
         review = library.review_path(video.key)
         stamp = review.stat().st_mtime_ns if review.is_file() else 0
         values = {
-            name: getattr(video, name)
-            for name in ("key", "name", "state", "share", "stage", "error")
+            name: getattr(video, name) for name in ("key", "state", "share", "stage", "error")
         }
+        values["name"] = printable(video.name)
         files = {
             "result": library.result_path(video.key).is_file(),
             "copy": library.copy_path(video.key).is_file(),
         }
         out.append({**values, **files, "stamp": str(stamp)})
-    return out
+    return PlainJSON(out)
 
 
 @router.get("/api/videos/{key}")
 def get_video(request: Request, key: str) -> Response:
     """The state of one video, without frame times and scores."""
-    return JSONResponse(load_state(library_of(request), key).to_dict())
+    return PlainJSON(load_state(library_of(request), key).to_dict())
 
 
 @router.get("/api/videos/{key}/frames")
@@ -171,7 +188,7 @@ def preview_rules(request: Request, key: str, rules: str) -> Response:
         }
     except ValueError:
         raise UsageError(f"expected rules like macro_threshold=0.4, got {rules!r}") from None
-    return JSONResponse(
+    return PlainJSON(
         merge_intervals(
             now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes})
         )
@@ -180,13 +197,17 @@ def preview_rules(request: Request, key: str, rules: str) -> Response:
 
 @router.post("/api/videos/{key}/edits")
 def post_edit(request: Request, key: str, request_body: EditRequest) -> Response:
-    """Apply an edit; answers once it is on the disk."""
+    """Apply an edit; answers once it is on the disk.
+
+    Two servers may have the same folder open, also on two machines: one edit at a time.
+    """
     library = library_of(request)
-    with library.find(key).lock:
+    library.check_folder()
+    with library.find(key).lock, lock_change(library.folder / EDIT_LOCK):
         now = load_state(library, key)
         after = apply_edit(now.machine, now.review, request_body)
         library.save(key, after)
-        return JSONResponse(ReviewState(library, key, now.machine, after).to_dict())
+        return PlainJSON(ReviewState(library, key, now.machine, after).to_dict())
 
 
 @router.post("/api/videos/{key}/spot")
@@ -210,10 +231,11 @@ def stop_task(request: Request, key: str) -> dict[str, str]:
 @router.get("/api/videos/{key}/agreement")
 def get_agreement(
     request: Request, key: str, truth: str = "person", found: Annotated[str, Query()] = "machine"
-) -> dict[str, Any]:
+) -> Response:
     """Agreement of two versions: person, machine, or the name of another review."""
     library = library_of(request)
-    return compute_agreement(version_path(library, key, truth), version_path(library, key, found))
+    sides = (version_path(library, key, which) for which in (truth, found))
+    return PlainJSON(compute_agreement(*sides))
 
 
 @router.post("/api/videos/{key}/export")
@@ -227,22 +249,24 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
     spotting, name = (
         load_corrected(library, key)
         if which == "person"
-        else (library.machine_result(key).spotting, f"{key}.{MACHINE}")
+        else (library.machine_result(key).spotting, f"{library.stem(key)}.{MACHINE}")
     )
-    name = free_export_name(formats[0], library.folder, name)
-    path = next(export(spotting, formats[:1], library.folder, name))
-    return FileResponse(path, filename=path.name, media_type="application/octet-stream")
+    target = library.folder / name
+    name = free_export_name(formats[0], target.parent, target.name)
+    path = next(export(spotting, formats[:1], target.parent, name))
+    shown = printable(path.name)
+    return FileResponse(path, filename=shown, media_type="application/octet-stream")
 
 
 @router.get("/api/videos/{key}/media")
-def get_media_problem(request: Request, key: str) -> dict[str, str]:
+def get_media_problem(request: Request, key: str) -> Response:
     """Why the server cannot serve the video; empty if it can."""
     library = library_of(request)
     try:
         path = library.playable_path(library.find(key))
     except FesnetError as error:
-        return {"problem": str(error)}
-    return {"problem": "", "kind": "folder" if path.is_dir() else "file"}
+        return PlainJSON({"problem": str(error)})
+    return PlainJSON({"problem": "", "kind": "folder" if path.is_dir() else "file"})
 
 
 @router.get("/media/{key}")
@@ -264,6 +288,7 @@ def get_media(request: Request, key: str) -> Response:
 async def upload_video(request: Request, name: str) -> dict[str, str]:
     """Receive a video and queue it for spotting."""
     library, limit = library_of(request), int(request.app.state.limit)
+    library.check_folder()
     name = safe_name(name)
     check_size(request.headers.get("content-length"), limit, library.folder)
     path = await receive_video(library.folder, name, request.stream(), limit)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from fesnet._names import UNPRINTABLE
 from fesnet.errors import UsageError
 from fesnet.intervals import Kind, nearest_frame
 from fesnet.postprocess import IntervalRules
@@ -118,8 +120,16 @@ def apply_edit(machine: MachineResult, review: Review, edit: EditRequest) -> Rev
         raise UsageError(
             f"expected your name (1 to {MAX_NAME_LENGTH} letters), got {edit.who.strip()[:90]!r}"
         )
+    check_text(edit.who, "your name")
+    check_text(re.sub(r"[\n\r\t]", " ", edit.note), "a note")
     context = EditContext(machine, review, edit, utc_now())
     return review.append(EDITS[edit.what](context))
+
+
+def check_text(text: str, what: str) -> None:
+    """Raises UsageError for control characters, and for what no file in UTF-8 can hold."""
+    if UNPRINTABLE.search(text):
+        raise UsageError(f"expected {what} in letters that can be printed, got {text[:90]!r}")
 
 
 def change_interval(context: EditContext, **changes: object) -> EditRecord:

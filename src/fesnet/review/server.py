@@ -8,16 +8,19 @@ import socket
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import uvicorn
 
-from fesnet._io import make_writable_folder
+from fesnet._io import make_writable_folder, remove_partial_files
+from fesnet._locks import try_lock
 from fesnet.errors import UsageError
 from fesnet.review.access import AccessControl
 from fesnet.review.app import make_app
 from fesnet.review.background import BackgroundWorker
-from fesnet.review.upload import parse_size
-from fesnet.review.video_library import VideoLibrary, default_folder, list_sources
+from fesnet.review.connections import BoundedProtocol
+from fesnet.review.upload import parse_size, remove_scratch
+from fesnet.review.video_library import OPEN_LOCK, VideoLibrary, default_folder, list_sources
 
 HOST = "127.0.0.1"
 
@@ -41,6 +44,7 @@ class ReviewServer:
     app: AccessControl
     handle: socket.socket
     library: VideoLibrary
+    in_use: IO[bytes] | None = None  # keeps other servers from removing our uploads
 
     @property
     def address(self) -> str:
@@ -55,7 +59,11 @@ class ReviewServer:
         if open_browser:
             webbrowser.open(f"{self.url}?key={self.app.new_key()}")
         config = uvicorn.Config(
-            self.app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+            self.app,
+            http=BoundedProtocol,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
         )
         uvicorn.Server(config).run(sockets=[self.handle])
 
@@ -69,12 +77,25 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
     library = VideoLibrary(make_writable_folder(folder), tuple(sources))
     worker = BackgroundWorker(library, options.weights, options.rate)
     app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=default_user_name())
-    server = ReviewServer(app, open_socket(options.port), library)
+    in_use = open_folder(library.folder)
+    server = ReviewServer(app, open_socket(options.port), library, in_use)
     for source in library.named:
         video = library.add_video(source)
         if not library.result_path(video.key).is_file():
             worker.enqueue("spot", video)
     return server
+
+
+def open_folder(folder: Path) -> IO[bytes]:
+    """Mark a folder as open as long as the file is; the first server removes what killed ones left
+    there.
+    """
+    handle = (folder / OPEN_LOCK).open("ab")
+    if try_lock(handle):
+        remove_scratch(folder)
+        remove_partial_files(folder)
+    try_lock(handle, shared=True)
+    return handle
 
 
 def open_socket(port: int) -> socket.socket:

@@ -12,10 +12,12 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from fesnet._io import VIDEO_SUFFIXES
+from fesnet._names import UNPRINTABLE
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.video import open_source
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+SCRATCH = re.compile(r"\.[0-9a-f]{16}\.\w+")  # names of uploads on the way
 MAX_NAME_BYTES = 150  # bytes of a name; file systems take 255, and endings are added
 
 
@@ -42,7 +44,8 @@ def format_size(size: int) -> str:
 def safe_name(name: str) -> str:
     """The name of a file to keep. Raises UsageError for a path, a hidden name, or no video."""
     if (
-        re.search(r"[/\\\x00-\x1f\x7f]", name)
+        re.search(r"[/\\]", name)
+        or UNPRINTABLE.search(name)
         or name.startswith(".")
         or len(name.encode()) > MAX_NAME_BYTES
     ):
@@ -105,14 +108,32 @@ def check_video(path: Path, name: str) -> None:
         raise SourceError(str(error).replace(path.name, name)) from error
 
 
+def move_without_replacing(temporary: Path, path: Path) -> None:
+    """Rename a file. Raises FileExistsError where the name is taken."""
+    try:
+        os.link(temporary, path)  # unlike a rename, never replaces a file
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links (exFAT, some shares): the name is taken first
+        path.open("xb").close()
+        os.replace(temporary, path)
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove what uploads that were killed left in a folder."""
+    for path in folder.glob(".*"):
+        if SCRATCH.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def move_to_free_name(temporary: Path, folder: Path, name: str) -> Path:
     """Rename the file to `name`, or to name-2 and so on; replaces no file."""
     stem, ending = Path(name).stem, Path(name).suffix
     for number in range(1, 10_000):
         path = folder / (name if number == 1 else f"{stem}-{number}{ending}")
         try:
-            os.link(temporary, path)  # unlike a rename, never replaces a file
-            return path
+            move_without_replacing(temporary, path)
         except FileExistsError:
             continue
+        return path
     raise UsageError(f"expected fewer files of the name {name}")

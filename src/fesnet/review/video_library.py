@@ -8,17 +8,23 @@ was made from.
 from __future__ import annotations
 
 import glob
+import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fesnet._guard import begins_like_result
 from fesnet._io import VIDEO_SUFFIXES, file_sha256
+from fesnet._names import printable
 from fesnet.errors import FesnetError, UsageError
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import REVIEW_SUFFIX, Review, read_review, save_review
 
 COPIES_FOLDER = ".playable"  # copies of videos whose format the browser does not play
-SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
+MAX_DEPTH = 4  # folders below the work folder: the page asks for its list every second
+EDIT_LOCK = ".review.lock"  # held while an edit is applied
+OPEN_LOCK = ".review.open"  # shared by all servers that have the folder open
 
 
 @dataclass
@@ -26,11 +32,13 @@ class LibraryVideo:
     """A video and the state of the work on it.
 
     state: new, waiting, working, done, failed, stopped; share: of the work done, None if unknown;
-    stage: of the work; error: one line; requests: how often work was requested.
+    stage: of the work; error: one line; requests: how often work was requested; stem: path of its
+    files below the work folder, without an ending (the key is what pages and addresses can hold).
     """
 
     key: str
     name: str
+    stem: str = ""
     source: Path | None = None
     state: str = "new"
     share: float | None = None
@@ -62,56 +70,87 @@ class VideoLibrary:
         """Whether the file lies in the folder, after following links."""
         return path.resolve().is_relative_to(self.folder)
 
+    def check_folder(self) -> None:
+        """Raises UsageError where the folder is gone, or cannot be read."""
+        if not self.folder.is_dir() or not os.access(self.folder, os.R_OK):
+            raise UsageError(
+                f"expected the work folder {self.folder}, but it is gone or cannot be read; is its "
+                "disk still there?"
+            )
+
+    def stem(self, key: str) -> str:
+        """The path of a video's files below the folder, without an ending."""
+        found = self.videos.get(key)
+        return key if found is None else found.stem or key
+
     def result_path(self, key: str) -> Path:
-        return self.folder / f"{key}.json"
+        return self.folder / f"{self.stem(key)}.json"
 
     def review_path(self, key: str) -> Path:
-        return self.folder / f"{key}{REVIEW_SUFFIX}"
+        return self.folder / f"{self.stem(key)}{REVIEW_SUFFIX}"
 
     def copy_path(self, key: str) -> Path:
         """Where the playable copy lies, if there is one."""
-        return self.folder / COPIES_FOLDER / f"{key}.mp4"
+        return self.folder / COPIES_FOLDER / f"{self.stem(key).replace('/', '-')}.mp4"
 
     def scan(self) -> None:
-        """Add new results, then new videos that have none."""
+        """Add new results, then new videos that have none, also those in subfolders."""
         with self.lock:
-            for path in sorted(self.folder.glob("*.json")):
-                if path.stem not in self.videos and self.is_inside(path) and is_result(path):
-                    self.videos[path.stem] = LibraryVideo(path.stem, path.stem, state="done")
-            for file in self.find_files():
-                self.add_video(file)
+            files = list(walk_files(self.folder))
+            known = {video.stem for video in self.videos.values()}
+            for path in files:
+                stem = path.relative_to(self.folder).as_posix().removesuffix(".json")
+                if path.suffix == ".json" and stem not in known and self.is_inside(path):
+                    self.add_result(path, stem)
+            for file in (*self.named, *files):
+                if file in self.named or self.is_video(file):
+                    self.add_video(file)
 
-    def find_files(self) -> list[Path]:
-        here = [
-            p
-            for p in sorted(self.folder.iterdir())
-            if p.suffix.lower() in VIDEO_SUFFIXES and p.name[0] != "."
-        ]
-        return [*self.named, *(p for p in here if p.is_file() and self.is_inside(p))]
+    def add_result(self, path: Path, stem: str) -> None:
+        if is_result(path):
+            key = self.free_key(stem)
+            self.videos[key] = LibraryVideo(key, stem, stem, state="done")
+
+    def is_video(self, path: Path) -> bool:
+        return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and self.is_inside(path)
+
+    def free_key(self, stem: str) -> str:
+        """A key for a video: its path with what an address cannot hold exchanged."""
+        plain = printable(stem).replace("/", " \u203a ")
+        keys = (plain, *(f"{plain} ({n})" for n in range(2, 10_000)))
+        return next(key for key in keys if key not in self.videos)
 
     def add_video(self, file: Path) -> LibraryVideo:
-        """The video of a file: the known one, or a new one under a free key."""
+        """The video of a file: the known one, or a new one whose files have a free name."""
         with self.lock:
             for video in self.videos.values():
                 if video.source == file:
                     return video
-            for key in (file.stem, file.name, *(f"{file.stem}-{n}" for n in range(2, 1000))):
-                if self.would_overwrite(key):
+            by_stem = {video.stem: video for video in self.videos.values()}
+            inside = file.is_relative_to(self.folder)
+            base = file.parent.relative_to(self.folder) if inside else Path()
+            for name in (file.stem, file.name, *(f"{file.stem}-{n}" for n in range(2, 1000))):
+                stem = (base / name).as_posix()
+                if self.would_overwrite(stem):
                     continue
-                video = self.videos.setdefault(key, LibraryVideo(key, file.name))
+                video = by_stem.get(stem) or self.new_video(stem, file.name)
                 if video.source is None and (
                     video.state == "new" or self.is_result_of(video, file)
                 ):
-                    video.source, video.name = file, file.name
+                    video.source, video.name = file, (base / file.name).as_posix()
                     return video
             raise UsageError(f"expected fewer videos of the name {file.stem}")
 
-    def would_overwrite(self, key: str) -> bool:
-        """Whether results under this key would overwrite other files of the user."""
-        result = self.result_path(key)
+    def new_video(self, stem: str, name: str) -> LibraryVideo:
+        key = self.free_key(stem)
+        return self.videos.setdefault(key, LibraryVideo(key, name, stem))
+
+    def would_overwrite(self, stem: str) -> bool:
+        """Whether results of this path would overwrite other files of the user."""
+        result = self.folder / f"{stem}.json"
         if result.exists():
             return not is_result(result)
-        return result.with_suffix(".csv").exists()
+        return (self.folder / f"{stem}.csv").exists()
 
     def is_result_of(self, video: LibraryVideo, file: Path) -> bool:
         """Whether the video's result names this file as its source."""
@@ -154,9 +193,11 @@ class VideoLibrary:
 
     def other_reviews(self, key: str) -> list[str]:
         """Reviews of the same video by others: NAME.someone.review.json."""
-        found = self.folder.glob(f"{glob.escape(key)}.*{REVIEW_SUFFIX}")
-        taken = {f"{k}{REVIEW_SUFFIX}" for k in self.videos}
-        return sorted(p.name for p in found if p.name not in taken and self.is_inside(p))
+        review = self.review_path(key)
+        name = review.name.removesuffix(REVIEW_SUFFIX)
+        found = review.parent.glob(f"{glob.escape(name)}.*{REVIEW_SUFFIX}")
+        taken = {self.review_path(k) for k in self.videos}
+        return sorted(p.name for p in found if p not in taken and self.is_inside(p))
 
     def playable_path(self, video: LibraryVideo) -> Path:
         """The file to serve: the copy or the source. Raises UsageError if neither is allowed."""
@@ -172,7 +213,7 @@ class VideoLibrary:
                 return video.source
             raise UsageError(f"expected a video in {self.folder}, got a link out of it")
         source = self.machine_result(video.key).spotting.source
-        near = self.folder / source.name
+        near = self.result_path(video.key).parent / source.name
         if near.is_file() and self.is_inside(near):
             return near
         path = None if source.path is None else Path(source.path)
@@ -210,13 +251,17 @@ def file_stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Visible files below a folder, in order; links to folders are not followed."""
+    for place, folders, files in os.walk(folder):
+        deep = len(Path(place).relative_to(folder).parts) >= MAX_DEPTH
+        folders[:] = [] if deep else sorted(f for f in folders if not f.startswith("."))
+        yield from (Path(place, f) for f in sorted(files) if not f.startswith("."))
+
+
 def is_result(path: Path) -> bool:
-    """Whether the file begins like a result of `fesnet spot`."""
-    try:
-        with path.open("rb") as handle:
-            return b'"schema": "fesnet/1"' in handle.read(SCHEMA_BYTES)
-    except OSError:
-        return False
+    """Whether the file is one that begins like a result of `fesnet spot`; a pipe is none."""
+    return begins_like_result(path)
 
 
 def default_folder(named: list[Path]) -> Path:

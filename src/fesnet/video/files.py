@@ -85,9 +85,13 @@ def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
 
 def public_address(url: str) -> str:
     """A stream address without user, password and query: it goes into results, which people hand
-    on.
+    on. A password may hold a "/" or "?" that should have been escaped: all up to its "@" goes.
     """
-    parts = urlsplit(url)
+    scheme, _, rest = url.partition("://")
+    place = rest.partition("?")[0]
+    if "@" not in place and re.match(r"[^/?#]*:(?!\d*([/?#]|$))", rest):  # no port: a password
+        place = rest
+    parts = urlsplit(f"{scheme}://{place.rpartition('@')[2]}")
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     try:

@@ -1,10 +1,10 @@
 // The page: one video at a time, its state as the server sent it, and edits that the server has to confirm.
 
 /* global FesnetTimeline: timeline.js is a plain script, as pages without a server need it */
-import { control, key, wireKeys } from "/static/keys.js";
-import { clearErrors, showAgreement, showHistory, showSliders, showVersions, showVideos, tell, wireExport, wireSliders, wireUpload } from "/static/panels.js";
-import { at, json, numbers, post } from "/static/server.js";
-import { markRow, showChosen, showRows, wireForm } from "/static/table.js";
+import { control, key, wireKeys } from "./keys.js";
+import { clearErrors, showAgreement, showHistory, showSliders, showVersions, showVideos, tell, wireExport, wireSliders, wireUpload } from "./panels.js";
+import { at, below, json, numbers, post } from "./server.js";
+import { markRow, showChosen, showRows, wireForm } from "./table.js";
 
 const $ = (id) => document.getElementById(id);
 const video = $("video");
@@ -98,7 +98,7 @@ async function open(name) {
 function play(again = "") {
   $("novideo").hidden = true;
   video.hidden = false;
-  video.src = `/media/${encodeURIComponent(view.key)}${again}`;
+  video.src = below(`/media/${encodeURIComponent(view.key)}${again}`);
   video.playbackRate = Number($("speed").value);
 }
 
@@ -406,7 +406,7 @@ const KEYS = [
   ["Esc", "choose nothing", key("Escape"), () => { timeline.cancel(); choose(null, false); }],
 ];
 
-history.replaceState(null, "", location.pathname + location.hash); // the token leaves the address
+history.replaceState(null, "", below("/") + location.hash); // the token leaves the address
 json("/api/about").then(async (about) => {
   wire(about);
   for (;;) {

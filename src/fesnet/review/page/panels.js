@@ -1,6 +1,6 @@
 // All other panels: videos, thresholds, agreement, export, history, errors.
 
-import { at, download, json, post, upload } from "/static/server.js";
+import { at, download, json, post, upload } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
 

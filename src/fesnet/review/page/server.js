@@ -2,10 +2,14 @@
 
 const GONE = "the server does not answer. Is `fesnet review` still running? Start it again and open the address that it prints";
 
+// The page's cookie is bound to a path of its own; everything is asked for below it.
+const BASE = new URL("..", import.meta.url).pathname;
+export const below = (path) => BASE + path.replace(/^\//, "");
+
 export async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, { credentials: "same-origin", ...options });
+    answer = await fetch(below(path), { credentials: "same-origin", ...options });
   } catch {
     throw new Error(GONE);
   }
@@ -53,7 +57,7 @@ export async function download(path) {
 export function upload(file, report) {
   return new Promise((resolve, reject) => {
     const sender = new XMLHttpRequest();
-    sender.open("PUT", `/api/upload/${encodeURIComponent(file.name)}`);
+    sender.open("PUT", below(`/api/upload/${encodeURIComponent(file.name)}`));
     sender.responseType = "json";
     sender.upload.onprogress = (event) => report(event.loaded / Math.max(event.total, 1));
     sender.onload = () =>
