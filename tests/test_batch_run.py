@@ -526,3 +526,78 @@ def test_local_pool_and_ray_write_the_same(
             seen.append(tree(out))
     assert seen[0] == seen[1] == seen[2]
     assert len(seen[0]) >= 5
+
+
+# --- one item never stops the others ---
+
+
+def test_a_name_that_is_too_long_concerns_its_video_alone(
+    run: Callable[..., BatchResult], videos: Path, tmp_path: Path, spotted: list[str]
+) -> None:
+    shutil.copy(videos / "s1" / "face.mkv", videos / ("b" * 251 + ".mkv"))
+    shutil.copy(videos / "s1" / "face.mkv", videos / ("c" * 240 + ".mkv"))
+    for todo in (3, 0):
+        spotted.clear()
+        batch = run(videos)
+        (key, reason) = batch.failed[0]
+        assert key.startswith("bbb")
+        assert "File name too long" in reason
+        assert len(spotted) == todo  # it is refused before any work
+        rows = {r["video"][0]: r["status"] for r in table(tmp_path / "out")}
+        assert rows == {"b": "failed", "c": "done", "s": "done"}
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"M\xfcller.mkv"), "a\nb.mkv", "=1+1.mkv"])
+def test_odd_names_are_done_and_stand_in_the_summary(
+    name: str, run: Callable[..., BatchResult], videos: Path, tmp_path: Path
+) -> None:
+    (videos / "s1" / "face.mkv").rename(videos / name)
+    batch = run(videos)
+    assert (batch.done, batch.failed) == (2, ())
+    text = (tmp_path / "out" / SUMMARY).read_text(encoding="utf-8")
+    assert len(text.splitlines()) == 3
+    assert not any(line.startswith("=") for line in text.splitlines())
+    assert run(videos).kept == 2
+
+
+def test_a_refused_export_leaves_the_row_and_is_told_each_time(
+    run: Callable[..., BatchResult],
+    videos: Path,
+    tmp_path: Path,
+    settings: SpotSettings,
+    spotted: list[str],
+) -> None:
+    (tmp_path / "out" / "s1").mkdir(parents=True)
+    eaf = tmp_path / "out" / "s1" / "face.eaf"
+    eaf.write_text("corrected by hand")
+    changed = replace(settings, formats=("eaf", "vtt"))
+    for done in (2, 0):
+        batch = run(videos, settings=changed)
+        assert (batch.done, batch.failed) == (done, ())
+        ((key, reason),) = batch.refused
+        assert key == "s1/face.mkv"
+        assert "face.eaf" in reason
+        row = next(r for r in table(tmp_path / "out") if r["video"] == key)
+        assert (row["status"], row["frames"]) == ("done", str(FRAMES))
+        assert "face.eaf" in row["reason"]
+    assert (eaf.parent / "face.vtt").is_file()
+    assert eaf.read_text() == "corrected by hand"
+    spotted.clear()
+    assert run(videos, settings=changed, force=True).refused == ()
+    assert "corrected" not in eaf.read_text(encoding="utf-8")
+    assert spotted == []  # the result was current
+
+
+@pytest.mark.parametrize("name", ["s1/face.json", "s1/face.csv"])
+def test_a_persons_file_stops_its_video_alone(
+    name: str, run: Callable[..., BatchResult], videos: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    for _ in range(2):
+        batch = run(videos)
+        assert [key for key, _ in batch.failed] == ["s1/face.mkv"]
+        assert path.read_text() == "mine"
+    path.unlink()
+    assert run(videos).done == 1  # without --retry-failed: nothing was wrong with the video

@@ -64,7 +64,7 @@ def spot(run: Run, tiny_weights: Path, face_models: ModelFiles, tmp_path: Path) 
 
 
 def left(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    return sorted(p.name for p in folder.glob("[!.]*"))
 
 
 def refused(done: Done, code: int, *words: str) -> None:

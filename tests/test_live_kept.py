@@ -1,0 +1,126 @@
+"""A live session keeps what is known, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+
+from fesnet.cli import live
+from fesnet.cli.live import LiveEvents, close_source, keep_live, stop_by_signals
+from fesnet.errors import TargetError
+from fesnet.faces import ModelFiles
+from fesnet.result import Spotting
+from fesnet.spotter import Spotter
+from fesnet.video import Source, open_source
+
+INTERVAL = {"event": "interval", "kind": "macro", "onset_s": 1.0}
+
+
+@pytest.fixture
+def session(
+    tiny_weights: Path,
+    face_models: ModelFiles,
+    face_frames: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Path]:
+    """Runs a session over a second of video; `show` gets its events. Returns the result's path."""
+    monkeypatch.setattr(
+        "fesnet.video.open_source", lambda _: open_source(np.stack(face_frames), rate=25)
+    )
+    spotter, target = Spotter(tiny_weights), tmp_path / "cam.json"
+
+    def call(show: Any, **options: Any) -> Path:
+        keep_live(spotter, "cam", show, target, None, force=False, **options)
+        return target
+
+    return call
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.glob("[!.]*"))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_one_signal_ends_it_and_the_result_is_written(
+    name: str, session: Callable[..., Path], tmp_path: Path
+) -> None:
+    """More of them do not disturb the writing."""
+    number, sent = getattr(signal, name), []
+
+    def show(event: dict[str, Any]) -> None:
+        if event["event"] in ("status", "end"):
+            sent.append(event)
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    path = session(show)
+    assert len(sent) == 2
+    assert Spotting.from_json(path).frame_times[-1] < 1.7
+    assert left(tmp_path) == ["cam.csv", "cam.json"]
+    assert signal.getsignal(number) is before
+
+
+def test_a_reader_that_goes_away_ends_it_and_the_result_is_written(
+    session: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live.os, "dup2", lambda *_: None)  # of this process's own output
+    shown: list[str] = []
+
+    def show(event: dict[str, Any]) -> None:
+        shown.append(event["event"])
+        if event["event"] == "status":
+            raise BrokenPipeError
+
+    with pytest.raises(typer.Exit):
+        session(show)
+    assert shown[-1] == "status"
+    assert left(tmp_path) == ["cam.csv", "cam.json"]
+
+
+def test_certain_intervals_are_on_the_disk_at_once(tmp_path: Path) -> None:
+    """Nothing is closed here: this is what a kill would leave."""
+    events = LiveEvents(lambda event: None, tmp_path / "cam.json")
+    events.take({"event": "status"})
+    events.take(INTERVAL)
+    (line,) = (tmp_path / "cam.live.jsonl").read_text().splitlines()
+    assert json.loads(line) == INTERVAL
+    with LiveEvents(lambda event: None, tmp_path / "cam.json") as again:
+        again.take(INTERVAL)
+    assert left(tmp_path) == ["cam.live-2.jsonl", "cam.live.jsonl"]
+    with LiveEvents(lambda event: None, tmp_path / "cam.json"):
+        pass  # nothing was certain
+    assert len(left(tmp_path)) == 2
+
+
+def test_a_persons_file_is_not_replaced(session: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "cam.csv").write_text("mine")
+    with pytest.raises(TargetError, match="--force"):
+        session(lambda event: None)
+    assert (tmp_path / "cam.csv").read_text() == "mine"
+
+
+def test_signals_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), stop_by_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_camera_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    monkeypatch.setattr(live, "CLOSE_S", 0.01)
+    waiting = threading.Event()
+    source = Source(name="cam", width=8, height=8, frames=iter(()))
+    monkeypatch.setattr(Source, "close", lambda self: waiting.wait(5))
+    close_source(source)
+    waiting.set()
