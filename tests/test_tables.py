@@ -58,7 +58,7 @@ def test_all_tables_are_read_so(tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_bytes(SAVED["semicolons"].replace(b";a;", b";v/a;"))
     data = load_folder(tmp_path)
     assert data.recordings[0].rate == 29.97
-    assert len(data.recordings[0].intervals) == 1
+    assert len(data.recordings[0].truth) == 1
 
 
 def test_what_is_ambiguous_is_one_line(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_data_set_of_another_system_finds_its_videos(tmp_path: Path) -> None:
     (tmp_path / "videos.csv").write_text("subject,video\n1,s1\\a\n")
     (tmp_path / "truth.csv").write_text(TRUTH.replace("s1,a", "01,S1/A"))
     data = load_folder(tmp_path)
-    assert (data.missing, len(data.recordings[0].intervals)) == ((), 1)
+    assert (data.missing, len(data.recordings[0].truth)) == ((), 1)
 
 
 def test_results_of_subject_folders_are_scored_by_their_paths(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import fsencode
+from os import fsencode, stat_result
 from pathlib import Path
 
 from fesnet._io import BEFORE_COMMIT, atomic_open, file_sha256, write_error
@@ -49,7 +49,7 @@ def check_replaceable(
         found = path.lstat()
         if stat.S_ISDIR(found.st_mode):
             raise TargetError(f"expected a file at {path}, got a folder; name another")
-        if force or found.st_size == 0 or is_own(path, found.st_mode, known):
+        if force or is_own(path, found, known):
             return
     except FileNotFoundError:
         return
@@ -61,10 +61,12 @@ def check_replaceable(
     )
 
 
-def is_own(path: Path, mode: int, known: Callable[[Path], bool] | None) -> bool:
-    """Whether a file has the content that fesnet gave it. A link is a person's."""
-    if not stat.S_ISREG(mode):
+def is_own(path: Path, found: stat_result, known: Callable[[Path], bool] | None) -> bool:
+    """Whether a file has the content that fesnet gave it, or none. A link is a person's."""
+    if not stat.S_ISREG(found.st_mode):
         return False
+    if found.st_size == 0:
+        return True
     recorded = recorded_sha256(path)
     if recorded:
         return file_sha256(path) in recorded

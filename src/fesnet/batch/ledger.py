@@ -52,6 +52,7 @@ class BatchLedger(Ledger):
         """Raises TargetError for a file of that name that is no ledger."""
         super().__init__(folder / LEDGER)
         if any(line.strip() for line in self.lines) and not any(parse_events(self.lines)):
+            self.close()
             raise TargetError(
                 f"expected the list of a batch in {folder / LEDGER}, got something else; move it "
                 "away, or name another folder"

@@ -44,8 +44,12 @@ class Ledger:
                 f"expected to write {self.path}, got '{error.strerror}'; free space and go on"
             ) from error
 
+    def close(self) -> None:
+        """Close the file, and give the folder free."""
+        self._handle.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._handle.close()
+        self.close()
