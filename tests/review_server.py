@@ -145,7 +145,7 @@ class Web:
 def serving(named: list[Path], **options: Any) -> Iterator[tuple[Web, ReviewServer]]:
     """A server in a thread of this process."""
     served = prepare_server(named, ServerOptions(**options))
-    server = uvicorn.Server(uvicorn.Config(served.app, log_level="warning"))
+    server = uvicorn.Server(served.config())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [served.handle]}, daemon=True)
     thread.start()
     wait_for(lambda: server.started)
@@ -154,7 +154,7 @@ def serving(named: list[Path], **options: Any) -> Iterator[tuple[Web, ReviewServ
     finally:
         server.should_exit = True
         thread.join(10)
-        served.handle.close()
+        served.close()
 
 
 @contextmanager

@@ -93,6 +93,8 @@ def test_certain_intervals_are_on_the_disk_at_once(tmp_path: Path) -> None:
     events.take(INTERVAL)
     (line,) = (tmp_path / "cam.live.jsonl").read_text().splitlines()
     assert json.loads(line) == INTERVAL
+    assert events.handle is not None
+    events.handle.close()
     with LiveEvents(lambda event: None, tmp_path / "cam.json") as again:
         again.take(INTERVAL)
     assert left(tmp_path) == ["cam.live-2.jsonl", "cam.live.jsonl"]

@@ -12,7 +12,7 @@ from typing import IO
 
 import uvicorn
 
-from fesnet._io import make_writable_folder, remove_partial_files
+from fesnet._io import make_writable_folder, remove_partial_files, write_error
 from fesnet._locks import try_lock
 from fesnet.errors import UsageError
 from fesnet.review.access import AccessControl
@@ -44,7 +44,7 @@ class ReviewServer:
     app: AccessControl
     handle: socket.socket
     library: VideoLibrary
-    in_use: IO[bytes] | None = None  # keeps other servers from removing our uploads
+    in_use: IO[bytes]  # keeps other servers from removing our uploads
 
     @property
     def address(self) -> str:
@@ -58,14 +58,25 @@ class ReviewServer:
         """Serve until Ctrl-C."""
         if open_browser:
             webbrowser.open(f"{self.url}?key={self.app.new_key()}")
-        config = uvicorn.Config(
+        try:
+            uvicorn.Server(self.config()).run(sockets=[self.handle])
+        finally:
+            self.close()
+
+    def config(self) -> uvicorn.Config:
+        """How it is served."""
+        return uvicorn.Config(
             self.app,
             http=BoundedProtocol,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=1,
         )
-        uvicorn.Server(config).run(sockets=[self.handle])
+
+    def close(self) -> None:
+        """Give the address and the folder free."""
+        self.handle.close()
+        self.in_use.close()
 
 
 def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
@@ -77,8 +88,12 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
     library = VideoLibrary(make_writable_folder(folder), tuple(sources))
     worker = BackgroundWorker(library, options.weights, options.rate)
     app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=default_user_name())
-    in_use = open_folder(library.folder)
-    server = ReviewServer(app, open_socket(options.port), library, in_use)
+    handle = open_socket(options.port)
+    try:
+        server = ReviewServer(app, handle, library, open_folder(library.folder))
+    except OSError as error:
+        handle.close()
+        raise write_error(library.folder, error) from error
     for source in library.named:
         video = library.add_video(source)
         if not library.result_path(video.key).is_file():

@@ -89,7 +89,8 @@ def public_address(url: str) -> str:
     """
     scheme, _, rest = url.partition("://")
     place = rest.partition("?")[0]
-    if "@" not in place and re.match(r"[^/?#]*:(?!\d*([/?#]|$))", rest):  # no port: a password
+    port = re.split("[/?#]", rest)[0].rpartition("]")[2].partition(":")[2]
+    if "@" not in place and port and not port.isdecimal():  # no port: a password
         place = rest
     parts = urlsplit(f"{scheme}://{place.rpartition('@')[2]}")
     host = parts.hostname or ""
