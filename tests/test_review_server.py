@@ -143,7 +143,7 @@ def test_the_page_asks_nothing_of_other_machines() -> None:
 
 def test_only_this_machine_is_listened_to(work: Path) -> None:
     served = prepare_server([work], ServerOptions())
-    with served.handle as handle:
+    with served.handle as handle, served.in_use:
         assert handle.getsockname()[0] == "127.0.0.1"
 
 
