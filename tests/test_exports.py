@@ -596,7 +596,7 @@ def test_a_carriage_return_does_not_end_a_row_of_megc(year: int, tmp_path: Path)
     (path,) = export(made_result(OVERLAPS[:2], name="a\rb.mp4"), ["megc"], tmp_path, "r", year)
     with path.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert {row.get("vid", row.get("video")) for row in rows} == {"a\rb"}
+    assert {row.get("vid", row.get("video")) for row in rows} == {"a\\x0db"}
 
 
 # -- all of them
