@@ -139,7 +139,7 @@ def test_manifest(tmp_path: Path) -> None:
         ("video,fps\na.mp4,1\nb.mp4,fast\n", "expected a number for fps in .* line 3, got 'fast'"),
         ("video\na.mp4\na.mp4\n", "expected each video once in .*, got a.mp4 in lines 2 and 3"),
         ('video\n"a.mp4\n', "expected a manifest"),
-        ("video\n,\n", "cells"),
+        ("video\na,b\n", "cells"),
         ("video,subject\n,P1\n", "expected the path of a video in .* line 2, got ''"),
         ("video\n0\n", "expected the path of a video"),
         ("video\n.\n", "expected the path of a video"),
