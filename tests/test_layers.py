@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "postprocess": {"intervals"},
     "proposals": {"postprocess"},
     "interval_features": {"faces", "proposals"},
-    "interval_check": {"interval_features", "intervals", "proposals"},
+    "interval_check": {"interval_features", "intervals", "proposals", "weights"},
     "result_json": {"intervals"},
     "result": {"intervals", "postprocess", "result_json"},
     "video": set(),
