@@ -60,7 +60,7 @@ class Data:
     synthetic_share: float = 0.05
     quiet_share: float = 0.3
     macro_l2: float = 0.5
-    micro_l2: float = 0.1
+    micro_l2: float = 1.0
     micro_quiet_share: float = 3.0
 
     def without(self, person: str) -> Data:

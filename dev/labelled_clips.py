@@ -110,7 +110,8 @@ def load_all(records: Path, truths: dict[str, dict[str, Any]]) -> list[Clip]:
             print(f"no record of {name}")
             continue
         track, duration = load_track(stem)
-        clip = Clip(name, truth.get("person", name), {"duration_s": duration, **truth}, track)
+        named = f"{records.name}/{name}"
+        clip = Clip(named, truth.get("person", named), {"duration_s": duration, **truth}, track)
         prepare(clip)
         out.append(clip)
     return out
