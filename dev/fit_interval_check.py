@@ -57,7 +57,7 @@ class Data:
     synthetic: Sequence[Clip] = ()
     quiet: Sequence[Clip] = ()
     validation: Sequence[Clip] = ()
-    synthetic_share: float = 0.05
+    synthetic_share: float = 0.03
     quiet_share: float = 0.3
     macro_l2: float = 0.5
     micro_l2: float = 1.0
