@@ -97,7 +97,9 @@ ALLOWED: dict[str, set[str]] = {
         "postprocess",
     },
     "jobs": set(),
+    "spreadsheet": {"datasets"},
     "batch": {
+        "spreadsheet",
         "intervals",
         "result",
         "exports",
@@ -121,6 +123,10 @@ ALLOWED: dict[str, set[str]] = {
         "spotter",
         "video",
         "postprocess",
+    },
+    "study": {
+        *("batch", "exports", "intervals", "postprocess", "report", "result", "review"),
+        "spreadsheet",
     },
     "cli": {"*"},
     "__main__": {"cli"},

@@ -5,7 +5,7 @@ A run that was stopped in any way can be started again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fesnet._io import remove_partial_files
 from fesnet._messages import counted
 from fesnet._version import __version__
+from fesnet.batch.columns import PARTICIPANT, Columns, merge_study_columns
 from fesnet.batch.ledger import BatchLedger, VideoRecord
 from fesnet.batch.settings import SpotSettings
 from fesnet.batch.sources import BatchVideo
@@ -29,9 +30,12 @@ from fesnet.batch.work import (
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.jobs import Executor, JobOutcome
 from fesnet.jobs.resumable import ResumableRun
+from fesnet.result import Spotting
 
 if TYPE_CHECKING:
     from fesnet._types import LogCallback
+
+ReadVersion = Callable[[Path], Spotting | None]
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,11 @@ def run_batch(
     log: LogCallback,
     *,
     retry_failed: bool = False,
+    read_version: ReadVersion = read_stored,
 ) -> BatchResult:
     """Spot all videos into the folder `out`, which exists and can be written.
+
+    read_version: reads a result for the summary, None for a damaged one; by default the machine's.
 
     Results of the same content and the same settings are kept. Videos that failed with them are
     tried again only with `retry_failed`. Raises UsageError where nothing can be written, and the
@@ -104,8 +111,8 @@ def run_batch(
         run.run(executor, spot_video, ((p.video.path, make_task(p, out)) for p in todo))
         remove_partial_files(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
-        subjects = {p.video.path: p.video.subject for p in plans}
-        tables = write_summary(out, summary_rows(out, ledger, subjects))
+        columns = save_columns(out, videos, ledger)
+        tables = write_summary(out, summary_rows(out, ledger, columns, read_version))
         ledger.append_event("end", done=run.done, kept=kept + run.kept, failed=len(failed))
         return BatchResult(run.done, kept + run.kept, tuple(failed), tuple(tables))
 
@@ -265,31 +272,42 @@ def describe_row(row: dict[str, Any]) -> str:
     return f"{row['macro_count']} macro, {row['micro_count']} micro"
 
 
+def save_columns(out: Path, videos: list[BatchVideo], ledger: BatchLedger) -> Columns:
+    """Keep what a manifest says of the videos in study.csv, by the names of their results."""
+    by_path = {video.path: video for video in videos}
+    known = {}
+    for name, record in ledger.records.items():
+        video = by_path.get(record.path)
+        if video is not None and (video.subject or video.columns):
+            subject = {PARTICIPANT: video.subject} if video.subject else {}
+            known[name] = {**subject, **video.columns}
+    return merge_study_columns(out, known)
+
+
 def summary_rows(
-    out: Path, ledger: BatchLedger, subjects: dict[str, str]
-) -> Iterator[dict[str, object]]:
+    out: Path, ledger: BatchLedger, columns: Columns, read_version: ReadVersion = read_stored
+) -> Iterator[dict[str, Any]]:
     """The summary's rows, of all videos that ever went into this folder, by their results' names.
 
-    subjects: by path of the video. A result that was changed since (new thresholds, corrections) is
+    columns: what study.csv says. A result that was changed since (new thresholds, corrections) is
     read again.
     """
     for name in sorted(ledger.records):
         record = ledger.records[name]
-        place = {
-            "video": record.key,
-            "subject": subjects.get(record.path, record.subject),
-            "result": name,
-        }
+        own = dict(columns.get(name, {}))
+        subject = own.pop(PARTICIPANT, "") or record.subject
+        place = {"video": record.key, "participant": subject, "result": name}
         if record.reason:
-            yield {**place, "status": "failed", "reason": record.reason}
+            yield {**place, **own, "status": "failed", "reason": record.reason}
             continue
         file = result_file(out, name)
         if not file.is_file():
             continue
-        if modification_stamp(str(file))[0] == record.written:
-            yield {**place, "status": "done", **record.row}
-        elif (found := read_stored(file)) is not None:
-            yield {**place, "status": "done", **summary_row(found)}
+        reviewed = file.with_suffix(".review.json").is_file()
+        if not reviewed and modification_stamp(str(file))[0] == record.written:
+            yield {**place, **own, "status": "done", **record.row}
+        elif (found := read_version(file)) is not None:
+            yield {**place, **own, "status": "done", **summary_row(found)}
         else:
             reason = "the result was damaged; remove it and start again"
-            yield {**place, "status": "damaged", "reason": reason}
+            yield {**place, **own, "status": "damaged", "reason": reason}

@@ -173,15 +173,13 @@ def check_frame_count(machine: MachineResult, review: Review) -> None:
 def corrected_result(machine: MachineResult, review: Review) -> Spotting:
     """The result with the corrected intervals and rules; `provenance` names the review."""
     names = SpottedInterval.__dataclass_fields__
-    intervals = tuple(
-        sorted(
-            SpottedInterval(**{n: i[n] for n in names}) for i in merge_intervals(machine, review)
-        )
-    )
+    merged = merge_intervals(machine, review)
+    intervals = tuple(sorted(SpottedInterval(**{n: i[n] for n in names}) for i in merged))
     record = {
         "by": sorted({e.who for e in review.entries}),
         "when": review.entries[-1].when if review.entries else None,
         "edits": review.revision,
+        "checked": sum(i["checked"] for i in merged),
         "machine_sha256": review.machine["sha256"],
     }
     provenance = {**machine.spotting.provenance, "review": record}
