@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
         "postprocess",
     },
-    "exports": {"intervals", "result"},
+    "exports": {"intervals", "result", "spreadsheet"},
     "report": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {

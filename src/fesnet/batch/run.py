@@ -5,16 +5,18 @@ A run that was stopped in any way can be started again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fesnet._io import remove_partial_files
-from fesnet._messages import counted
+from fesnet._messages import counted, time_left
 from fesnet._version import __version__
 from fesnet.batch.columns import PARTICIPANT, Columns, merge_study_columns
 from fesnet.batch.ledger import BatchLedger, VideoRecord
+from fesnet.batch.progress import progress_place, read_share, tell_progress
 from fesnet.batch.settings import SpotSettings
 from fesnet.batch.sources import BatchVideo
 from fesnet.batch.summary import summary_row, write_summary
@@ -42,13 +44,14 @@ ReadVersion = Callable[[Path], Spotting | None]
 class PlannedVideo:
     """One video with its own settings and their digest, and the ledger's record of it.
 
-    free_name: for its results where no record names them; size: bytes, by which the time left is
-    estimated.
+    scores: digest of what decides the scores; free_name: for its results where no record names
+    them; size: bytes, by which the time left is estimated.
     """
 
     video: BatchVideo
     settings: SpotSettings
     digest: str
+    scores: str = ""
     record: VideoRecord | None = None
     free_name: str = ""
     size: int = 1
@@ -108,7 +111,8 @@ def run_batch(
         videos_text = counted(len(plans), "video")
         log(f"{videos_text}, {len(todo)} to do, {kept} done before; {executor.name}")
         run = BatchRun(todo, ledger, log)
-        run.run(executor, spot_video, ((p.video.path, make_task(p, out)) for p in todo))
+        with tell_progress(out, lambda: run.describe_progress(out), log):
+            run.run(executor, spot_video, ((p.video.path, make_task(p, out)) for p in todo))
         remove_partial_files(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
         columns = save_columns(out, videos, ledger)
@@ -125,19 +129,19 @@ def plan_videos(
     by_path = {r.path: r for r in ledger.records.values()}
     by_key = {r.key: r for r in ledger.records.values()}
     taken = {name.lower() for name in ledger.records}
-    digests: dict[SpotSettings, str] = {}
+    digests: dict[SpotSettings, tuple[str, str]] = {}
     plans = []
     for video in videos:
         own = settings_of(video, settings)
         if own not in digests:
-            digests[own] = own.digest(spotter)
+            digests[own] = own.digest(spotter), own.digest(spotter, scores_only=True)
         record = by_path.get(video.path) or moved_record(by_key.get(video.key))
         free_name = ""
         if record is None or record.path != video.path:
             free_name = find_free_name(video.name, taken)
             taken.add(free_name.lower())
         size = source_size(video.source)
-        plans.append(PlannedVideo(video, own, digests[own], record, free_name, size))
+        plans.append(PlannedVideo(video, own, *digests[own], record, free_name, size))
     return plans
 
 
@@ -203,19 +207,24 @@ def current_stamp(video: BatchVideo) -> str:
 
 def make_task(plan: PlannedVideo, out: Path) -> VideoTask:
     """The worker's task. A result of other settings never holds, whatever the content."""
-    record = plan.record
+    record, progress = plan.record, str(progress_place(out, plan.video.path))
     if record is None or not record.sha256:
         name = record.name if record else plan.free_name
-        return VideoTask(plan.video.source, str(out), name, plan.settings)
+        return VideoTask(plan.video.source, str(out), name, plan.settings, progress=progress)
     same_settings = record.digest == plan.digest and not record.reason
+    same_scores = bool(record.scores) and record.scores == plan.scores and not record.reason
+    held = same_settings or same_scores or not plan.same_path
     return VideoTask(
         plan.video.source,
         str(out),
         record.name,
         plan.settings,
-        known_sha256=record.sha256 if same_settings or not plan.same_path else None,
+        known_sha256=record.sha256 if held else None,
         same_settings=same_settings,
         other_name=None if plan.same_path else plan.free_name,
+        same_scores=same_scores,
+        known_stamp=record.stamp if plan.same_path else "",
+        progress=progress,
     )
 
 
@@ -251,18 +260,35 @@ class BatchRun(ResumableRun):
         self.append(plan, values, tries=tries, seconds=result.seconds)
         self.done += result.spotted
         self.kept += not result.spotted
-        text = describe_row(result.row) + ("" if result.spotted else " (done before)")
+        how = " (from stored scores)" if result.reused else ""
+        text = describe_row(result.row) + (how if result.spotted else " (done before)")
         return [f"{plan.video.key}: {text}", *(f"  warning: {w}" for w in result.warnings)]
 
     def append(self, plan: PlannedVideo, values: dict[str, Any], **more: Any) -> None:
         video = plan.video
         record = VideoRecord(
-            key=video.key, path=video.path, digest=plan.digest, subject=video.subject, **values
-        )
+            key=video.key, path=video.path, digest=plan.digest, subject=video.subject,
+            scores=plan.scores, **values,
+        )  # fmt: skip
         self.ledger.record(record, **more)
 
     def work_left(self) -> float | None:
         return self.bytes_left / self.bytes_done
+
+    def describe_progress(self, out: Path) -> str:
+        """How far the videos in work are, and the time left; empty where none has begun."""
+        found = [
+            (plan, share)
+            for path, plan in list(self.plans.items())
+            if (share := read_share(progress_place(out, path))) is not None
+        ]
+        done = self.bytes_done + sum(plan.size * share for plan, share in found)
+        if not found or done <= 0:
+            return ""
+        left = self.bytes_done + self.bytes_left - done
+        seconds = (time.monotonic() - self.started) * left / done
+        parts = ", ".join(f"{plan.video.key} {share:.0%}" for plan, share in found)
+        return f"  {parts}; {time_left(seconds)}"
 
 
 def describe_row(row: dict[str, Any]) -> str:

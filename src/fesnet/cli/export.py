@@ -99,7 +99,8 @@ def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
 @app.command("import")
 def import_command(
     file: Annotated[
-        Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")
+        Path,
+        typer.Argument(help="Annotations that say macro or micro: .eaf, .TextGrid, .boris, .csv."),
     ],
     out: Annotated[
         Path, typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv.")
@@ -115,13 +116,14 @@ def import_command(
         float | None, typer.Option("--fps", help="Frames a second of an image folder.")
     ] = None,
 ) -> None:
-    """Read the macro- and micro-expressions of an ELAN file, as truth on the frames of its
-    video.
+    """Read the macro- and micro-expressions of a file of ELAN, Praat or BORIS, or of a table, as
+    truth on the frames of its video.
     """
     from fesnet.batch import import_truth
 
     with video_progress() as report:
         read = import_truth(file, out, video, fps, report)
+    tier = "tier " if file.suffix.lower() in (".eaf", ".textgrid") else ""
     for name, number in read.ignored.items():
-        print(f"left out: {number} of tier '{name}', neither macro nor micro")
+        print(f"left out: {number} of {tier}'{name}', neither macro nor micro")
     print(f"wrote {out}, expressions: {len(read.found)}")

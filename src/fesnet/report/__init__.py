@@ -42,8 +42,8 @@ def write_report(
 
     truth: intervals on source frames, drawn below the found ones. video: the source's place now;
     default: the path in the result. embed: bytes up to which the video is put into the page; larger
-    ones are linked. markers: (label, start s, end s), drawn, too. Raises UsageError, also if `video`
-    is not the file that was spotted.
+    ones are linked. markers: drawn, too. Raises UsageError, also if `video` is not the file that
+    was spotted.
     """
     shown, gone = locate_video(spotting, video)
     known = tuple(truth)

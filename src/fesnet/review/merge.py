@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from fesnet.errors import ResultError, UsageError
-from fesnet.intervals import Interval
+from fesnet.intervals import Interval, IntervalMark
 from fesnet.postprocess import IntervalRules
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.review.review_file import (
@@ -174,7 +174,12 @@ def corrected_result(machine: MachineResult, review: Review) -> Spotting:
     """The result with the corrected intervals and rules; `provenance` names the review."""
     names = SpottedInterval.__dataclass_fields__
     merged = merge_intervals(machine, review)
-    intervals = tuple(sorted(SpottedInterval(**{n: i[n] for n in names}) for i in merged))
+    marks = {
+        SpottedInterval(**{n: i[n] for n in names}): IntervalMark(
+            i["by"], i["when"], i["checked"], i["note"]
+        )
+        for i in merged
+    }
     record = {
         "by": sorted({e.who for e in review.entries}),
         "when": review.entries[-1].when if review.entries else None,
@@ -184,7 +189,13 @@ def corrected_result(machine: MachineResult, review: Review) -> Spotting:
     }
     provenance = {**machine.spotting.provenance, "review": record}
     rules = IntervalRules.from_dict(review.rules)
-    return replace(machine.spotting, intervals=intervals, rules=rules, provenance=provenance)
+    return replace(
+        machine.spotting,
+        intervals=tuple(sorted(SpottedInterval(**{n: i[n] for n in names}) for i in merged)),
+        rules=rules,
+        provenance=provenance,
+        marks=marks,
+    )
 
 
 def read_reviewed(path: Path) -> Spotting:

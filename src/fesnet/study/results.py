@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fesnet._io import is_result
 from fesnet.batch.columns import PARTICIPANT, read_study_columns
 from fesnet.errors import FesnetError, UsageError
 from fesnet.result import Spotting
 from fesnet.review import read_reviewed
 from fesnet.review.review_file import REVIEW_SUFFIX
-from fesnet.review.video_library import is_result
 
 
 @dataclass(frozen=True)

@@ -32,22 +32,28 @@ def write_sav(
     one. Raises MissingExtraError without pyreadstat.
     """
     try:
-        import pyarrow as pa
+        import pandas as pd
         import pyreadstat
     except ImportError as error:
         raise MissingExtraError(
-            f"expected pyreadstat and pyarrow to write {path.name}; {get_extra('study')}"
+            f"expected pyreadstat and pandas to write {path.name}; {get_extra('study')}"
         ) from error
     names = variable_names(list(forms))
     for column, name in names.items():
         if column != name:
             log(f"{path.name}: column {column!r} is called {name}, as SPSS allows")
-    kinds = {float: pa.float64(), int: pa.float64(), str: pa.string()}
-    schema = pa.schema([(names[c], kinds[form]) for c, form in forms.items()])
-    values = [{names[c]: sav_value(row.get(c), forms[c]) for c in forms} for row in rows]
+    frame = pd.DataFrame(
+        {
+            names[c]: pd.Series(
+                [sav_value(row.get(c), form) for row in rows],
+                dtype="object" if form is str else "float64",
+            )
+            for c, form in forms.items()
+        }
+    )
     with atomic_path(path) as part:
         pyreadstat.write_sav(
-            pa.Table.from_pylist(values, schema),
+            frame,
             str(part),
             column_labels={names[c]: labels.get(c, c) for c in forms},
             variable_value_labels={names[c]: VALUE_LABELS[c] for c in forms if c in VALUE_LABELS},
