@@ -45,7 +45,7 @@ def write_index(folder: Path, content: IndexContent) -> Path:
     titles = ["participant", *own, "video", "known min", "macro", "micro", "macro/min", "micro/min"]
     titles += ["reviewed", "warnings", "files"]
     head = "".join(f'<th><button type="button">{html.escape(t)}</button></th>' for t in titles)
-    rows = "".join(video_row(folder, v, own) for v in content.videos)
+    rows = "".join(index_row(folder, v, own) for v in content.videos)
     rows += "".join(failed_row(row, own) for row in content.failed)
     script = read_web_file("study.js")
     style = "".join(read_web_file(f"{name}.css") for name in ("style", "report", "study"))
@@ -91,7 +91,7 @@ def numbers_html(content: IndexContent) -> str:
     )
 
 
-def video_row(folder: Path, video: StudyVideo, own: Sequence[str]) -> str:
+def index_row(folder: Path, video: StudyVideo, own: Sequence[str]) -> str:
     summary = video.summary
     texts = [video.participant, *(video.cell(c) for c in own), video.video]
     cells = [f"<td>{html.escape(text)}</td>" for text in texts]

@@ -24,7 +24,7 @@ from fesnet.study.tables import (
     marker_rows,
     own_columns,
     participant_rows,
-    write_tables,
+    save_tables,
 )
 from fesnet.study.videos import StudyVideo, read_video
 
@@ -79,7 +79,7 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
     ledger_rows = summary_table(folder, videos, failed)
     style = {"decimal_comma": options.decimal_comma}
     files = write_summary(folder, ledger_rows, **style)
-    files += write_tables(folder, tables, **style, spss=options.spss, log=log)
+    files += save_tables(folder, tables, **style, spss=options.spss, log=log)
     column = None if options.by == MARKER else options.by
     figures = {"All expressions": draw_raster(videos, column)}
     if statistics:

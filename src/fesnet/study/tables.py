@@ -170,7 +170,7 @@ def form_of(column: str) -> type:
     return str
 
 
-def write_tables(
+def save_tables(
     folder: Path,
     tables: dict[str, list[Row]],
     *,
