@@ -126,7 +126,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "study": {
         *("batch", "exports", "intervals", "postprocess", "report", "result", "review"),
-        "spreadsheet",
+        *("evaluation", "metrics", "spreadsheet"),
     },
     "cli": {"*"},
     "__main__": {"cli"},
