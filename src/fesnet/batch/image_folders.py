@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 MIN_FRAMES = 10  # fewer images are pictures; our choice
+MIN_STEPS = 0.5  # of the steps between numbers that are alike; frames may be missing; our choice
 MIN_SHARE = 0.9  # of a folder's images that one numbered series makes; our choice
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")  # before, the last number, after it
 
@@ -33,7 +34,7 @@ def describe_no_video(folder: Path, images: list[str]) -> str:
         return "images whose names are no numbered series"
     ordered = sorted(series)
     steps = Counter(b - a for a, b in pairwise(ordered))
-    if steps.most_common(1)[0][1] < MIN_SHARE * (len(series) - 1):
+    if steps.most_common(1)[0][1] < MIN_STEPS * (len(series) - 1):
         return "images whose numbers do not follow one another"
     sizes = {image_size(folder / images[n]) for n in (0, len(images) // 2, -1)}
     return "images of different sizes" if len(sizes) > 1 else ""

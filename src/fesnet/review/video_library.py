@@ -48,7 +48,7 @@ class VideoLibrary:
     folder: Path
     named: tuple[Path, ...] = ()
     videos: dict[str, LibraryVideo] = field(default_factory=dict)
-    places: list[Path] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     machines: dict[str, tuple[tuple[int, int], MachineResult]] = field(
         default_factory=dict, repr=False
@@ -61,11 +61,12 @@ class VideoLibrary:
         self.places = self.find_places()
         self.scan()
 
-    def find_places(self) -> list[Path]:
+    def find_places(self) -> list[str]:
         """The folder, and those below it that hold results, hidden ones aside; looked for once."""
-        below = {path.parent for path in self.folder.rglob("*.json") if is_result(path)}
-        seen = (p for p in below if not any(q[0] == "." for q in p.relative_to(self.folder).parts))
-        return [self.folder, *sorted(p for p in seen if p != self.folder)]
+        results = (p for p in self.folder.rglob("*.json") if p.parent != self.folder)
+        below = {p.parent.relative_to(self.folder) for p in results if is_result(p)}
+        seen = (p for p in below if not any(part[0] == "." for part in p.parts))
+        return [".", *sorted(p.as_posix() for p in seen)]
 
     def is_inside(self, path: Path) -> bool:
         """Whether the file lies in the folder, after following links."""
@@ -91,7 +92,7 @@ class VideoLibrary:
     def scan(self) -> None:
         """Add new results, then new videos that have none."""
         with self.lock:
-            for path in sorted(path for place in self.places for path in place.glob("*.json")):
+            for path in sorted(p for at in self.places for p in (self.folder / at).glob("*.json")):
                 name = path.relative_to(self.folder).as_posix().removesuffix(".json")
                 key = name.replace("/", SEPARATOR)
                 if key not in self.videos and self.is_inside(path) and is_result(path):

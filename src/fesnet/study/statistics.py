@@ -73,7 +73,7 @@ def group_values(rows: Sequence[dict[str, Any]], by: str, level: str, measure: s
     for row in rows:
         if row[by] == level and row[measure] is not None:
             found.setdefault(row["participant"], []).append(float(row[measure]))
-    return {participant: float(np.mean(values)) for participant, values in found.items()}
+    return {participant: float(np.mean(found[participant])) for participant in sorted(found)}
 
 
 def describe_group(measure: str, level: str, values: Values) -> GroupStatistic:
