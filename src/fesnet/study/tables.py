@@ -98,6 +98,8 @@ def expression_rows(videos: Sequence[StudyVideo], markers: Sequence[Marker]) -> 
 
 def cell_value(value: object) -> object:
     """A value as a cell can hold it."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {number}" for name, number in value.items())
     return "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
