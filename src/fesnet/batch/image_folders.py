@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-MIN_FRAMES = 10  # fewer images are pictures; our choice
+MIN_FRAMES = 5  # fewer images are pictures; our choice
 MIN_STEPS = 0.5  # of the steps between numbers that are alike; frames may be missing; our choice
 MIN_SHARE = 0.9  # of a folder's images that one numbered series makes; our choice
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")  # before, the last number, after it
