@@ -46,7 +46,7 @@ def write_bids(spotting: Spotting, path: Path) -> None:
     """Write `path` (.tsv) and, beside it, the same name with .json; seconds to the microsecond."""
     edges = frame_edges(spotting.frame_times, spotting.working_rate)
     columns = COLUMNS | (MARK_COLUMNS if spotting.marks else {})
-    rows: list[tuple[float, float, *tuple[Any, ...]]] = []
+    rows: list[tuple[Any, ...]] = []
     none = [NOT_AVAILABLE] * (len(columns) - len(COLUMNS))
     for i in spotting.intervals:
         seconds = frame_end(i.offset_frame, edges) - i.onset_s

@@ -71,7 +71,10 @@ def parse_time(text: str, table: TextTable, where: str, column: str) -> float:
         parts = []
     if not 1 <= len(parts) <= 3 or any(part < 0 for part in parts):
         raise TruthError(f"expected seconds or h:mm:ss for {column} in {where}, got {text!r}")
-    return sum(part * 60**n for n, part in enumerate(reversed(parts)))
+    seconds = 0.0
+    for part in parts:
+        seconds = 60 * seconds + part
+    return seconds
 
 
 def folder_markers(folder: Path) -> list[Marker]:

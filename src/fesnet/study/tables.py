@@ -154,7 +154,7 @@ def marker_rows(videos: Sequence[StudyVideo], markers: Sequence[Marker]) -> list
             end = min(m.end_s, video.end_s)
             if m.start_s >= end:
                 continue
-            row = {PARTICIPANT: video.participant, **{c: video.cell(c) for c in own}}
+            row: Row = {PARTICIPANT: video.participant, **{c: video.cell(c) for c in own}}
             row |= {"video": video.video, "version": video.summary["version"], "label": m.label}
             row |= {"start_s": m.start_s, "end_s": round(end, 6)}
             rows.append(row | pooled_measures([(video, (m.start_s, end))]))
