@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
         "postprocess",
     },
-    "exports": {"intervals", "result"},
+    "exports": {"intervals", "result", "spreadsheet"},
     "report": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {
@@ -97,7 +97,9 @@ ALLOWED: dict[str, set[str]] = {
         "postprocess",
     },
     "jobs": set(),
+    "spreadsheet": {"datasets"},
     "batch": {
+        "spreadsheet",
         "intervals",
         "result",
         "exports",
@@ -121,6 +123,10 @@ ALLOWED: dict[str, set[str]] = {
         "spotter",
         "video",
         "postprocess",
+    },
+    "study": {
+        *("batch", "exports", "intervals", "postprocess", "report", "result", "review"),
+        *("evaluation", "metrics", "spreadsheet"),
     },
     "cli": {"*"},
     "__main__": {"cli"},
