@@ -78,3 +78,49 @@ def evaluate_stability_command(
         print(f"fesnet: {line}", file=sys.stderr)
     if table.left_out:
         raise typer.Exit(1)
+
+
+@evaluate_app.command("robustness")
+def evaluate_robustness_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Portraits of people whom training never saw, or a folder by `fesnet synth` "
+            "(then without speech, blinks, head motion)."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(help="Folder for the tables; one of an earlier call goes on.")
+    ],
+    nuisance: Annotated[
+        str, typer.Option("--nuisance", help="Some only, divided by commas; default: all.")
+    ] = "",
+    hours: Annotated[float, typer.Option("--hours", help="Video of each level, at least.")] = 0.1,
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of each video.")] = 60.0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other videos.")] = 0,
+    size: Annotated[str, typer.Option("--size", help="Width x height in pixels.")] = "640x480",
+    weights: WeightsFolder = None,
+    rules: RulesFile = None,
+    macro: MacroThreshold = None,
+    micro: MicroThreshold = None,
+    jobs: Jobs = 1,
+    ray: RayAddress = None,
+) -> None:
+    """Recall and false alarms under one nuisance at a time: rotation, light, scale, compression,
+    frame rate, occlusion, speech, blinks, head motion.
+    """
+    from fesnet.cli.benchmark import split_list
+    from fesnet.evaluation.robustness import measure_robustness
+    from fesnet.jobs import make_executor
+    from fesnet.synth.script.plan import VideoPlan
+
+    values = {"hours": hours, "seconds": seconds, "seed": seed}
+    plan = VideoPlan.from_options(size, "16", [30.0], values)
+    chosen = other_rules(weights, rules, macro, micro)
+    fetch_models()
+    with make_executor(jobs, ray) as executor, count_progress() as progress:
+        measure_robustness(
+            source, out, weights, chosen, plan, split_list(nuisance), executor, progress
+        )
+    print((out / "robustness.md").read_text(encoding="utf-8"), end="")
+    print(f"\ntables and curves: {out.resolve()}")

@@ -1,8 +1,9 @@
 """Stability: does a clip give the same intervals when nothing about its expressions is changed?
 
-Every clip of a folder is spotted as it is and after each change of `fesnet.evaluation.clip_changes`.
-The intervals of the changed clip are compared with the original's as if these were the truth. No
-annotation is needed. Results stay in the output folder, so a second call goes on.
+Every clip of a folder is spotted as it is, and after each change of
+`fesnet.evaluation.clip_changes`. The intervals of the changed clip are compared with the original's
+as if these were the truth. No annotation is needed. Results stay in the output folder, so a second
+call goes on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from fesnet._io import atomic_write_text, file_sha256, make_writable_folder
 from fesnet._types import CountCallback
-from fesnet.errors import FesnetError, ResultError, UsageError
+from fesnet.errors import ResultError
 from fesnet.evaluation.clip_changes import CHANGES, ClipChange
 from fesnet.jobs import Executor
 from fesnet.jobs.resumable import iterate_outcomes
