@@ -1,4 +1,4 @@
-"""Nuisances one at a time, at graded strength: what changes a picture, and what a face does besides.
+"""Nuisances at graded strength: what changes a picture, and what a face does besides.
 
 Each has three or four levels from mild to hard. All numbers are our choice.
 """

@@ -127,7 +127,7 @@ def measure_robustness(
 
 
 def choose_nuisances(names: Sequence[str], *, portraits: bool) -> list[Nuisance]:
-    """The nuisances of these names; without names, all that the source allows. Raises UsageError."""
+    """The nuisances of these names; without names all that the source allows. Raises UsageError."""
     for name in names:
         if name not in NUISANCES:
             raise UsageError(f"expected nuisances out of {', '.join(NUISANCES)}, got {name!r}")

@@ -15,7 +15,7 @@ from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.network import FesNet
 from fesnet.postprocess import IntervalRules
 from fesnet.synth.render.portraits import read_avatars
-from fesnet.training.config import fit_to_model, read_config
+from fesnet.training.config import TrainConfig, fit_to_model, read_config
 from fesnet.training.distributed import init_processes
 from fesnet.training.trainer import STATE, Trainer
 from fesnet.training.video_windows import (
@@ -62,8 +62,7 @@ def train_from_portraits(
     config = fit_to_model(read_config(file, steps), model, fresh=begun is None)
     processes, device = init_processes(config.device)
     config = replace(config, device=device)
-    if footage is None:  # so that a state is not resumed with footage that it never saw
-        config = replace(config, footage_hours=0.0, footage_share=0.0)
+    config = config if footage else without_footage(config)
     avatars, left_out = read_avatars(portraits, smiling_every=config.smiling_every)
     yield from (f"left out: {line}" for line in left_out)
     torch.manual_seed(config.seed)
@@ -86,6 +85,11 @@ def train_from_portraits(
     rules = begun.rules if begun else IntervalRules().to_dict()
     save_weights(trainer.network, out, training=training, rules=rules)
     yield f"weights in {out}"
+
+
+def without_footage(config: TrainConfig) -> TrainConfig:
+    """So that a state is not resumed with footage that it never saw."""
+    return replace(config, footage_hours=0.0, footage_share=0.0)
 
 
 def data_of_footage(rendered: Path | None) -> str:
