@@ -59,11 +59,11 @@ class FakeSpotter:
         return {"weights_sha256": "0" * 64}
 
     def spot(self, source: Any) -> Spotting:
-        self.spotted += 1
         levels, times = [], []
         for frame in open_source(source):
             levels.append(float(frame.image.mean()))
             times.append(frame.time)
+        self.spotted += 1
         found: list[Found] = []
         bright = np.flatnonzero(np.diff([0, *(np.array(levels) > 100), 0]))
         for a, b in zip(bright[::2], bright[1::2], strict=True):
