@@ -615,6 +615,7 @@ def test_footage_has_a_share_of_its_own(films: Path, avatars: list[Avatar], tmp_
 
     def unknown(videos: Path | None, footage: Path | None) -> list[bool]:
         """Which windows of a step come from videos: their strength is not known."""
+        torch.manual_seed(0)
         trainer = Trainer(
             FesNet(TINY), avatars, config, tmp_path / "state", videos, footage=footage
         )

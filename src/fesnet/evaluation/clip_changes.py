@@ -73,9 +73,8 @@ def encode_frames(frames: Iterator[Frame], rate: float, crf: int) -> Iterator[Fr
         with VideoWriter(path, rate, width, height, crf=crf, timed=True) as writer:
             writer.write(first.image, first.time)
             for frame in frames:
-                image = frame.image
-                if image.shape[:2] != (height, width):
-                    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+                same = frame.image.shape[:2] == (height, width)
+                image = frame.image if same else cv2.resize(frame.image, (width, height))
                 writer.write(np.asarray(image, np.uint8), frame.time)
         with open_source(path) as source:
             yield from source

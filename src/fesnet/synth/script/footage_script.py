@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,15 @@ from fesnet.synth.script.video_script import EventRecorder, VideoScript, write_v
 # Beginnings of the names of motions behind which something would show that was never filmed: teeth
 # and tongue behind parted lips, the lid of an eye that closes.
 HIDDEN_MOTIONS = ("jawOpen", "mouthFunnel", "mouthLowerDown", "mouthUpperUp", "eyeBlink")
+
+# Settings of all that the footage brings along itself.
+NOTHING_ELSE: dict[str, Any] = dict.fromkeys(
+    (
+        *("speech_share", "blinks_per_minute", "gaze_per_minute", "brows_follow", "edge_blinks"),
+        *("nod_share", "turning_share", "calm_share", "jitter_scale", "head_scale"),
+    ),
+    0.0,
+)
 
 
 def is_warpable(name: str) -> bool:
@@ -56,12 +66,7 @@ def write_footage_script(
     """Expressions at frame times (T,) in seconds, at the rates and strengths of `config`; nothing
     else moves. speaks: whether the person does; then no mouth is shown that speech makes, too.
     """
-    only = replace(
-        config,
-        **dict.fromkeys(("speech_share", "blinks_per_minute", "gaze_per_minute"), 0.0),
-        **dict.fromkeys(("brows_follow", "edge_blinks", "nod_share", "turning_share"), 0.0),
-        **dict.fromkeys(("calm_share", "jitter_scale", "head_scale"), 0.0),
-    )
+    only = replace(config, **NOTHING_ELSE)
     recorder = partial(FootageRecorder, speaks=speaks)
     written = write_video_script(rng, times, only, recorder)
     return replace(written, script=replace_photo_smile(written.script))
