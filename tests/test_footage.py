@@ -236,9 +236,10 @@ def test_equal_calls_give_equal_bytes_and_go_on(clips: Path, tmp_path: Path) -> 
     outcome = make(clips, tmp_path / "one")
     assert outcome.made == ("ann__a_001",) and outcome.kept == ("bob__b_001",)  # type: ignore[attr-defined]
     assert files(tmp_path / "one") == wanted
-    make(clips, tmp_path / "more", replace(SMALL, hours=4.5 / 3600))
-    more = files(tmp_path / "more")
-    assert more["bob__b_001.mp4"] == wanted["bob__b_001.mp4"] and "ann__a_002.mp4" in more
+    make(clips, tmp_path / "one", replace(SMALL, hours=4.5 / 3600))
+    more = files(tmp_path / "one")
+    assert more["ann__a_002.mp4"] != more["ann__a_001.mp4"] == wanted["ann__a_001.mp4"]
+    assert more["truth.csv"].startswith(wanted["truth.csv"])
 
 
 def test_other_masks_want_another_folder_and_masked_clips_stay_out(
@@ -246,10 +247,11 @@ def test_other_masks_want_another_folder_and_masked_clips_stay_out(
 ) -> None:
     masks = tmp_path / "masks.csv"
     masks.write_text("video,onset_s,offset_s\na.mkv,,\n")
-    outcome = make(clips, tmp_path / "out", masks=masks)
-    assert outcome.made == ("bob__b_001", "bob__b_002") and outcome.left_out == ()  # type: ignore[attr-defined]
+    few = replace(SMALL, hours=1.5 / 3600)
+    outcome = make(clips, tmp_path / "out", few, masks=masks)
+    assert outcome.made == ("bob__b_001",) and outcome.left_out == ()  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="expected the same masks as in"):
-        make(clips, tmp_path / "out")
+        make(clips, tmp_path / "out", few)
 
 
 def test_clips_without_a_face_leave_nothing_behind(
@@ -266,11 +268,12 @@ def test_clips_without_a_face_leave_nothing_behind(
 def test_a_clip_is_followed_once(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make(clips, tmp_path / "out")
+    few = replace(SMALL, hours=1.5 / 3600)
+    make(clips, tmp_path / "out", few)
     monkeypatch.setattr(
         "fesnet.synth.videos.footage_tracks.track_clip", lambda clip: pytest.fail("followed again")
     )
-    make(clips, tmp_path / "out")
+    make(clips, tmp_path / "out", few)
 
 
 def test_a_real_clip_shows_what_was_added(

@@ -50,7 +50,7 @@ def each_image(frames: Frames, function: Callable[[Image, float], Image]) -> Fra
         yield Frame(frame.index, frame.time, function(frame.image, frame.time))
 
 
-def roll(frames: Frames, degrees: float) -> Frames:
+def roll_picture(frames: Frames, degrees: float) -> Frames:
     """The picture turned round its middle."""
 
     def turn(image: Image, _: float) -> Image:
@@ -78,7 +78,7 @@ def scale_down(frames: Frames, scale: float) -> Frames:
     return each_image(frames, lambda image, _: shrink(image, scale))
 
 
-def compress(frames: Frames, crf: float) -> Frames:
+def encode_again(frames: Frames, crf: float) -> Frames:
     """H.264 of lower quality."""
     return encode_frames(frames, 30.0, int(crf))
 
@@ -94,7 +94,7 @@ def drop_frames(frames: Frames, rate: float) -> Frames:
             due = max(due + 1 / rate, frame.time)
 
 
-def cover(frames: Frames, share: float) -> Frames:
+def cover_face(frames: Frames, share: float) -> Frames:
     """A hand comes before the face from below every COVER_PERIOD seconds, up to a share of its
     height.
     """
@@ -144,20 +144,20 @@ CALM: dict[str, Any] = {
 }
 
 
-def speak(pause: float) -> dict[str, Any]:
+def speech_settings(pause: float) -> dict[str, Any]:
     return {"speech_share": 1.0, "speech_pause": (pause, pause)}
 
 
 PICTURE_NUISANCES = (
-    Nuisance("rotation", "degrees", (10, 20, 30, 45), roll),
+    Nuisance("rotation", "degrees", (10, 20, 30, 45), roll_picture),
     Nuisance("light", "share left", (0.5, 0.25, 0.12, 0.06), darken),
     Nuisance("scale", "of the pixels a side", (0.6, 0.4, 0.25, 0.15), scale_down),
-    Nuisance("compression", "crf", (28, 34, 40, 46), compress),
+    Nuisance("compression", "crf", (28, 34, 40, 46), encode_again),
     Nuisance("frame rate", "frames a second", (20, 15, 12, 10), drop_frames),
-    Nuisance("occlusion", "of the face, half of the time", (0.2, 0.4, 0.6, 0.8), cover),
+    Nuisance("occlusion", "of the face, half of the time", (0.2, 0.4, 0.6, 0.8), cover_face),
 )
 SCRIPT_NUISANCES = (
-    Nuisance("speech", "s of pause", (15, 5, 1.2), script=speak),
+    Nuisance("speech", "s of pause", (15, 5, 1.2), script=speech_settings),
     Nuisance("blinks", "a minute", (15, 30, 60), script=lambda n: {"blinks_per_minute": n}),
     Nuisance("head motion", "of the usual", (0.5, 1, 2), script=lambda n: {"head_scale": n}),
 )

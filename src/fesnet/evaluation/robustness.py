@@ -30,7 +30,7 @@ from fesnet.evaluation.robustness_table import (
     robustness_lines,
     robustness_svg,
 )
-from fesnet.evaluation.stability import is_current, load_spotter, read_result
+from fesnet.evaluation.stability import cached_spotter, is_current, read_result
 from fesnet.intervals import Interval
 from fesnet.jobs import Executor
 from fesnet.metrics import count, overall
@@ -62,7 +62,7 @@ class RecordJob:
 
 
 @dataclass(frozen=True)
-class SpotJob:
+class ConditionJob:
     """A video to spot under a nuisance of the picture (None: as it is). result: file to write."""
 
     video: Path
@@ -96,7 +96,7 @@ def measure_robustness(
         for video in videos[CALM_VIDEOS if changed else name]:
             change = nuisance.name if changed and nuisance is not None else None
             file = out / "results" / name / f"{video.stem}.json"
-            jobs.append((name, SpotJob(video, change, level, file)))
+            jobs.append((name, ConditionJob(video, change, level, file)))
     run_parallel(
         executor,
         partial(spot_under, weights=weights),
@@ -112,7 +112,7 @@ def measure_robustness(
         )
         for nuisance, level in conditions(chosen)
     ]
-    spotter = load_spotter(weights)
+    spotter = cached_spotter(weights)
     values = {
         "weights": spotter.weights.name,
         "weights_sha256": spotter.weights.sha256,
@@ -214,11 +214,11 @@ def record_video(job: RecordJob) -> None:
     encode_video(job.person, script, recording, job.path, lambda _: None)
 
 
-def spot_under(job: SpotJob, weights: Path | None) -> None:
+def spot_under(job: ConditionJob, weights: Path | None) -> None:
     """Write the result of a video under a nuisance, unless the one that is there is of the same
     video, nuisance and weights.
     """
-    spotter = load_spotter(weights)
+    spotter = cached_spotter(weights)
     origin = {
         "video_sha256": file_sha256(job.video),
         "nuisance": job.nuisance,
@@ -238,7 +238,10 @@ def spot_under(job: SpotJob, weights: Path | None) -> None:
 
 
 def count_condition(
-    nuisance: Nuisance | None, level: float, jobs: Sequence[SpotJob], rules: IntervalRules | None
+    nuisance: Nuisance | None,
+    level: float,
+    jobs: Sequence[ConditionJob],
+    rules: IntervalRules | None,
 ) -> ConditionCounts:
     """Counts over the videos of a condition; kinds must agree (IoU 0.5)."""
     videos, seconds = [], 0.0

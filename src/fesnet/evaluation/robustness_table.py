@@ -76,7 +76,7 @@ def robustness_svg(table: Sequence[ConditionCounts]) -> str:
     names = list(dict.fromkeys(r.nuisance for r in table if r.nuisance != CALM_VIDEOS))
     most = max(1.0, *(row.false_alarms for row in table))
     panels = [
-        panel(name, [*calm, *(r for r in table if r.nuisance == name)], most, place)
+        curve_panel(name, [*calm, *(r for r in table if r.nuisance == name)], most, place)
         for place, name in enumerate(names)
     ]
     rows = -(-len(names) // COLUMNS)
@@ -92,7 +92,7 @@ def robustness_svg(table: Sequence[ConditionCounts]) -> str:
     )
 
 
-def panel(name: str, rows: Sequence[ConditionCounts], most: float, place: int) -> str:
+def curve_panel(name: str, rows: Sequence[ConditionCounts], most: float, place: int) -> str:
     """One nuisance; most: false alarms a minute at the top of the right axis."""
     step = WIDE / max(1, len(rows) - 1)
     xs = [LEFT + k * step for k in range(len(rows))]
@@ -104,24 +104,24 @@ def panel(name: str, rows: Sequence[ConditionCounts], most: float, place: int) -
     parts = [
         f'<text x="{LEFT}" y="{TOP - 10}" font-weight="bold">{html.escape(unit)}</text>',
         f'<path d="M{LEFT} {TOP}V{bottom}H{LEFT + WIDE}V{TOP}" fill="none" stroke="#888"/>',
-        *(axis_text(LEFT - 4, y, text, "end") for text, y in (("1", TOP + 4), ("0", bottom))),
+        *(label(LEFT - 4, y, text, "end") for text, y in (("1", TOP + 4), ("0", bottom))),
         *(
-            axis_text(LEFT + WIDE + 4, y, text, "start")
+            label(LEFT + WIDE + 4, y, text, "start")
             for text, y in ((f"{most:.3g}", TOP + 4), ("0", bottom))
         ),
-        *(axis_text(x, bottom + 16, t, "middle") for x, t in zip(xs, labels, strict=True)),
-        line(xs, recall, RECALL),
-        line(xs, alarms, ALARMS),
+        *(label(x, bottom + 16, t, "middle") for x, t in zip(xs, labels, strict=True)),
+        curve(xs, recall, RECALL),
+        curve(xs, alarms, ALARMS),
     ]
     down, across = divmod(place, COLUMNS)
     return f'<g transform="translate({across * PANEL} {down * HEIGHT})">{"".join(parts)}</g>'
 
 
-def axis_text(x: float, y: float, text: str, anchor: str) -> str:
+def label(x: float, y: float, text: str, anchor: str) -> str:
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{html.escape(text)}</text>'
 
 
-def line(xs: Sequence[float], ys: Sequence[float], colour: str) -> str:
+def curve(xs: Sequence[float], ys: Sequence[float], colour: str) -> str:
     """A line with a dot at each point."""
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
     dots = "".join(

@@ -91,7 +91,7 @@ def measure_stability(
     make_writable_folder(out)
     names = {f: f.relative_to(clips).as_posix() for f in files}
     jobs = [
-        ClipJob(file, change, result_file(out, change, names[file]))
+        ClipJob(file, change, clip_result(out, change, names[file]))
         for change in (None, *changes)
         for file in files
     ]
@@ -108,7 +108,7 @@ def measure_stability(
     return table
 
 
-def result_file(out: Path, change: ClipChange | None, name: str) -> Path:
+def clip_result(out: Path, change: ClipChange | None, name: str) -> Path:
     folder = out / "results" / (change.name if change else ORIGINAL)
     return folder / (name.replace("/", "__") + ".json")
 
@@ -132,7 +132,7 @@ def spot_clips(
 
 def spot_clip(job: ClipJob, weights: Path | None) -> None:
     """Write a clip's result, unless the one that is there has the same clip, change and weights."""
-    spotter = load_spotter(weights)
+    spotter = cached_spotter(weights)
     origin = {
         "clip_sha256": file_sha256(job.clip),
         "change": None if job.change is None else vars_of(job.change),
@@ -161,7 +161,7 @@ def vars_of(change: ClipChange) -> dict[str, Any]:
 
 
 @cache
-def load_spotter(weights: Path | None) -> Spotter:
+def cached_spotter(weights: Path | None) -> Spotter:
     """One spotter a process."""
     return Spotter(weights)
 
@@ -199,7 +199,7 @@ def stability_values(
     table: StabilityTable, weights: Path | None, rules: IntervalRules | None
 ) -> dict[str, Any]:
     """Everything, for `stability.json`."""
-    spotter = load_spotter(weights)
+    spotter = cached_spotter(weights)
 
     def summary(agreements: list[ClipAgreement]) -> dict[str, Any]:
         pooled = sum((a.alike for a in agreements), Counts())

@@ -52,7 +52,7 @@ def warp_face(
     ys = top + (np.arange(GRID, dtype=np.float32) + 0.5) * (bottom - top) / GRID
     places = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
     reach = REACH * float(np.ptp(landmarks[list(FACE_OVAL), 0]))
-    field = spread(anchors, values, places, reach).reshape(GRID, GRID, 2)
+    field = interpolate_motion(anchors, values, places, reach).reshape(GRID, GRID, 2)
     size = (right - left, bottom - top)
     fine = cv2.resize(field, size, interpolation=cv2.INTER_CUBIC)
     columns, rows = np.meshgrid(
@@ -87,7 +87,9 @@ def anchor_points(points: FloatArray, displacement: FloatArray) -> tuple[FloatAr
     return np.concatenate(places).astype(np.float32), np.concatenate(values).astype(np.float32)
 
 
-def spread(anchors: FloatArray, values: FloatArray, places: FloatArray, reach: float) -> FloatArray:
+def interpolate_motion(
+    anchors: FloatArray, values: FloatArray, places: FloatArray, reach: float
+) -> FloatArray:
     """Values (A, 2) known at anchors, carried to places (P, 2): a mean with Gaussian weights of
     width `reach`, corrected once by what it misses at the anchors.
     """
