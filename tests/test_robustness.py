@@ -76,7 +76,7 @@ class FakeSpotter:
 def spotter(monkeypatch: pytest.MonkeyPatch) -> FakeSpotter:
     fake = FakeSpotter()
     for module in (stability, robustness):
-        monkeypatch.setattr(module, "cached_spotter", lambda weights: fake)
+        monkeypatch.setattr(module, "process_spotter", lambda weights: fake)
     return fake
 
 

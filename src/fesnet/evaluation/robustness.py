@@ -30,7 +30,7 @@ from fesnet.evaluation.robustness_table import (
     robustness_lines,
     robustness_svg,
 )
-from fesnet.evaluation.stability import cached_spotter, is_current, read_result
+from fesnet.evaluation.stability import process_spotter, is_current, read_result
 from fesnet.intervals import Interval
 from fesnet.jobs import Executor
 from fesnet.metrics import count, overall
@@ -112,7 +112,7 @@ def measure_robustness(
         )
         for nuisance, level in conditions(chosen)
     ]
-    spotter = cached_spotter(weights)
+    spotter = process_spotter(weights)
     values = {
         "weights": spotter.weights.name,
         "weights_sha256": spotter.weights.sha256,
@@ -218,7 +218,7 @@ def spot_under(job: ConditionJob, weights: Path | None) -> None:
     """Write the result of a video under a nuisance, unless the one that is there is of the same
     video, nuisance and weights.
     """
-    spotter = cached_spotter(weights)
+    spotter = process_spotter(weights)
     origin = {
         "video_sha256": file_sha256(job.video),
         "nuisance": job.nuisance,

@@ -132,7 +132,7 @@ def spot_clips(
 
 def spot_clip(job: ClipJob, weights: Path | None) -> None:
     """Write a clip's result, unless the one that is there has the same clip, change and weights."""
-    spotter = cached_spotter(weights)
+    spotter = process_spotter(weights)
     origin = {
         "clip_sha256": file_sha256(job.clip),
         "change": None if job.change is None else vars_of(job.change),
@@ -161,7 +161,7 @@ def vars_of(change: ClipChange) -> dict[str, Any]:
 
 
 @cache
-def cached_spotter(weights: Path | None) -> Spotter:
+def process_spotter(weights: Path | None) -> Spotter:
     """One spotter a process."""
     return Spotter(weights)
 
@@ -199,7 +199,7 @@ def stability_values(
     table: StabilityTable, weights: Path | None, rules: IntervalRules | None
 ) -> dict[str, Any]:
     """Everything, for `stability.json`."""
-    spotter = cached_spotter(weights)
+    spotter = process_spotter(weights)
 
     def summary(agreements: list[ClipAgreement]) -> dict[str, Any]:
         pooled = sum((a.alike for a in agreements), Counts())
