@@ -86,6 +86,8 @@ def measure_robustness(
     source: portraits, or a folder by `fesnet synth`. plan: how much video, how long, how large, and
     the seed. rules: default those of the weights. Raises UsageError, SourceError.
     """
+    if not source.is_dir():
+        raise UsageError(f"expected a folder of portraits or of videos, but {source} is none")
     chosen = choose_nuisances(nuisances, portraits=not list(source.glob("*.truth.csv")))
     make_writable_folder(out)
     videos = collect_videos(source, out, plan, chosen, executor, progress)
