@@ -28,40 +28,46 @@ DroppedShare = Annotated[
     float, typer.Option("--dropped", help="Share of frames missing (variable frame rate).")
 ]
 
+SynthFolders = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="[PORTRAITS] OUT",
+        help="PORTRAITS: face photos; `neutral/` and `smiling/` if there are both. Left out "
+        "with --footage. OUT: new folder for videos and truth, or one of an earlier call to "
+        "go on.",
+    ),
+]
+FootageFolder = Annotated[
+    Path | None,
+    typer.Option("--footage", help="Render expressions onto these neutral clips instead."),
+]
+MasksTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--masks",
+        help="Of --footage: CSV (video, onset_s, offset_s) of what is not neutral.",
+    ),
+]
+VideoLength = Annotated[
+    float | None,
+    typer.Option("--seconds", help="Length of each video; default 120, 20 with --footage."),
+]
+VideoRates = Annotated[
+    list[float] | None, typer.Option("--fps", help="Frames a second; more than once: drawn.")
+]
+
 
 @app.command("synth")
 def synth_command(
     context: typer.Context,
-    folders: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="[PORTRAITS] OUT",
-            help="PORTRAITS: face photos; `neutral/` and `smiling/` if there are both. Left out "
-            "with --footage. OUT: new folder for videos and truth, or one of an earlier call to "
-            "go on.",
-        ),
-    ],
-    footage: Annotated[
-        Path | None,
-        typer.Option("--footage", help="Render expressions onto these neutral clips instead."),
-    ] = None,
-    masks: Annotated[
-        Path | None,
-        typer.Option(
-            "--masks",
-            help="Of --footage: CSV (video, onset_s, offset_s) of what is not neutral.",
-        ),
-    ] = None,
+    folders: SynthFolders,
+    footage: FootageFolder = None,
+    masks: MasksTable = None,
     hours: Annotated[float, typer.Option("--hours", help="How much video at least.")] = 0.1,
-    seconds: Annotated[
-        float | None,
-        typer.Option("--seconds", help="Length of each video; default 120, 20 with --footage."),
-    ] = None,
+    seconds: VideoLength = None,
     seed: Annotated[int, typer.Option("--seed", help="Another seed, other videos.")] = 0,
     size: Annotated[str, typer.Option("--size", help="Width x height in pixels.")] = "640x480",
-    fps: Annotated[
-        list[float] | None, typer.Option("--fps", help="Frames a second; more than once: drawn.")
-    ] = None,
+    fps: VideoRates = None,
     dropped: DroppedShare = 0.0,
     crf: Annotated[
         str, typer.Option("--crf", help="x264's quality, or a range to draw from.")

@@ -11,6 +11,24 @@ from fesnet._messages import get_extra
 from fesnet.cli.base import app, fetch_models
 from fesnet.errors import UsageError
 
+TrainFootage = Annotated[
+    Path | None,
+    typer.Option(
+        "--footage",
+        help="Learn from clips of neutral faces, too, or from videos by `synth --footage`.",
+    ),
+]
+TrainMasks = Annotated[
+    Path | None,
+    typer.Option("--masks", help="As of `synth --masks`, for clips of --footage."),
+]
+StartWeights = Annotated[
+    str | None,
+    typer.Option(
+        "--start", help="Weights to go on from: 'bundled' or a folder; their preset counts."
+    ),
+]
+
 
 @app.command("train")
 def train_command(
@@ -34,23 +52,9 @@ def train_command(
     clip_steps: Annotated[
         int | None, typer.Option("--clip-steps", help="Steps on clips, end to end.")
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--start", help="Weights to go on from: 'bundled' or a folder; their preset counts."
-        ),
-    ] = None,
-    footage: Annotated[
-        Path | None,
-        typer.Option(
-            "--footage",
-            help="Learn from clips of neutral faces, too, or from videos by `synth --footage`.",
-        ),
-    ] = None,
-    masks: Annotated[
-        Path | None,
-        typer.Option("--masks", help="As of `synth --masks`, for clips of --footage."),
-    ] = None,
+    start: StartWeights = None,
+    footage: TrainFootage = None,
+    masks: TrainMasks = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved state.")] = False,
 ) -> None:
     """Train weights on synthetic video made from portraits (extra `train`)."""

@@ -30,7 +30,7 @@ from fesnet.evaluation.robustness_table import (
     robustness_lines,
     robustness_svg,
 )
-from fesnet.evaluation.stability import process_spotter, is_current, read_result
+from fesnet.evaluation.stability import is_current, process_spotter, read_result
 from fesnet.intervals import Interval
 from fesnet.jobs import Executor
 from fesnet.metrics import count, overall
