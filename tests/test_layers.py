@@ -81,6 +81,7 @@ ALLOWED: dict[str, set[str]] = {
         "result",
         "jobs",
         "postprocess",
+        "synth",
     },
     "crops": {"video", "faces", "windows", "stream", "weights", "baselines", "datasets", "jobs"},
     "live": {"result", "spotter", "video"},
