@@ -22,9 +22,13 @@ import pytest
 from fesnet.batch import write_results
 from fesnet.errors import UsageError
 from fesnet.review.connections import MAX_WAITING
+from fesnet.review.edits import EditRequest, apply_edit
+from fesnet.review.merge import merge_intervals
 from fesnet.review.review_file import read_review
+from fesnet.review.review_state import load_corrected, load_state, version_path
 from fesnet.review.upload import remove_scratch
 from fesnet.review.video_library import MAX_DEPTH, VideoLibrary
+from made_study import make_study
 from review_server import Web, made_spotting, make_work, program, serving
 
 
@@ -289,3 +293,32 @@ def test_one_key_for_each_video(tmp_path: Path) -> None:
     }
     with pytest.raises(UsageError):
         library.find("s1/a")
+
+
+def test_results_of_a_study_are_reviewed_where_they_lie(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "r", people=2)
+    (study / ".trash").mkdir()
+    (study / ".trash" / "x.json").write_bytes((study / "calm" / "p1.json").read_bytes())
+    library = VideoLibrary(study)
+    keys = {video.name: key for key, video in library.videos.items()}
+    assert sorted(keys) == ["calm/p1", "calm/p2", "stress/p1", "stress/p2"]
+    key = keys["stress/p1"]
+    state = load_state(library, key)
+    first = merge_intervals(state.machine, state.review)[0]["id"]
+    review = apply_edit(state.machine, state.review, EditRequest(0, "anna", "delete", str(first)))
+    library.save(key, review)
+    assert (study / "stress" / "p1.review.json").is_file()
+    assert not (study / "calm" / "p1.review.json").exists()
+    assert load_corrected(library, key)[1] == "p1.review"
+    other = study / "stress" / "p1.ben.review.json"
+    other.write_bytes((study / "stress" / "p1.review.json").read_bytes())
+    assert library.other_reviews(key) == ["p1.ben.review.json"]
+    assert version_path(library, key, "p1.ben.review.json") == other
+    assert library.other_reviews(keys["calm/p1"]) == []
+
+
+@pytest.mark.parametrize("key", ["../x", "calm/../../x", "/", "..", "", "a\0b", "..\\x"])
+def test_keys_do_not_lead_out_of_the_folder(key: str, tmp_path: Path) -> None:
+    library = VideoLibrary(make_study(tmp_path / "r", people=1))
+    with pytest.raises(UsageError, match="expected a video of r, got"):
+        library.result_path(key)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fesnet._names import closest_names, comparison_keys, find_path, from_cell, printable, to_cell
-from fesnet._tables import read_text_table
+from fesnet._tables import read_loose_table
 from fesnet.batch import read_manifest
 from fesnet.batch.summary import SUMMARY, write_summary
 from fesnet.datasets.folder import load_folder
@@ -76,7 +76,7 @@ def test_what_is_ambiguous_is_one_line(tmp_path: Path) -> None:
 
 def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("sep=;\nvideo;kind\n\na;x\n")
-    assert [n for n, _ in read_text_table(tmp_path / "t.csv", ("video", "kind"))] == [4]
+    assert [n for n, _ in read_loose_table(tmp_path / "t.csv", ("video", "kind"))] == [4]
 
 
 # --- names ---

@@ -18,7 +18,6 @@ from fesnet._io import BEFORE_COMMIT, atomic_open, file_sha256, write_error
 from fesnet.errors import TargetError
 
 RECORD = ".fesnet-files"
-CHUNK = 400  # leading bytes of a result that hold its schema
 
 
 @contextmanager
@@ -120,17 +119,6 @@ def tidy_records(folder: Path) -> None:
         if new != old:
             with atomic_open(record) as handle:
                 handle.write(new)
-
-
-def begins_like_result(path: Path) -> bool:
-    """Whether a file begins like a result of `fesnet spot`."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as handle:
-            return b'"schema": "fesnet/1"' in handle.read(CHUNK)
-    except (OSError, ValueError):
-        return False
 
 
 def free_path(path: Path, known: Callable[[Path], bool] | None = None) -> Path:

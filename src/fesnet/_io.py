@@ -39,6 +39,7 @@ VIDEO_SUFFIXES = (
     ),
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
+SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
 PARTIAL = re.compile(r"\..+\.\w{8}\.part")  # names that `create_partial` gives
 MAX_PARTIAL_NAME = 200  # bytes of a name that its partial file repeats; file systems take 255
 # Errors of one name, and of a disk as a whole.
@@ -202,6 +203,17 @@ def tell_once(line: str) -> None:
     if line not in TOLD and not os.environ.get(WORKER_VARIABLE):
         TOLD.add(line)
         print(f"fesnet: {line}", file=sys.stderr)
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file begins like a result of `fesnet spot`; a pipe is none."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as handle:
+            return b'"schema": "fesnet/1"' in handle.read(SCHEMA_BYTES)
+    except (OSError, ValueError):
+        return False
 
 
 def file_sha256(path: Path) -> str:

@@ -23,7 +23,7 @@ SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?[;,\t ]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class TextTable:
+class LooseTable:
     """columns: their names, in order; rows: the number of the line and the cells by column. A cell
     that is not there is None; cells without a column stand under None.
     """
@@ -35,31 +35,47 @@ class TextTable:
         return iter(self.rows)
 
 
-def read_text_table(path: Path, known: Collection[str], *, strict: bool = False) -> TextTable:
+def read_loose_table(path: Path, known: Collection[str], *, strict: bool = False) -> LooseTable:
     """Read a table whose columns are among the `known` ones, or some of them.
 
     Raises OSError, UnicodeDecodeError, csv.Error.
     """
-    text, first = decode_table(path.read_bytes()), 1
+    delimiter, lines = split_cells(path.read_bytes(), known, strict=strict)
+    columns: list[str] = []
+    rows: list[tuple[int, dict[str | None, str | None]]] = []
+    for number, cells in lines:
+        if columns:
+            rows.append((number, make_row(columns, cells, delimiter)))
+        else:
+            columns = strip_columns(cells)
+    return LooseTable(columns, rows)
+
+
+def split_cells(
+    data: bytes, known: Collection[str] = (), *, strict: bool = False
+) -> tuple[str, list[tuple[int, list[str]]]]:
+    """The delimiter of a table, and the number and cells of each line that says something.
+
+    known: columns by which the delimiter is told; without them it is the one that stands most often
+    in the first line. Raises UnicodeDecodeError, csv.Error.
+    """
+    text, first = decode_table(data), 1
     line, _, rest = text.partition("\n")
     told = SEPARATOR_LINE.fullmatch(line.strip("\r"))
     if told:
         text, first = rest, 2
     delimiter = told[1] if told else guess_delimiter(text, known)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
-    columns: list[str] = []
-    rows: list[tuple[int, dict[str | None, str | None]]] = []
-    for cells in reader:
-        number = reader.line_num + first - 1
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not columns:
-            columns = [c.strip() for c in cells]
-            while columns and not columns[-1]:
-                columns.pop()
-            continue
-        rows.append((number, make_row(columns, cells, delimiter)))
-    return TextTable(columns, rows)
+    lines = ((reader.line_num + first - 1, cells) for cells in reader)
+    return delimiter, [(n, cells) for n, cells in lines if any(cell.strip() for cell in cells)]
+
+
+def strip_columns(cells: list[str]) -> list[str]:
+    """Names of columns without blanks around, and without empty ones at the end."""
+    columns = [c.strip() for c in cells]
+    while columns and not columns[-1]:
+        columns.pop()
+    return columns
 
 
 def decode_table(data: bytes) -> str:
@@ -70,8 +86,12 @@ def decode_table(data: bytes) -> str:
 
 
 def guess_delimiter(text: str, known: Collection[str]) -> str:
-    """The delimiter by which most columns of the first line are known ones; a comma by default."""
+    """The delimiter by which most columns of the first line are known ones, or which stands most
+    often outside of quotes where none are known; a comma by default.
+    """
     header = next((line for line in text.splitlines() if line.strip(" ,;\t|")), "")
+    if not known:
+        return max(DELIMITERS, key="".join(header.split('"')[::2]).count)
 
     def count(delimiter: str) -> int:
         cells = next(csv.reader([header], delimiter=delimiter), [])

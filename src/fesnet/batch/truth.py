@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,15 @@ from fesnet._guard import check_replaceable, replacing
 from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
 from fesnet.exports import is_table_of_result
+from fesnet.exports.annotations import read_annotations
+from fesnet.exports.common import frame_edges, frame_end
 from fesnet.exports.csv import write_rows
-from fesnet.exports.elan_reader import ElanAnnotations, read_elan, snap_to_frames
+from fesnet.exports.elan_reader import (
+    SINGLE_FRAME_RATE,
+    ElanAnnotations,
+    nearest_index,
+    snap_to_frames,
+)
 from fesnet.result import Spotting
 from fesnet.video import open_source
 
@@ -25,17 +33,21 @@ def import_truth(
     *,
     force: bool = False,
 ) -> ElanAnnotations:
-    """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex
-    that nobody marked is empty. video: the video or its result, default the result beside the file,
-    else the video that the file names; rate: of an image folder. Returns what the file held. Raises
-    UsageError, TruthError, ResultError, SourceError, and TargetError where `out` is a person's file
-    (`force` replaces it)."""
+    """The expressions of an annotation file (`fesnet.exports.annotations`) as a table of truth.
+
+    Its columns are those of NAME.csv; an apex that nobody marked is empty. video: the video or its
+    result, default the result beside the file, else the video that the file names; rate: of an
+    image folder. Returns what the file held. Raises UsageError, TruthError, ResultError,
+    SourceError, and TargetError where `out` is a person's file (`force` replaces it).
+    """
     if out.suffix != ".csv":
         raise UsageError(f"expected a .csv file for the truth, got {out}")
     if not file.is_file():
-        raise UsageError(f"expected an ELAN file, but {file} does not exist")
+        raise UsageError(f"expected an annotation file, but {file} does not exist")
+    if out.resolve() == file.resolve():
+        raise UsageError(f"expected another file for --out than {file}; name a new one")
     check_replaceable(out, force=force, known=is_table_of_result)
-    read = read_elan(file)
+    read = read_annotations(file)
     beside = file.with_suffix(".json")
     chosen = video or (beside if beside.is_file() else read.video)
     if chosen is None:
@@ -46,8 +58,13 @@ def import_truth(
     name, times = frame_axis(chosen, rate, report)
     if beside.is_file() and chosen != beside:
         check_length(beside, chosen, len(times))
+    found = read.found
+    if read.last_frames:
+        edges = frame_edges(times, SINGLE_FRAME_RATE)
+        ends = [frame_end(nearest_index(m.stop_s, times), edges) for m in found]
+        found = tuple(replace(m, stop_s=end) for m, end in zip(found, ends, strict=True))
     with replacing():
-        write_rows(name, snap_to_frames(read.found, times), out)
+        write_rows(name, snap_to_frames(found, times), out)
     return read
 
 

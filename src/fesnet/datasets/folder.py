@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._messages import in_utf8
 from fesnet._names import closest_names, find_path
-from fesnet._tables import read_text_table
+from fesnet._tables import read_loose_table
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval
@@ -76,7 +76,7 @@ def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
             f"expected {name} in {root}, but it is not there; see docs/benchmark.md for the layout"
         )
     try:
-        table = read_text_table(path, (*NEEDED[name], "apex_frame", "fps"))
+        table = read_loose_table(path, (*NEEDED[name], "apex_frame", "fps"))
     except (UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(path, error)) from error
     for needed in NEEDED[name]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from fesnet._guard import begins_like_result, check_replaceable, replacing
-from fesnet._io import encode_text
+from fesnet._guard import check_replaceable, replacing
+from fesnet._io import encode_text, is_result
 from fesnet.errors import FesnetError, ResultError, TargetError, UsageError
 from fesnet.exports.activitynet import write_activitynet
 from fesnet.exports.bids import write_bids
@@ -157,5 +157,5 @@ def write_results(found: Spotting, path: Path, *, force: bool = False) -> None:
 
 def check_results(path: Path, *, force: bool = False) -> None:
     """Raises TargetError where NAME.json or NAME.csv must not be replaced."""
-    check_replaceable(path, force=force, known=begins_like_result)
+    check_replaceable(path, force=force, known=is_result)
     check_replaceable(path.with_suffix(".csv"), force=force, known=is_table_of_result)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fesnet._io import atomic_write_text
 from fesnet._names import to_cell
-from fesnet.intervals import Kind
+from fesnet.intervals import IntervalMark, Kind
 from fesnet.result import Spotting
 
 COLUMNS = (
@@ -26,6 +26,9 @@ COLUMNS = (
     "duration_s",
     "score",
 )
+
+
+MARK_COLUMNS = ("by", "when", "checked", "note")  # of a corrected result
 
 
 @dataclass(frozen=True, order=True)
@@ -68,7 +71,14 @@ def table_of_result(spotting: Spotting) -> str:
         )
         for i in spotting.intervals
     )
-    return rows_text(spotting.source.name, rows)
+    marks = spotting.marks
+    more = [mark_cells(marks[i]) for i in spotting.intervals] if marks else None
+    return rows_text(spotting.source.name, rows, more)
+
+
+def mark_cells(mark: IntervalMark) -> list[object]:
+    """The cells of MARK_COLUMNS."""
+    return [to_cell(mark.by), mark.when, int(mark.checked), to_cell(mark.note)]
 
 
 def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
@@ -76,15 +86,18 @@ def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
     atomic_write_text(path, rows_text(video, rows))
 
 
-def rows_text(video: str, rows: Iterable[IntervalRow]) -> str:
-    """The table of one video."""
+def rows_text(
+    video: str, rows: Iterable[IntervalRow], more: Sequence[Sequence[object]] | None = None
+) -> str:
+    """The table of one video. more: the cells of MARK_COLUMNS for each row, if there are some."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for r in rows:
+    table.writerow(COLUMNS if more is None else (*COLUMNS, *MARK_COLUMNS))
+    for number, r in enumerate(rows):
         apex_s = None if r.apex_s is None else f"{r.apex_s:.6f}"
         times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
-        table.writerow([to_cell(video), r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
+        cells = [to_cell(video), r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"]
+        table.writerow([*cells, *(more[number] if more is not None else ())])
     return text.getvalue()

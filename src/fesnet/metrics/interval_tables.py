@@ -15,17 +15,18 @@ inclusive |
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from fesnet._guard import begins_like_result
+from fesnet._io import is_result
 from fesnet._messages import in_utf8
-from fesnet._tables import TextTable, read_text_table
+from fesnet._tables import LooseTable, read_loose_table
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
 from fesnet.metrics.video_ids import VideoId, video_name
@@ -43,12 +44,16 @@ COLUMNS = (
     *("video", "vid", "subject", "kind", "type", "emotion", "score", "onset_s"),
     *("onset", "offset", "onset_frame", "apex_frame", "offset_frame", "pred_onset", "pred_offset"),
 )
+Reviewed = Literal["no", "yes", "machine"]
 SCHEMAS = ("fesnet/", "fesnet-review/")
-SUMMARY_HEADER = b"video,subject,result,status,"
+# The first columns of summary.csv, now and as older versions wrote them.
+SUMMARY_HEADERS = (b"video,participant,result,status,", b"video,subject,result,status,")
 LONGEST = 10**9  # frames or seconds: more than any video has
 # What lies beside results in a folder (exports, reviews: name them to read them), and tables
 # without intervals.
 NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
+STUDY_TABLES = {"videos.csv", "study.csv", "summary.csv", "expressions.csv", "participants.csv"}
+STUDY_TABLES |= {"statistics.csv", "markers.csv", "by_marker.csv"}
 
 
 @dataclass(frozen=True)
@@ -61,22 +66,25 @@ class IntervalRecord:
     emotion: str = ""
 
 
-def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord]:
+def read_intervals(
+    path: Path, rate: float | None = None, reviewed: Reviewed = "no"
+) -> list[IntervalRecord]:
     """All intervals of a file or folder.
 
-    Of a folder: its `truth.csv`, else all results (`.json`), else all tables (`.csv`).
-    rate: frames a second, for files in seconds. Raises UsageError and TruthError.
+    Of a folder: its `truth.csv`, else all results (`.json`), also those in folders below it, whose
+    videos are then named with their folder; else all tables (`.csv`). reviewed: as of
+    `interval_files`. rate: frames a second, for files in seconds. Raises UsageError and TruthError.
     """
     if rate is not None and not 0 < rate < math.inf:
         raise UsageError(f"expected frames a second above 0, got {rate}")
     if path.is_dir():
-        return read_interval_folder(path, rate)
+        return read_interval_folder(path, rate, reviewed)
     if not path.is_file():
         raise UsageError(f"expected a table of intervals, but {path} does not exist")
     try:
         if path.suffix.lower() == ".json":
             return list(parse_json(path, json.loads(path.read_text(encoding="utf-8")), rate))
-        return list(parse_rows(path, read_text_table(path, COLUMNS)))
+        return list(parse_rows(path, read_loose_table(path, COLUMNS)))
     except UnicodeDecodeError as error:
         raise TruthError(in_utf8(path, error)) from error
     except (ValueError, RecursionError, csv.Error) as error:
@@ -85,7 +93,9 @@ def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord
         ) from error
 
 
-def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecord]:
+def read_interval_folder(
+    folder: Path, rate: float | None, reviewed: Reviewed = "no"
+) -> list[IntervalRecord]:
     """All intervals of a folder's files.
 
     Raises UsageError where two files are of one video: they would be added up.
@@ -95,7 +105,7 @@ def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecor
             replace(found, video=below_folder(found.video, file, folder))
             for found in read_intervals(file, rate)
         ]
-        for file in interval_files(folder)
+        for file in interval_files(folder, reviewed)
     }
     files: dict[tuple[str, str], list[str]] = {}
     for file, found in by_file.items():
@@ -113,13 +123,13 @@ def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecor
     return [found for each in by_file.values() for found in each]
 
 
-def read_results(path: Path) -> list[VideoId]:
+def read_results(path: Path, reviewed: Reviewed = "no") -> list[VideoId]:
     """The videos of results of `fesnet spot` with their lengths, also those without an interval.
 
     Other files name neither. Call `read_intervals` before: it raises errors for damaged files.
     Raises TruthError for lengths that are none.
     """
-    files = interval_files(path) if path.is_dir() else [path]
+    files = interval_files(path, reviewed) if path.is_dir() else [path]
     out = []
     for file in files:
         values = (
@@ -155,18 +165,18 @@ def result_video(path: Path, values: dict[str, Any]) -> VideoId:
     return VideoId("", video_name(source["name"]), seconds or None, frames or None)
 
 
-def interval_files(folder: Path) -> list[Path]:
-    """The truth of a folder, else the results below it, else its tables."""
+def interval_files(folder: Path, reviewed: Reviewed = "no") -> list[Path]:
+    """The files of a folder that count: its truth, else the results below it, else its tables.
+
+    reviewed: "no": results; "yes": the reviews of those that have one; "machine": the results of
+    those that have one.
+    """
+    if reviewed != "no":
+        return reviewed_files(folder, reviewed)
     if (folder / "truth.csv").is_file():
         return [folder / "truth.csv"]
-    there = sorted(
-        f
-        for ending in ("*.json", "*.csv")
-        for f in folder.rglob(ending)
-        if f.is_file() and not any(p.startswith(".") for p in f.relative_to(folder).parts)
-    )
-    files = [f for f in there if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"]
-    results = [f for f in files if f.suffix == ".json" and begins_like_result(f)]
+    files = visible_files(folder)
+    results = [f for f in files if f.suffix == ".json" and is_result(f)]
     for chosen in (results, [f for f in files if f.suffix == ".json" and f.parent == folder]):
         if chosen:
             return chosen
@@ -176,16 +186,38 @@ def interval_files(folder: Path) -> list[Path]:
     return tables
 
 
+def visible_files(folder: Path) -> list[Path]:
+    """What may hold intervals anywhere below a folder, hidden files and folders aside."""
+    there = sorted(
+        f
+        for ending in ("*.json", "*.csv")
+        for f in folder.rglob(ending)
+        if f.is_file() and not any(p.startswith(".") for p in f.relative_to(folder).parts)
+    )
+    return [f for f in there if not f.name.endswith(NO_RESULTS) and f.name not in STUDY_TABLES]
+
+
 def is_summary(table: Path) -> bool:
     """Whether a table is the summary of a batch, which has no intervals."""
     try:
         with table.open("rb") as handle:
-            return handle.read(len(SUMMARY_HEADER)) == SUMMARY_HEADER
+            first = handle.readline(100).removeprefix(codecs.BOM_UTF8).replace(b";", b",")
     except OSError:
         return False
+    return first.startswith(SUMMARY_HEADERS)
 
 
-def parse_rows(path: Path, rows: TextTable) -> Iterator[IntervalRecord]:
+def reviewed_files(folder: Path, reviewed: Reviewed) -> list[Path]:
+    """Reviews below a folder, or the results that they are of. Raises UsageError for none."""
+    results = [f for f in visible_files(folder) if f.suffix == ".json" and is_result(f)]
+    both = [(f, f.with_name(f"{f.stem}.review.json")) for f in results]
+    found = [review if reviewed == "yes" else f for f, review in both if review.is_file()]
+    if not found:
+        raise UsageError(f"expected reviews (NAME.review.json) in {folder}, found none")
+    return found
+
+
+def parse_rows(path: Path, rows: LooseTable) -> Iterator[IntervalRecord]:
     columns = set(rows.columns)
     video = "vid" if "vid" in columns else "video"
     kind = "type" if "vid" in columns else "kind"

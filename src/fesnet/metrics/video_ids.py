@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._messages import in_utf8
 from fesnet._names import LEVELS, comparison_keys, same_text
-from fesnet._tables import TextTable, read_text_table
+from fesnet._tables import LooseTable, read_loose_table
 from fesnet.errors import TruthError
 
 VIDEO_COLUMNS = ("subject", "video", "frames", "seconds", "fps")
@@ -52,12 +52,12 @@ def read_video_ids(truth: Path) -> list[VideoId]:
     if not file.is_file():
         return []
     try:
-        return parse_video_table(file, read_text_table(file, VIDEO_COLUMNS))
+        return parse_video_table(file, read_loose_table(file, VIDEO_COLUMNS))
     except (UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(file, error)) from error
 
 
-def parse_video_table(file: Path, rows: TextTable) -> list[VideoId]:
+def parse_video_table(file: Path, rows: LooseTable) -> list[VideoId]:
     for name in ("subject", "video"):
         if name not in rows.columns:
             raise TruthError(f"expected a column {name} in {file}, got {', '.join(rows.columns)}")

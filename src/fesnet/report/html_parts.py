@@ -16,6 +16,7 @@ import numpy as np
 from fesnet._messages import counted
 from fesnet.intervals import KINDS, Interval
 from fesnet.report.pictures import IntervalPictures
+from fesnet.report.timeline_svg import LabelledTime
 from fesnet.result import SpottedInterval, Spotting
 
 MAX_STEP_SPREAD = (
@@ -178,7 +179,9 @@ def format_rate(spotting: Spotting) -> str:
     return f"{'about ' if varies else ''}{rate:.4g}"
 
 
-def timeline_json(spotting: Spotting, truth: Sequence[Interval]) -> str:
+def timeline_json(
+    spotting: Spotting, truth: Sequence[Interval], markers: Sequence[LabelledTime] = ()
+) -> str:
     """What `timeline.js` draws, as JSON that is safe inside a page."""
     times, last = (
         spotting.frame_times,
@@ -209,6 +212,7 @@ def timeline_json(spotting: Spotting, truth: Sequence[Interval]) -> str:
             }
             for t in truth
         ],
+        "markers": [{"label": m, "start_s": a, "end_s": b} for m, a, b in markers],
     }
     return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
 

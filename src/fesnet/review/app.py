@@ -246,14 +246,14 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
     """
     library = library_of(request)
     formats = parse_formats(to)
+    result = library.result_path(key)
     spotting, name = (
         load_corrected(library, key)
         if which == "person"
-        else (library.machine_result(key).spotting, f"{library.stem(key)}.{MACHINE}")
+        else (library.machine_result(key).spotting, f"{result.stem}.{MACHINE}")
     )
-    target = library.folder / name
-    name = free_export_name(formats[0], target.parent, target.name)
-    path = next(export(spotting, formats[:1], target.parent, name))
+    name = free_export_name(formats[0], result.parent, name)
+    path = next(export(spotting, formats[:1], result.parent, name))
     shown = printable(path.name)
     return FileResponse(path, filename=shown, media_type="application/octet-stream")
 

@@ -10,10 +10,9 @@ from fesnet._names import printable
 from fesnet.errors import UsageError
 from fesnet.result import Spotting
 from fesnet.review.merge import MachineResult, corrected_result, merge_intervals
-from fesnet.review.review_file import REVIEW_SUFFIX, RULES_ID, EditRecord, Review
+from fesnet.review.review_file import RULES_ID, EditRecord, Review
 from fesnet.review.video_library import VideoLibrary
 
-SUFFIX_STEM = REVIEW_SUFFIX.removesuffix(".json")
 HISTORY_LENGTH = 30  # last edits that the page shows
 MACHINE, PERSON = "machine", "person"
 
@@ -88,7 +87,7 @@ def load_state(library: VideoLibrary, key: str) -> ReviewState:
 def load_corrected(library: VideoLibrary, key: str) -> tuple[Spotting, str]:
     """The result with the corrected intervals, and the name of its exports."""
     now = load_state(library, key)
-    return corrected_result(now.machine, now.review), f"{library.stem(key)}{SUFFIX_STEM}"
+    return corrected_result(now.machine, now.review), library.review_path(key).stem
 
 
 def version_path(library: VideoLibrary, key: str, which: str) -> Path:
@@ -105,4 +104,4 @@ def version_path(library: VideoLibrary, key: str, which: str) -> Path:
         return path
     if which not in library.other_reviews(key):
         raise UsageError(f"expected machine, person or another's review of {key}, got {which!r}")
-    return library.review_path(key).parent / which
+    return library.result_path(key).with_name(which)

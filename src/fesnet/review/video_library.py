@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fesnet._guard import begins_like_result
-from fesnet._io import VIDEO_SUFFIXES, file_sha256
+from fesnet._io import VIDEO_SUFFIXES, file_sha256, is_result
 from fesnet._names import printable
 from fesnet.errors import FesnetError, UsageError
 from fesnet.review.merge import MachineResult, merge_intervals
@@ -79,9 +78,15 @@ class VideoLibrary:
             )
 
     def stem(self, key: str) -> str:
-        """The path of a video's files below the folder, without an ending."""
+        """The path of a video's files below the folder, without an ending. Raises UsageError for a
+        key that leads out of the folder.
+        """
         found = self.videos.get(key)
-        return key if found is None else found.stem or key
+        if found is not None:
+            return found.stem or key
+        if not key.strip(".") or "/" in key or "\\" in key or "\0" in key:
+            raise UsageError(f"expected a video of {self.folder.name}, got {key!r}")
+        return key
 
     def result_path(self, key: str) -> Path:
         return self.folder / f"{self.stem(key)}.json"
@@ -213,9 +218,9 @@ class VideoLibrary:
                 return video.source
             raise UsageError(f"expected a video in {self.folder}, got a link out of it")
         source = self.machine_result(video.key).spotting.source
-        near = self.result_path(video.key).parent / source.name
-        if near.is_file() and self.is_inside(near):
-            return near
+        for near in (self.result_path(video.key).parent / source.name, self.folder / source.name):
+            if near.is_file() and self.is_inside(near):
+                return near
         path = None if source.path is None else Path(source.path)
         if path is None or not path.exists():
             raise UsageError(
@@ -259,11 +264,6 @@ def walk_files(folder: Path) -> Iterator[Path]:
         yield from (Path(place, f) for f in sorted(files) if not f.startswith("."))
 
 
-def is_result(path: Path) -> bool:
-    """Whether the file is one that begins like a result of `fesnet spot`; a pipe is none."""
-    return begins_like_result(path)
-
-
 def default_folder(named: list[Path]) -> Path:
     """The default work folder: the named folder, else that of the named result, else
     `fesnet-review`."""
@@ -292,7 +292,7 @@ def list_sources(named: list[Path], folder: Path) -> list[Path]:
         if not path.exists():
             raise UsageError(f"expected a video, a result or a folder, but {path} does not exist")
         if path.suffix == ".json":
-            if path.resolve().parent != folder.resolve():
+            if not path.resolve().is_relative_to(folder.resolve()):
                 raise UsageError(
                     f"expected results in one folder, got {path} beside {folder}; review one at "
                     "a time"
