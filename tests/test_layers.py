@@ -27,7 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "interval_features": {"faces", "proposals"},
     "interval_check": {"interval_features", "intervals", "proposals"},
     "result_json": {"intervals"},
-    "result": {"intervals", "postprocess", "result_json"},
+    "timing": set(),
+    "result": {"intervals", "postprocess", "result_json", "timing"},
     "video": set(),
     "faces": {"video"},
     "windows": {"faces"},
@@ -42,10 +43,10 @@ ALLOWED: dict[str, set[str]] = {
     "extraction": {"config", "faces", "postprocess", "stream", "video"},
     "spotter": {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
-        "postprocess",
+        *("postprocess", "timing"),
     },
-    "exports": {"intervals", "result"},
-    "report": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
+    "exports": {"intervals", "result", "timing"},
+    "report": {"intervals", "result", "timing", "video", "faces", "windows", "runtime", "weights"},
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {
         "extraction",

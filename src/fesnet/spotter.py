@@ -20,6 +20,7 @@ from fesnet.postprocess import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream, make_face_tracker
+from fesnet.timing import frame_rate
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import Weights, load_weights
 
@@ -141,10 +142,10 @@ def recommended_rules(weights: Weights) -> IntervalRules:
 
 def frame_rate_warnings(name: str, times: NDArray[np.float64]) -> list[str]:
     """A warning for a video in which a micro-expression has hardly a frame."""
-    rate = (len(times) - 1) / times[-1] if times[-1] > 0 else MIN_FRAME_RATE
+    rate = frame_rate(times, MIN_FRAME_RATE)
     return (
         []
-        if rate >= MIN_FRAME_RATE
+        if rate is None or rate >= MIN_FRAME_RATE
         else [f"{name} has {rate:.1f} frames a second: too few for micro-expressions"]
     )
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from fesnet._io import atomic_write_text
-from fesnet.exports.common import frame_edges, frame_end
+from fesnet.exports.common import gap_end, result_frame_ends
 from fesnet.result import Spotting
 
 NOT_AVAILABLE = "n/a"
@@ -36,13 +36,13 @@ COLUMNS = {
 
 def write_bids(spotting: Spotting, path: Path) -> None:
     """Write `path` (.tsv) and, beside it, the same name with .json; seconds to the microsecond."""
-    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    ends = result_frame_ends(spotting)
     rows: list[tuple[float, float, str, int, str, str]] = []
     for i in spotting.intervals:
-        seconds = frame_end(i.offset_frame, edges) - i.onset_s
+        seconds = float(ends[i.offset_frame]) - i.onset_s
         rows.append((i.onset_s, seconds, i.kind, i.face, f"{i.apex_s:.6f}", f"{i.score:.4f}"))
     for gap in spotting.gaps:
-        seconds = frame_end(gap.stop_frame, edges) - gap.start_s
+        seconds = gap_end(gap, ends) - gap.start_s
         rows.append((gap.start_s, seconds, "unknown", gap.face, NOT_AVAILABLE, NOT_AVAILABLE))
     lines = ["\t".join(COLUMNS)]
     for onset, seconds, *rest in sorted(rows):

@@ -18,9 +18,9 @@ import numpy as np
 
 from fesnet._types import FloatArray
 from fesnet.errors import TruthError
-from fesnet.exports.common import frame_edges
 from fesnet.exports.csv import IntervalRow
 from fesnet.intervals import Kind
+from fesnet.timing import frame_ends
 
 VALUE_PATTERN = re.compile(
     r"(macro|micro)(?:[\s_-]*expr\w*)?(?:\s*-\s*1/2)?"
@@ -114,17 +114,17 @@ def snap_to_frames(found: tuple[AnnotatedInterval, ...], times: FloatArray) -> l
     """Expressions on the frames that begin at times (N,) s: from the frame begun nearest to the
     start to the one ended nearest to the stop, at least one. Raises TruthError where one lies
     outside of the video."""
-    edges = frame_edges(times, SINGLE_FRAME_RATE)
+    ends = frame_ends(times, SINGLE_FRAME_RATE)
     rows = []
     for m in found:
-        if m.start_s >= edges[-1] or m.stop_s > edges[-1] + END_TOLERANCE:
+        if m.start_s >= ends[-1] or m.stop_s > ends[-1] + END_TOLERANCE:
             raise TruthError(
-                f"expected annotations within the video's {edges[-1]:.2f} s, got one from "
+                f"expected annotations within the video's {ends[-1]:.2f} s, got one from "
                 f"{m.start_s:.2f} to "
                 f"{m.stop_s:.2f} s; name the video that was annotated"
             )
         first = nearest_index(m.start_s, times)
-        last = max(nearest_index(m.stop_s, edges) - 1, first)
+        last = max(nearest_end(m.stop_s, ends), first)
         apex = None if m.apex_s is None else min(max(nearest_index(m.apex_s, times), first), last)
         apex_s = None if apex is None else float(times[apex])
         rows.append(
@@ -136,7 +136,16 @@ def snap_to_frames(found: tuple[AnnotatedInterval, ...], times: FloatArray) -> l
 
 
 def nearest_index(time: float, times: FloatArray) -> int:
-    return int(np.abs(times - time).argmin())
+    """The first frame that begins nearest to a time."""
+    right = min(int(np.searchsorted(times, time)), len(times) - 1)
+    left = max(right - 1, 0)
+    near = left if time - times[left] <= times[right] - time else right
+    return int(np.searchsorted(times, times[near]))
+
+
+def nearest_end(time: float, ends: FloatArray) -> int:
+    """The last frame that ends nearest to a time, s. Frames that share a time share an end."""
+    return len(ends) - 1 - int(np.abs(ends[::-1] - time).argmin())
 
 
 # -- inside the file --

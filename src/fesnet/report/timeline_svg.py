@@ -6,6 +6,7 @@ import numpy as np
 
 from fesnet.intervals import KINDS, Interval
 from fesnet.result import FaceTrack, Spotting
+from fesnet.timing import video_end
 
 WIDTH, LEFT, CURVE_HEIGHT, LANE_HEIGHT = (
     1100,
@@ -22,7 +23,7 @@ MAX_POINTS = 2000  # of a curve; more than the drawing has pixels would only swe
 
 def draw_timeline_svg(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -> str:
     """An SVG with the score curves of one face over lanes of found and true intervals."""
-    end = max(spotting.seconds, float(track.times[-1]))
+    end = video_end(spotting.frame_times, spotting.working_rate)
     scale = (WIDTH - LEFT - 10) / end
     lanes: list[tuple[str, list[tuple[str, float, float]]]] = [
         (

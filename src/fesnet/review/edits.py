@@ -93,7 +93,7 @@ class EditContext:
             )
         if edit.offset_s < times[0] or edit.onset_s > times[-1] + 1:
             raise UsageError(
-                f"expected a time within the video (0 to {times[-1]:.2f} s), got "
+                f"expected a time within the video ({times[0]:.2f} to {times[-1]:.2f} s), got "
                 f"{edit.onset_s:.2f} s"
             )
         onset, apex, offset = (nearest_frame(t, times) for t in wanted)
