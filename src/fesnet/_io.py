@@ -8,6 +8,7 @@ import io
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,6 +162,16 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def check_archive(path: Path, limit: int) -> None:
+    """Raises ValueError for a zip file (.npz) whose members say that they hold more bytes than
+    `limit` in all, and OSError or BadZipFile for what is none. A few megabytes can unpack to
+    gigabytes."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > limit:
+        raise ValueError(f"it unpacks to {size / 1e9:.0f} GB, more than {limit / 1e9:.0f}")
 
 
 def file_sha256(path: Path) -> str:

@@ -76,7 +76,7 @@ class FaceTrack:
         """From the packed scores of `steps` steps at `rate` Hz. Raises ValueError for another
         count.
         """
-        values = unpack_array(text, "<u2").reshape(steps, 3)  # raises before memory is asked for
+        values = unpack_array(text, "<u2", 3 * steps).reshape(steps, 3)
         return cls(face, np.arange(steps) / rate, *dequantize(values))
 
 
@@ -204,7 +204,7 @@ class Spotting:
             FesnetError,
         ) as error:
             raise ResultError(
-                f"expected a whole result in {path}, but it is damaged ({error!r})"
+                f"expected a whole result in {path}, but it is damaged ({repr(error)[:300]})"
             ) from error
 
     @classmethod
@@ -219,7 +219,7 @@ class Spotting:
             faces=tuple(
                 FaceTrack.unpack(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]
             ),
-            frame_times=unpack_times(values["frame_times_us"]),
+            frame_times=unpack_times(values["frame_times_us"], int(values["frames"])),
             working_rate=rate,
             intervals=tuple(SpottedInterval(**i) for i in values["intervals"]),
             gaps=tuple(Gap(**g) for g in values["gaps"]),
@@ -252,7 +252,7 @@ def assemble(
         raise UsageError(
             "expected frame times of 0 s or more that never fall, got others; give frames in order"
         )
-    times = unpack_times(pack_times(frame_times))
+    times = unpack_times(pack_times(frame_times), len(frame_times))
     faces = tuple(t.as_stored() for t in tracks)
     if candidates is None:
         intervals = make_intervals(faces, times, working_rate, rules)

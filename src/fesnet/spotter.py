@@ -22,6 +22,7 @@ from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream, make_face_tracker
 from fesnet.timing import frame_rate
 from fesnet.video import Frame, Source, open_source
+from fesnet.video.folder import source_sha256
 from fesnet.weights import Weights, load_weights
 
 MIN_FRAME_RATE = (
@@ -151,14 +152,15 @@ def frame_rate_warnings(name: str, times: NDArray[np.float64]) -> list[str]:
 
 
 def describe_source(source: Source) -> SourceInfo:
-    """What a result says of its source: where it lies, from whatever folder it was named; and a
-    file's sha256.
+    """What a result says of its source: where it lies, from whatever folder it was named; and the
+    sha256 of a file, or of a folder's images.
     """
-    is_file = source.path is not None and source.path.is_file()
+    path = source.path
+    stored = path if path is not None and (path.is_file() or path.is_dir()) else None
     return SourceInfo(
         name=source.name,
         path=None if source.path is None else str(source.path.absolute()),  # links stay as they are
-        sha256=file_sha256(source.path) if is_file and source.path is not None else None,
+        sha256=None if stored is None else source_sha256(stored),
         width=source.width,
         height=source.height,
         rate=None if source.rate is None else str(source.rate),

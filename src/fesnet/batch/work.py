@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from fesnet.exports import export
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import open_source
-from fesnet.video.folder import image_files, natural_key
+from fesnet.video.folder import image_files, natural_key, sha256_of_lines, source_sha256
 from fesnet.weights import CONFIG, bundled_weights
 
 # s; a file that changed so shortly before it was read may change again within its clock's tick
@@ -176,11 +175,8 @@ def content_sha256(source: str) -> str:
     """
     if "://" in source:
         return ""
-    path = Path(source)
     try:
-        if not path.is_dir():
-            return file_sha256(path)
-        return sha256_of_lines([f"{file_sha256(f)} {f.name}" for f in source_files(path)])
+        return source_sha256(Path(source))
     except OSError as error:
         raise unreadable(source, error) from error
 
@@ -189,11 +185,6 @@ def unreadable(source: str, error: OSError) -> SourceError:
     return SourceError(
         f"cannot read {Path(source).name}: {error.strerror}; is its share still there?"
     )
-
-
-def sha256_of_lines(lines: list[str]) -> str:
-    """One sha256 for many lines; file names may hold bytes that are no UTF-8."""
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def source_files(path: Path) -> Iterator[Path]:

@@ -175,6 +175,8 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
     """
     path = recording.source
     try:
+        if zipfile.is_zipfile(path):
+            check_archive(path, LARGEST_FEATURES)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             values, rate = loaded, recording.rate
@@ -187,7 +189,10 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
                     )
                 values = loaded["features"]
                 rate = float(loaded["fps"]) if "fps" in loaded.files else recording.rate
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error),
+        *(MemoryError, NotImplementedError, RuntimeError),
+    ) as error:
         raise SourceError(
             f"expected features in {path}, but it cannot be read ({error})"
         ) from error

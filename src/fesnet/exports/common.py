@@ -23,6 +23,7 @@ from fesnet.result import NO_FRAMES, Gap, SourceInfo, SpottedInterval, Spotting
 from fesnet.timing import frame_ends
 
 Times = tuple[int, int]
+FASTEST = 1_000_000  # frames a second; a rate beyond is damage
 
 
 def result_frame_ends(spotting: Spotting) -> FloatArray:
@@ -87,8 +88,11 @@ def named_lanes(spotting: Spotting) -> list[tuple[str, int, Kind, list[SpottedIn
 
 def video_file(source: SourceInfo) -> Path | None:
     """The absolute path of the video file; None for image folders, cameras and streams."""
-    path = None if source.path is None else Path(source.path).resolve()
-    return None if path is None or path.is_dir() else path
+    try:
+        path = None if source.path is None else Path(source.path).resolve()
+        return None if path is None or path.is_dir() else path
+    except (OSError, ValueError):  # a path that no system could hold
+        return None
 
 
 def nominal_rate(source: SourceInfo) -> Fraction | None:
@@ -97,7 +101,7 @@ def nominal_rate(source: SourceInfo) -> Fraction | None:
         rate = Fraction(source.rate or 0)
     except (ValueError, ZeroDivisionError):
         return None
-    return rate if rate > 0 else None
+    return rate if 0 < rate <= FASTEST else None
 
 
 def video_id(source: SourceInfo) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fesnet._io import file_sha256
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.quiet import quiet_opencv
@@ -62,6 +64,21 @@ def image_files(path: Path) -> Iterator[Path]:
     for file in path.iterdir():
         if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
             yield file
+
+
+def source_sha256(path: Path) -> str:
+    """The sha256 of a video file, or of the names and contents of a folder's images. Raises
+    OSError.
+    """
+    if not path.is_dir():
+        return file_sha256(path)
+    files = sorted(image_files(path), key=natural_key)
+    return sha256_of_lines([f"{file_sha256(f)} {f.name}" for f in files])
+
+
+def sha256_of_lines(lines: list[str]) -> str:
+    """One sha256 for many lines; file names may hold bytes that are no UTF-8."""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
