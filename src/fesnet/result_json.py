@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import zlib
 from dataclasses import fields
 from pathlib import Path

@@ -25,8 +25,8 @@ def import_truth(
         raise UsageError(f"expected a .csv file for the truth, got {out}")
     if not file.is_file():
         raise UsageError(f"expected an ELAN file, but {file} does not exist")
-    read = read_elan(file)
     beside = file.with_suffix(".json")
+    read = read_elan(file, video)
     chosen = video or (beside if beside.is_file() else read.video)
     if chosen is None:
         raise UsageError(

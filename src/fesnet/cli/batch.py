@@ -37,6 +37,7 @@ def spot_batch(
     """Run the batch: prints a line for each video to stdout, and failures at the end to stderr."""
     from fesnet._io import make_writable_folder
     from fesnet.batch import find_videos, read_manifest, run_batch
+    from fesnet.batch.sources import count_passed_over, passed_over_text
     from fesnet.errors import UsageError
     from fesnet.jobs import make_executor
 
@@ -64,6 +65,9 @@ def spot_batch(
         )
     for key, reason in outcome.failed:
         print(f"fesnet: {key}: {reason}", file=sys.stderr)
+    passed = {} if options.manifest is not None else count_passed_over(videos, out)
+    if passed:
+        print(passed_over_text(passed))
     counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
     print(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
     if outcome.failed:

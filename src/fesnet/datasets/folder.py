@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, check_archive
 from fesnet._messages import in_utf8
 from fesnet.datasets.recording import DataSet, Media, Recording
 from fesnet.errors import SourceError, TruthError, UsageError
@@ -29,6 +30,7 @@ NEEDED = {
     TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame"),
 }
 FEATURES = (".npz", ".npy")
+LARGEST_FEATURES = 8_000_000_000  # bytes that one file may unpack to
 ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
 
 

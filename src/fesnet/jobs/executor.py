@@ -168,6 +168,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 def worker_died(why: str, tries: int) -> WorkerError:
     """For an item whose process was gone each time."""
     times = "once" if tries == 1 else f"{tries} times"
-    return WorkerError(
-        f"the process that worked on it died {times} ({why}); too little memory is the usual reason"
-    )
+    # The system kills what takes too much memory; a process that ended by itself had other reasons.
+    memory = "; too little memory is the usual reason" if why in ("", "killed by SIGKILL") else ""
+    return WorkerError(f"the process that worked on it died {times} ({why}){memory}")

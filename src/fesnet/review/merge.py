@@ -188,14 +188,14 @@ def merge_intervals(
     out = []
     for p in open_proposals(machine, intervals, rules):
         more = {"id": proposal_id(p), "by": MACHINE, "when": None, "checked": False, "note": ""}
-        out.append(asdict(p) | more | {"machine": (p.kind, p.onset_frame, p.offset_frame)})
+        out.append(vars(p) | more | {"machine": (p.kind, p.onset_frame, p.offset_frame)})
     for interval in intervals:
         if not interval.deleted:
             more = {
                 name: getattr(interval, name)
                 for name in ("id", "by", "when", "checked", "note", "machine")
             }
-            out.append(asdict(to_spotted_interval(interval, machine)) | more)
+            out.append(vars(to_spotted_interval(interval, machine)) | more)
     return sorted(out, key=lambda i: (i["face"], i["onset_s"], i["offset_s"], i["kind"], i["id"]))
 
 
