@@ -11,7 +11,7 @@ from fesnet.result import Spotting
 
 NOT_AVAILABLE = "n/a"
 COLUMNS = {
-    "onset": {"Description": "Start of the event, from the first frame of the video", "Units": "s"},
+    "onset": {"Description": "Start of the event, in a player's seconds of the video", "Units": "s"},
     "duration": {
         "Description": "From the start to the frame after the last one of the event",
         "Units": "s",
@@ -27,7 +27,7 @@ COLUMNS = {
     },
     "face": {"Description": "Number of the face, from 0"},
     "apex": {
-        "Description": "Strongest moment of the expression, from the first frame of the video",
+        "Description": "Strongest moment of the expression, in a player's seconds of the video",
         "Units": "s",
     },
     "score": {"Description": "Highest frame score of the expression, 0 to 1"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -229,11 +230,18 @@ def collect_expressions(
                 found.append((tier.name, make_interval(tier, a, a.span, kind)))
             elif kind is not None or not a.shares:
                 ignored[tier.name] += 1
+    for apex in apex_marks(tiers, annotations):
+        attach_apex(apex, found)
+    return [marked for _, marked in found], dict(ignored)
+
+
+def apex_marks(
+    tiers: list[TierInfo], annotations: dict[int, list[TimedAnnotation]]
+) -> Iterator[ApexMark]:
     for tier in tiers:
         for a in annotations[id(tier.element)]:
             if is_apex(tier, a) and a.span is not None and not is_property(a):
-                attach_apex(ApexMark(a.span[0], tier), found)
-    return [marked for _, marked in found], dict(ignored)
+                yield ApexMark(a.span[0], tier)
 
 
 def is_property(a: TimedAnnotation) -> bool:

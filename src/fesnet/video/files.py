@@ -34,6 +34,7 @@ from fesnet.video.containers import (
     pick_stream,
     player_zero,
 )
+from fesnet.video.dark import frame_dark_warning
 from fesnet.video.display import display_size, stretch
 from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
 from fesnet.video.source import Frame, Source
@@ -279,6 +280,7 @@ class _Reader:
 
     def _begin(self, first: VideoFrame) -> None:
         self.rotation, self.matrix = first.rotation, display_matrix(first)
+        self.warnings += frame_dark_warning(self.name, first)
         no_clock = self.container.format.name in CLOCKLESS and not self.wall_clock
         if first.pts is None and first.dts is not None:
             self.stamp = "dts"
@@ -371,6 +373,9 @@ class _Reader:
                 "recording pauses; they were joined there"
             )
         end = self.clock.end(last.duration * self.clock.tick)
+        if self.wall_clock and self.error:  # how such a stream ends, whatever FFmpeg calls it
+            self.warnings.append(f"{self.name} sent no more at {float(end):.2f} s")
+            self.error = None
         promised = None if self.clock.restarts or self.clock.leaps else self._promised_end()
         short = promised is not None and self.error is None and end + END_TOLERANCE < promised
         if short and self.sound_end + END_TOLERANCE >= (promised or 0):

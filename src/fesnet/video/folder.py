@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fesnet._io import file_sha256
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.containers import check_pixels
+from fesnet.video.dark import dark_warning
 from fesnet.video.quiet import quiet_opencv
 from fesnet.video.source import Frame, Source, exact_rate
 
@@ -38,6 +40,7 @@ def open_folder(path: Path, rate: Fraction | None) -> Source:
         )
     rate = check_folder_rate(path, rate)
     height, width = read_image(files[0]).shape[:2]
+    warnings += dark_warning(path.resolve().name, read_unchanged(files[0]))
     return Source(
         name=path.resolve().name,
         path=path,
@@ -133,6 +136,15 @@ def read_image(file: Path) -> Image:
             f"cannot read image {file}: it is damaged, cut off or not an image; copy it again"
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_unchanged(file: Path) -> NDArray[Any]:
+    """One image of PNG or TIFF with the depth of the file; empty for other formats."""
+    if file.suffix.lower() not in (".png", ".tif", ".tiff"):
+        return np.empty(0, np.uint8)
+    with quiet_opencv():
+        image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    return np.empty(0, np.uint8) if image is None else image
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
