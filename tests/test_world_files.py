@@ -190,8 +190,6 @@ def test_pictures_that_are_too_large_are_refused(tmp_path: Path, side: int) -> N
         (folder / f"i{k}.png").write_bytes(claimed_png(side, side))
     with pytest.raises(SourceError, match=f"at most 67 million pixels, got {side} x {side}"):
         open_source(folder, rate=25)
-    with pytest.raises(SourceError, match=r"at most 67 million|cannot"):
-        open_source(folder / "i1.png")
 
 
 @pytest.mark.parametrize("ending", [".png", ".bmp", ".jpg", ".tif"])
