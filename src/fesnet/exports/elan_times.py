@@ -70,7 +70,7 @@ def is_sound(media: ET.Element) -> bool:
 
 
 def media_name(media: ET.Element) -> str:
-    address = media.get("MEDIA_URL") or media.get("RELATIVE_MEDIA_URL", "")
+    address = media.get("MEDIA_URL") or media.get("RELATIVE_MEDIA_URL") or ""
     return PurePosixPath(unquote(address).replace("\\", "/")).name
 
 
@@ -118,9 +118,9 @@ def aligned_spans(tier: ET.Element, times: dict[str, float]) -> dict[str, Span]:
             known |= {slot: begin + k * step for k, slot in enumerate(chain[1:-1], 1)}
     spans = {}
     for a in found:
-        start, stop = (known.get(a.attrib[f"TIME_SLOT_REF{end}"]) for end in (1, 2))
-        if start is not None and stop is not None:
-            spans[a.attrib.get("ANNOTATION_ID", str(id(a)))] = (start, stop)
+        begin_s, end_s = (known.get(a.attrib[f"TIME_SLOT_REF{end}"]) for end in (1, 2))
+        if begin_s is not None and end_s is not None:
+            spans[a.attrib.get("ANNOTATION_ID", str(id(a)))] = (begin_s, end_s)
     return spans
 
 
