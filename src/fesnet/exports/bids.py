@@ -11,7 +11,10 @@ from fesnet.result import Spotting
 
 NOT_AVAILABLE = "n/a"
 COLUMNS = {
-    "onset": {"Description": "Start of the event, in a player's seconds of the video", "Units": "s"},
+    "onset": {
+        "Description": "Start of the event, in a player's seconds of the video",
+        "Units": "s",
+    },
     "duration": {
         "Description": "From the start to the frame after the last one of the event",
         "Units": "s",
