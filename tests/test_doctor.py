@@ -199,7 +199,7 @@ def test_arguments_that_a_new_pyav_does_not_know(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As PyAV 19 dropped one that spotting gave it: spotting and `doctor` open a video alike."""
-    monkeypatch.setattr("fesnet.video.files.LENIENT_METADATA", {"no_such_argument": "replace"})
+    monkeypatch.setattr("fesnet.video.containers.LENIENT_METADATA", {"no_such_argument": "replace"})
     code, lines = printed(monkeypatch, capsys)
     assert code == 1
     assert any(line.startswith("BAD av ") and "no_such_argument" in line for line in lines)

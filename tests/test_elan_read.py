@@ -447,3 +447,122 @@ def test_spotting_writes_the_formats_beside_the_results(face_video: Path, tmp_pa
             {"face.labelstudio.json"} if not refused else set()
         )
         assert {p.name for p in out.glob("[!.]*")} == expected
+
+
+def document(path: Path, media: str, slots: dict[str, int | None], tiers: str) -> Path:
+    """A bare ELAN file. tiers: XML; media: MEDIA_DESCRIPTOR elements."""
+    order = "".join(
+        f'<TIME_SLOT TIME_SLOT_ID="{k}"' + ("" if v is None else f' TIME_VALUE="{v}"') + "/>"
+        for k, v in slots.items()
+    )
+    types = "".join(
+        f'<LINGUISTIC_TYPE LINGUISTIC_TYPE_ID="{name}" CONSTRAINTS="{name}"/>'
+        for name in ("Time_Subdivision", "Symbolic_Subdivision", "Symbolic_Association")
+    )
+    path.write_text(
+        f'<ANNOTATION_DOCUMENT><HEADER TIME_UNITS="milliseconds">{media}</HEADER>'
+        f'<TIME_ORDER>{order}</TIME_ORDER>{tiers}<LINGUISTIC_TYPE LINGUISTIC_TYPE_ID="t"/>{types}'
+        "</ANNOTATION_DOCUMENT>"
+    )
+    return path
+
+
+def tier_xml(name: str, *inner: str, kind: str = "t", parent: str = "") -> str:
+    inside = "".join(f"<ANNOTATION>{a}</ANNOTATION>" for a in inner)
+    of = f' PARENT_REF="{parent}"' if parent else ""
+    return f'<TIER TIER_ID="{name}" LINGUISTIC_TYPE_REF="{kind}"{of}>{inside}</TIER>'
+
+
+def timed_xml(ident: str, first: str, last: str, value: str) -> str:
+    return (
+        f'<ALIGNABLE_ANNOTATION ANNOTATION_ID="{ident}" TIME_SLOT_REF1="{first}" '
+        f'TIME_SLOT_REF2="{last}"><ANNOTATION_VALUE>{value}</ANNOTATION_VALUE>'
+        "</ALIGNABLE_ANNOTATION>"
+    )
+
+
+def child_xml(ident: str, of: str, value: str, after: str = "") -> str:
+    previous = f' PREVIOUS_ANNOTATION="{after}"' if after else ""
+    return (
+        f'<REF_ANNOTATION ANNOTATION_ID="{ident}" ANNOTATION_REF="{of}"{previous}>'
+        f"<ANNOTATION_VALUE>{value}</ANNOTATION_VALUE></REF_ANNOTATION>"
+    )
+
+
+SOUND = '<MEDIA_DESCRIPTOR MEDIA_URL="file:///a.wav" MIME_TYPE="audio/x-wav" TIME_ORIGIN="{}"/>'
+FILM = '<MEDIA_DESCRIPTOR MEDIA_URL="file:///{}.mp4" MIME_TYPE="video/mp4" TIME_ORIGIN="{}"/>'
+
+
+@pytest.mark.parametrize(
+    ("media", "start"),
+    [
+        ("", 0.12),
+        (FILM.format("a", 400), 0.52),
+        (SOUND.format(0) + FILM.format("a", 400), 0.52),
+        (SOUND.format(400) + FILM.format("a", 0), 0.12),
+        (FILM.format("a", 400) + SOUND.format(0), 0.52),
+        (FILM.format("side", 0) + FILM.format("a", 400), 0.52),
+    ],
+)
+def test_the_offset_is_that_of_the_video(tmp_path: Path, media: str, start: float) -> None:
+    marks = tier_xml("e", timed_xml("a1", "x", "y", "macro"))
+    path = document(tmp_path / "a.eaf", media, {"x": 120, "y": 2400}, marks)
+    (found,) = read_elan(path, tmp_path / "a.mp4").found
+    assert found.start_s == pytest.approx(start)
+
+
+def test_videos_of_different_offsets_need_a_name(tmp_path: Path) -> None:
+    media = FILM.format("side", 0) + FILM.format("front", 400)
+    marks = tier_xml("e", timed_xml("a1", "x", "y", "macro"))
+    path = document(tmp_path / "a.eaf", media, {"x": 120, "y": 2400}, marks)
+    with pytest.raises(TruthError, match="begin at different times: name the one that counts"):
+        read_elan(path)
+
+
+def test_kinds_on_child_tiers(tmp_path: Path) -> None:
+    units = tier_xml(
+        "AU",
+        timed_xml("a1", "x", "y", "AU12"),
+        timed_xml("a2", "p", "q", "micro"),
+        timed_xml("a3", "q", "r", "AU4"),
+    )
+    kinds = tier_xml(
+        "type", child_xml("r1", "a1", "macro"), child_xml("r2", "a2", "macro"),
+        kind="Symbolic_Association", parent="AU",
+    )  # fmt: skip
+    slots = {"x": 500, "y": 2000, "p": 2100, "q": 2400, "r": 2900}
+    read = read_elan(document(tmp_path / "a.eaf", "", slots, units + kinds))
+    assert [(f.kind, f.start_s, f.stop_s) for f in read.found] == [
+        ("macro", 0.5, 2.0), ("micro", 2.1, 2.4)
+    ]  # fmt: skip
+    # a2 says itself what it is; a3 is of no kind
+    assert read.ignored == {"type": 1, "AU": 1}
+
+
+def test_borders_without_a_time_lie_evenly_between_others(tmp_path: Path) -> None:
+    parts = tier_xml(
+        "phases",
+        timed_xml("a1", "x", "u", "macro"),
+        timed_xml("a2", "u", "v", "micro"),
+        timed_xml("a3", "v", "y", "macro"),
+        timed_xml("a4", "lost", "gone", "macro"),
+        kind="Time_Subdivision",
+    )
+    slots = {"x": 1000, "u": None, "v": None, "y": 4000, "lost": None, "gone": None}
+    read = read_elan(document(tmp_path / "a.eaf", "", slots, parts))
+    assert [(f.kind, f.start_s, f.stop_s) for f in read.found] == [
+        ("macro", 1.0, 2.0), ("micro", 2.0, 3.0), ("macro", 3.0, 4.0)
+    ]  # fmt: skip
+    assert read.ignored == {"phases": 1}
+
+
+def test_parts_of_a_symbolic_subdivision_share_their_parents_time(tmp_path: Path) -> None:
+    whole = tier_xml("e", timed_xml("a1", "x", "y", "smile"))
+    parts = tier_xml(
+        "parts", child_xml("r2", "a1", "micro", after="r1"), child_xml("r1", "a1", "macro"),
+        kind="Symbolic_Subdivision", parent="e",
+    )  # fmt: skip
+    read = read_elan(document(tmp_path / "a.eaf", "", {"x": 1000, "y": 3000}, whole + parts))
+    assert [(f.kind, f.start_s, f.stop_s) for f in read.found] == [
+        ("macro", 1.0, 2.0), ("micro", 2.0, 3.0)
+    ]  # fmt: skip

@@ -34,7 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "interval_features": {"faces", "proposals"},
     "interval_check": {"interval_features", "intervals", "proposals", "weights"},
     "result_json": {"intervals"},
-    "result": {"intervals", "postprocess", "result_json"},
+    "timing": set(),
+    "result": {"intervals", "postprocess", "result_json", "timing"},
     "video": set(),
     "faces": {"video"},
     "windows": {"faces"},
@@ -49,10 +50,10 @@ ALLOWED: dict[str, set[str]] = {
     "extraction": {"config", "faces", "postprocess", "stream", "video"},
     "spotter": {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
-        "postprocess",
+        *("postprocess", "timing"),
     },
-    "exports": {"intervals", "result", "spreadsheet"},
-    "report": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
+    "exports": {"intervals", "result", "spreadsheet", "timing"},
+    "report": {"intervals", "result", "timing", "video", "faces", "windows", "runtime", "weights"},
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {
         "extraction",
@@ -108,6 +109,7 @@ ALLOWED: dict[str, set[str]] = {
     "spreadsheet": {"datasets"},
     "batch": {
         "spreadsheet",
+        "timing",
         "intervals",
         "result",
         "exports",

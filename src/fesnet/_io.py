@@ -11,6 +11,7 @@ import re
 import secrets
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -214,6 +215,16 @@ def is_result(path: Path) -> bool:
             return b'"schema": "fesnet/1"' in handle.read(SCHEMA_BYTES)
     except (OSError, ValueError):
         return False
+
+
+def check_archive(path: Path, limit: int) -> None:
+    """Raises ValueError for a zip file (.npz) whose members say that they hold more bytes than
+    `limit` in all, and OSError or BadZipFile for what is none. A few megabytes can unpack to
+    gigabytes."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > limit:
+        raise ValueError(f"it unpacks to {size / 1e9:.0f} GB, more than {limit / 1e9:.0f}")
 
 
 def file_sha256(path: Path) -> str:

@@ -82,7 +82,7 @@ def use_av() -> None:
     import av
     import numpy as np
 
-    from fesnet.video.files import LENIENT_METADATA
+    from fesnet.video.containers import LENIENT_METADATA
 
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:

@@ -31,6 +31,7 @@ from fesnet.result_json import (
     unpack_array,
     unpack_times,
 )
+from fesnet.timing import find_holes, frame_ends, video_end
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class FaceTrack:
         """From the packed scores of `steps` steps at `rate` Hz. Raises ValueError for another
         count.
         """
-        values = unpack_array(text, "<u2").reshape(steps, 3)  # raises before memory is asked for
+        values = unpack_array(text, "<u2", 3 * steps).reshape(steps, 3)
         return cls(face, np.arange(steps) / rate, *dequantize(values))
 
 
@@ -96,9 +97,16 @@ class SpottedInterval:
     score: float
 
 
+NO_FRAMES = "no frames"  # the reason of a gap that is a hole in the recording
+
+
 @dataclass(frozen=True, order=True)
 class Gap:
-    """A time in which a face is unknown, which is not the same as neutral. Frames inclusive."""
+    """A time in which a face is unknown, which is not the same as neutral. Frames inclusive.
+
+    Of a hole in the recording (reason NO_FRAMES) there are no frames: start_frame and stop_frame
+    are those on its two sides, and the times are where the one ends and the other begins.
+    """
 
     face: int
     start_s: float
@@ -141,7 +149,8 @@ class Spotting:
         known = np.zeros(max((len(t.scores) for t in self.faces), default=0), bool)
         for track in self.faces:
             known[: len(track.scores)] |= ~np.isnan(track.scores).any(1)
-        unknown = float((~known).sum()) / self.working_rate
+        before = int(np.ceil(self.frame_times[0] * self.working_rate - 0.5))  # the first frame
+        unknown = float((~known[before:]).sum()) / self.working_rate
         return max(self.seconds - unknown, 0.0) if known.any() else 0.0
 
     def rethreshold(self, rules: IntervalRules | Mapping[str, Any]) -> Spotting:
@@ -198,7 +207,7 @@ class Spotting:
             FesnetError,
         ) as error:
             raise ResultError(
-                f"expected a whole result in {path}, but it is damaged ({error!r})"
+                f"expected a whole result in {path}, but it is damaged ({repr(error)[:300]})"
             ) from error
 
     @classmethod
@@ -213,7 +222,7 @@ class Spotting:
             faces=tuple(
                 FaceTrack.unpack(f["face"], f["ticks"], f["scores"], rate) for f in values["faces"]
             ),
-            frame_times=unpack_times(values["frame_times_us"]),
+            frame_times=unpack_times(values["frame_times_us"], int(values["frames"])),
             working_rate=rate,
             intervals=tuple(SpottedInterval(**i) for i in values["intervals"]),
             gaps=tuple(Gap(**g) for g in values["gaps"]),
@@ -246,7 +255,7 @@ def assemble(
         raise UsageError(
             "expected frame times of 0 s or more that never fall, got others; give frames in order"
         )
-    times = unpack_times(pack_times(frame_times))
+    times = unpack_times(pack_times(frame_times), len(frame_times))
     faces = tuple(t.as_stored() for t in tracks)
     if candidates is None:
         intervals = make_intervals(faces, times, working_rate, rules)
@@ -319,30 +328,33 @@ def find_gaps(
                 0, float(frame_times[0]), float(frame_times[last]), 0, last, "no face in the video"
             ),
         )
+    holes, ends = find_holes(frame_times, working_rate), frame_ends(frame_times, working_rate)
     out = []
     for track in faces:
-        known = np.zeros(len(track.scores), bool)
-        for a, b in known_segments(track.scores):
-            known[a:b] = True
-        edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(np.int8)))
-        for a, b in zip(edges[::2], edges[1::2], strict=True):
-            half = 0.5 / working_rate
-            first = int(np.searchsorted(frame_times, track.times[a] - half))
-            stop = int(np.searchsorted(frame_times, track.times[b - 1] + half)) - 1
-            stop = last if b == len(known) else stop  # the last frame may lie after the last step
-            if (
-                first <= stop
-            ):  # else the alignment restarted between two frames, and no frame is without a face
-                seconds = (float(frame_times[first]), float(frame_times[stop]))
-                reason = "no face" if b - a > 1 else "the face was found anew"
-                out.append(Gap(track.face, *seconds, first, stop, reason))
+        unknown = faceless_gaps(track, frame_times, working_rate)
+        out += unknown
+        for hole in map(int, holes):
+            if not any(g.start_frame <= hole < g.stop_frame for g in unknown):
+                seconds = (float(ends[hole]), float(frame_times[hole + 1]))
+                out.append(Gap(track.face, *seconds, hole, hole + 1, NO_FRAMES))
     return tuple(sorted(out))
 
 
-def video_end(frame_times: FloatArray, working_rate: float) -> float:
-    """When the last frame ends, s. It lasts as long as frames do in general (median); a single one
-    lasts one step of the working rate."""
-    steps = np.diff(frame_times)
-    steps = steps[steps > 0]
-    last = float(np.median(steps)) if len(steps) else 1 / working_rate
-    return round(float(frame_times[-1]) + last, 6)
+def faceless_gaps(track: FaceTrack, frame_times: FloatArray, working_rate: float) -> list[Gap]:
+    """Frames in which one face is unknown."""
+    last, out = len(frame_times) - 1, []
+    known = np.zeros(len(track.scores), bool)
+    for a, b in known_segments(track.scores):
+        known[a:b] = True
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(np.int8)))
+    for a, b in zip(edges[::2], edges[1::2], strict=True):
+        half = 0.5 / working_rate
+        first = int(np.searchsorted(frame_times, track.times[a] - half))
+        stop = int(np.searchsorted(frame_times, track.times[b - 1] + half)) - 1
+        stop = last if b == len(known) else stop  # the last frame may lie after the last step
+        # else the alignment restarted between two frames, or there were none
+        if first <= stop:
+            seconds = (float(frame_times[first]), float(frame_times[stop]))
+            reason = "no face" if b - a > 1 else "the face was found anew"
+            out.append(Gap(track.face, *seconds, first, stop, reason))
+    return out

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import zlib
 from dataclasses import fields
 from pathlib import Path
@@ -28,6 +27,14 @@ from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS
 
 SCHEMA = "fesnet/1"
+# What a result may claim. Sizes are checked before they are believed: a packed array of a few
+# megabytes can stand for gigabytes.
+LARGEST_FILE = 500_000_000  # bytes
+MOST_STEPS = 20_000_000  # frames, and steps of all faces together: a week at 30 Hz
+LATEST = 10_000_000.0  # s, 116 days (`fesnet.stream.MAX_TIME`)
+LARGEST_SIDE = 1_000_000  # pixels
+RATES = (0.01, 100_000.0)  # Hz, of the working rate
+MOST_DIGITS = 40  # of a whole number or a rate
 UNKNOWN, SCORE_UNIT, INTENSITY_UNIT = 65535, 65534, 16384
 
 
@@ -38,10 +45,14 @@ def read_values(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UsageError(f"expected a result of `fesnet spot --out`, but {path} does not exist")
     try:
+        if not path.is_file():
+            raise OSError("it is no regular file; save it first")
+        if path.stat().st_size > LARGEST_FILE:
+            raise OSError(f"it has more than {LARGEST_FILE // 1_000_000} MB")
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(
-            f"expected a result of `fesnet spot --out` in {path}, but {error}"
+            f"expected a result of `fesnet spot --out` in {path}, but {str(error)[:300]}"
         ) from error
     schema = values.get("schema") if isinstance(values, dict) else None
     if schema != SCHEMA:
@@ -56,7 +67,7 @@ def check_values(values: dict[str, Any], *, source: type, interval: type, gap: t
 
     source, interval, gap: the dataclasses whose fields rows must hold.
     """
-    if not 0 < float(values["working_rate"]) < float("inf"):
+    if not RATES[0] <= float(values["working_rate"]) <= RATES[1]:
         raise ValueError(f"working_rate {values['working_rate']}")
     for name, wanted in {
         "warnings": list,
@@ -67,11 +78,23 @@ def check_values(values: dict[str, Any], *, source: type, interval: type, gap: t
         if not isinstance(values[name], wanted):
             raise TypeError(f"{name} {values[name]!r}")
     frames = int(values["frames"])
-    if frames < 1 or frames != len(unpack_times(values["frame_times_us"])):
+    if not 1 <= frames <= MOST_STEPS:
         raise ValueError(f"{frames} frames")
+    if frames != len(unpack_times(values["frame_times_us"], frames)):
+        raise ValueError(f"other times than those of {frames} frames")
     check_row(values["source"], source)
+    check_source(values["source"])
     check_tracks(values)
     check_spans(values, frames, interval, gap)
+
+
+def check_source(source: dict[str, Any]) -> None:
+    """As `check_values`, for the sizes and the rate of a source."""
+    for side in ("width", "height"):
+        if not 0 < source[side] <= LARGEST_SIDE:
+            raise ValueError(f"{side} {source[side]}")
+    if len(source["rate"] or "") > MOST_DIGITS:
+        raise ValueError(f"rate {source['rate'][:MOST_DIGITS]} ...")
 
 
 def check_tracks(values: dict[str, Any]) -> None:
@@ -84,6 +107,8 @@ def check_tracks(values: dict[str, Any]) -> None:
         raise TypeError(f"warning or face {wrong[0]!r}")
     if any(f["ticks"] < 1 for f in values["faces"]):
         raise ValueError("a face without ticks")
+    if sum(f["ticks"] for f in values["faces"]) > MOST_STEPS:
+        raise ValueError(f"more than {MOST_STEPS} ticks")
 
 
 def check_spans(values: dict[str, Any], frames: int, interval: type, gap: type) -> None:
@@ -117,8 +142,14 @@ def check_row(row: dict[str, Any], kind: type) -> None:
             continue
         if type(value) not in JSON_TYPES[name.removesuffix(" | None")]:
             raise TypeError(f"{field.name} {value!r}")
-        if isinstance(value, int | float) and not math.isfinite(value):
+        if isinstance(value, int | float) and not abs(value) < 10.0**MOST_DIGITS:
+            raise ValueError(f"{field.name} is no number that can be meant")
+        # What a container says of its duration may be wild; nothing is made of it.
+        timed = field.name.endswith("_s") and field.name != "duration_s"
+        if timed and not 0 <= value <= LATEST:
             raise ValueError(f"{field.name} {value}")
+        if field.name == "face" and not 0 <= value < MOST_STEPS:
+            raise ValueError(f"face {value}")
 
 
 def pack_array(values: NDArray[Any]) -> str:
@@ -126,9 +157,15 @@ def pack_array(values: NDArray[Any]) -> str:
     return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode("ascii")
 
 
-def unpack_array(text: str, dtype: str) -> NDArray[Any]:
-    """The flat array that `pack_array` packed."""
-    return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), dtype)
+def unpack_array(text: str, dtype: str, count: int) -> NDArray[Any]:
+    """The flat array of `count` numbers that `pack_array` packed. Raises ValueError for another
+    count; no more is unpacked than that.
+    """
+    size = count * np.dtype(dtype).itemsize
+    data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
+    if len(data) != size:
+        raise ValueError(f"expected {count} numbers, got {'more' if len(data) > size else 'fewer'}")
+    return np.frombuffer(data, dtype)
 
 
 def pack_times(times: FloatArray) -> str:
@@ -137,9 +174,12 @@ def pack_times(times: FloatArray) -> str:
     return pack_array(np.diff(microseconds, prepend=0).astype("<u8"))
 
 
-def unpack_times(text: str) -> FloatArray:
-    """Times (N,) s that `pack_times` packed."""
-    return np.cumsum(unpack_array(text, "<u8").astype(np.int64)) / 1e6
+def unpack_times(text: str, count: int) -> FloatArray:
+    """Times (N,) s, `count` of them, that `pack_times` packed. Raises ValueError for others."""
+    steps = unpack_array(text, "<u8", count)
+    if float(steps.sum(dtype=np.float64)) > LATEST * 1e6:
+        raise ValueError(f"frames later than {LATEST:g} s")
+    return np.cumsum(steps.astype(np.int64)) / 1e6
 
 
 def quantize(scores: FloatArray, intensity: FloatArray) -> NDArray[np.uint16]:

@@ -20,7 +20,9 @@ from fesnet.postprocess import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream, make_face_tracker
+from fesnet.timing import frame_rate
 from fesnet.video import Frame, Source, open_source
+from fesnet.video.folder import source_sha256
 from fesnet.weights import CHECK, Weights, load_weights
 
 MIN_FRAME_RATE = (
@@ -141,23 +143,24 @@ def recommended_rules(weights: Weights) -> IntervalRules:
 
 def frame_rate_warnings(name: str, times: NDArray[np.float64]) -> list[str]:
     """A warning for a video in which a micro-expression has hardly a frame."""
-    rate = (len(times) - 1) / times[-1] if times[-1] > 0 else MIN_FRAME_RATE
+    rate = frame_rate(times, MIN_FRAME_RATE)
     return (
         []
-        if rate >= MIN_FRAME_RATE
+        if rate is None or rate >= MIN_FRAME_RATE
         else [f"{name} has {rate:.1f} frames a second: too few for micro-expressions"]
     )
 
 
 def describe_source(source: Source) -> SourceInfo:
-    """What a result says of its source: where it lies, from whatever folder it was named; and a
-    file's sha256.
+    """What a result says of its source: where it lies, from whatever folder it was named; and the
+    sha256 of a file, or of a folder's images.
     """
-    is_file = source.path is not None and source.path.is_file()
+    path = source.path
+    stored = path if path is not None and (path.is_file() or path.is_dir()) else None
     return SourceInfo(
         name=source.name,
         path=None if source.path is None else str(source.path.absolute()),  # links stay as they are
-        sha256=file_sha256(source.path) if is_file and source.path is not None else None,
+        sha256=None if stored is None else source_sha256(stored),
         width=source.width,
         height=source.height,
         rate=None if source.rate is None else str(source.rate),

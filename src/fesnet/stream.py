@@ -39,7 +39,7 @@ from fesnet.windows import FrameSampler, Resampler, ScoreChunk, WindowAggregator
 LANDMARK_INTERVAL = 0.11
 # mean change of landmark features between two key frames from which the model runs in between, too
 LANDMARK_CHANGE = 0.02
-# s of a stream, 116 days: what comes later is a clock's time, not that since the first frame
+# s of a stream, 116 days: what comes later is a clock's time, not that of a video
 MAX_TIME = 10_000_000
 ENCODE_BATCH = 16  # crops through the network at once: efficient, and short enough for a camera
 
@@ -390,8 +390,8 @@ class SpotStream:
         last, time = self.frame_times[-1] if self.frame_times else 0.0, frame.time
         if not isinstance(time, Real) or not last <= time <= MAX_TIME:
             raise UsageError(
-                f"expected a time from {last} to {MAX_TIME} s since the first frame, got {time!r}; "
-                "push frames in order, the first at 0"
+                f"expected a time from {last} to {MAX_TIME} s, got {time!r}; push frames in order, "
+                "the first at 0 or as late as a player shows it"
             )
 
     @property

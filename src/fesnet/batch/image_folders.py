@@ -7,8 +7,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
-import numpy as np
+from fesnet.video.folder import image_size, main_series
 
 MIN_FRAMES = 5  # fewer images are pictures; our choice
 MIN_STEPS = 0.5  # of the steps between numbers that are alike; frames may be missing; our choice
@@ -30,21 +29,22 @@ def describe_no_video(folder: Path, images: list[str]) -> str:
         if found:
             numbers.setdefault((found[1], found[3].lower()), []).append(int(found[2]))
     series = max(numbers.values(), key=len, default=[])
-    if len(series) < MIN_SHARE * len(images):
+    # Frames are often kept in two forms (img_1.jpg and reg_img_1.jpg): `main_series` takes one.
+    numbered = sum(len(some) for some in numbers.values() if len(some) >= MIN_FRAMES)
+    if numbered < MIN_SHARE * len(images):
         return "images whose names are no numbered series"
     ordered = sorted(series)
     steps = Counter(b - a for a, b in pairwise(ordered))
     if steps.most_common(1)[0][1] < MIN_STEPS * (len(series) - 1):
         return "images whose numbers do not follow one another"
-    sizes = {image_size(folder / images[n]) for n in (0, len(images) // 2, -1)}
+    frames, _ = main_series(folder, [folder / name for name in images])
+    sizes = {size_of_file(frames[n]) for n in (0, len(frames) // 2, -1)}
     return "images of different sizes" if len(sizes) > 1 else ""
 
 
-def image_size(path: Path) -> tuple[int, ...]:
-    """Height and width; empty for what cannot be read, which `open_source` tells."""
+def size_of_file(path: Path) -> tuple[int, int] | None:
+    """Width and height; None for what cannot be read, which `open_source` tells."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8) if len(data) else None
-    except (OSError, cv2.error):
-        return ()
-    return () if image is None else image.shape
+        return image_size(path.read_bytes())
+    except OSError:
+        return None

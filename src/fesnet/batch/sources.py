@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from fesnet._io import VIDEO_SUFFIXES
+from fesnet._messages import counted
 from fesnet._names import find_path
 from fesnet.batch.columns import OPTIONS, OWN_NAMES, manifest_columns
 from fesnet.batch.image_folders import describe_no_video
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
     from fesnet._types import LogCallback
 
 PATTERN = set("*?[")
+# Endings that count in folders alone: cameras, recorders and old programs write them, but in a name
+# such as "subject.mod" they may be a part of it.
+RARE_SUFFIXES = (
+    *(".3g2", ".3gp2", ".amv", ".dav", ".divx", ".f4v", ".gif", ".h264", ".h265", ".hevc", ".ivf"),
+    *(".m1v", ".m2p", ".m2t", ".mjpeg", ".mod", ".mpe", ".mpv", ".nut", ".ogm", ".ogx", ".qt"),
+    *(".rm", ".rmvb", ".tod", ".trp", ".wtv", ".xvid"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,66 @@ def is_batch(videos: list[str]) -> bool:
     not one of images.
     """
     return any(
-        is_pattern(v) or (Path(v).is_dir() and not contains_files(Path(v), IMAGES)) for v in videos
+        is_pattern(v)
+        or (
+            Path(v).is_dir()
+            and (
+                not contains_files(Path(v), IMAGES)
+                or contains_files(Path(v), (*VIDEO_SUFFIXES, *RARE_SUFFIXES))
+            )
+        )
+        for v in videos
     )
 
 
 def is_pattern(text: str) -> bool:
     return "://" not in text and bool(PATTERN & set(text)) and not Path(text).exists()
+
+
+def is_video_name(name: str) -> bool:
+    """Whether a file of a folder counts as a video: by its ending, in any case of letters."""
+    return Path(name).suffix.lower() in (*VIDEO_SUFFIXES, *RARE_SUFFIXES)
+
+
+def count_passed_over(videos: list[str], out: Path) -> dict[str, int]:
+    """Of the folders among the arguments: how many visible files were passed over, by reason."""
+    counts: Counter[str] = Counter()
+    for root in (v for v in videos if "://" not in v and Path(v).is_dir()):
+        seen = {os.path.realpath(out)}
+        for folder, folders, files in os.walk(root, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = [f for f in folders if not f.startswith(".")]
+            visible = [f for f in files if not f.startswith(".")]
+            videos_here = any(is_video_name(f) for f in visible)
+            for name in visible:
+                reason = passed_over(Path(folder, name), beside_videos=videos_here)
+                if reason:
+                    counts[reason] += 1
+    return dict(sorted(counts.items()))
+
+
+def passed_over(file: Path, *, beside_videos: bool) -> str:
+    """Why a file of a folder is no video of a batch; empty where it is one, or a frame of one."""
+    ending = file.suffix.lower()
+    if not file.is_file():
+        return "no regular file" if is_video_name(file.name) else ""
+    if is_video_name(file.name):
+        return ""
+    if ending in IMAGES:
+        return "image beside a video" if beside_videos else ""
+    return f"ending {ending}" if ending else "no ending"
+
+
+def passed_over_text(counts: dict[str, int]) -> str:
+    """One line on them: "3 files passed over: 2 ending .txt, 1 image beside a video"."""
+    total = sum(counts.values())
+    parts = sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+    listed = ", ".join(f"{number} {reason}" for reason, number in parts[:6])
+    return f"{counted(total, 'file')} passed over: {listed}{', ...' if len(parts) > 6 else ''}"
 
 
 def contains_files(folder: Path, endings: Iterable[str]) -> bool:
@@ -101,7 +164,7 @@ def expand_argument(video: str, out: Path, log: LogCallback) -> Iterator[BatchVi
     if is_pattern(video):
         for match in sorted(glob.glob(video, recursive=True)):  # of any path, relative or not  # noqa: PTH207
             inside = Path(match)
-            if inside.is_dir() or inside.suffix.lower() in VIDEO_SUFFIXES:
+            if inside.is_dir() or is_video_name(inside.name):
                 yield from expand_argument(match, out, log)
     elif "://" in video:
         yield BatchVideo(video, short_and_full_name(video)[1])
@@ -136,7 +199,7 @@ def walk(root: Path, out: Path, log: LogCallback) -> Iterator[BatchVideo]:
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         visible = sorted(f for f in files if not f.startswith("."))
         here = Path(folder)
-        videos = [f for f in visible if Path(f).suffix.lower() in VIDEO_SUFFIXES]
+        videos = [f for f in visible if is_video_name(f) and (here / f).is_file()]
         for name in videos:
             yield BatchVideo(str(here / name), (here / name).relative_to(root).as_posix())
         images = [f for f in visible if Path(f).suffix.lower() in IMAGES]

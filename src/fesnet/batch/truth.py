@@ -12,7 +12,6 @@ from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
 from fesnet.exports import is_table_of_result
 from fesnet.exports.annotations import read_annotations
-from fesnet.exports.common import frame_edges, frame_end
 from fesnet.exports.csv import write_rows
 from fesnet.exports.elan_reader import (
     SINGLE_FRAME_RATE,
@@ -21,6 +20,7 @@ from fesnet.exports.elan_reader import (
     snap_to_frames,
 )
 from fesnet.result import Spotting
+from fesnet.timing import frame_ends
 from fesnet.video import open_source
 
 
@@ -47,8 +47,8 @@ def import_truth(
     if out.resolve() == file.resolve():
         raise UsageError(f"expected another file for --out than {file}; name a new one")
     check_replaceable(out, force=force, known=is_table_of_result)
-    read = read_annotations(file)
     beside = file.with_suffix(".json")
+    read = read_annotations(file, video)
     chosen = video or (beside if beside.is_file() else read.video)
     if chosen is None:
         raise UsageError(
@@ -60,9 +60,9 @@ def import_truth(
         check_length(beside, chosen, len(times))
     found = read.found
     if read.last_frames:
-        edges = frame_edges(times, SINGLE_FRAME_RATE)
-        ends = [frame_end(nearest_index(m.stop_s, times), edges) for m in found]
-        found = tuple(replace(m, stop_s=end) for m, end in zip(found, ends, strict=True))
+        ends = frame_ends(times, SINGLE_FRAME_RATE)
+        stops = [float(ends[nearest_index(m.stop_s, times)]) for m in found]
+        found = tuple(replace(m, stop_s=stop) for m, stop in zip(found, stops, strict=True))
     with replacing():
         write_rows(name, snap_to_frames(found, times), out)
     return read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from fesnet.jobs.resumable import concerns_one_item
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import open_source
-from fesnet.video.folder import image_files, natural_key
+from fesnet.video.folder import image_files, natural_key, sha256_of_lines, source_sha256
 from fesnet.weights import CONFIG, bundled_weights
 
 # s; a file that changed so shortly before it was read may change again within its clock's tick
@@ -84,12 +83,7 @@ def spot_video(task: VideoTask) -> SpottedVideo:
     started = time.monotonic()
     before, newest = modification_stamp(task.source)
     trusted = before if time.time() - newest > MIN_AGE_S else ""
-    name, found = task.name, None
-    same = task.known_sha256 is not None and has_content(task, before)
-    if same and (task.same_settings or task.same_scores):
-        found = read_stored(result_file(Path(task.out), name))
-    elif not same and task.other_name is not None:
-        name = task.other_name
+    name, found = find_stored(task, before)
     reused = found is not None and not task.same_settings
     spotted, refused = found is None or reused, ""
     path = result_file(Path(task.out), name)
@@ -118,6 +112,14 @@ def spot_video(task: VideoTask) -> SpottedVideo:
     return SpottedVideo(
         name, digest, trusted, written, row, spotted, seconds, more, reused, refused
     )
+
+
+def find_stored(task: VideoTask, stamp: str) -> tuple[str, Spotting | None]:
+    """The name of the results, and what is stored of them if it is of use."""
+    same = task.known_sha256 is not None and has_content(task, stamp)
+    if same and (task.same_settings or task.same_scores):
+        return task.name, read_stored(result_file(Path(task.out), task.name))
+    return (task.name if same or task.other_name is None else task.other_name), None
 
 
 def has_content(task: VideoTask, stamp: str) -> bool:
@@ -211,11 +213,8 @@ def content_sha256(source: str) -> str:
     """
     if "://" in source:
         return ""
-    path = Path(source)
     try:
-        if not path.is_dir():
-            return file_sha256(path)
-        return sha256_of_lines([f"{file_sha256(f)} {f.name}" for f in source_files(path)])
+        return source_sha256(Path(source))
     except OSError as error:
         raise unreadable(source, error) from error
 
@@ -224,11 +223,6 @@ def unreadable(source: str, error: OSError) -> SourceError:
     return SourceError(
         f"cannot read {Path(source).name}: {error.strerror}; is its share still there?"
     )
-
-
-def sha256_of_lines(lines: list[str]) -> str:
-    """One sha256 for many lines; file names may hold bytes that are no UTF-8."""
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def source_files(path: Path) -> Iterator[Path]:

@@ -39,6 +39,7 @@ def spot_batch(
     """Run the batch: prints a line for each video to stdout, and failures at the end to stderr."""
     from fesnet._io import make_writable_folder
     from fesnet.batch import find_videos, read_manifest, run_batch
+    from fesnet.batch.sources import count_passed_over, passed_over_text
     from fesnet.errors import UsageError
     from fesnet.jobs import make_executor
     from fesnet.study import read_version
@@ -79,6 +80,9 @@ def spot_batch(
         )
     for key, reason in (*outcome.failed, *outcome.refused):
         say(f"fesnet: {key}: {reason}", error=True)
+    passed = {} if options.manifest is not None else count_passed_over(videos, out)
+    if passed:
+        say(passed_over_text(passed))
     counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
     say(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
     say(f"next: fesnet summary {out} makes tables, drawings and a page of all videos")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_open
+from fesnet._io import atomic_open, check_archive
 from fesnet._version import __version__
 from fesnet.crops.stage import FORMAT, CropTrack, FaceStage
 from fesnet.datasets.recording import Recording
@@ -24,7 +24,11 @@ from fesnet.faces import model_files
 from fesnet.video.folder import image_files
 
 ARRAYS = tuple(f.name for f in fields(CropTrack) if f.name != "warnings")
-DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+LARGEST = 32_000_000_000  # bytes of one file's arrays: ten hours of crops
+DAMAGED = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, NotImplementedError, RuntimeError),  # sizes and forms that a header only claims
+)
 
 
 def crop_origin(recording: Recording, stage: FaceStage) -> dict[str, Any]:
@@ -68,6 +72,7 @@ def save_crops(path: Path, kept: CropTrack, about: dict[str, Any]) -> None:
 def read_origin(path: Path) -> dict[str, Any]:
     """The origin of a file (`crop_origin`) and its warnings. Raises SourceError if damaged."""
     try:
+        check_archive(path, LARGEST)
         with np.load(path, allow_pickle=False) as table:
             about: dict[str, Any] = json.loads(str(table["about"]))
             return about
@@ -92,6 +97,7 @@ def read_counts(path: Path) -> dict[str, Any]:
 def load_crops(path: Path) -> CropTrack:
     """The crops in a file. Raises SourceError for a damaged one."""
     try:
+        check_archive(path, LARGEST)
         with np.load(path, allow_pickle=False) as table:
             header = json.loads(str(table["about"]))
             return CropTrack(

@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, check_archive
 from fesnet._messages import in_utf8
 from fesnet._names import closest_names, find_path
 from fesnet._tables import read_loose_table
@@ -31,6 +32,7 @@ NEEDED = {
     TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame"),
 }
 FEATURES = (".npz", ".npy")
+LARGEST_FEATURES = 8_000_000_000  # bytes that one file may unpack to
 ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
 
 
@@ -185,6 +187,8 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
     """
     path = recording.source
     try:
+        if zipfile.is_zipfile(path):
+            check_archive(path, LARGEST_FEATURES)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             values, rate = loaded, recording.rate
@@ -197,7 +201,10 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
                     )
                 values = loaded["features"]
                 rate = float(loaded["fps"]) if "fps" in loaded.files else recording.rate
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error),
+        *(MemoryError, NotImplementedError, RuntimeError),
+    ) as error:
         raise SourceError(
             f"expected features in {path}, but it cannot be read ({error})"
         ) from error

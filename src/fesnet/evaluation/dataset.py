@@ -75,7 +75,7 @@ class AnnotatedVideo:
     def seconds(self) -> float:
         """Length; the last frame counts as long as the mean one."""
         n = len(self.frame_times)
-        return float(self.frame_times[-1]) * n / max(n - 1, 1)
+        return float(self.frame_times[-1] - self.frame_times[0]) * n / max(n - 1, 1)
 
     def labelled(self) -> LabelledClip:
         """The clip with its truth in ticks."""

@@ -56,7 +56,8 @@ class LabelledResult:
 
     @property
     def seconds(self) -> float:
-        return float(self.spotting.frame_times[-1])
+        times = self.spotting.frame_times
+        return float(times[-1] - times[0])
 
     def find(self, rules: IntervalRules) -> list[Interval]:
         """Intervals of the stored scores under these rules."""

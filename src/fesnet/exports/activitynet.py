@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fesnet._io import atomic_write_text
 from fesnet._version import __version__
-from fesnet.exports.common import frame_edges, frame_end, video_id
+from fesnet.exports.common import result_frame_ends, video_id
 from fesnet.result import Spotting
 
 
@@ -17,12 +17,12 @@ def write_activitynet(spotting: Spotting, path: Path) -> None:
     """Write `path` atomically. Segments in seconds, to the microsecond; `face` is our
     addition.
     """
-    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    ends = result_frame_ends(spotting)
     found = [
         {
             "label": i.kind,
             "score": i.score,
-            "segment": [i.onset_s, round(frame_end(i.offset_frame, edges), 6)],
+            "segment": [i.onset_s, round(float(ends[i.offset_frame]), 6)],
             "face": i.face,
         }
         for i in spotting.intervals

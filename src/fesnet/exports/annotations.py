@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from fesnet.errors import TruthError, UsageError
@@ -10,7 +11,7 @@ from fesnet.exports.csv_reader import read_csv_annotations
 from fesnet.exports.elan_reader import ElanAnnotations, read_elan
 from fesnet.exports.textgrid_reader import read_textgrid
 
-READERS = {
+READERS: dict[str, Callable[[Path], ElanAnnotations]] = {
     ".eaf": read_elan,
     ".textgrid": read_textgrid,
     ".boris": read_boris,
@@ -20,14 +21,15 @@ READERS = {
 }
 
 
-def read_annotations(path: Path) -> ElanAnnotations:
-    """Read an annotation file by its ending. Raises UsageError for another one, TruthError for a
-    damaged file.
+def read_annotations(path: Path, video: Path | None = None) -> ElanAnnotations:
+    """Read an annotation file by its ending. video: as of `read_elan`.
+
+    Raises UsageError for another ending, TruthError for a damaged file.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"expected a file ending in {', '.join(READERS)}, got {path}; export one")
-    found = reader(path)
+    found = read_elan(path, video) if reader is read_elan else reader(path)
     for interval in found.found:
         if not 0 <= interval.start_s <= interval.stop_s:
             raise TruthError(

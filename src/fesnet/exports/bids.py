@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from fesnet._io import atomic_write_text
-from fesnet.exports.common import frame_edges, frame_end
+from fesnet.exports.common import gap_end, result_frame_ends
 from fesnet.intervals import IntervalMark
 from fesnet.result import Spotting
 
 NOT_AVAILABLE = "n/a"
 COLUMNS = {
-    "onset": {"Description": "Start of the event, from the first frame of the video", "Units": "s"},
+    "onset": {
+        "Description": "Start of the event, in a player's seconds of the video",
+        "Units": "s",
+    },
     "duration": {
         "Description": "From the start to the frame after the last one of the event",
         "Units": "s",
@@ -29,7 +32,7 @@ COLUMNS = {
     },
     "face": {"Description": "Number of the face, from 0"},
     "apex": {
-        "Description": "Strongest moment of the expression, from the first frame of the video",
+        "Description": "Strongest moment of the expression, in a player's seconds of the video",
         "Units": "s",
     },
     "score": {"Description": "Highest frame score of the expression, 0 to 1"},
@@ -44,16 +47,16 @@ MARK_COLUMNS = {
 
 def write_bids(spotting: Spotting, path: Path) -> None:
     """Write `path` (.tsv) and, beside it, the same name with .json; seconds to the microsecond."""
-    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    ends = result_frame_ends(spotting)
     columns = COLUMNS | (MARK_COLUMNS if spotting.marks else {})
     rows: list[tuple[Any, ...]] = []
     none = [NOT_AVAILABLE] * (len(columns) - len(COLUMNS))
     for i in spotting.intervals:
-        seconds = frame_end(i.offset_frame, edges) - i.onset_s
+        seconds = float(ends[i.offset_frame]) - i.onset_s
         row = (i.onset_s, seconds, i.kind, i.face, f"{i.apex_s:.6f}", f"{i.score:.4f}")
         rows.append((*row, *(mark_texts(spotting.marks[i]) if spotting.marks else ())))
     for gap in spotting.gaps:
-        seconds = frame_end(gap.stop_frame, edges) - gap.start_s
+        seconds = gap_end(gap, ends) - gap.start_s
         rows.append(
             (gap.start_s, seconds, "unknown", gap.face, NOT_AVAILABLE, NOT_AVAILABLE, *none)
         )

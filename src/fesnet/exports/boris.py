@@ -15,15 +15,15 @@ from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.exports.common import (
     describe_mark,
-    frame_edges,
-    frame_end,
     named_lanes,
     nominal_rate,
+    result_frame_ends,
     to_milliseconds,
     video_file,
 )
 from fesnet.intervals import KINDS
 from fesnet.result import SpottedInterval, Spotting
+from fesnet.timing import frame_rate
 
 PROJECT_FORMAT = "7.0"
 PLAYERS = 8
@@ -37,7 +37,7 @@ def write_boris(spotting: Spotting, path: Path) -> None:
     """Write `path` atomically; milliseconds, as BORIS rounds. Expressions are states,
     apexes are points.
     """
-    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    ends = result_frame_ends(spotting)
     subjects, rows = [], []
     for name, face, kind, lane in named_lanes(spotting):
         number = name.removeprefix(f"face {face} {kind}").strip()
@@ -45,7 +45,7 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         subjects += [] if subject in subjects else [subject]
         for interval in lane:
             comment = describe_mark(spotting.marks.get(interval))
-            rows += interval_events(interval, subject, edges, comment)
+            rows += interval_events(interval, subject, ends, comment)
     rows.sort(key=lambda row: (row[1][0], row[1][1], row[0]))
     project: dict[str, Any] = {
         "time_format": "hh:mm:ss",
@@ -101,12 +101,12 @@ def make_ethogram() -> dict[str, Any]:
 
 
 def interval_events(
-    interval: SpottedInterval, subject: str, edges: FloatArray, comment: str
+    interval: SpottedInterval, subject: str, ends: FloatArray, comment: str
 ) -> list[tuple[int, list[Any]]]:
     """(order, row) of start, apex and stop; a row is time s, subject, behaviour, modifier, comment,
     frame.
     """
-    start, stop = to_milliseconds(interval.onset_s, frame_end(interval.offset_frame, edges))
+    start, stop = to_milliseconds(interval.onset_s, float(ends[interval.offset_frame]))
     apex, kind = to_milliseconds(interval.apex_s, interval.apex_s)[0], interval.kind
     return [
         (
@@ -141,11 +141,12 @@ def make_observation(spotting: Spotting, rows: list[list[Any]]) -> dict[str, Any
     }
     if video is None:
         return out | {"file": [], "scan_sampling_time": 0, "events": [row[:5] for row in rows]}
-    name, seconds = str(video), float(frame_edges(spotting.frame_times, spotting.working_rate)[-1])
+    name, seconds = str(video), float(result_frame_ends(spotting)[-1])
     rate = nominal_rate(spotting.source)
+    rate = rate or frame_rate(spotting.frame_times, spotting.working_rate)
     about = {
         "length": {name: round(seconds, 3)},
-        "fps": {name: float(rate) if rate else round(len(spotting.frame_times) / seconds, 3)},
+        "fps": {name: round(float(rate or spotting.working_rate), 3)},
         "hasVideo": {name: True},
         "hasAudio": {name: False},
         "offset": {"1": 0.0},

@@ -2,7 +2,8 @@
 
 A result names the first and the last frame of an expression, both inside. Programs that show time
 want an end. Ours is the time at which the frame after the last one begins, since a frame is shown
-until the next one comes (our choice):
+until the next one comes; before a hole in the recording it lasts as long as frames do (our choice,
+`fesnet.timing`):
 
     frames      |0   |1   |2   |3   |4   |
     expression       [1 .. 3]                 onset_s is the time of 1, offset_s of 3
@@ -15,24 +16,24 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path, PurePath
 
-import numpy as np
-
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._types import FloatArray
 from fesnet.intervals import KINDS, IntervalMark, Kind
-from fesnet.result import SourceInfo, SpottedInterval, Spotting, video_end
+from fesnet.result import NO_FRAMES, Gap, SourceInfo, SpottedInterval, Spotting
+from fesnet.timing import frame_ends
 
 Times = tuple[int, int]
+FASTEST = 1_000_000  # frames a second; a rate beyond is damage
 
 
-def frame_edges(times: FloatArray, working_rate: float) -> FloatArray:
-    """Where frames begin, and where the last one ends (`video_end`): (N + 1,) s."""
-    return np.append(times, video_end(times, working_rate))
+def result_frame_ends(spotting: Spotting) -> FloatArray:
+    """When each frame of a result ends, (N,) s."""
+    return frame_ends(spotting.frame_times, spotting.working_rate)
 
 
-def frame_end(frame: int, edges: FloatArray) -> float:
-    """When a frame ends, s: where the next one with a later time begins."""
-    return float(edges[np.searchsorted(edges, edges[frame], side="right")])
+def gap_end(gap: Gap, ends: FloatArray) -> float:
+    """When a gap ends, s: with its last frame, or where the pictures come back."""
+    return gap.stop_s if gap.reason == NO_FRAMES else float(ends[gap.stop_frame])
 
 
 def to_milliseconds(start_s: float, stop_s: float) -> Times:
@@ -48,7 +49,7 @@ def list_faces(spotting: Spotting) -> list[int]:
 
 
 def assign_lanes(
-    intervals: Iterable[SpottedInterval], edges: FloatArray
+    intervals: Iterable[SpottedInterval], ends: FloatArray
 ) -> list[list[SpottedInterval]]:
     """Intervals laid out so that those of one lane share no time; one empty lane where there is
     none:
@@ -61,7 +62,7 @@ def assign_lanes(
         free = (
             lane
             for lane in out
-            if not lane or frame_end(lane[-1].offset_frame, edges) <= interval.onset_s
+            if not lane or float(ends[lane[-1].offset_frame]) <= interval.onset_s
         )
         lane = next(free, None)
         if lane is None:
@@ -75,11 +76,11 @@ def named_lanes(spotting: Spotting) -> list[tuple[str, int, Kind, list[SpottedIn
     """(name, face, kind, intervals) of each lane: "face 0 macro", and "face 0 macro 2" where that
     one is taken.
     """
-    out, edges = [], frame_edges(spotting.frame_times, spotting.working_rate)
+    out, ends = [], result_frame_ends(spotting)
     for face in list_faces(spotting):
         for kind in KINDS:
             wanted = (i for i in spotting.intervals if (i.face, i.kind) == (face, kind))
-            for number, lane in enumerate(assign_lanes(wanted, edges), 1):
+            for number, lane in enumerate(assign_lanes(wanted, ends), 1):
                 name = f"face {face} {kind}" + (f" {number}" if number > 1 else "")
                 out.append((name, face, kind, lane))
     return out
@@ -87,8 +88,11 @@ def named_lanes(spotting: Spotting) -> list[tuple[str, int, Kind, list[SpottedIn
 
 def video_file(source: SourceInfo) -> Path | None:
     """The absolute path of the video file; None for image folders, cameras and streams."""
-    path = None if source.path is None else Path(source.path).resolve()
-    return None if path is None or path.is_dir() else path
+    try:
+        path = None if source.path is None else Path(source.path).resolve()
+        return None if path is None or path.is_dir() else path
+    except (OSError, ValueError):  # a path that no system could hold
+        return None
 
 
 def nominal_rate(source: SourceInfo) -> Fraction | None:
@@ -97,7 +101,7 @@ def nominal_rate(source: SourceInfo) -> Fraction | None:
         rate = Fraction(source.rate or 0)
     except (ValueError, ZeroDivisionError):
         return None
-    return rate if rate > 0 else None
+    return rate if 0 < rate <= FASTEST else None
 
 
 def video_id(source: SourceInfo) -> str:

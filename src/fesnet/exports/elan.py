@@ -21,9 +21,9 @@ from fesnet._types import FloatArray
 from fesnet._version import __version__
 from fesnet.exports.common import (
     Times,
-    frame_edges,
-    frame_end,
+    gap_end,
     named_lanes,
+    result_frame_ends,
     to_milliseconds,
     video_file,
 )
@@ -61,7 +61,7 @@ Marks = Mapping[SpottedInterval, IntervalMark]
 class TierBuilder:
     """Collects tiers, their annotations and the time slots of these."""
 
-    edges: FloatArray
+    ends: FloatArray
     elements: list[ET.Element] = field(default_factory=list)
     annotations: int = 0
     slots: list[tuple[int, int, ET.Element, str]] = field(default_factory=list)
@@ -104,10 +104,10 @@ class TierBuilder:
         apexes = self.add_tier(f"{name} apex", "apex", face, name)
         scores = self.add_tier(f"{name} score", "score", face, name)
         for i in lane:
-            start, stop = to_milliseconds(i.onset_s, frame_end(i.offset_frame, self.edges))
+            start, stop = to_milliseconds(i.onset_s, float(self.ends[i.offset_frame]))
             made = self.annotate(tier, i.kind, CVE_REF=f"cve_{i.kind}")
             self.set_times(made, (start, stop))
-            apex, after = to_milliseconds(i.apex_s, frame_end(i.apex_frame, self.edges))
+            apex, after = to_milliseconds(i.apex_s, float(self.ends[i.apex_frame]))
             apex = min(apex, stop - 1)
             self.set_times(
                 self.annotate(apexes, "apex"), (apex, max(min(after, stop), apex + 1)), inner=True
@@ -167,7 +167,7 @@ def write_elan(spotting: Spotting, path: Path) -> None:
 
 def make_tiers(spotting: Spotting) -> TierBuilder:
     """The tiers of all faces: expressions, and where the face is unknown."""
-    tiers = TierBuilder(frame_edges(spotting.frame_times, spotting.working_rate))
+    tiers = TierBuilder(result_frame_ends(spotting))
     for name, face, _, lane in named_lanes(spotting):
         tiers.add_expressions(name, face, lane)
         for kind in MARK_TYPES if spotting.marks else ():
@@ -175,7 +175,7 @@ def make_tiers(spotting: Spotting) -> TierBuilder:
     for face in sorted({gap.face for gap in spotting.gaps}):
         tier = tiers.add_tier(f"face {face} unknown", "unknown", face)
         for gap in sorted(gap for gap in spotting.gaps if gap.face == face):
-            times = to_milliseconds(gap.start_s, frame_end(gap.stop_frame, tiers.edges))
+            times = to_milliseconds(gap.start_s, gap_end(gap, tiers.ends))
             tiers.set_times(tiers.annotate(tier, escape_forbidden(gap.reason)), times)
     return tiers
 

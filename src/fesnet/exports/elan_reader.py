@@ -12,15 +12,21 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 
 from fesnet._types import FloatArray
 from fesnet.errors import TruthError
-from fesnet.exports.common import frame_edges
 from fesnet.exports.csv import IntervalRow
+from fesnet.exports.elan_times import (
+    Span,
+    TimedAnnotation,
+    linked_video,
+    slot_times,
+    timed_annotations,
+)
 from fesnet.intervals import Kind
+from fesnet.timing import frame_ends
 
 VALUE_PATTERN = re.compile(
     r"(macro|micro)(?:[\s_-]*expr\w*)?(?:\s*-\s*1/2)?"
@@ -80,17 +86,19 @@ class ApexMark:
     tier: TierInfo
 
 
-def read_elan(path: Path) -> ElanAnnotations:
-    """Read an .eaf file. Raises TruthError for a damaged one, and for one where nothing is called
-    macro or micro.
+def read_elan(path: Path, video: Path | None = None) -> ElanAnnotations:
+    """Read an .eaf file. video: which of several linked ones was annotated, or its result; default
+    the first that is there. Raises TruthError for a damaged one, and for one where nothing is
+    called macro or micro.
     """
     try:
         root = ET.parse(path).getroot()
         if root.tag != "ANNOTATION_DOCUMENT":
             raise ValueError(f"it is a <{root.tag}>")
         tiers = [parse_tier(element, root) for element in root.iter("TIER")]
-        found, ignored = collect_expressions(tiers, slot_times(root))
-        video = linked_video(root, path.parent)
+        linked = linked_video(root, path.parent)
+        times = slot_times(root, video or linked)
+        found, ignored = collect_expressions(tiers, timed_annotations(root, times))
     except (
         OSError,
         ValueError,
@@ -108,7 +116,7 @@ def read_elan(path: Path) -> ElanAnnotations:
             "call the values, the entries of the vocabulary or the tiers so"
         )
     return ElanAnnotations(
-        tuple(sorted(found, key=lambda m: (m.face, m.start_s, m.stop_s, m.kind))), video, ignored
+        tuple(sorted(found, key=lambda m: (m.face, m.start_s, m.stop_s, m.kind))), linked, ignored
     )
 
 
@@ -116,17 +124,17 @@ def snap_to_frames(found: tuple[AnnotatedInterval, ...], times: FloatArray) -> l
     """Expressions on the frames that begin at times (N,) s: from the frame begun nearest to the
     start to the one ended nearest to the stop, at least one. Raises TruthError where one lies
     outside of the video."""
-    edges = frame_edges(times, SINGLE_FRAME_RATE)
+    ends = frame_ends(times, SINGLE_FRAME_RATE)
     rows = []
     for m in found:
-        if m.start_s >= edges[-1] or m.stop_s > edges[-1] + END_TOLERANCE:
+        if m.start_s >= ends[-1] or m.stop_s > ends[-1] + END_TOLERANCE:
             raise TruthError(
-                f"expected annotations within the video's {edges[-1]:.2f} s, got one from "
+                f"expected annotations within the video's {ends[-1]:.2f} s, got one from "
                 f"{m.start_s:.2f} to "
                 f"{m.stop_s:.2f} s; name the video that was annotated"
             )
         first = nearest_index(m.start_s, times)
-        last = max(nearest_index(m.stop_s, edges) - 1, first)
+        last = max(nearest_end(m.stop_s, ends), first)
         apex = None if m.apex_s is None else min(max(nearest_index(m.apex_s, times), first), last)
         apex_s = None if apex is None else float(times[apex])
         rows.append(
@@ -138,7 +146,16 @@ def snap_to_frames(found: tuple[AnnotatedInterval, ...], times: FloatArray) -> l
 
 
 def nearest_index(time: float, times: FloatArray) -> int:
-    return int(np.abs(times - time).argmin())
+    """The first frame that begins nearest to a time."""
+    right = min(int(np.searchsorted(times, time)), len(times) - 1)
+    left = max(right - 1, 0)
+    near = left if time - times[left] <= times[right] - time else right
+    return int(np.searchsorted(times, times[near]))
+
+
+def nearest_end(time: float, ends: FloatArray) -> int:
+    """The last frame that ends nearest to a time, s. Frames that share a time share an end."""
+    return len(ends) - 1 - int(np.abs(ends[::-1] - time).argmin())
 
 
 # -- inside the file --
@@ -195,56 +212,92 @@ def vocabulary_kinds(root: ET.Element, name: str | None) -> dict[str, Kind]:
     return kinds
 
 
-def slot_times(root: ET.Element) -> dict[str, float]:
-    """Times of the slots that have one, in s on the video's clock."""
-    header = root.find("HEADER")
-    units = "milliseconds" if header is None else header.get("TIME_UNITS", "milliseconds")
-    if units != "milliseconds":
-        raise ValueError(f"its times are in {units}, not in milliseconds")
-    media = root.find("HEADER/MEDIA_DESCRIPTOR")
-    origin = 0 if media is None else int(media.get("TIME_ORIGIN", "0"))
-    found = {slot.attrib["TIME_SLOT_ID"]: slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
-    return {name: (int(time) + origin) / 1000 for name, time in found.items() if time is not None}
+Found = list[tuple[str, AnnotatedInterval]]  # with the tier's name
 
 
 def collect_expressions(
-    tiers: list[TierInfo], times: dict[str, float]
+    tiers: list[TierInfo], annotations: dict[int, list[TimedAnnotation]]
 ) -> tuple[list[AnnotatedInterval], dict[str, int]]:
-    """The expressions with their apexes, and how many annotations of which tiers are of no kind.
-    Raises ValueError for an expression that ends before it starts."""
-    found: list[tuple[str, AnnotatedInterval]] = []
-    apexes: list[ApexMark] = []
+    """The expressions with their apexes, and how many annotations of which tiers are of no kind,
+    or have no time. Raises ValueError for an expression that ends before it starts."""
+    found: Found = []
     ignored: Counter[str] = Counter()
+    by_child = kinds_by_child(tiers, annotations)
     for tier in tiers:
-        for start, stop, value, entry in timed_annotations(tier, times):
-            kind = value_kind(value) or tier.kinds.get(entry) or tier.kinds.get(value) or tier.kind
-            if tier.holds_apexes or value.casefold() == "apex":
-                apexes.append(ApexMark(start, tier))
-            elif kind is None:
+        for a in annotations[id(tier.element)]:
+            if is_property(a) or is_apex(tier, a):  # `kinds_by_child` and below
+                continue
+            kind = chosen_kind(tier, a, by_child.get(a.ident), ignored)
+            if kind is not None and a.span is not None:
+                found.append((tier.name, make_interval(tier, a, a.span, kind)))
+            elif kind is not None or not a.shares:
                 ignored[tier.name] += 1
-            elif stop < start:
-                raise ValueError(
-                    f"{value!r} of tier {tier.name!r} ends at {stop:.3f} s, before {start:.3f} "
-                    "s, its start; correct it"
-                )
-            else:
-                found.append((tier.name, AnnotatedInterval(tier.face, start, stop, kind)))
-    for apex in apexes:
+    for apex in apex_marks(tiers, annotations):
         attach_apex(apex, found)
     return [marked for _, marked in found], dict(ignored)
 
 
-def timed_annotations(
-    tier: TierInfo, times: dict[str, float]
-) -> Iterator[tuple[float, float, str, str]]:
-    """(start s, stop s, value, id of the vocabulary's entry) of every annotation that has a time of
-    its own.
-    """
-    for made in tier.element.iter("ALIGNABLE_ANNOTATION"):
-        start, stop = (times.get(made.attrib[f"TIME_SLOT_REF{end}"]) for end in (1, 2))
-        if start is not None and stop is not None:
-            value = made.findtext("ANNOTATION_VALUE") or ""
-            yield start, stop, value.strip(), made.get("CVE_REF", "")
+def apex_marks(
+    tiers: list[TierInfo], annotations: dict[int, list[TimedAnnotation]]
+) -> Iterator[ApexMark]:
+    for tier in tiers:
+        for a in annotations[id(tier.element)]:
+            if is_apex(tier, a) and a.span is not None and not is_property(a):
+                yield ApexMark(a.span[0], tier)
+
+
+def is_property(a: TimedAnnotation) -> bool:
+    """Whether it says something of another annotation, whose time it has."""
+    return bool(a.parent) and not a.shares
+
+
+def is_apex(tier: TierInfo, a: TimedAnnotation) -> bool:
+    return tier.holds_apexes or a.value.casefold() == "apex"
+
+
+def chosen_kind(
+    tier: TierInfo, a: TimedAnnotation, by_child: tuple[Kind, str] | None, ignored: Counter[str]
+) -> Kind | None:
+    """Its own kind, else that of its child. Where both say something else, the child is counted as
+    left out."""
+    kind = own_kind(tier, a)
+    if kind and by_child and by_child[0] != kind:
+        ignored[by_child[1]] += 1
+    return kind or (by_child[0] if by_child else None)
+
+
+def own_kind(tier: TierInfo, a: TimedAnnotation) -> Kind | None:
+    """The kind that an annotation, its entry in the vocabulary or its tier names."""
+    return value_kind(a.value) or tier.kinds.get(a.entry) or tier.kinds.get(a.value) or tier.kind
+
+
+def kinds_by_child(
+    tiers: list[TierInfo], annotations: dict[int, list[TimedAnnotation]]
+) -> dict[str, tuple[Kind, str]]:
+    """Kinds that stand on child tiers (symbolic association), with the tier's name, by the id of
+    the annotation that they are about."""
+    out: dict[str, tuple[Kind, str]] = {}
+    parents = {a.ident: a.parent for some in annotations.values() for a in some if not a.shares}
+    for tier in tiers:
+        for a in annotations[id(tier.element)]:
+            kind = own_kind(tier, a) if a.parent and not a.shares else None
+            target, seen = a.parent, {a.ident}
+            while kind and parents.get(target) and target not in seen:  # a child of a child
+                seen.add(target)
+                target = parents[target]
+            if kind:
+                out.setdefault(target, (kind, tier.name))
+    return out
+
+
+def make_interval(tier: TierInfo, a: TimedAnnotation, span: Span, kind: Kind) -> AnnotatedInterval:
+    start, stop = span
+    if stop < start:
+        raise ValueError(
+            f"{a.value!r} of tier {tier.name!r} ends at {stop:.3f} s, before {start:.3f} "
+            "s, its start; correct it"
+        )
+    return AnnotatedInterval(tier.face, start, stop, kind)
 
 
 def attach_apex(apex: ApexMark, found: list[tuple[str, AnnotatedInterval]]) -> None:
@@ -262,17 +315,3 @@ def attach_apex(apex: ApexMark, found: list[tuple[str, AnnotatedInterval]]) -> N
     if fitting:
         name, marked = found[min(fitting)[1]]
         found[min(fitting)[1]] = name, replace(marked, apex_s=apex.time_s)
-
-
-def linked_video(root: ET.Element, folder: Path) -> Path | None:
-    """The first linked file that lies where the document says, or beside it; addresses may have %20
-    or not.
-    """
-    for media in root.iterfind("HEADER/MEDIA_DESCRIPTOR"):
-        relative, absolute = media.get("RELATIVE_MEDIA_URL", ""), media.get("MEDIA_URL", "")
-        plain = re.sub(r"^file:(?://)?(?:/(?=[A-Za-z]:))?", "", absolute)
-        for text in (relative, unquote(relative), plain, unquote(plain)):
-            for path in (folder / text, folder / Path(text).name) if text else ():
-                if path.is_file() and not media.get("MIME_TYPE", "").startswith("audio"):
-                    return path
-    return None

@@ -29,13 +29,15 @@ def write_labelstudio(spotting: Spotting, path: Path) -> None:
     frame rate.
     """
     rate = constant_rate(spotting)
+    # It counts from second 0, however late the pictures begin.
+    first = 1 + round(float(spotting.frame_times[0] * rate))
     regions = []
     for number, i in enumerate(
         sorted(spotting.intervals, key=lambda i: (i.onset_frame, i.face, i.kind)), 1
     ):
-        about = f"face {i.face}, apex in frame {i.apex_frame + 1}, score {i.score:.4f}"
+        about = f"face {i.face}, apex in frame {i.apex_frame + first}, score {i.score:.4f}"
         about += describe_mark(spotting.marks.get(i))
-        ranges = [{"start": i.onset_frame + 1, "end": i.offset_frame + 1}]
+        ranges = [{"start": i.onset_frame + first, "end": i.offset_frame + first}]
         regions.append(
             {
                 "id": f"fesnet{number}",
@@ -66,6 +68,8 @@ def constant_rate(spotting: Spotting) -> Fraction:
         rates.append(Fraction((len(times) - 1) / float(times[-1])).limit_denominator(1001))
     for rate in rates:
         places = times * float(rate)
+        start = float(spotting.frame_times[0] * rate)
+        places += start - round(start)
         if np.abs(places - np.arange(len(times))).max() <= MAX_FRAME_ERROR:
             return rate
     steps = 1000 * np.diff(times)

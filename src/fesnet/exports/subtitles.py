@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fesnet._io import atomic_write_text
-from fesnet.exports.common import frame_edges, frame_end, to_milliseconds
+from fesnet.exports.common import result_frame_ends, to_milliseconds
 from fesnet.result import SpottedInterval, Spotting
 
 
@@ -29,11 +29,11 @@ def write_srt(spotting: Spotting, path: Path) -> None:
 
 def make_cues(spotting: Spotting, mark: str) -> list[tuple[int, str, str, str]]:
     """(number, start, stop, text) in order of time; mark: between seconds and milliseconds."""
-    edges = frame_edges(spotting.frame_times, spotting.working_rate)
+    ends = result_frame_ends(spotting)
     out = []
     by_time = sorted(spotting.intervals, key=lambda i: (i.onset_s, i.offset_s, i.face, i.kind))
     for number, i in enumerate(by_time, 1):
-        start, stop = to_milliseconds(i.onset_s, frame_end(i.offset_frame, edges))
+        start, stop = to_milliseconds(i.onset_s, float(ends[i.offset_frame]))
         out.append((number, timestamp(start, mark), timestamp(stop, mark), cue_text(i)))
     return out
 

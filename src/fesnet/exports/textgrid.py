@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fesnet._io import atomic_write_text
-from fesnet.exports.common import frame_edges, frame_end, list_faces, named_lanes
+from fesnet.exports.common import gap_end, list_faces, named_lanes, result_frame_ends
 from fesnet.result import Spotting
 
 LabelledSpan = tuple[float, float, str]
@@ -19,13 +19,13 @@ def write_textgrid(spotting: Spotting, path: Path) -> None:
     text is the score.
 
     Expressions of one kind that overlap go to lanes ("face 0 macro 2"), as Praat's tiers know no
-    overlap. Time goes from the first frame to the end of the last.
+    overlap. Time goes from 0 on a player's clock to the end of the last frame.
     """
-    edges = frame_edges(spotting.frame_times, spotting.working_rate)
-    first, last = float(edges[0]), float(edges[-1])
+    ends = result_frame_ends(spotting)
+    first, last = 0.0, float(ends[-1])
     tiers = []
     for name, _, kind, lane in named_lanes(spotting):
-        spans = [(i.onset_s, frame_end(i.offset_frame, edges), str(kind)) for i in lane]
+        spans = [(i.onset_s, float(ends[i.offset_frame]), str(kind)) for i in lane]
         tiers.append(interval_tier(name, fill_blanks(spans, first, last), first, last))
         points = [(i.apex_s, f"{i.score:.4f}") for i in lane]
         tiers.append(point_tier(f"{name} apex", points, first, last))
@@ -38,7 +38,7 @@ def write_textgrid(spotting: Spotting, path: Path) -> None:
             )
     for face in list_faces(spotting):
         gaps = sorted(gap for gap in spotting.gaps if gap.face == face)
-        spans = [(gap.start_s, frame_end(gap.stop_frame, edges), gap.reason) for gap in gaps]
+        spans = [(gap.start_s, gap_end(gap, ends), gap.reason) for gap in gaps]
         tiers.append(
             interval_tier(f"face {face} unknown", fill_blanks(spans, first, last), first, last)
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -34,6 +35,7 @@ WHEEL_SHA256 = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3
 WHEEL_BYTES = 35_622_638
 FOLDER = f"faces-{VERSION}-1"  # the last number rises when the conversion changes
 RECORD = "models.json"
+LARGEST_GRAPH = 20_000_000  # bytes; a wheel's claims are not believed before its checksum
 SCRATCH = ".import-"
 HELP = (
     f"get the {SOURCE} {VERSION} wheel on a machine with a network and run "
@@ -257,9 +259,14 @@ def convert(wheel: Path, folder: Path) -> None:
 def read_member(wheel: Path, graph: PinnedGraph) -> bytes:
     """One graph out of the wheel, checked."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            data = archive.read(graph.member)
-    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        if not wheel.is_file():
+            raise OSError("it is no regular file")
+        with zipfile.ZipFile(wheel) as archive, archive.open(graph.member) as member:
+            data = member.read(LARGEST_GRAPH)
+    except (
+        *(OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+        *(RuntimeError, NotImplementedError),  # an encrypted member, an unknown compression
+    ) as error:
         raise FaceModelError(f"expected a wheel file, got {wheel} ({error}); {HELP}") from error
     except KeyError as error:
         raise FaceModelError(

@@ -18,6 +18,8 @@ OUT_OF_MEMORY_WORDS = (
     "failed to allocate memory",
     "cannot allocate memory",
 )
+# In why a process died: by the system's killer, or in Ray's words.
+MEMORY_SIGNS = ("SIGKILL", "memory", "Memory", "Crashed")
 OUT_OF_MEMORY_EXIT = (
     77  # a worker without memory ends so: a fresh process may have more, and its own is spoilt
 )
@@ -168,6 +170,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def worker_died(why: str, tries: int) -> WorkerError:
     """For an item whose process was gone each time."""
     times = "once" if tries == 1 else f"{tries} times"
-    return WorkerError(
-        f"the process that worked on it died {times} ({why}); too little memory is the usual reason"
+    # The system kills what takes too much memory; a process that ended by itself had other reasons.
+    memory = (
+        "; too little memory is the usual reason" if any(w in why for w in MEMORY_SIGNS) else ""
     )
+    return WorkerError(f"the process that worked on it died {times} ({why}){memory}")

@@ -12,12 +12,13 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import get_context, parent_process
+from dataclasses import replace
+from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from fesnet._io import WORKER_VARIABLE
-from fesnet.errors import UsageError
+from fesnet.errors import UsageError, WorkerError
 from fesnet.jobs.executor import (
     ONE_PROCESSOR,
     OUT_OF_MEMORY_EXIT,
@@ -31,6 +32,13 @@ from fesnet.jobs.executor import (
 CONTEXT = get_context(
     "spawn"
 )  # a fork would inherit threads and locks of this process and could hang
+
+
+NO_GUARD_EXIT = 78
+NO_GUARD = (
+    "the script starts workers outside of `if __name__ == '__main__':`, and each worker reads the "
+    "script again; put those calls below such a line"
+)
 
 
 class ProcessPool(ContextCloser):
@@ -129,6 +137,10 @@ class WorkerProcess:
         self.start()
 
     def start(self) -> None:
+        if getattr(current_process(), "_inheriting", False):
+            # A worker runs the script of its parent again, to know its functions, and the script
+            # has come to here: no message of Python's, as the parent says what to do.
+            os._exit(NO_GUARD_EXIT)
         self.pipe, theirs = CONTEXT.Pipe()
         self.process = CONTEXT.Process(target=serve_pipe, args=(theirs,), daemon=True)
         self.process.start()
@@ -149,7 +161,7 @@ class WorkerProcess:
         assert self.work is not None
         key, _, tries = self.work
         try:
-            outcome: JobOutcome = self.pipe.recv()
+            outcome: JobOutcome = replace(self.pipe.recv(), key=key, tries=tries)
         except (EOFError, OSError):
             self.process.join()
             why = exit_reason(self.process.exitcode)
@@ -173,10 +185,21 @@ def exit_reason(code: int | None) -> str:
     """Why a process ended, from its exit code."""
     if code == OUT_OF_MEMORY_EXIT:
         return "it had no memory left"
+    if code == NO_GUARD_EXIT:
+        return NO_GUARD
     if code is not None and code < 0:
         names = {s.value: s.name for s in signal.Signals}
         return f"killed by {names.get(-code, f'signal {-code}')}"
     return f"exit code {code}"
+
+
+def unknown_function(error: Exception) -> WorkerError:
+    """Of work that a worker cannot read: most often a function of a notebook or of `python -c`."""
+    words = " ".join(str(error).split())[:200]
+    return WorkerError(
+        f"a worker does not know the function it should run ({words}); define it in a file of its "
+        "own and import it from there"
+    )
 
 
 def serve_pipe(pipe: Connection) -> None:
@@ -191,6 +214,9 @@ def serve_pipe(pipe: Connection) -> None:
             function, (key, item, tries) = pipe.recv()
         except (EOFError, OSError):
             return
+        except Exception as error:  # what was sent cannot be read here
+            pipe.send(JobOutcome("", error=unknown_function(error)))
+            continue
         pipe.send(run_in_worker(function, key, item, tries))
 
 

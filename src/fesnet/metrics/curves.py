@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fesnet.errors import UsageError
 from fesnet.intervals import Interval, Kind
 from fesnet.metrics.matching import IOU, Counts, count, match, overall
+from fesnet.metrics.near_pairs import near_pairs
 
 IOUS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 Video = tuple[Sequence[Interval], Sequence[Interval]]  # truth, found
@@ -34,16 +35,18 @@ def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> 
     total = sum(map(len, truths))
     if total == 0:
         return float("nan")
-    ranked = sorted(
-        ((f.score, v, f) for v, (_, found) in enumerate(videos) for f in found if f.kind == kind),
-        key=lambda x: -x[0],
-    )
+    ranked: list[tuple[float, int, list[tuple[float, int]]]] = []
+    for v, (_, found) in enumerate(videos):
+        mine = [f for f in found if f.kind == kind]
+        near = near_pairs(mine, truths[v], iou)
+        for f, places in zip(mine, near, strict=True):
+            ranked.append((f.score, v, [(truths[v][i].iou(f), i) for i in places]))
+    ranked.sort(key=lambda x: -x[0])
     used: set[tuple[int, int]] = set()
     right = np.zeros(len(ranked))
-    for n, (_, v, f) in enumerate(ranked):
-        near = [(t.iou(f), i) for i, t in enumerate(truths[v]) if (v, i) not in used]
-        best = max(near, default=(0.0, -1))
-        if best[0] >= iou:
+    for n, (_, v, fits) in enumerate(ranked):
+        best = max((fit for fit in fits if (v, fit[1]) not in used), default=None)
+        if best is not None:
             used.add((v, best[1]))
             right[n] = 1
     hits = np.cumsum(right)

@@ -6,13 +6,14 @@ one. All videos are pooled as one long video, those without events too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS, Interval
+from fesnet.metrics.near_pairs import near_pairs
 
 IOU = 0.5
 
@@ -53,24 +54,41 @@ def match(
     Each interval is in one pair at most. Where intervals of one kind overlap, greedy pairing may
     lose a match; augmenting paths (Kuhn) never do. typed: False pairs whatever the kinds.
     """
-    fits: list[list[int]] = []
-    for t in truth:
-        near = [(-t.iou(f), j) for j, f in enumerate(found) if not typed or t.kind == f.kind]
-        fits.append([j for value, j in sorted(near) if -value >= iou])
+    fits = near_pairs(truth, found, iou, typed=typed)
     partner: dict[int, int] = {}  # found -> truth
-
-    def assign(i: int, tried: set[int]) -> bool:
-        for j in fits[i]:
-            if j not in tried:
-                tried.add(j)
-                if j not in partner or assign(partner[j], tried):
-                    partner[j] = i
-                    return True
-        return False
-
+    dead: set[int] = set()  # what a search in vain has tried leads nowhere later, either
     for i in range(len(truth)):
-        assign(i, set())
+        tried: set[int] = set()
+        if not augment(i, fits, partner, tried, dead):
+            dead |= tried
     return sorted((i, j) for j, i in partner.items())
+
+
+def augment(
+    start: int, fits: list[list[int]], partner: dict[int, int], tried: set[int], dead: set[int]
+) -> bool:
+    """Give `start` a partner, moving others on where needed (Kuhn); False where there is none.
+
+    No recursion: a chain of overlapping intervals may be as long as the video.
+    """
+    path: list[tuple[int, Iterator[int]]] = [(start, iter(fits[start]))]
+    taken: list[int] = []  # by each on the path but the last
+    while path:
+        for j in path[-1][1]:
+            if j in tried or j in dead:
+                continue
+            tried.add(j)
+            taken.append(j)
+            if j not in partner:
+                partner.update(zip(taken, (i for i, _ in path), strict=True))
+                return True
+            path.append((partner[j], iter(fits[partner[j]])))
+            break
+        else:
+            path.pop()
+            if taken:
+                taken.pop()
+    return False
 
 
 def count(
@@ -81,11 +99,12 @@ def count(
     Pairs of two kinds (typed False) count for the kind of the truth.
     """
     hits = match(truth, found, iou, typed=typed)
+    used = {j for _, j in hits}
     out = {}
     for kind in KINDS:
         tp = sum(truth[i].kind == kind for i, _ in hits)
         fn = sum(t.kind == kind for t in truth) - tp
-        fp = sum(f.kind == kind for j, f in enumerate(found) if j not in {j for _, j in hits})
+        fp = sum(f.kind == kind for j, f in enumerate(found) if j not in used)
         out[str(kind)] = Counts(tp, fp, fn)
     return out
 

@@ -16,6 +16,7 @@ from typing import Literal
 from fesnet.errors import UsageError
 from fesnet.intervals import Interval
 from fesnet.metrics.matching import IOU, Counts, match
+from fesnet.metrics.near_pairs import near_pairs
 
 Named = tuple[Interval, str]  # with its emotion, "" where unknown
 Rule = Literal["mended", "script"]
@@ -90,10 +91,10 @@ def right_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str, 
 def script_pairs(video: NamedVideo, iou: float) -> tuple[Counts, list[tuple[str, str]]]:
     """As the script: each find takes every true one that is free and near enough."""
     used: dict[int, int] = {}
-    for j, (f, _) in enumerate(video.found):
-        for i, (t, _) in enumerate(video.truth):
-            if i not in used and t.iou(f) >= iou:
-                used[i] = j
+    truth, found = [i for i, _ in video.truth], [i for i, _ in video.found]
+    for j, near in enumerate(near_pairs(found, truth, iou, typed=False)):
+        for i in sorted(near):
+            used.setdefault(i, j)
     alarms = len(video.found) - len(set(used.values()))
     counts = Counts(len(used), alarms, len(video.truth) - len(used))
     return counts, [(video.truth[i][1], video.found[j][1]) for i, j in used.items()]

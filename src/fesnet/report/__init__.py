@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fesnet._io import atomic_write_text, file_sha256
+from fesnet._io import atomic_write_text
 from fesnet.errors import FesnetError, UsageError
 from fesnet.intervals import Interval
 from fesnet.report import html_parts as parts
@@ -20,6 +20,7 @@ from fesnet.report.pictures import IntervalPictures, take_pictures
 from fesnet.report.timeline_svg import LabelledTime, draw_timeline_svg, drawn_tracks
 from fesnet.report.web import read_web_file
 from fesnet.result import Spotting
+from fesnet.video.folder import source_sha256
 
 EMBED_LIMIT = 40_000_000  # bytes up to which a video is put into the page
 PICTURES_NOTE = """<p>Each card shows the face at onset, apex and offset, cropped and upright.
@@ -80,25 +81,36 @@ def write_report(
 def locate_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str]:
     """(the spotted video at `named` or at the result's path, ""), or (None, the reason why not).
 
-    Raises UsageError if `named` is another file.
+    A path of the result counts only with a checksum that agrees. Raises UsageError if `named` is
+    another file.
     """
     source = spotting.source
     video = named or (Path(source.path) if source.path else None)
     if video is None:
         return None, "the result names no file"
+    if named is None and source.sha256 is None:
+        # Its path may be anybody's: a result from elsewhere must not fetch files of this machine.
+        return None, "the result holds no checksum of its video; name the video with --video"
     try:
         if not video.exists():
             return None, f"the video is not where the result says ({video})"
-        if source.sha256 is None or (video.is_file() and file_sha256(video) == source.sha256):
+        if not (video.is_file() or video.is_dir()):
+            return None, f"{video} is neither a file nor a folder"
+        if source.sha256 is None or is_spotted(video, source.sha256):
             return video, ""
-    except OSError as error:
-        return None, f"{video} cannot be read ({error.strerror})"
+    except (OSError, ValueError) as error:
+        return None, f"{video} cannot be read ({getattr(error, 'strerror', None) or error})"
     if named is not None:
         raise UsageError(
             f"expected {source.name} as it was spotted, got another file in {named}; name that "
             "video, or spot this one"
         )
     return None, f"{video} has changed since it was spotted"
+
+
+def is_spotted(video: Path, sha256: str) -> bool:
+    """Whether a file or folder of images has this checksum. Raises OSError."""
+    return source_sha256(video) == sha256
 
 
 def try_pictures(spotting: Spotting, video: Path) -> tuple[dict[int, IntervalPictures], str]:

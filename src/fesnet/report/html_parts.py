@@ -18,6 +18,7 @@ from fesnet.intervals import KINDS, Interval
 from fesnet.report.pictures import IntervalPictures
 from fesnet.report.timeline_svg import LabelledTime
 from fesnet.result import SpottedInterval, Spotting
+from fesnet.timing import video_end
 
 MAX_STEP_SPREAD = (
     0.1  # of a step: whole milliseconds, which some containers keep, make steps of 33 and 34 ms
@@ -189,7 +190,7 @@ def timeline_json(
     )  # a truth may be longer than a cut video
     rules = spotting.rules
     values = {
-        "duration": max([spotting.seconds, *(float(t.times[-1]) for t in spotting.faces)]),
+        "duration": video_end(times, spotting.working_rate),
         "tracks": [
             {
                 "face": t.face,

@@ -12,6 +12,7 @@ from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker
 from fesnet.intervals import KINDS
 from fesnet.result import FaceTrack, Spotting
+from fesnet.timing import frame_rate
 from fesnet.video import Frame, VideoWriter, open_source
 from fesnet.video.encode import check_writable
 from fesnet.windows import FrameSampler
@@ -32,8 +33,7 @@ def write_overlay(
     check_overlay(out, video)
     which = "all" if spotting.provenance.get("faces") == "all" else "largest"
     tracker, sampler = FaceTracker(which=which), FrameSampler(spotting.working_rate)  # type: ignore[arg-type]
-    last = float(spotting.frame_times[-1])
-    rate = (len(spotting.frame_times) - 1) / last if last > 0 else spotting.working_rate
+    rate = frame_rate(spotting.frame_times, spotting.working_rate) or spotting.working_rate
     with open_source(video, rate=rate if video.is_dir() else None) as source:
         width, height = source.width, source.height
         strip = max(60, height // 6)

@@ -13,6 +13,7 @@ from fesnet.errors import FesnetError
 from fesnet.faces import BlazeFaceDetector, Face, FaceMesh, FaceTracker, ensure_models, only_face
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.runtime import OnnxRuntime
+from fesnet.timing import frame_rate
 from fesnet.video import open_source
 from fesnet.weights import load_weights
 
@@ -75,7 +76,7 @@ def extract_face_samples(
     weights = load_weights(None)
     runtime, size, models = OnnxRuntime(weights), weights.config.crop_size, ensure_models()
     detector, mesh = BlazeFaceDetector(models.detector), FaceMesh(models.landmarks)
-    rate = float(len(spotting.frame_times) / max(spotting.frame_times[-1], 1e-3))
+    rate = frame_rate(spotting.frame_times, spotting.working_rate) or spotting.working_rate
     out: dict[int, FaceSample] = {}
     with open_source(video, rate=rate if video.is_dir() else None) as source:
         for frame in source:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fesnet.intervals import KINDS, Interval
 from fesnet.result import FaceTrack, Spotting
+from fesnet.timing import video_end
 
 WIDTH, LEFT, CURVE_HEIGHT, LANE_HEIGHT = (
     1100,
@@ -33,7 +34,7 @@ def draw_timeline_svg(
     """An SVG with the score curves of one face over lanes of found and true intervals; markers as
     boxes below them.
     """
-    end = max(spotting.seconds, float(track.times[-1]))
+    end = video_end(spotting.frame_times, spotting.working_rate)
     scale = (WIDTH - LEFT - 10) / end
     lanes: list[tuple[str, list[tuple[str, float, float]]]] = [
         (

@@ -13,7 +13,7 @@ from fesnet._names import UNPRINTABLE
 from fesnet.errors import UsageError
 from fesnet.intervals import Kind, nearest_frame
 from fesnet.postprocess import IntervalRules
-from fesnet.review.merge import MachineResult, adopt_proposal, open_proposals, proposal_id
+from fesnet.review.merge import MachineResult, adopt_proposal, open_proposal
 from fesnet.review.review_file import RULES_ID, EditRecord, JsonObject, Review, ReviewedInterval
 
 EditType = Literal["edge", "kind", "add", "delete", "check", "note", "rules", "undo", "redo"]
@@ -76,9 +76,9 @@ class EditContext:
         for interval in intervals:
             if interval.id == key and not interval.deleted:
                 return interval, asdict(interval)
-        for proposal in open_proposals(self.machine, intervals, self.rules):
-            if proposal_id(proposal) == key:
-                return adopt_proposal(proposal, self.who, self.when), None
+        proposal = open_proposal(self.machine, intervals, self.rules, key)
+        if proposal is not None:
+            return adopt_proposal(proposal, self.who, self.when), None
         raise UsageError(
             f"expected an interval that is there, got {key!r}; it was deleted or computed again: "
             "choose again"
@@ -95,7 +95,7 @@ class EditContext:
             )
         if edit.offset_s < times[0] or edit.onset_s > times[-1] + 1:
             raise UsageError(
-                f"expected a time within the video (0 to {times[-1]:.2f} s), got "
+                f"expected a time within the video ({times[0]:.2f} to {times[-1]:.2f} s), got "
                 f"{edit.onset_s:.2f} s"
             )
         onset, apex, offset = (nearest_frame(t, times) for t in wanted)

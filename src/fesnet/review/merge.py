@@ -16,7 +16,11 @@ of the shorter one's frames, or more,
 from __future__ import annotations
 
 import hashlib
+import math
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 
 from fesnet.errors import ResultError, UsageError
@@ -126,12 +130,48 @@ def open_proposals(
     machine: MachineResult, intervals: list[ReviewedInterval], rules: IntervalRules
 ) -> list[SpottedInterval]:
     """The proposals that no interval of a person covers."""
-    by_face = {i.face: [other for other in intervals if other.face == i.face] for i in intervals}
+    index = SpanIndex(intervals)
     return [
         p
         for p in machine.proposals(rules)
-        if not any(is_covered(p, i, rules) for i in by_face.get(p.face, ()))
+        if not any(is_covered(p, i, rules) for i in index.near(p))
     ]
+
+
+def open_proposal(
+    machine: MachineResult, intervals: list[ReviewedInterval], rules: IntervalRules, key: str
+) -> SpottedInterval | None:
+    """The one of `open_proposals` with this id, or None."""
+    for p in machine.proposals(rules):
+        if proposal_id(p) == key and not any(is_covered(p, i, rules) for i in intervals):
+            return p
+    return None
+
+
+class SpanIndex:
+    """Finds the intervals of people that may cover a proposal, without looking at them all."""
+
+    def __init__(self, intervals: list[ReviewedInterval]) -> None:
+        spans: dict[int, list[tuple[int, int, int]]] = {}  # by face: first, last, place
+        for place, i in enumerate(intervals):
+            spans.setdefault(i.face, []).append((i.onset_frame, i.offset_frame, place))
+            if i.machine is not None:
+                spans[i.face].append((i.machine[1], i.machine[2], place))
+        self.intervals = intervals
+        self.spans = {face: sorted(some) for face, some in spans.items()}
+        self.latest = {  # the last frame of any span up to here
+            face: list(accumulate((last for _, last, _ in some), max))
+            for face, some in self.spans.items()
+        }
+
+    def near(self, proposal: SpottedInterval) -> Iterator[ReviewedInterval]:
+        """Those of its face that share a frame with it, now or as the machine had them."""
+        spans, latest = self.spans.get(proposal.face, []), self.latest.get(proposal.face, [])
+        at = bisect_right(spans, (proposal.offset_frame, math.inf)) - 1
+        while at >= 0 and latest[at] >= proposal.onset_frame:
+            if spans[at][1] >= proposal.onset_frame:
+                yield self.intervals[spans[at][2]]
+            at -= 1
 
 
 def merge_intervals(
@@ -148,14 +188,14 @@ def merge_intervals(
     out = []
     for p in open_proposals(machine, intervals, rules):
         more = {"id": proposal_id(p), "by": MACHINE, "when": None, "checked": False, "note": ""}
-        out.append(asdict(p) | more | {"machine": (p.kind, p.onset_frame, p.offset_frame)})
+        out.append(vars(p) | more | {"machine": (p.kind, p.onset_frame, p.offset_frame)})
     for interval in intervals:
         if not interval.deleted:
             more = {
                 name: getattr(interval, name)
                 for name in ("id", "by", "when", "checked", "note", "machine")
             }
-            out.append(asdict(to_spotted_interval(interval, machine)) | more)
+            out.append(vars(to_spotted_interval(interval, machine)) | more)
     return sorted(out, key=lambda i: (i["face"], i["onset_s"], i["offset_s"], i["kind"], i["id"]))
 
 

@@ -134,7 +134,10 @@ class Review:
                 undone.clear()
             else:
                 source, target = (done, undone) if entry.what == "undo" else (undone, done)
-                source.remove(entry.of)
+                if source and source[-1] == entry.of:  # as the page does; else the list is searched
+                    source.pop()
+                else:
+                    source.remove(entry.of)
                 target.append(entry.of)
         return done, undone
 

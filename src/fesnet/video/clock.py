@@ -12,10 +12,15 @@ RUN_S = 1
 # A video may end this much (s) before its header says: edit lists and rounding do so in sound
 # files.
 END_TOLERANCE = Fraction(1, 2)
+# A frame is shown until the next one comes, but the last one's length is only claimed (s).
+LONGEST_FRAME_S = Fraction(1)
+# Frames further apart than this (s) leave a hole. All holes of a file together may last so long
+# (s): a day. One wild stamp would else make a result of months, and take the memory for it.
+HOLE_S, MOST_EMPTY_S = 10, 86_400
 
 
 class Clock:
-    """Turns presentation stamps (ticks of `tick` s, or None) into seconds since the first frame."""
+    """Turns presentation stamps (ticks of `tick` s, or None) into a player's seconds."""
 
     def __init__(self, tick: Fraction, step: Fraction) -> None:
         """`step` (s) is the time from frame to frame, used only where a stamp is missing or
@@ -24,33 +29,63 @@ class Clock:
         self.tick = tick
         self.step = step
         self.restarts: list[Fraction] = []
+        self.leaps: list[tuple[Fraction, Fraction]] = []  # (time, s left out)
+        self.ignore_stamps = False  # frames then lie one step apart
+        self.first_stamp = Fraction(0)  # the container's own time (s) of the first frame
+        self.first = Fraction(0)  # and ours
         self._zero: Fraction | None = None
         self._last: Fraction | None = None
+        self._empty = Fraction(0)  # s of holes so far
 
-    @property
-    def zero(self) -> Fraction:
-        """The container's own time (s) of what we call 0."""
-        return self._zero or Fraction(0)
+    def begin(self, ticks: int, at: Fraction) -> None:
+        """Say beforehand at what second (s) the first frame, stamped `ticks`, lies. A player knows
+        no time before 0; one later than MOST_EMPTY_S is none that anybody waits for.
+        """
+        at = max(Fraction(0), at)
+        if at > MOST_EMPTY_S:
+            self.leaps.append((Fraction(0), at))
+            at = Fraction(0)
+        self._empty = at
+        self.first, self.first_stamp = at, ticks * self.tick
+        self._zero = self.first_stamp - at
 
     def end(self, lasts: Fraction = Fraction(0)) -> Fraction:
         """When the last frame ends: it `lasts` so long (s), or one step if that is 0; 0 before the
         first.
         """
-        return Fraction(0) if self._last is None else self._last + (lasts or self.step)
+        if self._last is None:
+            return self.first
+        return self._last + (min(lasts, LONGEST_FRAME_S) or self.step)
 
     def stamp(self, ticks: int | None) -> Fraction:
-        """Time of the next frame: s since the first, never below that of the frame before."""
-        if ticks is None:
+        """A player's second of the next frame, never below that of the frame before. Without
+        `begin` the first one is 0.
+        """
+        if ticks is None or self.ignore_stamps:
             self._last = self.end()
             return self._last
         seconds = ticks * self.tick
         if self._zero is None:
+            self.first_stamp = seconds
             self._zero = seconds - self.end()
         time = seconds - self._zero
-        if self._last is not None and time < self._last:
-            time = self._restarted(seconds, self._last, self._last - time)
+        if self._last is not None:
+            time = self._follow(seconds, self._last, time - self._last)
         self._last = time
         return time
+
+    def _follow(self, seconds: Fraction, last: Fraction, step: Fraction) -> Fraction:
+        """The time of a frame `step` after the last one."""
+        if step < 0:
+            return self._restarted(seconds, last, -step)
+        if step > HOLE_S:
+            if self._empty + step > MOST_EMPTY_S:
+                time = self.end()
+                self.leaps.append((time, step))
+                self._zero = seconds - time
+                return time
+            self._empty += step
+        return last + step
 
     def _restarted(self, seconds: Fraction, last: Fraction, by: Fraction) -> Fraction:
         if by <= RESTART_S:

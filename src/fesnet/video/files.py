@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -22,20 +25,23 @@ from av.video.stream import VideoStream
 
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
-from fesnet.video.clock import Clock, DamageLog
+from fesnet.video.clock import END_TOLERANCE, Clock, DamageLog
+from fesnet.video.containers import (
+    CLOCKLESS,
+    check_pixels,
+    ffmpeg_reason,
+    open_container,
+    pick_stream,
+    player_zero,
+)
+from fesnet.video.dark import frame_dark_warning
+from fesnet.video.display import display_size, stretch
 from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
 from fesnet.video.source import Frame, Source
 
 # Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without
 # times.
 DEFAULT_RATE = Fraction(25)
-# Names and titles in files may be of any encoding. PyAV 19 dropped the option.
-LENIENT_METADATA: dict[str, Any] = (
-    {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
-)
-# Of a stream address: to connect, and to wait for the next packet (s); a lost camera must not hang
-# us.
-TIMEOUTS = (10.0, 30.0)
 # Formats whose first plane is eight bits of luma, and those of them that always use all 256 values.
 LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "nv12", "yuvj420p", "yuvj422p", "yuvj444p", "gray")
 FULL_RANGE = ("yuvj420p", "yuvj422p", "yuvj444p", "gray")
@@ -47,6 +53,8 @@ ABOVE: Any = (
     0,
 )  # as OpenCV takes a number for each channel; its types know arrays only
 NO_PIPE = "most videos cannot be read from a pipe; save it to a file and name that"
+PIPE_WAIT = 5.0  # s
+CLOCK_TOLERANCE = 0.01  # a rate that is given and nearer to the file's own is no contradiction
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
 
@@ -56,14 +64,37 @@ def open_file(path: Path, rate: Fraction | None, threads: int) -> Source:
     """
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"cannot open {path.name} as a video: the file is empty; copy it again")
+    if path.is_char_device():
+        raise SourceError(f"cannot open {path} as a video: it is a device; give a file")
     try:
-        # Absolute, so that FFmpeg does not take a name such as "take:2.mp4" for a protocol.
-        container = _open_container(str(path.absolute()), path.name, None)
+        with written_pipe(path):
+            # Absolute, so that FFmpeg does not take a name such as "take:2.mp4" for a protocol.
+            container = open_container(str(path.absolute()), path.name, remote=False)
         return _first_frame(container, path.name, rate, threads, path)
     except SourceError as error:
         if path.is_fifo():
             raise SourceError(f"{error}; {NO_PIPE}") from error
         raise
+
+
+@contextmanager
+def written_pipe(path: Path) -> Iterator[None]:
+    """Wait until somebody writes into a named pipe, as opening it would wait for ever; other files
+    are left alone. Raises SourceError after PIPE_WAIT.
+    """
+    if not path.is_fifo():
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not select.select([handle], [], [], PIPE_WAIT)[0]:
+            raise SourceError(
+                f"cannot open {path.name} as a video: nobody wrote into this pipe for "
+                f"{PIPE_WAIT:g} s"
+            )
+        yield
+    finally:
+        os.close(handle)
 
 
 def missing_source_error(name: str | Path) -> UsageError:
@@ -78,8 +109,16 @@ def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
     SourceError.
     """
     parts, name = urlsplit(url), public_address(url)
-    source = _first_frame(_open_container(url, name, TIMEOUTS), name, rate, threads, None)
-    source.live = parts.scheme.lower() in LIVE_SCHEMES
+    live = parts.scheme.lower() in LIVE_SCHEMES
+    container = open_container(url, name, remote=True)
+    # A camera's row of pictures has no times, and FFmpeg would count 25 a second. What is fetched
+    # from a disk at any speed (a raw stream over HTTP) has no clock either way.
+    no_clock = container.format.name == "mpjpeg" or (live and container.format.name in CLOCKLESS)
+    if no_clock and rate is None:
+        container.close()
+        container = open_container(url, name, remote=True, wall_clock=True)
+    source = _first_frame(container, name, rate, threads, None, no_clock and rate is None)
+    source.live = live or no_clock
     return source
 
 
@@ -102,49 +141,17 @@ def public_address(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _open_container(
-    location: str, name: str, timeouts: tuple[float, float] | None
-) -> InputContainer:
-    try:
-        container: InputContainer = av.open(location, "r", timeout=timeouts, **LENIENT_METADATA)
-    except (av.FFmpegError, ValueError) as error:
-        hint = "; is it a whole video?" if timeouts is None else ""
-        raise SourceError(f"cannot open {name} as a video: {_reason(error)}{hint}") from error
-    if container.format.name == "tty":
-        # FFmpeg would show a text file as a video of a terminal.
-        container.close()
-        raise SourceError(f"cannot open {name} as a video: it is a text file; give a video")
-    return container
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-
-
-def _pick_stream(container: InputContainer, name: str) -> VideoStream:
-    """Take the first video stream that is not a cover picture of a sound file."""
-    for stream in container.streams.video:
-        if not stream.disposition & stream.disposition.attached_pic:
-            if stream.codec_context is None:
-                raise SourceError(
-                    f"cannot decode {name}: this FFmpeg knows no decoder for its codec"
-                )
-            return stream
-    raise SourceError(
-        f"expected a video, but {name} has no video stream (holds: {_kinds(container)})"
-    )
-
-
-def _kinds(container: InputContainer) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams} - {"video"})) or "nothing"
-
-
 def _first_frame(
-    container: InputContainer, name: str, rate: Fraction | None, threads: int, path: Path | None
+    container: InputContainer,
+    name: str,
+    rate: Fraction | None,
+    threads: int,
+    path: Path | None,
+    wall_clock: bool = False,
 ) -> Source:
     """Decode the first frame at once: it gives the upright size, and useless files fail early."""
     try:
-        reader = _Reader(name, container, rate, threads)
+        reader = _Reader(name, container, rate, threads, wall_clock)
         frames = reader.frames()
         first = next(frames, None)
         if first is None:
@@ -181,20 +188,22 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
 
 
 class DecodedPicture:
-    """A frame as the decoder gave it; `matrix` turns it upright."""
+    """A frame as the decoder gave it; `size` makes its pixels square, `matrix` turns it upright."""
 
-    __slots__ = ("frame", "matrix")
+    __slots__ = ("frame", "matrix", "size")
 
-    def __init__(self, frame: VideoFrame, matrix: Matrix) -> None:
+    def __init__(self, frame: VideoFrame, matrix: Matrix, size: tuple[int, int] | None) -> None:
         self.frame = frame
         self.matrix = matrix
+        self.size = size
 
     def rgb(self) -> Image:
         """(H, W, 3) uint8, upright."""
         # threads=1: the default starts a pool for each frame. Copied only where FFmpeg pads the
         # rows.
-        image = np.ascontiguousarray(self.frame.to_ndarray(format="rgb24", threads=1), np.uint8)
-        return image if self.matrix == UPRIGHT else turn_upright(image, self.matrix)
+        return self._shown(
+            np.ascontiguousarray(self.frame.to_ndarray(format="rgb24", threads=1), np.uint8)
+        )
 
     def grey(self) -> Image | None:
         """(H, W) uint8: the luma plane as the file holds it, in full range; None for other
@@ -212,24 +221,34 @@ class DecodedPicture:
             luma = np.asarray(
                 cv2.convertScaleAbs(above_black, alpha=255 / (WHITE - BLACK)), np.uint8
             )
-        return luma if self.matrix == UPRIGHT else turn_upright(luma, self.matrix)
+        return self._shown(luma)
+
+    def _shown(self, image: Image) -> Image:
+        square = stretch(image, self.size)
+        return square if self.matrix == UPRIGHT else turn_upright(square, self.matrix)
 
 
 class _Reader:
     """Decodes one stream from front to back; holds no more than one packet's frames."""
 
     def __init__(
-        self, name: str, container: InputContainer, rate: Fraction | None, threads: int
+        self,
+        name: str,
+        container: InputContainer,
+        rate: Fraction | None,
+        threads: int,
+        wall_clock: bool,
     ) -> None:
         self.name = name
         self.container = container
-        self.stream = stream = _pick_stream(container, name)
+        self.warnings: list[str] = []
+        self.wall_clock = wall_clock  # times are those of arrival, not of the stream
+        self.stream = stream = pick_stream(container, name, self.warnings)
         # PyAV's default is a pool of threads for slices, which few files have.
         stream.codec_context.thread_type = ThreadType.FRAME if threads > 1 else ThreadType.NONE
         stream.codec_context.thread_count = threads
-        self.warnings: list[str] = []
         self.given = rate
-        average = stream.average_rate or stream.guessed_rate
+        average = None if wall_clock else stream.average_rate or stream.guessed_rate
         # PyAV 19 has a rational of its own, which prints 30 as 30/1.
         self.rate = Fraction(average.numerator, average.denominator) if average else rate
         self.duration = _duration(container, stream)
@@ -242,8 +261,12 @@ class _Reader:
         # order with B-frames. PyAV hands on a frame with the decoding time of the packet that
         # released it: a true order.
         self.stamp: Literal["pts", "dts"] = "dts" if container.format.name == "avi" else "pts"
+        self.sound = next((s for s in container.streams.audio), None)
+        self.sound_end = Fraction(0)  # of the sound beside the pictures, s
         self.rotation = 0
         self.matrix = UPRIGHT
+        self.size: tuple[int, int] | None = None
+        self.coded: tuple[int, int, Any] | None = None  # of which `size` was made
 
     def frames(self) -> Iterator[Frame]:
         """Every frame that decodes; what does not goes into `warnings`."""
@@ -255,34 +278,73 @@ class _Reader:
             (self.damage.add_damaged if decoded.is_corrupt else self.damage.add_intact)(time)
             if decoded.rotation != self.rotation:
                 self.rotation, self.matrix = decoded.rotation, display_matrix(decoded)
-            yield Frame(index, float(time), DecodedPicture(decoded, self.matrix))
+            self._set_size(decoded)
+            yield Frame(index, float(time), DecodedPicture(decoded, self.matrix, self.size))
         if decoded is not None:
             self._finish(decoded)
 
     def _begin(self, first: VideoFrame) -> None:
         self.rotation, self.matrix = first.rotation, display_matrix(first)
+        self.warnings += frame_dark_warning(self.name, first)
+        no_clock = self.container.format.name in CLOCKLESS and not self.wall_clock
         if first.pts is None and first.dts is not None:
             self.stamp = "dts"
-        elif first.pts is None and self.given:
-            self.rate = self.given
-        elif first.pts is None:
+        stamp = None if no_clock else getattr(first, self.stamp)
+        if stamp is None:
+            self._count_frames(stamps=first.pts is not None)
+            return
+        zero = Fraction(0) if self.wall_clock else player_zero(self.container)
+        if self.wall_clock:
+            self.clock.begin(stamp, Fraction(0))
+            self.warnings.append(
+                f"{self.name} sends no times: those of arrival were taken; else give --fps"
+            )
+        elif self.stamp == "dts":  # the packet that released it came later than the frame's own
+            start = self.stream.start_time or 0
+            self.clock.begin(stamp, max(Fraction(0), start * self.clock.tick - zero))
+        else:
+            self.clock.begin(stamp, stamp * self.clock.tick - zero)
+        if self.given and self.rate and abs(self.given / self.rate - 1) > CLOCK_TOLERANCE:
+            self.warnings.append(
+                f"{self.name} has times of its own (about {float(self.rate):.4g} frames a second); "
+                f"the rate of {float(self.given):g} that was given was not used"
+            )
+
+    def _count_frames(self, *, stamps: bool) -> None:
+        """No times at all: frames lie at a constant rate, which is told unless it was given.
+        stamps: FFmpeg has counted them at a rate of its own."""
+        self.clock.ignore_stamps = stamps
+        self.rate = self.given or self.rate
+        if self.given is None:
             rate = float(self.rate or DEFAULT_RATE)
             self.warnings.append(
                 f"{self.name} holds no times: {rate:g} frames a second assumed; else give --fps"
             )
 
+    def _set_size(self, frame: VideoFrame) -> None:
+        """The size at which the pixels of a frame are square; it may change within a stream."""
+        coded = (frame.width, frame.height, self.stream.sample_aspect_ratio)
+        if coded != self.coded:
+            check_pixels(self.name, frame.width, frame.height)
+            aspect = coded[2] and Fraction(coded[2].numerator, coded[2].denominator)
+            self.coded, self.size = coded, display_size(frame.width, frame.height, aspect)
+
     def _decoded(self) -> Iterator[VideoFrame]:
-        packets = self.container.demux(self.stream)
+        streams = [self.stream] if self.sound is None else [self.stream, self.sound]
+        packets = self.container.demux(*streams)
         while True:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
-                self.error = _reason(error)
+                self.error = ffmpeg_reason(error)
                 yield from self._decode(None)
                 return
             if packet is None:
                 return
-            yield from self._decode(packet)
+            if packet.stream is self.sound:
+                self._hear(packet)
+            else:
+                yield from self._decode(packet)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """Frames that come out when `packet` goes in (None: at the end); none if it is damaged."""
@@ -297,19 +359,45 @@ class _Reader:
     def _packet_time(self, packet: Packet[VideoStream] | None) -> Fraction:
         return self.clock.packet_time(None if packet is None else getattr(packet, self.stamp))
 
+    def _hear(self, packet: Packet[Any]) -> None:
+        """Note how far the sound goes; it is not decoded."""
+        if packet.pts is not None and packet.time_base is not None:
+            end = (packet.pts + (packet.duration or 0)) * Fraction(
+                packet.time_base.numerator, packet.time_base.denominator
+            )
+            self.sound_end = max(self.sound_end, end - self.clock.first_stamp + self.clock.first)
+
     def _finish(self, last: VideoFrame) -> None:
         for at in self.clock.restarts:
             self.warnings.append(
                 f"{self.name}: times start anew at {float(at):.2f} s; they were joined there"
             )
-        promised = self.duration
-        if self.clock.restarts or (
+        for at, by in self.clock.leaps:
+            self.warnings.append(
+                f"{self.name}: times leap by {float(by):.6g} s at {float(at):.2f} s, more than any "
+                "recording pauses; they were joined there"
+            )
+        end = self.clock.end(last.duration * self.clock.tick)
+        if self.wall_clock and self.error:  # how such a stream ends, whatever FFmpeg calls it
+            self.warnings.append(f"{self.name} sent no more at {float(end):.2f} s")
+            self.error = None
+        promised = None if self.clock.restarts or self.clock.leaps else self._promised_end()
+        short = promised is not None and self.error is None and end + END_TOLERANCE < promised
+        if short and self.sound_end + END_TOLERANCE >= (promised or 0):
+            self.warnings.append(
+                f"{self.name}: the pictures end at {float(end):.2f} s and the sound goes on; "
+                "all pictures were used"
+            )
+            promised = None
+        self.damage.finish(end, promised, self.error)
+
+    def _promised_end(self) -> Fraction | None:
+        """When the pictures should end (s), as the header says; None where it counts something
+        else than this video from its first to its last frame."""
+        if self.duration is None or (
             self.stream.duration is None and len(self.container.streams) > 1
         ):
-            promised = (
-                None  # counts something else than this video from its first to its last frame
-            )
-        elif promised is not None:
-            promised -= max(Fraction(0), self.clock.zero)  # some headers count from time 0
-        end = self.clock.end(last.duration * self.clock.tick)
-        self.damage.finish(end, promised, self.error)
+            return None
+        # Some headers count from the container's time 0.
+        from_first = self.duration - max(Fraction(0), self.clock.first_stamp)
+        return self.clock.first + from_first

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, file_sha256
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
+from fesnet.video.containers import check_pixels
+from fesnet.video.dark import dark_warning
 from fesnet.video.quiet import quiet_opencv
 from fesnet.video.source import Frame, Source, exact_rate
 
@@ -26,13 +32,15 @@ def open_folder(path: Path, rate: Fraction | None) -> Source:
     Raises UsageError without images or rate, SourceError naming the file for an image that cannot
     be read.
     """
-    files = sorted(image_files(path), key=natural_key)
+    every = sorted(image_files(path), key=natural_key)
+    files, warnings = main_series(path, every)
     if not files:
         raise UsageError(
             f"expected a folder with images ({', '.join(SUFFIXES)}), but {path} has none"
         )
     rate = check_folder_rate(path, rate)
     height, width = read_image(files[0]).shape[:2]
+    warnings += dark_warning(path.resolve().name, read_unchanged(files[0]))
     return Source(
         name=path.resolve().name,
         path=path,
@@ -42,7 +50,7 @@ def open_folder(path: Path, rate: Fraction | None) -> Source:
         rate=rate,
         frame_count=len(files),
         duration=float(len(files) / rate),
-        warnings=_numbering_gaps(path, files),
+        warnings=[*warnings, *_numbering_gaps(path, files)],
     )
 
 
@@ -65,6 +73,41 @@ def image_files(path: Path) -> Iterator[Path]:
             yield file
 
 
+def main_series(path: Path, files: list[Path]) -> tuple[list[Path], list[str]]:
+    """The images that make the video, and a warning where others lie beside them: frames are often
+    kept in two forms in one folder (img_1.jpg and reg_img_1.jpg), and a picture of the room may be
+    there, too. Those are taken whose names differ in numbers alone, the most of them, of equals
+    the first; all where each name is of its own kind.
+    """
+    series: dict[str, list[Path]] = {}
+    for file in files:
+        series.setdefault(re.sub(r"\d+", "#", file.name.lower()), []).append(file)
+    most = max(series.values(), key=len, default=[])
+    if len(series) < 2 or len(most) < 2:
+        return files, []
+    listed = ", ".join(f"{name}: {len(some)}" for name, some in sorted(series.items())[:4])
+    more = ", ..." if len(series) > 4 else ""
+    return most, [
+        f"{path.resolve().name} holds {len(series)} series of images ({listed}{more}); the frames "
+        f"are those named like {most[0].name}, {len(files) - len(most)} others were left out"
+    ]
+
+
+def source_sha256(path: Path) -> str:
+    """The sha256 of a video file, or of the names and contents of a folder's images. Raises
+    OSError.
+    """
+    if not path.is_dir():
+        return file_sha256(path)
+    files = sorted(image_files(path), key=natural_key)
+    return sha256_of_lines([f"{file_sha256(f)} {f.name}" for f in files])
+
+
+def sha256_of_lines(lines: list[str]) -> str:
+    """One sha256 for many lines; file names may hold bytes that are no UTF-8."""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
     """Sort key in which digits count as numbers: img_2.jpg before img_10.jpg."""
     parts = re.findall(r"\d+|\D+", file.name.lower())
@@ -81,6 +124,9 @@ def read_image(file: Path) -> Image:
         data = file.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read image {file}: {error.strerror}") from error
+    size = image_size(data)
+    if size is not None:
+        check_pixels(f"image {file}", *size)
     with quiet_opencv():
         # Not imread: it cannot open every path on Windows. OpenCV refuses empty data with an
         # exception.
@@ -90,6 +136,53 @@ def read_image(file: Path) -> Image:
             f"cannot read image {file}: it is damaged, cut off or not an image; copy it again"
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_unchanged(file: Path) -> NDArray[Any]:
+    """One image of PNG or TIFF with the depth of the file; empty for other formats."""
+    if file.suffix.lower() not in (".png", ".tif", ".tiff"):
+        return np.empty(0, np.uint8)
+    with quiet_opencv():
+        image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    return np.empty(0, np.uint8) if image is None else image
+
+
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) that the head of a PNG, BMP, JPEG or TIFF claims; None where unknown. A file
+    of a few kilobytes may claim gigabytes, which OpenCV would fill."""
+    if data.startswith(b"\x89PNG") and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return width, height
+    if data.startswith(b"BM") and len(data) >= 26:
+        width, height = struct.unpack("<ii", data[18:26])
+        return abs(width), abs(height)
+    if data.startswith(b"\xff\xd8"):
+        return jpeg_size(data)
+    return tiff_size(data) if data[:4] in (b"II*\0", b"MM\0*") else None
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) of the first start of frame."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return width, height
+        at += 2 + max(length, 2)
+    return None
+
+
+def tiff_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) of the first directory."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    start = int.from_bytes(data[4:8], order)
+    found: dict[int, int] = {}
+    for k in range(int.from_bytes(data[start : start + 2], order)):
+        entry = data[start + 2 + 12 * k : start + 14 + 12 * k]
+        wide = 4 if entry[2:4] == (b"\4\0" if order == "little" else b"\0\4") else 2
+        found[int.from_bytes(entry[:2], order)] = int.from_bytes(entry[8 : 8 + wide], order)
+    return (found[256], found[257]) if {256, 257} <= found.keys() else None
 
 
 def is_cut_off(data: bytes) -> bool:

@@ -47,9 +47,10 @@ class ArrayPicture:
 class Frame:
     """One picture of a source.
 
-    index: 0-based place on the source's own frame axis. time: seconds since the first frame, from
-    the container's presentation times; never falls. image: (H, W, 3) uint8 RGB 0..255, upright;
-    made when first asked for, as is grey: (H, W) uint8 0..255, luma.
+    index: 0-based place on the source's own frame axis. time: the second at which a player shows
+    it (docs/adr/0060), from the container's presentation times; never falls. image: (H, W, 3) uint8
+    RGB 0..255, upright and of square pixels; made when first asked for, as is grey: (H, W) uint8
+    0..255, luma.
 
     Make your own with an array (H, W, 3), RGB, or (H, W), grey; raises UsageError for any other
     picture.

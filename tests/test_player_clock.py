@@ -1,0 +1,180 @@
+"""Our seconds are a player's: files whose pictures do not begin at 0, holes, and wild stamps."""
+
+from __future__ import annotations
+
+import base64
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from browser import opened_page
+from fesnet.video import open_source
+from fesnet.video.clock import MOST_EMPTY_S
+from video_files import Image, pictures
+
+MILLISECOND = Fraction(1, 1000)
+BITS = 6
+
+
+def numbered(number: int) -> Image:
+    """A picture that shows its number as white bars."""
+    image = np.full((64, 32 * BITS, 3), 90, np.uint8)
+    for bit in range(BITS):
+        image[:, 32 * bit + 4 : 32 * bit + 28] = 255 * (number >> bit & 1)
+    return image
+
+
+def read_number(image: Image) -> int:
+    return sum(1 << b for b in range(BITS) if image[32, 32 * b + 16].mean() > 170)
+
+
+def write_late(
+    path: Path,
+    first: float = 0.0,
+    *,
+    sound: float | None = None,
+    codec: str = "libx264",
+    count: int = 24,
+    seconds: float = 2.0,
+    **options: str,
+) -> Path:
+    """Numbered pictures, 25 a second from `first` (s) on, and silence from `sound` on."""
+    webm = path.suffix == ".webm"
+    with av.open(str(path), "w", options=options) as container:
+        video = container.add_stream(codec, rate=25, options={} if webm else {"bf": "2", "g": "8"})
+        video.width, video.height, video.pix_fmt = 32 * BITS, 64, "yuv420p"
+        unit = Fraction(1, 25) if codec == "mpeg2video" else MILLISECOND
+        video.codec_context.time_base = unit
+        packets: list[Any] = []
+        if sound is not None:
+            name = "libopus" if webm else "mp2" if path.suffix == ".mpg" else "aac"
+            silence = container.add_stream(name, rate=48000)
+            silence.layout = "mono"
+            kind, form = (np.float32, "fltp") if name == "aac" else (np.int16, "s16")
+            for at in range(0, int(48000 * seconds), 960):
+                frame = av.AudioFrame.from_ndarray(
+                    np.zeros((1, 960), kind), format=form, layout="mono"
+                )
+                frame.sample_rate, frame.time_base = 48000, Fraction(1, 48000)
+                frame.pts = at + int(48000 * sound)
+                packets += silence.encode(frame)
+            packets += silence.encode(None)
+        for k in range(count):
+            picture = av.VideoFrame.from_ndarray(numbered(k), format="rgb24")
+            picture.pts, picture.time_base = round((first + k / 25) / unit), unit
+            packets += video.encode(picture)
+        packets += video.encode(None)
+        for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
+            container.mux(packet)
+    return path
+
+
+# Of each kind that a browser plays: name, options of the writer, our first time.
+PLAYED = [
+    ("plain.mp4", {}, 0.0),
+    ("late.mp4", {"first": 0.8, "sound": 0.0}, 0.8),
+    ("alone.mp4", {"first": 0.8}, 0.8),
+    ("no_edit_list.mp4", {"use_editlist": "0"}, 0.08),
+    ("fragments.mp4", {"movflags": "frag_keyframe+empty_moov"}, 0.08),
+    ("late.mov", {"first": 0.8, "sound": 0.0}, 0.8),
+    ("late.mkv", {"first": 0.8, "sound": 0.0}, 0.8),
+    ("alone.mkv", {"first": 3.0}, 3.0),
+    ("late.webm", {"first": 0.8, "sound": 0.0, "codec": "libvpx"}, 0.8),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "first"), PLAYED)
+def test_the_first_frame_has_a_players_time(
+    tmp_path: Path, name: str, options: dict[str, Any], first: float
+) -> None:
+    source = open_source(write_late(tmp_path / name, **options))
+    times = [frame.time for frame in source]
+    assert times == pytest.approx([first + k / 25 for k in range(24)], abs=0.0011)
+    assert source.warnings == []
+
+
+@pytest.mark.parametrize("name", ["late.ts", "late.mpg", "late.flv"])
+def test_formats_with_a_clock_of_their_own_count_from_their_first_stamp(
+    tmp_path: Path, name: str
+) -> None:
+    codec = "mpeg2video" if name.endswith("mpg") else "libx264"
+    path = write_late(tmp_path / name, 5.8, sound=5.0, codec=codec)
+    first = next(iter(open_source(path))).time
+    assert first == pytest.approx(0.8, abs=0.06)  # less what the sound's codec puts before it
+    alone = write_late(tmp_path / f"alone{path.suffix}", 5.8, codec=codec)
+    assert next(iter(open_source(alone))).time == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_browser_shows_each_frame_at_our_second(tmp_path: Path) -> None:
+    files = [write_late(tmp_path / name, **options) for name, options, _ in PLAYED]
+    (tmp_path / "page.html").write_text("<body></body>")
+    with opened_page() as page:
+        page.goto((tmp_path / "page.html").as_uri())
+        for file in files:
+            times = [frame.time for frame in open_source(file)]
+            wanted = [3, 11, 20]
+            kind = "mp4" if file.suffix in (".mp4", ".mov") else "webm"
+            data = f"data:video/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+            shown = page.evaluate(SEEK, [data, [times[k] + 0.02 for k in wanted]])
+            assert [read_number(decode(data)) for data in shown] == wanted, file.name
+
+
+SEEK = """async ([src, times]) => {
+  const v = document.createElement('video'); v.muted = true; v.preload = 'auto'; v.src = src;
+  document.body.replaceChildren(v);
+  await new Promise((yes, no) => { v.onloadeddata = yes; v.onerror = () => no(src); });
+  const c = document.createElement('canvas'), out = [];
+  for (const at of times) {
+    await new Promise(done => { v.onseeked = done; v.currentTime = at; });
+    [c.width, c.height] = [v.videoWidth, v.videoHeight];
+    c.getContext('2d').drawImage(v, 0, 0);
+    out.push(c.toDataURL());
+  }
+  return out;
+}"""
+
+
+def decode(data: str) -> Image:
+    raw = np.frombuffer(base64.b64decode(data.split(",")[1]), np.uint8)
+    return np.asarray(cv2.imdecode(raw, cv2.IMREAD_COLOR), np.uint8)
+
+
+def write_times(path: Path, times: list[int]) -> Path:
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "bgr0"
+        video.codec_context.time_base = MILLISECOND
+        for time, image in zip(times, pictures(len(times)), strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = time, MILLISECOND
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("last", [10**8, 99 * 10**8, 10**12, 2**62])
+def test_a_wild_last_stamp_is_joined_and_told(tmp_path: Path, last: int) -> None:
+    source = open_source(write_times(tmp_path / "wild.mkv", [0, 40, 80, last]))
+    times = [frame.time for frame in source]
+    assert times[:3] == [0.0, 0.04, 0.08] and times[3] < 1
+    assert any("wild.mkv: times leap by" in line for line in source.warnings)
+
+
+def test_holes_up_to_a_day_in_all_stay(tmp_path: Path) -> None:
+    half = 500 * MOST_EMPTY_S + 1000
+    source = open_source(write_times(tmp_path / "cctv.mkv", [0, half, 2 * half, 2 * half + 40]))
+    times = [frame.time for frame in source]
+    assert times[1] == half / 1000 and times[2] - times[1] < 1
+    assert [w for w in source.warnings if "leap" in w]
+
+
+def test_a_start_after_more_than_a_day_is_joined(tmp_path: Path) -> None:
+    start = 1000 * (MOST_EMPTY_S + 60)
+    source = open_source(write_times(tmp_path / "late.mkv", [start, start + 40]))
+    assert [frame.time for frame in source] == [0.0, 0.04]
+    assert "late.mkv: times leap by" in source.warnings[0]
