@@ -204,7 +204,7 @@ def test_sizes_are_read_from_the_head(ending: str) -> None:
 def test_a_pipe_that_nobody_writes_is_no_wait_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fesnet.video.files.PIPE_WAIT", 0.1)
+    monkeypatch.setattr("fesnet.video.containers.PIPE_WAIT", 0.1)
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(SourceError, match="nobody wrote into this pipe"):
         open_source(tmp_path / "pipe.mp4")

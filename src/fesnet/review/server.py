@@ -90,7 +90,7 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
     app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=default_user_name())
     handle = open_socket(options.port)
     try:
-        server = ReviewServer(app, handle, library, open_folder(library.folder))
+        server = ReviewServer(app, handle, library, open_folder_lock(library.folder))
     except OSError as error:
         handle.close()
         raise write_error(library.folder, error) from error
@@ -101,7 +101,7 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
     return server
 
 
-def open_folder(folder: Path) -> IO[bytes]:
+def open_folder_lock(folder: Path) -> IO[bytes]:
     """Mark a folder as open as long as the file is; the first server removes what killed ones left
     there.
     """

@@ -7,6 +7,10 @@ the formats and protocols named here are allowed.
 
 from __future__ import annotations
 
+import os
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -40,6 +44,7 @@ OWN_DATA = (
     "j2k_pipe", "jpeg_pipe", "jpegls_pipe", "jpegxl_pipe", "png_pipe", "ppm_pipe", "pgm_pipe",
     "tiff_pipe", "webp_pipe", "webp", "dpx_pipe", "exr_pipe",
 )  # fmt: skip
+PIPE_WAIT = 5.0  # s
 STREAMED = ("rtsp", "rtp", "rtp_mpegts")
 PLAYLISTS = {".m3u8": "hls", ".m3u": "hls", ".mpd": "dash"}  # by the ending of an address
 NETWORK = (
@@ -187,3 +192,23 @@ def player_zero(container: InputContainer) -> Fraction:
     first = min(starts, default=Fraction(0))
     own = any(name in OWN_ZERO for name in container.format.name.split(","))
     return min(first, Fraction(0)) if own else first
+
+
+@contextmanager
+def written_pipe(path: Path) -> Iterator[None]:
+    """Wait until somebody writes into a named pipe, as opening it would wait for ever; other files
+    are left alone. Raises SourceError after PIPE_WAIT.
+    """
+    if not path.is_fifo():
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not select.select([handle], [], [], PIPE_WAIT)[0]:
+            raise SourceError(
+                f"cannot open {path.name} as a video: nobody wrote into this pipe for "
+                f"{PIPE_WAIT:g} s"
+            )
+        yield
+    finally:
+        os.close(handle)

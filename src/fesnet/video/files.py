@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import select
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -33,6 +30,7 @@ from fesnet.video.containers import (
     open_container,
     pick_stream,
     player_zero,
+    written_pipe,
 )
 from fesnet.video.dark import frame_dark_warning
 from fesnet.video.display import display_size, stretch
@@ -53,7 +51,6 @@ ABOVE: Any = (
     0,
 )  # as OpenCV takes a number for each channel; its types know arrays only
 NO_PIPE = "most videos cannot be read from a pipe; save it to a file and name that"
-PIPE_WAIT = 5.0  # s
 CLOCK_TOLERANCE = 0.01  # a rate that is given and nearer to the file's own is no contradiction
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
@@ -75,26 +72,6 @@ def open_file(path: Path, rate: Fraction | None, threads: int) -> Source:
         if path.is_fifo():
             raise SourceError(f"{error}; {NO_PIPE}") from error
         raise
-
-
-@contextmanager
-def written_pipe(path: Path) -> Iterator[None]:
-    """Wait until somebody writes into a named pipe, as opening it would wait for ever; other files
-    are left alone. Raises SourceError after PIPE_WAIT.
-    """
-    if not path.is_fifo():
-        yield
-        return
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        if not select.select([handle], [], [], PIPE_WAIT)[0]:
-            raise SourceError(
-                f"cannot open {path.name} as a video: nobody wrote into this pipe for "
-                f"{PIPE_WAIT:g} s"
-            )
-        yield
-    finally:
-        os.close(handle)
 
 
 def missing_source_error(name: str | Path) -> UsageError:
