@@ -95,9 +95,12 @@ def make_text_table(
     filled = [(n, [from_cell(cell.strip()) for cell in row]) for n, row in lines]
     if not filled:
         return TextTable((), (), decimal_comma)
-    columns, rows = strip_columns(filled[0][1]), []
+    head, rows = filled[0][1], []
+    wide = len(strip_columns(head))
+    if any(any(cells[wide : len(head)]) for _, cells in filled[1:]):
+        wide = len(head)  # a column that lacks its name
+    columns = head[:wide]
     for number, cells in filled[1:]:
-        wide = len(columns)
         inside = cells if any(cells[wide:]) else cells[:wide]  # empty ones at the end are none
         if len(inside) != wide:
             raise TruthError(

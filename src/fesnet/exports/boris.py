@@ -142,8 +142,8 @@ def make_observation(spotting: Spotting, rows: list[list[Any]]) -> dict[str, Any
     if video is None:
         return out | {"file": [], "scan_sampling_time": 0, "events": [row[:5] for row in rows]}
     name, seconds = str(video), float(result_frame_ends(spotting)[-1])
-    rate = nominal_rate(spotting.source)
-    rate = rate or frame_rate(spotting.frame_times, spotting.working_rate)
+    told = nominal_rate(spotting.source)
+    rate = told or frame_rate(spotting.frame_times, spotting.working_rate)
     about = {
         "length": {name: round(seconds, 3)},
         "fps": {name: round(float(rate or spotting.working_rate), 3)},

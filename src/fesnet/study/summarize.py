@@ -83,9 +83,9 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
         "statistics": [asdict(s) for s in statistics],
     }
     ledger_rows = summary_table(folder, videos, failed)
-    style = {"decimal_comma": options.decimal_comma}
-    files = write_summary(folder, ledger_rows, **style)
-    files += save_tables(folder, tables, **style, spss=options.spss, log=log)
+    comma = options.decimal_comma
+    files = write_summary(folder, ledger_rows, decimal_comma=comma)
+    files += save_tables(folder, tables, decimal_comma=comma, spss=options.spss, log=log)
     column = None if options.by == MARKER else options.by
     figures = {"All expressions": draw_raster(videos, column)}
     if statistics:

@@ -323,7 +323,7 @@ class _Reader:
             else:
                 yield from self._decode(packet)
 
-    def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+    def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
         """Frames that come out when `packet` goes in (None: at the end); none if it is damaged."""
         if packet is not None and packet.is_corrupt:
             self.damage.add_damaged(self._packet_time(packet))
@@ -333,7 +333,7 @@ class _Reader:
             self.damage.add_damaged(self._packet_time(packet))
             return []
 
-    def _packet_time(self, packet: Packet[VideoStream] | None) -> Fraction:
+    def _packet_time(self, packet: Packet[Any] | None) -> Fraction:
         return self.clock.packet_time(None if packet is None else getattr(packet, self.stamp))
 
     def _hear(self, packet: Packet[Any]) -> None:
