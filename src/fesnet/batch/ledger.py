@@ -41,10 +41,10 @@ class VideoRecord:
     stamp: str = ""
     written: str = ""
     subject: str = ""
-    scores: str = ""
     row: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     refused: str = ""
+    scores: str = ""
 
 
 class BatchLedger(Ledger):
@@ -53,7 +53,8 @@ class BatchLedger(Ledger):
     def __init__(self, folder: Path) -> None:
         """Raises TargetError for a file of that name that is no ledger."""
         super().__init__(folder / LEDGER)
-        if any(line.strip() for line in self.lines) and not any(parse_events(self.lines)):
+        whole = self.lines[:-1]  # a last line without its end is what a kill left
+        if any(line.strip() for line in whole) and not any(parse_events(self.lines)):
             self.close()
             raise TargetError(
                 f"expected the list of a batch in {folder / LEDGER}, got something else; move it "
