@@ -270,7 +270,7 @@ def test_a_carriage_return_in_a_name_does_not_end_the_row(tmp_path: Path) -> Non
         replace(found, source=replace(found.source, name="a\rb.mp4")), tmp_path / "r.csv"
     )
     with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as handle:
-        assert [row["video"] for row in csv.DictReader(handle)] == ["a\rb.mp4"] * 2
+        assert [row["video"] for row in csv.DictReader(handle)] == ["a\\x0db.mp4"] * 2
 
 
 def test_json_writer_writes_the_result(tmp_path: Path) -> None:
