@@ -142,7 +142,7 @@ def test_rules_under_another_name_are_refused(machine: MachineResult, review: Re
         ),
         (
             {"what": "edge", "onset_s": 500.0, "offset_s": 501.0},
-            r"expected a time within the video \(0 to 3.96 s\)",
+            r"expected a time within the video \(0.00 to 3.96 s\)",
         ),
         (
             {"what": "add", "face": 7, "onset_s": 0.0, "offset_s": 1.0},
