@@ -12,9 +12,11 @@ from typing import TypeVar
 # What must not reach a terminal or split a row: control characters, line ends, marks that turn the
 # direction of writing, bytes that are no UTF-8 (as Python holds them), a mark of byte order.
 UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufeff]"
 )
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001  # begin a formula in spreadsheets
+# What begins a formula in spreadsheets.
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001
 LEVELS = 3  # ways of comparing, from exact to loose
 T = TypeVar("T")
 
