@@ -32,3 +32,23 @@ def get_extra(name: str) -> str:
     nothing.
     """
     return f"run pip install '.[{name}]' in the repository's folder"
+
+
+def format_clock(seconds: float) -> str:
+    """A time of a video as people read it off a player: 1:23.4, or 1:02:03.4."""
+    tenths = round(max(seconds, 0.0) * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def format_time(seconds: float) -> str:
+    """Seconds, from a minute on with the clock: 12.30 s, 83.40 s (1:23.4)."""
+    return f"{seconds:.2f} s" + (f" ({format_clock(seconds)})" if seconds >= 60 else "")
+
+
+def format_span(start: float, stop: float) -> str:
+    """From when to when: 2.00-3.97 s, 83.40-84.00 s (1:23.4-1:24.0)."""
+    clocks = f" ({format_clock(start)}-{format_clock(stop)})" if stop >= 60 else ""
+    return f"{start:.2f}-{stop:.2f} s{clocks}"

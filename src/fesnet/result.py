@@ -215,7 +215,7 @@ class Spotting:
             intervals=tuple(SpottedInterval(**i) for i in values["intervals"]),
             gaps=tuple(Gap(**g) for g in values["gaps"]),
             warnings=tuple(values["warnings"]),
-            rules=IntervalRules.from_dict(values["rules"]),
+            rules=IntervalRules.from_dict(values["rules"]).anchored(),
             provenance=values["provenance"],
             candidates=tuple(SpottedInterval(**i) for i in values["candidates"])
             if "candidates" in values
@@ -243,6 +243,7 @@ def assemble(
         raise UsageError(
             "expected frame times of 0 s or more that never fall, got others; give frames in order"
         )
+    rules = rules.anchored()
     times = unpack_times(pack_times(frame_times))
     faces = tuple(t.as_stored() for t in tracks)
     if candidates is None:
@@ -281,7 +282,9 @@ def on_source_frames(
 ) -> SpottedInterval:
     """An interval of one face, carried from the working grid to the source's frames."""
     first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
-    apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
+    apex = nearest_frame(found.apex_s, frame_times)
+    inner = 1 if last - first > 1 else 0  # at a low rate the onset may be the nearest frame
+    apex = min(max(apex, first + inner), last - inner)
     onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
     times = (face, onset_s, apex_s, offset_s)
     return SpottedInterval(*times, found.kind, first, apex, last, round(found.score, 4))

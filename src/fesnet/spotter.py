@@ -132,7 +132,7 @@ class Spotter:
 def recommended_rules(weights: Weights) -> IntervalRules:
     """The rules that the weights bring. Raises CheckpointError where they are not understood."""
     try:
-        return IntervalRules.from_dict(weights.rules)
+        return IntervalRules.from_dict(weights.rules).anchored()
     except UsageError as error:
         raise CheckpointError(
             f"expected interval rules in the config of {weights.folder}, but {error}"

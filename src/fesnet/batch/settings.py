@@ -67,13 +67,13 @@ def override_rules(
     """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises
     UsageError.
     """
-    values = rules.to_dict()
+    values: dict[str, Any] = {}
     if file is not None:
         try:
-            values |= tomllib.loads(file.read_text(encoding="utf-8"))
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"expected a TOML file with interval rules in {file}, but {error}"
             ) from error
     values |= {name: value for name, value in single.items() if value is not None}
-    return IntervalRules.from_dict(values)
+    return rules.changed(values)

@@ -19,13 +19,12 @@ import fesnet
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import ENDINGS, export, parse_formats
-from fesnet.postprocess import IntervalRules
 from fesnet.review.access import AccessControl
 from fesnet.review.agreement import compute_agreement
 from fesnet.review.background import BackgroundWorker
 from fesnet.review.edits import EditRequest, StaleError, apply_edit
-from fesnet.review.merge import MACHINE, merge_intervals
-from fesnet.review.review_state import ReviewState, load_corrected, load_state, version_path
+from fesnet.review.merge import MACHINE, merge_intervals, review_rules
+from fesnet.review.review_state import ReviewState, load_corrected, load_opinions, load_state
 from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_name
 from fesnet.review.video_library import VideoLibrary
 
@@ -173,7 +172,7 @@ def preview_rules(request: Request, key: str, rules: str) -> Response:
         raise UsageError(f"expected rules like macro_threshold=0.4, got {rules!r}") from None
     return JSONResponse(
         merge_intervals(
-            now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes})
+            now.machine, now.review, review_rules(now.review).changed(changes)
         )
     )
 
@@ -211,9 +210,11 @@ def stop_task(request: Request, key: str) -> dict[str, str]:
 def get_agreement(
     request: Request, key: str, truth: str = "person", found: Annotated[str, Query()] = "machine"
 ) -> dict[str, Any]:
-    """Agreement of two versions: person, machine, or the name of another review."""
+    """Agreement of two versions, where people looked: person, machine, or another's review."""
     library = library_of(request)
-    return compute_agreement(version_path(library, key, truth), version_path(library, key, found))
+    sides = [load_opinions(library, key, which) for which in (truth, found)]
+    spotting = library.machine_result(key).spotting
+    return compute_agreement(sides[0], sides[1], len(spotting.frame_times), spotting.seconds)
 
 
 @router.post("/api/videos/{key}/export")
