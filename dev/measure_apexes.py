@@ -83,8 +83,12 @@ def main(videos: Path, results: Path) -> None:
                 onsets[one.kind, rule] = onsets.get((one.kind, rule), 0) + at_edge
     print("| kind | rule | pairs | median error, frames | mean | 90 % within | at the onset |")
     print("|---|---|---|---|---|---|---|")
-    for (kind, rule), values in sorted(errors.items(), key=lambda e: (e[0][0], RULES.index(e[0][1]))):
-        figures = f"{np.median(values):.1f} | {np.mean(values):.2f} | {np.quantile(values, 0.9):.0f}"
+    for (kind, rule), values in sorted(
+        errors.items(), key=lambda e: (e[0][0], RULES.index(e[0][1]))
+    ):
+        figures = (
+            f"{np.median(values):.1f} | {np.mean(values):.2f} | {np.quantile(values, 0.9):.0f}"
+        )
         print(f"| {kind} | {rule} | {len(values)} | {figures} | {onsets[kind, rule]} |")
 
 

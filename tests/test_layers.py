@@ -83,6 +83,7 @@ ALLOWED: dict[str, set[str]] = {
         "result",
         "jobs",
         "postprocess",
+        "score_runs",
     },
     "crops": {"video", "faces", "windows", "stream", "weights", "baselines", "datasets", "jobs"},
     "live": {"result", "spotter", "video"},

@@ -34,9 +34,7 @@ def found(scores: np.ndarray, intensity: np.ndarray, rules: IntervalRules) -> se
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.integers(0, 10**6), st.sampled_from(KINDS), LEVELS, LEVELS, LEVELS, st.booleans(), LEVELS
-)
+@given(st.integers(0, 10**6), st.sampled_from(KINDS), LEVELS, LEVELS, LEVELS, st.booleans(), LEVELS)
 def test_a_lower_threshold_only_adds_intervals_of_its_kind(
     seed: int, kind: Kind, one: float, two: float, other: float, exclusive: bool, reference: float
 ) -> None:

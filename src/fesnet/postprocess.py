@@ -146,7 +146,8 @@ def find_intervals(
 
     Rows that are not numbers are unknown: they end every interval. What fills all rows between two
     unknown ones (or the ends) is no interval: without a change it may be how the face always looks.
-    The apex is where intensity (T,), or else the score, is highest (`choose_apex`). Sorted by onset.
+    The apex is where intensity (T,), or else the score, is highest (`choose_apex`). Sorted by
+    onset.
 
     Scores are cut into intervals at the references, and below them at fixed shares of these, the
     highest first; what overlaps an earlier one is left out. Thresholds choose among all these, so a

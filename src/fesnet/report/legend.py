@@ -13,7 +13,8 @@ MARKS = {
     "sum": '<path class="both" d="M1 11 L9 9 L17 2 L25 8 L33 11"/>',
     "macro": '<path class="macro" d="M1 12 L10 11 L18 3 L26 10 L33 12"/>',
     "micro": '<path class="micro dashed" d="M1 12 L10 11 L18 3 L26 10 L33 12"/>',
-    "threshold": '<path class="macro dotted" d="M1 5 H33"/><path class="micro dotted" d="M1 10 H33"/>',
+    "threshold": '<path class="macro dotted" d="M1 5 H33"/>'
+    '<path class="micro dotted" d="M1 10 H33"/>',
     "bar": '<path class="macro wide" d="M3 4 H16"/><path class="micro wide" d="M20 9 H31"/>',
     "faint": '<path class="macro wide faint" d="M3 4 H16"/><path class="micro wide faint" '
     'd="M20 9 H31"/>',

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from fesnet._messages import format_time
+from fesnet._messages import counted, format_time
 from fesnet.intervals import KINDS
 from fesnet.report.score_view import compared_by, score_name
 from fesnet.result import Spotting
@@ -85,7 +84,8 @@ def methods_text(spotting: Spotting) -> str:
         for k in KINDS
     )
     known = spotting.known_seconds
-    counts = " and ".join(f"{count(spotting, k)} {k}-expressions" for k in KINDS)
+    numbers = {k: sum(i.kind == k for i in spotting.intervals) for k in KINDS}
+    counts = " and ".join(counted(n, f"{k}-expression") for k, n in numbers.items())
     lines = [
         f"Facial expressions were spotted with fesnet {p.get('fesnet', '')} (FESNet), {weights}, "
         f"at {spotting.working_rate:g} Hz.",
@@ -100,10 +100,6 @@ def methods_text(spotting: Spotting) -> str:
         people = ", ".join(map(str, review.get("by", []))) or "nobody"
         lines.append(f"The intervals were corrected by {people} ({review.get('edits', 0)} edits).")
     return " ".join(lines)
-
-
-def count(spotting: Spotting, kind: str) -> int:
-    return sum(i.kind == kind for i in spotting.intervals)
 
 
 def short(digest: object) -> str:

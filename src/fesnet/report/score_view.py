@@ -3,7 +3,7 @@
 | result | compared with the thresholds | drawn |
 |---|---|---|
 | with an interval check | the probability of each candidate | a bar at that height |
-| rules, one kind at a time | the sum of both scores, at its highest | the sum as a line, and the bar |
+| rules, one kind at a time | the sum of both scores, at its highest | the sum, and the bar |
 | rules, each kind by itself | the score of the kind, at its highest | its line, and the bar |
 """
 

@@ -49,10 +49,7 @@ def draw_timeline_svg(spotting: Spotting, track: FaceTrack, truth: tuple[Interva
     body += [draw_threshold(k, spotting.rules.of(k, "threshold")) for k in KINDS]
     levels = ((below_threshold(spotting), True), (spotting.intervals, False))
     body += [
-        draw_level(i, scale, faint)
-        for some, faint in levels
-        for i in some
-        if i.face == track.face
+        draw_level(i, scale, faint) for some, faint in levels for i in some if i.face == track.face
     ]
     top = CURVE_HEIGHT + 12
     body += [
@@ -170,7 +167,11 @@ def draw_bars(name: str, rows: list[tuple[str, float, float]], y: float, scale: 
 
 def draw_axis(end: float, scale: float, y: float) -> list[str]:
     """Seconds below the lanes, at round steps."""
-    steps = [s for s in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800) if end / s <= 14 and (end < 60 or s >= 1)]
+    steps = [
+        s
+        for s in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800)
+        if end / s <= 14 and (end < 60 or s >= 1)
+    ]
     steps = steps or [3600.0]
     marks = np.arange(0, end + 1e-9, steps[0])
     line = (

@@ -101,9 +101,7 @@ def looked_at(truth: Opinions, found: Opinions) -> tuple[int, int]:
     for side in people:
         others = [other for other in people if other is not side]
         for span in side.judged:
-            skipped = any(
-                meets(span, o.unjudged) and not meets(span, o.judged) for o in others
-            )
+            skipped = any(meets(span, o.unjudged) and not meets(span, o.judged) for o in others)
             if not skipped and not meets(span, moments):
                 moments.append(span)
     left: list[Span] = []

@@ -171,9 +171,7 @@ def preview_rules(request: Request, key: str, rules: str) -> Response:
     except ValueError:
         raise UsageError(f"expected rules like macro_threshold=0.4, got {rules!r}") from None
     return JSONResponse(
-        merge_intervals(
-            now.machine, now.review, review_rules(now.review).changed(changes)
-        )
+        merge_intervals(now.machine, now.review, review_rules(now.review).changed(changes))
     )
 
 

@@ -11,7 +11,13 @@ from typing import Literal
 from fesnet.errors import UsageError
 from fesnet.intervals import Kind, nearest_frame
 from fesnet.postprocess import IntervalRules
-from fesnet.review.merge import MachineResult, adopt_proposal, open_proposals, proposal_id, review_rules
+from fesnet.review.merge import (
+    MachineResult,
+    adopt_proposal,
+    open_proposals,
+    proposal_id,
+    review_rules,
+)
 from fesnet.review.review_file import RULES_ID, EditRecord, JsonObject, Review, ReviewedInterval
 
 EditType = Literal["edge", "kind", "add", "delete", "check", "note", "rules", "undo", "redo"]

@@ -87,9 +87,7 @@ class MachineResult:
         """What lower thresholds would add to the proposals under `rules`, from `LEAST` on."""
         low = {f"{k}_threshold": min(LEAST, rules.of(k, "threshold")) for k in KINDS}
         return tuple(
-            c
-            for c in self.choose(rules.changed(low))
-            if c.score < rules.of(c.kind, "threshold")
+            c for c in self.choose(rules.changed(low)) if c.score < rules.of(c.kind, "threshold")
         )
 
     def new_review(self, file: str) -> Review:

@@ -522,6 +522,12 @@ class FesnetTimeline {
     g.setLineDash([]);
     g.lineDashOffset = 0;
     g.globalAlpha = 1;
+    g.fillStyle = colour;
+    g.textAlign = "right";
+    g.font = "11px system-ui, sans-serif";
+    g.fillText(`${kind} ${Number(level.toFixed(2))}`, this.main.clientWidth - (kind === "macro" ? 66 : 4), y - 7);
+    g.font = "12px system-ui, sans-serif";
+    g.textAlign = "left";
   }
 
   hatch(g, c, x, end, top, height) {
@@ -569,7 +575,9 @@ class FesnetTimeline {
     }
     if (w > 46) {
       g.fillStyle = c[`${i.kind}-text`];
-      g.fillText(`${i.checked ? "✓ " : ""}${i.kind}`, Math.max(a, FesnetTimeline.LEFT) + 6, top + inset + h / 2 + 0.5, w - 8);
+      const from = Math.max(a, FesnetTimeline.LEFT), notch = truth || i.apex_s === undefined ? from : this.x(i.apex_s);
+      const near = notch > from && notch < from + 46; // then the word stands behind the apex, where there is room
+      g.fillText(`${i.checked ? "✓ " : ""}${i.kind}`, (near && b - notch > 46 ? notch : from) + 6, top + inset + h / 2 + 0.5, w - 8);
     } else if (i.checked) {
       g.fillStyle = c.ink;
       g.fillRect(a, top + inset + h, w, 2);
