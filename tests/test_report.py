@@ -96,7 +96,8 @@ def random_result(seed: int, exclusive: bool) -> Spotting:
     total, share = np.clip(raw[0] * 2.4 - 0.7, 0, 1), np.clip(raw[1] * 3 - 1, 0, 1)
     times = np.arange(1800) / RATE
     track = FaceTrack(0, times, np.column_stack([total * share, total * (1 - share)]), total)
-    rules = IntervalRules(exclusive=exclusive).anchored().changed({"micro_threshold": 0.4})
+    rules = IntervalRules(exclusive=exclusive).anchored()
+    rules = rules.changed({"micro_threshold": 0.75, "macro_threshold": 0.6})
     return assemble(result().source, (track,), times, RATE, rules, warnings=(), provenance={})
 
 

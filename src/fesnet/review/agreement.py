@@ -27,6 +27,7 @@ PROTOCOL = "official"
 JUDGED_BY = ("edge", "kind", "add", "delete")  # edits that need a look; `checked` is a state
 HANDFUL = 5  # moments below which a figure would be chance; our choice
 Span = tuple[int, int, int]  # face, first and last frame
+Moment = tuple[Span, ...]  # an interval, and the proposal that it comes from
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Opinions:
     """
 
     intervals: tuple[tuple[int, Interval], ...]
-    judged: tuple[Span, ...] = ()
+    judged: tuple[Moment, ...] = ()
     unjudged: tuple[Span, ...] = ()
     person: bool = False
 
@@ -63,11 +64,10 @@ def person_opinions(machine: MachineResult, review: Review) -> Opinions:
         (p.face, p.onset_frame, p.offset_frame)
         for p in open_proposals(machine, review.intervals, rules)
     ]
-    judged: list[Span] = []
+    judged = []
     for i in rows:
-        judged.append((i.face, i.onset_frame, i.offset_frame))
-        if i.machine is not None:
-            judged.append((i.face, i.machine[1], i.machine[2]))
+        own, proposal = (i.face, i.onset_frame, i.offset_frame), i.machine
+        judged.append((own,) if proposal is None else (own, (i.face, *proposal[1:])))
     said = tuple(
         (i.face, to_interval(i.onset_frame, i.offset_frame, i.kind)) for i in rows if not i.deleted
     )
@@ -83,13 +83,14 @@ def meets(span: Span, others: Sequence[Span]) -> bool:
     return any(span[0] == o[0] and share_frames(span[1:], o[1:]) for o in others)
 
 
-def counted(side: Opinions, other: Opinions) -> tuple[Interval, ...]:
+def comparable(side: Opinions, other: Opinions) -> tuple[Interval, ...]:
     """The intervals of one side about which the people of both sides have an opinion."""
     out = []
     for face, i in side.intervals:
         span = (face, i.start, i.stop - 1)
-        seen = side.person or not other.person or meets(span, other.judged)
-        if seen and (meets(span, other.judged) or not meets(span, other.unjudged)):
+        looked = any(meets(span, moment) for moment in other.judged)
+        seen = side.person or not other.person or looked
+        if seen and (looked or not meets(span, other.unjudged)):
             out.append(i)
     return tuple(sorted(out))
 
@@ -97,13 +98,16 @@ def counted(side: Opinions, other: Opinions) -> tuple[Interval, ...]:
 def looked_at(truth: Opinions, found: Opinions) -> tuple[int, int]:
     """(moments that the people of both sides looked at, proposals that somebody did not)."""
     people = [side for side in (truth, found) if side.person]
-    moments: list[Span] = []
+    moments: list[Moment] = []
     for side in people:
-        others = [other for other in people if other is not side]
-        for span in side.judged:
-            skipped = any(meets(span, o.unjudged) and not meets(span, o.judged) for o in others)
-            if not skipped and not meets(span, moments):
-                moments.append(span)
+        before = list(moments)
+        (other,) = [o for o in (truth, found) if o is not side]
+        for moment in side.judged:
+            both = any(meets(span, m) for span in moment for m in other.judged)
+            skipped = not both and any(meets(span, other.unjudged) for span in moment)
+            known = any(meets(span, m) for span in moment for m in before)
+            if not skipped and not known:
+                moments.append(moment)
     left: list[Span] = []
     for side in people:
         left += [span for span in side.unjudged if not meets(span, left)]
@@ -123,7 +127,7 @@ def compute_agreement(
     out: dict[str, Any] = {"people": people, "looked_at": moments, "left": left}
     if people and moments < HANDFUL:
         return out | {"kinds": None, "handful": HANDFUL}
-    pair = (counted(truth, found), counted(found, truth))
+    pair = (comparable(truth, found), comparable(found, truth))
     both = Agreement((VideoResult("", "", *pair, seconds),), (frames,), IOU)
     counts = both.evaluate_as(PROTOCOL).counts
     kappa = math.nan if left else frame_kappa([pair], (frames,))

@@ -639,7 +639,7 @@ class FesnetTimeline {
   }
 
   static time(seconds, digits) {
-    // Seconds, from a minute on with the clock: 83.40 s (1:23.4).
+    // Seconds, beyond sixty with the clock: 83.40 s (1:23.4).
     return `${seconds.toFixed(digits)} s${seconds >= 60 ? ` (${FesnetTimeline.clock(seconds, 1)})` : ""}`;
   }
 
