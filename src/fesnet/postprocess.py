@@ -47,8 +47,7 @@ class IntervalRules:
     valley: float = 0.5  # a dip below this share of the smaller peak beside it divides two
     intensity_valley: float = 0.0  # the same for a dip of the intensity; 0: never
     exclusive: bool = True  # softmax scores: one kind at most at a time; False: micro in macro
-    # Thresholds at which scores are cut into intervals; None: the thresholds themselves. Moving a
-    # threshold alone leaves them, so that it only chooses among intervals (`changed`).
+    # Thresholds at which scores are cut; None: the thresholds themselves. `changed` leaves them.
     macro_reference: float | None = None
     micro_reference: float | None = None
 
@@ -101,7 +100,8 @@ class IntervalRules:
         """These rules with their references written down: `dataclasses.replace` then moves the
         thresholds alone.
         """
-        return replace(self, **{f"{kind}_reference": self.reference(kind) for kind in KINDS})
+        macro, micro = self.reference("macro"), self.reference("micro")
+        return replace(self, macro_reference=macro, micro_reference=micro)
 
     def changed(self, given: IntervalRules | Mapping[str, Any] | None) -> IntervalRules:
         """These rules with the numbers of a dictionary; whole other rules as they are; None changes
@@ -197,8 +197,9 @@ def needed_shares(rules: IntervalRules) -> list[float]:
 
 def level_rules(rules: IntervalRules, share: float) -> IntervalRules:
     """The rules that cut scores at a share of the references."""
-    levels = {f"{kind}_threshold": share * rules.reference(kind) for kind in KINDS}
-    return replace(rules, **levels, macro_reference=None, micro_reference=None)
+    macro, micro = share * rules.reference("macro"), share * rules.reference("micro")
+    lower = replace(rules, macro_threshold=macro, micro_threshold=micro)
+    return replace(lower, macro_reference=None, micro_reference=None)
 
 
 def cut_intervals(

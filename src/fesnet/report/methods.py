@@ -35,11 +35,11 @@ def format_rate(spotting: Spotting) -> str:
     return f"{'about ' if varies else ''}{rate:.4g}"
 
 
-def rule_rows(spotting: Spotting) -> list[tuple[str, str, str]]:
+def rule_rows(spotting: Spotting) -> list[tuple[str, ...]]:
     """(what, macro, micro) of each rule that decided on the intervals."""
     rules, check = spotting.rules, spotting.candidates is not None
     name = score_name(spotting)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (f"least {name} (threshold)", *(f"{rules.of(k, 'threshold'):g}" for k in KINDS)),
         (
             "duration",

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from fesnet._types import FloatArray
 from fesnet.intervals import KINDS
 from fesnet.result import FaceTrack, SpottedInterval, Spotting
@@ -33,7 +35,7 @@ def score_name(spotting: Spotting) -> str:
 
 def summed(track: FaceTrack) -> FloatArray:
     """(T,) macro and micro scores together, at most 1; not-a-number where unknown."""
-    return track.scores.sum(1).clip(max=1.0)
+    return np.minimum(track.scores.sum(1), 1.0)
 
 
 def below_threshold(spotting: Spotting) -> tuple[SpottedInterval, ...]:
