@@ -35,7 +35,7 @@ def score_name(spotting: Spotting) -> str:
 
 def summed(track: FaceTrack) -> FloatArray:
     """(T,) macro and micro scores together, at most 1; not-a-number where unknown."""
-    return np.minimum(track.scores.sum(1), 1.0)
+    return np.asarray(np.minimum(track.scores.sum(1), 1.0))
 
 
 def below_threshold(spotting: Spotting) -> tuple[SpottedInterval, ...]:
