@@ -14,7 +14,7 @@ demo: $(USER_ENV)/ready
 	$(USER_ENV)/$(BIN)/fesnet demo --out fesnet-demo
 
 test: $(TEST_ENV)/ready lint
-	$(TEST_ENV)/$(BIN)/python -m pytest
+	$(TEST_ENV)/$(BIN)/python -m pytest -n auto --dist loadfile
 
 pythons:
 	$(PYTHON) dev/check_pythons.py

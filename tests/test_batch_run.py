@@ -8,9 +8,11 @@ import csv
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -18,10 +20,19 @@ import numpy as np
 import psutil
 import pytest
 
-from fesnet.batch import BatchResult, SpotSettings, find_videos, read_manifest, run_batch
+from fesnet.batch import (
+    BatchResult,
+    BatchVideo,
+    SpotSettings,
+    find_videos,
+    read_manifest,
+    run_batch,
+)
+from fesnet.batch import progress as progress_module
 from fesnet.batch import work as work_module
 from fesnet.batch.ledger import LEDGER, BatchLedger, VideoRecord
-from fesnet.batch.run import find_free_name
+from fesnet.batch.progress import progress_file, progress_place, tell_progress
+from fesnet.batch.run import BatchRun, PlannedVideo, find_free_name
 from fesnet.batch.summary import SUMMARY, summary_row, write_summary
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
@@ -83,9 +94,9 @@ def spotted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     real = work_module.spot_content
 
-    def counted(source: str, settings: SpotSettings) -> Spotting:
+    def counted(source: str, *given: Any) -> Spotting:
         done.append(source)
-        return real(source, settings)
+        return real(source, *given)
 
     monkeypatch.setattr(work_module, "spot_content", counted)
     return done
@@ -151,7 +162,7 @@ def test_what_is_unknown_is_not_taken_for_neutral(
     videos.mkdir()
     write_video(videos / "ramps.mp4", pictures(20))
     (videos / "jump").mkdir()
-    for number in (1, 2, 7):
+    for number in (*range(1, 10), 14):
         cv2.imwrite(str(videos / "jump" / f"img{number}.png"), pictures(1)[0])
     said: list[str] = []
     (tmp_path / "out").mkdir()
@@ -251,10 +262,78 @@ def test_changed_content_and_changed_settings_are_done_again(
     with (videos / "s1" / "face.mkv").open("ab") as handle:
         handle.write(b"x")
     assert (run(videos).done, len(spotted)) == (1, 3)
-    other = replace(settings, rules=replace(settings.rules, macro_threshold=0.9))
+    other = replace(settings, faces="all")
     assert (run(videos, settings=other).done, len(spotted)) == (2, 5)
-    assert Spotting.from_json(tmp_path / "out" / "s1" / "face.json").rules.macro_threshold == 0.9
     assert len(table(tmp_path / "out")) == 2
+
+
+def test_other_rules_and_formats_use_the_stored_scores(
+    run: Callable[..., BatchResult],
+    videos: Path,
+    tmp_path: Path,
+    settings: SpotSettings,
+    spotted: list[str],
+) -> None:
+    """No video is read again, and the results are those of spotting with these rules."""
+    rules = replace(settings.rules, macro_threshold=0.9, micro_threshold=0.15)
+    other = replace(settings, rules=rules, formats=("vtt",))
+    out = tmp_path / "anew"
+    out.mkdir()
+    entries = find_videos([str(videos)], out)
+    run_batch(entries, out, other, SerialExecutor(), lambda line: None)
+    run(videos)
+    assert len(spotted) == 4
+    assert (run(videos, settings=other).done, len(spotted)) == (2, 4)
+    assert tree(tmp_path / "out") == tree(out)
+    assert (run(videos, settings=other).kept, len(spotted)) == (2, 4)
+    with (videos / "s1" / "face.mkv").open("ab") as handle:
+        handle.write(b"x")
+    assert (run(videos, settings=settings).done, len(spotted)) == (2, 5)
+
+
+def test_columns_of_a_manifest_reach_the_summary_and_stay(
+    videos: Path, tmp_path: Path, settings: SpotSettings
+) -> None:
+    file, out = videos / "videos.csv", tmp_path / "out"
+    out.mkdir()
+    for line, wanted in (("s1/face.mkv;P1;calm", ["calm"]), ("s2/face.mkv;P2;x", ["calm", "x"])):
+        file.write_text(f"video;participant;condition\n{line}\n", encoding="utf-8-sig")
+        run_batch(read_manifest(file), out, settings, SerialExecutor(), lambda line: None)
+        assert [r["condition"] for r in table(out)] == wanted
+    assert [r["participant"] for r in table(out)] == ["P1", "P2"]
+    assert (out / "study.csv").read_text(encoding="utf-8").splitlines() == [
+        "result,participant,condition",
+        "s1/face,P1,calm",
+        "s2/face,P2,x",
+    ]
+
+
+def test_progress_within_videos(tmp_path: Path) -> None:
+    """A worker's share reaches the line of the run, with the time left; nothing stays behind."""
+    plans = [
+        PlannedVideo(BatchVideo(f"/v/{name}.mp4", f"{name}.mp4"), SpotSettings(), "", size=100)
+        for name in "ab"
+    ]
+    with BatchLedger(tmp_path) as ledger:
+        run = BatchRun(plans, ledger, print)
+        assert run.describe_progress(tmp_path) == ""
+        run.started -= 30
+        place = progress_place(tmp_path, plans[0].video.path)
+        lines: list[str] = []
+        with tell_progress(tmp_path, lambda: run.describe_progress(tmp_path), lines.append, 0.01):
+            with progress_file(str(place), None) as write:
+                assert write is not None
+                frame, source = SimpleNamespace(time=5.0), SimpleNamespace(duration=10.0)
+                write(frame, source)  # type: ignore[arg-type]
+                assert not place.exists(), "too soon"
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(progress_module, "WRITE_S", 0.0)
+                    write(frame, source)  # type: ignore[arg-type]
+                while not lines:
+                    time.sleep(0.01)
+            assert not place.exists()
+        assert lines[0] == "  a.mp4 50%; 2 min left"  # a quarter in 30 s
+    assert not (tmp_path / ".progress").exists()
 
 
 def test_removed_results_are_made_again_and_corrected_ones_are_kept(
@@ -431,7 +510,7 @@ def test_a_manifest_sets_options_and_subjects(
         Spotting.from_json(out / s / "face.json").rules.macro_threshold for s in ("s1", "s2")
     ]
     assert thresholds == [0.9, settings.rules.macro_threshold]
-    assert [r["subject"] for r in table(out)] == ["P1", "P2"]
+    assert [r["participant"] for r in table(out)] == ["P1", "P2"]
     file.write_text("video,macro_threshold\ns1/face.mkv,7\n")
     with pytest.raises(UsageError, match=r"up to 1, got 7.0 \(in the manifest, for s1/face"):
         run_batch(read_manifest(file), out, settings, SerialExecutor(), lambda line: None)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from fesnet.batch import BatchVideo, find_videos, is_batch, read_manifest
@@ -20,6 +24,11 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
+def numbered(folder: str, count: int = 10) -> list[str]:
+    """Names of frames of a video."""
+    return [f"{folder}/img{n}.jpg" for n in range(1, count + 1)]
+
+
 def told(entries: list[BatchVideo]) -> dict[str, str]:
     return {e.key: e.name for e in entries}
 
@@ -28,7 +37,7 @@ def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
     root = touch(
         tmp_path / "v",
         "s1/a.mp4", "s1/a.MOV", "s1/notes.txt", "s1/thumb.jpg", "s2/x/b.avi", "s2/.hidden.mp4",
-        ".trash/c.mp4", "frames/img1.jpg", "frames/img2.jpg", "out/old.mp4", "summary.mp4",
+        ".trash/c.mp4", *numbered("frames"), "out/old.mp4", "summary.mp4",
     )  # fmt: skip
     assert told(find_videos([str(root)], root / "out")) == {
         "frames": "frames",
@@ -125,10 +134,70 @@ def test_manifest(tmp_path: Path) -> None:
     assert entries["c.mp4"].source == "/x/c.mp4"
 
 
+@pytest.mark.parametrize(("comma", "mark"), [(",", ""), (";", "\ufeff"), ("\t", "")])
+def test_manifests_of_spreadsheet_programs(tmp_path: Path, comma: str, mark: str) -> None:
+    """Any separator, with a byte-order mark or not; what is no option travels along."""
+    rows = [
+        ("Video", "Participant", "condition", "age group", "micro_threshold"),
+        ("a.mp4", "007", "calm, at rest", "ältere", "0.4" if comma == "," else "0,4"),
+        ("b.mp4", "007", "stress", "", ""),
+    ]
+    text = io.StringIO()
+    csv.writer(text, delimiter=comma).writerows(rows)
+    (tmp_path / "m.csv").write_text(mark + text.getvalue(), encoding="utf-8")
+    first, second = read_manifest(tmp_path / "m.csv")
+    assert first.columns == {"condition": "calm, at rest", "age group": "ältere"}
+    assert (first.subject, first.overrides) == ("007", {"micro_threshold": 0.4})
+    assert (second.columns["condition"], second.overrides) == ("stress", {})
+
+
+def test_manifest_of_a_spreadsheet(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra study")
+    book = openpyxl.Workbook()
+    for row in (("video", "subject", "fps", "group", None), ("a", 7, 25, "x"), (), ("b", 8, 2.5)):
+        book.active.append(row)
+    book.save(tmp_path / "m.xlsx")
+    first, second = read_manifest(tmp_path / "m.xlsx")
+    assert (first.subject, first.overrides, first.columns) == ("7", {"rate": 25.0}, {"group": "x"})
+    assert (second.overrides, second.columns) == ({"rate": 2.5}, {"group": ""})
+    (tmp_path / "n.xlsx").write_bytes(b"no")
+    with pytest.raises(UsageError, match="expected a spreadsheet in"):
+        read_manifest(tmp_path / "n.xlsx")
+
+
+def test_pictures_that_are_no_frames_are_passed_over_and_told(tmp_path: Path) -> None:
+    days = [
+        f"shots/shot 2024-01-{d:02d} {h}.{h + d}.png" for d in (1, 5, 9) for h in (8, 9, 12, 15)
+    ]
+    root = touch(
+        tmp_path / "study", "a.mp4", "sub/b.mp4", *days, *numbered("few", 3), *numbered("frames"),
+        *(f"assets/{name}.png" for name in ("logo", "icon", *"abcdefghi")),
+    )  # fmt: skip
+    lines: list[str] = []
+    assert list(told(find_videos([str(root)], root / "out", lines.append))) == [
+        "a.mp4",
+        "frames",
+        "sub/b.mp4",
+    ]
+    assert [line.partition(",")[0] for line in lines] == [
+        "passed over: assets",
+        "passed over: few",
+        "passed over: shots",
+    ]
+    for number, size in enumerate((20, 20, 20, 20, 20, 30, 30, 30, 30, 30), 1):
+        cv2.imwrite(str(root / "frames" / f"img{number}.jpg"), np.zeros((size, 16), np.uint8))
+    find_videos([str(root)], root / "out", lines.append)
+    assert lines[5] == "passed over: frames, images of different sizes"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("video,speed\na.mp4,2\n", "got 'speed'"),
+        ("video,micro_treshold\na.mp4,2\n", "a column micro_threshold .*, got 'micro_treshold'"),
+        ("video,onset_s\na.mp4,2\n", "another name for the column 'onset_s'"),
+        ("video,\na.mp4,2\n", "a name for each column"),
+        ("video,subject,Participant\na.mp4,1,2\n", "each column once"),
+        ("video;fps\na.mp4;fast\n", "expected a number for fps in .* line 2, got 'fast'"),
         ("subject\nP1\n", "expected a column video"),
         ("video,video\na,b\n", "each column once"),
         ("", "expected a column video"),

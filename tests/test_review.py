@@ -255,7 +255,8 @@ def test_a_review_becomes_a_result_for_exports(
     found = read_reviewed(path)
     assert [i.kind for i in found.intervals] == ["macro"]
     assert found.provenance["review"] == {
-        "by": ["anna"], "when": now.entries[-1].when, "edits": 1, "machine_sha256": "0" * 64
+        "by": ["anna"], "when": now.entries[-1].when, "edits": 1, "checked": 0,
+        "machine_sha256": "0" * 64,
     }  # fmt: skip
     assert found.provenance["trained_on"] == "nothing"
     (written,) = export(found, ["csv"], tmp_path, "small.review")

@@ -11,7 +11,13 @@ import pytest
 
 from fesnet.errors import CheckpointError, ResultError
 from fesnet.faces.landmark_features import EXPRESSIVE_LANDMARKS, LANDMARK_FEATURE_COUNT
-from fesnet.interval_check import CHECK, IntervalCheck, check_candidates, load_check
+from fesnet.interval_check import (
+    IntervalCheck,
+    KindWeights,
+    check_candidates,
+    install_check,
+    load_check,
+)
 from fesnet.interval_features import FEATURES, LOOK_BACK_S, ContextTrack
 from fesnet.intervals import KINDS
 from fesnet.model.checkpoint import save_weights
@@ -41,8 +47,10 @@ class Reader:
 
 def made_check(seed: int = 3) -> IntervalCheck:
     rng, n = np.random.default_rng(seed), len(FEATURES)
-    weights = tuple(rng.normal(0, 0.3, n))
-    return IntervalCheck(FEATURES, (0.5,) * n, (1.0,) * n, weights, bias=0.2)
+    kinds = [
+        KindWeights((0.5,) * n, (1.0,) * n, tuple(rng.normal(0, 0.3, n)), bias) for bias in (0.2, 0)
+    ]
+    return IntervalCheck(FEATURES, *kinds)
 
 
 def mouths(count: int) -> np.ndarray:
@@ -79,9 +87,10 @@ def test_candidates_of_a_stream_are_those_of_the_whole_and_come_before_its_end()
 @pytest.fixture(scope="module")
 def checked_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights") / "checked"
-    rules = {"macro_threshold": 0.3, "micro_threshold": 0.3, "macro_min_s": 0.57}
-    save_weights(make_network(SHAPED), folder, training={"data": "nothing"}, rules=rules)
-    (folder / CHECK).write_text(made_check().to_json())
+    save_weights(
+        make_network(SHAPED), folder, training={"data": "nothing"}, rules={"macro_min_s": 0.57}
+    )
+    install_check(folder, made_check(), {"macro": 0.3, "micro": 0.3})
     return folder
 
 
@@ -170,6 +179,6 @@ def test_weights_without_a_check_have_none_and_a_damaged_one_is_refused(
 ) -> None:
     assert load_check(tiny_weights) is None
     assert Spotter(tiny_weights).stream().candidates() is None
-    (tmp_path / CHECK).write_text("{}")
+    (tmp_path / "interval_check.json").write_text("{}")
     with pytest.raises(CheckpointError):
         load_check(tmp_path)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,10 +35,12 @@ from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.writer import write_script
 from fesnet.training import TrainConfig, Trainer, read_config, shards, train_from_portraits
 from fesnet.training.config import RENAMED, fit_to_model, stable_repr
+from fesnet.training.distributed import SINGLE_PROCESS
+from fesnet.training.from_portraits import data_of_footage, without_footage
 from fesnet.training.samples import SyntheticBatches, draw_people
 from fesnet.training.shards import Shard, ShardMaker, make_shards
 from fesnet.training.trainer import STATE
-from fesnet.training.video_windows import video_shards
+from fesnet.training.video_windows import make_training_footage, video_shards
 from fesnet.training.window_set import WindowBatch, WindowSet, augment_time_amplitude
 from fesnet.weights import load_weights
 from fesnet.windows import reflect_indices
@@ -602,3 +605,65 @@ def test_in_a_blink_brows_and_head_seem_to_move(avatars: list[Avatar]) -> None:
         moved = np.abs(seen - other)[..., part]
         assert np.median(moved[:, 42:48].max((1, 2))) > 0.03
         assert np.median(moved[:, :38].max((1, 2))) < 0.01
+
+
+# --- real footage ---
+
+
+def test_footage_has_a_share_of_its_own(films: Path, avatars: list[Avatar], tmp_path: Path) -> None:
+    config = replace(QUICK, pair_steps=0, windows=10, video_window_share=0.3, footage_share=0.2)
+
+    def unknown(videos: Path | None, footage: Path | None) -> list[bool]:
+        """Which windows of a step come from videos: their strength is not known."""
+        torch.manual_seed(0)
+        trainer = Trainer(
+            FesNet(TINY), avatars, config, tmp_path / "state", videos, footage=footage
+        )
+        batch = next(trainer.windows.batches(range(config.head_steps)))
+        assert isinstance(batch, WindowBatch)
+        return (batch.intensity < 0).all(1).tolist()
+
+    assert unknown(None, None) == [False] * 10
+    assert unknown(None, films) == [False] * 8 + [True] * 2
+    assert unknown(films, films) == [False] * 5 + [True] * 5
+    assert {p.name for p in (tmp_path / "state").iterdir()} == {
+        "shards",
+        "film-shards",
+        "footage-shards",
+    }
+
+
+def test_footage_that_cannot_be_learned_from(films: Path, tmp_path: Path) -> None:
+    def prepare(config: TrainConfig, footage: Path | None, masks: Path | None = None) -> Any:
+        return make_training_footage(footage, masks, tmp_path / "out", config, SINGLE_PROCESS)
+
+    assert prepare(replace(QUICK, head_steps=0), None) is None
+    for config in (replace(QUICK, head_steps=0), replace(QUICK, footage_share=0.0)):
+        with pytest.raises(UsageError, match="expected head_steps and a footage_share above 0"):
+            prepare(config, films)
+    with pytest.raises(UsageError, match=r"of up to 1 together, got 1.1"):
+        prepare(replace(QUICK, video_window_share=0.9), films)
+    (films / "synth.json").write_text("{}")  # of portraits
+    with pytest.raises(UsageError, match="expected videos by `fesnet synth --footage`"):
+        prepare(QUICK, films)
+    (films / "synth.json").write_text('{"footage": {"a.mpg": "00", "b.mpg": "11"}}')
+    assert prepare(QUICK, films) == films
+    assert data_of_footage(films).endswith("real footage (2 clips)")
+    with pytest.raises(UsageError, match="no masks beside them"):
+        prepare(QUICK, films, tmp_path / "masks.csv")
+
+
+def test_a_state_from_before_footage_resumes(avatars: list[Avatar], tmp_path: Path) -> None:
+    config = without_footage(replace(QUICK, head_steps=0, clip_steps=0))
+    list(Trainer(FesNet(TINY), avatars, config, tmp_path).run())
+    path = tmp_path / STATE
+    with safe_open(path, "pt") as opened:
+        meta = opened.metadata()
+    values = json.loads(meta["config"])
+    for name in ("footage_hours", "footage_share"):
+        del values[name]
+    save_file(load_file(path), path, metadata={**meta, "config": json.dumps(values)})
+    assert Trainer(FesNet(TINY), avatars, config, tmp_path).resume()
+    with_footage = replace(config, footage_share=0.2)
+    with pytest.raises(UsageError, match="got another footage_share"):
+        Trainer(FesNet(TINY), avatars, with_footage, tmp_path).resume()

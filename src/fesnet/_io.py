@@ -35,6 +35,7 @@ VIDEO_SUFFIXES = (
     ),
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
+SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
 PARTIAL = re.compile(r"\..+\.\w{8}\.part")  # names that `create_partial` gives
 
 
@@ -161,6 +162,15 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def is_result(path: Path) -> bool:
+    """Whether the file begins like a result of `fesnet spot`."""
+    try:
+        with path.open("rb") as handle:
+            return b'"schema": "fesnet/1"' in handle.read(SCHEMA_BYTES)
+    except OSError:
+        return False
 
 
 def file_sha256(path: Path) -> str:

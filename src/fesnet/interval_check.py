@@ -3,9 +3,9 @@
     candidates -> features of their context -> probability -> suppression across kinds -> candidates
     candidates -> each kind's threshold -> intervals
 
-The check is a logistic regression over named features (`fesnet.interval_features`). Suppression
-comes before the thresholds and knows none, so a lower threshold of one kind only ever adds
-intervals of that kind.
+The check is a logistic regression over named features (`fesnet.interval_features`) for each kind.
+Suppression comes before the thresholds and knows none, so a lower threshold of one kind only ever
+adds intervals of that kind.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._io import atomic_write_text, file_sha256
 from fesnet._types import FloatArray
 from fesnet.apexes import choose_apex
 from fesnet.errors import CheckpointError
 from fesnet.interval_features import FEATURES, LOOK_AHEAD_S, ContextFeatures, ContextTrack, compress
 from fesnet.intervals import Kind
 from fesnet.proposals import Proposal, finalized_rows, propose, step_of
+from fesnet.weights import CHECK, CONFIG
 
-CHECK = "interval_check.json"  # in a weights folder
-SCHEMA = "fesnet-interval-check/1"
+SCHEMA = "fesnet-interval-check/2"
 # share of the shorter of two candidates from which the less likely one goes; our choice
 OVERLAP = 0.3
 MICRO_MAX_S = 0.57  # s: what lasts no longer is a micro-expression; as in the bundled rules
@@ -48,40 +49,24 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class IntervalCheck:
-    """A logistic regression: features are compressed, centred and scaled, then weighed and added.
+class KindWeights:
+    """Logistic regression for the candidates of one kind.
 
-    All tuples are as long as `names`; micro is added for candidates short enough for a
-    micro-expression; slope and shift carry the sum to a calibrated logit.
+    Features are compressed, centred and scaled, then weighed and added; slope and shift carry the
+    sum to a calibrated logit. Raises CheckpointError for numbers that cannot be.
     """
 
-    names: tuple[str, ...]
     centre: tuple[float, ...]
     scale: tuple[float, ...]
     weights: tuple[float, ...]
     bias: float
-    micro: float = 0.0
     slope: float = 1.0
     shift: float = 0.0
-    micro_max_s: float = MICRO_MAX_S
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.names) - set(FEATURES))
-        if unknown:
-            raise CheckpointError(
-                f"expected a check of features that this version knows, got {unknown[0]!r}"
-            )
-        sizes = {len(self.names), len(self.centre), len(self.scale), len(self.weights)}
-        numbers = (
-            *self.centre,
-            *self.scale,
-            *self.weights,
-            self.bias,
-            self.micro,
-            self.slope,
-            self.shift,
-        )
-        if len(sizes) != 1 or not all(math.isfinite(v) for v in (*numbers, self.micro_max_s)):
+        numbers = (*self.centre, *self.scale, *self.weights, self.bias, self.slope, self.shift)
+        sizes = {len(self.centre), len(self.scale), len(self.weights)}
+        if len(sizes) != 1 or not all(math.isfinite(v) for v in numbers):
             raise CheckpointError(
                 "expected an interval check of as many finite numbers as names, got others"
             )
@@ -90,19 +75,55 @@ class IntervalCheck:
                 "expected an interval check with a slope and scales above 0, got others"
             )
 
-    @property
-    def coefficients(self) -> int:
-        """How many numbers were fitted on labelled intervals."""
-        return len(self.names) + 4
-
-    def logits(self, features: FloatArray, micro: NDArray[np.bool_]) -> FloatArray:
-        """(N,) of features (N, F) as measured; micro (N,): short enough for a micro-expression."""
+    def logits(self, features: FloatArray) -> FloatArray:
+        """(N,) of features (N, F) as measured; not yet calibrated."""
         standard = (compress(features) - np.array(self.centre)) / np.array(self.scale)
-        return np.asarray(standard @ np.array(self.weights) + self.bias + self.micro * micro)
+        return np.asarray(standard @ np.array(self.weights) + self.bias)
+
+    def probabilities(self, features: FloatArray) -> FloatArray:
+        """(N,) calibrated probabilities, 0..1."""
+        return logistic(self.slope * self.logits(features) + self.shift)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> KindWeights:
+        kept = {f.name: values[f.name] for f in fields(cls)}
+        for name, value in kept.items():
+            kept[name] = tuple(map(float, value)) if isinstance(value, list) else float(value)
+        return cls(**kept)
+
+
+@dataclass(frozen=True)
+class IntervalCheck:
+    """One logistic regression for each kind, over the same named features.
+
+    What lasts at most micro_max_s is a micro-expression.
+    """
+
+    names: tuple[str, ...]
+    macro: KindWeights
+    micro: KindWeights
+    micro_max_s: float = MICRO_MAX_S
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.names) - set(FEATURES))
+        if unknown:
+            raise CheckpointError(
+                f"expected a check of features that this version knows, got {unknown[0]!r}"
+            )
+        if {len(self.macro.weights), len(self.micro.weights)} != {len(self.names)}:
+            raise CheckpointError(
+                "expected an interval check of as many finite numbers as names, got others"
+            )
+        if not math.isfinite(self.micro_max_s):
+            raise CheckpointError("expected an interval check with a longest micro, got none")
 
     def probabilities(self, features: FloatArray, micro: NDArray[np.bool_]) -> FloatArray:
-        """(N,) calibrated probabilities, 0..1."""
-        return logistic(self.slope * self.logits(features, micro) + self.shift)
+        """(N,) calibrated, 0..1, of features (N, F) as measured; micro (N,): short enough for a
+        micro-expression.
+        """
+        return np.where(
+            micro, self.micro.probabilities(features), self.macro.probabilities(features)
+        )
 
     def to_json(self) -> str:
         values = {"schema": SCHEMA, **asdict(self)}
@@ -116,13 +137,12 @@ class IntervalCheck:
                 f"expected an interval check of schema {SCHEMA}, got {values.get('schema')!r}"
             )
         try:
-            kept = {f.name: values[f.name] for f in fields(cls)}
-            for name, value in kept.items():
-                if isinstance(value, list | tuple):
-                    kept[name] = tuple(map(str if name == "names" else float, value))
-                else:
-                    kept[name] = float(value)
-            return cls(**kept)
+            return cls(
+                tuple(map(str, values["names"])),
+                KindWeights.from_values(values["macro"]),
+                KindWeights.from_values(values["micro"]),
+                float(values["micro_max_s"]),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"expected a whole interval check, but it is damaged ({error!r})"
@@ -148,6 +168,17 @@ def load_check(folder: Path) -> IntervalCheck | None:
     return IntervalCheck.from_json(path) if path.exists() else None
 
 
+def install_check(folder: Path, check: IntervalCheck, thresholds: Mapping[Kind, float]) -> None:
+    """Put a check into a weights folder, and its sha256 and the thresholds of its probabilities
+    into the folder's config.
+    """
+    atomic_write_text(folder / CHECK, check.to_json())
+    values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    values["sha256"][CHECK] = file_sha256(folder / CHECK)
+    values["rules"] |= {f"{kind}_threshold": t for kind, t in thresholds.items()}
+    atomic_write_text(folder / CONFIG, json.dumps(values, indent=1) + "\n")
+
+
 def logistic(logits: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
 
@@ -157,11 +188,9 @@ def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidat
 
     None overlap much.
     """
-    proposals = propose(track.scores, track.times, track.intensity)
+    proposals, features, micro = candidate_features(track, check.names, check.micro_max_s)
     if not proposals:
         return []
-    features = measure(track, proposals, check.names)
-    micro = is_micro(track, proposals, check.micro_max_s)
     kinds: list[Kind] = ["micro" if short else "macro" for short in micro]
     probabilities = np.round(check.probabilities(features, micro), 4)
     every = [
@@ -189,21 +218,26 @@ def finalized_candidates(
     return [c for c in candidates if c.stop <= rows], rows
 
 
-def measure(track: ContextTrack, proposals: Sequence[Proposal], names: Sequence[str]) -> FloatArray:
-    """Features (N, F) of proposals, as measured, in the order of names."""
+def candidate_features(
+    track: ContextTrack, names: Sequence[str], micro_max_s: float = MICRO_MAX_S
+) -> tuple[list[Proposal], FloatArray, NDArray[np.bool_]]:
+    """Proposals, their features (N, F) as measured, and whether each is short enough for a
+    micro-expression (N,).
+
+    A short one with an edge where the face came or went is left out: its duration is not known.
+    """
     context = ContextFeatures(track)
-    rows = [context.of(p) for p in proposals]
-    return np.array([[r[n] for n in names] for r in rows], np.float64).reshape(
-        len(rows), len(names)
-    )
-
-
-def is_micro(
-    track: ContextTrack, proposals: Sequence[Proposal], longest: float
-) -> NDArray[np.bool_]:
-    """(N,) whether each is short enough for a micro-expression."""
-    step = step_of(track.times)
-    return np.array([(p.stop - p.start) * step <= longest + 1e-9 for p in proposals], bool)
+    kept, rows, short = [], [], []
+    for p in propose(track.scores, track.times, track.intensity):
+        micro = (p.stop - p.start) * context.step <= micro_max_s + 1e-9
+        if micro and context.has_open_edge(p):
+            continue
+        values = context.of(p)
+        kept.append(p)
+        rows.append([values[name] for name in names])
+        short.append(micro)
+    features = np.array(rows, np.float64).reshape(len(rows), len(names))
+    return kept, features, np.array(short, bool)
 
 
 def apex(track: ContextTrack, p: Proposal, kind: Kind) -> int:

@@ -57,15 +57,24 @@ for _name, _points in REGIONS.items():
 POSE = slice(2 * len(EXPRESSIVE_LANDMARKS), 2 * len(EXPRESSIVE_LANDMARKS) + 3)  # yaw, pitch, roll
 
 
+# A mouth that is calm around an interval, and a head that is still around it, 0..1: half where the
+# compressed speed of the lips, or of the head's turning, has the first value; the second is the
+# steepness. In a busy face the same votes, scores and motions say less.
+CALM, STILL = (0.9, 5.0), (0.6, 5.0)
+WHERE_CALM = ("votes", "mean_score", "intensity", "moved_lips", "moved_brows")
+WHERE_STILL = ("votes", "mean_score", "intensity", "moved_lips")
+
 FEATURES = (
-    *("score", "mean_score", "macro", "micro", "score_around", "score_beside"),
-    *("intensity", "mean_intensity", "intensity_around", "intensity_at_edges", "duration", "votes"),
+    *("score", "mean_score", "macro", "micro", "votes", "duration"),
+    *("intensity", "mean_intensity", "intensity_around"),
     *(f"moved_{name}" for name in REGIONS),
-    *(f"share_{name}" for name in REGIONS),
-    *("back", "return", "corners_up", "corners_apart", "mouth_open", "upper_lip_up"),
-    *("brows_up", "brows_apart", "eyes_open", "cheeks_up"),
-    *("speed_lips", "speed_lips_around", "speed_lips_core", "flutter", "flutter_around"),
-    *("turn_range", "turning", "turning_around", "turned", "open_start", "open_stop"),
+    *(f"share_{name}" for name in REGIONS if name != "nose"),
+    *("back", "return", "corners_up", "mouth_open", "upper_lip_up"),
+    *("brows_up", "brows_apart", "cheeks_up"),
+    *("speed_lips", "speed_lips_core", "flutter", "flutter_around"),
+    *("turn_range", "turning_around", "turned", "open_start"),
+    *(f"calm_{name}" for name in WHERE_CALM),
+    *(f"still_{name}" for name in WHERE_STILL),
 )
 
 
@@ -93,24 +102,19 @@ def mean_of(features: FloatArray, landmarks: Sequence[int], axis: int) -> FloatA
     return np.asarray(features[:, [column(p, axis) for p in landmarks]].mean(1))
 
 
-UPPER_LIDS, LOWER_LIDS = (160, 159, 158, 385, 386, 387), (144, 145, 153, 380, 374, 373)
-
-
 def gestures(features: FloatArray) -> dict[str, FloatArray]:
     """Signed motions (T,) that a coder names, in units of landmark features (T, S).
 
-    Named: corners raised (AU 12) and drawn apart, mouth open (25-27), upper lip raised (10), brows
-    raised (1, 2), brows together (4), eyes open (5, closed: 43), cheeks raised (6).
+    Named: corners raised (AU 12), mouth open (25-27), upper lip raised (10), brows raised (1, 2),
+    brows together (4), cheeks raised (6).
     """
     corners = mean_of(features, (61, 291), 1)
     return {
         "corners_up": mean_of(features, (0, 17), 1) - corners,
-        "corners_apart": mean_of(features, (291,), 0) - mean_of(features, (61,), 0),
         "mouth_open": mean_of(features, (14,), 1) - mean_of(features, (13,), 1),
         "upper_lip_up": -mean_of(features, (0, 37, 267), 1),
         "brows_up": -mean_of(features, BROWS, 1),
         "brows_apart": mean_of(features, (336,), 0) - mean_of(features, (107,), 0),
-        "eyes_open": mean_of(features, LOWER_LIDS, 1) - mean_of(features, UPPER_LIDS, 1),
         "cheeks_up": -mean_of(features, CHEEKS, 1),
     }
 
@@ -179,30 +183,28 @@ class ContextFeatures:
     def of(self, p: Proposal) -> dict[str, float]:
         """All features of a candidate, as measured (not yet compressed)."""
         inside, around = np.arange(p.start, p.stop, dtype=np.int64), self.around(p)
-        return {
+        out = {
             **self.of_scores(p, inside, around),
             **self.of_motion(p),
             **self.of_mouth(inside, around),
             **self.of_head(inside, around),
-            **self.of_edges(p),
+            "open_start": float(self.is_open(p.start - self.steps(LATE_S), p.start)),
         }
+        calm = rest_share(mean(self.lip_speed[around]), CALM)
+        still = rest_share(out["turning_around"], STILL)
+        out |= {f"calm_{name}": calm * out[name] for name in WHERE_CALM}
+        return out | {f"still_{name}": still * out[name] for name in WHERE_STILL}
 
     def of_scores(self, p: Proposal, inside: Steps, around: Steps) -> dict[str, float]:
         scores, intensity = self.track.scores, self.track.intensity
-        edge = self.steps(0.2)
-        before = self.activity[self.span(p.start - edge, p.start)]
-        behind = self.activity[self.span(p.stop, p.stop + edge)]
         return {
             "score": float(self.activity[inside].max()),
             "mean_score": mean(self.activity[inside]),
             "macro": mean(scores[inside, 0]),
             "micro": mean(scores[inside, 1]),
-            "score_around": mean(self.activity[around]),
-            "score_beside": max(mean(before), mean(behind)),
             "intensity": highest(intensity[inside]),
             "mean_intensity": mean(intensity[inside]),
             "intensity_around": mean(intensity[around]),
-            "intensity_at_edges": mean(intensity[[p.start, p.stop - 1]]),
             "duration": (p.stop - p.start) * self.step,
             "votes": p.votes,
         }
@@ -248,7 +250,6 @@ class ContextFeatures:
         core = inside[quarter : max(quarter + 1, 3 * len(inside) // 4)]
         return {
             "speed_lips": mean(self.lip_speed[inside]),
-            "speed_lips_around": mean(self.lip_speed[around]),
             "speed_lips_core": mean(self.lip_speed[core]),
             "flutter": mean(self.flutter[inside]),
             "flutter_around": mean(self.flutter[around]),
@@ -259,21 +260,25 @@ class ContextFeatures:
         whole = bool(np.isfinite(turn).all(1).any())
         return {
             "turn_range": float((np.nanmax(turn, 0) - np.nanmin(turn, 0)).sum()) if whole else 0.0,
-            "turning": mean(self.turning[inside]),
             "turning_around": mean(self.turning[around]),
             "turned": float(np.nanmax(np.abs(turn))) if whole else 0.0,
         }
 
-    def of_edges(self, p: Proposal) -> dict[str, float]:
+    def is_open(self, start: int, stop: int) -> bool:
+        """Whether the face is unknown somewhere in steps start .. stop - 1."""
+        known = self.known[self.span(start, stop)]
+        return len(known) < stop - start or not known.all()
+
+    def has_open_edge(self, p: Proposal) -> bool:
+        """Whether an edge may be where the face came or went, not where an expression did."""
         n = self.steps(LATE_S)
-        before, behind = (
-            self.known[self.span(p.start - n, p.start)],
-            self.known[self.span(p.stop, p.stop + n)],
-        )
-        return {
-            "open_start": float(len(before) < n or not before.all()),
-            "open_stop": float(len(behind) < n or not behind.all()),
-        }
+        return self.is_open(p.start - n, p.start) or self.is_open(p.stop, p.stop + n)
+
+
+def rest_share(speed: float, curve: tuple[float, float]) -> float:
+    """How much at rest, 0..1, at a mean speed >= 0."""
+    middle, steepness = curve
+    return float(1 / (1 + np.exp(steepness * (np.log1p(4 * speed) - middle))))
 
 
 def mean(values: FloatArray) -> float:

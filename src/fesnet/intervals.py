@@ -93,6 +93,25 @@ class Interval:
         return shared / (self.length + other.length - shared)
 
 
+@dataclass(frozen=True, slots=True)
+class IntervalMark:
+    """What is known of who made or changed an interval. by: "machine" or a person; when: UTC, ISO
+    8601, None for the machine's.
+    """
+
+    by: str
+    when: str | None
+    checked: bool
+    note: str
+
+    @property
+    def text(self) -> str:
+        """Who, when and whether it was checked, for people; empty for the machine's."""
+        if self.when is None:
+            return ""
+        return f"{'checked' if self.checked else 'changed'} by {self.by} {self.when}"
+
+
 def true_runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """First index of each run of True, and the index after its last."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
-from fesnet.intervals import Kind, nearest_frame, to_source_frames
+from fesnet.intervals import IntervalMark, Kind, nearest_frame, to_source_frames
 from fesnet.postprocess import IntervalRules, TimedInterval, find_intervals, known_segments
 from fesnet.result_json import (
     SCHEMA,
@@ -126,6 +126,9 @@ class Spotting:
     # What an interval check found, whatever its probability (the score); None: the rules made the
     # intervals.
     candidates: tuple[SpottedInterval, ...] | None = None
+    # Of a corrected result: who made, checked or noted what. Exports carry it, the JSON form does
+    # not: the review keeps it.
+    marks: Mapping[SpottedInterval, IntervalMark] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

@@ -15,13 +15,13 @@ from fesnet._types import FrameCallback
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import model_files
-from fesnet.interval_check import CHECK, load_check
+from fesnet.interval_check import load_check
 from fesnet.postprocess import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
 from fesnet.runtime import Runtime, make_runtime
 from fesnet.stream import SpotStream, make_face_tracker
 from fesnet.video import Frame, Source, open_source
-from fesnet.weights import Weights, load_weights
+from fesnet.weights import CHECK, Weights, load_weights
 
 MIN_FRAME_RATE = (
     15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames

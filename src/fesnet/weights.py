@@ -1,8 +1,8 @@
 """Trained weights on disk, readable without torch.
 
 A set of weights is a folder: `config.json` (sizes, provenance, rules, sha256 of the other files),
-`encode.onnx` and `decode.onnx` (to run), `model.safetensors` (to go on training; may be missing).
-Nothing is ever unpickled.
+`encode.onnx` and `decode.onnx` (to run), `model.safetensors` (to go on training; may be missing),
+`interval_check.json` (how probable a found interval is; may be missing). Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fesnet.errors import CheckpointError, UsageError
 SCHEMA = "fesnet-weights/1"
 BUNDLED = "bundled"  # the name of the weights that come with the package
 CONFIG, ENCODE, DECODE, TENSORS = "config.json", "encode.onnx", "decode.onnx", "model.safetensors"
+CHECK = "interval_check.json"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def load_weights(folder: str | Path | None = None) -> Weights:
     if schema != SCHEMA:
         raise CheckpointError(f"expected weights of schema {SCHEMA} in {path}, got {schema!r}")
     config = FesNetConfig.from_dict(model)
-    needed = (ENCODE, DECODE, *([TENSORS] if (path / TENSORS).exists() else []))
+    needed = (ENCODE, DECODE, *(name for name in (TENSORS, CHECK) if (path / name).exists()))
     missing = [name for name in needed if name not in hashes]
     if missing:
         raise CheckpointError(

@@ -26,8 +26,9 @@ class VideoRecord:
     """What the ledger says of one video.
 
     name: of its results; key, path: of its video; digest: of the settings (`SpotSettings.digest`);
-    sha256: of the video's content; stamp: of its size and time of change, empty where that cannot
-    be trusted; written: stamp of the result; row: of the summary; reason: why it failed, or empty.
+    scores: digest of the settings that decide the scores; sha256: of the video's content; stamp: of
+    its size and time of change, empty where that cannot be trusted; written: stamp of the result;
+    row: of the summary; reason: why it failed, or empty.
     """
 
     name: str
@@ -38,6 +39,7 @@ class VideoRecord:
     stamp: str = ""
     written: str = ""
     subject: str = ""
+    scores: str = ""
     row: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
 

@@ -5,15 +5,18 @@ A run that was stopped in any way can be started again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fesnet._io import remove_partial_files
-from fesnet._messages import counted
+from fesnet._messages import counted, time_left
 from fesnet._version import __version__
+from fesnet.batch.columns import PARTICIPANT, Columns, merge_study_columns
 from fesnet.batch.ledger import BatchLedger, VideoRecord
+from fesnet.batch.progress import progress_place, read_share, tell_progress
 from fesnet.batch.settings import SpotSettings
 from fesnet.batch.sources import BatchVideo
 from fesnet.batch.summary import summary_row, write_summary
@@ -29,22 +32,26 @@ from fesnet.batch.work import (
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.jobs import Executor, JobOutcome
 from fesnet.jobs.resumable import ResumableRun
+from fesnet.result import Spotting
 
 if TYPE_CHECKING:
     from fesnet._types import LogCallback
+
+ReadVersion = Callable[[Path], Spotting | None]
 
 
 @dataclass(frozen=True)
 class PlannedVideo:
     """One video with its own settings and their digest, and the ledger's record of it.
 
-    free_name: for its results where no record names them; size: bytes, by which the time left is
-    estimated.
+    scores: digest of what decides the scores; free_name: for its results where no record names
+    them; size: bytes, by which the time left is estimated.
     """
 
     video: BatchVideo
     settings: SpotSettings
     digest: str
+    scores: str = ""
     record: VideoRecord | None = None
     free_name: str = ""
     size: int = 1
@@ -78,8 +85,11 @@ def run_batch(
     log: LogCallback,
     *,
     retry_failed: bool = False,
+    read_version: ReadVersion = read_stored,
 ) -> BatchResult:
     """Spot all videos into the folder `out`, which exists and can be written.
+
+    read_version: reads a result for the summary, None for a damaged one; by default the machine's.
 
     Results of the same content and the same settings are kept. Videos that failed with them are
     tried again only with `retry_failed`. Raises UsageError where nothing can be written, and the
@@ -101,11 +111,12 @@ def run_batch(
         videos_text = counted(len(plans), "video")
         log(f"{videos_text}, {len(todo)} to do, {kept} done before; {executor.name}")
         run = BatchRun(todo, ledger, log)
-        run.run(executor, spot_video, ((p.video.path, make_task(p, out)) for p in todo))
+        with tell_progress(out, lambda: run.describe_progress(out), log):
+            run.run(executor, spot_video, ((p.video.path, make_task(p, out)) for p in todo))
         remove_partial_files(out)  # of workers that were killed on the way
         failed = sorted([*failed, *run.failed])
-        subjects = {p.video.path: p.video.subject for p in plans}
-        tables = write_summary(out, summary_rows(out, ledger, subjects))
+        columns = save_columns(out, videos, ledger)
+        tables = write_summary(out, summary_rows(out, ledger, columns, read_version))
         ledger.append_event("end", done=run.done, kept=kept + run.kept, failed=len(failed))
         return BatchResult(run.done, kept + run.kept, tuple(failed), tuple(tables))
 
@@ -118,19 +129,19 @@ def plan_videos(
     by_path = {r.path: r for r in ledger.records.values()}
     by_key = {r.key: r for r in ledger.records.values()}
     taken = {name.lower() for name in ledger.records}
-    digests: dict[SpotSettings, str] = {}
+    digests: dict[SpotSettings, tuple[str, str]] = {}
     plans = []
     for video in videos:
         own = settings_of(video, settings)
         if own not in digests:
-            digests[own] = own.digest(spotter)
+            digests[own] = own.digest(spotter), own.digest(spotter, scores_only=True)
         record = by_path.get(video.path) or moved_record(by_key.get(video.key))
         free_name = ""
         if record is None or record.path != video.path:
             free_name = find_free_name(video.name, taken)
             taken.add(free_name.lower())
         size = source_size(video.source)
-        plans.append(PlannedVideo(video, own, digests[own], record, free_name, size))
+        plans.append(PlannedVideo(video, own, *digests[own], record, free_name, size))
     return plans
 
 
@@ -196,19 +207,24 @@ def current_stamp(video: BatchVideo) -> str:
 
 def make_task(plan: PlannedVideo, out: Path) -> VideoTask:
     """The worker's task. A result of other settings never holds, whatever the content."""
-    record = plan.record
+    record, progress = plan.record, str(progress_place(out, plan.video.path))
     if record is None or not record.sha256:
         name = record.name if record else plan.free_name
-        return VideoTask(plan.video.source, str(out), name, plan.settings)
+        return VideoTask(plan.video.source, str(out), name, plan.settings, progress=progress)
     same_settings = record.digest == plan.digest and not record.reason
+    same_scores = bool(record.scores) and record.scores == plan.scores and not record.reason
+    held = same_settings or same_scores or not plan.same_path
     return VideoTask(
         plan.video.source,
         str(out),
         record.name,
         plan.settings,
-        known_sha256=record.sha256 if same_settings or not plan.same_path else None,
+        known_sha256=record.sha256 if held else None,
         same_settings=same_settings,
         other_name=None if plan.same_path else plan.free_name,
+        same_scores=same_scores,
+        known_stamp=record.stamp if plan.same_path else "",
+        progress=progress,
     )
 
 
@@ -244,18 +260,35 @@ class BatchRun(ResumableRun):
         self.append(plan, values, tries=tries, seconds=result.seconds)
         self.done += result.spotted
         self.kept += not result.spotted
-        text = describe_row(result.row) + ("" if result.spotted else " (done before)")
+        how = " (from stored scores)" if result.reused else ""
+        text = describe_row(result.row) + (how if result.spotted else " (done before)")
         return [f"{plan.video.key}: {text}", *(f"  warning: {w}" for w in result.warnings)]
 
     def append(self, plan: PlannedVideo, values: dict[str, Any], **more: Any) -> None:
         video = plan.video
         record = VideoRecord(
-            key=video.key, path=video.path, digest=plan.digest, subject=video.subject, **values
-        )
+            key=video.key, path=video.path, digest=plan.digest, subject=video.subject,
+            scores=plan.scores, **values,
+        )  # fmt: skip
         self.ledger.record(record, **more)
 
     def work_left(self) -> float | None:
         return self.bytes_left / self.bytes_done
+
+    def describe_progress(self, out: Path) -> str:
+        """How far the videos in work are, and the time left; empty where none has begun."""
+        found = [
+            (plan, share)
+            for path, plan in list(self.plans.items())
+            if (share := read_share(progress_place(out, path))) is not None
+        ]
+        done = self.bytes_done + sum(plan.size * share for plan, share in found)
+        if not found or done <= 0:
+            return ""
+        left = self.bytes_done + self.bytes_left - done
+        seconds = (time.monotonic() - self.started) * left / done
+        parts = ", ".join(f"{plan.video.key} {share:.0%}" for plan, share in found)
+        return f"  {parts}; {time_left(seconds)}"
 
 
 def describe_row(row: dict[str, Any]) -> str:
@@ -265,31 +298,42 @@ def describe_row(row: dict[str, Any]) -> str:
     return f"{row['macro_count']} macro, {row['micro_count']} micro"
 
 
+def save_columns(out: Path, videos: list[BatchVideo], ledger: BatchLedger) -> Columns:
+    """Keep what a manifest says of the videos in study.csv, by the names of their results."""
+    by_path = {video.path: video for video in videos}
+    known = {}
+    for name, record in ledger.records.items():
+        video = by_path.get(record.path)
+        if video is not None and (video.subject or video.columns):
+            subject = {PARTICIPANT: video.subject} if video.subject else {}
+            known[name] = {**subject, **video.columns}
+    return merge_study_columns(out, known)
+
+
 def summary_rows(
-    out: Path, ledger: BatchLedger, subjects: dict[str, str]
-) -> Iterator[dict[str, object]]:
+    out: Path, ledger: BatchLedger, columns: Columns, read_version: ReadVersion = read_stored
+) -> Iterator[dict[str, Any]]:
     """The summary's rows, of all videos that ever went into this folder, by their results' names.
 
-    subjects: by path of the video. A result that was changed since (new thresholds, corrections) is
+    columns: what study.csv says. A result that was changed since (new thresholds, corrections) is
     read again.
     """
     for name in sorted(ledger.records):
         record = ledger.records[name]
-        place = {
-            "video": record.key,
-            "subject": subjects.get(record.path, record.subject),
-            "result": name,
-        }
+        own = dict(columns.get(name, {}))
+        subject = own.pop(PARTICIPANT, "") or record.subject
+        place = {"video": record.key, "participant": subject, "result": name}
         if record.reason:
-            yield {**place, "status": "failed", "reason": record.reason}
+            yield {**place, **own, "status": "failed", "reason": record.reason}
             continue
         file = result_file(out, name)
         if not file.is_file():
             continue
-        if modification_stamp(str(file))[0] == record.written:
-            yield {**place, "status": "done", **record.row}
-        elif (found := read_stored(file)) is not None:
-            yield {**place, "status": "done", **summary_row(found)}
+        reviewed = file.with_suffix(".review.json").is_file()
+        if not reviewed and modification_stamp(str(file))[0] == record.written:
+            yield {**place, **own, "status": "done", **record.row}
+        elif (found := read_version(file)) is not None:
+            yield {**place, **own, "status": "done", **summary_row(found)}
         else:
             reason = "the result was damaged; remove it and start again"
-            yield {**place, "status": "damaged", "reason": reason}
+            yield {**place, **own, "status": "damaged", "reason": reason}

@@ -50,14 +50,17 @@ class SpotSettings:
         )
         return replace(self, rules=rules, **{k: v for k, v in overrides.items() if k in names})
 
-    def digest(self, spotter: Spotter) -> str:
+    def digest(self, spotter: Spotter, *, scores_only: bool = False) -> str:
         """Hex digest of everything that decides what is written, by content: the version, the
         sha256 of weights and face models, the runtime and these settings. A result with another
-        digest is made again."""
+        digest is made again. scores_only: of what decides the scores, without rules and formats;
+        where this one is equal, stored scores are used."""
         made_by = spotter.provenance()
         names = ("fesnet", "weights_sha256", "face_models_sha256", "runtime")
         values = {**asdict(self), **{name: made_by[name] for name in names}}
         del values["weights"]  # a place; its sha256 stands for it
+        if scores_only:
+            del values["rules"], values["formats"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -4,43 +4,41 @@ called.
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fesnet._io import VIDEO_SUFFIXES
+from fesnet.batch.columns import OPTIONS, OWN_NAMES, manifest_columns
+from fesnet.batch.image_folders import describe_no_video
 from fesnet.batch.single import short_and_full_name, unique_names
-from fesnet.errors import UsageError
+from fesnet.errors import TruthError, UsageError
+from fesnet.spreadsheet import TableRow, TextTable, read_text_table
 from fesnet.video.files import missing_source_error, public_address
 from fesnet.video.folder import SUFFIXES as IMAGES
 
+if TYPE_CHECKING:
+    from fesnet._types import LogCallback
+
 PATTERN = set("*?[")
-# Columns of a manifest -> the setting that each sets (`SpotSettings.override`), and how it is read.
-OPTIONS: dict[str, tuple[str, type]] = {
-    "fps": ("rate", float),
-    "faces": ("faces", str),
-    "seconds": ("seconds", float),
-    "macro_threshold": ("macro_threshold", float),
-    "micro_threshold": ("micro_threshold", float),
-}
 
 
 @dataclass(frozen=True)
 class BatchVideo:
     """One video of a batch. source: what `open_source` takes; key: its path below the folder that
     was given, or its name, with "/"; name: of its results, below the output folder, without an
-    ending; overrides: settings of its own."""
+    ending; overrides: settings of its own; columns: what else the manifest says of it."""
 
     source: str
     key: str
     name: str = ""
     subject: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -73,8 +71,11 @@ def contains_files(folder: Path, endings: Iterable[str]) -> bool:
         )
 
 
-def find_videos(videos: list[str], out: Path) -> list[BatchVideo]:
+def find_videos(
+    videos: list[str], out: Path, log: LogCallback = lambda line: None
+) -> list[BatchVideo]:
     """The videos that the arguments name, each once, in order of their keys; `out` is not searched.
+    log: takes a line for each folder of images that is passed over, as they are no frames.
     Raises UsageError for what is not there, holds no video, or cannot be a part of a batch."""
     found: dict[str, BatchVideo] = {}
     for video in videos:
@@ -84,7 +85,7 @@ def find_videos(videos: list[str], out: Path) -> list[BatchVideo]:
                 "new one"
             )
         before = len(found)
-        for one in expand_argument(video, out):
+        for one in expand_argument(video, out, log):
             found.setdefault(one.path, one)
         if len(found) == before and not Path(video).is_file():
             raise UsageError(
@@ -93,18 +94,18 @@ def find_videos(videos: list[str], out: Path) -> list[BatchVideo]:
     return assign_names(sorted(found.values(), key=lambda e: (e.key, e.path)))
 
 
-def expand_argument(video: str, out: Path) -> Iterator[BatchVideo]:
+def expand_argument(video: str, out: Path, log: LogCallback) -> Iterator[BatchVideo]:
     """The videos of one argument."""
     path = Path(video)
     if is_pattern(video):
         for match in sorted(glob.glob(video, recursive=True)):  # of any path, relative or not  # noqa: PTH207
             inside = Path(match)
             if inside.is_dir() or inside.suffix.lower() in VIDEO_SUFFIXES:
-                yield from expand_argument(match, out)
+                yield from expand_argument(match, out, log)
     elif "://" in video:
         yield BatchVideo(video, short_and_full_name(video)[1])
     elif path.is_dir():
-        yield from walk(path, out)
+        yield from walk(path, out, log)
     elif path.exists():
         yield BatchVideo(video, path.name)
     elif video.isdecimal():
@@ -113,11 +114,11 @@ def expand_argument(video: str, out: Path) -> Iterator[BatchVideo]:
         raise missing_source_error(video)
 
 
-def walk(root: Path, out: Path) -> Iterator[BatchVideo]:
-    """Videos anywhere below a folder. A folder that holds images and no video is one video; hidden
-    files and folders and the output folder are left out; links are followed, but no folder is
-    entered twice. Raises UsageError for a folder that cannot be read: videos must not be missed
-    without a word."""
+def walk(root: Path, out: Path, log: LogCallback) -> Iterator[BatchVideo]:
+    """Videos anywhere below a folder. A folder that holds frames and no video is one video; images
+    that are no frames are passed over and told. Hidden files and folders and the output folder are
+    left out; links are followed, but no folder is entered twice. Raises UsageError for a folder
+    that cannot be read: videos must not be missed without a word."""
 
     def refuse(error: OSError) -> None:
         raise UsageError(
@@ -137,80 +138,64 @@ def walk(root: Path, out: Path) -> Iterator[BatchVideo]:
         videos = [f for f in visible if Path(f).suffix.lower() in VIDEO_SUFFIXES]
         for name in videos:
             yield BatchVideo(str(here / name), (here / name).relative_to(root).as_posix())
-        if not videos and any(Path(f).suffix.lower() in IMAGES for f in visible):
+        images = [f for f in visible if Path(f).suffix.lower() in IMAGES]
+        if images and not videos:
             key = here.relative_to(root).as_posix()
-            yield BatchVideo(str(here), root.resolve().name if key == "." else key)
+            key = root.resolve().name if key == "." else key
+            reason = "" if here == root else describe_no_video(here, images)
+            if reason:
+                log(f"passed over: {key}, {reason}")
+            else:
+                yield BatchVideo(str(here), key)
 
 
 def read_manifest(file: Path) -> list[BatchVideo]:
-    """A CSV table with the column `video` (a path from the table's own folder) and, as needed,
-    `subject` and the columns of OPTIONS; an empty cell leaves things as they are. Raises
-    UsageError, naming the line."""
+    """A table (CSV or .xlsx, see `fesnet.spreadsheet`) with the column `video`: a path from the
+    table's own folder. `subject` (or `participant`) and the columns of OPTIONS are known; any other
+    column says something of the video and goes into the tables. An empty cell leaves things as they
+    are. Raises UsageError, naming the line, and MissingExtraError."""
     if not file.is_file():
-        raise UsageError(f"expected a manifest (CSV), but {file} does not exist")
+        raise UsageError(f"expected a manifest (CSV or .xlsx), but {file} does not exist")
     try:
-        with file.open(newline="", encoding="utf-8-sig") as handle:
-            rows = csv.DictReader(handle, strict=True)
-            check_manifest_columns(file, rows.fieldnames)
-            videos = [parse_manifest_row(file, number, row) for number, row in enumerate(rows, 2)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"expected a manifest (CSV, UTF-8) in {file}, got something else ({error})"
-        ) from error
+        table = read_text_table(file)
+    except TruthError as error:
+        raise UsageError(str(error).replace("expected a table", "expected a manifest")) from error
+    known = manifest_columns(file, table.columns)
+    videos = [parse_manifest_row(file, row, table, known) for row in table.rows]
     if not videos:
         raise UsageError(f"expected at least one video in {file}, got none")
     seen: dict[str, int] = {}
-    for number, video in enumerate(videos, 2):
-        if seen.setdefault(video.path, number) != number:
+    for row, video in zip(table.rows, videos, strict=True):
+        if seen.setdefault(video.path, row.line) != row.line:
             raise UsageError(
                 f"expected each video once in {file}, got {video.key} in lines "
-                f"{seen[video.path]} and {number}"
+                f"{seen[video.path]} and {row.line}"
             )
     return assign_names(sorted(videos, key=lambda e: (e.key, e.path)))
 
 
-def check_manifest_columns(file: Path, columns: Iterable[str] | None) -> None:
-    got = list(columns or ())
-    known = ("video", "subject", *OPTIONS)
-    unknown = [repr(c) for c in got if c not in known]
-    if unknown:
-        raise UsageError(
-            f"expected columns out of {', '.join(known)} in {file}, got {shorten_list(unknown)}"
-        )
-    if "video" not in got or len(set(got)) < len(got):
-        raise UsageError(
-            f"expected a column video in {file}, and each column once, got "
-            f"{shorten_list(got) or 'none'}"
-        )
-
-
-def shorten_list(words: list[str]) -> str:
-    """The first few, each cut, as a damaged table may have thousands."""
-    return ", ".join(word[:40] for word in words[:5]) + (" ..." if len(words) > 5 else "")
-
-
-def parse_manifest_row(file: Path, number: int, row: dict[str, Any]) -> BatchVideo:
-    """One line of a manifest."""
-    where = f"{file} line {number}"
-    if None in row or None in row.values():
-        raise UsageError(f"expected as many cells as columns in {where}, got others")
-    video = row["video"].strip()
+def parse_manifest_row(
+    file: Path, row: TableRow, table: TextTable, known: dict[str, str]
+) -> BatchVideo:
+    """One line of a manifest. known: as of `manifest_columns`."""
+    where = f"{file} line {row.line}"
+    cells = {name: row.cells[column] for name, column in known.items()}
+    video = cells["video"]
     if video.isdecimal() or not PurePosixPath(video).name:
         raise UsageError(f"expected the path of a video in {where}, got {video!r}")
     source = video if "://" in video else str(file.parent / video)
-    overrides = {}
+    overrides: dict[str, Any] = {}
     for column, (name, kind) in OPTIONS.items():
-        text = (row.get(column) or "").strip()
+        text = cells.get(column, "")
         if text:
             try:
-                overrides[name] = kind(text)
+                overrides[name] = table.number(text) if kind is float else text
             except ValueError as error:
                 raise UsageError(
                     f"expected a number for {column} in {where}, got {text!r}"
                 ) from error
-    return BatchVideo(
-        source, manifest_key(video), subject=(row.get("subject") or "").strip(), overrides=overrides
-    )
+    columns = {c: text for c, text in row.cells.items() if c not in known.values()}
+    return BatchVideo(source, manifest_key(video), "", cells.get("subject", ""), overrides, columns)
 
 
 def manifest_key(video: str) -> str:
@@ -236,5 +221,4 @@ def name_candidates(video: BatchVideo) -> tuple[str, str]:
     short = str(
         key if is_folder or key.suffix.lower() not in VIDEO_SUFFIXES else key.with_suffix("")
     )
-    # "summary.csv" and "run.jsonl" are the batch's own.
-    return (str(key) if short.lower() in ("summary", "run") else short), str(key)
+    return (str(key) if short.lower() in OWN_NAMES else short), str(key)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
+from fesnet.exports.annotations import read_annotations
+from fesnet.exports.common import frame_edges, frame_end
 from fesnet.exports.csv import write_rows
-from fesnet.exports.elan_reader import ElanAnnotations, read_elan, snap_to_frames
+from fesnet.exports.elan_reader import (
+    SINGLE_FRAME_RATE,
+    ElanAnnotations,
+    nearest_index,
+    snap_to_frames,
+)
 from fesnet.result import Spotting
 from fesnet.video import open_source
 
@@ -17,15 +25,20 @@ from fesnet.video import open_source
 def import_truth(
     file: Path, out: Path, video: Path | None, rate: float | None, report: ProgressCallback
 ) -> ElanAnnotations:
-    """The expressions of an ELAN file as a table of truth, with the columns of NAME.csv; an apex
-    that nobody marked is empty. video: the video or its result, default the result beside the file,
-    else the video that the file names; rate: of an image folder. Returns what the file held. Raises
-    UsageError, TruthError, ResultError, SourceError."""
+    """The expressions of an annotation file (`fesnet.exports.annotations`) as a table of truth.
+
+    Its columns are those of NAME.csv; an apex that nobody marked is empty. video: the video or its
+    result, default the result beside the file, else the video that the file names; rate: of an
+    image folder. Returns what the file held. Raises UsageError, TruthError, ResultError,
+    SourceError.
+    """
     if out.suffix != ".csv":
         raise UsageError(f"expected a .csv file for the truth, got {out}")
     if not file.is_file():
-        raise UsageError(f"expected an ELAN file, but {file} does not exist")
-    read = read_elan(file)
+        raise UsageError(f"expected an annotation file, but {file} does not exist")
+    if out.resolve() == file.resolve():
+        raise UsageError(f"expected another file for --out than {file}; name a new one")
+    read = read_annotations(file)
     beside = file.with_suffix(".json")
     chosen = video or (beside if beside.is_file() else read.video)
     if chosen is None:
@@ -36,7 +49,12 @@ def import_truth(
     name, times = frame_axis(chosen, rate, report)
     if beside.is_file() and chosen != beside:
         check_length(beside, chosen, len(times))
-    write_rows(name, snap_to_frames(read.found, times), out)
+    found = read.found
+    if read.last_frames:
+        edges = frame_edges(times, SINGLE_FRAME_RATE)
+        ends = [frame_end(nearest_index(m.stop_s, times), edges) for m in found]
+        found = tuple(replace(m, stop_s=end) for m, end in zip(found, ends, strict=True))
+    write_rows(name, snap_to_frames(found, times), out)
     return read
 
 

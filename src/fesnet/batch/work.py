@@ -14,6 +14,8 @@ from typing import Any
 import cv2
 
 from fesnet._io import file_sha256, make_folder
+from fesnet._types import FrameCallback
+from fesnet.batch.progress import progress_file
 from fesnet.batch.settings import SpotSettings
 from fesnet.batch.single import write_results
 from fesnet.batch.summary import summary_row
@@ -36,6 +38,8 @@ class VideoTask:
     name: of its results below `out`. known_sha256: of the content that has results of that name;
     None where that does not matter. same_settings: whether these results were made with the same
     settings. other_name: the name to take if the content is another one; None where `name` stays.
+    same_scores: whether only rules or formats differ, so that their scores hold. known_stamp: of
+    the content with known_sha256, empty if it cannot be trusted. progress: file for the share done.
     """
 
     source: str
@@ -45,11 +49,16 @@ class VideoTask:
     known_sha256: str | None = None
     same_settings: bool = False
     other_name: str | None = None
+    same_scores: bool = False
+    known_stamp: str = ""
+    progress: str = ""
 
 
 @dataclass(frozen=True)
 class SpottedVideo:
-    """A worker's answer. spotted: False where the stored result was current; seconds: it took."""
+    """A worker's answer. spotted: False where the stored result was current; reused: whether its
+    scores were; seconds: it took.
+    """
 
     name: str
     sha256: str
@@ -59,6 +68,7 @@ class SpottedVideo:
     spotted: bool
     seconds: float
     warnings: tuple[str, ...] = ()
+    reused: bool = False
 
 
 def spot_video(task: VideoTask) -> SpottedVideo:
@@ -71,14 +81,19 @@ def spot_video(task: VideoTask) -> SpottedVideo:
     before, newest = modification_stamp(task.source)
     trusted = before if time.time() - newest > MIN_AGE_S else ""
     name, found = task.name, None
-    same = task.known_sha256 is not None and content_sha256(task.source) == task.known_sha256
-    if same and task.same_settings:
+    same = task.known_sha256 is not None and has_content(task, before)
+    if same and (task.same_settings or task.same_scores):
         found = read_stored(result_file(Path(task.out), name))
     elif not same and task.other_name is not None:
         name = task.other_name
-    spotted = found is None
+    reused = found is not None and not task.same_settings
+    spotted = found is None or reused
+    if found is not None and reused:
+        found = found.rethreshold(task.settings.rules)
+        write_files(found, Path(task.out), name, task.settings.formats)
     if found is None:
-        found = spot_content(task.source, task.settings)
+        with progress_file(task.progress, task.settings.seconds) as progress:
+            found = spot_content(task.source, task.settings, progress)
         if modification_stamp(task.source)[0] != before:
             raise SourceError(
                 f"{Path(task.source).name} changed while it was read; spot it again when it is "
@@ -88,12 +103,20 @@ def spot_video(task: VideoTask) -> SpottedVideo:
     written = modification_stamp(str(result_file(Path(task.out), name)))[0]
     digest = found.source.sha256 or content_sha256(task.source)
     seconds = round(time.monotonic() - started, 3)
-    return SpottedVideo(
-        name, digest, trusted, written, summary_row(found), spotted, seconds, found.warnings
-    )
+    row, more = summary_row(found), found.warnings
+    return SpottedVideo(name, digest, trusted, written, row, spotted, seconds, more, reused)
 
 
-def spot_content(source: str, settings: SpotSettings) -> Spotting:
+def has_content(task: VideoTask, stamp: str) -> bool:
+    """Whether the video is the one of the stored result: by its stamp, else by its content."""
+    if stamp and stamp == task.known_stamp:
+        return True
+    return content_sha256(task.source) == task.known_sha256
+
+
+def spot_content(
+    source: str, settings: SpotSettings, progress: FrameCallback | None = None
+) -> Spotting:
     """As `Spotter.spot`. Every error of the video is a SourceError, as the batch goes on."""
     spotter = load_spotter(settings)
     spotter.rules = settings.rules
@@ -102,7 +125,7 @@ def spot_content(source: str, settings: SpotSettings) -> Spotting:
         if settings.seconds is not None:
             limit = settings.seconds
             opened.frames = takewhile(lambda frame: frame.time < limit, opened.frames)
-        return spotter.spot(opened)
+        return spotter.spot(opened, progress=progress)
     except UsageError as error:
         raise SourceError(str(error)) from error
     except OSError as error:

@@ -39,6 +39,7 @@ def spot_batch(
     from fesnet.batch import find_videos, read_manifest, run_batch
     from fesnet.errors import UsageError
     from fesnet.jobs import make_executor
+    from fesnet.study import read_version
 
     if out is None:
         raise UsageError(
@@ -54,18 +55,25 @@ def spot_batch(
             "expected videos for a batch, got none; name files, folders, patterns, or a --manifest"
         )
     entries = (
-        find_videos(videos, out) if options.manifest is None else read_manifest(options.manifest)
+        find_videos(videos, out, print_error_line)
+        if options.manifest is None
+        else read_manifest(options.manifest)
     )
+    columns = list(dict.fromkeys(c for entry in entries for c in entry.columns))
+    if columns:
+        print(f"columns for the tables: {', '.join(columns)}")
     folder = make_writable_folder(out)
     jobs = 1 if options.jobs is None else options.jobs
     with make_executor(jobs, options.ray) as executor:
         outcome = run_batch(
-            entries, folder, settings, executor, print_line, retry_failed=options.retry_failed
-        )
+            entries, folder, settings, executor, print_line,
+            retry_failed=options.retry_failed, read_version=read_version,
+        )  # fmt: skip
     for key, reason in outcome.failed:
         print(f"fesnet: {key}: {reason}", file=sys.stderr)
     counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
     print(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
+    print(f"next: fesnet summary {out} makes tables, drawings and a page of all videos")
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -79,6 +87,10 @@ def reject_single_options(**options: object) -> None:
         raise UsageError(
             f"expected {given[0]} with single videos, got a batch; spot those videos by themselves"
         )
+
+
+def print_error_line(line: str) -> None:
+    print(f"fesnet: {line}", file=sys.stderr)
 
 
 def print_line(line: str) -> None:

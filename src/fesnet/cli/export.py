@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,8 @@ def export_command(
     result: Annotated[
         Path,
         typer.Argument(
-            help="A result (NAME.json), a review (NAME.review.json), or a weights folder."
+            help="A result (NAME.json), a review (NAME.review.json), a folder of them, or of "
+            "weights."
         ),
     ],
     to: Annotated[
@@ -35,23 +37,38 @@ def export_command(
 
     A weights folder is exported as ONNX graphs, which are checked against torch (extra train).
     """
-    if result.is_dir():
-        export_onnx_weights(result, to, out)
-        return
     from fesnet._io import make_writable_folder
     from fesnet.exports import export, parse_formats
-    from fesnet.result import Spotting
-    from fesnet.review import read_reviewed
+    from fesnet.study.results import is_results_folder, read_named
 
+    if result.is_dir() and not is_results_folder(result):
+        export_onnx_weights(result, to, out)
+        return
     formats = parse_formats(to, year)
-    spotting = (
-        read_reviewed(result)
-        if result.name.endswith(".review.json")
-        else Spotting.from_json(result)
-    )
+    if result.is_dir():
+        export_folder(result, formats, out, year)
+        return
+    spotting = read_named(result)
     folder = result.parent if out is None else make_writable_folder(out)
     for path in export(spotting, formats, folder, result.stem, year):
         print(f"wrote {path}")
+
+
+def export_folder(folder: Path, formats: list[str], out: Path | None, year: int) -> None:
+    """The files of all results below a folder; what could not be written is named."""
+    from fesnet._io import make_writable_folder
+    from fesnet.study.pages import export_results
+
+    make_writable_folder(out or folder)
+    failed = 0
+    for name, paths, error in export_results(folder, formats, out, year):
+        for path in paths:
+            print(f"wrote {path}")
+        if error is not None:
+            failed += 1
+            print(f"fesnet: {name}: {error}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
 
 
 def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
@@ -60,11 +77,8 @@ def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
     from fesnet.weights import CONFIG
 
     if not (weights / CONFIG).is_file():
-        kind = (
-            "a folder of results" if any(weights.glob("*.json")) else "a folder of something else"
-        )
         raise UsageError(
-            f"expected a result or a weights folder, got {kind}, {weights}: name one NAME.json"
+            f"expected a result, or a folder of results or weights, got neither in {weights}"
         )
     if to != "onnx":
         raise UsageError(
@@ -85,7 +99,8 @@ def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
 @app.command("import")
 def import_command(
     file: Annotated[
-        Path, typer.Argument(help="An ELAN file (.eaf) whose annotations say macro or micro.")
+        Path,
+        typer.Argument(help="Annotations that say macro or micro: .eaf, .TextGrid, .boris, .csv."),
     ],
     out: Annotated[
         Path, typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv.")
@@ -101,13 +116,14 @@ def import_command(
         float | None, typer.Option("--fps", help="Frames a second of an image folder.")
     ] = None,
 ) -> None:
-    """Read the macro- and micro-expressions of an ELAN file, as truth on the frames of its
-    video.
+    """Read the macro- and micro-expressions of a file of ELAN, Praat or BORIS, or of a table, as
+    truth on the frames of its video.
     """
     from fesnet.batch import import_truth
 
     with video_progress() as report:
         read = import_truth(file, out, video, fps, report)
+    tier = "tier " if file.suffix.lower() in (".eaf", ".textgrid") else ""
     for name, number in read.ignored.items():
-        print(f"left out: {number} of tier '{name}', neither macro nor micro")
+        print(f"left out: {number} of {tier}'{name}', neither macro nor micro")
     print(f"wrote {out}, expressions: {len(read.found)}")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @app.command("report")
 def report_command(
-    results: Annotated[list[Path], typer.Argument(help="Results written by `fesnet spot --out`.")],
+    results: Annotated[
+        list[Path], typer.Argument(help="Results or reviews (NAME.review.json), or a folder.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="The page; default: beside the result, NAME.html.")
     ] = None,
@@ -29,22 +31,41 @@ def report_command(
     ] = False,
 ) -> None:
     """Write an HTML page of each result: video, timeline, pictures of each expression. It needs no
-    network.
+    network. Of a folder: of all results below it, as corrected where they were reviewed.
     """
     from fesnet.errors import UsageError
     from fesnet.report import EMBED_LIMIT, write_report
-    from fesnet.result import Spotting
+    from fesnet.study.results import read_named
 
     if len(results) > 1 and (out or video):
         raise UsageError(f"expected one result with --out or --video, got {len(results)}")
     if video is not None and not video.exists():
         raise UsageError(f"expected a video, but {video} does not exist")
+    embed = 0 if link else EMBED_LIMIT
     for result in results:
+        if result.is_dir():
+            report_folder(result, out, embed)
+            continue
         page = out or result.with_suffix(".html")
-        lack = write_report(
-            Spotting.from_json(result), page, video=video, embed=0 if link else EMBED_LIMIT
-        )
+        lack = write_report(read_named(result), page, video=video, embed=embed)
         print_page(page, lack)
+
+
+def report_folder(folder: Path, out: Path | None, embed: int) -> None:
+    """A page of each result below a folder, beside it or below `out`. Damaged ones are named."""
+    from fesnet.errors import FesnetError
+    from fesnet.study.pages import write_pages
+
+    failed = 0
+    for page, outcome in write_pages(folder, out, embed):
+        if isinstance(outcome, FesnetError):
+            failed += 1
+            print(f"fesnet: {page}: {outcome}", file=sys.stderr)
+        else:
+            print_page(page, outcome)
+    print(f"next: fesnet summary {folder} links the pages in index.html")
+    if failed:
+        raise typer.Exit(1)
 
 
 def print_page(page: Path, lack: str) -> None:

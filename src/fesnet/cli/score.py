@@ -30,6 +30,14 @@ def score_command(
         float | None, typer.Option("--fps", help="For files that count in seconds (ActivityNet).")
     ] = None,
     by: Annotated[str | None, typer.Option("--by", help="'subject': a row for each, too.")] = None,
+    reviewed: Annotated[
+        bool,
+        typer.Option(
+            "--reviewed",
+            help="Of folders take reviews, and only reviewed videos; the same folder twice: "
+            "corrected against machine.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """Agreement of two sets of intervals: F1 by kind with intervals over subjects, false alarms,
@@ -44,6 +52,6 @@ def score_command(
     if not 0 < iou <= 1:
         raise UsageError(f"expected an IoU above 0 and up to 1, got {iou}")
     by_subject = by is not None and check_choice(by, "subject") == "subject"
-    agreement = agree(truth, found, iou=iou, rate=fps)
+    agreement = agree(truth, found, iou=iou, rate=fps, reviewed=reviewed)
     values = agreement.to_dict(names, by_subject=by_subject)
     show_json(values) if json else show_agreement(values, agreement)

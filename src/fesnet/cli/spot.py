@@ -239,16 +239,24 @@ def live_command(
 
 @app.command("rethreshold")
 def rethreshold_command(
-    result: Annotated[Path, typer.Argument(help="A result written by `fesnet spot --out`.")],
+    result: Annotated[
+        Path, typer.Argument(help="A result written by `fesnet spot --out`, or a folder of them.")
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File for the new result; default: over the old one."),
+        typer.Option("--out", help="File (or folder) for the new; default: over the old one."),
     ] = None,
     rules: RulesFile = None,
     macro_threshold: MacroThreshold = None,
     micro_threshold: MicroThreshold = None,
 ) -> None:
-    """Compute the intervals of a result again from its stored scores, without the network."""
+    """Compute the intervals of a result again from its stored scores, without the network.
+
+    Of a folder: all results below it; reviews get the rules, too, and keep what people corrected.
+    """
+    if result.is_dir():
+        rethreshold_folder(result, out, rules, macro_threshold, micro_threshold)
+        return
     from fesnet._io import make_writable_folder
     from fesnet.batch import write_results
     from fesnet.exports import outdated_files
@@ -265,6 +273,43 @@ def rethreshold_command(
     if left:
         print(
             f"fesnet: these still show the old intervals: {left}; write them again", file=sys.stderr
+        )
+
+
+def rethreshold_folder(
+    folder: Path,
+    out: Path | None,
+    rules: Path | None,
+    macro_threshold: float | None,
+    micro_threshold: float | None,
+) -> None:
+    """Other rules over all results of a folder; a line for each. Raises UsageError."""
+    import getpass
+
+    from fesnet._io import make_writable_folder
+    from fesnet.study import find_results
+    from fesnet.study.rules import change_rules
+
+    results = find_results(folder)
+    make_writable_folder(out or folder)
+    counts, outdated = [0, 0, 0, 0], 0
+    for change in change_rules(
+        results,
+        out,
+        lambda old: resolve_rules(old, rules, macro_threshold, micro_threshold),
+        getpass.getuser(),
+    ):
+        counts = [a + b for a, b in zip(counts, change.before + change.after, strict=True)]
+        outdated += len(change.outdated)
+        corrected = ", corrected" if change.reviewed else ""
+        print(f"{change.name}: {change.after[0]} macro, {change.after[1]} micro{corrected}")
+    was, now = (f"{a} macro, {b} micro" for a, b in (counts[:2], counts[2:]))
+    print(f"{len(results)} results: {was} before, {now} now; in {out or folder}")
+    print(f"next: fesnet summary {out or folder}")
+    if outdated:
+        print(
+            f"fesnet: {outdated} pages and exports still show the old intervals; write them again",
+            file=sys.stderr,
         )
 
 

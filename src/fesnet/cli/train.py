@@ -9,6 +9,25 @@ import typer
 
 from fesnet._messages import get_extra
 from fesnet.cli.base import app, fetch_models
+from fesnet.errors import UsageError
+
+TrainFootage = Annotated[
+    Path | None,
+    typer.Option(
+        "--footage",
+        help="Learn from clips of neutral faces, too, or from videos by `synth --footage`.",
+    ),
+]
+TrainMasks = Annotated[
+    Path | None,
+    typer.Option("--masks", help="As of `synth --masks`, for clips of --footage."),
+]
+StartWeights = Annotated[
+    str | None,
+    typer.Option(
+        "--start", help="Weights to go on from: 'bundled' or a folder; their preset counts."
+    ),
+]
 
 
 @app.command("train")
@@ -33,12 +52,9 @@ def train_command(
     clip_steps: Annotated[
         int | None, typer.Option("--clip-steps", help="Steps on clips, end to end.")
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--start", help="Weights to go on from: 'bundled' or a folder; their preset counts."
-        ),
-    ] = None,
+    start: StartWeights = None,
+    footage: TrainFootage = None,
+    masks: TrainMasks = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved state.")] = False,
 ) -> None:
     """Train weights on synthetic video made from portraits (extra `train`)."""
@@ -50,9 +66,19 @@ def train_command(
         raise MissingExtraError(
             f"expected torch for training ({error}); {get_extra('train')}"
         ) from error
+    if masks is not None and footage is None:
+        raise UsageError("expected --footage with --masks, got none; name the folder of clips")
     steps = {"pair_steps": pair_steps, "head_steps": head_steps, "clip_steps": clip_steps}
     fetch_models()
     for line in train_from_portraits(
-        portraits, out, preset, config, steps, resume=resume, start=start
+        portraits,
+        out,
+        preset,
+        config,
+        steps,
+        resume=resume,
+        start=start,
+        footage=footage,
+        masks=masks,
     ):
         print(line, flush=True)

@@ -14,6 +14,7 @@ from typing import Any
 from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.exports.common import (
+    describe_mark,
     frame_edges,
     frame_end,
     named_lanes,
@@ -43,7 +44,8 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         subject = f"face {face}" + (f" ({number})" if number else "")
         subjects += [] if subject in subjects else [subject]
         for interval in lane:
-            rows += interval_events(interval, subject, edges)
+            comment = describe_mark(spotting.marks.get(interval))
+            rows += interval_events(interval, subject, edges, comment)
     rows.sort(key=lambda row: (row[1][0], row[1][1], row[0]))
     project: dict[str, Any] = {
         "time_format": "hh:mm:ss",
@@ -99,7 +101,7 @@ def make_ethogram() -> dict[str, Any]:
 
 
 def interval_events(
-    interval: SpottedInterval, subject: str, edges: FloatArray
+    interval: SpottedInterval, subject: str, edges: FloatArray, comment: str
 ) -> list[tuple[int, list[Any]]]:
     """(order, row) of start, apex and stop; a row is time s, subject, behaviour, modifier, comment,
     frame.
@@ -109,7 +111,14 @@ def interval_events(
     return [
         (
             START,
-            [start / 1000, subject, kind, "", f"score {interval.score:.4f}", interval.onset_frame],
+            [
+                start / 1000,
+                subject,
+                kind,
+                "",
+                f"score {interval.score:.4f}{comment}",
+                interval.onset_frame,
+            ],
         ),
         (POINT, [apex / 1000, subject, f"{kind} apex", "", "", interval.apex_frame]),
         (STOP, [stop / 1000, subject, kind, "", "", interval.offset_frame + 1]),

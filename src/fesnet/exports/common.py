@@ -19,7 +19,7 @@ import numpy as np
 
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._types import FloatArray
-from fesnet.intervals import KINDS, Kind
+from fesnet.intervals import KINDS, IntervalMark, Kind
 from fesnet.result import SourceInfo, SpottedInterval, Spotting, video_end
 
 Times = tuple[int, int]
@@ -106,3 +106,8 @@ def video_id(source: SourceInfo) -> str:
     """
     path = PurePath(source.name)
     return (path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name) or source.name
+
+
+def describe_mark(mark: IntervalMark | None) -> str:
+    """What follows the score in a comment: who checked or changed it, and the note."""
+    return "" if mark is None else "".join(f"; {part}" for part in (mark.text, mark.note) if part)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from fesnet._io import atomic_write_text
-from fesnet.intervals import Kind
+from fesnet.intervals import IntervalMark, Kind
 from fesnet.result import Spotting
 
 COLUMNS = (
@@ -26,6 +26,9 @@ COLUMNS = (
     "duration_s",
     "score",
 )
+
+
+MARK_COLUMNS = ("by", "when", "checked", "note")  # of a corrected result
 
 
 @dataclass(frozen=True, order=True)
@@ -63,7 +66,14 @@ def write_csv(spotting: Spotting, path: Path) -> None:
         )
         for i in spotting.intervals
     )
-    write_rows(spotting.source.name, rows, path)
+    marks = spotting.marks
+    more = [mark_cells(marks[i]) for i in spotting.intervals] if marks else None
+    write_rows(spotting.source.name, rows, path, more)
+
+
+def mark_cells(mark: IntervalMark) -> list[object]:
+    """The cells of MARK_COLUMNS."""
+    return [mark.by, mark.when, int(mark.checked), mark.note]
 
 
 def quoting_mode(video: str) -> Literal[0, 1]:
@@ -75,15 +85,23 @@ def quoting_mode(video: str) -> Literal[0, 1]:
     return csv.QUOTE_ALL if "\r" in video else csv.QUOTE_MINIMAL
 
 
-def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
-    """Write the table of one video atomically; an unknown apex is left empty."""
+def write_rows(
+    video: str,
+    rows: Iterable[IntervalRow],
+    path: Path,
+    more: Sequence[Sequence[object]] | None = None,
+) -> None:
+    """Write the table of one video atomically; an unknown apex is left empty. more: the cells of
+    MARK_COLUMNS for each row, if there are some.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n", quoting=quoting_mode(video))
-    table.writerow(COLUMNS)
-    for r in rows:
+    table.writerow(COLUMNS if more is None else (*COLUMNS, *MARK_COLUMNS))
+    for number, r in enumerate(rows):
         apex_s = None if r.apex_s is None else f"{r.apex_s:.6f}"
         times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
-        table.writerow([video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
+        cells = [video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"]
+        table.writerow([*cells, *(more[number] if more is not None else ())])
     atomic_write_text(path, text.getvalue())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -26,7 +27,7 @@ from fesnet.exports.common import (
     to_milliseconds,
     video_file,
 )
-from fesnet.intervals import KINDS
+from fesnet.intervals import KINDS, IntervalMark
 from fesnet.result import SourceInfo, SpottedInterval, Spotting
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -51,6 +52,9 @@ TYPES = {
     "score": {"CONSTRAINTS": "Symbolic_Association", "TIME_ALIGNABLE": "false"},
     "unknown": {"TIME_ALIGNABLE": "true"},
 }
+# Of a corrected result: notes, and who checked or changed what.
+MARK_TYPES = {"note": TYPES["score"], "review": TYPES["score"]}
+Marks = Mapping[SpottedInterval, IntervalMark]
 
 
 @dataclass
@@ -61,6 +65,7 @@ class TierBuilder:
     elements: list[ET.Element] = field(default_factory=list)
     annotations: int = 0
     slots: list[tuple[int, int, ET.Element, str]] = field(default_factory=list)
+    made: dict[SpottedInterval, str] = field(default_factory=dict)  # ids of their annotations
 
     def add_tier(self, name: str, kind: str, face: int, parent: str | None = None) -> ET.Element:
         """A new tier at the end."""
@@ -108,6 +113,17 @@ class TierBuilder:
                 self.annotate(apexes, "apex"), (apex, max(min(after, stop), apex + 1)), inner=True
             )
             self.annotate(scores, f"{i.score:.4f}", ANNOTATION_REF=made.attrib["ANNOTATION_ID"])
+            self.made[i] = made.attrib["ANNOTATION_ID"]
+
+    def add_marks(
+        self, name: str, face: int, lane: list[SpottedInterval], marks: Marks, kind: str
+    ) -> None:
+        """A child tier with a text for each expression that has one. kind: note or review."""
+        tier = self.add_tier(f"{name} {kind}", kind, face, name)
+        for i in lane:
+            text = marks[i].note if kind == "note" else marks[i].text
+            if text:
+                self.annotate(tier, escape_forbidden(text), ANNOTATION_REF=self.made[i])
 
     def time_order(self) -> ET.Element:
         """The time slots, sorted, each referred to by its annotation."""
@@ -134,7 +150,8 @@ def write_elan(spotting: Spotting, path: Path) -> None:
     root.append(header_element(spotting.source, path, tiers.annotations))
     root.append(tiers.time_order())
     root.extend(tiers.elements)
-    for name, described in TYPES.items():
+    types = TYPES | (MARK_TYPES if spotting.marks else {})
+    for name, described in types.items():
         kind = {"LINGUISTIC_TYPE_ID": name, "GRAPHIC_REFERENCES": "false"}
         ET.SubElement(root, "LINGUISTIC_TYPE", kind | described)
     language = {"LANG_ID": "und", "LANG_DEF": "http://cdb.iso.org/lg/CDB-00130975-001"}
@@ -153,6 +170,8 @@ def make_tiers(spotting: Spotting) -> TierBuilder:
     tiers = TierBuilder(frame_edges(spotting.frame_times, spotting.working_rate))
     for name, face, _, lane in named_lanes(spotting):
         tiers.add_expressions(name, face, lane)
+        for kind in MARK_TYPES if spotting.marks else ():
+            tiers.add_marks(name, face, lane, spotting.marks, kind)
     for face in sorted({gap.face for gap in spotting.gaps}):
         tier = tiers.add_tier(f"face {face} unknown", "unknown", face)
         for gap in sorted(gap for gap in spotting.gaps if gap.face == face):

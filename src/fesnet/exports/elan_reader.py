@@ -47,11 +47,13 @@ class AnnotatedInterval:
 @dataclass(frozen=True)
 class ElanAnnotations:
     """found: expressions; video: the linked file, if it exists; ignored: by tier, how many
-    annotations are neither macro nor micro."""
+    annotations are neither macro nor micro; last_frames: whether a stop is when the last frame
+    begins, not when it ends."""
 
     found: tuple[AnnotatedInterval, ...]
     video: Path | None
     ignored: dict[str, int]
+    last_frames: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ def write_textgrid(spotting: Spotting, path: Path) -> None:
         tiers.append(interval_tier(name, fill_blanks(spans, first, last), first, last))
         points = [(i.apex_s, f"{i.score:.4f}") for i in lane]
         tiers.append(point_tier(f"{name} apex", points, first, last))
+        for what in ("note", "review") if spotting.marks else ():
+            marks = [spotting.marks[i] for i in lane]
+            said = [m.note if what == "note" else m.text for m in marks]
+            texts = [(a, b, text) for (a, b, _), text in zip(spans, said, strict=True)]
+            tiers.append(
+                interval_tier(f"{name} {what}", fill_blanks(texts, first, last), first, last)
+            )
     for face in list_faces(spotting):
         gaps = sorted(gap for gap in spotting.gaps if gap.face == face)
         spans = [(gap.start_s, frame_end(gap.stop_frame, edges), gap.reason) for gap in gaps]

@@ -63,9 +63,23 @@ def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
 def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Expressive landmarks (N, R, 2) of faces turned to the front, crop units, and their yaw, pitch
     and roll (N, 3) in radians.
+    """
+    centre, rotation, scale = fit_head(landmarks)
+    expressive = landmarks[:, list(EXPRESSIVE_LANDMARKS)].astype(np.float64)
+    b = canonical_face()[list(RIGID_LANDMARKS)].astype(np.float64).mean(0)
+    upright = (expressive - centre) @ rotation * scale[:, None, None] + b
+    yaw = np.arcsin(np.clip(-rotation[:, 2, 0], -1, 1))
+    pitch = np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
+    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
+    return upright[..., :2], np.stack([yaw, pitch, roll], 1)
 
-    A least-squares similarity in space carries the skull's landmarks to the canonical face (Umeyama
-    1991).
+
+def fit_head(landmarks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The similarity in space that carries the skull's landmarks to the canonical face (least
+    squares, Umeyama 1991).
+
+    landmarks (N, 468, 3) -> centre (N, 1, 3) of the skull's landmarks, rotation (N, 3, 3), scale
+    (N,) in crop units a unit of the landmarks: `(points - centre) @ rotation * scale` is upright.
     """
     target = canonical_face()[list(RIGID_LANDMARKS)].astype(np.float64)
     source = landmarks[:, list(RIGID_LANDMARKS)].astype(np.float64)
@@ -76,9 +90,4 @@ def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]
     sign[:, 2] = np.sign(np.linalg.det(left @ right))
     rotation = (left * sign[:, None]) @ right
     scale = (values * sign).sum(1) / np.maximum((p**2).sum((1, 2)), 1e-12)
-    expressive = landmarks[:, list(EXPRESSIVE_LANDMARKS)].astype(np.float64)
-    upright = (expressive - a) @ rotation * scale[:, None, None] + b
-    yaw = np.arcsin(np.clip(-rotation[:, 2, 0], -1, 1))
-    pitch = np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
-    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
-    return upright[..., :2], np.stack([yaw, pitch, roll], 1)
+    return a, rotation, scale

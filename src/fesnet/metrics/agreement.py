@@ -11,7 +11,12 @@ from typing import Any
 from fesnet.errors import TruthError
 from fesnet.intervals import KINDS
 from fesnet.metrics.curves import average_precision, counts_by_iou, edge_errors, frame_kappa
-from fesnet.metrics.interval_tables import IntervalRecord, read_intervals, read_results
+from fesnet.metrics.interval_tables import (
+    IntervalRecord,
+    Reviewed,
+    read_intervals,
+    read_results,
+)
 from fesnet.metrics.matching import IOU, Counts
 from fesnet.metrics.protocols import PROTOCOLS, Evaluation, VideoResult, evaluate
 from fesnet.metrics.recognition import NamedVideo, recognize
@@ -146,22 +151,37 @@ def counts_dict(counts: Counts, evaluation: Evaluation, seconds: float | None) -
     return {**counts.__dict__, **values, "false_alarms_a_minute": rate}
 
 
-def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = None) -> Agreement:
+def agree(
+    truth: Path,
+    found: Path,
+    *,
+    iou: float = IOU,
+    rate: float | None = None,
+    reviewed: bool = False,
+) -> Agreement:
     """Read and compare two files of intervals. rate: frames a second, for files in seconds.
+
+    reviewed: of folders, reviews count and not results, and only videos that have one; where both
+    are the same folder, the machine's results are what was found.
 
     Videos are those of `videos.csv` beside the truth, where there is one, else those that either
     file names. Raises UsageError and TruthError; a video that `videos.csv` does not know is an
     error.
     """
-    true_records, found_records = read_intervals(truth, rate), read_intervals(found, rate)
+    sides_read: tuple[Reviewed, Reviewed] = ("no", "no")
+    if reviewed:
+        same = truth.resolve() == found.resolve()
+        sides_read = ("yes" if truth.is_dir() else "no", "machine" if same else "yes")
+    true_records = read_intervals(truth, rate, sides_read[0])
+    found_records = read_intervals(found, rate, sides_read[1])
     videos = read_video_ids(truth)
     closed = bool(videos)
-    results = [] if closed else read_results(truth)
+    results = [] if closed else read_results(truth, sides_read[0])
     true_ids = resolve_videos(names_of(true_records), videos, truth if closed else None)
     resolve_videos(names_of(results), videos, None)
     annotated = set(videos)
     found_ids = resolve_videos(names_of(found_records), videos, found if closed else None)
-    results += [] if closed else read_results(found)
+    results += [] if closed else read_results(found, sides_read[1])
     resolve_videos(names_of(results), videos, None)
     if not videos:
         raise TruthError(

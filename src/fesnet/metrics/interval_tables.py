@@ -19,10 +19,11 @@ import csv
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
+from fesnet._io import is_result
 from fesnet._messages import in_utf8
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
@@ -36,11 +37,14 @@ KIND_NAMES: dict[str, Kind] = {
     "me": "micro",
     "micro-expression": "micro",
 }
+Reviewed = Literal["no", "yes", "machine"]
 SCHEMAS = ("fesnet/", "fesnet-review/")
 LONGEST = 10**9  # frames or seconds: more than any video has
 # What lies beside results in a folder (exports, reviews: name them to read them), and tables
 # without intervals.
 NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
+STUDY_TABLES = {"videos.csv", "study.csv", "summary.csv", "expressions.csv", "participants.csv"}
+STUDY_TABLES |= {"statistics.csv", "markers.csv", "by_marker.csv"}
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,19 @@ class IntervalRecord:
     emotion: str = ""
 
 
-def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord]:
+def read_intervals(
+    path: Path, rate: float | None = None, reviewed: Reviewed = "no"
+) -> list[IntervalRecord]:
     """All intervals of a file or folder.
 
-    Of a folder: its `truth.csv`, else all results (`.json`), else all tables (`.csv`).
-    rate: frames a second, for files in seconds. Raises UsageError and TruthError.
+    Of a folder: its `truth.csv`, else all results (`.json`), also those in folders below it, whose
+    videos are then named with their folder; else all tables (`.csv`). reviewed: as of
+    `interval_files`. rate: frames a second, for files in seconds. Raises UsageError and TruthError.
     """
     if rate is not None and not 0 < rate < math.inf:
         raise UsageError(f"expected frames a second above 0, got {rate}")
     if path.is_dir():
-        return read_interval_folder(path, rate)
+        return read_interval_folder(path, rate, reviewed)
     if not path.is_file():
         raise UsageError(f"expected a table of intervals, but {path} does not exist")
     try:
@@ -78,16 +85,21 @@ def read_intervals(path: Path, rate: float | None = None) -> list[IntervalRecord
         ) from error
 
 
-def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecord]:
+def read_interval_folder(
+    folder: Path, rate: float | None, reviewed: Reviewed = "no"
+) -> list[IntervalRecord]:
     """All intervals of a folder's files.
 
     Raises UsageError where two files are of one video: they would be added up.
     """
-    by_file = {file: read_intervals(file, rate) for file in interval_files(folder)}
+    by_file = {
+        file: [with_folder(found, folder, file) for found in read_intervals(file, rate)]
+        for file in interval_files(folder, reviewed)
+    }
     files: dict[tuple[str, str], list[str]] = {}
     for file, found in by_file.items():
         videos = {(f.subject, f.video) for f in found} | {
-            (p.subject, p.video) for p in read_results(file)
+            (p.subject, with_folder(p, folder, file).video) for p in read_results(file)
         }
         for key in sorted(videos):
             files.setdefault(key, []).append(file.name)
@@ -100,20 +112,30 @@ def read_interval_folder(folder: Path, rate: float | None) -> list[IntervalRecor
     return [found for each in by_file.values() for found in each]
 
 
-def read_results(path: Path) -> list[VideoId]:
+Named = TypeVar("Named", IntervalRecord, VideoId)
+
+
+def with_folder(found: Named, folder: Path, file: Path) -> Named:
+    """With the video named by its place, for a file below a folder: s1/a."""
+    below = file.parent.relative_to(folder).as_posix()
+    return found if below == "." else replace(found, video=f"{below}/{found.video}")
+
+
+def read_results(path: Path, reviewed: Reviewed = "no") -> list[VideoId]:
     """The videos of results of `fesnet spot` with their lengths, also those without an interval.
 
     Other files name neither. Call `read_intervals` before: it raises errors for damaged files.
     Raises TruthError for lengths that are none.
     """
-    files = interval_files(path) if path.is_dir() else [path]
+    files = interval_files(path, reviewed) if path.is_dir() else [path]
     out = []
     for file in files:
         values = (
             json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
         )
         if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
-            out.append(result_video(file, values))
+            video = result_video(file, values)
+            out.append(with_folder(video, path, file) if path.is_dir() else video)
     return out
 
 
@@ -133,18 +155,41 @@ def result_video(path: Path, values: dict[str, Any]) -> VideoId:
     return VideoId("", video_name(source["name"]), seconds or None, frames or None)
 
 
-def interval_files(folder: Path) -> list[Path]:
+def interval_files(folder: Path, reviewed: Reviewed = "no") -> list[Path]:
+    """The files of a folder that count. reviewed: "no": results; "yes": the reviews of those that
+    have one; "machine": the results of those that have one.
+    """
+    if reviewed != "no":
+        return reviewed_files(folder, reviewed)
     if (folder / "truth.csv").is_file():
         return [folder / "truth.csv"]
     for ending in ("*.json", "*.csv"):
         files = [
             f
             for f in sorted(folder.glob(ending))
-            if not f.name.endswith(NO_RESULTS) and f.name != "videos.csv"
+            if not f.name.endswith(NO_RESULTS) and f.name not in STUDY_TABLES
         ]
+        files += results_below(folder) if ending == "*.json" else []
         if files:
             return files
     raise UsageError(f"expected results (.json or .csv) in {folder}, found none")
+
+
+def results_below(folder: Path) -> list[Path]:
+    """Results in folders below a folder, hidden ones aside."""
+    below = (f for f in folder.rglob("*.json") if f.parent != folder)
+    seen = (f for f in below if not any(p[0] == "." for p in f.relative_to(folder).parts))
+    return sorted(f for f in seen if is_result(f))
+
+
+def reviewed_files(folder: Path, reviewed: Reviewed) -> list[Path]:
+    """Reviews below a folder, or the results that they are of. Raises UsageError for none."""
+    results = [f for f in sorted(folder.glob("*.json")) if is_result(f)] + results_below(folder)
+    both = [(f, f.with_name(f"{f.stem}.review.json")) for f in results]
+    found = [review if reviewed == "yes" else f for f, review in both if review.is_file()]
+    if not found:
+        raise UsageError(f"expected reviews (NAME.review.json) in {folder}, found none")
+    return found
 
 
 def parse_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord]:

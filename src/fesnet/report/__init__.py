@@ -9,7 +9,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fesnet._io import atomic_write_text, file_sha256
@@ -19,7 +19,7 @@ from fesnet.report import html_parts as parts
 from fesnet.report.legend import legend_html
 from fesnet.report.methods import methods_text, rules_html
 from fesnet.report.pictures import IntervalPictures, take_pictures
-from fesnet.report.timeline_svg import draw_timeline_svg, drawn_tracks
+from fesnet.report.timeline_svg import LabelledTime, draw_timeline_svg, drawn_tracks
 from fesnet.report.web import read_web_file
 from fesnet.result import Spotting
 
@@ -38,12 +38,14 @@ def write_report(
     *,
     video: Path | None = None,
     embed: int = EMBED_LIMIT,
+    markers: Sequence[LabelledTime] = (),
 ) -> str:
     """Write the page atomically. Returns a line on what it lacks and why, empty if nothing.
 
     truth: intervals on source frames, drawn below the found ones. video: the source's place now;
     default: the path in the result. embed: bytes up to which the video is put into the page; larger
-    ones are linked. Raises UsageError, also if `video` is not the file that was spotted.
+    ones are linked. markers: drawn, too. Raises UsageError, also if `video` is not the file that
+    was spotted.
     """
     shown, gone = locate_video(spotting, video)
     known = tuple(truth)
@@ -67,14 +69,14 @@ def write_report(
         rules=rules_html(spotting),
         methods=html.escape(methods_text(spotting)),
         drawings="\n".join(
-            draw_timeline_svg(spotting, track, known) for track in drawn_tracks(spotting)
+            draw_timeline_svg(spotting, track, known, markers) for track in drawn_tracks(spotting)
         ),
         about=PICTURES_NOTE if pictures else note,
         cards=parts.cards_html(spotting, pictures),
         notes=parts.notes_html(spotting),
         origin=parts.provenance_html(spotting),
         details=html.escape(details),
-        data=parts.timeline_json(spotting, known),
+        data=parts.timeline_json(spotting, known, markers),
         script=script,
     )
     atomic_write_text(path, text)

@@ -17,6 +17,7 @@ from fesnet.intervals import KINDS, Interval
 from fesnet.report.methods import format_rate
 from fesnet.report.pictures import IntervalPictures
 from fesnet.report.score_view import below_threshold, compared_by, score_name, summed
+from fesnet.report.timeline_svg import LabelledTime
 from fesnet.result import SpottedInterval, Spotting
 
 PLAYABLE = {
@@ -168,7 +169,9 @@ def provenance_html(spotting: Spotting) -> str:
     return "".join(f"<dt>{k}</dt><dd>{html.escape(str(v))}</dd>" for k, v in rows.items())
 
 
-def timeline_json(spotting: Spotting, truth: Sequence[Interval]) -> str:
+def timeline_json(
+    spotting: Spotting, truth: Sequence[Interval], markers: Sequence[LabelledTime] = ()
+) -> str:
     """What `timeline.js` draws, as JSON that is safe inside a page."""
     times, last = (
         spotting.frame_times,
@@ -203,6 +206,7 @@ def timeline_json(spotting: Spotting, truth: Sequence[Interval]) -> str:
             }
             for t in truth
         ],
+        "markers": [{"label": m, "start_s": a, "end_s": b} for m, a, b in markers],
     }
     return json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Sequence
+
 import numpy as np
 
 from fesnet._messages import format_clock, format_span
@@ -20,11 +23,19 @@ COLOURS = {
     "macro": "#0072b2",
     "micro": "#b84e00",
 }  # told apart by colour-blind eyes (Okabe and Ito, darkened)
+LabelledTime = tuple[str, float, float]  # a marker: what it is, and its start and end in s
 MAX_POINTS = 2000  # of a curve; more than the drawing has pixels would only swell the page
 
 
-def draw_timeline_svg(spotting: Spotting, track: FaceTrack, truth: tuple[Interval, ...]) -> str:
-    """An SVG with the score curves of one face over lanes of found and true intervals."""
+def draw_timeline_svg(
+    spotting: Spotting,
+    track: FaceTrack,
+    truth: tuple[Interval, ...],
+    markers: Sequence[LabelledTime] = (),
+) -> str:
+    """An SVG with the score curves of one face over lanes of found and true intervals; markers as
+    boxes below them.
+    """
     end = max(spotting.seconds, float(track.times[-1]))
     scale = (WIDTH - LEFT - 10) / end
     lanes: list[tuple[str, list[tuple[str, float, float]]]] = [
@@ -56,6 +67,9 @@ def draw_timeline_svg(spotting: Spotting, track: FaceTrack, truth: tuple[Interva
         draw_bars(name, rows, top + n * LANE_HEIGHT, scale) for n, (name, rows) in enumerate(lanes)
     ]
     bottom = top + len(lanes) * LANE_HEIGHT
+    if markers:
+        body.append(draw_markers(markers, bottom, scale, end))
+        bottom += LANE_HEIGHT
     body += draw_axis(end, scale, bottom)
     height = bottom + 40
     label = f"face {track.face}: scores and intervals over {end:.1f} seconds"
@@ -162,6 +176,20 @@ def draw_bars(name: str, rows: list[tuple[str, float, float]], y: float, scale: 
             f'<rect {box} height="{LANE_HEIGHT - 6 - 2 * inset}" rx="3" '
             f'fill="{COLOURS[kind]}">{tip}</rect>'
         )
+    return "".join(out)
+
+
+def draw_markers(markers: Sequence[LabelledTime], y: float, scale: float, end: float) -> str:
+    """A lane of labelled boxes."""
+    out = [f'<text x="0" y="{y + 15}">markers</text>']
+    for label, start, stop in markers:
+        text, left = html.escape(label), LEFT + start * scale
+        width = max((min(stop, end) - start) * scale, 2)
+        box = f'x="{left:.1f}" y="{y}" width="{width:.1f}" height="{LANE_HEIGHT - 6}"'
+        tip = f"<title>{text} {start:.2f}-{stop:.2f} s</title>"
+        out.append(f'<rect {box} fill="none" stroke="currentColor">{tip}</rect>')
+        if width > 8 * len(label):
+            out.append(f'<text x="{left + 4:.1f}" y="{y + 15}">{text}</text>')
     return "".join(out)
 
 

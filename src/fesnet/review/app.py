@@ -220,12 +220,13 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
     """Write a version in one of the formats beside the result, and send it to the browser."""
     library = library_of(request)
     formats = parse_formats(to)
+    result = library.result_path(key)
     spotting, name = (
         load_corrected(library, key)
         if which == "person"
-        else (library.machine_result(key).spotting, f"{key}.{MACHINE}")
+        else (library.machine_result(key).spotting, f"{result.stem}.{MACHINE}")
     )
-    path = next(export(spotting, formats[:1], library.folder, name))
+    path = next(export(spotting, formats[:1], result.parent, name))
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
 

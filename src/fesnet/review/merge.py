@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from fesnet.errors import ResultError, UsageError
-from fesnet.intervals import KINDS, Interval
+from fesnet.intervals import KINDS, Interval, IntervalMark
 from fesnet.postprocess import IntervalRules
 from fesnet.report.score_view import LEAST
 from fesnet.result import SpottedInterval, Spotting
@@ -203,20 +203,28 @@ def check_frame_count(machine: MachineResult, review: Review) -> None:
 def corrected_result(machine: MachineResult, review: Review) -> Spotting:
     """The result with the corrected intervals and rules; `provenance` names the review."""
     names = SpottedInterval.__dataclass_fields__
-    intervals = tuple(
-        sorted(
-            SpottedInterval(**{n: i[n] for n in names}) for i in merge_intervals(machine, review)
+    merged = merge_intervals(machine, review)
+    marks = {
+        SpottedInterval(**{n: i[n] for n in names}): IntervalMark(
+            i["by"], i["when"], i["checked"], i["note"]
         )
-    )
+        for i in merged
+    }
     record = {
         "by": sorted({e.who for e in review.entries}),
         "when": review.entries[-1].when if review.entries else None,
         "edits": review.revision,
+        "checked": sum(i["checked"] for i in merged),
         "machine_sha256": review.machine["sha256"],
     }
     provenance = {**machine.spotting.provenance, "review": record}
-    rules = review_rules(review)
-    return replace(machine.spotting, intervals=intervals, rules=rules, provenance=provenance)
+    return replace(
+        machine.spotting,
+        intervals=tuple(sorted(SpottedInterval(**{n: i[n] for n in names}) for i in merged)),
+        rules=review_rules(review),
+        provenance=provenance,
+        marks=marks,
+    )
 
 
 def read_reviewed(path: Path) -> Spotting:

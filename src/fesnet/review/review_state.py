@@ -19,7 +19,7 @@ from fesnet.review.merge import (
     merge_intervals,
     review_rules,
 )
-from fesnet.review.review_file import REVIEW_SUFFIX, RULES_ID, EditRecord, Review, read_review
+from fesnet.review.review_file import RULES_ID, EditRecord, Review, read_review
 from fesnet.review.video_library import VideoLibrary
 
 HISTORY_LENGTH = 30  # last edits that the page shows
@@ -106,7 +106,7 @@ def load_state(library: VideoLibrary, key: str) -> ReviewState:
 def load_corrected(library: VideoLibrary, key: str) -> tuple[Spotting, str]:
     """The result with the corrected intervals, and the name of its exports."""
     now = load_state(library, key)
-    return corrected_result(now.machine, now.review), f"{key}{REVIEW_SUFFIX}".removesuffix(".json")
+    return corrected_result(now.machine, now.review), library.review_path(key).stem
 
 
 def load_opinions(library: VideoLibrary, key: str, which: str) -> Opinions:
@@ -119,6 +119,6 @@ def load_opinions(library: VideoLibrary, key: str, which: str) -> Opinions:
         return person_opinions(now.machine, now.review)
     if which not in library.other_reviews(key):
         raise UsageError(f"expected machine, person or another's review of {key}, got {which!r}")
-    review = read_review(library.folder / which)
+    review = read_review(library.result_path(key).with_name(which))
     check_frame_count(now.machine, review)
     return person_opinions(now.machine, review)

@@ -12,13 +12,14 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fesnet._io import VIDEO_SUFFIXES, file_sha256
+from fesnet._io import VIDEO_SUFFIXES, file_sha256, is_result
 from fesnet.errors import FesnetError, UsageError
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import REVIEW_SUFFIX, Review, read_review, save_review
 
 COPIES_FOLDER = ".playable"  # copies of videos whose format the browser does not play
-SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
+# Stands for "/" in keys, which are one part of an address.
+SEPARATOR = "\u2215"
 
 
 @dataclass
@@ -47,6 +48,7 @@ class VideoLibrary:
     folder: Path
     named: tuple[Path, ...] = ()
     videos: dict[str, LibraryVideo] = field(default_factory=dict)
+    places: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     machines: dict[str, tuple[tuple[int, int], MachineResult]] = field(
         default_factory=dict, repr=False
@@ -56,17 +58,32 @@ class VideoLibrary:
     def __post_init__(self) -> None:
         self.folder = self.folder.resolve()
         self.named = tuple(path.resolve() for path in self.named)
+        self.places = self.find_places()
         self.scan()
+
+    def find_places(self) -> list[str]:
+        """The folder, and those below it that hold results, hidden ones aside; looked for once."""
+        results = (p for p in self.folder.rglob("*.json") if p.parent != self.folder)
+        below = {p.parent.relative_to(self.folder) for p in results if is_result(p)}
+        seen = (p for p in below if not any(part[0] == "." for part in p.parts))
+        return [".", *sorted(p.as_posix() for p in seen)]
 
     def is_inside(self, path: Path) -> bool:
         """Whether the file lies in the folder, after following links."""
         return path.resolve().is_relative_to(self.folder)
 
+    def file_path(self, key: str, ending: str) -> Path:
+        """A file beside the result. Raises UsageError for a key that leads out of the folder."""
+        parts = key.split(SEPARATOR)
+        if not all(part.strip(".") for part in parts):
+            raise UsageError(f"expected a video of {self.folder.name}, got {key!r}")
+        return self.folder.joinpath(*parts[:-1], f"{parts[-1]}{ending}")
+
     def result_path(self, key: str) -> Path:
-        return self.folder / f"{key}.json"
+        return self.file_path(key, ".json")
 
     def review_path(self, key: str) -> Path:
-        return self.folder / f"{key}{REVIEW_SUFFIX}"
+        return self.file_path(key, REVIEW_SUFFIX)
 
     def copy_path(self, key: str) -> Path:
         """Where the playable copy lies, if there is one."""
@@ -75,9 +92,11 @@ class VideoLibrary:
     def scan(self) -> None:
         """Add new results, then new videos that have none."""
         with self.lock:
-            for path in sorted(self.folder.glob("*.json")):
-                if path.stem not in self.videos and self.is_inside(path) and is_result(path):
-                    self.videos[path.stem] = LibraryVideo(path.stem, path.stem, state="done")
+            for path in sorted(p for at in self.places for p in (self.folder / at).glob("*.json")):
+                name = path.relative_to(self.folder).as_posix().removesuffix(".json")
+                key = name.replace("/", SEPARATOR)
+                if key not in self.videos and self.is_inside(path) and is_result(path):
+                    self.videos[key] = LibraryVideo(key, name, state="done")
             for file in self.find_files():
                 self.add_video(file)
 
@@ -154,9 +173,10 @@ class VideoLibrary:
 
     def other_reviews(self, key: str) -> list[str]:
         """Reviews of the same video by others: NAME.someone.review.json."""
-        found = self.folder.glob(f"{glob.escape(key)}.*{REVIEW_SUFFIX}")
-        taken = {f"{k}{REVIEW_SUFFIX}" for k in self.videos}
-        return sorted(p.name for p in found if p.name not in taken and self.is_inside(p))
+        result = self.result_path(key)
+        found = result.parent.glob(f"{glob.escape(result.stem)}.*{REVIEW_SUFFIX}")
+        taken = {self.review_path(k) for k in self.videos}
+        return sorted(p.name for p in found if p not in taken and self.is_inside(p))
 
     def playable_path(self, video: LibraryVideo) -> Path:
         """The file to serve: the copy or the source. Raises UsageError if neither is allowed."""
@@ -172,9 +192,9 @@ class VideoLibrary:
                 return video.source
             raise UsageError(f"expected a video in {self.folder}, got a link out of it")
         source = self.machine_result(video.key).spotting.source
-        near = self.folder / source.name
-        if near.is_file() and self.is_inside(near):
-            return near
+        for near in (self.result_path(video.key).parent / source.name, self.folder / source.name):
+            if near.is_file() and self.is_inside(near):
+                return near
         path = None if source.path is None else Path(source.path)
         if path is None or not path.exists():
             raise UsageError(
@@ -210,15 +230,6 @@ def file_stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def is_result(path: Path) -> bool:
-    """Whether the file begins like a result of `fesnet spot`."""
-    try:
-        with path.open("rb") as handle:
-            return b'"schema": "fesnet/1"' in handle.read(SCHEMA_BYTES)
-    except OSError:
-        return False
-
-
 def default_folder(named: list[Path]) -> Path:
     """The default work folder: the named folder, else that of the named result, else
     `fesnet-review`."""
@@ -247,7 +258,7 @@ def list_sources(named: list[Path], folder: Path) -> list[Path]:
         if not path.exists():
             raise UsageError(f"expected a video, a result or a folder, but {path} does not exist")
         if path.suffix == ".json":
-            if path.resolve().parent != folder.resolve():
+            if not path.resolve().is_relative_to(folder.resolve()):
                 raise UsageError(
                     f"expected results in one folder, got {path} beside {folder}; review one at "
                     "a time"

@@ -54,6 +54,8 @@ LIMITS: dict[str, tuple[float, float]] = {
         ("workers", "pair_lr", "head_lr", "clip_lr", "lsdm_lr", "weight_decay", "video_hours"),
         (0, math.inf),
     ),
+    "footage_hours": (0, math.inf),
+    "footage_share": (0, 1),
     **dict.fromkeys(
         ("pair_groups", "windows", "clips", "warmup", "threads", "save_every"), (1, math.inf)
     ),
@@ -90,6 +92,10 @@ class TrainConfig:
     # hours of whole encoded videos whose windows are mixed in, as spotting sees them
     video_hours: float = 1.2
     video_window_share: float = 0.3  # of the windows of a step
+    # Of real footage that expressions are rendered onto, where there is some: hours of video to
+    # make of it, and its share of the windows of a step.
+    footage_hours: float = 1.0
+    footage_share: float = 0.2
     clip_steps: int = 0  # the whole network on rendered clips, end to end
     clips: int = 8  # clips a step, as long as a window of training
     long_share: float = 0.5  # share of steps with fewer clips, as long as a window of spotting

@@ -36,6 +36,8 @@ from fesnet.training.window_phase import WindowPhase
 STATE = "state.safetensors"
 # Settings that may change when a training is resumed.
 CHANGEABLE = {"device", "save_every", "threads", "workers"}
+# Settings that states of version 0.1 lack, and the values that they trained with.
+NEW_SETTINGS = {"footage_hours": 0.0, "footage_share": 0.0}
 
 
 class Phase(Protocol):
@@ -61,9 +63,11 @@ class Trainer:
         folder: Path,
         videos: Path | None = None,
         processes: Processes = SINGLE_PROCESS,
+        footage: Path | None = None,
     ) -> None:
         """folder: for the state and shards; videos: of `fesnet synth`, of the same people, to mix
-        in. Raises UsageError where the network or the config cannot be trained so.
+        in; footage: of `fesnet synth --footage`, too. Raises UsageError where the network or
+        the config cannot be trained so.
         """
         check_trainable(network, avatars, config, processes)
         self.updater = NetworkUpdater(network, config, processes)
@@ -72,7 +76,7 @@ class Trainer:
         self.step = 0
         source = BatchSource(avatars, config, network.config, processes)
         self.pairs = PairPhase(self.updater, source)
-        self.windows = WindowPhase(self.updater, avatars, folder, videos)
+        self.windows = WindowPhase(self.updater, avatars, folder, videos, footage)
         self.clips = ClipPhase(self.updater, source)
 
     @property
@@ -141,6 +145,7 @@ class Trainer:
                 f"expected a training state in {path}, but it does not fit ({error})"
             ) from error
         now = json.loads(json.dumps(asdict(self.config)))  # tuples become lists, as they did there
+        saved = NEW_SETTINGS | saved
         names = {*now, *saved} - CHANGEABLE
         changed = sorted(name for name in names if now.get(name) != saved.get(name))
         if changed:

@@ -7,7 +7,9 @@ make of a video. These are few and real.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from fesnet._types import Float32Array, FloatArray
+from fesnet._validation import require
+from fesnet.errors import UsageError
 from fesnet.extraction import Encode, extract_features
 from fesnet.intervals import Interval, true_runs
 from fesnet.metrics.interval_tables import read_intervals
@@ -22,7 +26,8 @@ from fesnet.model.network import FesNet
 from fesnet.stream import make_face_tracker
 from fesnet.synth.render.batches import mask_full_windows
 from fesnet.synth.script.plan import VideoPlan
-from fesnet.synth.videos.videos import make_videos
+from fesnet.synth.videos.footage import make_footage_videos
+from fesnet.synth.videos.videos import SETTINGS, make_videos
 from fesnet.training.config import TrainConfig
 from fesnet.training.distributed import Processes
 from fesnet.training.shards import (
@@ -53,6 +58,46 @@ def make_training_videos(
         make_videos(portraits, folder, training_video_plan(config), lambda what, share: None)
     processes.barrier()
     return folder
+
+
+def make_training_footage(
+    footage: Path | None,
+    masks: Path | None,
+    folder: Path,
+    config: TrainConfig,
+    processes: Processes,
+) -> Path | None:
+    """The videos of real footage to learn from, None without any: a folder that `fesnet synth
+    --footage` made as it is, or `folder` with videos made of a folder of clips, which the main
+    process makes. masks: as of `make_footage_videos`. Raises UsageError, SourceError.
+    """
+    if footage is None:
+        return None
+    if not (config.head_steps and config.footage_share):
+        raise UsageError(
+            "expected head_steps and a footage_share above 0 with footage, got 0; windows of its "
+            "videos are learned in the second phase"
+        )
+    shares = config.video_window_share + config.footage_share
+    require(shares <= 1, "video_window_share and footage_share of up to 1 together", shares)
+    if (footage / SETTINGS).is_file():
+        if masks is not None or not count_footage(footage):
+            raise UsageError(
+                f"expected videos by `fesnet synth --footage` and no masks beside them, got others "
+                f"in {footage}"
+            )
+        return footage
+    if processes.is_main:
+        plan = replace(training_video_plan(config), hours=config.footage_hours, seconds=20.0)
+        make_footage_videos(footage, folder, plan, lambda what, share: None, masks=masks)
+    processes.barrier()
+    return folder
+
+
+def count_footage(folder: Path) -> int:
+    """How many real clips a folder by `fesnet synth` was made of; 0: of none."""
+    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return len(settings.get("footage", {}))
 
 
 def training_video_plan(config: TrainConfig) -> VideoPlan:

@@ -17,14 +17,20 @@ from fesnet.training.window_set import WindowBatch, WindowSet, concatenate
 
 
 class WindowPhase:
-    """Trains everything behind LSDM's backbone. folder: of the shards; videos: of `fesnet synth`,
-    whose windows are mixed in.
+    """Trains everything behind LSDM's backbone. folder: of the shards; videos, footage: of `fesnet
+    synth`, from portraits and from real footage, whose windows are mixed in.
     """
 
     def __init__(
-        self, updater: NetworkUpdater, avatars: Sequence[Avatar], folder: Path, videos: Path | None
+        self,
+        updater: NetworkUpdater,
+        avatars: Sequence[Avatar],
+        folder: Path,
+        videos: Path | None,
+        footage: Path | None = None,
     ) -> None:
-        self.updater, self.avatars, self.folder, self.videos = updater, avatars, folder, videos
+        self.updater, self.avatars, self.folder = updater, avatars, folder
+        self.videos, self.footage = videos, footage
         self.steps = updater.config.head_steps
 
     def batches(self, steps: range) -> Iterator[WindowBatch]:
@@ -35,27 +41,29 @@ class WindowPhase:
         windows = WindowSet(
             make_shards(updater.network, self.avatars, c, shards, updater.processes)
         )
-        real = self.video_windows()
-        few = round(c.windows * c.video_window_share) if real else 0
+        others = [
+            (self.video_windows(self.videos, "film-shards"), c.video_window_share),
+            (self.video_windows(self.footage, "footage-shards"), c.footage_share),
+        ]
+        mixed = [(whole, round(c.windows * share)) for whole, share in others if whole]
+        few = sum(count for _, count in mixed)
         for step in steps:
             rng = np.random.default_rng([c.seed, step])
             change = c.time_amplitude_augmentation
             batch = windows.sample(
                 rng, c.windows - few, c.modality_dropout, c.modality_shuffle, change
             )
-            if real is not None:
-                others = real.sample(rng, few, c.modality_dropout, 0.0, change)
-                batch = concatenate(batch, others)
+            for whole, count in mixed:
+                more = whole.sample(rng, count, c.modality_dropout, 0.0, change)
+                batch = concatenate(batch, more)
             yield batch
 
-    def video_windows(self) -> WindowSet | None:
-        """The windows of the videos, if there are videos."""
-        if self.videos is None:
+    def video_windows(self, videos: Path | None, name: str) -> WindowSet | None:
+        """The windows of a folder of videos, if there is one; name: of the folder of its shards."""
+        if videos is None:
             return None
         updater = self.updater
-        shards = video_shards(
-            updater.network, self.videos, self.folder / "film-shards", updater.config.seed
-        )
+        shards = video_shards(updater.network, videos, self.folder / name, updater.config.seed)
         if not updater.processes.is_main:
             updater.processes.barrier()  # the main one makes them
         windows = WindowSet(list(shards))

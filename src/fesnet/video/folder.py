@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fesnet._io import VIDEO_SUFFIXES
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.quiet import quiet_opencv
@@ -121,3 +122,21 @@ def _numbering_gaps(path: Path, files: list[Path]) -> list[str]:
         f"{path.resolve().name}: image numbers jump from {a} to {b} ({len(jumps)} such places); "
         "frames are counted by image, not by number"
     ]
+
+
+def find_video_files(folder: Path) -> list[Path]:
+    """Video files of a folder and the folders in it, in natural order; no hidden ones. Raises
+    UsageError where there is none.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"expected a folder of videos, but {folder} is none")
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    ]
+    if not found:
+        raise UsageError(f"expected videos such as .mp4 in {folder}, got none; name another folder")
+    return sorted(found, key=lambda p: [natural_key(Path(s)) for s in p.relative_to(folder).parts])

@@ -19,7 +19,7 @@ class FesnetTimeline {
   constructor(element, options = {}) {
     this.element = element;
     this.options = options;
-    this.data = { duration: 1, tracks: [], intervals: [], gaps: [], thresholds: {} };
+    this.data = { duration: 1, tracks: [], intervals: [], gaps: [], thresholds: {}, markers: [] };
     this.view = [0, 1];
     this.time = 0;
     this.selected = null;
@@ -37,7 +37,7 @@ class FesnetTimeline {
 
   setData(data) {
     const same = data.duration === this.data.duration;
-    this.data = { gaps: [], truth: [], candidates: [], thresholds: {}, compared: "kinds", score_name: "score", ...data, duration: Math.max(data.duration, 0.1) };
+    this.data = { gaps: [], truth: [], candidates: [], thresholds: {}, markers: [], compared: "kinds", score_name: "score", ...data, duration: Math.max(data.duration, 0.1) };
     if (!same) this.view = [0, this.data.duration];
     if (!this.data.intervals.some((i) => i.id === this.selected)) this.selected = null;
     this.fillList();
@@ -155,10 +155,15 @@ class FesnetTimeline {
 
   rows() {
     // Of each face: its curve, a lane for each kind, and one for the truth where there is one.
+    // Markers have a lane above the first face.
     const rows = [];
     let y = FesnetTimeline.RULER;
     for (const face of this.faces()) {
       const row = { face, curve: y + 6, height: 84 };
+      if (this.data.markers.length && !rows.length) {
+        row.markers = y + 2;
+        row.curve += FesnetTimeline.LANE;
+      }
       row.macro = row.curve + row.height + 6;
       row.micro = row.macro + FesnetTimeline.LANE;
       y = row.micro + FesnetTimeline.LANE;
@@ -422,6 +427,7 @@ class FesnetTimeline {
     const what = { sum: "sum", kinds: "scores", check: "probab." }[this.data.compared];
     const names = [[several ? `face ${row.face}` : what, row.curve + 22], ["macro", row.macro + 10], ["micro", row.micro + 10]];
     if (row.truth) names.push(["truth", row.truth + 10]);
+    if (row.markers) names.push(["markers", row.markers + 10]);
     for (const [name, y] of names) g.fillText(name, 4, y);
     g.textAlign = "right";
     g.fillStyle = c.faint;
@@ -431,6 +437,7 @@ class FesnetTimeline {
     g.beginPath();
     g.rect(FesnetTimeline.LEFT, 0, this.main.clientWidth, 1e5);
     g.clip();
+    if (row.markers) for (const marker of this.data.markers) this.drawMarker(g, c, marker, row.markers);
     for (const gap of this.data.gaps.filter((x) => x.face === row.face)) this.drawGap(g, c, gap, row);
     for (const track of this.data.tracks.filter((t) => t.face === row.face)) {
       for (const kind of ["macro", "micro"]) this.drawCurve(g, c[kind], track, kind, row);
@@ -555,6 +562,20 @@ class FesnetTimeline {
       g.fillStyle = c.faint;
       g.fillText(`unknown: ${gap.reason}`, Math.max(x, FesnetTimeline.LEFT) + 6, top + height / 2, end - x - 10);
     }
+  }
+
+  drawMarker(g, c, marker, top) {
+    // A stimulus or another stretch of time: a labelled box, and its edges through all lanes.
+    const [a, b] = [this.x(marker.start_s), this.x(marker.end_s)];
+    if (b < FesnetTimeline.LEFT || a > this.main.clientWidth) return;
+    g.fillStyle = c.accent;
+    g.globalAlpha = 0.2;
+    g.fillRect(a, top, Math.max(b - a, 2), FesnetTimeline.LANE - 4);
+    g.globalAlpha = 0.45;
+    for (const x of [a, b]) g.fillRect(x - 0.5, top, 1, 1e4);
+    g.globalAlpha = 1;
+    g.fillStyle = c.ink;
+    if (b - a > 24) g.fillText(marker.label, Math.max(a, FesnetTimeline.LEFT) + 4, top + 8, b - Math.max(a, FesnetTimeline.LEFT) - 6);
   }
 
   drawBar(g, c, given, top, truth = false) {

@@ -6,6 +6,7 @@ so what happens does not depend on the frame rate, and a video may drop frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,14 +90,17 @@ class EventRecorder(ScriptWriter):
 
 
 def write_video_script(
-    rng: np.random.Generator, times: FloatArray, config: SynthConfig
+    rng: np.random.Generator,
+    times: FloatArray,
+    config: SynthConfig,
+    make_recorder: Callable[[np.random.Generator, int, SynthConfig], EventRecorder] = EventRecorder,
 ) -> VideoScript:
     """A random performance at frame times (T,) in seconds from 0 on; rises. config.rate is set
-    here.
+    here. make_recorder: another writer of events.
     """
     lead = round(LEAD_SECONDS * SCRIPT_RATE)
     frames = lead + int(times[-1] * SCRIPT_RATE) + 4
-    recorder = EventRecorder(rng, frames, replace(config, rate=SCRIPT_RATE))
+    recorder = make_recorder(rng, frames, replace(config, rate=SCRIPT_RATE))
     script = recorder.write()
     at = np.asarray(times * SCRIPT_RATE + lead)
     placed = [clip_event(event, lead, times) for event in recorder.recorded]

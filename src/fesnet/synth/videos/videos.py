@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ import numpy as np
 
 from fesnet._io import atomic_write_text, write_table
 from fesnet._messages import counted
-from fesnet._types import ProgressCallback
+from fesnet._types import FloatArray, ProgressCallback
 from fesnet._version import __version__
 from fesnet.errors import SourceError, UsageError
 from fesnet.jobs import Executor, Resources, SerialExecutor
@@ -118,11 +118,14 @@ def make_videos(
     for part in out.glob(".*.part"):  # of a run that was killed
         part.unlink()
     done = make_all(plan, people, out, report, executor or SerialExecutor())
-    counts = {
-        kind: sum(row[2] == kind for d in done for row in d.truth) for kind in ("macro", "micro")
-    }
     made, kept = (tuple(d.name for d in done if d.kept is there) for there in (False, True))
-    return SynthesisResult(out, made, kept, counts, tuple(left_out))
+    return SynthesisResult(out, made, kept, count_events(done), tuple(left_out))
+
+
+def count_events(done: Sequence[SynthesizedVideo]) -> dict[str, int]:
+    """The events of all videos by kind."""
+    kinds = ("macro", "micro")
+    return {kind: sum(row[2] == kind for d in done for row in d.truth) for kind in kinds}
 
 
 def make_all(
@@ -132,17 +135,30 @@ def make_all(
     report: ProgressCallback,
     executor: Executor,
 ) -> list[SynthesizedVideo]:
-    """All videos in the order of the plan. Whenever one more is there, so are its rows in the
-    tables.
+    """All videos in the order of the plan."""
+    work = ((job.name, job) for job in video_jobs(plan, people))
+    return run_video_jobs(
+        executor, partial(make_video, out=out.absolute()), work, plan.count, out, report
+    )
+
+
+def run_video_jobs(
+    executor: Executor,
+    function: Callable[[Any], SynthesizedVideo],
+    jobs: Iterable[tuple[str, Any]],
+    count: int,
+    out: Path,
+    report: ProgressCallback,
+) -> list[SynthesizedVideo]:
+    """The videos of all jobs in their order. Whenever one more is there, so are its rows in the
+    tables of `out`.
     """
     done: list[SynthesizedVideo] = []
-    work = ((job.name, job) for job in video_jobs(plan, people))
-    function = partial(make_video, out=out.absolute())
-    for outcome in iterate_outcomes(executor, function, work, resources=TASK):
+    for outcome in iterate_outcomes(executor, function, jobs, resources=TASK):
         done = sorted([*done, outcome.value], key=lambda d: d.number)
         write_table(out / "videos.csv", [VIDEO_COLUMNS, *(d.video for d in done)])
         write_table(out / "truth.csv", [TRUTH_COLUMNS, *(row for d in done for row in d.truth)])
-        report("filming", len(done) / plan.count)
+        report("filming", len(done) / count)
     return done
 
 
@@ -219,8 +235,8 @@ def check_same_settings(out: Path, settings: dict[str, Any]) -> None:
             f"expected the settings of an earlier call in {path}, but it is damaged; delete {out}"
         ) from error
     now = {**settings, "settings": {**settings["settings"], "hours": None}}
-    for name in ("made_by", "portraits"):
-        if was.get(name) != now[name]:
+    for name in ("made_by", "portraits", "footage", "masks"):
+        if was.get(name) != now.get(name):
             raise UsageError(
                 f"expected the same {name} as in {path}, got others; name another folder"
             )
@@ -310,10 +326,15 @@ def video_row(job: VideoJob, script: VideoScript, recording: RecordingConfig) ->
 
 def truth_rows(job: VideoJob, script: VideoScript) -> list[list[Any]]:
     """One row an event, frames 1-based and inclusive as in official annotation files."""
-    rows, smile = [], job.person.smile()
+    return event_rows(job.subject, f"{job.name}.mp4", script, job.person.smile())
+
+
+def event_rows(subject: str, video: str, script: VideoScript, smile: FloatArray) -> list[list[Any]]:
+    """Rows of `truth.csv`; smile (468, 2): the person's full smile, crop units."""
+    rows = []
     for event in script.events:
         e = event.interval
         apex = e.start if e.apex is None else e.apex
         size = [f"{event.amplitude:.4f}", f"{event.pixels(smile):.3f}"]
-        rows.append([job.subject, f"{job.name}.mp4", e.kind, e.start + 1, apex + 1, e.stop, *size])
+        rows.append([subject, video, e.kind, e.start + 1, apex + 1, e.stop, *size])
     return rows

@@ -1,0 +1,75 @@
+"""A whole study: summary."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fesnet._messages import counted
+from fesnet.cli.base import app
+from fesnet.cli.output import plain_console
+
+if TYPE_CHECKING:
+    from fesnet.study.statistics import GroupStatistic
+
+
+@app.command("summary")
+def summary_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of results, written by `fesnet spot`.")],
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Compare groups: a column of the manifest, or 'marker'."),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option("--manifest", help="Table (CSV, .xlsx) of videos and what you know of them."),
+    ] = None,
+    markers: Annotated[
+        Path | None,
+        typer.Option("--markers", help="Table of stimuli: participant, label, start, end."),
+    ] = None,
+    decimal_comma: Annotated[
+        bool, typer.Option("--decimal-comma", help="Tables with 0,5 and semicolons.")
+    ] = False,
+    spss: Annotated[
+        bool, typer.Option("--spss", help="Tables as .sav with labels, too (extra study).")
+    ] = False,
+) -> None:
+    """Tables of a study, with corrections where there are some; statistics of groups, drawings, and
+    index.html.
+    """
+    from fesnet.study.summarize import SummaryOptions, summarize
+
+    options = SummaryOptions(by, manifest, markers, decimal_comma, spss)
+    found = summarize(folder, options, lambda line: print(f"fesnet: {line}", file=sys.stderr))
+    if found.statistics:
+        show_statistics(found.statistics)
+    reviewed = sum(v.result.reviewed for v in found.videos)
+    people = counted(len({v.participant for v in found.videos}), "participant")
+    print(f"{counted(len(found.videos), 'video')} of {people}, {reviewed} reviewed")
+    for path in found.files:
+        print(f"wrote {path}")
+    print(f"open {found.index}")
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def show_statistics(statistics: tuple[GroupStatistic, ...]) -> None:
+    """Means of groups and their differences as a table."""
+    from rich.table import Table
+
+    table = Table(title="groups, by participants", title_justify="left")
+    for column in ("measure", "group", "n", "mean", "95 %", "p", "adjusted", "test"):
+        table.add_column(column, justify="left" if column in ("measure", "group") else "right")
+    for s in statistics:
+        spread = "" if s.low_95 is None else f"{s.low_95:.3f} to {s.high_95:.3f}"
+        ps = ("" if p is None else f"{p:.4f}" for p in (s.p, s.p_adjusted))
+        mean = "" if s.mean is None else f"{s.mean:.3f}"
+        left = f", {s.left_out} left out" if s.left_out else ""
+        table.add_row(s.measure, s.group, str(s.n), mean, spread, *ps, s.test + left)
+    console = plain_console()
+    console = console if console.is_terminal else plain_console(width=140)
+    console.print(table)

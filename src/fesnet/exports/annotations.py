@@ -1,0 +1,37 @@
+"""Annotation files of other programs, all read into the same: expressions, what is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fesnet.errors import TruthError, UsageError
+from fesnet.exports.boris_reader import read_boris
+from fesnet.exports.csv_reader import read_csv_annotations
+from fesnet.exports.elan_reader import ElanAnnotations, read_elan
+from fesnet.exports.textgrid_reader import read_textgrid
+
+READERS = {
+    ".eaf": read_elan,
+    ".textgrid": read_textgrid,
+    ".boris": read_boris,
+    ".csv": read_csv_annotations,
+    ".tsv": read_csv_annotations,
+    ".xlsx": read_csv_annotations,
+}
+
+
+def read_annotations(path: Path) -> ElanAnnotations:
+    """Read an annotation file by its ending. Raises UsageError for another one, TruthError for a
+    damaged file.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(f"expected a file ending in {', '.join(READERS)}, got {path}; export one")
+    found = reader(path)
+    for interval in found.found:
+        if not 0 <= interval.start_s <= interval.stop_s:
+            raise TruthError(
+                f"expected expressions that end after they start in {path}, got one from "
+                f"{interval.start_s:.3f} to {interval.stop_s:.3f} s; correct it"
+            )
+    return found

@@ -1,0 +1,104 @@
+"""Read macro- and micro-expressions of a BORIS project (.boris), of its only observation.
+
+A state event begins and ends an expression; a point event whose code says apex marks one. Codes
+name the kind as annotations of ELAN do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fesnet.errors import TruthError
+from fesnet.exports.elan_reader import AnnotatedInterval, ElanAnnotations, name_kind
+
+Event = tuple[float, str, str]  # time s, subject, code
+
+
+def read_boris(path: Path) -> ElanAnnotations:
+    """Raises TruthError for a damaged project, one of several observations, and one in which
+    nothing is called macro or micro.
+    """
+    try:
+        project = json.loads(path.read_text(encoding="utf-8-sig"))
+        observations = project["observations"]
+        if len(observations) != 1:
+            names = ", ".join(map(repr, observations)) or "none"
+            raise ValueError(f"it has {len(observations)} observations ({names}), and one is read")
+        (observation,) = observations.values()
+        events = sorted((float(e[0]), str(e[1]), str(e[2])) for e in observation["events"])
+        codes = {str(b["code"]): str(b["type"]) for b in project["behaviors_conf"].values()}
+        video = observed_video(observation, path.parent)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise TruthError(f"expected a BORIS project in {path}, but {error}") from error
+    found, ignored = pair_events(events, codes)
+    if not found and not any(name_kind(code) for code in codes):
+        names = ", ".join(map(repr, codes)) or "none"
+        raise TruthError(
+            f"expected behaviours called macro or micro in {path}, got {names}; call them so"
+        )
+    order = sorted(found, key=lambda m: (m.face, m.start_s, m.stop_s, m.kind))
+    return ElanAnnotations(tuple(order), video, ignored)
+
+
+def pair_events(
+    events: list[Event], codes: dict[str, str]
+) -> tuple[list[AnnotatedInterval], dict[str, int]]:
+    """Expressions of states, with their apexes, and how many events of which codes are left out:
+    those of no kind, and starts without an end.
+    """
+    found: list[tuple[str, AnnotatedInterval]] = []
+    ignored: Counter[str] = Counter()
+    begun: dict[tuple[str, str], float] = {}
+    for time, subject, code in events:
+        kind = name_kind(code)
+        if "apex" in code.casefold():
+            continue
+        if kind is None or "point" in codes.get(code, "").casefold():
+            ignored[code] += 1
+        elif (subject, code) in begun:
+            start = begun.pop((subject, code))
+            found.append((subject, AnnotatedInterval(face_of(subject), start, time, kind)))
+        else:
+            begun[subject, code] = time
+    ignored.update(f"{code} (without an end)" for _, code in begun)
+    for time, subject, code in events:
+        if "apex" in code.casefold() and not mark_state(found, time, subject, code):
+            ignored[code] += 1
+    return [m for _, m in found], dict(ignored)
+
+
+def mark_state(
+    found: list[tuple[str, AnnotatedInterval]], time: float, subject: str, code: str
+) -> bool:
+    """Give an apex to the shortest expression of its subject around it; whether there is one."""
+    kind = name_kind(code.casefold().replace("apex", " "))
+    fitting = [
+        (m.stop_s - m.start_s, n)
+        for n, (who, m) in enumerate(found)
+        if who == subject and m.start_s <= time <= m.stop_s and kind in (None, m.kind)
+    ]
+    if fitting:
+        number = min(fitting)[1]
+        found[number] = subject, replace(found[number][1], apex_s=time)
+    return bool(fitting)
+
+
+def face_of(subject: str) -> int:
+    number = re.search(r"face\s*(\d+)", subject.casefold())
+    return int(number[1]) if number else 0
+
+
+def observed_video(observation: dict[str, Any], folder: Path) -> Path | None:
+    """The first video of the observation that lies where the project says, or beside it."""
+    files = observation.get("file") or {}
+    names = [name for player in (files.values() if files else ()) for name in player]
+    for name in names:
+        for path in (folder / str(name), folder / Path(str(name)).name):
+            if path.is_file():
+                return path
+    return None

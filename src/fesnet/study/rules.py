@@ -1,0 +1,88 @@
+"""Other interval rules over a whole folder, from the stored scores: no video is read, no network
+runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fesnet._io import make_folder
+from fesnet.batch import write_results
+from fesnet.batch.columns import merge_study_columns
+from fesnet.exports import outdated_files
+from fesnet.intervals import KINDS
+from fesnet.postprocess import IntervalRules
+from fesnet.result import Spotting
+from fesnet.review.edits import EditRequest, apply_edit
+from fesnet.review.merge import MachineResult, merge_intervals
+from fesnet.review.review_file import read_review, save_review
+from fesnet.study.results import StudyResult, review_of
+
+ChangeRules = Callable[[IntervalRules], IntervalRules]
+Numbers = tuple[int, int]  # macro, micro
+
+
+@dataclass(frozen=True)
+class RulesChange:
+    """What other rules did to one result: (macro, micro) before and after; outdated: files beside
+    it that still show the old intervals.
+    """
+
+    name: str
+    before: Numbers
+    after: Numbers
+    reviewed: bool
+    outdated: tuple[Path, ...]
+
+
+def change_rules(
+    results: list[StudyResult], out: Path | None, change: ChangeRules, who: str
+) -> Iterator[RulesChange]:
+    """Write each result again under other rules: over the old one, or to its place below `out`.
+
+    A review gets the rules, too, as an edit in the name of `who`; what people have corrected stays.
+    Raises UsageError and ResultError.
+    """
+    if out is not None:
+        make_folder(out)
+        merge_study_columns(out, {r.name: r.columns for r in results if r.columns})
+    for result in results:
+        target = result.path if out is None else out / f"{result.name}.json"
+        make_folder(target.parent)
+        old = MachineResult.read(result.path)
+        new = old.spotting.rethreshold(change(old.spotting.rules))
+        before, after = interval_numbers(old.spotting), interval_numbers(new)
+        reviewed = result.reviewed
+        if reviewed:
+            before, after = change_review(result, old, new, target, who)
+        write_results(new, target)
+        yield RulesChange(result.name, before, after, reviewed, tuple(outdated_files(target)))
+
+
+def change_review(
+    result: StudyResult, old: MachineResult, new: Spotting, target: Path, who: str
+) -> tuple[Numbers, Numbers]:
+    """The same for a review. It is written before its result: killed in between, the same call
+    does both again.
+    """
+    review = read_review(result.review)
+    before = merge_intervals(old, review)
+    rules = new.rules.to_dict()
+    if dict(review.rules) != rules:
+        request = EditRequest(review.revision, who, "rules", rules=rules)
+        review = apply_edit(old, review, request)
+    after = merge_intervals(old, review)
+    save_review(review, after, review_of(target))
+    return row_numbers(before), row_numbers(after)
+
+
+def interval_numbers(spotting: Spotting) -> Numbers:
+    macro, micro = (sum(i.kind == kind for i in spotting.intervals) for kind in KINDS)
+    return macro, micro
+
+
+def row_numbers(rows: list[dict[str, object]]) -> Numbers:
+    macro, micro = (sum(row["kind"] == kind for row in rows) for kind in KINDS)
+    return macro, micro

@@ -1,0 +1,210 @@
+"""All files of a study at once: tables, statistics, drawings and the index page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fesnet._io import atomic_write_text, make_writable_folder
+from fesnet.batch import read_manifest
+from fesnet.batch.columns import PARTICIPANT, Columns, merge_study_columns, read_study_columns
+from fesnet.batch.ledger import LEDGER, VideoRecord, parse_events, parse_record
+from fesnet.batch.sources import BatchVideo
+from fesnet.batch.summary import write_summary
+from fesnet.errors import FesnetError, UsageError
+from fesnet.study.figures import draw_raster, draw_rates
+from fesnet.study.index_page import IndexContent, write_index
+from fesnet.study.markers import Marker, folder_markers, read_markers, save_markers, stray_markers
+from fesnet.study.results import StudyResult, find_results
+from fesnet.study.statistics import GroupStatistic, compare_groups
+from fesnet.study.tables import (
+    expression_rows,
+    marker_rows,
+    own_columns,
+    participant_rows,
+    save_tables,
+)
+from fesnet.study.videos import StudyVideo, read_video
+
+MARKER = "marker"  # what --by calls the labels of markers
+
+
+@dataclass(frozen=True)
+class SummaryOptions:
+    """by: a column to compare groups by, or "marker"; manifest, markers: tables to take in."""
+
+    by: str | None = None
+    manifest: Path | None = None
+    markers: Path | None = None
+    decimal_comma: bool = False
+    spss: bool = False
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """What was written, and what the tables say. failed: (name, reason) of damaged results."""
+
+    videos: tuple[StudyVideo, ...]
+    statistics: tuple[GroupStatistic, ...]
+    files: tuple[Path, ...]
+    index: Path
+    failed: tuple[tuple[str, str], ...]
+
+
+def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None]) -> StudySummary:
+    """Write tables, drawings and index.html into a results folder. log: a line for a person.
+
+    Raises UsageError, TruthError and MissingExtraError; damaged results are left out and named.
+    """
+    results = find_results(folder)
+    make_writable_folder(folder)
+    if options.manifest is not None:
+        results = add_manifest(folder, results, options.manifest, log)
+    videos, failed = read_videos(results)
+    if not videos:
+        raise UsageError(f"expected a whole result in {folder}, got damaged ones: {failed[0][1]}")
+    notes = [f"{name}: {reason}" for name, reason in failed]
+    markers = take_markers(folder, videos, options.markers, notes)
+    rows, statistics = compare(videos, markers, options.by)
+    if not any(PARTICIPANT in v.result.columns for v in videos):
+        notes.append("No participants are known: each video counts as one. Name them in a manifest")
+    tables = {
+        "expressions": expression_rows(videos, markers),
+        "participants": rows,
+        "by_marker": marker_rows(videos, markers),
+        "statistics": [asdict(s) for s in statistics],
+    }
+    ledger_rows = summary_table(folder, videos, failed)
+    style = {"decimal_comma": options.decimal_comma}
+    files = write_summary(folder, ledger_rows, **style)
+    files += save_tables(folder, tables, **style, spss=options.spss, log=log)
+    column = None if options.by == MARKER else options.by
+    figures = {"All expressions": draw_raster(videos, column)}
+    if statistics:
+        by = "label" if options.by == MARKER else str(options.by)
+        compared = tables["by_marker"] if options.by == MARKER else rows
+        figures["Rates"] = draw_rates(statistics, compared, by)
+    files += save_figures(folder, figures)
+    lost = [row for row in ledger_rows if row["status"] != "done"]
+    content = IndexContent(
+        f"Study {folder.resolve().name}", videos, lost, statistics, figures, files, notes
+    )
+    index = write_index(folder, content)
+    for note in notes:
+        log(note)
+    return StudySummary(tuple(videos), tuple(statistics), tuple(files), index, tuple(failed))
+
+
+def read_videos(results: Sequence[StudyResult]) -> tuple[list[StudyVideo], list[tuple[str, str]]]:
+    """The videos of whole results, and (name, reason) of the others."""
+    videos, failed = [], []
+    for result in results:
+        try:
+            videos.append(read_video(result))
+        except FesnetError as error:
+            failed.append((result.name, str(error)))
+    return videos, failed
+
+
+def add_manifest(
+    folder: Path, results: Sequence[StudyResult], file: Path, log: Callable[[str], None]
+) -> list[StudyResult]:
+    """Take the columns of a manifest into study.csv; its videos are found by their names."""
+    known: Columns = {}
+    for video in read_manifest(file):
+        result = match_result(video, results)
+        if result is None:
+            log(f"{video.key}: no result in {folder}, or several; left out")
+        else:
+            subject = {PARTICIPANT: video.subject} if video.subject else {}
+            known[result.name] = {**subject, **video.columns}
+    merge_study_columns(folder, known)
+    return find_results(folder)
+
+
+def match_result(video: BatchVideo, results: Sequence[StudyResult]) -> StudyResult | None:
+    """The result of a video of a manifest: of its name, else the only one of its file's name."""
+    for wanted in (video.name, video.key):
+        same = [r for r in results if r.name == wanted]
+        if same:
+            return same[0]
+    last = video.name.rpartition("/")[2]
+    near = [r for r in results if r.name.rpartition("/")[2] == last]
+    return near[0] if len(near) == 1 else None
+
+
+def take_markers(
+    folder: Path, videos: Sequence[StudyVideo], file: Path | None, notes: list[str]
+) -> list[Marker]:
+    """The markers of a file, which the folder then keeps, or those that it keeps already."""
+    markers = folder_markers(folder) if file is None else read_markers(file)
+    if file is not None:
+        save_markers(markers, folder)
+    for stray in stray_markers(videos, markers):
+        about = f"{stray.participant} {stray.video}".strip()
+        notes.append(
+            f"marker {stray.label} of {about} at {stray.start_s:g} s: no such video or time"
+        )
+    return markers
+
+
+def compare(
+    videos: Sequence[StudyVideo], markers: Sequence[Marker], by: str | None
+) -> tuple[list[dict[str, Any]], list[GroupStatistic]]:
+    """The rows of participants.csv, and the statistics of groups. Raises UsageError."""
+    if by is None:
+        return participant_rows(videos, []), []
+    if by == MARKER:
+        if not markers:
+            raise UsageError("expected markers for --by marker, got none; name --markers FILE")
+        return participant_rows(videos, []), compare_groups(marker_rows(videos, markers), "label")
+    own = own_columns(videos)
+    if by not in own:
+        names = ", ".join([*own, MARKER])
+        raise UsageError(f"expected one of {names} for --by, got {by!r}; name it in a --manifest")
+    rows = participant_rows(videos, [by])
+    return rows, compare_groups(rows, by)
+
+
+def summary_table(
+    folder: Path, videos: Sequence[StudyVideo], failed: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """The rows of summary.csv: every result, and every video of the run log that has none."""
+    records = read_records(folder)
+    columns = read_study_columns(folder)
+    rows = {}
+    for video in videos:
+        record = records.get(video.name)
+        own = {c: text for c, text in video.result.columns.items() if c != PARTICIPANT}
+        subject = video.result.columns.get(PARTICIPANT) or (record.subject if record else "")
+        name = record.key if record else video.video
+        place = {"video": name, "participant": subject, "result": video.name}
+        rows[video.name] = {**place, **own, "status": "done", **video.summary}
+    lost = {name: ("damaged", reason) for name, reason in failed}
+    lost |= {n: ("failed", r.reason) for n, r in records.items() if r.reason and n not in rows}
+    for name, (status, reason) in lost.items():
+        record, own = records.get(name), dict(columns.get(name, {}))
+        subject = own.pop(PARTICIPANT, "") or (record.subject if record else "")
+        place = {"video": record.key if record else name, "participant": subject, "result": name}
+        rows[name] = {**place, **own, "status": status, "reason": reason}
+    return [rows[name] for name in sorted(rows)]
+
+
+def read_records(folder: Path) -> dict[str, VideoRecord]:
+    """What the run log of a folder says, by name of the result; empty without one."""
+    file = folder / LEDGER
+    if not file.is_file():
+        return {}
+    found = map(parse_record, parse_events(file.read_bytes().split(b"\n")))
+    return {record.name: record for record in found if record is not None}
+
+
+def save_figures(folder: Path, figures: dict[str, str]) -> list[Path]:
+    names = {"All expressions": "raster.svg", "Rates": "rates.svg"}
+    out = []
+    for title, drawing in figures.items():
+        atomic_write_text(folder / names[title], drawing + "\n")
+        out.append(folder / names[title])
+    return out
