@@ -20,6 +20,7 @@ from fesnet.errors import CheckpointError, UsageError
 
 SCHEMA = "fesnet-weights/1"
 BUNDLED = "bundled"  # the name of the weights that come with the package
+MOTION_HEAD = "motion_head.onnx"  # beside them, may be missing: LSDM's motion output
 CONFIG, ENCODE, DECODE, TENSORS = "config.json", "encode.onnx", "decode.onnx", "model.safetensors"
 
 
