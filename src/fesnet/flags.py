@@ -3,7 +3,7 @@
     StepRecord -> one yes or no for each flag and step (T, FLAGS)
 
 None of these is an expression, and each can look like one. All thresholds and windows were chosen
-by us on the development clips, whose figures are in docs/what-moved.md. What hides a face (a hand, a
+by us on the development clips; docs/what-moved.md has the figures. What hides a face (a hand, a
 cup) is not told: nothing that was tried told it from a moving face.
 """
 
@@ -21,7 +21,7 @@ from fesnet.step_record import StepRecord
 from fesnet.unit_motion import eye_opening, motion_names
 
 LIDS_WEIGH = 1.5  # what landmarks' lids weigh beside LSDM's eyes closed
-CLOSED_FROM, CLOSING_FROM = 0.9, 0.4  # evidence against a neutral face, and against just before
+CLOSED_FROM, CLOSING_FROM = 1.1, 0.45  # evidence against a neutral face, and against just before
 AROUND_BLINK_S = 0.5
 BLINK_MAX_S = 0.45  # a longer closure is no blink
 JOIN_S = 0.07  # closures nearer than this are one

@@ -31,7 +31,7 @@ def observe(face: int, record: StepRecord, scores: FloatArray, rate: float) -> F
     """All of one face. scores (T, 2); rate: steps a second."""
     parts = [landmark_strengths(record.landmark_features), eye_opening(record.landmark_features)]
     parts.append(
-        np.full((len(lids), len(OUTPUTS)), np.nan)
+        np.full((len(scores), len(OUTPUTS)), np.nan)
         if record.motions is None
         else motion_strengths(record.motions)
     )

@@ -148,12 +148,16 @@ class FacePipeline:
                     self.aggregator.clear(step)
                     self.in_segment = True
                 self.last = step
-                if self.recorder is not None:
-                    self.recorder.push(step, value, first=first)
-                if self.check is not None:
-                    count = self.config.landmark_feature_count
-                    self.landmark_features[step] = value.reshape(-1)[-count:].copy()
+                self.keep_step(step, value, first=first)
                 self.add_chunk(self.aggregator.push(value))
+
+    def keep_step(self, step: int, features: Float32Array, *, first: bool) -> None:
+        """Keep what is asked of a step later. first: of its segment."""
+        if self.recorder is not None:
+            self.recorder.push(step, features, first=first)
+        if self.check is not None:
+            count = self.config.landmark_feature_count
+            self.landmark_features[step] = features.reshape(-1)[-count:].copy()
 
     def features(self, waiting: list[PendingCrop]) -> Float32Array:
         """(N, P, C) of crops: pixels' positions, then rows of landmark features (see
