@@ -45,15 +45,12 @@ UNITS: tuple[FacialUnit, ...] = (
     FacialUnit("4", "brow lowered", "brow", True, {"browDown": 1.0}, 1.6),
     FacialUnit("5", "upper lid raised", "eye", True, {}, 0.0),
     FacialUnit("6", "cheek raised", "cheek", True, {"cheekSquint": 1.0, "cheekRaiser": 0.5}, 1.0),
-    FacialUnit("7", "lids tightened", "eye", True, {"eyeSquint": 1.0}, 1.9),
     FacialUnit("9", "nose wrinkled", "nose", True, {"noseSneer": 1.0}, 1.5),
     FacialUnit("10", "upper lip raised", "mouth", True, {"mouthUpperUp": 1.0}, 1.15),
     FacialUnit(
         "12", "lip corner pulled up", "mouth", True, {"mouthSmile": 1.0, "ownSmile": 1.0}, 1.15
     ),
-    FacialUnit("14", "lip corner dimpled", "mouth", True, {"mouthDimple": 1.0}, 2.5),
     FacialUnit("15", "lip corner pulled down", "mouth", True, {"mouthFrown": 1.0}, 1.9),
-    FacialUnit("17", "chin raised", "mouth", False, {"mouthShrugLower": 1.0}, 3.0),
     FacialUnit(
         "18", "lips puckered", "mouth", False, {"mouthPucker": 1.0, "mouthFunnel": 0.8}, 2.5
     ),

@@ -25,6 +25,8 @@ COLUMNS = (
     "offset_frame",
     "duration_s",
     "score",
+    "moved",
+    "flags",
 )
 
 
@@ -43,6 +45,8 @@ class IntervalRow:
     apex_s: float | None
     apex_frame: int | None
     score: float = 1.0
+    moved: str = ""  # what moved, as `IntervalContext.moved_text`
+    flags: str = ""  # what else happened, divided by spaces
 
 
 def write_csv(spotting: Spotting, path: Path) -> None:
@@ -60,8 +64,11 @@ def write_csv(spotting: Spotting, path: Path) -> None:
             i.apex_s,
             i.apex_frame,
             i.score,
+            "" if context is None else context.moved_text,
+            "" if context is None else " ".join(context.flags),
         )
         for i in spotting.intervals
+        for context in (spotting.context(i),)
     )
     write_rows(spotting.source.name, rows, path)
 
@@ -85,5 +92,7 @@ def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
         times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
-        table.writerow([video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"])
+        table.writerow(
+            [video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}", r.moved, r.flags]
+        )
     atomic_write_text(path, text.getvalue())
