@@ -92,6 +92,7 @@ def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
         times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
+        said = [f"{r.score:.4f}", r.moved, r.flags]
         table.writerow(
             [video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}", r.moved, r.flags]
         )

@@ -1,7 +1,7 @@
 """The per-frame table: one row for each source frame and face, for statistics.
 
-Scores, strengths and pose are those of the nearest step of the working grid (30 Hz). What is unknown
-is empty, never a text.
+Scores, strengths and pose are those of the nearest step of the working grid (30 Hz). What is
+unknown is empty, never a text.
 """
 
 from __future__ import annotations
