@@ -4,8 +4,8 @@
     python dev/measure_observations.py clips RESULTS ANNOTATIONS.json ...
 
 synth: FOLDER of `fesnet synth`, RESULTS of `fesnet spot` on its videos. Of each unit and side,
-frame by frame: F1 at a strength of `AT`, area under the curve, correlation of strengths. The portraits'
-own photographed smiles count for AU 12 alone: what else moves in them nobody knows.
+frame by frame: F1 at a strength of `AT`, area under the curve, correlation of strengths. The
+portraits' own photographed smiles count for AU 12 alone: what else moves in them nobody knows.
 
 clips: RESULTS of `fesnet spot` on real clips, and annotations by hand: {NAME: {"events": [{onset_s,
 offset_s, label, confidence}], "nuisances": [{kind, onset_s, offset_s}], "blinks_s", "speech_s",

@@ -93,7 +93,5 @@ def write_rows(video: str, rows: Iterable[IntervalRow], path: Path) -> None:
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
         said = [f"{r.score:.4f}", r.moved, r.flags]
-        table.writerow(
-            [video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}", r.moved, r.flags]
-        )
+        table.writerow([video, r.face, r.kind, *times, *frames, length, *said])
     atomic_write_text(path, text.getvalue())
