@@ -32,6 +32,7 @@ from made_results import ends, made_result, made_results
 RATE = 30.0
 COLUMNS = (
     "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,duration_s,score"
+    ",moved,flags"
 )
 # A micro inside a macro, a second macro across the first, a single frame at the very end, another
 # face.

@@ -29,7 +29,19 @@ ALLOWED: dict[str, set[str]] = {
     "interval_features": {"faces", "proposals"},
     "interval_check": {"apexes", "interval_features", "intervals", "proposals", "weights"},
     "result_json": {"intervals"},
-    "result": {"intervals", "postprocess", "result_json"},
+    "facial_units": set(),
+    "observations": {"facial_units", "result_json"},
+    "step_record": set(),
+    "unit_motion": {"faces", "facial_units", "interval_features"},
+    "flags": {
+        *("faces", "facial_units", "interval_features", "observations", "step_record"),
+        "unit_motion",
+    },
+    "observe": {
+        *("faces", "facial_units", "flags", "interval_features", "observations", "step_record"),
+        "unit_motion",
+    },
+    "result": {"intervals", "observations", "postprocess", "result_json"},
     "video": set(),
     "faces": {"video"},
     "windows": {"faces"},
@@ -39,14 +51,14 @@ ALLOWED: dict[str, set[str]] = {
     "model": {"config", "weights"},
     "stream": {
         *("result", "video", "faces", "windows", "runtime", "config", "postprocess"),
-        *("interval_check", "interval_features"),
+        *("interval_check", "interval_features", "observations", "observe", "step_record"),
     },
     "extraction": {"config", "faces", "postprocess", "stream", "video"},
     "spotter": {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
-        "postprocess",
+        *("postprocess", "step_record"),
     },
-    "exports": {"intervals", "result", "spreadsheet"},
+    "exports": {"facial_units", "intervals", "observations", "result", "spreadsheet"},
     "report": {"intervals", "result", "video", "faces", "windows", "runtime", "weights"},
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {

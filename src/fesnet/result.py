@@ -19,6 +19,7 @@ from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
 from fesnet.intervals import IntervalMark, Kind, nearest_frame, to_source_frames
+from fesnet.observations import Blink, FaceObservations, IntervalContext, blinks_of, context_of
 from fesnet.postprocess import IntervalRules, TimedInterval, find_intervals, known_segments
 from fesnet.result_json import (
     SCHEMA,
@@ -129,6 +130,21 @@ class Spotting:
     # Of a corrected result: who made, checked or noted what. Exports carry it, the JSON form does
     # not: the review keeps it.
     marks: Mapping[SpottedInterval, IntervalMark] = field(default_factory=dict)
+    # What moved and what else happened, face by face; empty where nothing was observed.
+    observations: tuple[FaceObservations, ...] = ()
+
+    def context(self, interval: SpottedInterval) -> IntervalContext | None:
+        """What moved in an interval of this video, whoever made it, and what else happened in and
+        around it; None where its face was not observed."""
+        seen = {o.face: o for o in self.observations}.get(interval.face)
+        if seen is None:
+            return None
+        return context_of(seen, interval.onset_s, interval.offset_s, self.working_rate)
+
+    @property
+    def blinks(self) -> tuple[Blink, ...]:
+        """All times with closed eyes, by face and start."""
+        return tuple(b for o in self.observations for b in blinks_of(o, self.working_rate))
 
     @property
     def seconds(self) -> float:
@@ -175,6 +191,14 @@ class Spotting:
         }
         if self.candidates is not None:
             values["candidates"] = [asdict(c) for c in self.candidates]
+        if self.observations:
+            values["context"] = [
+                {"face": i.face, "onset_frame": i.onset_frame, **asdict(c)}
+                for i in self.intervals
+                if (c := self.context(i)) is not None
+            ]
+            values["blinks"] = [asdict(b) for b in self.blinks]
+            values["observations"] = [o.to_dict() for o in self.observations]
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
             atomic_write_text(Path(path), text)
@@ -223,6 +247,9 @@ class Spotting:
             candidates=tuple(SpottedInterval(**i) for i in values["candidates"])
             if "candidates" in values
             else None,
+            observations=tuple(
+                FaceObservations.from_dict(o) for o in values.get("observations", ())
+            ),
         )
 
 
@@ -236,6 +263,7 @@ def assemble(
     warnings: tuple[str, ...],
     provenance: dict[str, Any],
     candidates: tuple[SpottedInterval, ...] | None = None,
+    observations: tuple[FaceObservations, ...] = (),
 ) -> Spotting:
     """A result from scores. They are quantised first, as the JSON form keeps them, so that making
     the intervals anew from a stored result gives exactly the same ones.
@@ -264,6 +292,7 @@ def assemble(
         rules=rules,
         provenance=provenance,
         candidates=candidates,
+        observations=observations,
     )
 
 

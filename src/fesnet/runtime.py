@@ -64,6 +64,19 @@ class OnnxRuntime:
         return softmax(logits[-1, 0]), intensity[0]
 
 
+class OnnxMotionHead:
+    """LSDM's motion output as a graph of its own (`fesnet.model.export.export_motion_head`)."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self.graph = session(path, threads)
+
+    def __call__(self, attended: Float32Array, reference: Float32Array) -> Float32Array:
+        """Attended features (N, P, C) against a reference (P, C) -> motions (N, M)."""
+        given = {"attended": attended, "reference": reference[None]}
+        out: Float32Array = self.graph.run(["motions"], given)[0]
+        return out
+
+
 class TorchRuntime:
     """FESNet in torch on the CPU, from the same weights folder."""
 

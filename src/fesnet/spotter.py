@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +19,11 @@ from fesnet.faces import model_files
 from fesnet.interval_check import load_check
 from fesnet.postprocess import IntervalRules
 from fesnet.result import SourceInfo, Spotting, assemble
-from fesnet.runtime import Runtime, make_runtime
+from fesnet.runtime import OnnxMotionHead, Runtime, make_runtime
+from fesnet.step_record import StepRecorder
 from fesnet.stream import SpotStream, make_face_tracker
 from fesnet.video import Frame, Source, open_source
-from fesnet.weights import CHECK, Weights, load_weights
+from fesnet.weights import CHECK, MOTION_HEAD, Weights, load_weights
 
 MIN_FRAME_RATE = (
     15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames
@@ -54,6 +56,8 @@ class Spotter:
         self.rules = recommended_rules(self.weights).changed(rules)
         self.faces: Literal["largest", "all"] = faces
         self.check = load_check(self.weights.folder)
+        head = self.weights.folder / MOTION_HEAD
+        self.motion_head = OnnxMotionHead(head, threads) if head.exists() else None
         if self.check is not None and not self.weights.config.landmark_feature_count:
             raise CheckpointError(
                 f"expected weights with landmark features beside {CHECK} in {self.weights.folder}"
@@ -88,7 +92,14 @@ class Spotter:
         """A stream to push frames into as they come."""
         config = self.weights.config
         tracker = make_face_tracker(config, self.faces)
-        return SpotStream(tracker, self.runtime, config, self.rules, self.check)
+        return SpotStream(
+            tracker, self.runtime, config, self.rules, self.check, self.make_recorder()
+        )
+
+    def make_recorder(self) -> Callable[[], StepRecorder] | None:
+        """What records the steps of one face; None for weights without landmark features."""
+        size = self.weights.config.landmark_feature_count
+        return partial(StepRecorder, size, self.motion_head) if size else None
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
         """The whole result of a stream that has got all frames of `source`. Raises SourceError if
@@ -108,6 +119,7 @@ class Spotter:
             warnings=(*source.warnings, *frame_rate_warnings(source.name, stream.times)),
             provenance=self.provenance(),
             candidates=stream.candidates(),
+            observations=stream.observations(tracks),
         )
 
     def provenance(self) -> dict[str, Any]:
@@ -116,6 +128,8 @@ class Spotter:
         checked = {}
         if self.check is not None:
             checked["interval_check_sha256"] = file_sha256(self.weights.folder / CHECK)
+        if self.motion_head is not None:
+            checked["motion_head_sha256"] = file_sha256(self.weights.folder / MOTION_HEAD)
         return {
             "fesnet": __version__,
             "weights": self.weights.name,

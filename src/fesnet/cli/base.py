@@ -51,7 +51,10 @@ RayAddress = Annotated[
 ImageFolderRate = Annotated[
     float | None, typer.Option("--fps", help="Frames a second of image folders.")
 ]
-EXPORT_FORMATS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
+EXPORT_FORMATS = (
+    "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, frames, "
+    "frames-parquet, csv"
+)
 
 
 # Errors of writing to standard output, such as on a full disk; fesnet._io writes the files.
@@ -132,14 +135,25 @@ def check_choice(value: str, *allowed: str) -> Any:
     return value
 
 
-def export_formats(names: str | None, out: Path | None) -> tuple[str, ...]:
-    """The formats of --export, which needs a folder."""
+def export_formats(
+    names: str | None, out: Path | None, frames: str | None = None
+) -> tuple[str, ...]:
+    """The formats of --export and --frames, which need a folder."""
     from fesnet.errors import UsageError
     from fesnet.exports import parse_formats
 
-    if names is not None and out is None:
-        raise UsageError("expected --out with --export, got none; name the folder for the files")
-    return () if names is None else tuple(parse_formats(names))
+    for option, value in (("--export", names), ("--frames", frames)):
+        if value is not None and out is None:
+            raise UsageError(
+                f"expected --out with {option}, got none; name the folder for the files"
+            )
+    formats = [] if names is None else parse_formats(names)
+    if frames is not None:
+        table = {"csv": "frames", "parquet": "frames-parquet"}[
+            check_choice(frames.lower(), "csv", "parquet")
+        ]
+        formats = [*(f for f in formats if f != table), table]
+    return tuple(formats)
 
 
 def resolve_rules(

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from fesnet.result import Spotting
 
 
+SHOWN = 3  # motions of an interval in the table
+
+
 def plain_console(width: int | None = None) -> Console:
     """Shows names of files, videos and subjects as they are. width: None for that of the
     terminal.
@@ -31,11 +34,14 @@ def show_result(result: Spotting) -> None:
     table = Table(title=result.source.name, title_justify="left")
     for column in ("face", "kind", "onset s", "apex s", "offset s", "frames", "score"):
         table.add_column(column, justify="left" if column == "kind" else "right")
+    if result.observations:
+        table.add_column("what moved")
     for i in result.intervals:
         times = (f"{t:.2f}" for t in (i.onset_s, i.apex_s, i.offset_s))
-        table.add_row(
-            str(i.face), i.kind, *times, f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}"
-        )
+        context = result.context(i)
+        moved = () if context is None else (", ".join(m.name for m in context.moved[:SHOWN]),)
+        frames = f"{i.onset_frame}-{i.offset_frame}"
+        table.add_row(str(i.face), i.kind, *times, frames, f"{i.score:.2f}", *moved)
     plain_console().print(
         table if result.intervals else f"{result.source.name}: no expression found"
     )

@@ -48,6 +48,10 @@ ExportFormats = Annotated[
     str | None,
     typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORT_FORMATS}."),
 ]
+FrameTable = Annotated[
+    str | None,
+    typer.Option("--frames", help="Write NAME.frames.csv or .parquet, a row for each frame, too."),
+]
 WithReport = Annotated[
     bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")
 ]
@@ -132,6 +136,7 @@ def spot_command(
     micro_threshold: MicroThreshold = None,
     seconds: Seconds = None,
     formats: ExportFormats = None,
+    frames: FrameTable = None,
     report: WithReport = False,
     overlay: OverlayFile = None,
     jobs: BatchJobs = None,
@@ -151,7 +156,7 @@ def spot_command(
     batch, named = BatchOptions(jobs, ray, manifest, retry_failed), videos or []
     is_batch = batch.is_requested(named)
     sources = [] if is_batch else check_sources(named)
-    exports = export_formats(formats, out)
+    exports = export_formats(formats, out, frames)
     check_report_options(report, overlay, out, sources)
     thresholds = (macro_threshold, micro_threshold)
     options = SpotOptions(weights, runtime, faces, rules, *thresholds, fps, seconds, exports)

@@ -15,6 +15,7 @@ from fesnet.exports.bids import write_bids
 from fesnet.exports.boris import write_boris
 from fesnet.exports.csv import write_csv
 from fesnet.exports.elan import write_elan
+from fesnet.exports.frames import write_frames_csv, write_frames_parquet
 from fesnet.exports.json import write_json
 from fesnet.exports.labelstudio import write_labelstudio
 from fesnet.exports.megc import NEWEST_SPOTTING, YEARS, write_megc
@@ -34,6 +35,8 @@ WRITERS: dict[str, Callable[[Spotting, Path], None]] = {
     "activitynet": write_activitynet,
     "bids": write_bids,
     "megc": write_megc,
+    "frames": write_frames_csv,
+    "frames-parquet": write_frames_parquet,
 }
 # What follows the video's name; an ending that several formats share names its format.
 ENDINGS = {
@@ -46,6 +49,8 @@ ENDINGS = {
     "activitynet": ".activitynet.json",
     "bids": "_events.tsv",
     "megc": ".megc.csv",
+    "frames": ".frames.csv",
+    "frames-parquet": ".frames.parquet",
     "csv": ".csv",
 }
 

@@ -25,6 +25,8 @@ COLUMNS = (
     "offset_frame",
     "duration_s",
     "score",
+    "moved",
+    "flags",
 )
 
 
@@ -46,6 +48,8 @@ class IntervalRow:
     apex_s: float | None
     apex_frame: int | None
     score: float = 1.0
+    moved: str = ""  # what moved, as `IntervalContext.moved_text`
+    flags: str = ""  # what else happened, divided by spaces
 
 
 def write_csv(spotting: Spotting, path: Path) -> None:
@@ -63,8 +67,11 @@ def write_csv(spotting: Spotting, path: Path) -> None:
             i.apex_s,
             i.apex_frame,
             i.score,
+            "" if context is None else context.moved_text,
+            "" if context is None else " ".join(context.flags),
         )
         for i in spotting.intervals
+        for context in (spotting.context(i),)
     )
     marks = spotting.marks
     more = [mark_cells(marks[i]) for i in spotting.intervals] if marks else None
@@ -102,6 +109,6 @@ def write_rows(
         times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
-        cells = [video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"]
+        cells = [video, r.face, r.kind, *times, *frames, length, f"{r.score:.4f}", r.moved, r.flags]
         table.writerow([*cells, *(more[number] if more is not None else ())])
     atomic_write_text(path, text.getvalue())
