@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "_validation": set(),
     "_messages": set(),
     "intervals": set(),
+    "frame_numbers": {"intervals"},
     "postprocess": {"intervals"},
     "proposals": {"postprocess"},
     "interval_features": {"faces", "proposals"},
@@ -61,7 +62,7 @@ ALLOWED: dict[str, set[str]] = {
         "metrics",
         "postprocess",
     },
-    "metrics": {"intervals"},
+    "metrics": {"frame_numbers", "intervals"},
     "evaluation": {
         "extraction",
         "intervals",
@@ -84,7 +85,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "crops": {"video", "faces", "windows", "stream", "weights", "baselines", "datasets", "jobs"},
     "live": {"result", "spotter", "video"},
-    "datasets": {"intervals", "video"},
+    "datasets": {"frame_numbers", "intervals", "video"},
     "baselines": {
         "result",
         "video",
