@@ -64,6 +64,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "metrics": {"frame_numbers", "intervals"},
     "evaluation": {
+        "figures",
+        "frame_numbers",
         "extraction",
         "intervals",
         "datasets",
@@ -84,6 +86,7 @@ ALLOWED: dict[str, set[str]] = {
         "postprocess",
     },
     "crops": {"video", "faces", "windows", "stream", "weights", "baselines", "datasets", "jobs"},
+    "figures": {"intervals", "metrics"},
     "live": {"result", "spotter", "video"},
     "datasets": {"frame_numbers", "intervals", "video"},
     "baselines": {
