@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from fesnet.errors import TruthError
@@ -31,7 +31,7 @@ class FrameNumbers:
     def __post_init__(self) -> None:
         flat = [number for run in self.runs for number in run]
         if not flat or flat != sorted(flat) or any(
-            b[0] <= a[1] for a, b in zip(self.runs, self.runs[1:], strict=False)
+            b[0] <= a[1] for a, b in pairwise(self.runs)
         ):  # fmt: skip
             raise TruthError(f"expected rising runs of frame numbers, got {self.runs}")
 
@@ -113,6 +113,6 @@ def numbers_of_files(files: Iterable[Path]) -> FrameNumbers | None:
     numbers = [int(match[1]) for match in found if match]
     if not numbers or len(numbers) < len(found):
         return None
-    if any(b <= a for a, b in zip(numbers, numbers[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(numbers)):
         return None
     return FrameNumbers.from_numbers(numbers)

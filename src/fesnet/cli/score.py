@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def truth_file(truth: str, offset: str | None, table: Path | None) -> Iterator[Path]:
-    """The truth to read: a path as it is; NAME:ROOT of a data set as tables in a folder for a while.
+    """The truth to read: a path as it is; NAME:ROOT of a data set as tables in a temporary folder.
 
     Raises UsageError for options that a table has no use for.
     """
@@ -75,7 +75,9 @@ def score_command(
     ] = None,
     plots: Annotated[
         Path | None,
-        typer.Option("--plots", help="Folder for figures (SVG, PDF) and tables (LaTeX) of a paper."),
+        typer.Option(
+            "--plots", help="Folder for figures (SVG, PDF) and tables (LaTeX) of a paper."
+        ),
     ] = None,
     offset: Annotated[
         str | None,

@@ -106,9 +106,7 @@ def load_casme3_part_c(root: Path, offset: str, table: Path | None = None) -> Da
     return assemble_dataset("casme3c", root, list(videos.values()), rows, parser, RATE)
 
 
-def find_part_c_columns(
-    sheets: dict[str, Rows], path: Path
-) -> tuple[Rows, int, dict[str, int]]:
+def find_part_c_columns(sheets: dict[str, Rows], path: Path) -> tuple[Rows, int, dict[str, int]]:
     """Subject is called Subject or sub in the two tables that are handed out."""
     for name in ("Subject", "sub"):
         for rows in sheets.values():

@@ -1,7 +1,7 @@
 """4DME: long grey videos at 60 Hz, frames `S08/S08_002_01/Frame_000001826.jpg`.
 
-Public are the names of the workbook and of the frames, not the columns. So columns are looked for by
-the names that the other tables of the field use, and an error says what is there instead.
+Public are the names of the workbook and of the frames, not the columns. So columns are looked for
+by the names that the other tables of the field use, and an error says what is there instead.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fesnet.datasets.frame_folders import folder_numbers, note_numbering
@@ -38,7 +38,7 @@ class AnnotationRow:
     apex: str
     offset: str
     where: str
-    label: EventLabel = EventLabel()
+    label: EventLabel = field(default_factory=EventLabel)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,15 @@ def build_recording(
     """
     truth = tuple(interval for interval, _ in events)
     bare = Recording(
-        video.id, video.subject, root, "frames", truth, None, rate, None, tuple(x for _, x in events)
+        video.id,
+        video.subject,
+        root,
+        "frames",
+        truth,
+        None,
+        rate,
+        None,
+        tuple(x for _, x in events),
     )
     folders = [f for f in (video.folder, *video.others) if f is not None]
     if len(folders) > 1:
@@ -208,7 +216,9 @@ def note_overlaps(video: str, events: Sequence[Interval], issues: list[Annotatio
             issues.append(AnnotationIssue("micro inside macro", where, "kept"))
         issues += [
             AnnotationIssue(
-                f"two {one.kind} overlap", f"{video} numbers {one.start + 1} and {e.start + 1}", "kept"
+                f"two {one.kind} overlap",
+                f"{video} numbers {one.start + 1} and {e.start + 1}",
+                "kept",
             )
             for e in events[n + 1 :]
             if e.kind == one.kind and one.overlap(e)

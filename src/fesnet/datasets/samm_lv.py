@@ -52,9 +52,7 @@ def load_samm_lv(root: Path, offset: str, table: Path | None = None) -> DataSet:
     return assemble_dataset("samm", root, list(videos.values()), rows, parser, RATE)
 
 
-def parse_row(
-    cells: list[str], at: dict[str, int], where: str, label: EventLabel
-) -> AnnotationRow:
+def parse_row(cells: list[str], at: dict[str, int], where: str, label: EventLabel) -> AnnotationRow:
     name = cells[at["Filename"]]
     parts = name.split("_")
     if len(parts) != 3:

@@ -16,6 +16,7 @@ from fesnet.evaluation.table import (
 )
 from fesnet.metrics import PROTOCOLS
 
+PUBLISHED_HEADS = ["method", "CAS(ME)^2", "SAMM-LV", "also", "family", "source"]
 WIDTH, LEFT, BAR = 1040, 330, 22  # pixels of the chart: width, labels, height of a line
 COLOURS = {
     "macro": "#0072b2",
@@ -64,7 +65,7 @@ def render_page(rows: Sequence[ResultRow], title: str, notes: Sequence[str]) -> 
         else ""
     )
     published = [
-        [p.method, " / ".join(p.casme2), " / ".join(p.samm_lv), p.family or "?", p.source]
+        [p.method, *map(" / ".join, (p.casme2, p.samm_lv)), p.unseen, p.family or "?", p.source]
         for p in PUBLISHED
     ]
     return PAGE.format(
@@ -76,7 +77,7 @@ def render_page(rows: Sequence[ResultRow], title: str, notes: Sequence[str]) -> 
         protocols=html_list([f"{name}: {PROTOCOLS[name].why}" for name in rows[0].evaluations]),
         seeds=seeds,
         inflation=html_table(*inflation_table(rows)),
-        published=html_table(["method", "CAS(ME)^2", "SAMM-LV", "family", "source"], published),
+        published=html_table(PUBLISHED_HEADS, published),
         families=html_list([f"{name or '?'}: {why}" for name, why in FAMILIES.items()]),
     )
 

@@ -36,7 +36,9 @@ def latex_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     align = "".join("r" if all(map(is_number, c)) and any(c) else "l" for c in columns)
     rows = [" & ".join(map(latex_escape, row)) + r" \\" for row in (heads, *cells)]
     lines = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", rows[0], r"\midrule", *rows[1:]]
-    return "\n".join(["% needs \\usepackage{booktabs}", *lines, r"\bottomrule", r"\end{tabular}", ""])
+    return "\n".join(
+        ["% needs \\usepackage{booktabs}", *lines, r"\bottomrule", r"\end{tabular}", ""]
+    )
 
 
 def is_number(text: str) -> bool:

@@ -26,8 +26,8 @@ class MethodComparison:
     """F1 of `first` less F1 of `second`, on the same subjects.
 
     low, high: 95 % interval of the difference over subjects drawn with replacement (percentiles).
-    p: two-sided, of exchanging the two methods in some subjects. p_holm: the same, corrected for all
-    comparisons of a table. subjects: how many. exact: whether every exchange was tried.
+    p: two-sided, of exchanging the two methods in some subjects. p_holm: the same, corrected for
+    all comparisons of a table. subjects: how many. exact: whether every exchange was tried.
     """
 
     first: str
@@ -101,9 +101,7 @@ def compare_pair(
         )  # fmt: skip
         p, (low, high) = float(test.pvalue), map(float, drawn.confidence_interval)
     f1 = tuple(float(pooled_f1(table, side, -1)) for side in sides)
-    return MethodComparison(
-        first, second, (f1[0], f1[1]), low, high, p, p, len(subjects), exact
-    )
+    return MethodComparison(first, second, (f1[0], f1[1]), low, high, p, p, len(subjects), exact)
 
 
 def pooled_f1(table: NDArray[np.int_], rows: NDArray[np.int_], axis: int) -> NDArray[Any]:

@@ -48,8 +48,8 @@ class IntervalRecord:
     """One interval and where it belongs; subject and emotion "" where the file has none.
 
     early: how many frames its onset lies before the first frame, as in some official files; then
-    `interval` begins at 0, and only `placed` knows where. is_index: frames of a result, counted from
-    0, not numbers of files.
+    `interval` begins at 0, and only `placed` knows where. is_index: frames of a result, counted
+    from 0, not numbers of files. action_units: as written, "" where the file has none.
     """
 
     subject: str
@@ -58,6 +58,7 @@ class IntervalRecord:
     emotion: str = ""
     early: int = 0
     is_index: bool = False
+    action_units: str = ""
 
     def placed(self, shift: int) -> Interval:
         """The interval on an axis that begins `shift` frames (`early` or more) before the first."""
@@ -182,14 +183,15 @@ def parse_rows(path: Path, rows: csv.DictReader[str]) -> Iterator[IntervalRecord
             raise TruthError(f"expected the name of a video in {where}, got none")
         ends = (parse_frame(row[onset], where, onset), parse_frame(row[offset], where, offset))
         score = parse_score(row.get("score") or "1", where)
-        # Official samples and real submissions have onsets of 0 and below; they stay where they are.
+        # Official samples and real submissions have onsets of 0 and below; they stay there.
         early = max(first - ends[0], 0) if first else 0
         moved = (ends[0] + early, ends[1] + early) if early else ends
         interval = parse_interval(*moved, "micro" if micro else row[kind], first, where, score)
         emotion = (row.get("emotion") or "").strip().lower()
         subject = (row.get("subject") or "").strip()
+        units = (row.get("action_units") or "").strip()
         yield IntervalRecord(
-            subject, video_name(row[video]), interval, emotion, early, is_index=not first
+            subject, video_name(row[video]), interval, emotion, early, not first, units
         )
 
 
