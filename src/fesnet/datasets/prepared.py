@@ -103,7 +103,7 @@ def write_tables(data: DataSet, out: Path) -> None:
 
 
 def video_rows(recordings: Sequence[Recording], *, rates: bool = False) -> list[tuple[object, ...]]:
-    """videos.csv with its head. rates: with a column `fps`. `numbers` only where a video has any."""
+    """videos.csv with its head. rates: with a column `fps`; `numbers` where a video has any."""
     numbered = any(r.numbers is not None for r in recordings)
     rows: list[tuple[object, ...]] = [
         (*COLUMNS[VIDEOS], *(("fps",) * rates), *(("numbers",) * numbered))

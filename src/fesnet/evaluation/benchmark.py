@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from fesnet.evaluation.inputs import FeatureKind
 from fesnet.evaluation.methods import ABLATIONS, METHODS, Variant
 from fesnet.evaluation.prepare import Preparation, prepare_dataset, required_input
 from fesnet.evaluation.report import dataset_summary, write_benchmark_report
+from fesnet.evaluation.shipped import METHOD as SHIPPED
+from fesnet.evaluation.shipped import run_shipped
 from fesnet.evaluation.table import ResultRow, apply_protocols
 from fesnet.jobs import Executor, SerialExecutor
 from fesnet.metrics import PROTOCOLS
@@ -102,12 +105,13 @@ def run_benchmark(
     rows: list[ResultRow] = []
     decided: dict[str, dict[str, str]] = {}
     for variant in options.variants():
-        dataset, decided[variant.method] = prepare_dataset(
-            data,
-            variant.method,
-            how,
-            lambda n, of, v=variant: progress(f"{v.method}: videos", n, of),  # type: ignore[misc]
-        )
+        step = partial(progress, f"{variant.method}: videos")
+        if variant.method == SHIPPED:
+            dataset, result = run_shipped(data, how, step)
+            decided[SHIPPED] = {"weights and rules": "as bundled"}
+            rows.append(apply_protocols(result, options.protocols))
+            continue
+        dataset, decided[variant.method] = prepare_dataset(data, variant.method, how, step)
         plan = options.plan((variant,), executor)
         rows += [
             apply_protocols(result, options.protocols)

@@ -19,7 +19,7 @@ from fesnet._io import atomic_write_text
 from fesnet.errors import TruthError, UsageError
 from fesnet.frame_numbers import FrameNumbers
 from fesnet.metrics.interval_tables import IntervalRecord, read_intervals
-from fesnet.metrics.video_ids import find_video, read_video_ids, video_name, without_padding
+from fesnet.metrics.video_ids import find_video, read_video_table, video_name, without_padding
 
 HEADS = {
     2022: ("vid", "pred_onset", "pred_offset", "type"),
@@ -54,7 +54,7 @@ def write_submission(found: Path, year: int, out: Path, videos: Path | None = No
     if year not in HEADS:
         raise UsageError(f"expected a year out of {', '.join(map(str, HEADS))}, got {year}")
     records = read_intervals(found)
-    known = [] if videos is None else read_video_ids(videos)
+    known = [] if videos is None else read_video_table(videos)
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(HEADS[year])

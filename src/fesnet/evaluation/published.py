@@ -12,8 +12,8 @@ from dataclasses import dataclass
 FAMILIES = {
     "official": "all videos, one to one, unknown offset = apex",
     "mdmd-script": "as official, but a find serves all truths that it reaches",
-    "lgsnet-script": "as lssnet, whatever the kind, a find serves all truths that it reaches; unknown "
-    "offset = apex + 20",
+    "lgsnet-script": "as lssnet, whatever the kind, a find serves all truths that it reaches; "
+    "unknown offset = apex + 20",
     "softnet": "each kind only on videos that contain it; interval length from all labels",
     "abpn": "best epoch for each test subject by that subject's own F1",
     "lssnet": "epoch and threshold swept on the test folds, each kind's best kept",

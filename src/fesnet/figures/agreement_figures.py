@@ -26,18 +26,25 @@ SHOWN_VIDEOS = 24  # of the timelines
 MINUTE = 60.0
 
 
-def draw_agreement(videos: Sequence[VideoResult], iou: float, folder: Path) -> list[Path]:
+def draw_agreement(
+    ranked: Sequence[VideoResult],
+    iou: float,
+    folder: Path,
+    videos: Sequence[VideoResult] | None = None,
+) -> list[Path]:
     """All figures that the data allow, as SVG and PDF; returns the files.
 
-    Without lengths there is no FROC curve, and without scores no reliability.
+    ranked: finds for the curves over scores. videos: finds at the chosen threshold for the others;
+    None for the same. Without lengths there is no FROC curve, and without scores no reliability.
     """
+    videos = ranked if videos is None else videos
     figures: dict[str, Callable[[], Figure | None]] = {
-        "precision-recall": lambda: precision_recall(videos, iou),
-        "froc": lambda: froc(videos, iou),
+        "precision-recall": lambda: precision_recall(ranked, iou),
+        "froc": lambda: froc(ranked, iou),
         "f1-over-iou": lambda: f1_over_iou(videos),
         "subjects": lambda: subject_bars(videos, iou),
         "timelines": lambda: timelines(videos, iou),
-        "reliability": lambda: reliability(videos, iou),
+        "reliability": lambda: reliability(ranked, iou),
     }
     written: list[Path] = []
     with paper_style():
@@ -75,7 +82,7 @@ def precision_recall(videos: Sequence[VideoResult], iou: float) -> Figure | None
     unit_limits(axes)
     axes.set_xlabel(f"recall (IoU {iou:g})")
     axes.set_ylabel("precision")
-    axes.legend()
+    axes.legend(loc="lower left")
     return figure
 
 
@@ -94,7 +101,7 @@ def froc(videos: Sequence[VideoResult], iou: float) -> Figure | None:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("false alarms a minute")
     axes.set_ylabel(f"recall (IoU {iou:g})")
-    axes.legend()
+    axes.legend(loc="lower right")
     return figure
 
 
@@ -108,7 +115,7 @@ def f1_over_iou(videos: Sequence[VideoResult]) -> Figure:
     unit_limits(axes)
     axes.set_xlabel("IoU from which two intervals match")
     axes.set_ylabel("F1")
-    axes.legend()
+    axes.legend(loc="lower left")
     return figure
 
 

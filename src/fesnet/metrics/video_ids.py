@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._messages import in_utf8
-from fesnet.errors import TruthError
+from fesnet.errors import TruthError, UsageError
 from fesnet.frame_numbers import FrameNumbers
 
 ENDINGS = (*VIDEO_SUFFIXES, ".npy", ".npz")  # of videos, and of features that stand for them
@@ -53,8 +53,13 @@ def read_video_ids(truth: Path) -> list[VideoId]:
     column, a video named twice, and lengths that are no numbers above 0.
     """
     file = (truth if truth.is_dir() else truth.parent) / "videos.csv"
+    return read_video_table(file) if file.is_file() else []
+
+
+def read_video_table(file: Path) -> list[VideoId]:
+    """All videos of a table; raises as `read_video_ids`, and UsageError for no file."""
     if not file.is_file():
-        return []
+        raise UsageError(f"expected a table of videos in {file}, but it does not exist")
     try:
         with file.open(newline="", encoding="utf-8-sig") as handle:
             return parse_video_table(file, csv.DictReader(handle))
