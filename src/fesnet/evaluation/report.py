@@ -37,9 +37,11 @@ def write_benchmark_report(
     settings: dict[str, Any],
     notes: Sequence[str],
     out: Path,
+    *,
+    plots: bool = False,
 ) -> None:
     """table.md, table.csv, index.html, config.json, comparisons.csv, paper.tex and the like,
-    references.bib, figures/, found/ROW.csv, megc/ROW.YEAR.csv.
+    references.bib, found/ROW.csv, megc/ROW.YEAR.csv; figures/ for plots.
     """
     for folder in ("found", "megc"):
         (out / folder).mkdir(exist_ok=True)
@@ -51,7 +53,7 @@ def write_benchmark_report(
     atomic_write_text(out / "table.csv", to_csv(rows))
     atomic_write_text(out / "comparisons.csv", csv_text(*compared))
     atomic_write_text(out / "table.md", to_markdown(rows, title, notes, compared))
-    figures = draw_rows(rows, out / "figures")
+    figures = draw_rows(rows, out / "figures") if plots else {}
     page = render_page(rows, title, notes, compared, figures)
     atomic_write_text(out / "index.html", page)
     write_paper_table(*official_table(rows), out, "paper")
