@@ -132,6 +132,26 @@ def test_results_are_placed_by_numbers_of_files(tmp_path: Path) -> None:
         agree(truth, table)
 
 
+def test_a_log_of_2020(tmp_path: Path) -> None:
+    """What it lists, and what its own frames give: a pair below IoU 0.5, one that was missed."""
+    log = write(
+        tmp_path / "log.txt", "1", "006_1   101 160  99  158  TP", "006_1\t300\t340\t330\t390\tTP",
+        "006_2, 50, 60, -, -, FN", "006_2  -  -  51 60 FP", "006_1  -  -  0  9  FP",
+    )  # fmt: skip
+    agreement = agree(log, log, rate=30.0)
+    assert agreement.evaluate_as("official").counts["overall"] == Counts(2, 2, 1)
+    assert agreement.notes[-1] == "log.txt lists TP 2, FP 2, FN 1: F1 0.5714"
+    with pytest.raises(UsageError, match="expected --fps with a log"):
+        agree(log, log)
+    wrong = {
+        "v 1 2 3 TP": "two true and two found", "v 1 2 - - X": "TP/FP/FN",
+        "v - - - - FP": "got neither", "v 9 2 - - FN": "two frames",
+    }  # fmt: skip
+    for line, words in wrong.items():
+        with pytest.raises(TruthError, match=words):
+            agree(write(tmp_path / "b.txt", line), log, rate=30.0)
+
+
 # --- comparisons ---
 
 

@@ -10,6 +10,12 @@ from typing import Any
 
 from fesnet.errors import TruthError
 from fesnet.intervals import KINDS, Interval
+from fesnet.metrics.challenge_log import (
+    is_challenge_log,
+    listed_counts,
+    log_records,
+    read_challenge_log,
+)
 from fesnet.metrics.curves import average_precision, counts_by_iou, edge_errors, frame_kappa
 from fesnet.metrics.event_counts import counting_errors
 from fesnet.metrics.interval_tables import IntervalRecord, read_intervals, read_results
@@ -156,7 +162,7 @@ def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = No
     file names. Raises UsageError and TruthError; a video that `videos.csv` does not know is an
     error.
     """
-    true_records, found_records = read_intervals(truth, rate), read_intervals(found, rate)
+    true_records, found_records = read_side(truth, "truth", rate), read_side(found, "found", rate)
     videos = read_video_ids(truth)
     closed = bool(videos)
     results = [] if closed else read_results(truth)
@@ -171,7 +177,11 @@ def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = No
             f"expected at least one video in {truth} or {found}, got none; put a videos.csv "
             "beside the truth"
         )
-    notes = (*early_notes(truth, true_records), *early_notes(found, found_records))
+    notes = (
+        *early_notes(truth, true_records),
+        *early_notes(found, found_records),
+        *log_notes(found),
+    )
     true_by_video = group_by_video(true_records, true_ids)
     found_by_video = group_by_video(found_records, found_ids)
     sides = [
@@ -186,6 +196,21 @@ def agree(truth: Path, found: Path, *, iou: float = IOU, rate: float | None = No
     strays = tuple(str(v) for v in found_by_video if v not in annotated)
     lengths = frames if len(frames) == len(sides) else None
     return Agreement(compared, lengths, iou, named, strays, notes)
+
+
+def read_side(path: Path, side: str, rate: float | None) -> list[IntervalRecord]:
+    """Intervals of a table, or one side of a challenge's log."""
+    if path.is_file() and is_challenge_log(path):
+        return list(log_records(read_challenge_log(path), side, rate))
+    return read_intervals(path, rate)
+
+
+def log_notes(file: Path) -> list[str]:
+    """What a challenge's log itself lists, in words; none of other files."""
+    if not (file.is_file() and is_challenge_log(file)):
+        return []
+    c = listed_counts(read_challenge_log(file))
+    return [f"{file.name} lists TP {c.tp}, FP {c.fp}, FN {c.fn}: F1 {c.f1:.4f}"]
 
 
 def early_notes(file: Path, records: Sequence[IntervalRecord]) -> list[str]:
