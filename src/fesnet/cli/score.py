@@ -18,6 +18,26 @@ if TYPE_CHECKING:
     from fesnet.metrics import Agreement, MethodComparison
 
 
+AgainstFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--against", help="Finds of another method, for a paired test; may be given again."
+    ),
+]
+PlotsFolder = Annotated[
+    Path | None,
+    typer.Option("--plots", help="Folder for figures (SVG, PDF) and tables (LaTeX) of a paper."),
+]
+ProtocolNames = Annotated[
+    str,
+    typer.Option(
+        "--protocol",
+        help="official, softnet, abpn, lssnet, lgsnet, mdmd-script, lgsnet-script, divided by "
+        "commas, or all.",
+    ),
+]
+
+
 @contextmanager
 def truth_file(truth: str, offset: str | None, table: Path | None) -> Iterator[Path]:
     """The truth to read: a path as it is; NAME:ROOT of a data set as tables in a temporary folder.
@@ -52,14 +72,7 @@ def score_command(
         ),
     ],
     found: Annotated[Path, typer.Argument(help="What was found, or what a second person says.")],
-    protocol: Annotated[
-        str,
-        typer.Option(
-            "--protocol",
-            help="official, softnet, abpn, lssnet, lgsnet, mdmd-script, lgsnet-script, divided by "
-            "commas, or all.",
-        ),
-    ] = "official",
+    protocol: ProtocolNames = "official",
     iou: Annotated[
         float, typer.Option("--iou", help="Overlap from which two intervals match.")
     ] = 0.5,
@@ -67,18 +80,8 @@ def score_command(
         float | None, typer.Option("--fps", help="For files that count in seconds (ActivityNet).")
     ] = None,
     by: Annotated[str | None, typer.Option("--by", help="'subject': a row for each, too.")] = None,
-    against: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--against", help="Finds of another method, for a paired test; may be given again."
-        ),
-    ] = None,
-    plots: Annotated[
-        Path | None,
-        typer.Option(
-            "--plots", help="Folder for figures (SVG, PDF) and tables (LaTeX) of a paper."
-        ),
-    ] = None,
+    against: AgainstFiles = None,
+    plots: PlotsFolder = None,
     offset: Annotated[
         str | None,
         typer.Option("--offset", help="Of NAME:ROOT: what offset 0 means, as of `data check`."),
