@@ -78,7 +78,7 @@ def result_stem(result: MethodResult) -> str:
     """A result's name, valid as a file name."""
     parts = (
         result.name.replace(" ", "-"),
-        result.mode,
+        result.mode.replace(" ", "-"),
         f"for-{result.aim}",
         "seed",
         "-".join(map(str, result.seeds)),

@@ -106,7 +106,7 @@ def compare_pair(
 
 def pooled_f1(table: NDArray[np.int_], rows: NDArray[np.int_], axis: int) -> NDArray[Any]:
     """F1 of the summed counts of rows; 0 where all are empty."""
-    tp, fp, fn = np.moveaxis(table[rows], -1, 0)
+    tp, fp, fn = np.moveaxis(table[np.asarray(rows, np.intp)], -1, 0)
     hits = 2 * tp.sum(axis)
     return np.asarray(hits / np.maximum(hits + fp.sum(axis) + fn.sum(axis), 1))
 
