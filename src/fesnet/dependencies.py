@@ -221,6 +221,24 @@ def use_xlrd() -> None:
     raise ValueError("it read what is no table")
 
 
+def use_matplotlib() -> None:
+    from matplotlib.figure import Figure
+
+    file, figure = io.BytesIO(), Figure()
+    figure.subplots().plot([0, 1])
+    figure.savefig(file, format="svg")
+    expect(file.getvalue().startswith(b"<?xml"), True)
+
+
+def use_scipy() -> None:
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    sides = (np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 0.0]))
+    test = permutation_test(sides, lambda a, b: (a - b).sum(), permutation_type="samples")
+    expect(float(test.pvalue), 0.25)
+
+
 BASE = (
     Dependency("numpy", "a sum", use_numpy),
     Dependency("opencv-python-headless", "resizing a picture", use_opencv),
@@ -239,4 +257,6 @@ EXTRAS = (
     Dependency("uvicorn", "loading a page", use_uvicorn),
     Dependency("openpyxl", "writing and reading a table", use_openpyxl),
     Dependency("xlrd", "looking at a table", use_xlrd),
+    Dependency("matplotlib", "drawing a line", use_matplotlib),
+    Dependency("scipy", "a permutation test", use_scipy),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Each module adds the command of its name and related ones. `fesnet --help` keeps this order.
 # isort: off
-from fesnet.cli import spot, report, review, summary, export, score  # noqa: F401
+from fesnet.cli import spot, report, review, summary, export, score, challenge  # noqa: F401
 from fesnet.cli import data, benchmark, evaluate, synth, train  # noqa: F401
 from fesnet.cli import tune_rules, maintenance  # noqa: F401
 

@@ -51,6 +51,10 @@ RayAddress = Annotated[
 ImageFolderRate = Annotated[
     float | None, typer.Option("--fps", help="Frames a second of image folders.")
 ]
+TableFile = Annotated[
+    Path | None,
+    typer.Option("--table", help="The spreadsheet with the annotations, under any name."),
+]
 EXPORT_FORMATS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
 
 

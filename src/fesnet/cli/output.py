@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from fesnet.metrics import Agreement
+    from fesnet.metrics import Agreement, MethodComparison
     from fesnet.result import Spotting
 
 
@@ -52,10 +52,48 @@ def show_agreement(values: dict[str, Any], agreement: Agreement) -> None:
     console = plain_console()
     if not console.is_terminal:
         console = plain_console(width=200)  # a table in a file is not cut
-    for name, kinds in values["protocols"].items():
-        console.print(counts_table(name, values, kinds))
+    if len(values["protocols"]) > 1:
+        console.print(protocols_table(values))
+    else:
+        for name, kinds in values["protocols"].items():
+            console.print(counts_table(name, values, kinds))
     for line in agreement_lines(values, agreement):
         print(line)
+
+
+def protocols_table(values: dict[str, Any]) -> Table:
+    """Several protocols side by side: F1, its interval and the counts, by kind and by subject."""
+    from rich.table import Table
+
+    videos = counted(values["videos"], "video")
+    table = Table(title=f"IoU {values['iou']:g}, {videos}", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in values["protocols"]:
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def add(label: str, cells: list[dict[str, Any]]) -> None:
+        table.add_row(f"{label} F1", *(f"{c['f1']:.4f}" for c in cells))
+        if all(c.get("f1_95") for c in cells):
+            table.add_row("  95 %", *("{:.3f}-{:.3f}".format(*c["f1_95"]) for c in cells))
+        table.add_row("  TP FP FN", *(f"{c['tp']} {c['fp']} {c['fn']}" for c in cells))
+
+    by_protocol = list(values["protocols"].values())
+    for kind in by_protocol[0]:
+        add(kind, [kinds[kind] for kinds in by_protocol])
+    by_subject = list(values.get("by_subject", {}).values())
+    for subject in by_subject[0] if by_subject else ():
+        table.add_section()
+        for kind in by_subject[0][subject]:
+            add(f"{subject} {kind}", [subjects[subject][kind] for subjects in by_subject])
+    return table
+
+
+def show_comparisons(comparisons: list[MethodComparison], protocol: str) -> None:
+    """A line for each pair of methods."""
+    from fesnet.metrics.compare import comparison_text
+
+    for comparison in comparisons:
+        print(f"overall F1, {protocol}: {comparison_text(comparison)}")
 
 
 def counts_table(name: str, values: dict[str, Any], kinds: dict[str, Any]) -> Table:
