@@ -39,7 +39,7 @@ def export_command(
         export_onnx_weights(result, to, out)
         return
     from fesnet._io import make_writable_folder
-    from fesnet.exports import export, parse_formats
+    from fesnet.exports import iter_exports, parse_formats
     from fesnet.result import Spotting
     from fesnet.review import read_reviewed
 
@@ -50,7 +50,7 @@ def export_command(
         else Spotting.from_json(result)
     )
     folder = result.parent if out is None else make_writable_folder(out)
-    for path in export(spotting, formats, folder, result.stem, year):
+    for path in iter_exports(spotting, formats, folder, result.stem, year):
         print(f"wrote {path}")
 
 

@@ -226,7 +226,7 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
         if which == "person"
         else (library.machine_result(key).spotting, f"{key}.{MACHINE}")
     )
-    path = next(export(spotting, formats[:1], library.folder, name))
+    path = export(spotting, formats[:1], library.folder, name)[0]
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
 
