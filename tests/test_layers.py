@@ -89,7 +89,8 @@ ALLOWED: dict[str, set[str]] = {
         "postprocess",
     },
     "crops": {"video", "faces", "windows", "stream", "weights", "baselines", "datasets", "jobs"},
-    "live": {"result", "spotter", "video"},
+    "live": {"result", "spotter", "stream", "video"},
+    "live_preview": {"video"},
     "datasets": {"intervals", "video"},
     "baselines": {
         "result",

@@ -34,9 +34,7 @@ def test_it_is_a_collection_of_its_intervals() -> None:
 
 def test_a_result_is_one_line() -> None:
     text = repr(example())
-    assert text == (
-        "<Spotting é & <face>.mp4: 12.0 s, 1 face, 1 macro, 1 micro, 1 gap, 1 warning>"
-    )
+    assert text == ("<Spotting é & <face>.mp4: 12.0 s, 1 face, 1 macro, 1 micro, 1 gap, 1 warning>")
     assert repr(example().faces[0]) == "<FaceTrack of face 0: 360 steps>"
 
 

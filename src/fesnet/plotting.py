@@ -48,7 +48,8 @@ def plot_result(spotting: Spotting, ax: Axes | None = None, face: int | None = N
     axes.set_xlabel("time (s)")
     axes.set_ylabel("score")
     axes.set_title(f"{spotting.source.name}, face {shown}", loc="left", fontsize="medium")
-    axes.legend(loc="upper right", fontsize="small", ncols=len(KINDS) + 1)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="upper right", fontsize="small", ncols=len(KINDS) + 1)
     return axes
 
 

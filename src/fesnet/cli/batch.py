@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fesnet.cli.base import Output, say
+
 if TYPE_CHECKING:
     from fesnet.batch import SpotSettings
 
@@ -65,7 +67,7 @@ def spot_batch(
     for key, reason in outcome.failed:
         print(f"fesnet: {key}: {reason}", file=sys.stderr)
     counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
-    print(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
+    say(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -82,4 +84,6 @@ def reject_single_options(**options: object) -> None:
 
 
 def print_line(line: str) -> None:
-    print(line, flush=True)
+    """Print a line of progress at once, unless --quiet."""
+    if not Output.quiet:
+        print(line, flush=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import EXPORT_FORMATS, MegcYear, app, video_progress
+from fesnet.cli.base import EXPORT_FORMATS, MegcYear, Quiet, app, say, video_progress
 
 
 @app.command("export")
@@ -29,6 +29,7 @@ def export_command(
         Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")
     ] = None,
     year: MegcYear = 2023,
+    quiet: Quiet = False,
 ) -> None:
     """Write a result for other programs, named like the result; files of the same name are written
     over.
@@ -51,7 +52,7 @@ def export_command(
     )
     folder = result.parent if out is None else make_writable_folder(out)
     for path in iter_exports(spotting, formats, folder, result.stem, year):
-        print(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
