@@ -10,13 +10,14 @@ gives wins over the folder's file, and that over the user's.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from fesnet.errors import UsageError
 
@@ -81,16 +82,16 @@ def command_defaults(name: str, command: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for file in read_config_files():
         table = (file.values or {}).get(name, {})
-        out = merge(out, parameter_values(command, table, f"[{name}]", file.path))
+        out = merge_tables(out, parameter_values(command, table, f"[{name}]", file.path))
     return out
 
 
-def merge(weaker: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+def merge_tables(weaker: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
     """Both, subcommands one by one."""
     out = dict(weaker)
     for key, value in stronger.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = merge(out[key], value) if both else value
+        out[key] = merge_tables(out[key], value) if both else value
     return out
 
 
@@ -108,7 +109,7 @@ def parameter_values(command: Any, table: Any, where: str, path: Path) -> dict[s
             key: parameter_values(inner[key], value, f"{where[:-1]}.{key}]", path)
             for key, value in table.items()
         }
-    options = option_parameters(command)
+    options, kinds = option_parameters(command), get_type_hints(inspect.unwrap(command.callback))
     out = {}
     for key, value in table.items():
         option = options.get(key.replace("_", "-"))
@@ -116,7 +117,8 @@ def parameter_values(command: Any, table: Any, where: str, path: Path) -> dict[s
             raise UsageError(
                 f"expected options out of {', '.join(options)} in {where} of {path}, got {key!r}"
             )
-        is_path = getattr(option.type, "name", "") == "path" and isinstance(value, str)
+        kind = kinds.get(option.name)
+        is_path = isinstance(value, str) and Path in (kind, *get_args(kind))
         out[option.name] = str(path.parent / value) if is_path else value
     return out
 

@@ -27,7 +27,6 @@ from pathlib import Path
 from fesnet._io import file_sha256
 from fesnet._types import ShareCallback
 from fesnet.errors import FaceModelError, UsageError
-from fesnet.faces.tflite import to_onnx
 
 SOURCE = "mediapipe"
 VERSION = "0.10.21"
@@ -257,6 +256,8 @@ def remove_stale_imports(parent: Path) -> None:
 
 def convert(wheel: Path, folder: Path) -> None:
     """Write both ONNX files and the record of their origin into a new folder."""
+    from fesnet.faces.tflite import to_onnx  # brings onnx, which spotting does not need
+
     folder.mkdir()
     made = {}
     for graph in (DETECTOR, LANDMARKS):
