@@ -42,13 +42,9 @@ def test_the_notebook_runs(demo: Path) -> None:
     assert sorted(p.suffix for p in (demo / "files").iterdir()) == [".boris", ".csv", ".eaf"]
 
 
-def test_the_gallery_runs_and_its_pictures_are_there(demo: Path) -> None:
+def test_the_gallery_makes_its_five_figures(demo: Path) -> None:
     pytest.importorskip("pandas", reason="needs the extra tables")
     pytest.importorskip("matplotlib", reason="needs the extra plot")
     make = runpy.run_path(str(ROOT / "dev" / "make_gallery.py"))
     made = [path.name for path in make["run_blocks"](demo)]
-    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
     assert len(made) == 5
-    for name in made:
-        assert f"(images/{name})" in page
-        assert (ROOT / "docs" / "images" / name).exists(), "run dev/make_gallery.py"
