@@ -126,30 +126,65 @@ def show_json(event: dict[str, Any]) -> None:
     print(dumps(event), flush=True)
 
 
-def show_event(event: dict[str, Any]) -> None:
-    """A line for each interval on stdout; the state on one line of a terminal's stderr."""
-    kind = event["event"]
-    if kind == "interval":
-        span = f"{event['onset_s']:8.2f} - {event['offset_s']:.2f} s"
+class EventPrinter:
+    """Events of a running source for people: a line for each interval on stdout; the state on one
+    line of a terminal's stderr, which makes room for every other line. quiet: intervals only.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.status = ""
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "interval":
+            self.print_interval(event)
+        elif kind == "status" and sys.stderr.isatty() and not self.quiet:
+            self.show_status(status_line(event))
+        elif kind == "gap" and not self.quiet:
+            self.print_note(f"no picture {event['start_s']:.2f}-{event['stop_s']:.2f} s")
+        elif kind == "start" and not self.quiet:
+            wait = f"scores are final after {event['look_ahead_s']:.1f} s at most"
+            self.print_note(f"watching {event['source']}; {wait}")
+        elif kind == "end" and not self.quiet:
+            self.print_end(event)
+
+    def show_status(self, line: str) -> None:
+        """Write over the last state."""
         print(
-            f"face {event['face']}  {event['kind']}  {span}  score {event['score']:.2f}", flush=True
+            f"\r{line}{' ' * (len(self.status) - len(line))}", end="", file=sys.stderr, flush=True
         )
-    elif kind == "status":
-        if sys.stderr.isatty():
-            counts = (
-                f"{event['faces']} face(s), {event['dropped']} of {event['frames']} frames dropped"
-            )
-            line = f"{event['time_s']:8.1f} s  {counts}  delay {event['delay_median_s']:.2f} s"
-            print(f"\r{line} ", end="", file=sys.stderr)
-    elif kind == "start":
-        wait = f"scores are final after {event['look_ahead_s']:.1f} s at most"
-        print(f"watching {event['source']}; {wait}", file=sys.stderr)
-    else:
+        self.status = line
+
+    def clear_status(self) -> None:
+        if self.status:
+            print(f"\r{' ' * len(self.status)}\r", end="", file=sys.stderr, flush=True)
+
+    def print_interval(self, event: dict[str, Any]) -> None:
+        self.clear_status()
+        span = f"{event['onset_s']:8.2f} - {event['offset_s']:.2f} s"
+        line = f"face {event['face']}  {event['kind']}  {span}  score {event['score']:.2f}"
+        print(line, flush=True)
+        if self.status:
+            self.show_status(self.status)
+
+    def print_note(self, line: str) -> None:
+        self.clear_status()
+        self.status = ""
+        print(line, file=sys.stderr, flush=True)
+
+    def print_end(self, event: dict[str, Any]) -> None:
         counts = f"{event['dropped']} of {event['frames']} frames dropped"
         delays = f"delay {event['delay_median_s']:.2f} s, 95 %: {event['delay_95_percent_s']:.2f} s"
-        print(f"\n{counted(event['intervals'], 'expression')}; {counts}; {delays}", file=sys.stderr)
+        self.print_note(f"{counted(event['intervals'], 'expression')}; {counts}; {delays}")
         for warning in event["warnings"]:
-            print(f"  warning: {warning}", file=sys.stderr)
+            self.print_note(f"  warning: {warning}")
+
+
+def status_line(event: dict[str, Any]) -> str:
+    """The state of a running source in one line."""
+    counts = f"{event['faces']} face(s), {event['dropped']} of {event['frames']} frames dropped"
+    return f"{event['time_s']:8.1f} s  {counts}  delay {event['delay_median_s']:.2f} s"
 
 
 def show_profile(rows: list[tuple[str, float, float, float]]) -> None:
