@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 
@@ -28,10 +29,38 @@ def in_utf8(path: Path, error: Exception) -> str:
 
 
 def get_extra(name: str) -> str:
-    """What to do about a missing extra. The package is in no index, so that its name would install
+    """What to do about a missing extra, right for a wheel, too. The package is in no index, so that
+    its own name would install nothing: what the extra brings is named.
+    """
+    brought = [f"'{line}'" for line in extra_requirements(name)]
+    if not brought:  # an older installation, or none: the source alone
+        return f"run pip install '.[{name}]' in the repository's folder"
+    return f"run {install_command()} {' '.join(brought)} (extra {name})"
+
+
+def extra_requirements(name: str) -> list[str]:
+    """What an extra brings, as the installed package says: fastapi>=0.115; empty where it says
     nothing.
     """
-    return f"run pip install '.[{name}]' in the repository's folder"
+    import importlib.metadata as metadata
+    import re
+
+    try:
+        lines = metadata.requires("fesnet") or []
+    except metadata.PackageNotFoundError:
+        return []
+    wanted = re.compile(rf"extra *== *['\"]{re.escape(name)}['\"]")
+    return [line.split(";")[0].strip() for line in lines if wanted.search(line)]
+
+
+def install_command() -> str:
+    """How packages get into the environment that runs: by pip, pipx or uv."""
+    root = Path(sys.prefix)
+    if (root / "pipx_metadata.json").exists():
+        return "pipx inject fesnet"
+    if (root / "uv-receipt.toml").exists():
+        return f"uv pip install --python {sys.executable}"
+    return "pip install"
 
 
 def format_clock(seconds: float) -> str:

@@ -210,6 +210,24 @@ def use_openpyxl() -> None:
     expect(openpyxl.load_workbook(file, read_only=True).active["A1"].value, "micro")
 
 
+def use_pandas() -> None:
+    import pandas
+
+    table = pandas.DataFrame({"kind": ["micro", "macro"], "score": [0.5, 1.0]})
+    expect(table.groupby("kind")["score"].sum().to_dict(), {"macro": 1.0, "micro": 0.5})
+
+
+def use_matplotlib() -> None:
+    """Without a window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure, page = Figure(figsize=(1, 1)), io.BytesIO()
+    figure.subplots().plot([0, 1])
+    FigureCanvasAgg(figure).print_png(page)
+    expect(page.getvalue()[1:4], b"PNG")
+
+
 def use_xlrd() -> None:
     """It only reads, so it is given what is no table."""
     import xlrd
@@ -219,6 +237,15 @@ def use_xlrd() -> None:
     except xlrd.XLRDError:
         return
     raise ValueError("it read what is no table")
+
+
+def use_scipy() -> None:
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    sides = (np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 0.0]))
+    test = permutation_test(sides, lambda a, b: (a - b).sum(), permutation_type="samples")
+    expect(float(test.pvalue), 0.25)
 
 
 BASE = (
@@ -239,4 +266,7 @@ EXTRAS = (
     Dependency("uvicorn", "loading a page", use_uvicorn),
     Dependency("openpyxl", "writing and reading a table", use_openpyxl),
     Dependency("xlrd", "looking at a table", use_xlrd),
+    Dependency("matplotlib", "drawing a line", use_matplotlib),
+    Dependency("pandas", "summing a table", use_pandas),
+    Dependency("scipy", "a permutation test", use_scipy),
 )

@@ -32,6 +32,7 @@ from fesnet.result_json import (
     unpack_array,
     unpack_times,
 )
+from fesnet.result_methods import ResultMethods
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class SourceInfo:
     duration_s: float | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FaceTrack:
     """One face on the working grid: times (T,) s, scores (T, 2) macro and micro in 0..1, intensity
     (T,).
@@ -62,6 +63,9 @@ class FaceTrack:
     times: FloatArray
     scores: FloatArray
     intensity: FloatArray
+
+    def __repr__(self) -> str:
+        return f"<FaceTrack of face {self.face}: {len(self.times)} steps>"
 
     def quantized(self) -> NDArray[np.uint16]:
         """(T, 3) scores and intensity as the JSON form holds them."""
@@ -109,10 +113,10 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class Spotting:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spotting(ResultMethods):
     """The whole result of one source. frame_times (N,) s of all source frames; provenance: what
-    made it.
+    made it. Looping over it gives its intervals; `len` counts them.
     """
 
     source: SourceInfo
@@ -147,9 +151,14 @@ class Spotting:
         return tuple(b for o in self.observations for b in blinks_of(o, self.working_rate))
 
     @property
-    def seconds(self) -> float:
+    def duration_s(self) -> float:
         """Length of what was spotted: from the first frame to the end of the last one."""
         return video_end(self.frame_times, self.working_rate) - float(self.frame_times[0])
+
+    @property
+    def seconds(self) -> float:
+        """Deprecated: the old name of `duration_s`."""
+        return self.duration_s
 
     @property
     def known_seconds(self) -> float:
@@ -158,7 +167,7 @@ class Spotting:
         for track in self.faces:
             known[: len(track.scores)] |= ~np.isnan(track.scores).any(1)
         unknown = float((~known).sum()) / self.working_rate
-        return max(self.seconds - unknown, 0.0) if known.any() else 0.0
+        return max(self.duration_s - unknown, 0.0) if known.any() else 0.0
 
     def rethreshold(self, rules: IntervalRules | Mapping[str, Any]) -> Spotting:
         """The same scores under other rules; no network is needed. A dictionary changes only what

@@ -82,7 +82,7 @@ def spot_sources(
                 write_results(found, job.out / f"{name}.json")
             results.append(SourceResult(label, name, found))
             if job.out is not None:
-                list(export(found, job.formats, job.out, name))
+                export(found, job.formats, job.out, name)
         except FesnetError as error:
             if error.exit_code == 2:
                 raise

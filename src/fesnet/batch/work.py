@@ -22,6 +22,7 @@ from fesnet.batch.summary import summary_row
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import export
 from fesnet.result import Spotting
+from fesnet.runtime import Device
 from fesnet.spotter import Spotter
 from fesnet.video import open_source
 from fesnet.video.folder import image_files, natural_key
@@ -139,13 +140,17 @@ def load_spotter(settings: SpotSettings) -> Spotter:
     folder = bundled_weights() if settings.weights is None else Path(settings.weights)
     config = folder / CONFIG
     known = file_sha256(config) if config.is_file() else ""
-    return cached_spotter(settings.weights, settings.runtime, settings.faces, known)
+    return cached_spotter(
+        settings.weights, settings.runtime, settings.faces, settings.device, known
+    )
 
 
 @lru_cache(maxsize=2)
-def cached_spotter(weights: str | None, runtime: Any, faces: Any, _known: str) -> Spotter:
+def cached_spotter(
+    weights: str | None, runtime: Any, faces: Any, device: Device, _known: str
+) -> Spotter:
     cv2.setNumThreads(1)  # other workers have the other cores
-    return Spotter(weights, runtime=runtime, faces=faces)
+    return Spotter(weights, runtime=runtime, faces=faces, device=device)
 
 
 def write_files(found: Spotting, out: Path, name: str, formats: tuple[str, ...]) -> None:
@@ -154,7 +159,7 @@ def write_files(found: Spotting, out: Path, name: str, formats: tuple[str, ...])
     make_folder(path.parent)
     refused: FesnetError | None = None
     try:
-        list(export(found, formats, path.parent, path.name.removesuffix(".json")))
+        export(found, formats, path.parent, path.name.removesuffix(".json"))
     except UsageError:
         raise
     except FesnetError as error:

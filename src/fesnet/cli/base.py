@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fesnet.cli.lazy import LazyGroup
 from fesnet.errors import FesnetError
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="fesnet",
     help="Spot macro- and micro-expressions in long face videos. Everything stays on this machine.",
+    cls=LazyGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -45,16 +46,47 @@ WeightsFolder = Annotated[
     Path | None, typer.Option("--weights", help="Weights folder; default: the bundled ones.")
 ]
 FaceChoice = Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")]
+DeviceChoice = Annotated[
+    str,
+    typer.Option("--device", help="Of the network: auto, cpu, cuda, coreml or directml."),
+]
 RayAddress = Annotated[
     str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
 ]
 ImageFolderRate = Annotated[
     float | None, typer.Option("--fps", help="Frames a second of image folders.")
 ]
+TableFile = Annotated[
+    Path | None,
+    typer.Option("--table", help="The spreadsheet with the annotations, under any name."),
+]
 EXPORT_FORMATS = (
     "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, frames, "
     "frames-parquet, csv"
 )
+
+
+class Output:
+    """Whether commands print what is done; `Quiet` sets it anew with each command."""
+
+    quiet = False
+
+
+def set_quiet(wanted: bool) -> bool:
+    Output.quiet = wanted
+    return wanted
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=set_quiet, help="Print failures only, and no bar."),
+]
+
+
+def say(line: str) -> None:
+    """Print what was done, unless --quiet."""
+    if not Output.quiet:
+        print(line)
 
 
 # Errors of writing to standard output, such as on a full disk; fesnet._io writes the files.
@@ -166,13 +198,15 @@ def resolve_rules(
 
 
 def fetch_models() -> None:
-    """Download the face models at the first use, with a progress bar."""
+    """Download the face models at the first use: says what and why, then shows a bar."""
     from fesnet.errors import FaceModelError
-    from fesnet.faces.models import import_models, model_files
+    from fesnet.faces.models import fetch_notice, import_models, model_files
 
     try:
         model_files()
     except FaceModelError:
+        if not Output.quiet:
+            print(f"fesnet: {fetch_notice()}", file=sys.stderr)
         with step_progress("fetching the face models (once, about 36 MB)") as report:
             import_models(None, report)
 
@@ -185,7 +219,8 @@ def progress_bar() -> Progress:
     console = Console(stderr=True)
     # Without markup: names of files are shown as they are.
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    hidden = Output.quiet or not console.is_terminal
+    return Progress(*columns, console=console, transient=True, disable=hidden)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from fesnet.cli.base import Output, say
+
 if TYPE_CHECKING:
     from fesnet.batch import SpotSettings
 
@@ -72,8 +74,8 @@ def spot_batch(
     for key, reason in outcome.failed:
         print(f"fesnet: {key}: {reason}", file=sys.stderr)
     counts = f"{outcome.done} done, {outcome.kept} done before, {len(outcome.failed)} failed"
-    print(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
-    print(f"next: fesnet summary {out} makes tables, drawings and a page of all videos")
+    say(f"{counts}; results in {out}, summary in {outcome.tables[0]}")
+    say(f"next: fesnet summary {out} makes tables, drawings and a page of all videos")
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -94,4 +96,6 @@ def print_error_line(line: str) -> None:
 
 
 def print_line(line: str) -> None:
-    print(line, flush=True)
+    """Print a line of progress at once, unless --quiet."""
+    if not Output.quiet:
+        print(line, flush=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import RayAddress, app, fetch_models
+from fesnet.cli.base import RayAddress, TableFile, app, fetch_models
 from fesnet.cli.batch import print_line
 
 data_app = typer.Typer(
@@ -19,9 +19,7 @@ app.add_typer(data_app, name="data")
 
 @data_app.command("check")
 def data_check_command(
-    name: Annotated[
-        str, typer.Argument(help="casme2, samm, casme3, synthetic, folder or prepared.")
-    ],
+    name: Annotated[str, typer.Argument(help="One of `fesnet data list`.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     offset: Annotated[
         str | None,
@@ -30,6 +28,7 @@ def data_check_command(
             help="What offset 0 means: apex (default), mirror, apex+20, drop or unmatchable.",
         ),
     ] = None,
+    table: TableFile = None,
 ) -> None:
     """Read a data set: what is in it, every oddity of its files, what is missing, and the authors'
     counts.
@@ -37,7 +36,7 @@ def data_check_command(
     from fesnet.datasets import load_dataset
     from fesnet.datasets.check import describe_dataset
 
-    data = load_dataset(name, root, offset)
+    data = load_dataset(name, root, offset, table)
     for line in describe_dataset(data):
         print(line)
     if data.missing:
@@ -46,7 +45,7 @@ def data_check_command(
 
 @data_app.command("prepare")
 def data_prepare_command(
-    name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic or folder.")],
+    name: Annotated[str, typer.Argument(help="One of `fesnet data list`, not prepared.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     out: Annotated[
         Path, typer.Argument(help="Folder for the crops; one of an earlier call goes on.")
@@ -61,6 +60,7 @@ def data_prepare_command(
     offset: Annotated[
         str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")
     ] = None,
+    table: TableFile = None,
     jobs: Annotated[int, typer.Option("--jobs", help="Worker processes; 0: none.")] = 1,
     ray: RayAddress = None,
     verify: Annotated[
@@ -72,9 +72,12 @@ def data_prepare_command(
     """
     from fesnet.crops import prepare_data, verify_data
     from fesnet.datasets import load_dataset
+    from fesnet.datasets.check import numbering_lines
     from fesnet.jobs import make_executor
 
-    data = load_dataset(name, root, offset)
+    data = load_dataset(name, root, offset, table)
+    for line in numbering_lines(data):
+        print(line.strip(), file=sys.stderr)
     fetch_models()
     work = verify_data if verify else prepare_data
     stages = [part.strip() for part in stage.split(",")]
@@ -86,6 +89,29 @@ def data_prepare_command(
     print(f"{counts}; crops in {out}")
     if outcome.failed:
         raise typer.Exit(1)
+
+
+@data_app.command("truth")
+def data_truth_command(
+    name: Annotated[str, typer.Argument(help="One of `fesnet data list`.")],
+    root: Annotated[Path, typer.Argument(help="Folder with the official files; frames may lack.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="CSV file for the truth; videos.csv is put beside it.")
+    ],
+    offset: Annotated[
+        str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")
+    ] = None,
+    table: TableFile = None,
+) -> None:
+    """Write the truth of a data set as truth.csv and videos.csv for `fesnet score`; frames are file
+    numbers. Works without the frames.
+    """
+    from fesnet.datasets import load_dataset
+    from fesnet.datasets.truth import write_truth
+
+    data = load_dataset(name, root, offset, table)
+    for line in write_truth(data, out):
+        print(line)
 
 
 @data_app.command("list")

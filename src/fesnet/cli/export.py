@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import EXPORT_FORMATS, MegcYear, app, video_progress
+from fesnet.cli.base import EXPORT_FORMATS, MegcYear, Quiet, app, say, video_progress
 
 
 @app.command("export")
@@ -31,6 +31,7 @@ def export_command(
         Path | None, typer.Option("--out", help="Folder for the files; default: beside the result.")
     ] = None,
     year: MegcYear = 2023,
+    quiet: Quiet = False,
 ) -> None:
     """Write a result for other programs, named like the result; files of the same name are written
     over.
@@ -38,7 +39,7 @@ def export_command(
     A weights folder is exported as ONNX graphs, which are checked against torch (extra train).
     """
     from fesnet._io import make_writable_folder
-    from fesnet.exports import export, parse_formats
+    from fesnet.exports import iter_exports, parse_formats
     from fesnet.study.results import is_results_folder, read_named
 
     if result.is_dir() and not is_results_folder(result):
@@ -50,8 +51,8 @@ def export_command(
         return
     spotting = read_named(result)
     folder = result.parent if out is None else make_writable_folder(out)
-    for path in export(spotting, formats, folder, result.stem, year):
-        print(f"wrote {path}")
+    for path in iter_exports(spotting, formats, folder, result.stem, year):
+        say(f"wrote {path}")
 
 
 def export_folder(folder: Path, formats: list[str], out: Path | None, year: int) -> None:

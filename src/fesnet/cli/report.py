@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fesnet.cli.base import app, video_progress
+from fesnet.cli.base import Quiet, app, say, video_progress
 
 if TYPE_CHECKING:
     from fesnet.result import Spotting
@@ -29,6 +29,7 @@ def report_command(
     link: Annotated[
         bool, typer.Option("--link", help="Link the video instead of putting it into the page.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write an HTML page of each result: video, timeline, pictures of each expression. It needs no
     network. Of a folder: of all results below it, as corrected where they were reviewed.
@@ -69,7 +70,7 @@ def report_folder(folder: Path, out: Path | None, embed: int) -> None:
 
 
 def print_page(page: Path, lack: str) -> None:
-    print(f"wrote {page}")
+    say(f"wrote {page}")
     if lack:
         print(f"fesnet: {page}: {lack}", file=sys.stderr)
 
@@ -113,4 +114,4 @@ def write_report_and_overlay(result: Spotting, page: Path | None, overlay: Path 
                 overlay,
                 lambda frame, _: progress(overlay.name, (frame.index + 1) / count),
             )
-        print(f"wrote {overlay}")
+        say(f"wrote {overlay}")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fesnet.cli.base import (
     EXPORT_FORMATS,
+    DeviceChoice,
     FaceChoice,
     ImageFolderRate,
     MacroThreshold,
     MicroThreshold,
     Out,
+    Output,
+    Quiet,
     RulesFile,
     WeightsFolder,
     app,
@@ -23,17 +26,29 @@ from fesnet.cli.base import (
     export_formats,
     fetch_models,
     resolve_rules,
+    say,
     step_progress,
     video_progress,
 )
 from fesnet.cli.batch import BatchOptions, reject_single_options, spot_batch
-from fesnet.cli.output import show_comparison, show_event, show_json, show_profile, show_result
+from fesnet.cli.output import (
+    EventPrinter,
+    show_comparison,
+    show_json,
+    show_profile,
+    show_result,
+)
 from fesnet.cli.report import check_report_options, write_report_and_overlay
 from fesnet.errors import FesnetError, UsageError
 
 if TYPE_CHECKING:
+    from fesnet._types import EventCallback
     from fesnet.batch import SpotSettings
+    from fesnet.live_preview import LivePreview
+    from fesnet.result import Spotting
     from fesnet.spotter import Spotter
+
+RECONNECT_S = 60.0  # s for which a lost network camera is tried again
 
 Videos = Annotated[
     list[str] | None,
@@ -70,6 +85,10 @@ BatchRay = Annotated[
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Batch: try again what failed in an earlier run.")
 ]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print results as JSON, one line a video, and nothing else."),
+]
 WithProfile = Annotated[
     bool, typer.Option("--profile", help="Print where the time went, stage by stage.")
 ]
@@ -88,6 +107,7 @@ class SpotOptions:
     rate: float | None
     seconds: float | None
     formats: tuple[str, ...]
+    device: str = "auto"
 
     def make_settings(self) -> SpotSettings:
         """The settings of a batch. Raises UsageError."""
@@ -97,7 +117,8 @@ class SpotOptions:
         fetch_models()
         folder = None if self.weights is None else str(self.weights.absolute())
         runtime = check_choice(self.runtime, "onnx", "torch")
-        settings = SpotSettings(folder, runtime, check_choice(self.faces, "largest", "all"))
+        faces = check_choice(self.faces, "largest", "all")
+        settings = SpotSettings(folder, runtime, faces, device=self.checked_device)
         rules = resolve_rules(
             recommended_rules(load_spotter(settings).weights),
             self.rules,
@@ -106,6 +127,10 @@ class SpotOptions:
         )
         rate, seconds, formats = self.rate, self.seconds, self.formats
         return replace(settings, rules=rules, rate=rate, seconds=seconds, formats=formats)
+
+    @property
+    def checked_device(self) -> Any:
+        return check_choice(self.device, "auto", "cpu", "cuda", "coreml", "directml")
 
     def make_spotter(self, profile: bool) -> Spotter:
         """The spotter of single videos. Raises UsageError."""
@@ -116,7 +141,8 @@ class SpotOptions:
         runtime = check_choice(self.runtime, "onnx", "torch")
         faces = check_choice(self.faces, "largest", "all")
         spotter_class = ProfiledSpotter if profile else Spotter
-        spotter = spotter_class(self.weights, runtime=runtime, faces=faces)
+        device = self.checked_device
+        spotter = spotter_class(self.weights, runtime=runtime, faces=faces, device=device)
         spotter.rules = resolve_rules(
             spotter.rules, self.rules, self.macro_threshold, self.micro_threshold
         )
@@ -144,6 +170,9 @@ def spot_command(
     ray: BatchRay = None,
     retry_failed: RetryFailed = False,
     profile: WithProfile = False,
+    device: DeviceChoice = "auto",
+    json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Spot expressions in one or more videos and print them; with --out, write NAME.json and
     NAME.csv.
@@ -159,23 +188,47 @@ def spot_command(
     exports = export_formats(formats, out, frames)
     check_report_options(report, overlay, out, sources)
     thresholds = (macro_threshold, micro_threshold)
-    options = SpotOptions(weights, runtime, faces, rules, *thresholds, fps, seconds, exports)
+    options = SpotOptions(
+        weights, runtime, faces, rules, *thresholds, fps, seconds, exports, device
+    )
     if is_batch:
-        reject_single_options(report=report, overlay=overlay, profile=profile)
+        reject_single_options(report=report, overlay=overlay, profile=profile, json=json)
         spot_batch(named, out, options.make_settings(), batch)
     else:
-        spot_singles(sources, out, options, report=report, overlay=overlay, profile=profile)
+        shown = ShownResults(out, report, overlay, profile, json)
+        spot_singles(sources, options, shown)
 
 
-def spot_singles(
-    sources: list[str | int],
-    out: Path | None,
-    options: SpotOptions,
-    *,
-    report: bool,
-    overlay: Path | None,
-    profile: bool,
-) -> None:
+@dataclass(frozen=True)
+class ShownResults:
+    """Where results go. out: folder for files; report: pages there; overlay: a video; profile:
+    print where the time went; json: print lines of JSON instead of tables."""
+
+    out: Path | None
+    report: bool
+    overlay: Path | None
+    profile: bool
+    json: bool
+
+    def __post_init__(self) -> None:
+        """Standard output holds JSON alone. Raises UsageError for what would print more."""
+        if self.json and self.profile:
+            raise UsageError("expected --json or --profile, got both; leave one out")
+        Output.quiet = Output.quiet or self.json
+
+    def show(self, name: str, found: Spotting) -> None:
+        """Print one result, and write its page and video."""
+        from json import dumps, loads
+
+        if self.json:
+            print(dumps(loads(found.to_json()), ensure_ascii=False), flush=True)
+        elif not Output.quiet:
+            show_result(found)
+        page = self.out / f"{name}.html" if self.report and self.out else None
+        write_report_and_overlay(found, page, self.overlay)
+
+
+def spot_singles(sources: list[str | int], options: SpotOptions, shown: ShownResults) -> None:
     """Spot single videos and print what was found; failures go to stderr. Raises UsageError."""
     from fesnet._io import make_writable_folder
     from fesnet.batch import SpotJob, spot_sources
@@ -185,8 +238,8 @@ def spot_singles(
         raise UsageError(
             "expected a video, got none; name a file, a folder, a camera number, or a --manifest"
         )
-    folder = None if out is None else make_writable_folder(out)
-    spotter = options.make_spotter(profile)
+    folder = None if shown.out is None else make_writable_folder(shown.out)
+    spotter = options.make_spotter(shown.profile)
     job = SpotJob(spotter, folder, options.rate, options.seconds, options.formats)
     with video_progress() as progress:
         results = spot_sources(sources, job, progress)
@@ -196,15 +249,25 @@ def spot_singles(
             failed += 1
             print(f"fesnet: {result.source}: {result.outcome}", file=sys.stderr)
         else:
-            show_result(result.outcome)
-            page = folder / f"{result.name}.html" if report and folder else None
-            write_report_and_overlay(result.outcome, page, overlay)
+            shown.show(result.name, result.outcome)
     if isinstance(spotter, ProfiledSpotter):
         show_profile(spotter.timer.rows())
     if folder is not None:
-        print(f"results in {folder}")
+        say(f"results in {folder}")
     if failed:
         raise typer.Exit(1)
+
+
+def pass_to(printer: EventCallback, page: LivePreview | None) -> EventCallback:
+    """Events to the terminal and, if there is one, the page."""
+    if page is None:
+        return printer
+
+    def both(event: dict[str, Any]) -> None:
+        printer(event)
+        page.show_event(event)
+
+    return both
 
 
 @app.command("live")
@@ -222,22 +285,35 @@ def live_command(
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="Stop after this time.")
     ] = None,
+    device: DeviceChoice = "auto",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show a page on this machine with the last picture.")
+    ] = False,
+    reconnect: Annotated[
+        float,
+        typer.Option("--reconnect", help="Seconds to try a lost network camera again; 0: never."),
+    ] = RECONNECT_S,
+    quiet: Quiet = False,
 ) -> None:
     """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out
     keeps the result.
     """
     from fesnet._io import make_writable_folder
     from fesnet.batch import check_sources, result_names, write_results
-    from fesnet.live import spot_live
+    from fesnet.live import LiveOptions, spot_live
+    from fesnet.live_preview import optional_preview
     from fesnet.spotter import Spotter
-    from fesnet.video import open_source
+    from fesnet.video.reconnect import open_live
 
     (checked,) = check_sources([source])
     folder = None if out is None else make_writable_folder(out)
     fetch_models()
-    spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"))
-    with open_source(checked) as opened:
-        result = spot_live(spotter, opened, show_json if json else show_event, seconds=seconds)
+    place = check_choice(device, "auto", "cpu", "cuda", "coreml", "directml")
+    spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"), device=place)
+    printer = show_json if json else EventPrinter(quiet=quiet)
+    with open_live(checked, reconnect) as opened, optional_preview(preview) as page:
+        options = LiveOptions(seconds, None if page is None else page.show_frame)
+        result = spot_live(spotter, opened, pass_to(printer, page), options=options)
     if folder is not None:
         write_results(result, folder / f"{result_names([checked])[0]}.json")
 
@@ -254,6 +330,7 @@ def rethreshold_command(
     rules: RulesFile = None,
     macro_threshold: MacroThreshold = None,
     micro_threshold: MicroThreshold = None,
+    quiet: Quiet = False,
 ) -> None:
     """Compute the intervals of a result again from its stored scores, without the network.
 
@@ -272,8 +349,9 @@ def rethreshold_command(
     path = out or result
     make_writable_folder(path.parent)
     write_results(new, path)
-    show_result(new)
-    print(f"wrote {path} and {path.with_suffix('.csv').name}")
+    if not quiet:
+        show_result(new)
+    say(f"wrote {path} and {path.with_suffix('.csv').name}")
     left = ", ".join(p.name for p in outdated_files(path))
     if left:
         print(
@@ -335,3 +413,18 @@ def demo_command(
     show_comparison(outcome.rows)
     print(outcome.summary)
     print(f"report: {outcome.report.resolve()}")
+    print(next_command())
+
+
+def next_command() -> str:
+    """What to type next, right also where `fesnet` is not on the path, as after `make demo`."""
+    import os
+    import shutil
+
+    called = Path(sys.argv[0])
+    on_path = shutil.which("fesnet")
+    if on_path is None and called.stem == "fesnet" and called.exists():
+        command = os.path.relpath(called)
+        return f"next: {command} spot YOUR_VIDEO --out results --report"
+    program = "fesnet" if on_path else f"{sys.executable} -m fesnet"
+    return f"next: {program} spot YOUR_VIDEO --out results --report"

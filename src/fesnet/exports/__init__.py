@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from fesnet._io import make_folder
 from fesnet.errors import ResultError, UsageError
 from fesnet.exports.activitynet import write_activitynet
 from fesnet.exports.bids import write_bids
 from fesnet.exports.boris import write_boris
+from fesnet.exports.common import video_id
 from fesnet.exports.csv import write_csv
 from fesnet.exports.elan import write_elan
 from fesnet.exports.frames import write_frames_csv, write_frames_parquet
@@ -85,14 +87,11 @@ def outdated_files(result: Path) -> list[Path]:
     ]
 
 
-def export(
+def iter_exports(
     spotting: Spotting, formats: Sequence[str], folder: Path, name: str, year: int = NEWEST_SPOTTING
 ) -> Iterator[Path]:
-    """Write `folder/name` with the ending of each format and yield the paths; replaces old files.
-
-    Each file is written atomically. A format that cannot hold the result does not stop the others:
-    its ResultError is raised at the end. year: of megc. Raises UsageError where a file cannot be
-    written.
+    """Write `folder/name` with the ending of each format and yield each path as soon as it is
+    written; nothing is written unless the iterator is used. As `export` in all else.
     """
     refused: ResultError | None = None
     for form in formats:
@@ -107,3 +106,35 @@ def export(
             refused = refused or error
     if refused is not None:
         raise refused
+
+
+def export(
+    spotting: Spotting, formats: Sequence[str], folder: Path, name: str, year: int = NEWEST_SPOTTING
+) -> list[Path]:
+    """Write `folder/name` with the ending of each format; returns the paths. Replaces old files.
+
+    Each file is written atomically. A format that cannot hold the result does not stop the others:
+    its ResultError is raised at the end. year: of megc. Raises UsageError where a file cannot be
+    written.
+    """
+    return list(iter_exports(spotting, formats, folder, name, year))
+
+
+def export_result(
+    spotting: Spotting,
+    formats: str | Sequence[str],
+    folder: Path,
+    name: str | None = None,
+    year: int | None = None,
+) -> list[Path]:
+    """As `export`, for formats as people write them, "eaf, vtt" or a list; makes the folder. name:
+    default that of the video. Raises UsageError, too, for unknown formats and what is no file name.
+    """
+    asked = formats if isinstance(formats, str) else ",".join(formats)
+    megc_year = NEWEST_SPOTTING if year is None else year
+    known = parse_formats(asked, megc_year)
+    stem = video_id(spotting.source) if name is None else name
+    if not stem or Path(stem).name != stem:
+        raise UsageError(f"expected a file name without a folder, got {stem!r}; give name=")
+    make_folder(folder)
+    return export(spotting, known, folder, stem, megc_year)

@@ -4,30 +4,37 @@ table has              videos.csv has         same video?
 a.mp4                  spNO.1/a               yes, if no other subject has an "a"
 1/a.mp4, spNO.1/a      spNO.1/a               the second
 subject 2, video a     subject 1, video a     no
+subject 17, video 17_1 subject 017, 017_1     yes, if nothing fits better
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._messages import in_utf8
-from fesnet.errors import TruthError
+from fesnet.errors import TruthError, UsageError
+from fesnet.frame_numbers import FrameNumbers
 
 ENDINGS = (*VIDEO_SUFFIXES, ".npy", ".npz")  # of videos, and of features that stand for them
 
 
 @dataclass(frozen=True)
 class VideoId:
-    """A video: subject ("" if unknown), name without its ending, and length (None if unknown)."""
+    """A video: subject ("" if unknown), name without its ending, and length (None if unknown).
+
+    numbers: of its files, where frames are not counted from 1.
+    """
 
     subject: str
     video: str
     seconds: float | None = None
     frames: int | None = None
+    numbers: FrameNumbers | None = None
 
     def __str__(self) -> str:
         return f"{self.video} (subject {self.subject})" if self.subject else self.video
@@ -46,8 +53,13 @@ def read_video_ids(truth: Path) -> list[VideoId]:
     column, a video named twice, and lengths that are no numbers above 0.
     """
     file = (truth if truth.is_dir() else truth.parent) / "videos.csv"
+    return read_video_table(file) if file.is_file() else []
+
+
+def read_video_table(file: Path) -> list[VideoId]:
+    """All videos of a table; raises as `read_video_ids`, and UsageError for no file."""
     if not file.is_file():
-        return []
+        raise UsageError(f"expected a table of videos in {file}, but it does not exist")
     try:
         with file.open(newline="", encoding="utf-8-sig") as handle:
             return parse_video_table(file, csv.DictReader(handle))
@@ -84,7 +96,18 @@ def parse_video_row(row: dict[str, str | None], where: str) -> VideoId:
         video_name(row["video"]),
         seconds,
         None if frames is None else round(frames),
+        parse_numbers(row.get("numbers"), where),
     )
+
+
+def parse_numbers(text: str | None, where: str) -> FrameNumbers | None:
+    """Runs of file numbers, None for an empty field. Raises TruthError."""
+    if not text or not text.strip():
+        return None
+    try:
+        return FrameNumbers.from_text(text)
+    except TruthError as error:
+        raise TruthError(f"{error} in {where}") from error
 
 
 def parse_length(text: str | None, name: str, where: str) -> float | None:
@@ -107,20 +130,39 @@ def same_name(one: str, other: str) -> bool:
     return a[-n:] == b[-n:]
 
 
+def without_padding(name: str) -> str:
+    """Without zeros before numbers: 017_1 as 17_1."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", name)
+
+
 def find_video(subject: str, video: str, videos: Iterable[VideoId]) -> VideoId | None:
-    """The one video that fits, or None. Raises TruthError where several fit."""
-    fits = [
-        v
-        for v in videos
-        if same_name(v.video, video) and (not subject or not v.subject or v.subject == subject)
-    ]
-    fits = [v for v in fits if v.video == video] or fits
+    """The one video that fits, or None. Raises TruthError where several fit.
+
+    Zeros before numbers count only where no video fits with them.
+    """
+    known = list(videos)
+    fits = fitting_videos(subject, video, known)
+    if not fits:
+        plain = {replace(v, subject=without_padding(v.subject), video=without_padding(v.video)): v
+                 for v in known}  # fmt: skip
+        found = fitting_videos(without_padding(subject), without_padding(video), list(plain))
+        fits = [plain[v] for v in found] if len(plain) == len(known) else []
     if len(fits) > 1:
         raise TruthError(
             f"expected the name of one video, got {video}, which may be {fits[0]} or {fits[1]}; "
             "add a column subject, or write the name with its folder"
         )
     return fits[0] if fits else None
+
+
+def fitting_videos(subject: str, video: str, videos: Sequence[VideoId]) -> list[VideoId]:
+    """Videos of this name and subject; those of exactly this name alone, where there are some."""
+    fits = [
+        v
+        for v in videos
+        if same_name(v.video, video) and (not subject or not v.subject or v.subject == subject)
+    ]
+    return [v for v in fits if v.video == video] or fits
 
 
 def with_known_length(video: VideoId, known: Iterable[VideoId]) -> VideoId:
@@ -132,7 +174,7 @@ def with_known_length(video: VideoId, known: Iterable[VideoId]) -> VideoId:
     if (video.seconds, video.frames) != (None, None) or len(lengths) != 1:
         return video
     ((seconds, frames),) = lengths
-    return VideoId(video.subject, video.video, seconds, frames)
+    return replace(video, seconds=seconds, frames=frames)
 
 
 def resolve_videos(
@@ -153,7 +195,8 @@ def resolve_videos(
                 "add it there or correct it"
             )
         if video is None:
-            video = VideoId(subject, name)
+            spelled = {without_padding(v.subject): v.subject for v in videos}
+            video = VideoId(spelled.get(without_padding(subject), subject), name)
             videos.append(video)
         out[subject, name] = video
     return out

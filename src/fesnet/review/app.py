@@ -226,7 +226,7 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
         if which == "person"
         else (library.machine_result(key).spotting, f"{result.stem}.{MACHINE}")
     )
-    path = next(export(spotting, formats[:1], result.parent, name))
+    path = export(spotting, formats[:1], result.parent, name)[0]
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
@@ -47,6 +48,8 @@ ABOVE: Any = (
     0,
 )  # as OpenCV takes a number for each channel; its types know arrays only
 NO_PIPE = "most videos cannot be read from a pipe; save it to a file and name that"
+# Formats that hold no times: FFmpeg would make some up, at 25 frames a second.
+WITHOUT_TIMES = ("mpjpeg", "mjpeg", "h264", "hevc")
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
 
@@ -78,9 +81,24 @@ def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
     SourceError.
     """
     parts, name = urlsplit(url), public_address(url)
-    source = _first_frame(_open_container(url, name, TIMEOUTS), name, rate, threads, None)
-    source.live = parts.scheme.lower() in LIVE_SCHEMES
+    container = _open_container(url, name, TIMEOUTS)
+    timeless = container.format.name in WITHOUT_TIMES and rate is None
+    source = _first_frame(container, name, rate, threads, None)
+    source.live = timeless or parts.scheme.lower() in LIVE_SCHEMES
+    if timeless:  # a camera that sends pictures alone: the time of their arrival
+        source.warnings.append(f"{name} sends no times: those of arrival on this machine were used")
+        source.rate, source.frames = None, arrival_times(source.frames)
     return source
+
+
+def arrival_times(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The same pictures with the seconds since the first one came, by this machine's clock."""
+    start: float | None = None
+    for frame in frames:
+        now = time.monotonic()
+        start = now if start is None else start
+        frame.time = now - start
+        yield frame
 
 
 def public_address(url: str) -> str:
