@@ -169,9 +169,6 @@ def measure_seconds(clips: dict[str, tuple[dict[str, Any], Spotting]]) -> None:
     kinds = {
         "speaking": ("speech",),
         "head_turn": ("head_turn", "head_roll", "head_move", "camera_move"),
-        "head_nod": ("head_nod",),
-        "gaze_shift": ("gaze",),
-        "light_change": ("light_change",),
     }
     for flag, names in kinds.items():
         hits = false = missed = 0

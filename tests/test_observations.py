@@ -46,7 +46,6 @@ def record_of(motions: np.ndarray, landmarks: np.ndarray | None = None) -> StepR
         still if landmarks is None else landmarks,
         motions,
         np.zeros(steps, np.int64),
-        np.full(steps, 100.0),
     )
 
 
@@ -140,7 +139,7 @@ def test_unknown_steps_stay_unknown_and_have_no_flags() -> None:
     motions = motions_of(200, mouthSmile=bump(200, 40, 80))
     record = record_of(motions)
     gap = slice(100, 140)
-    for values in (record.landmark_features, motions, record.luma):
+    for values in (record.landmark_features, motions):
         values[gap] = np.nan
     record.segment[gap], record.segment[140:] = -1, 1
     seen = observe(0, record, np.zeros((200, 2)), RATE)
@@ -174,7 +173,7 @@ def test_a_recorder_gives_the_head_whole_segments_and_interpolates_between() -> 
     for step in [*range(3, 30), *range(40, 60)]:
         features = np.full((3, 4), step / 10, np.float32)  # one position, two rows of landmarks
         recorder.push(step, features, first=step in (3, 40))
-    record = recorder.record(60, RATE)
+    record = recorder.record(60)
     assert record.motions is not None
     assert calls[0] == np.float32(0.3) and calls[-1] == np.float32(4.0)
     np.testing.assert_allclose(record.motions[5:28, 0], np.arange(2, 25) / 10, atol=2e-3)

@@ -1,10 +1,10 @@
-"""What else happened: blinks, closed eyes, speech, head and gaze motion, changes of light, edges.
+"""What else happened: blinks, closed eyes, speech, turns of the head, edges.
 
     StepRecord -> one yes or no for each flag and step (T, FLAGS)
 
 None of these is an expression, and each can look like one. All thresholds and windows were chosen
-by us on the development clips; docs/what-moved.md has the figures. What hides a face (a hand, a
-cup) is not told: nothing that was tried told it from a moving face.
+by us on the development clips; docs/what-moved.md has the figures, and what was tried and is not
+told.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fesnet.facial_units import OUTPUTS
 from fesnet.interval_features import COLUMNS, POSE, gestures, smooth
 from fesnet.observations import FLAGS, Flags, runs
 from fesnet.step_record import StepRecord
-from fesnet.unit_motion import eye_opening, motion_names
+from fesnet.unit_motion import eye_opening
 
 LIDS_WEIGH = 1.5  # what landmarks' lids weigh beside LSDM's eyes closed
 CLOSED_FROM, CLOSING_FROM = 1.1, 0.45  # evidence against a neutral face, and against just before
@@ -31,9 +31,6 @@ FLUTTER_FROM, LIP_SPEED_FROM, FLUTTER_S = 0.03, 0.5, 0.57
 # of log reversals a second, log share of busy steps, and none; a fit on the development clips
 SPEECH_FIT = (2.62, 2.42, -0.40)
 TURN_S, TURN_FROM = 0.4, np.radians(7.0)  # yaw or roll, on either side; range
-NOD_S, NOD_FROM = 0.4, np.radians(6.0)  # pitch
-GAZE_S, GAZE_FROM = 0.12, 0.3  # share of a full gaze
-LIGHT_S, LIGHT_FROM = 0.25, 0.08  # change of the face's mean grey, a share of it
 EDGE_S = 0.15
 
 
@@ -47,13 +44,10 @@ def find_flags(
         "blink": closures[0],
         "eyes_closed": closures[1],
         "speaking": find_speech(record.landmark_features, rate),
-        "gaze_shift": find_gaze_shifts(record, rate),
-        "light_change": moved_range(np.log(record.luma + 1.0)[:, None], LIGHT_S, rate) > LIGHT_FROM,
         "edge_of_face_time": find_edges(record.segment, rate),
     }
     pose = smooth(record.landmark_features, 3)[:, POSE] / ROTATION_UNIT
     found["head_turn"] = moved_range(pose[:, [0, 2]], TURN_S, rate) > TURN_FROM
-    found["head_nod"] = moved_range(pose[:, [1]], NOD_S, rate) > NOD_FROM
     out = np.stack([found[name] for name in FLAGS], 1)
     out[record.segment < 0] = False
     return out
@@ -122,14 +116,6 @@ def reversals(values: FloatArray) -> Flags:
         elif rising is not True and value - values[low] > REVERSAL:
             out[low], rising, low, high = True, True, t, t
     return out
-
-
-def find_gaze_shifts(record: StepRecord, rate: float) -> Flags:
-    """(T,) eyes that go somewhere else; nothing without LSDM's motion output."""
-    if record.motions is None:
-        return np.zeros(len(record.segment), bool)
-    at = [motion_names().index("gazeX"), motion_names().index("gazeY")]
-    return moved_range(record.motions[:, at], GAZE_S, rate) > GAZE_FROM
 
 
 def moved_range(track: FloatArray, seconds: float, rate: float) -> FloatArray:

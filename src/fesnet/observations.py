@@ -29,9 +29,6 @@ FLAGS = (
     "eyes_closed",
     "speaking",
     "head_turn",
-    "head_nod",
-    "gaze_shift",
-    "light_change",
     "edge_of_face_time",
 )
 

@@ -29,13 +29,12 @@ class StepRecord:
     """One face on all steps of the working grid; rows that are not numbers are unknown.
 
     landmark_features (T, S); motions (T, M), LSDM's motion output against the first step of the
-    segment, None without a head; segment (T,), -1 where unknown; luma (T,) mean grey of the face.
+    segment, None without a head; segment (T,), -1 where unknown.
     """
 
     landmark_features: FloatArray
     motions: FloatArray | None
     segment: NDArray[np.int64]
-    luma: FloatArray
 
 
 class StepRecorder:
@@ -50,12 +49,6 @@ class StepRecorder:
         self.motions: list[NDArray[np.int16]] = []
         self.waiting: list[Float32Array] = []
         self.reference: Float32Array | None = None
-        self.luma_times, self.luma = array("d"), array("f")
-
-    def add_luma(self, time: float, luma: float) -> None:
-        """The mean grey of the face in the frame at `time` (s)."""
-        self.luma_times.append(time)
-        self.luma.append(luma)
 
     def push(self, step: int, features: Float32Array, *, first: bool) -> None:
         """Features (P, C) of the next step: positions, then rows of landmark features. first: of
@@ -79,7 +72,7 @@ class StepRecorder:
             self.motions += list(pack_row(self.head(np.stack(self.waiting), self.reference)))
         self.waiting = []
 
-    def record(self, steps: int, rate: float) -> StepRecord:
+    def record(self, steps: int) -> StepRecord:
         """All of steps 0 .. steps - 1."""
         self.run_head()
         known = np.array(self.steps, np.int64)
@@ -90,12 +83,7 @@ class StepRecorder:
         if len(known):
             landmarks[known[inside]] = np.stack(self.landmarks)[inside] / UNIT
         motions = None if self.head is None else self.interpolate_motions(segment, steps)
-        luma = np.full(steps, np.nan)
-        if len(self.luma):
-            luma[segment >= 0] = np.interp(
-                np.flatnonzero(segment >= 0) / rate, self.luma_times, self.luma
-            )
-        return StepRecord(landmarks, motions, segment, luma)
+        return StepRecord(landmarks, motions, segment)
 
     def interpolate_motions(self, segment: NDArray[np.int64], steps: int) -> FloatArray:
         """(T, M) on all known steps, linear between those at which the head ran; the last stays."""

@@ -20,14 +20,7 @@ from numpy.typing import NDArray
 from fesnet._types import Float32Array, FloatArray
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
-from fesnet.faces import (
-    Face,
-    FaceTracker,
-    Tracker,
-    compute_landmark_features,
-    mean_inside,
-    only_face,
-)
+from fesnet.faces import Face, FaceTracker, Tracker, compute_landmark_features, only_face
 from fesnet.interval_check import Candidate, IntervalCheck, finalized_candidates
 from fesnet.interval_features import LOOK_AHEAD_S, LOOK_BACK_S, ContextTrack
 from fesnet.observations import FaceObservations
@@ -107,8 +100,6 @@ class FacePipeline:
         run_landmarks = face.run_landmarks if self.config.landmark_feature_count else None
         crop = PendingCrop(face.time, spacing, face.segment, face.crop, face.mask, run_landmarks)
         self.waiting.append(crop)
-        if self.recorder is not None:
-            self.recorder.add_luma(face.time, mean_inside(face.crop, face.mask))
         if self.config.landmark_feature_count and face.run_landmarks is None:
             crop.landmark_features = features_of(face.landmarks)
             self.set_key_frame(KeyFrame(face.time, face.segment, crop.landmark_features))
@@ -491,7 +482,7 @@ class SpotStream:
         `finish` returned them. Empty where nothing was recorded."""
         rate = self.config.working_rate
         return tuple(
-            observe(t.face, recorder.record(len(t.times), rate), t.as_stored().scores, rate)
+            observe(t.face, recorder.record(len(t.times)), t.as_stored().scores, rate)
             for t in tracks
             if (recorder := self.pipelines[t.face].recorder) is not None
         )

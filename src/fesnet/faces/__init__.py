@@ -4,7 +4,7 @@ from fesnet.faces.align import CANONICAL_STABLE, STABLE, fit_similarity
 from fesnet.faces.detect import BlazeFaceDetector, Detection, FaceDetector
 from fesnet.faces.landmark_features import LANDMARK_FEATURE_COUNT, compute_landmark_features
 from fesnet.faces.landmarks import FaceMesh
-from fesnet.faces.mask import face_mask, mean_inside, only_face
+from fesnet.faces.mask import face_mask, only_face
 from fesnet.faces.models import ModelFiles, ensure_models, import_models, model_files
 from fesnet.faces.track import Face, FaceTracker, Tracker
 
@@ -25,7 +25,6 @@ __all__ = [
     "face_mask",
     "fit_similarity",
     "import_models",
-    "mean_inside",
     "model_files",
     "only_face",
 ]

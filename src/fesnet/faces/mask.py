@@ -28,8 +28,3 @@ def only_face(crops: Image, masks: Image) -> Image:
     """Crops (N, S, S[, 3]) uint8, black wherever masks (N, S, S) say that there is no face."""
     share = masks if crops.ndim == masks.ndim else masks[..., None]
     return np.asarray(np.rint(crops * (share * np.float32(1 / 255))), np.uint8)
-
-
-def mean_inside(crop: Image, mask: Image) -> float:
-    """Mean of a crop (its first channel) where the mask is set; 0 where it is nowhere."""
-    return float(cv2.mean(crop, mask)[0])
