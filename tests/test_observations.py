@@ -112,7 +112,7 @@ def test_lips_that_go_on_moving_speak_and_a_single_opening_does_not() -> None:
 
 
 def test_reversals_are_peaks_and_troughs() -> None:
-    values = np.array([0, 0.5, 1.0, 0.5, 0.0, 0.05, 0.0, 0.5, np.nan, 0.0])
+    values = np.array([0, 0.5, 1.0, 0.5, 0.0, 0.05, -0.02, 0.5, np.nan, 0.0])
     assert np.flatnonzero(reversals(values)).tolist() == [2, 6]
 
 

@@ -18,7 +18,7 @@ from fesnet.facial_units import OUTPUTS
 from fesnet.interval_features import COLUMNS, POSE, gestures, smooth
 from fesnet.observations import FLAGS, Flags, runs
 from fesnet.step_record import StepRecord
-from fesnet.unit_motion import eye_opening
+from fesnet.unit_motion import lid_distances
 
 LIDS_WEIGH = 1.5  # what landmarks' lids weigh beside LSDM's eyes closed
 CLOSED_FROM, CLOSING_FROM = 1.1, 0.45  # evidence against a neutral face, and against just before
@@ -38,7 +38,7 @@ def find_flags(
     record: StepRecord, strengths: FloatArray, neutral_lids: FloatArray, rate: float
 ) -> Flags:
     """(T, FLAGS). strengths (T, OUTPUTS) against a neutral face; neutral_lids (T, 2): how
-    open both eyes are in it (`eye_opening`)."""
+    open both eyes are in it (`lid_distances`)."""
     closures = find_closures(record, strengths, neutral_lids, rate)
     found = {
         "blink": closures[0],
@@ -57,7 +57,7 @@ def closure_evidence(
     record: StepRecord, strengths: FloatArray, neutral_lids: FloatArray
 ) -> FloatArray:
     """(T,) how much speaks for closed eyes: about 1 for a blink, 0 for open ones."""
-    lids = (neutral_lids - eye_opening(record.landmark_features)).min(1)
+    lids = (neutral_lids - lid_distances(record.landmark_features)).min(1)
     closed = strengths[:, [OUTPUTS.index("45L"), OUTPUTS.index("45R")]].min(1)
     if record.motions is None:
         return np.asarray(2 * LIDS_WEIGH * lids)
@@ -112,9 +112,9 @@ def reversals(values: FloatArray) -> Flags:
         high = t if value > values[high] else high
         low = t if value < values[low] else low
         if rising is not False and values[high] - value > REVERSAL:
-            out[high], rising, low, high = True, False, t, t
+            out[high], rising, low, high = rising is True, False, t, t
         elif rising is not True and value - values[low] > REVERSAL:
-            out[low], rising, low, high = True, True, t, t
+            out[low], rising, low, high = rising is False, True, t, t
     return out
 
 

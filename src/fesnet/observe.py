@@ -17,7 +17,7 @@ from fesnet.flags import find_flags
 from fesnet.interval_features import POSE, smooth
 from fesnet.observations import POSE_STEP, STRENGTH_UNIT, FaceObservations
 from fesnet.step_record import StepRecord
-from fesnet.unit_motion import eye_opening, landmark_strengths, motion_strengths
+from fesnet.unit_motion import lid_distances, landmark_strengths, motion_strengths
 
 NEUTRAL_ACTIVITY = 0.15  # macro and micro score together below which a face is neutral
 NEUTRAL_BACK_S, NEUTRAL_AHEAD_S = 8.0, 4.0  # where neutral faces to compare with are looked for
@@ -29,7 +29,7 @@ STRENGTH_FLOOR = 0.05  # what is weaker is 0: a face always moves a little
 
 def observe(face: int, record: StepRecord, scores: FloatArray, rate: float) -> FaceObservations:
     """All of one face. scores (T, 2); rate: steps a second."""
-    parts = [landmark_strengths(record.landmark_features), eye_opening(record.landmark_features)]
+    parts = [landmark_strengths(record.landmark_features), lid_distances(record.landmark_features)]
     parts.append(
         np.full((len(scores), len(OUTPUTS)), np.nan)
         if record.motions is None

@@ -104,4 +104,4 @@ class StepRecorder:
 
 def pack_row(values: FloatArray) -> NDArray[np.int16]:
     """As whole numbers, cut to their range."""
-    return np.clip(np.rint(values * UNIT), -32767, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(values * UNIT), -32767, 32767), np.int16)

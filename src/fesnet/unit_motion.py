@@ -72,7 +72,7 @@ FULL_LID, FULL_ASIDE = 0.5, 2.0
 LEFT_LIDS, RIGHT_LIDS = ((385, 386, 387), (380, 374, 373)), ((160, 159, 158), (144, 145, 153))
 
 
-def eye_opening(features: FloatArray) -> FloatArray:
+def lid_distances(features: FloatArray) -> FloatArray:
     """(T, 2) how far the lids of the subject's left and right eye are apart, more than in the
     canonical face, in landmark features."""
     sides = [
@@ -88,7 +88,7 @@ def landmark_strengths(features: FloatArray) -> FloatArray:
     """
     out = np.full((len(features), len(OUTPUTS)), np.nan)
     opening = mean_of(features, (14,), 1) - mean_of(features, (13,), 1)
-    eyes = eye_opening(features) / FULL_LID
+    eyes = lid_distances(features) / FULL_LID
     aside = mean_of(features, (0, 17, 13, 14), 0) / FULL_ASIDE
     width = mean_of(features, (291,), 0) - mean_of(features, (61,), 0)
     inner = mean_of(features, (336,), 0) - mean_of(features, (107,), 0)
