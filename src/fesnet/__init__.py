@@ -115,10 +115,12 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def __getattr__(name: str) -> Any:
-    """Public names are imported when they are first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'fesnet' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker knows the names above, and no others
 
-    return getattr(import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        """Public names are imported when they are first used."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'fesnet' has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)

@@ -224,7 +224,8 @@ def use_matplotlib() -> None:
 
     figure, page = Figure(figsize=(1, 1)), io.BytesIO()
     figure.subplots().plot([0, 1])
-    FigureCanvasAgg(figure).print_png(page)
+    FigureCanvasAgg(figure)
+    figure.savefig(page, format="png")
     expect(page.getvalue()[1:4], b"PNG")
 
 

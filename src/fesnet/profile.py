@@ -101,7 +101,7 @@ class ProfiledSpotter(Spotter):
             self.runtime,
             self.weights.config,
             self.rules,
-            None,
+            self.check,
             self.make_recorder(),
         )
 

@@ -67,7 +67,7 @@ def scores_table(spotting: Spotting) -> pd.DataFrame:
         for t in spotting.faces
     ]
     values = np.concatenate(parts) if parts else np.zeros((0, len(columns)))
-    table = load_pandas().DataFrame(values, columns=list(columns), dtype="float64")
+    table: pd.DataFrame = load_pandas().DataFrame(values, columns=list(columns), dtype="float64")
     return table.astype({"face": "int64"})
 
 
@@ -80,7 +80,8 @@ def frames_table(spotting: Spotting) -> pd.DataFrame:
     faces = {t.face: t for t in spotting.faces}
     numbers = sorted({*faces, *(i.face for i in spotting.intervals)}) or [0]
     parts = [pandas.DataFrame(frame_columns(spotting, n, faces.get(n))) for n in numbers]
-    return pandas.concat(parts, ignore_index=True)
+    table: pd.DataFrame = pandas.concat(parts, ignore_index=True)
+    return table
 
 
 def frame_columns(spotting: Spotting, face: int, track: FaceTrack | None) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def frame_columns(spotting: Spotting, face: int, track: FaceTrack | None) -> dic
         "macro_score": scores[:, 0],
         "micro_score": scores[:, 1],
         "intensity": intensity,
-        **inside,
+        **{str(kind): rows for kind, rows in inside.items()},
     }
 
 
@@ -114,4 +115,5 @@ def make_table(rows: Iterable[dict[str, Any]], columns: dict[str, str]) -> pd.Da
     pandas = load_pandas()
     kinds = pandas.CategoricalDtype(list(KINDS))
     types = {name: kinds if kind == "category" else kind for name, kind in columns.items()}
-    return pandas.DataFrame(list(rows), columns=list(columns)).astype(types)
+    table: pd.DataFrame = pandas.DataFrame(list(rows), columns=list(columns)).astype(types)
+    return table

@@ -56,9 +56,9 @@ def load_casme3(root: Path, offset: str, table: Path | None = None) -> DataSet:
                 AnnotationIssue("name in upper case", where, "taken as lower case")
             )
         kind = parse_kind(cell_at(cells, at["Expression type"]), where)
-        frames = (cell_at(cells, at[n]) for n in ("Onset", "Apex", "Offset"))
+        onset, apex, offset = (cell_at(cells, at[n]) for n in ("Onset", "Apex", "Offset"))
         label = EventLabel(cell_at(cells, emotion), cell_at(cells, units))
-        rows.append(AnnotationRow(subject, ident, kind, *frames, where, label))
+        rows.append(AnnotationRow(subject, ident, kind, onset, apex, offset, where, label))
         videos.setdefault(ident, VideoFolder(ident, subject, None))
     return assemble_dataset("casme3", root, list(videos.values()), rows, parser, RATE)
 

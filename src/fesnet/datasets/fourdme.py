@@ -101,7 +101,7 @@ def sheet_rows(sheet: EventSheet, path: Path) -> Iterator[AnnotationRow]:
         if not VIDEO.fullmatch(name):
             raise TruthError(f"expected a video such as S08_002_01 in {where}, got {name!r}")
         word = sheet.name if sheet.kind is None else cell_at(cells, sheet.kind)
-        frames = (cell_at(cells, place) for place in (onset, apex, offset))
+        first, peak, last = (cell_at(cells, place) for place in (onset, apex, offset))
         label = EventLabel(cell_at(cells, emotion), cell_at(cells, units))
         kind = parse_kind(word, where)
-        yield AnnotationRow(name.split("_")[0], name, kind, *frames, where, label)
+        yield AnnotationRow(name.split("_")[0], name, kind, first, peak, last, where, label)

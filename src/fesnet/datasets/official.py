@@ -156,7 +156,8 @@ def assemble_dataset(
         interval = parser.parse_interval(row)
         if interval is not None:
             truth[row.video].append((interval, row.label))
-    recordings, frameless = [], []
+    recordings: list[Recording] = []
+    frameless: list[Recording] = []
     for video in sorted(videos, key=lambda v: v.id):
         events = sorted(truth[video.id], key=lambda event: event[0])
         note_overlaps(video.id, [interval for interval, _ in events], parser.issues)

@@ -58,6 +58,6 @@ def parse_row(cells: list[str], at: dict[str, int], where: str, label: EventLabe
     if len(parts) != 3:
         raise TruthError(f"expected a file name such as 006_1_2 in {where}, got {name!r}")
     subject = parts[0].zfill(3)
-    frames = (cell_at(cells, at[n]) for n in ("Onset", "Apex", "Offset"))
+    onset, apex, offset = (cell_at(cells, at[n]) for n in ("Onset", "Apex", "Offset"))
     kind = parse_kind(cell_at(cells, at["Type"]), where)
-    return AnnotationRow(subject, f"{subject}_{parts[1]}", kind, *frames, where, label)
+    return AnnotationRow(subject, f"{subject}_{parts[1]}", kind, onset, apex, offset, where, label)

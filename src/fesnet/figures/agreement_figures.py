@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -77,7 +78,7 @@ def precision_recall(videos: Sequence[VideoResult], iou: float) -> Figure | None
     figure, axes = new_figure()
     for kind, r in ranked.items():
         at = ends_of_ties(r)
-        style = {"color": COLOURS[kind], "linestyle": LINES[kind], "marker": "."}
+        style: Any = {"color": COLOURS[kind], "linestyle": LINES[kind], "marker": "."}
         axes.plot(r.recall[at], r.precision[at], label=kind, markersize=3, **style)
     unit_limits(axes)
     axes.set_xlabel(f"recall (IoU {iou:g})")

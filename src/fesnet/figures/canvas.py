@@ -36,7 +36,8 @@ NO_DATES: dict[str, dict[str, None]] = {
 
 def paper_style() -> AbstractContextManager[None]:
     """Within it figures are drawn and saved in this style."""
-    return rc_context(STYLE)
+    style: Any = STYLE
+    return rc_context(style)
 
 
 def new_figure(height: float = 2.4, width: float = WIDTH) -> tuple[Figure, Axes]:

@@ -82,7 +82,7 @@ def compare_pair(
 
     def difference(a: NDArray[np.int_], b: NDArray[np.int_], axis: int = -1) -> NDArray[Any]:
         """Of F1, of rows of the table whose numbers lie along an axis."""
-        return pooled_f1(table, a, axis) - pooled_f1(table, b, axis)
+        return np.asarray(pooled_f1(table, a, axis) - pooled_f1(table, b, axis))
 
     sides = (np.arange(len(subjects)), np.arange(len(subjects)) + len(subjects))
     exact = 2 ** len(subjects) <= draws
