@@ -17,7 +17,7 @@ from fesnet.flags import find_flags
 from fesnet.interval_features import POSE, smooth
 from fesnet.observations import POSE_STEP, STRENGTH_UNIT, FaceObservations
 from fesnet.step_record import StepRecord
-from fesnet.unit_motion import lid_distances, landmark_strengths, motion_strengths
+from fesnet.unit_motion import landmark_strengths, lid_distances, motion_strengths
 
 NEUTRAL_ACTIVITY = 0.15  # macro and micro score together below which a face is neutral
 NEUTRAL_BACK_S, NEUTRAL_AHEAD_S = 8.0, 4.0  # where neutral faces to compare with are looked for
