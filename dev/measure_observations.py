@@ -60,7 +60,10 @@ Span = tuple[float, float]
 def true_strengths(folder: Path, video: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T, OUTPUTS) what a synthetic face was told to do, and (T,) its photographed smile."""
     settings: dict[str, Any] = json.loads((folder / "synth.json").read_text())["settings"]
-    plan = VideoPlan(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()
+    }
+    plan = VideoPlan(**values)
     with (folder / "videos.csv").open(encoding="utf-8") as handle:
         seed = next(int(r["seed"]) for r in csv.DictReader(handle) if r["video"] == video)
     script, _ = sample_script(VideoJob(0, "", None, "", seed, plan))  # type: ignore[arg-type]

@@ -250,7 +250,7 @@ def test_csv_has_the_promised_columns(tmp_path: Path) -> None:
     WRITERS["csv"](example(), path)
     header = (
         "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,"
-        "duration_s,score"
+        "duration_s,score,moved,flags"
     )
     assert path.read_text(encoding="utf-8").splitlines()[0] == header
     with path.open(encoding="utf-8", newline="") as handle:

@@ -134,8 +134,8 @@ def context_of(
     stop = min(max(start + 1, round(offset_s * rate) + 1), len(seen.flags))
     moved = what_moved(seen.strengths, start, stop, seen.flag("blink"))
     near = round(AROUND_S * rate)
-    there = seen.flags[max(0, start - near) : stop + near].any(0).tolist()
-    return IntervalContext(moved, tuple(n for n, t in zip(FLAGS, there, strict=True) if t))
+    around = seen.flags[max(0, start - near) : stop + near]
+    return IntervalContext(moved, tuple(n for k, n in enumerate(FLAGS) if around[:, k].any()))
 
 
 def blinks_of(seen: FaceObservations, rate: float) -> tuple[Blink, ...]:
