@@ -633,6 +633,9 @@ def test_odd_names_and_an_empty_result(form: str, name: str, tmp_path: Path) -> 
         form,
         tmp_path,
     )
+    if form == "frames-parquet":
+        assert pytest.importorskip("pyarrow.parquet").read_table(path).num_rows == 0
+        return
     text = path.read_text(encoding="utf-8")
     if form == "eaf":
         check_document(path)

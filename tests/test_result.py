@@ -104,7 +104,7 @@ def test_rethreshold_equals_spotting_with_those_rules(tmp_path: Path) -> None:
     again = Spotting.from_json(tmp_path / "r.json").rethreshold(strict)
     assert again.intervals == example(strict).intervals
     assert [i.kind for i in again.intervals] == ["macro"]
-    assert again.rules.to_dict() == strict.to_dict()
+    assert again.rules == strict
 
 
 def test_rethreshold_by_a_dictionary_keeps_the_other_rules() -> None:

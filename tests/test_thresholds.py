@@ -109,3 +109,10 @@ def test_a_change_of_thresholds_keeps_the_references_and_says_so() -> None:
     assert back.to_dict() == rules.to_dict()
     with pytest.raises(UsageError, match="macro_reference above 0 and up to 1"):
         IntervalRules(macro_reference=0.0)
+
+
+def test_rules_that_give_equal_intervals_are_equal() -> None:
+    rules = IntervalRules(macro_threshold=0.7)
+    assert rules == rules.anchored() and hash(rules) == hash(rules.anchored())
+    moved = rules.changed({"macro_threshold": 0.4})
+    assert moved != replace(rules, macro_threshold=0.4) and moved.reference("macro") == 0.7

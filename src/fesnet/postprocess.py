@@ -25,7 +25,7 @@ LEVELS = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02]
 SHALLOW_VALLEY = 0.9  # of the smaller peak beside it: what sinks less than to this does not sink
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IntervalRules:
     """How frame scores become intervals. Every number is our choice, set on synthetic validation
     video.
@@ -91,15 +91,20 @@ class IntervalRules:
                 del values[f"{kind}_reference"]
         return values
 
+    def __eq__(self, other: object) -> bool:
+        """Equal are rules that give equal intervals, wherever a reference is written down."""
+        return isinstance(other, IntervalRules) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.to_dict().items()))
+
     def reference(self, kind: Kind) -> float:
         """The threshold of one kind at which scores are cut into intervals."""
         own: float | None = getattr(self, f"{kind}_reference")
         return self.of(kind, "threshold") if own is None else own
 
     def anchored(self) -> IntervalRules:
-        """These rules with their references written down: `dataclasses.replace` then moves the
-        thresholds alone.
-        """
+        """These rules with references, so that `dataclasses.replace` moves thresholds alone."""
         macro, micro = self.reference("macro"), self.reference("micro")
         return replace(self, macro_reference=macro, micro_reference=micro)
 
@@ -127,9 +132,7 @@ class IntervalRules:
 
 @dataclass(frozen=True, slots=True)
 class TimedInterval:
-    """An interval in seconds; offset_s is the last moment that belongs to it. score: highest frame
-    score inside.
-    """
+    """In seconds; offset_s is the last moment that belongs to it. score: the highest inside."""
 
     onset_s: float
     apex_s: float
@@ -146,8 +149,7 @@ def find_intervals(
 
     Rows that are not numbers are unknown: they end every interval. What fills all rows between two
     unknown ones (or the ends) is no interval: without a change it may be how the face always looks.
-    The apex is where intensity (T,), or else the score, is highest (`choose_apex`). Sorted by
-    onset.
+    The apex is where intensity (T,), or else the score, is highest (`choose_apex`). By onset.
 
     Scores are cut into intervals at the references, and below them at fixed shares of these, the
     highest first; what overlaps an earlier one is left out. Thresholds choose among all these, so a
@@ -179,9 +181,7 @@ def mark_rows(
     taken: Mapping[Kind, NDArray[np.bool_]],
     rules: IntervalRules,
 ) -> None:
-    """Mark the rows (T,) of intervals as taken: for their kind, or for both where one excludes the
-    other.
-    """
+    """Mark the rows (T,) of intervals as taken, for both kinds where one excludes the other."""
     for i in found:
         a, b = np.searchsorted(times, (i.onset_s, i.offset_s))
         for kind in KINDS if rules.exclusive else (i.kind,):

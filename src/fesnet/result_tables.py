@@ -36,6 +36,7 @@ def interval_columns() -> dict[str, str]:
     """Columns of `intervals_table` and their types: those of NAME.csv first, in its order."""
     known = {f.name: DTYPES.get(str(f.type), "object") for f in fields(SpottedInterval)}
     known |= {"video": "object", "kind": "category", "duration_s": "float64"}
+    known |= {"moved": "object", "flags": "object"}
     order = [*(name for name in COLUMNS if name in known), *known]
     return {name: known[name] for name in dict.fromkeys(order)}
 
@@ -49,8 +50,11 @@ def intervals_table(spotting: Spotting) -> pd.DataFrame:
             **asdict(i),
             "video": spotting.source.name,
             "duration_s": round(i.offset_s - i.onset_s, 6),
+            "moved": "" if context is None else context.moved_text,
+            "flags": "" if context is None else " ".join(context.flags),
         }
         for i in spotting.intervals
+        for context in (spotting.context(i),)
     ]
     return make_table(rows, interval_columns())
 
