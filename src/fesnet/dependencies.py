@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata as metadata
 import io
 import re
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -249,6 +250,17 @@ def use_scipy() -> None:
     expect(float(test.pvalue), 0.25)
 
 
+def use_pyreadstat() -> None:
+    """A table for SPSS, written and read."""
+    import pandas
+    import pyreadstat
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/table.sav"
+        pyreadstat.write_sav(pandas.DataFrame({"score": [0.5]}), path)
+        expect(pyreadstat.read_sav(path)[0]["score"].tolist(), [0.5])
+
+
 BASE = (
     Dependency("numpy", "a sum", use_numpy),
     Dependency("opencv-python-headless", "resizing a picture", use_opencv),
@@ -270,4 +282,5 @@ EXTRAS = (
     Dependency("matplotlib", "drawing a line", use_matplotlib),
     Dependency("pandas", "summing a table", use_pandas),
     Dependency("scipy", "a permutation test", use_scipy),
+    Dependency("pyreadstat", "a table for SPSS", use_pyreadstat),
 )

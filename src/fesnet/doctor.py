@@ -26,7 +26,8 @@ NEEDED_FOR = {
     "tables": ("to_dataframe in Python", ("pandas",)),
     "plots": ("plot in Python, score --plots", ("matplotlib",)),
     "stats": ("fesnet score --against", ("scipy",)),
-    "study": ("fesnet summary --by", ("openpyxl", "pandas", "pyarrow", "scipy")),
+    "study": ("fesnet summary --by", ("openpyxl", "pandas", "pyarrow", "pyreadstat", "scipy")),
+    "frames": ("--frames parquet", ("pyarrow",)),
 }
 LITTLE_SPACE = 200e6  # bytes; the face models and some results need less
 CV2_DISTRIBUTIONS = (

@@ -107,10 +107,10 @@ def data_truth_command(
     numbers. Works without the frames.
     """
     from fesnet.datasets import load_dataset
-    from fesnet.datasets.truth import write_truth
+    from fesnet.datasets.truth import write_truth_table
 
     data = load_dataset(name, root, offset, table)
-    for line in write_truth(data, out):
+    for line in write_truth_table(data, out):
         print(line)
 
 

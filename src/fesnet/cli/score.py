@@ -45,7 +45,7 @@ def truth_file(truth: str, offset: str | None, table: Path | None) -> Iterator[P
     Raises UsageError for options that a table has no use for.
     """
     from fesnet.datasets import DATASETS, load_dataset
-    from fesnet.datasets.truth import write_truth
+    from fesnet.datasets.truth import write_truth_table
     from fesnet.errors import UsageError
 
     name, _, root = truth.partition(":")
@@ -58,7 +58,7 @@ def truth_file(truth: str, offset: str | None, table: Path | None) -> Iterator[P
         return
     data = load_dataset(name, Path(root), offset, table)
     with TemporaryDirectory(prefix="fesnet-truth-") as folder:
-        list(write_truth(data, Path(folder) / "truth.csv"))
+        list(write_truth_table(data, Path(folder) / "truth.csv"))
         yield Path(folder) / "truth.csv"
 
 

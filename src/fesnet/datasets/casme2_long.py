@@ -44,7 +44,7 @@ def load_casme2_long(root: Path, offset: str, table: Path | None = None) -> Data
     numbers, codes = naming_rules(sheets, events, path, parser)
     videos = group_folders(find_folders(root, r"\d+_\d{4}\D*"), identify_folder)
     rows = [
-        parse_row(cells, number, numbers, codes, path)
+        parse_casme2_row(cells, number, numbers, codes, path)
         for number, cells in enumerate(events, 1)
         if any(cells)
     ]
@@ -104,7 +104,7 @@ def identify_folder(folder: Path) -> tuple[str, str]:
     return f"s{subject}_{code[:4]}", f"s{subject}"
 
 
-def parse_row(
+def parse_casme2_row(
     cells: list[str], number: int, numbers: dict[str, str], codes: dict[str, str], path: Path
 ) -> AnnotationRow:
     where = f"{path.name} row {number}"

@@ -99,7 +99,7 @@ def read_prepared_json(root: Path) -> dict[str, Any]:
 def write_tables(data: DataSet, out: Path) -> None:
     """videos.csv and truth.csv of a data set."""
     write_table(out / VIDEOS, video_rows(data.recordings))
-    write_table(out / TRUTH, truth_rows(data.recordings))
+    write_table(out / TRUTH, prepared_truth_rows(data.recordings))
 
 
 def video_rows(recordings: Sequence[Recording], *, rates: bool = False) -> list[tuple[object, ...]]:
@@ -114,7 +114,7 @@ def video_rows(recordings: Sequence[Recording], *, rates: bool = False) -> list[
     return rows
 
 
-def truth_rows(recordings: Sequence[Recording]) -> list[tuple[object, ...]]:
+def prepared_truth_rows(recordings: Sequence[Recording]) -> list[tuple[object, ...]]:
     """truth.csv with its head, in numbers of files; labels only where some event has any."""
     labelled = any(r.labels for r in recordings)
     rows: list[tuple[object, ...]] = [(*COLUMNS[TRUTH], *(LABELS if labelled else ()))]

@@ -45,14 +45,18 @@ def load_samm_lv(root: Path, offset: str, table: Path | None = None) -> DataSet:
                 parser.issues.append(AnnotationIssue("row without a file name", where, "left out"))
             continue
         label = EventLabel(cell_at(cells, emotion), cell_at(cells, units))
-        rows.append(parse_row(cells, at, where, label))
+        rows.append(parse_samm_row(cells, at, where, label))
     videos = group_folders(find_folders(root, r"\d{3}_\d+"), lambda f: (f.name, f.name[:3]))
     for row in rows:
         videos.setdefault(row.video, VideoFolder(row.video, row.subject, None))
     return assemble_dataset("samm", root, list(videos.values()), rows, parser, RATE)
 
 
-def parse_row(cells: list[str], at: dict[str, int], where: str, label: EventLabel) -> AnnotationRow:
+def parse_samm_row(
+    cells: list[str], at: dict[str, int], where: str, label: EventLabel
+) -> AnnotationRow:
+    cells: list[str], at: dict[str, int], where: str, label: EventLabel
+) -> AnnotationRow:
     name = cells[at["Filename"]]
     parts = name.split("_")
     if len(parts) != 3:

@@ -8,12 +8,12 @@ from pathlib import Path
 from fesnet._io import make_folder, write_table
 from fesnet.datasets.check import issue_lines
 from fesnet.datasets.folder import VIDEOS
-from fesnet.datasets.prepared import truth_rows, video_rows
+from fesnet.datasets.prepared import prepared_truth_rows, video_rows
 from fesnet.datasets.recording import DataSet
 from fesnet.errors import TruthError
 
 
-def write_truth(data: DataSet, out: Path) -> Iterator[str]:
+def write_truth_table(data: DataSet, out: Path) -> Iterator[str]:
     """Write `out` and the videos.csv beside it; yields lines for people.
 
     Frames are numbers of files, counted from 1. A video whose frames are not there has no length,
@@ -25,7 +25,7 @@ def write_truth(data: DataSet, out: Path) -> Iterator[str]:
         raise TruthError(f"expected annotated videos in {data.root}, got none")
     make_folder(out.parent)
     write_table(out.parent / VIDEOS, video_rows(recordings, rates=True))
-    write_table(out, truth_rows(recordings))
+    write_table(out, prepared_truth_rows(recordings))
     yield from issue_lines(data.issues)
     events = sum(len(r.truth) for r in recordings)
     yield f"wrote {out} ({events} events) and {out.parent / VIDEOS} ({len(recordings)} videos)"

@@ -35,13 +35,13 @@ def leave_one_dataset_out(
         raise UsageError(f"expected {FEWEST} data sets or more to leave one out, got {len(sets)}")
     check_datasets(sets)
     make_writable_folder(out)
-    names = unique_names(sets)
+    names = distinct_names(sets)
     rows = {}
     for name, tested in zip(names, sets, strict=True):
         others = [(n, s) for n, s in zip(names, sets, strict=True) if s is not tested]
         pair = [merge_datasets(others), tested]
         rows[name] = run_benchmark(pair, options, out / name, progress, executor)
-    heads, cells = summary_table(rows)
+    heads, cells = left_out_table(rows)
     title = "# Leave one data set out: official protocol"
     note = "Each data set is tested by what learned from all others; `all` pools their counts."
     atomic_write_text(out / "table.md", f"{title}\n\n{note}\n\n{markdown(heads, cells)}\n")
@@ -49,7 +49,7 @@ def leave_one_dataset_out(
     return rows
 
 
-def unique_names(sets: Sequence[DataSet]) -> list[str]:
+def distinct_names(sets: Sequence[DataSet]) -> list[str]:
     """casme2, samm; folder-1, folder-2 where a name comes twice."""
     times = Counter(s.name for s in sets)
     return [f"{s.name}-{n}" if times[s.name] > 1 else s.name for n, s in enumerate(sets, 1)]
@@ -67,7 +67,7 @@ def merge_datasets(parts: Sequence[tuple[str, DataSet]]) -> DataSet:
     return DataSet(name, parts[0][1].root, ordered, options=dict(parts[0][1].options))
 
 
-def summary_table(rows: dict[str, list[ResultRow]]) -> Table:
+def left_out_table(rows: dict[str, list[ResultRow]]) -> Table:
     """A row for each data set, method and kind, and the counts of all data sets together."""
     total: dict[tuple[str, ...], Counts] = {}
     cells = []

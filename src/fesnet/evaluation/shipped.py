@@ -45,7 +45,7 @@ def run_shipped(
         video = bare_video(recording, track, id_prefix(sets, number), how)
         videos.append(video)
         if number == len(sets) - 1:
-            found = tuple(sorted(interval_of(row) for row in track.values))
+            found = tuple(sorted(shipped_interval(row) for row in track.values))
             clip = video.clip
             results.append(VideoResult(clip.subject, clip.id, video.truth, found, video.seconds))
     ordered = tuple(sorted(results, key=lambda v: v.video))
@@ -66,7 +66,7 @@ def bare_video(
     return store_inputs(inputs, track.frame_times, recording, prefix, how.folder)
 
 
-def interval_of(row: np.ndarray) -> Interval:
+def shipped_interval(row: np.ndarray) -> Interval:
     """Of a row of `fesnet.evaluation.feature_cache.shipped_finds`."""
     start, stop, kind, apex = (int(v) for v in row[:4])
     return Interval(start, stop, KINDS[kind], apex, round(float(row[4]), 4))

@@ -127,7 +127,7 @@ def load_scipy_stats() -> Any:
         return importlib.import_module("scipy.stats")
     except ImportError as error:
         raise MissingExtraError(
-            f"expected scipy to compare methods, got none; {get_extra('stats')}"
+            f"expected scipy for statistics, got none; {get_extra('stats')}"
         ) from error
 
 
