@@ -55,8 +55,6 @@ def load_samm_lv(root: Path, offset: str, table: Path | None = None) -> DataSet:
 def parse_samm_row(
     cells: list[str], at: dict[str, int], where: str, label: EventLabel
 ) -> AnnotationRow:
-    cells: list[str], at: dict[str, int], where: str, label: EventLabel
-) -> AnnotationRow:
     name = cells[at["Filename"]]
     parts = name.split("_")
     if len(parts) != 3:
