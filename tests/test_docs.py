@@ -185,9 +185,10 @@ def test_every_rule_is_documented_with_the_values_that_it_has(place: Path) -> No
     rows = rows_of(page)
     assert list(rows) == list(IntervalRules().to_dict())
     for at, rules in ((-2, IntervalRules()), (-1, IntervalRules.from_dict(load_weights().rules))):
+        given = dict.fromkeys(rows, "the threshold") | rules.to_dict()
         assert {name: cells[at] for name, cells in rows.items()} == {
             name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in rules.to_dict().items()
+            for name, value in given.items()
         }
     (program,) = (b for language, b in blocks(page) if language == "python")
     assert run([sys.executable, "-c", program], place).split() == ["0.3", "0.0"]
