@@ -75,7 +75,7 @@ def read_result(path: str) -> None:
     assert Spotting.from_json(folder / "again.json").provenance == found.provenance
     write_report(found, folder / "report.html")
     agree(Path(path), Path(path))
-    list(export(found, [name for name in ENDINGS if name != "bids"], folder, "x"))
+    export(found, [name for name in ENDINGS if name != "bids"], folder, "x")
 
 
 def read_manifest(path: str) -> None:

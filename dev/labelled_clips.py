@@ -18,6 +18,7 @@ import numpy as np
 
 from fesnet.interval_check import Candidate, IntervalCheck, apex, candidate_features, suppress
 from fesnet.interval_features import FEATURES, ContextTrack
+from fesnet.intervals import Kind
 from fesnet.result import Spotting
 
 IOU = 0.5  # from which a candidate answers an event
@@ -136,9 +137,10 @@ def prepare(clip: Clip) -> None:
     if track is None:
         return
     proposals, clip.features, clip.micro = candidate_features(track, FEATURES)
+    kinds: list[Kind] = ["micro" if short else "macro" for short in clip.micro]
     clip.candidates = [
-        Candidate(p.start, p.stop, apex(track, p), "micro" if short else "macro", 0.0)
-        for p, short in zip(proposals, clip.micro, strict=True)
+        Candidate(p.start, p.stop, apex(track, p, kind), kind, 0.0)
+        for p, kind in zip(proposals, kinds, strict=True)
     ]
     spans = [clip.span(c) for c in clip.candidates]
     best = np.array([max([iou(s, e) for e in clip.events] or [0.0]) for s in spans])

@@ -127,7 +127,7 @@ class Shared:
 
 def spot_together(video: Path, spotters: Sequence[Spotter]) -> list[Spotting]:
     shared = Shared(make_face_tracker(spotters[0].weights.config))
-    streams = [SpotStream(shared, s.runtime, s.weights.config, s.rules) for s in spotters]
+    streams = [SpotStream(shared, s.runtime, s.weights.config, s.rules, s.check) for s in spotters]
     with open_source(video) as source:
         for frame in source:
             for stream in streams:

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def back(spotting: Spotting, form: str, folder: Path) -> list[tuple[Any, ...]]:
     """Face, kind and frames after a round trip through a format."""
-    list(export(spotting, [form], folder, "a"))
+    export(spotting, [form], folder, "a")
     spotting.to_json(folder / "result.json")
     out = folder / "truth.csv"
     import_truth(folder / f"a{ENDINGS[form]}", out, folder / "result.json", None, lambda *_: None)
@@ -51,7 +51,7 @@ def test_round_trips_give_the_same_frames(
 @pytest.mark.parametrize("form", ["textgrid", "boris"])
 def test_apexes_come_back(form: str, tmp_path: Path) -> None:
     result = made_result([(0, "macro", 10, 20, 40), (1, "micro", 12, 15, 18)])
-    list(export(result, [form], tmp_path, "a"))
+    export(result, [form], tmp_path, "a")
     read = read_annotations(tmp_path / f"a{ENDINGS[form]}")
     assert [(m.face, m.kind, round((m.apex_s or 0) * 30)) for m in read.found] == [
         (0, "macro", 20),

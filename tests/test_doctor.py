@@ -25,6 +25,7 @@ import fesnet
 from fesnet import dependencies, doctor
 from fesnet.cli import main
 from fesnet.faces import ModelFiles
+from fesnet.faces.models import FOLDER
 
 
 def one(what: str) -> doctor.Finding:
@@ -68,11 +69,40 @@ def test_face_models_are_named(face_models: ModelFiles) -> None:
     assert face_models.version in found.found
 
 
-def test_missing_face_models_are_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FESNET_CACHE", str(tmp_path))
-    found = one("face models")
-    assert not found.good
+def test_face_models_that_were_never_fetched_are_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FESNET_CACHE", str(tmp_path / "new"))
+    found = doctor.face_models()
+    assert (found.good, found.mark) == (True, "-- ")
+    assert found.found.startswith("not fetched yet; `fesnet spot` does it the first time (36 MB)")
+    (tmp_path / "new" / FOLDER).mkdir(parents=True)
+    found = doctor.face_models()
+    assert (found.good, found.mark) == (False, "BAD"), "damaged ones are bad"
     assert "fesnet models import" in found.found
+
+
+def test_what_is_missing_is_told_by_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fesnet.doctor.metadata.version", only("torch", "fastapi"))
+    notes = {f.what: f for f in doctor.missing_extras()}
+    assert list(notes) == [f"extra {name}" for name in doctor.NEEDED_FOR]
+    assert all(f.good and f.mark == "-- " for f in notes.values())
+    assert notes["extra review"].found.startswith("uvicorn not installed, for fesnet review; run ")
+    project = tomllib.loads(
+        (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]["optional-dependencies"]
+    brought = {
+        extra: sorted(re.match(r"[\w.-]+", line).group() for line in lines)  # type: ignore[union-attr]
+        for extra, lines in project.items()
+        if extra != "dev"
+    }
+    assert brought == {name: sorted(names) for name, (_, names) in doctor.NEEDED_FOR.items()}
+
+
+def test_a_full_disk_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "GB free in this folder" in doctor.disk().found
+    monkeypatch.setattr("fesnet.doctor.LITTLE_SPACE", 1e18)
+    assert doctor.disk().mark == "BAD"
 
 
 def test_bundled_weights_are_good() -> None:
@@ -113,7 +143,8 @@ def test_a_missing_part_is_bad_but_missing_torch_is_not(monkeypatch: pytest.Monk
     assert not one("av").good
     assert "not installed" in one("av").found
     assert doctor.torch_and_gpu().good
-    assert "run pip install '.[train]' in the repository's folder" in doctor.torch_and_gpu().found
+    said = doctor.torch_and_gpu()
+    assert said.note and "only training needs it: run pip install " in said.found
 
 
 def test_telemetry_is_off_before_onnxruntime_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:

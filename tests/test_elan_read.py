@@ -282,7 +282,7 @@ def table(path: Path) -> list[dict[str, str]]:
 
 def test_truth_on_the_frames_of_a_result(tmp_path: Path) -> None:
     spotting = made_result([(0, "macro", 10, 20, 50), (0, "micro", 20, 25, 30)], name="línea.mp4")
-    list(export(spotting, ["eaf", "csv"], tmp_path, "r"))
+    export(spotting, ["eaf", "csv"], tmp_path, "r")
     with pytest.raises(
         UsageError, match=r"expected the video that .*r\.eaf annotates, got none beside it; name it"
     ):

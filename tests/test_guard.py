@@ -54,15 +54,15 @@ def test_no_export_replaces_a_persons_file(form: str, tmp_path: Path) -> None:
     for path in export_paths(form, tmp_path, "a"):
         path.write_text(MINE)
         with pytest.raises(TargetError, match="--force"):
-            list(export(result, [form], tmp_path, "a"))
+            export(result, [form], tmp_path, "a")
         assert path.read_text() == MINE
         path.unlink()
     for _ in range(2):
         (*_, last) = export(result, [form], tmp_path, "a")
     last.write_text(last.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     with pytest.raises(TargetError, match="--force"):
-        list(export(result, [form], tmp_path, "a"))
-    assert list(export(result, [form], tmp_path, "a", force=True))
+        export(result, [form], tmp_path, "a")
+    assert export(result, [form], tmp_path, "a", force=True)
     assert free_export_name(form, tmp_path, "a") == "a"
     last.write_text(MINE)
     assert free_export_name(form, tmp_path, "a") == "a-2"
@@ -71,7 +71,7 @@ def test_no_export_replaces_a_persons_file(form: str, tmp_path: Path) -> None:
 def test_an_export_in_the_way_does_not_keep_the_others_back(tmp_path: Path) -> None:
     (tmp_path / "a.eaf").write_text(MINE)
     with pytest.raises(TargetError, match=r"a\.eaf"):
-        list(export(made_result(FOUND), ["eaf", "vtt"], tmp_path, "a"))
+        export(made_result(FOUND), ["eaf", "vtt"], tmp_path, "a")
     assert (tmp_path / "a.vtt").is_file()
     assert (tmp_path / "a.eaf").read_text() == MINE
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, nearest_frame, to_source_frames
-from fesnet.postprocess import IntervalRules, deepest_valley, finalized_prefix, find_intervals
+from fesnet.postprocess import IntervalRules, finalized_prefix, find_intervals
+from fesnet.score_runs import deepest_valley
 
 RATE = 30
 RULES = IntervalRules()

@@ -17,6 +17,7 @@ from fesnet.cli import live
 from fesnet.cli.live import LiveEvents, close_source, keep_live, stop_by_signals
 from fesnet.errors import TargetError
 from fesnet.faces import ModelFiles
+from fesnet.live import LiveOptions
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
 from fesnet.video import Source, open_source
@@ -34,12 +35,14 @@ def session(
 ) -> Callable[..., Path]:
     """Runs a session over a second of video; `show` gets its events. Returns the result's path."""
     monkeypatch.setattr(
-        "fesnet.video.open_source", lambda _: open_source(np.stack(face_frames), rate=25)
+        "fesnet.video.reconnect.open_source", lambda _: open_source(np.stack(face_frames), rate=25)
     )
     spotter, target = Spotter(tiny_weights), tmp_path / "cam.json"
 
     def call(show: Any, **options: Any) -> Path:
-        keep_live(spotter, "cam", show, target, None, force=False, **options)
+        keep_live(
+            spotter, "cam", show, target, LiveOptions(), reconnect_s=0, force=False, **options
+        )
         return target
 
     return call

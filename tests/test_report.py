@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fesnet._io import file_sha256
+from fesnet._messages import format_clock, format_time
 from fesnet.errors import UsageError
 from fesnet.intervals import Interval
 from fesnet.postprocess import IntervalRules
 from fesnet.report import write_report
-from fesnet.report.html_parts import format_rate
+from fesnet.report.methods import format_rate
 from fesnet.report.timeline_svg import MAX_POINTS, draw_curve_svg, draw_gap, max_pool
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 
@@ -75,7 +78,112 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path: Path) -> None:
     assert reader.links == []
     assert "http:" not in text and "https:" not in text and "import(" not in text
     assert "default-src 'none'" in text
-    assert text.count("<svg") == 4  # for paper, and where there are no scripts
+    assert text.count('role="img"') == 4  # for paper, and where there are no scripts
+
+
+def data_of(text: str) -> dict[str, Any]:
+    """What the page's own script draws."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    assert found is not None
+    values: dict[str, Any] = json.loads(found[1])
+    return values
+
+
+def random_result(seed: int, exclusive: bool) -> Spotting:
+    """A minute of smooth random scores of both kinds, at thresholds below the references."""
+    rng = np.random.default_rng(seed)
+    raw = [np.convolve(rng.random(1800), np.ones(w) / w, "same") for w in (9, 15)]
+    total, share = np.clip(raw[0] * 2.4 - 0.7, 0, 1), np.clip(raw[1] * 3 - 1, 0, 1)
+    times = np.arange(1800) / RATE
+    track = FaceTrack(0, times, np.column_stack([total * share, total * (1 - share)]), total)
+    rules = IntervalRules(exclusive=exclusive).anchored()
+    rules = rules.changed({"micro_threshold": 0.75, "macro_threshold": 0.6})
+    return assemble(result().source, (track,), times, RATE, rules, warnings=(), provenance={})
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_every_score_beside_a_curve_is_the_curve_s_value(exclusive: bool, tmp_path: Path) -> None:
+    """Read off the page: cards, bars of the drawing, and the highest point of the curve below."""
+    text = page_of(random_result(5, exclusive), tmp_path)
+    data = data_of(text)
+    track = data["tracks"][0]
+    assert data["compared"] == ("sum" if exclusive else "kinds")
+    cards = re.findall(r'class="kind (\w+)".*?score ([\d.]+),', text)
+    assert len(cards) == len(data["intervals"]) > 10
+    assert len(data["candidates"]) > 3
+    for i in (*data["intervals"], *data["candidates"]):
+        curve = track["sum"] if exclusive else track[i["kind"]]
+        inside = [
+            v
+            for t, v in zip(track["times"], curve, strict=True)
+            if i["onset_s"] - 1e-3 <= t <= i["offset_s"] + 1e-3
+        ]
+        assert max(inside) == pytest.approx(i["score"], abs=2e-4)
+    for (kind, score), i in zip(cards, data["intervals"], strict=True):
+        assert (kind, float(score)) == (i["kind"], pytest.approx(i["score"], abs=0.0051))
+        assert i["score"] >= data["thresholds"][kind]
+    assert all(i["score"] < data["thresholds"][i["kind"]] for i in data["candidates"])
+    still = text.split("<noscript>")[0]
+    levels = re.findall(r'class="level( faint)?".*?y1="([\d.]+)".*?<title>(\w+) ([\d.]+),', still)
+    assert len(levels) == len(data["intervals"]) + len(data["candidates"])
+    for _, y, _, score in levels:
+        assert float(y) == pytest.approx(10 + 110 * (1 - float(score)), abs=0.65)
+    drawn = dict(re.findall(r'<text class="small"[^>]*>(\w+) ([\d.]+)</text>', still))
+    assert {kind: float(v) for kind, v in drawn.items()} == data["thresholds"]
+    assert ('class="curve sum"' in still) == exclusive
+
+
+def test_with_a_check_the_probability_is_drawn_and_named(tmp_path: Path) -> None:
+    found = result()
+    low = replace(found.intervals[1], score=0.31)
+    made = (replace(found.intervals[0], score=0.82), low)
+    checked = replace(found, candidates=made).rethreshold({"micro_threshold": 0.5})
+    text = page_of(checked, tmp_path)
+    data = data_of(text)
+    assert data["compared"] == "check"
+    assert [(i["kind"], i["score"]) for i in data["intervals"]] == [("macro", 0.82)]
+    assert [(i["kind"], i["score"]) for i in data["candidates"]] == [("micro", 0.31)]
+    assert "probability 0.82" in text and "score 0.8" not in text
+    assert "frame score of macro (not compared)" in text
+    assert 'class="curve sum"' not in text
+    assert "probability that a coder would agree" in text
+
+
+def test_marks_have_a_legend_rules_are_told_and_methods_are_ready(tmp_path: Path) -> None:
+    text = page_of(result(), tmp_path, TRUTH)
+    legends = re.findall(r'<ul class="legend".*?</ul>', text, re.S)
+    assert len(legends) == 3  # on the screen, on paper, without scripts
+    for word in ("threshold", "height of the bar", "what a lower one", "truth", "face unknown"):
+        assert all(word in legend for legend in legends), word
+    assert "apex" in legends[0] and "the part in view" in legends[0]
+    rules = re.search(r'<table class="rules">.*?</table>', text, re.S)
+    assert rules is not None and '<th scope="row">least score (threshold)</th><td>0.5' in rules[0]
+    assert "sum of the frame scores" in text
+    methods = re.search(r'id="methods">(.*?)</p>', text, re.S)
+    assert methods is not None
+    for fact in ("fesnet 0 ", "some (sha256 1f", "640 x 480", "360 frames", "12.00 s", "0.5"):
+        assert fact in methods[1], fact
+    assert "1 macro-expression and 1 micro-expression." in methods[1]
+
+
+def test_times_beyond_a_minute_have_a_clock_beside_them(tmp_path: Path) -> None:
+    found = result()
+    times = found.frame_times + 75.0
+    late = replace(
+        found,
+        frame_times=times,
+        intervals=tuple(
+            replace(i, onset_s=i.onset_s + 75, apex_s=i.apex_s + 75, offset_s=i.offset_s + 75)
+            for i in found.intervals
+        ),
+        gaps=tuple(replace(g, start_s=g.start_s + 75, stop_s=g.stop_s + 75) for g in found.gaps),
+    )
+    text = page_of(late, tmp_path)
+    assert "<strong>77.00-78.97 s (1:17.0-1:19.0)</strong>" in text
+    assert "unknown from 84.00-84.97 s (1:24.0-1:25.0)" in text
+    assert format_time(59.96) == "59.96 s"
+    assert format_clock(3723.44) == "1:02:03.4"
+    assert format_clock(59.96) == "1:00.0"
 
 
 def test_names_cannot_break_out(tmp_path: Path) -> None:
@@ -106,7 +214,7 @@ def test_it_says_what_was_found_and_where_it_came_from(tmp_path: Path) -> None:
     assert "<dd>640 x 480, 30 frames a second" in text
     assert "<dd>some (sha256 1f)" in text
     assert "<strong>2.00-3.97 s</strong>" in text
-    assert "unknown from 9.00 to 9.97 s" in text
+    assert "unknown from 9.00-9.97 s" in text
     assert "broke at 3 s" in text
     assert "synthetic video only" in text
     assert "macro_threshold" in text
@@ -133,7 +241,7 @@ def test_a_video_without_a_face_is_a_gap_and_no_number(tmp_path: Path) -> None:
     assert "<dt>macro-expressions</dt><dd><span>-</span> <small></small>" in text
     assert "a minute" not in text and "<p>No face was found.</p>" in text
     assert (
-        text.count('class="gap"') == text.count("<svg") == 2
+        text.count('class="gap"') == text.count('role="img"') == 2
     )  # on paper, and where there are no scripts
     one = page_of(result(), tmp_path)
     assert one.count('class="gap"') == 2 and "unknown 9.00-9.97 s" in one
@@ -184,7 +292,8 @@ def test_only_the_video_that_was_spotted_is_shown(tmp_path: Path) -> None:
 def test_found_and_true_bars_lie_to_scale(tmp_path: Path) -> None:
     text = page_of(result(), tmp_path, TRUTH)
     bars = re.findall(
-        r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)".*?<title>(\w+)', text.split("<noscript>")[0]
+        r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)" [^>]*><title>(\w+)',
+        text.split("<noscript>")[0],
     )
     assert [kind for *_, kind in bars] == ["macro", "micro"] * 2
     left = [float(x) for x, *_ in bars]
@@ -200,7 +309,7 @@ def test_truth_longer_than_the_video_is_drawn_to_its_end(tmp_path: Path) -> None
         tmp_path,
         (Interval(300, 999, "macro"), Interval(900, 950, "micro")),
     )
-    assert text.split("<noscript>")[0].count("<rect") == 2
+    assert text.split("<noscript>")[0].count('rx="3" fill') == 2
 
 
 def test_without_truth_and_intervals(tmp_path: Path) -> None:
@@ -208,13 +317,14 @@ def test_without_truth_and_intervals(tmp_path: Path) -> None:
     text = page_of(nothing, tmp_path)
     assert "No expression was found" in text
     assert "Gaps and warnings" not in text
-    assert ">truth<" not in text and "<rect" not in text
-    assert page_of(replace(nothing, faces=()), tmp_path).count("<svg") == 0
+    assert ">truth<" not in text and 'rx="3" fill' not in text
+    assert page_of(replace(nothing, faces=()), tmp_path).count('role="img"') == 0
 
 
 def test_curves_break_where_the_face_is_unknown_and_keep_short_peaks() -> None:
     found = result()
-    assert draw_curve_svg(found.faces[0], 0, "macro", 10.0).count("M") == 2
+    track = found.faces[0]
+    assert draw_curve_svg(track.times, track.scores[:, 0], "macro", 10.0).count("M") == 2
     long = np.zeros(20 * MAX_POINTS)
     long[777] = 1.0
     assert max_pool(long, 20).max() == 1.0
@@ -230,7 +340,7 @@ def test_a_very_short_result_can_be_drawn(tmp_path: Path) -> None:
     one = assemble(
         short.source, (track,), np.zeros(1), RATE, short.rules, warnings=(), provenance={}
     )
-    assert "<svg" in page_of(one, tmp_path)
+    assert 'role="img"' in page_of(one, tmp_path)
 
 
 def test_a_report_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_rethreshold_equals_spotting_with_those_rules(tmp_path: Path) -> None:
 def test_rethreshold_by_a_dictionary_keeps_the_other_rules() -> None:
     own = IntervalRules(macro_threshold=0.8, macro_max_s=5.0)
     found = example(own).rethreshold({"micro_threshold": 0.95})
-    assert found.rules == replace(own, micro_threshold=0.95)
+    assert found.rules == replace(own.anchored(), micro_threshold=0.95)
     assert found.intervals == example(found.rules).intervals
 
 
@@ -250,7 +250,7 @@ def test_csv_has_the_promised_columns(tmp_path: Path) -> None:
     WRITERS["csv"](example(), path)
     header = (
         "video,face,kind,onset_s,apex_s,offset_s,onset_frame,apex_frame,offset_frame,"
-        "duration_s,score"
+        "duration_s,score,moved,flags"
     )
     assert path.read_text(encoding="utf-8").splitlines()[0] == header
     with path.open(encoding="utf-8", newline="") as handle:

@@ -15,8 +15,14 @@ from fesnet.metrics import agree
 from fesnet.metrics.interval_tables import read_intervals
 from fesnet.postprocess import IntervalRules
 from fesnet.review import read_reviewed
+from fesnet.review.agreement import compute_agreement, machine_opinions, person_opinions
 from fesnet.review.edits import EditRequest, StaleError, apply_edit
-from fesnet.review.merge import MachineResult, corrected_result, merge_intervals
+from fesnet.review.merge import (
+    MachineResult,
+    corrected_result,
+    merge_intervals,
+    review_rules,
+)
 from fesnet.review.review_file import Review, read_review, save_review
 from review_server import made_spotting
 
@@ -301,3 +307,75 @@ def test_a_result_made_anew_keeps_the_person_s_edits(
     anew = MachineResult(replace(machine.spotting, intervals=()), "1" * 64)
     assert seen(anew, now) == [("macro", 5, 20, "anna")]
     assert [i.onset_frame for i in corrected_result(anew, now).intervals] == [5]
+
+
+def opinions(machine: MachineResult, review: Review) -> Any:
+    return compute_agreement(
+        person_opinions(machine, review), machine_opinions(machine), review.frames, 4.0
+    )
+
+
+@pytest.fixture
+def many() -> MachineResult:
+    """Six macros in twenty seconds, and one below the threshold."""
+    bumps = [(0, 1.5 + 3 * n, 0.4, 0.9) for n in range(6)]
+    return MachineResult(made_spotting(22.0, [*bumps, (0, 19.5, 0.4, 0.4)]), "0" * 64)
+
+
+def test_agreement_counts_only_what_a_person_has_looked_at(many: MachineResult) -> None:
+    """After one check, one deletion and a slider nothing is said of what nobody looked at."""
+    review = many.new_review("small.json")
+    keys = [i["id"] for i in merge_intervals(many, review)]
+    review = do(many, review, "check", id=keys[0])
+    review = do(many, review, "delete", id=keys[1])
+    review = do(many, review, "rules", rules={"macro_threshold": 0.3})
+    said = opinions(many, review)
+    assert (said["looked_at"], said["left"], said["kinds"]) == (2, 5, None)
+    for key in keys[2:5]:
+        review = do(many, review, "check", id=key)
+    said = opinions(many, review)
+    assert (said["looked_at"], said["left"], said["kappa"]) == (5, 2, None)
+    macro = said["kinds"]["macro"]
+    assert (macro["tp"], macro["fp"], macro["fn"]) == (4, 1, 0)  # the sixth is nobody's
+
+
+def test_what_is_added_or_moved_is_looked_at_and_an_undone_edit_is_not(
+    many: MachineResult,
+) -> None:
+    review = many.new_review("small.json")
+    keys = [i["id"] for i in merge_intervals(many, review)]
+    review = do(many, review, "note", id=keys[0], note="look again")
+    review = do(many, review, "check", id=keys[1])
+    review = do(many, review, "check", id=keys[1], checked=False)
+    assert opinions(many, review)["looked_at"] == 0
+    review = do(many, review, "add", kind="micro", onset_s=20.5, offset_s=20.8)
+    review = do(many, review, "edge", id=keys[2], onset_s=7.0, apex_s=7.5, offset_s=8.0)
+    review = do(many, review, "kind", id=keys[3], kind="micro")
+    assert opinions(many, review)["looked_at"] == 3
+    assert opinions(many, do(many, review, "undo"))["looked_at"] == 2
+
+
+def test_two_people_are_compared_where_both_looked(many: MachineResult) -> None:
+    anna = ben = many.new_review("small.json")
+    keys = [i["id"] for i in merge_intervals(many, anna)]
+    for key in keys:
+        anna = do(many, anna, "check", id=key)
+    for key in keys[:4]:
+        ben = do(many, ben, "check", id=key)
+    ben = do(many, ben, "delete", id=keys[4])
+    sides = [person_opinions(many, review) for review in (anna, ben)]
+    said = compute_agreement(sides[0], sides[1], anna.frames, 4.0)
+    macro = said["kinds"]["macro"]
+    assert (said["looked_at"], said["left"]) == (5, 1)
+    assert (macro["tp"], macro["fn"], macro["fp"]) == (4, 1, 0)
+    again = compute_agreement(sides[1], sides[0], anna.frames, 4.0)["kinds"]["macro"]
+    assert (again["tp"], again["fn"], again["fp"]) == (4, 0, 1)
+
+
+def test_a_slider_only_adds_proposals_and_agrees_with_other_rules(many: MachineResult) -> None:
+    rules = review_rules(many.new_review("small.json"))
+    for threshold in (0.9, 0.5, 0.4, 0.3):
+        moved = rules.changed({"macro_threshold": threshold})
+        assert many.proposals(moved) == many.spotting.rethreshold(moved).intervals
+    low = rules.changed({"micro_threshold": 0.1, "macro_threshold": 0.3})
+    assert set(many.spotting.intervals) < set(many.proposals(low))

@@ -287,16 +287,21 @@ def test_a_full_disk_is_told_and_the_old_state_stays(
 
 def test_agreement_of_machine_person_and_another(web: Web, work: Path) -> None:
     asked = "/api/videos/small/agreement"
-    assert "nothing has been corrected" in web.ask("GET", asked).error
+    said = web.ask("GET", asked).json
+    assert (said["looked_at"], said["left"], said["kinds"]) == (0, 2, None)
     key = web.view()["intervals"][0]["id"]
     web.edit(0, "delete", id=key)
+    said = web.ask("GET", asked).json
+    assert (said["looked_at"], said["left"], said["kinds"]) == (1, 1, None)
     shutil.copy(work / "small.review.json", work / "small.ben.review.json")
-    web.edit(1, "undo")
-    counts = web.ask("GET", asked).json["kinds"]["macro"]
-    assert (counts["tp"], counts["fp"], counts["fn"]) == (1, 0, 0)
+    for n in range(5):
+        web.edit(1 + n, "add", kind="micro", onset_s=0.2 + n / 2, offset_s=0.4 + n / 2)
+    counts = web.ask("GET", asked).json["kinds"]
+    assert [counts["macro"][k] for k in ("tp", "fp", "fn")] == [0, 1, 0]
+    assert counts["micro"]["tp"] + counts["micro"]["fn"] == 5
     assert web.view()["others"] == ["small.ben.review.json"]
-    counts = web.ask("GET", f"{asked}?found=small.ben.review.json").json["kinds"]["macro"]
-    assert (counts["tp"], counts["fp"], counts["fn"]) == (0, 0, 1)
+    counts = web.ask("GET", f"{asked}?found=small.ben.review.json").json["kinds"]
+    assert counts["micro"]["fn"] == 4  # the fifth lies where Ben has not looked
     assert web.ask("GET", f"{asked}?found=..%2Fsecret.review.json").status == 400
 
 
@@ -580,4 +585,4 @@ def test_without_the_extra_the_command_says_what_to_install(
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 1
-    assert "run pip install '.[review]' in the repository's folder" in capsys.readouterr().err
+    assert "; run pip install '" in capsys.readouterr().err

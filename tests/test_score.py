@@ -480,7 +480,6 @@ def test_tables_of_another_encoding_are_told(tmp_path: Path) -> None:
     ("row", "words"),
     [
         ("v,macro,11,0,1", "0 stands for 'unknown' in official files"),
-        ("v,macro,0,9,1", "expected frames from 1 on in .* got 0"),
         ("v,macro,inf,9,1", "expected a frame number for onset_frame"),
         ("v,macro,1,9,nan", "expected a number for the score in .* line 2, got 'nan'"),
         (",macro,1,9,1", "expected the name of a video"),

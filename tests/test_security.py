@@ -30,9 +30,10 @@ NETWORK = {
 UNPICKLING = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
 # The file that runs other programs: pip, for the face models.
 RUNS_PROGRAMS = {"faces/models.py"}
-# The file that opens a socket: the review app's, on this machine alone
-# (tests/test_review_server.py).
+# The files that open a socket, on this machine alone: the review app's
+# (tests/test_review_server.py), and the preview's of `live` (tests/test_live_preview.py).
 OPENS_SOCKETS = {"review/server.py"}
+SERVES = {"live_preview.py"}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -57,6 +58,7 @@ def test_source(path: Path) -> None:
     modules = set(imported(tree))
     allowed = {"socket", "socket.socket"} if name in OPENS_SOCKETS else set()
     assert not modules & (NETWORK - allowed), f"{name} can reach the network"
+    assert name in SERVES or not any(m.startswith("http.server") for m in modules)
     assert not modules & UNPICKLING, f"{name} can unpickle"
     if "subprocess" in modules:
         assert name in RUNS_PROGRAMS, f"{name} runs other programs"

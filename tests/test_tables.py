@@ -156,7 +156,7 @@ def test_results_of_subject_folders_are_scored_by_their_paths(tmp_path: Path) ->
         (tmp_path / "r" / subject).mkdir(parents=True)
         result = made_result([(0, "macro", 13, 30, 69)], name="a.mp4")
         write_results(result, tmp_path / "r" / subject / "a.json")
-        list(export(result, ["labelstudio", "activitynet"], tmp_path / "r" / subject, "a"))
+        export(result, ["labelstudio", "activitynet"], tmp_path / "r" / subject, "a")
     write_summary(tmp_path / "r", [{"video": "s1/a.mp4", "result": "s1/a", "status": "done"}])
     (tmp_path / "t.csv").write_text(
         TRUTH.replace("s1,a", "s1,S01\\A.mp4") + "s2,s2/a,macro,1,2,3\n"

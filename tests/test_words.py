@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fesnet._messages import counted, get_extra, time_left
-from fesnet.cli.output import show_event
+from fesnet.cli.output import EventPrinter
 from fesnet.synth.videos.videos import SynthesisResult
 
 
@@ -32,7 +32,7 @@ def test_one_is_one() -> None:
 def test_one_is_one_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number, words in ((1, "1 expression; "), (2, "2 expressions; ")):
         event = {"event": "end", "intervals": number, "dropped": 0, "frames": 9, "warnings": []}
-        show_event(event | {"delay_median_s": 0.1, "delay_95_percent_s": 0.2})
+        EventPrinter()(event | {"delay_median_s": 0.1, "delay_95_percent_s": 0.2})
         assert words in capsys.readouterr().err
     assert (
         str(SynthesisResult(tmp_path, ("a",), (), {"macro": 1}, ()))
@@ -40,5 +40,18 @@ def test_one_is_one_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     )
 
 
-def test_extras_are_installed_from_the_folder() -> None:
-    assert get_extra("review") == "run pip install '.[review]' in the repository's folder"
+def test_a_missing_extra_says_what_works_in_this_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package is in no index, and a wheel has no folder: what the extra brings is named."""
+    lines = ["numpy>=2", "fastapi>=0.115; extra == 'review'", 'uvicorn>=0.30; extra == "review"']
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: lines)
+    assert get_extra("review") == (
+        "run pip install 'fastapi>=0.115' 'uvicorn>=0.30' (extra review)"
+    )
+    assert get_extra("plots") == "run pip install '.[plots]' in the repository's folder"
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    (tmp_path / "pipx_metadata.json").touch()
+    assert get_extra("review").startswith("run pipx inject fesnet 'fastapi>=0.115'")
+    (tmp_path / "pipx_metadata.json").rename(tmp_path / "uv-receipt.toml")
+    assert get_extra("review").startswith("run uv pip install --python ")

@@ -2,7 +2,7 @@
 
     import fesnet
     result = fesnet.spot("interview.mp4")
-    for interval in result.intervals:
+    for interval in result:
         print(interval.kind, interval.onset_s, interval.offset_s)
 
 Importing fesnet loads nothing heavy; torch is needed only for training.
@@ -31,37 +31,96 @@ if ONNXRUNTIME_CAME_FIRST:
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+    from pathlib import Path
+    from typing import Literal
+
+    from fesnet._types import FrameCallback
+    from fesnet.errors import FesnetError
+    from fesnet.interval_algebra import TimeSpan
     from fesnet.intervals import Interval
     from fesnet.postprocess import IntervalRules
-    from fesnet.result import Spotting
-    from fesnet.spotter import Spotter
+    from fesnet.result import Gap, SpottedInterval, Spotting
+    from fesnet.runtime import Device
+    from fesnet.spotter import FaceSelection, Spotter
+    from fesnet.stream import SpotStream
+    from fesnet.video import Frame, Sourceable, open_source
 
-__all__ = ["Interval", "IntervalRules", "Spotter", "Spotting", "__version__", "spot"]
+__all__ = [
+    "FesnetError",
+    "Frame",
+    "Gap",
+    "Interval",
+    "IntervalRules",
+    "SpotStream",
+    "SpottedInterval",
+    "Spotter",
+    "Spotting",
+    "TimeSpan",
+    "__version__",
+    "open_source",
+    "spot",
+]
 
 _HOMES = {
+    "FesnetError": "fesnet.errors",
+    "Frame": "fesnet.video",
+    "Gap": "fesnet.result",
     "Interval": "fesnet.intervals",
     "IntervalRules": "fesnet.postprocess",
+    "SpotStream": "fesnet.stream",
+    "SpottedInterval": "fesnet.result",
     "Spotter": "fesnet.spotter",
     "Spotting": "fesnet.result",
+    "TimeSpan": "fesnet.interval_algebra",
+    "open_source": "fesnet.video",
 }
 
 
-def spot(source: Any, **options: Any) -> Spotting:
-    """Spot one source with the bundled weights: `Spotter(**options).spot(source)`.
+def spot(
+    source: Sourceable,
+    *,
+    weights: str | Path | None = None,
+    runtime: Literal["onnx", "torch"] = "onnx",
+    device: Device = "auto",
+    rules: IntervalRules | Mapping[str, float] | None = None,
+    faces: FaceSelection = "largest",
+    threads: int = 1,
+    rate: Fraction | float | None = None,
+    progress: FrameCallback | bool | None = None,
+) -> Spotting:
+    """Spot one source: `Spotter(...).spot(source)`. For many, keep a `Spotter`.
 
-    source: a video file, image folder, camera number or array; options: those of `Spotter`, and
-    `rate` (frames a second, for image folders and arrays).
+    source: a video file, image folder, stream address, camera number, array (T, H, W, 3) uint8 RGB,
+    or an iterable of pictures or frames. weights: a folder, default the bundled ones. runtime:
+    "onnx" or "torch". device: of the network: "auto", "cpu", "cuda", "coreml" or "directml". rules:
+    a dictionary changes what it names, an `IntervalRules` replaces all. faces: "largest" or "all"
+    (up to eight). threads: of the network. rate: frames a second, for image folders and arrays.
+    progress: called with each frame and the source; True shows a bar on stderr.
+
+    Raises UsageError for a wrong call, SourceError for what cannot be read, CheckpointError,
+    FaceModelError, MissingExtraError.
     """
     from fesnet.spotter import Spotter
 
-    rate = options.pop("rate", None)
-    return Spotter(**options).spot(source, rate=rate)
+    spotter = Spotter(
+        weights, runtime=runtime, device=device, rules=rules, faces=faces, threads=threads
+    )
+    return spotter.spot(source, rate=rate, progress=progress)
 
 
-def __getattr__(name: str) -> Any:
-    """Public names are imported when they are first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'fesnet' has no attribute {name!r}")
-    from importlib import import_module
+def __dir__() -> list[str]:
+    """What is public, for completion."""
+    return sorted(__all__)
 
-    return getattr(import_module(_HOMES[name]), name)
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and no others
+
+    def __getattr__(name: str) -> Any:
+        """Public names are imported when they are first used."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'fesnet' has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)

@@ -15,6 +15,7 @@ import numpy as np
 from fesnet._io import make_writable_folder
 from fesnet._types import ShareCallback
 from fesnet.batch import write_results
+from fesnet.interval_algebra import frame_interval
 from fesnet.intervals import Interval
 from fesnet.report import write_report
 from fesnet.result import Spotting
@@ -75,10 +76,7 @@ def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
 
 def found_intervals(found: Spotting) -> list[Interval]:
     """The result's intervals on source frames, half-open."""
-    return [
-        Interval(i.onset_frame, i.offset_frame + 1, i.kind, apex=i.apex_frame)
-        for i in found.intervals
-    ]
+    return [frame_interval(i) for i in found.intervals]
 
 
 def compare_with_truth(truth: tuple[Interval, ...], found: Spotting) -> list[tuple[str, ...]]:

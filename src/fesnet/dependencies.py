@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata as metadata
 import io
 import re
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -210,6 +211,25 @@ def use_openpyxl() -> None:
     expect(openpyxl.load_workbook(file, read_only=True).active["A1"].value, "micro")
 
 
+def use_pandas() -> None:
+    import pandas
+
+    table = pandas.DataFrame({"kind": ["micro", "macro"], "score": [0.5, 1.0]})
+    expect(table.groupby("kind")["score"].sum().to_dict(), {"macro": 1.0, "micro": 0.5})
+
+
+def use_matplotlib() -> None:
+    """Without a window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure, page = Figure(figsize=(1, 1)), io.BytesIO()
+    figure.subplots().plot([0, 1])
+    FigureCanvasAgg(figure)
+    figure.savefig(page, format="png")
+    expect(page.getvalue()[1:4], b"PNG")
+
+
 def use_xlrd() -> None:
     """It only reads, so it is given what is no table."""
     import xlrd
@@ -219,6 +239,26 @@ def use_xlrd() -> None:
     except xlrd.XLRDError:
         return
     raise ValueError("it read what is no table")
+
+
+def use_scipy() -> None:
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    sides = (np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 0.0]))
+    test = permutation_test(sides, lambda a, b: (a - b).sum(), permutation_type="samples")
+    expect(float(test.pvalue), 0.25)
+
+
+def use_pyreadstat() -> None:
+    """A table for SPSS, written and read."""
+    import pandas
+    import pyreadstat
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/table.sav"
+        pyreadstat.write_sav(pandas.DataFrame({"score": [0.5]}), path)
+        expect(pyreadstat.read_sav(path)[0]["score"].tolist(), [0.5])
 
 
 BASE = (
@@ -239,4 +279,8 @@ EXTRAS = (
     Dependency("uvicorn", "loading a page", use_uvicorn),
     Dependency("openpyxl", "writing and reading a table", use_openpyxl),
     Dependency("xlrd", "looking at a table", use_xlrd),
+    Dependency("matplotlib", "drawing a line", use_matplotlib),
+    Dependency("pandas", "summing a table", use_pandas),
+    Dependency("scipy", "a permutation test", use_scipy),
+    Dependency("pyreadstat", "a table for SPSS", use_pyreadstat),
 )

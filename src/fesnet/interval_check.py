@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fesnet._io import atomic_write_text, file_sha256
 from fesnet._types import FloatArray
+from fesnet.apexes import choose_apex
 from fesnet.errors import CheckpointError
 from fesnet.interval_features import FEATURES, LOOK_AHEAD_S, ContextFeatures, ContextTrack, compress
 from fesnet.intervals import Kind
@@ -190,10 +191,11 @@ def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidat
     proposals, features, micro = candidate_features(track, check.names, check.micro_max_s)
     if not proposals:
         return []
+    kinds: list[Kind] = ["micro" if short else "macro" for short in micro]
     probabilities = np.round(check.probabilities(features, micro), 4)
     every = [
-        Candidate(p.start, p.stop, apex(track, p), "micro" if short else "macro", float(q))
-        for p, short, q in zip(proposals, micro, probabilities, strict=True)
+        Candidate(p.start, p.stop, apex(track, p, kind), kind, float(q))
+        for p, kind, q in zip(proposals, kinds, probabilities, strict=True)
     ]
     return suppress(every)
 
@@ -238,11 +240,10 @@ def candidate_features(
     return kept, features, np.array(short, bool)
 
 
-def apex(track: ContextTrack, p: Proposal) -> int:
-    """The step where the intensity, or else the score, is highest."""
-    intensity = np.nan_to_num(track.intensity[p.start : p.stop])
-    strength = intensity if np.any(intensity > 0) else track.scores[p.start : p.stop].sum(1)
-    return p.start + int(np.argmax(strength))
+def apex(track: ContextTrack, p: Proposal, kind: Kind) -> int:
+    """The step where the intensity, or else the score, is highest (`choose_apex`)."""
+    known = np.any(np.nan_to_num(track.intensity[p.start : p.stop]) > 0)
+    return choose_apex(track.intensity if known else track.scores.sum(1), p.start, p.stop, kind)
 
 
 def suppress(candidates: Sequence[Candidate], most: float = OVERLAP) -> list[Candidate]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,11 +21,13 @@ from fesnet._types import EventCallback
 from fesnet.errors import FesnetError
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.spotter import Spotter
+from fesnet.stream import SpotStream
 from fesnet.video import Frame, Source
 from fesnet.video.source import check_seconds
 
 QUEUE_FRAMES = 10  # frames that may wait: a third of a second at 30 Hz
 STATUS_EVERY = 1.0  # s
+GAP_S = 1.0  # s without a frame from which a gap is told
 
 
 @dataclass
@@ -98,58 +101,108 @@ class SourceReader(threading.Thread):
             self.stats.dropped += 1
 
 
+@dataclass(frozen=True)
+class LiveOptions:
+    """seconds: stop after this time; on_frame: called with every frame that is spotted."""
+
+    seconds: float | None = None
+    on_frame: Callable[[Frame], None] | None = None
+
+
+class ScoreFeed:
+    """The scores of a stream that became final since the last look, as events."""
+
+    def __init__(self, stream: SpotStream, rate: float) -> None:
+        self.stream, self.rate = stream, rate
+        self.sent: dict[int, int] = {}  # chunks by face
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """One event for each piece of scores, by face and time."""
+        for face, pipeline in sorted(self.stream.pipelines.items()):
+            for chunk in pipeline.chunks[self.sent.get(face, 0) :]:
+                columns = (*np.asarray(chunk.scores, float).T, np.asarray(chunk.intensity, float))
+                macro, micro, intensity = (np.round(c, 4).tolist() for c in columns)
+                yield {
+                    "event": "scores",
+                    "face": face,
+                    "start_s": round(chunk.start / self.rate, 6),
+                    "step_s": round(1 / self.rate, 6),
+                    **{"macro": macro, "micro": micro, "intensity": intensity},
+                }
+            self.sent[face] = len(pipeline.chunks)
+
+
 def spot_live(
-    spotter: Spotter, source: Source, on_event: EventCallback, *, seconds: float | None = None
+    spotter: Spotter,
+    source: Source,
+    on_event: EventCallback,
+    *,
+    seconds: float | None = None,
+    options: LiveOptions | None = None,
 ) -> Spotting:
     """Spot a running source, and report events as dictionaries that JSON can hold.
 
     "start" (look_ahead_s: seconds until scores are final at the latest), "status" once a second
-    (time_s, faces, counts of frames and of dropped ones, delays), "interval" as soon as it is
-    certain (with told_after_s, seconds from its offset to now on the source's clock), and "end". A
-    keyboard interrupt ends the source, not the result, and so does a source that breaks after its
-    first frames: the result has a warning then. Returns the whole result. Raises SourceError where
-    no frame came, UsageError for seconds of 0 or less.
+    (time_s, faces, counts of frames and of dropped ones, delays), "scores" when some are final,
+    "gap" (no picture for more than a second), "interval" as soon as it is certain (with
+    told_after_s, seconds from its offset to now on the source's clock), and "end". A keyboard
+    interrupt ends the source, not the result, and so does a source that breaks after its first
+    frames: the result has a warning then. seconds: as in the options. Returns the whole result.
+    Raises SourceError where no frame came, UsageError for seconds of 0 or less.
     """
-    stream, reader = spotter.stream(), SourceReader(source, seconds)
+    chosen = options or LiveOptions(seconds)
+    stream, reader = spotter.stream(), SourceReader(source, chosen.seconds)
     on_event({"event": "start", "source": source.name, "look_ahead_s": round(stream.look_ahead, 2)})
+    feed = ScoreFeed(stream, spotter.weights.config.working_rate)
     emitted: list[SpottedInterval] = []
     reader.start()
-    last = 0.0
     try:
-        while (item := reader.waiting.get()) is not None:
-            frame, came = item
-            for interval in stream.push(frame):
-                emitted.append(interval)
-                on_event(as_event(interval, frame.time))
-            reader.stats.delays.append(time.monotonic() - came)
-            if frame.time - last >= STATUS_EVERY:
-                last = frame.time
-                on_event(
-                    {
-                        "event": "status",
-                        "time_s": round(last, 2),
-                        "faces": len(stream.faces),
-                        **reader.stats.to_dict(),
-                    }
-                )
+        for event in running_events(reader, stream, emitted, chosen):
+            on_event(event)
+            for scores in feed.events():
+                on_event(scores)
     except KeyboardInterrupt:
         reader.stopped.set()
     reader.check_error(len(stream.frame_times))
     result = spotter.result(stream, source)
+    for scores in feed.events():
+        on_event(scores)
     end = stream.frame_times[-1]
     for interval in result.intervals:
         if interval not in emitted:
             on_event(as_event(interval, end))
     counts = reader.stats.to_dict()
-    on_event(
-        {
-            "event": "end",
-            "intervals": len(result.intervals),
-            **counts,
-            "warnings": list(result.warnings),
-        }
-    )
+    told = {"intervals": len(result.intervals), **counts, "warnings": list(result.warnings)}
+    on_event({"event": "end", **told})
     return result
+
+
+def running_events(
+    reader: SourceReader, stream: SpotStream, emitted: list[SpottedInterval], options: LiveOptions
+) -> Iterator[dict[str, Any]]:
+    """Spot what the reader brings until it ends: intervals (also put into `emitted`), gaps, and
+    the state once a second.
+    """
+    status_s = last_s = 0.0
+    while (item := reader.waiting.get()) is not None:
+        frame, came = item
+        if frame.time - last_s > GAP_S and stream.frame_times:
+            yield {"event": "gap", "start_s": round(last_s, 3), "stop_s": round(frame.time, 3)}
+        last_s = frame.time
+        for interval in stream.push(frame):
+            emitted.append(interval)
+            yield as_event(interval, frame.time)
+        if options.on_frame is not None:
+            options.on_frame(frame)
+        reader.stats.delays.append(time.monotonic() - came)
+        if frame.time - status_s >= STATUS_EVERY:
+            status_s = frame.time
+            yield {
+                "event": "status",
+                "time_s": round(status_s, 2),
+                "faces": len(stream.faces),
+                **reader.stats.to_dict(),
+            }
 
 
 def as_event(interval: SpottedInterval, now: float) -> dict[str, Any]:

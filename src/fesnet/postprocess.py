@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fesnet._types import FloatArray
 from fesnet._validation import require
+from fesnet.apexes import choose_apex
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS, Kind, true_runs
+from fesnet.score_runs import deepest_valley, hysteresis_runs, merge_near, split_runs
 
 INTENSITY_OFFSET = 0.05  # of a full expression: intensities below this are much the same
 SATURATED_LEVEL = 0.5  # of its highest score: where a run that fills everything begins and ends
+# Shares of the references at which scores are cut below them, for lower thresholds; our choice.
+LEVELS = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02]
 SHALLOW_VALLEY = 0.9  # of the smaller peak beside it: what sinks less than to this does not sink
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IntervalRules:
     """How frame scores become intervals. Every number is our choice, set on synthetic validation
     video.
@@ -32,29 +37,26 @@ class IntervalRules:
 
     macro_threshold: float = 0.5  # score that a macro-expression must reach, 0..1
     micro_threshold: float = 0.5  # score that a micro-expression must reach, 0..1
-    macro_release: float = (
-        0.6  # share of its threshold down to which an interval goes on (hysteresis)
-    )
+    macro_release: float = 0.6  # share of its reference down to which an interval goes on
     micro_release: float = 0.6
     macro_min_s: float = 0.4  # the field says 0.5 s; a tenth less allows for blurred edges
     macro_max_s: float = 60.0  # longer than any annotated macro-expression (26 s in SAMM-LV)
     micro_min_s: float = 0.1  # three frames at the working rate
     micro_max_s: float = 0.57  # the field says 0.5 s; two frames more allow for blurred edges
     merge_gap_s: float = 0.1  # neighbours of one kind nearer than this are one
-    valley: float = (
-        0.5  # a dip below this share of the smaller peak beside it divides two expressions
-    )
-    intensity_valley: float = (
-        0.0  # the same for a dip of the intensity, which sees what a sure score hides; 0: never
-    )
-    exclusive: bool = (
-        True  # softmax scores: at each moment one kind at most; False: a micro may lie in a macro
-    )
+    valley: float = 0.5  # a dip below this share of the smaller peak beside it divides two
+    intensity_valley: float = 0.0  # the same for a dip of the intensity; 0: never
+    exclusive: bool = True  # softmax scores: one kind at most at a time; False: micro in macro
+    # Thresholds at which scores are cut; None: the thresholds themselves. `changed` leaves them.
+    macro_reference: float | None = None
+    micro_reference: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
+            if value is None and name.endswith("reference"):
+                continue
             require(math.isfinite(value), f"a finite number for {name}", value)
-            if name.endswith(("threshold", "release")) or name == "valley":
+            if name.endswith(("threshold", "release", "reference")) or name == "valley":
                 require(0 < value <= 1, f"{name} above 0 and up to 1", value)
             elif name == "intensity_valley":
                 require(0 <= value < 1, f"{name} of 0 or more and below 1", value)
@@ -67,7 +69,7 @@ class IntervalRules:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> IntervalRules:
         """Raises UsageError for unknown names and values that are no numbers."""
-        known = {f.name: f.type for f in fields(cls)}
+        known = {f.name: str(f.type) for f in fields(cls)}
         unknown = sorted(str(name) for name in set(values) - set(known))
         if unknown:
             raise UsageError(
@@ -75,27 +77,52 @@ class IntervalRules:
             )
         for name, value in values.items():
             wanted: type | tuple[type, ...] = bool if known[name] == "bool" else (int, float)
+            if value is None and known[name].endswith("| None"):
+                continue
             if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
                 raise UsageError(f"expected {known[name]} for {name}, got {value!r}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """All rules by name; a reference only where it is not the threshold."""
+        values = asdict(self)
+        for kind in KINDS:
+            if self.reference(kind) == self.of(kind, "threshold"):
+                del values[f"{kind}_reference"]
+        return values
+
+    def __eq__(self, other: object) -> bool:
+        """Equal are rules that give equal intervals, wherever a reference is written down."""
+        return isinstance(other, IntervalRules) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.to_dict().items()))
+
+    def reference(self, kind: Kind) -> float:
+        """The threshold of one kind at which scores are cut into intervals."""
+        own: float | None = getattr(self, f"{kind}_reference")
+        return self.of(kind, "threshold") if own is None else own
+
+    def anchored(self) -> IntervalRules:
+        """These rules with references, so that `dataclasses.replace` moves thresholds alone."""
+        macro, micro = self.reference("macro"), self.reference("micro")
+        return replace(self, macro_reference=macro, micro_reference=micro)
 
     def changed(self, given: IntervalRules | Mapping[str, Any] | None) -> IntervalRules:
         """These rules with the numbers of a dictionary; whole other rules as they are; None changes
         nothing.
 
-        Raises UsageError for unknown names and values that are no numbers.
+        A threshold that is moved chooses among the same intervals: the references stay. Raises
+        UsageError for unknown names and values that are no numbers.
         """
         if isinstance(given, IntervalRules):
-            return given
+            return given.anchored()
         if given is not None and not isinstance(given, Mapping):
             raise UsageError(
                 "expected rules as IntervalRules or a dictionary of some, got "
                 f"{type(given).__name__}"
             )
-        return IntervalRules.from_dict({**self.to_dict(), **(given or {})})
+        return IntervalRules.from_dict({**asdict(self.anchored()), **(given or {})})
 
     def of(self, kind: Kind, what: str) -> float:
         """The number `what` ('threshold', 'release', 'min_s', 'max_s') of one kind."""
@@ -105,9 +132,7 @@ class IntervalRules:
 
 @dataclass(frozen=True, slots=True)
 class TimedInterval:
-    """An interval in seconds; offset_s is the last moment that belongs to it. score: highest frame
-    score inside.
-    """
+    """In seconds; offset_s is the last moment that belongs to it. score: the highest inside."""
 
     onset_s: float
     apex_s: float
@@ -124,12 +149,63 @@ def find_intervals(
 
     Rows that are not numbers are unknown: they end every interval. What fills all rows between two
     unknown ones (or the ends) is no interval: without a change it may be how the face always looks.
-    The apex is where intensity (T,), or else the score, is highest. Sorted by onset.
+    The apex is where intensity (T,), or else the score, is highest (`choose_apex`). By onset.
+
+    Scores are cut into intervals at the references, and below them at fixed shares of these, the
+    highest first; what overlaps an earlier one is left out. Thresholds choose among all these, so a
+    lower threshold of one kind only adds intervals of that kind.
     """
     if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
         raise UsageError(
             f"expected scores (T, 2) and times (T,), got {scores.shape} and {np.shape(times)}"
         )
+    found = cut_intervals(scores, times, level_rules(rules, 1.0), intensity)
+    taken = {kind: np.zeros(len(times), bool) for kind in KINDS}
+    mark_rows(found, times, taken, rules)
+    above = 1.0
+    for share in needed_shares(rules):
+        for i in cut_intervals(scores, times, level_rules(rules, share), intensity):
+            a, b = np.searchsorted(times, (i.onset_s, i.offset_s))
+            # One above the level before was refused there for its length, not for its score.
+            if i.score < above * rules.reference(i.kind) and not taken[i.kind][a : b + 1].any():
+                found.append(i)
+                mark_rows([i], times, taken, rules)
+        above = share
+    chosen = [i for i in found if i.score >= rules.of(i.kind, "threshold")]
+    return sorted(chosen, key=lambda i: (i.onset_s, i.kind))
+
+
+def mark_rows(
+    found: Iterable[TimedInterval],
+    times: FloatArray,
+    taken: Mapping[Kind, NDArray[np.bool_]],
+    rules: IntervalRules,
+) -> None:
+    """Mark the rows (T,) of intervals as taken, for both kinds where one excludes the other."""
+    for i in found:
+        a, b = np.searchsorted(times, (i.onset_s, i.offset_s))
+        for kind in KINDS if rules.exclusive else (i.kind,):
+            taken[kind][a : b + 1] = True
+
+
+def needed_shares(rules: IntervalRules) -> list[float]:
+    """The shares of the references at which scores are cut for thresholds below these."""
+    lowest = min(rules.of(kind, "threshold") / rules.reference(kind) for kind in KINDS)
+    higher = [s for s in LEVELS if s > lowest]
+    return LEVELS[: len(higher) + 1] if lowest < 1 else []
+
+
+def level_rules(rules: IntervalRules, share: float) -> IntervalRules:
+    """The rules that cut scores at a share of the references."""
+    macro, micro = share * rules.reference("macro"), share * rules.reference("micro")
+    lower = replace(rules, macro_threshold=macro, micro_threshold=micro)
+    return replace(lower, macro_reference=None, micro_reference=None)
+
+
+def cut_intervals(
+    scores: FloatArray, times: FloatArray, rules: IntervalRules, intensity: FloatArray | None
+) -> list[TimedInterval]:
+    """Intervals as in `find_intervals`, cut at one level: the thresholds of the rules."""
     found: list[TimedInterval] = []
     for a, b in known_segments(scores):
         part = ScoreSegment(
@@ -146,7 +222,8 @@ def finalized_prefix(scores: FloatArray, step: float, rules: IntervalRules) -> i
     The prefix ends after the last unknown row, or before the last row of a neutral segment of two
     rows or more that is longer than `merge_gap_s`. step: seconds between rows.
     """
-    levels = [rules.of(kind, "threshold") * rules.of(kind, "release") for kind in KINDS]
+    share = min([1.0, *needed_shares(rules)])  # neutral for the lowest cut is so for all
+    levels = [share * rules.reference(kind) * rules.of(kind, "release") for kind in KINDS]
     quiet = scores.sum(1) < min(levels) if rules.exclusive else (scores < levels).all(1)
     unknown = np.isnan(scores).any(1)
     out = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
@@ -315,66 +392,9 @@ class ScoreSegment:
         if not wanted or b - a == len(track):
             return []
         known = self.intensity[a:b].max() > 0  # else weights without such an output
-        strength = self.intensity[a:b] if known else track[a:b]
-        apex = a + int(np.argmax(strength))
+        apex = choose_apex(self.intensity if known else track, a, b, kind)
         times = self.times
         score = min(1.0, float(track[a:b].max()))
         return [
             TimedInterval(float(times[a]), float(times[apex]), float(times[b - 1]), kind, score)
         ]
-
-
-def hysteresis_runs(track: FloatArray, threshold: float, release: float) -> list[tuple[int, int]]:
-    """Runs in scores (T,) that reach the threshold and stay above its share `release`."""
-    found = true_runs(track >= threshold * release)
-    return [(a, b) for a, b in found if track[a:b].max() >= threshold]
-
-
-def split_runs(
-    track: FloatArray, found: list[tuple[int, int]], valley: float, min_rows: int
-) -> list[tuple[int, int]]:
-    """Cut runs at valleys below the share `valley` of both peaks beside them.
-
-    Both parts keep `min_rows` rows at least.
-    """
-    out: list[tuple[int, int]] = []
-    todo = found[::-1]
-    while todo:
-        a, b = todo.pop()
-        at = deepest_valley(track[a:b], valley, min_rows)
-        if at is None:
-            out.append((a, b))
-        else:
-            todo += [(a + at, b), (a, a + at)]
-    return out
-
-
-def merge_near(
-    found: list[tuple[int, int]], gap: float, step: float = 1.0
-) -> list[tuple[int, int]]:
-    """Join neighbours with up to `gap` between them. Runs that touch were cut and stay apart.
-
-    step: what one row measures, in the unit of `gap`.
-    """
-    out: list[tuple[int, int]] = []
-    for a, b in found:
-        if out and 0 < (a - out[-1][1]) * step <= gap:
-            out[-1] = (out[-1][0], b)
-        else:
-            out.append((a, b))
-    return out
-
-
-def deepest_valley(track: FloatArray, share: float, least: int) -> int | None:
-    """Where to cut: the lowest point that lies below `share` of the smaller peak beside it, or
-    None.
-    """
-    n = len(track)
-    if n < 2 * least + 1:
-        return None
-    left = np.maximum.accumulate(track)[least - 1 : n - least - 1]
-    right = np.maximum.accumulate(track[::-1])[::-1][least + 1 :][: len(left)]
-    middle = track[least : least + len(left)]
-    depth = middle / np.maximum(np.minimum(left, right), 1e-9)
-    at = int(np.argmin(depth))
-    return at + least if depth[at] < share else None

@@ -95,7 +95,15 @@ class ProfiledSpotter(Spotter):
             detector=TimedDetector(self.timer, BlazeFaceDetector(models.detector)),
             mesh=TimedMesh(self.timer, FaceMesh(models.landmarks)),
         )
-        return TimedStream(self.timer, tracker, self.runtime, self.weights.config, self.rules)
+        return TimedStream(
+            self.timer,
+            tracker,
+            self.runtime,
+            self.weights.config,
+            self.rules,
+            self.check,
+            self.make_recorder(),
+        )
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
         found: Spotting = self.timer.timed("rules", super().result, stream, source)

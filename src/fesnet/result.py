@@ -19,6 +19,7 @@ from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
 from fesnet.intervals import IntervalMark, Kind, nearest_frame, to_source_frames
+from fesnet.observations import Blink, FaceObservations, IntervalContext, blinks_of, context_of
 from fesnet.postprocess import IntervalRules, TimedInterval, find_intervals, known_segments
 from fesnet.result_json import (
     SCHEMA,
@@ -31,6 +32,7 @@ from fesnet.result_json import (
     unpack_array,
     unpack_times,
 )
+from fesnet.result_methods import ResultMethods
 from fesnet.timing import find_holes, frame_ends, video_end
 
 
@@ -50,7 +52,7 @@ class SourceInfo:
     duration_s: float | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FaceTrack:
     """One face on the working grid: times (T,) s, scores (T, 2) macro and micro in 0..1, intensity
     (T,).
@@ -62,6 +64,9 @@ class FaceTrack:
     times: FloatArray
     scores: FloatArray
     intensity: FloatArray
+
+    def __repr__(self) -> str:
+        return f"<FaceTrack of face {self.face}: {len(self.times)} steps>"
 
     def quantized(self) -> NDArray[np.uint16]:
         """(T, 3) scores and intensity as the JSON form holds them."""
@@ -116,10 +121,10 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class Spotting:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spotting(ResultMethods):
     """The whole result of one source. frame_times (N,) s of all source frames; provenance: what
-    made it.
+    made it. Looping over it gives its intervals; `len` counts them.
     """
 
     source: SourceInfo
@@ -137,11 +142,31 @@ class Spotting:
     # Of a corrected result: who made, checked or noted what. Exports carry it, the JSON form does
     # not: the review keeps it.
     marks: Mapping[SpottedInterval, IntervalMark] = field(default_factory=dict)
+    # What moved and what else happened, face by face; empty where nothing was observed.
+    observations: tuple[FaceObservations, ...] = ()
+
+    def context(self, interval: SpottedInterval) -> IntervalContext | None:
+        """What moved in an interval of this video, whoever made it, and what else happened in and
+        around it; None where its face was not observed."""
+        seen = {o.face: o for o in self.observations}.get(interval.face)
+        if seen is None:
+            return None
+        return context_of(seen, interval.onset_s, interval.offset_s, self.working_rate)
+
+    @property
+    def blinks(self) -> tuple[Blink, ...]:
+        """All times with closed eyes, by face and start."""
+        return tuple(b for o in self.observations for b in blinks_of(o, self.working_rate))
+
+    @property
+    def duration_s(self) -> float:
+        """Length of what was spotted: from the first frame to the end of the last one."""
+        return video_end(self.frame_times, self.working_rate) - float(self.frame_times[0])
 
     @property
     def seconds(self) -> float:
-        """Length of what was spotted: from the first frame to the end of the last one."""
-        return video_end(self.frame_times, self.working_rate) - float(self.frame_times[0])
+        """Deprecated: the old name of `duration_s`."""
+        return self.duration_s
 
     @property
     def known_seconds(self) -> float:
@@ -151,7 +176,7 @@ class Spotting:
             known[: len(track.scores)] |= ~np.isnan(track.scores).any(1)
         before = int(np.ceil(self.frame_times[0] * self.working_rate - 0.5))  # the first frame
         unknown = float((~known[before:]).sum()) / self.working_rate
-        return max(self.seconds - unknown, 0.0) if known.any() else 0.0
+        return max(self.duration_s - unknown, 0.0) if known.any() else 0.0
 
     def rethreshold(self, rules: IntervalRules | Mapping[str, Any]) -> Spotting:
         """The same scores under other rules; no network is needed. A dictionary changes only what
@@ -184,6 +209,14 @@ class Spotting:
         }
         if self.candidates is not None:
             values["candidates"] = [asdict(c) for c in self.candidates]
+        if self.observations:
+            values["context"] = [
+                {"face": i.face, "onset_frame": i.onset_frame, **asdict(c)}
+                for i in self.intervals
+                if (c := self.context(i)) is not None
+            ]
+            values["blinks"] = [asdict(b) for b in self.blinks]
+            values["observations"] = [o.to_dict() for o in self.observations]
         text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
             atomic_write_text(Path(path), text)
@@ -227,11 +260,14 @@ class Spotting:
             intervals=tuple(SpottedInterval(**i) for i in values["intervals"]),
             gaps=tuple(Gap(**g) for g in values["gaps"]),
             warnings=tuple(values["warnings"]),
-            rules=IntervalRules.from_dict(values["rules"]),
+            rules=IntervalRules.from_dict(values["rules"]).anchored(),
             provenance=values["provenance"],
             candidates=tuple(SpottedInterval(**i) for i in values["candidates"])
             if "candidates" in values
             else None,
+            observations=tuple(
+                FaceObservations.from_dict(o) for o in values.get("observations", ())
+            ),
         )
 
 
@@ -245,6 +281,7 @@ def assemble(
     warnings: tuple[str, ...],
     provenance: dict[str, Any],
     candidates: tuple[SpottedInterval, ...] | None = None,
+    observations: tuple[FaceObservations, ...] = (),
 ) -> Spotting:
     """A result from scores. They are quantised first, as the JSON form keeps them, so that making
     the intervals anew from a stored result gives exactly the same ones.
@@ -255,6 +292,7 @@ def assemble(
         raise UsageError(
             "expected frame times of 0 s or more that never fall, got others; give frames in order"
         )
+    rules = rules.anchored()
     times = unpack_times(pack_times(frame_times), len(frame_times))
     faces = tuple(t.as_stored() for t in tracks)
     if candidates is None:
@@ -272,6 +310,7 @@ def assemble(
         rules=rules,
         provenance=provenance,
         candidates=candidates,
+        observations=observations,
     )
 
 
@@ -293,7 +332,9 @@ def on_source_frames(
 ) -> SpottedInterval:
     """An interval of one face, carried from the working grid to the source's frames."""
     first, last = to_source_frames(found.onset_s, found.offset_s, frame_times, 0.5 / working_rate)
-    apex = min(max(nearest_frame(found.apex_s, frame_times), first), last)
+    apex = nearest_frame(found.apex_s, frame_times)
+    inner = 1 if last - first > 1 else 0  # at a low rate the onset may be the nearest frame
+    apex = min(max(apex, first + inner), last - inner)
     onset_s, apex_s, offset_s = (round(float(frame_times[f]), 6) for f in (first, apex, last))
     times = (face, onset_s, apex_s, offset_s)
     return SpottedInterval(*times, found.kind, first, apex, last, round(found.score, 4))

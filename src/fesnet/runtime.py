@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -23,6 +23,9 @@ CPU = "CPUExecutionProvider"
 # What onnxruntime may run FESNet on, the fastest first, where the installed build brings it.
 ACCELERATORS = ("CUDAExecutionProvider", "CoreMLExecutionProvider", "DmlExecutionProvider")
 FORCE_CPU = "FESNET_CPU"  # environment variable; anything but empty or 0 keeps to the CPU
+Device = Literal["auto", "cpu", "cuda", "coreml", "directml"]
+PROVIDERS = dict(zip(("cuda", "coreml", "directml"), ACCELERATORS, strict=True))
+BUILDS = {"cuda": "onnxruntime-gpu", "coreml": "onnxruntime", "directml": "onnxruntime-directml"}
 
 
 class Runtime(Protocol):
@@ -40,11 +43,13 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """FESNet's two exported graphs under onnxruntime."""
+    """FESNet's two exported graphs under onnxruntime. device: 'auto' takes the fastest that works;
+    any other is used or refused.
+    """
 
-    def __init__(self, weights: Weights, threads: int = 1) -> None:
-        self.encoder = session(weights.encode, threads)
-        self.decoder = session(weights.decode, threads)
+    def __init__(self, weights: Weights, threads: int = 1, device: Device = "auto") -> None:
+        self.encoder = session(weights.encode, threads, device)
+        self.decoder = session(weights.decode, threads, device)
         length = self.decoder.get_inputs()[0].shape[1]
         if isinstance(length, int):
             raise CheckpointError(
@@ -64,10 +69,25 @@ class OnnxRuntime:
         return softmax(logits[-1, 0]), intensity[0]
 
 
-class TorchRuntime:
-    """FESNet in torch on the CPU, from the same weights folder."""
+class OnnxMotionHead:
+    """LSDM's motion output as a graph of its own (`fesnet.model.export.export_motion_head`)."""
 
-    def __init__(self, weights: Weights, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1, device: Device = "auto") -> None:
+        self.graph = session(path, threads, device)
+
+    def __call__(self, attended: Float32Array, reference: Float32Array) -> Float32Array:
+        """Attended features (N, P, C) against a reference (P, C) -> motions (N, M)."""
+        given = {"attended": attended, "reference": reference[None]}
+        out: Float32Array = self.graph.run(["motions"], given)[0]
+        return out
+
+
+class TorchRuntime:
+    """FESNet in torch, from the same weights folder. device: 'auto' is the CPU; 'cuda' an NVIDIA
+    GPU.
+    """
+
+    def __init__(self, weights: Weights, threads: int = 1, device: Device = "auto") -> None:
         try:
             import torch
 
@@ -80,41 +100,62 @@ class TorchRuntime:
         self.torch = torch
         self.name = f"torch {torch.__version__}"
         torch.set_num_threads(threads)
-        self.network = load_network(weights).eval()
+        if device not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"expected device 'cpu' or 'cuda' for torch, got {device!r}")
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UsageError("expected a GPU for device 'cuda', but torch finds none")
+        self.device = "cuda" if device == "cuda" else "cpu"
+        self.name += "" if self.device == "cpu" else ", cuda"
+        self.network = load_network(weights).eval().to(self.device)
 
     def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
         with self.torch.inference_mode():
-            return self.network.encode(self.torch.from_numpy(crops)).numpy()
+            given = self.torch.from_numpy(crops).to(self.device)
+            return np.asarray(self.network.encode(given).cpu().numpy())
 
     def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
         with self.torch.inference_mode():
-            logits, intensity = self.network.decode(self.torch.from_numpy(attended[None]))
-            return softmax(logits[-1, 0].numpy()), intensity[0].numpy()
+            given = self.torch.from_numpy(attended[None]).to(self.device)
+            logits, intensity = self.network.decode(given)
+            return softmax(logits[-1, 0].cpu().numpy()), intensity[0].cpu().numpy()
 
 
-def make_runtime(name: str, weights: Weights, threads: int = 1) -> Runtime:
-    """`onnx` or `torch`."""
+def make_runtime(name: str, weights: Weights, threads: int = 1, device: Device = "auto") -> Runtime:
+    """`onnx` or `torch`, on a device. Raises UsageError for another name, and for a device that is
+    not to be had.
+    """
+    if device not in get_args(Device):
+        raise UsageError(f"expected a device out of {', '.join(get_args(Device))}, got {device!r}")
     if name == "onnx":
-        return OnnxRuntime(weights, threads)
+        return OnnxRuntime(weights, threads, device)
     if name == "torch":
-        return TorchRuntime(weights, threads)
+        return TorchRuntime(weights, threads, device)
     raise UsageError(f"expected runtime 'onnx' or 'torch', got {name!r}")
 
 
-def chosen_providers() -> list[str]:
+def chosen_providers(device: Device = "auto") -> list[str]:
     """onnxruntime's execution providers for FESNet, the first that works is used; the CPU is always
-    the last.
+    the last. Raises UsageError for a device that the installed onnxruntime does not bring.
     """
-    if os.environ.get(FORCE_CPU, "0") not in ("", "0"):
-        return [CPU]
     there = ort.get_available_providers()
+    if device in PROVIDERS:
+        if PROVIDERS[device] not in there:
+            raise UsageError(
+                f"expected an onnxruntime with {PROVIDERS[device]} for device {device!r}, got one "
+                f"with {', '.join(there)}; install {BUILDS[device]} in the place of onnxruntime"
+            )
+        return [PROVIDERS[device], CPU]
+    if device == "cpu" or os.environ.get(FORCE_CPU, "0") not in ("", "0"):
+        return [CPU]
     return [*(name for name in ACCELERATORS if name in there), CPU]
 
 
-def session(path: Path, threads: int) -> ort.InferenceSession:
+def session(path: Path, threads: int, device: Device = "auto") -> ort.InferenceSession:
     """A session that neither spins nor takes more threads than it is given: a busy machine must not
-    collapse.
+    collapse. Raises CheckpointError for what is no graph, UsageError where a device that was asked
+    for does not work.
     """
+    providers = chosen_providers(device)
     ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -122,11 +163,18 @@ def session(path: Path, threads: int) -> ort.InferenceSession:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=chosen_providers())
+        made = ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime raises its own, unrelated classes
         raise CheckpointError(
             f"expected an ONNX graph in {path}, but onnxruntime cannot read it"
         ) from error
+    used = made.get_providers()[0]  # onnxruntime falls back to the CPU without an error
+    if device in PROVIDERS and used != providers[0]:
+        raise UsageError(
+            f"expected to run on device {device!r}, but onnxruntime fell back to {used}; check the "
+            "driver and its libraries, or use device 'cpu'"
+        )
+    return made
 
 
 def softmax(logits: Float32Array) -> Float32Array:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +18,20 @@ from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import model_files
 from fesnet.interval_check import load_check
 from fesnet.postprocess import IntervalRules
+from fesnet.progress import frame_progress
 from fesnet.result import SourceInfo, Spotting, assemble
-from fesnet.runtime import Runtime, make_runtime
+from fesnet.runtime import Device, OnnxMotionHead, Runtime, make_runtime
+from fesnet.step_record import StepRecorder
 from fesnet.stream import SpotStream, make_face_tracker
 from fesnet.timing import frame_rate
-from fesnet.video import Frame, Source, open_source
+from fesnet.video import Frame, Source, Sourceable, open_source
 from fesnet.video.folder import source_sha256
-from fesnet.weights import CHECK, Weights, load_weights
+from fesnet.weights import CHECK, MOTION_HEAD, Weights, load_weights
 
 MIN_FRAME_RATE = (
     15.0  # frames a second; below this a micro-expression (0.1-0.5 s) has only one to seven frames
 )
+FaceSelection = Literal["largest", "all"]
 
 
 class Spotter:
@@ -37,9 +41,11 @@ class Spotter:
     "onnx" (default) or "torch". rules: how scores become intervals, default what the weights
     recommend; a dictionary such as {"micro_threshold": 0.4} changes only what it names, an
     `IntervalRules` replaces them all. faces: "largest" follows one face, "all" up to eight.
-    threads: of the network; 1 is our choice, as more collapse on a busy machine.
+    threads: of the network; 1 is our choice, as more collapse on a busy machine. device: of the
+    network; "auto" takes the fastest that works, any other is used or refused.
 
-    Raises UsageError, CheckpointError, FaceModelError, MissingExtraError.
+    One spotter may be used by several threads at once; each stream belongs to one of them. Raises
+    UsageError, CheckpointError, FaceModelError, MissingExtraError.
     """
 
     def __init__(
@@ -47,39 +53,47 @@ class Spotter:
         weights: str | Path | None = None,
         *,
         runtime: Literal["onnx", "torch"] = "onnx",
-        rules: IntervalRules | Mapping[str, Any] | None = None,
-        faces: Literal["largest", "all"] = "largest",
+        rules: IntervalRules | Mapping[str, float] | None = None,
+        faces: FaceSelection = "largest",
         threads: int = 1,
+        device: Device = "auto",
     ) -> None:
+        check_spotter_options(faces, threads)
         self.weights: Weights = load_weights(weights)
-        self.runtime: Runtime = make_runtime(runtime, self.weights, threads)
+        self.runtime: Runtime = make_runtime(runtime, self.weights, threads, device)
         self.rules = recommended_rules(self.weights).changed(rules)
-        self.faces: Literal["largest", "all"] = faces
+        self.faces: FaceSelection = faces
         self.check = load_check(self.weights.folder)
+        head = self.weights.folder / MOTION_HEAD
+        self.motion_head = OnnxMotionHead(head, threads, device) if head.exists() else None
         if self.check is not None and not self.weights.config.landmark_feature_count:
             raise CheckpointError(
                 f"expected weights with landmark features beside {CHECK} in {self.weights.folder}"
             )
 
+    def __repr__(self) -> str:
+        return f"<Spotter {self.weights.name}: {self.runtime.name}, faces {self.faces}>"
+
     def spot(
         self,
-        source: Any,
+        source: Sourceable,
         *,
         rate: Fraction | float | None = None,
-        progress: FrameCallback | None = None,
+        progress: FrameCallback | bool | None = None,
     ) -> Spotting:
         """Spot a whole source: what `fesnet.video.open_source` opens (file, image folder, camera,
         array).
 
         rate: frames a second, where the source has no times of its own. progress: called with every
-        frame. Raises UsageError and SourceError for sources that cannot be read.
+        frame and the source; True shows a bar on stderr. Raises UsageError and SourceError for
+        sources that cannot be read.
         """
-        with open_source(source, rate=rate) as opened:
+        with open_source(source, rate=rate) as opened, frame_progress(progress) as report:
             stream = self.stream()
             for frame in self.frames(opened):
                 stream.push(frame)
-                if progress is not None:
-                    progress(frame, opened)
+                if report is not None:
+                    report(frame, opened)
             return self.result(stream, opened)
 
     def frames(self, opened: Source) -> Iterator[Frame]:
@@ -90,7 +104,14 @@ class Spotter:
         """A stream to push frames into as they come."""
         config = self.weights.config
         tracker = make_face_tracker(config, self.faces)
-        return SpotStream(tracker, self.runtime, config, self.rules, self.check)
+        return SpotStream(
+            tracker, self.runtime, config, self.rules, self.check, self.make_recorder()
+        )
+
+    def make_recorder(self) -> Callable[[], StepRecorder] | None:
+        """What records the steps of one face; None for weights without landmark features."""
+        size = self.weights.config.landmark_feature_count
+        return partial(StepRecorder, size, self.motion_head) if size else None
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:
         """The whole result of a stream that has got all frames of `source`. Raises SourceError if
@@ -110,6 +131,7 @@ class Spotter:
             warnings=(*source.warnings, *frame_rate_warnings(source.name, stream.times)),
             provenance=self.provenance(),
             candidates=stream.candidates(),
+            observations=stream.observations(tracks),
         )
 
     def provenance(self) -> dict[str, Any]:
@@ -118,6 +140,8 @@ class Spotter:
         checked = {}
         if self.check is not None:
             checked["interval_check_sha256"] = file_sha256(self.weights.folder / CHECK)
+        if self.motion_head is not None:
+            checked["motion_head_sha256"] = file_sha256(self.weights.folder / MOTION_HEAD)
         return {
             "fesnet": __version__,
             "weights": self.weights.name,
@@ -131,10 +155,18 @@ class Spotter:
         }
 
 
+def check_spotter_options(faces: str, threads: int) -> None:
+    """Raises UsageError for values of options that a spotter does not know."""
+    if faces not in get_args(FaceSelection):
+        raise UsageError(f"expected faces 'largest' or 'all', got {faces!r}")
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise UsageError(f"expected 1 thread or more, got {threads!r}")
+
+
 def recommended_rules(weights: Weights) -> IntervalRules:
     """The rules that the weights bring. Raises CheckpointError where they are not understood."""
     try:
-        return IntervalRules.from_dict(weights.rules)
+        return IntervalRules.from_dict(weights.rules).anchored()
     except UsageError as error:
         raise CheckpointError(
             f"expected interval rules in the config of {weights.folder}, but {error}"

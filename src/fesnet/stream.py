@@ -23,6 +23,8 @@ from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, compute_landmark_features, only_face
 from fesnet.interval_check import Candidate, IntervalCheck, finalized_candidates
 from fesnet.interval_features import LOOK_AHEAD_S, LOOK_BACK_S, ContextTrack
+from fesnet.observations import FaceObservations
+from fesnet.observe import observe
 from fesnet.postprocess import IntervalRules, TimedInterval, finalized_prefix
 from fesnet.result import (
     FaceTrack,
@@ -32,6 +34,7 @@ from fesnet.result import (
     on_source_frames,
 )
 from fesnet.runtime import Runtime
+from fesnet.step_record import StepRecorder
 from fesnet.video import Frame
 from fesnet.windows import FrameSampler, Resampler, ScoreChunk, WindowAggregator
 
@@ -70,9 +73,14 @@ class FacePipeline:
     """One face through the network: resampling, windows, and the scores that are final."""
 
     def __init__(
-        self, config: FesNetConfig, runtime: Runtime, check: IntervalCheck | None = None
+        self,
+        config: FesNetConfig,
+        runtime: Runtime,
+        check: IntervalCheck | None = None,
+        recorder: StepRecorder | None = None,
     ) -> None:
         self.config, self.runtime, self.check = config, runtime, check
+        self.recorder = recorder
         # of steps that the check may still look at
         self.landmark_features: dict[int, FloatArray] = {}
         self.resampler = Resampler(config.working_rate)
@@ -122,7 +130,8 @@ class FacePipeline:
                 self.end_segment()
                 self.segment = crop.segment
             for step, value in self.resampler.push(crop.time, attended):
-                if not self.in_segment:
+                first = not self.in_segment
+                if first:
                     if step == self.last + 1:
                         # a segment right after another: one unknown step keeps intervals from
                         # crossing
@@ -130,10 +139,16 @@ class FacePipeline:
                     self.aggregator.clear(step)
                     self.in_segment = True
                 self.last = step
-                if self.check is not None:
-                    count = self.config.landmark_feature_count
-                    self.landmark_features[step] = value.reshape(-1)[-count:].copy()
+                self.keep_step(step, value, first=first)
                 self.add_chunk(self.aggregator.push(value))
+
+    def keep_step(self, step: int, features: Float32Array, *, first: bool) -> None:
+        """Keep what is asked of a step later. first: of its segment."""
+        if self.recorder is not None:
+            self.recorder.push(step, features, first=first)
+        if self.check is not None:
+            count = self.config.landmark_feature_count
+            self.landmark_features[step] = features.reshape(-1)[-count:].copy()
 
     def features(self, waiting: list[PendingCrop]) -> Float32Array:
         """(N, P, C) of crops: pixels' positions, then rows of landmark features (see
@@ -331,8 +346,10 @@ class SpotStream:
         config: FesNetConfig,
         rules: IntervalRules,
         check: IntervalCheck | None = None,
+        make_recorder: Callable[[], StepRecorder] | None = None,
     ) -> None:
         self.tracker, self.runtime, self.config, self.rules = tracker, runtime, config, rules
+        self.make_recorder = make_recorder  # of a face's steps; None: nothing is observed
         self.interval_check = check
         self.all_candidates: list[SpottedInterval] = []  # so far, whatever their probability
         self.sampler = FrameSampler(config.working_rate)
@@ -371,8 +388,9 @@ class SpotStream:
         known = self.chunk_count
         for face in self.faces:
             if face.face not in self.pipelines:
+                recorder = None if self.make_recorder is None else self.make_recorder()
                 self.pipelines[face.face] = FacePipeline(
-                    self.config, self.runtime, self.interval_check
+                    self.config, self.runtime, self.interval_check, recorder
                 )
             self.pipelines[face.face].push(face, spacing)
         return list(self.pop_intervals()) if self.chunk_count > known else []
@@ -457,4 +475,14 @@ class SpotStream:
         return tuple(
             self.pipelines[n].track(n, self.steps, self.config.working_rate)
             for n in sorted(self.pipelines)
+        )
+
+    def observations(self, tracks: tuple[FaceTrack, ...]) -> tuple[FaceObservations, ...]:
+        """What moved and what else happened in each face of a stream that has ended; tracks as
+        `finish` returned them. Empty where nothing was recorded."""
+        rate = self.config.working_rate
+        return tuple(
+            observe(t.face, recorder.record(len(t.times)), t.as_stored().scores, rate)
+            for t in tracks
+            if (recorder := self.pipelines[t.face].recorder) is not None
         )

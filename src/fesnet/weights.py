@@ -2,7 +2,8 @@
 
 A set of weights is a folder: `config.json` (sizes, provenance, rules, sha256 of the other files),
 `encode.onnx` and `decode.onnx` (to run), `model.safetensors` (to go on training; may be missing),
-`interval_check.json` (how probable a found interval is; may be missing). Nothing is ever unpickled.
+`interval_check.json` (how probable a found interval is; may be missing), `motion_head.onnx` (what
+moved, LSDM's motion output; may be missing). Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fesnet.errors import CheckpointError, UsageError
 SCHEMA = "fesnet-weights/1"
 BUNDLED = "bundled"  # the name of the weights that come with the package
 CONFIG, ENCODE, DECODE, TENSORS = "config.json", "encode.onnx", "decode.onnx", "model.safetensors"
-CHECK = "interval_check.json"
+CHECK, MOTION_HEAD = "interval_check.json", "motion_head.onnx"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def load_weights(folder: str | Path | None = None) -> Weights:
     if schema != SCHEMA:
         raise CheckpointError(f"expected weights of schema {SCHEMA} in {path}, got {schema!r}")
     config = FesNetConfig.from_dict(model)
-    needed = (ENCODE, DECODE, *(name for name in (TENSORS, CHECK) if (path / name).exists()))
+    optional = (name for name in (TENSORS, CHECK, MOTION_HEAD) if (path / name).exists())
+    needed = (ENCODE, DECODE, *optional)
     missing = [name for name in needed if name not in hashes]
     if missing:
         raise CheckpointError(

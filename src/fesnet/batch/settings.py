@@ -13,6 +13,7 @@ from typing import Any
 
 from fesnet.errors import UsageError
 from fesnet.postprocess import IntervalRules
+from fesnet.runtime import Device
 from fesnet.spotter import Spotter
 from fesnet.video.source import check_seconds, exact_rate
 
@@ -22,7 +23,8 @@ class SpotSettings:
     """Settings that the workers get.
 
     weights: a folder, None for the bundled ones; rate: frames a second of image folders; seconds:
-    stop after; formats: of `fesnet.exports` to write beside each result.
+    stop after; formats: of `fesnet.exports` to write beside each result; device: of the network,
+    as of `Spotter`.
     """
 
     weights: str | None = None
@@ -32,6 +34,7 @@ class SpotSettings:
     rate: float | None = None
     seconds: float | None = None
     formats: tuple[str, ...] = ()
+    device: Device = "auto"
 
     def __post_init__(self) -> None:
         check_seconds(self.seconds)
@@ -61,6 +64,7 @@ class SpotSettings:
         del values["weights"]  # a place; its sha256 stands for it
         if scores_only:
             del values["rules"], values["formats"]
+        del values["device"]  # the runtime names what is used
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -70,13 +74,13 @@ def override_rules(
     """Rules with the values of a TOML file and then the single ones (None: unchanged). Raises
     UsageError.
     """
-    values = rules.to_dict()
+    values: dict[str, Any] = {}
     if file is not None:
         try:
-            values |= tomllib.loads(file.read_text(encoding="utf-8"))
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"expected a TOML file with interval rules in {file}, but {error}"
             ) from error
     values |= {name: value for name, value in single.items() if value is not None}
-    return IntervalRules.from_dict(values)
+    return rules.changed(values)

@@ -102,7 +102,7 @@ def spot_to_files(
         write_results(found, target, force=job.force)
     yield found
     if target is not None:
-        list(export(found, job.formats, target.parent, name, force=job.force))
+        export(found, job.formats, target.parent, name, force=job.force)
 
 
 def spot_source(source: str | int, job: SpotJob, report: ProgressCallback) -> Spotting:

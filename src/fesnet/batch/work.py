@@ -21,6 +21,7 @@ from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import check_results, export, write_results
 from fesnet.jobs.resumable import concerns_one_item
 from fesnet.result import Spotting
+from fesnet.runtime import Device
 from fesnet.spotter import Spotter
 from fesnet.video import open_source
 from fesnet.video.folder import image_files, natural_key, sha256_of_lines, source_sha256
@@ -154,13 +155,17 @@ def load_spotter(settings: SpotSettings) -> Spotter:
     folder = bundled_weights() if settings.weights is None else Path(settings.weights)
     config = folder / CONFIG
     known = file_sha256(config) if config.is_file() else ""
-    return cached_spotter(settings.weights, settings.runtime, settings.faces, known)
+    return cached_spotter(
+        settings.weights, settings.runtime, settings.faces, settings.device, known
+    )
 
 
 @lru_cache(maxsize=2)
-def cached_spotter(weights: str | None, runtime: Any, faces: Any, _known: str) -> Spotter:
+def cached_spotter(
+    weights: str | None, runtime: Any, faces: Any, device: Device, _known: str
+) -> Spotter:
     cv2.setNumThreads(1)  # other workers have the other cores
-    return Spotter(weights, runtime=runtime, faces=faces)
+    return Spotter(weights, runtime=runtime, faces=faces, device=device)
 
 
 def write_exports(found: Spotting, result: Path, task: VideoTask) -> str:
@@ -170,7 +175,7 @@ def write_exports(found: Spotting, result: Path, task: VideoTask) -> str:
     """
     try:
         name = result.name.removesuffix(".json")
-        list(export(found, task.settings.formats, result.parent, name, force=task.force))
+        export(found, task.settings.formats, result.parent, name, force=task.force)
     except FesnetError as error:
         if not concerns_one_item(error):
             raise

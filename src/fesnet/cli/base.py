@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fesnet._names import printable
+from fesnet.cli.lazy import LazyGroup
 from fesnet.errors import FesnetError
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="fesnet",
     help="Spot macro- and micro-expressions in long face videos. Everything stays on this machine.",
+    cls=LazyGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -47,6 +48,10 @@ WeightsFolder = Annotated[
     Path | None, typer.Option("--weights", help="Weights folder; default: the bundled ones.")
 ]
 FaceChoice = Annotated[str, typer.Option("--faces", help="'largest' or 'all'.")]
+DeviceChoice = Annotated[
+    str,
+    typer.Option("--device", help="Of the network: auto, cpu, cuda, coreml or directml."),
+]
 RayAddress = Annotated[
     str | None, typer.Option("--ray", help="Address of a Ray cluster, 'auto' or 'local'.")
 ]
@@ -57,7 +62,31 @@ Force = Annotated[
     bool,
     typer.Option("--force", help="Replace files that fesnet did not write, or that were changed."),
 ]
-EXPORT_FORMATS = "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, csv"
+TableFile = Annotated[
+    Path | None,
+    typer.Option("--table", help="The spreadsheet with the annotations, under any name."),
+]
+EXPORT_FORMATS = (
+    "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, frames, "
+    "frames-parquet, csv"
+)
+
+
+class Output:
+    """Whether commands print what is done; `Quiet` sets it anew with each command."""
+
+    quiet = False
+
+
+def set_quiet(wanted: bool) -> bool:
+    Output.quiet = wanted
+    return wanted
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=set_quiet, help="Print failures only, and no bar."),
+]
 
 
 # Errors of writing to standard output, such as on a full disk; fesnet._io writes the files.
@@ -107,9 +136,11 @@ def print_error(line: str, code: int) -> int:
 
 
 def say(line: str, *, error: bool = False) -> None:
-    """Print one line that may hold names of files, at once. No name can move the cursor, change
-    colours, or make two lines of it.
+    """Print one line that may hold names of files, at once; with --quiet only an error. No name
+    can move the cursor, change colours, or make two lines of it.
     """
+    if Output.quiet and not error:
+        return
     print(printable(line), file=sys.stderr if error else sys.stdout, flush=True)
 
 
@@ -145,6 +176,7 @@ def global_options(
     ] = False,
 ) -> None:
     """Spot macro- and micro-expressions in long face videos. Everything stays on this machine."""
+    Output.quiet = False  # of an earlier command of this process
 
 
 def check_choice(value: str, *allowed: str) -> Any:
@@ -156,14 +188,25 @@ def check_choice(value: str, *allowed: str) -> Any:
     return value
 
 
-def export_formats(names: str | None, out: Path | None) -> tuple[str, ...]:
-    """The formats of --export, which needs a folder."""
+def export_formats(
+    names: str | None, out: Path | None, frames: str | None = None
+) -> tuple[str, ...]:
+    """The formats of --export and --frames, which need a folder."""
     from fesnet.errors import UsageError
     from fesnet.exports import parse_formats
 
-    if names is not None and out is None:
-        raise UsageError("expected --out with --export, got none; name the folder for the files")
-    return () if names is None else tuple(parse_formats(names))
+    for option, value in (("--export", names), ("--frames", frames)):
+        if value is not None and out is None:
+            raise UsageError(
+                f"expected --out with {option}, got none; name the folder for the files"
+            )
+    formats = [] if names is None else parse_formats(names)
+    if frames is not None:
+        table = {"csv": "frames", "parquet": "frames-parquet"}[
+            check_choice(frames.lower(), "csv", "parquet")
+        ]
+        formats = [*(f for f in formats if f != table), table]
+    return tuple(formats)
 
 
 def resolve_rules(
@@ -176,13 +219,15 @@ def resolve_rules(
 
 
 def fetch_models() -> None:
-    """Download the face models at the first use, with a progress bar."""
+    """Download the face models at the first use: says what and why, then shows a bar."""
     from fesnet.errors import FaceModelError
-    from fesnet.faces.models import import_models, model_files
+    from fesnet.faces.models import fetch_notice, import_models, model_files
 
     try:
         model_files()
     except FaceModelError:
+        if not Output.quiet:
+            say(f"fesnet: {fetch_notice()}", error=True)
         with step_progress("fetching the face models (once, about 36 MB)") as report:
             import_models(None, report)
 
@@ -195,7 +240,8 @@ def progress_bar() -> Progress:
     console = Console(stderr=True)
     # Without markup: names of files are shown as they are.
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    hidden = Output.quiet or not console.is_terminal
+    return Progress(*columns, console=console, transient=True, disable=hidden)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import RayAddress, app, fetch_models, say
+from fesnet.cli.base import RayAddress, TableFile, app, fetch_models, say
 
 data_app = typer.Typer(
     help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True
@@ -17,9 +17,7 @@ app.add_typer(data_app, name="data")
 
 @data_app.command("check")
 def data_check_command(
-    name: Annotated[
-        str, typer.Argument(help="casme2, samm, casme3, synthetic, folder or prepared.")
-    ],
+    name: Annotated[str, typer.Argument(help="One of `fesnet data list`.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     offset: Annotated[
         str | None,
@@ -28,6 +26,7 @@ def data_check_command(
             help="What offset 0 means: apex (default), mirror, apex+20, drop or unmatchable.",
         ),
     ] = None,
+    table: TableFile = None,
 ) -> None:
     """Read a data set: what is in it, every oddity of its files, what is missing, and the authors'
     counts.
@@ -35,7 +34,7 @@ def data_check_command(
     from fesnet.datasets import load_dataset
     from fesnet.datasets.check import describe_dataset
 
-    data = load_dataset(name, root, offset)
+    data = load_dataset(name, root, offset, table)
     for line in describe_dataset(data):
         say(line)
     if data.missing:
@@ -44,7 +43,7 @@ def data_check_command(
 
 @data_app.command("prepare")
 def data_prepare_command(
-    name: Annotated[str, typer.Argument(help="casme2, samm, casme3, synthetic or folder.")],
+    name: Annotated[str, typer.Argument(help="One of `fesnet data list`, not prepared.")],
     root: Annotated[Path, typer.Argument(help="Folder with the official files as they are.")],
     out: Annotated[
         Path, typer.Argument(help="Folder for the crops; one of an earlier call goes on.")
@@ -59,6 +58,7 @@ def data_prepare_command(
     offset: Annotated[
         str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")
     ] = None,
+    table: TableFile = None,
     jobs: Annotated[int, typer.Option("--jobs", help="Worker processes; 0: none.")] = 1,
     ray: RayAddress = None,
     verify: Annotated[
@@ -70,9 +70,12 @@ def data_prepare_command(
     """
     from fesnet.crops import prepare_data, verify_data
     from fesnet.datasets import load_dataset
+    from fesnet.datasets.check import numbering_lines
     from fesnet.jobs import make_executor
 
-    data = load_dataset(name, root, offset)
+    data = load_dataset(name, root, offset, table)
+    for line in numbering_lines(data):
+        say(line.strip(), error=True)
     fetch_models()
     work = verify_data if verify else prepare_data
     stages = [part.strip() for part in stage.split(",")]
@@ -84,6 +87,29 @@ def data_prepare_command(
     say(f"{counts}; crops in {out}")
     if outcome.failed:
         raise typer.Exit(1)
+
+
+@data_app.command("truth")
+def data_truth_command(
+    name: Annotated[str, typer.Argument(help="One of `fesnet data list`.")],
+    root: Annotated[Path, typer.Argument(help="Folder with the official files; frames may lack.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="CSV file for the truth; videos.csv is put beside it.")
+    ],
+    offset: Annotated[
+        str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")
+    ] = None,
+    table: TableFile = None,
+) -> None:
+    """Write the truth of a data set as truth.csv and videos.csv for `fesnet score`; frames are file
+    numbers. Works without the frames.
+    """
+    from fesnet.datasets import load_dataset
+    from fesnet.datasets.truth import write_truth_table
+
+    data = load_dataset(name, root, offset, table)
+    for line in write_truth_table(data, out):
+        say(line)
 
 
 @data_app.command("list")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fesnet._messages import get_extra
-from fesnet.cli.base import EXPORT_FORMATS, Force, MegcYear, app, say, video_progress
+from fesnet.cli.base import EXPORT_FORMATS, Force, MegcYear, Quiet, app, say, video_progress
 
 
 @app.command("export")
@@ -31,13 +31,14 @@ def export_command(
     ] = None,
     year: MegcYear = 2023,
     force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a result for other programs, named like the result; over older files of fesnet only.
 
     A weights folder is exported as ONNX graphs, which are checked against torch (extra train).
     """
     from fesnet._io import make_writable_folder
-    from fesnet.exports import export, parse_formats
+    from fesnet.exports import iter_exports, parse_formats
     from fesnet.study.results import is_results_folder, read_named
 
     if result.is_dir() and not is_results_folder(result):
@@ -49,7 +50,7 @@ def export_command(
         return
     spotting = read_named(result)
     folder = result.parent if out is None else make_writable_folder(out)
-    for path in export(spotting, formats, folder, result.stem, year, force=force):
+    for path in iter_exports(spotting, formats, folder, result.stem, year, force=force):
         say(f"wrote {path}")
 
 

@@ -16,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from fesnet._types import EventCallback
+    from fesnet.live import LiveOptions
     from fesnet.spotter import Spotter
     from fesnet.video import Source
 
@@ -28,24 +29,26 @@ def keep_live(
     source: str | int,
     show: EventCallback,
     target: Path | None,
-    seconds: float | None,
+    options: LiveOptions,
     *,
+    reconnect_s: float,
     force: bool,
 ) -> None:
     """Spot a running source and show its events; with a target, write NAME.json and NAME.csv.
 
     Ctrl-C, SIGTERM, SIGHUP and a reader of the output that goes away end the source, not the
     result. Until then each certain interval lies in NAME.live.jsonl, which even a kill leaves.
+    reconnect_s: how long a lost network camera is tried again.
     """
     from fesnet.exports import write_results
     from fesnet.live import spot_live
-    from fesnet.video import open_source
+    from fesnet.video.reconnect import open_live
 
     with stop_by_signals():
-        opened = open_source(source)
+        opened = open_live(source, reconnect_s)
         try:
             with LiveEvents(show, target) as events:
-                result = spot_live(spotter, opened, events.take, seconds=seconds)
+                result = spot_live(spotter, opened, events.take, options=options)
                 if target is not None:
                     write_results(result, target, force=force)
                     events.remove_log()

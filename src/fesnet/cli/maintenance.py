@@ -33,14 +33,27 @@ def models_import_command(
     say(f"face models in {files.detector.parent}")
 
 
+@app.command("config")
+def config_command() -> None:
+    """Show the settings of `fesnet.toml` as TOML, and the files that they come from: the user's,
+    then that of the current folder, which wins. FESNET_CONFIG names another one.
+    """
+    from fesnet.cli.config_file import describe_config
+
+    for line in describe_config():
+        say(line)
+
+
 @app.command("doctor")
 def doctor_command() -> None:
-    """Versions, face models, weights, threads and GPU: what to send with a bug report."""
+    """Versions, face models, weights, threads, GPU, disk, and what is missing for which command:
+    what to send with a bug report. BAD lines make exit code 1; lines with -- are notes.
+    """
     from fesnet.doctor import examine
 
     findings = examine()
     width = max(len(f.what) for f in findings)
     for f in findings:
-        say(f"{'ok ' if f.good else 'BAD'} {f.what:<{width}}  {f.found}")
+        say(f"{f.mark} {f.what:<{width}}  {f.found}")
     if not all(f.good for f in findings):
         raise typer.Exit(1)

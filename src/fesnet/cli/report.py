@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fesnet.cli.base import Force, app, say, video_progress
+from fesnet.cli.base import Force, Quiet, app, say, video_progress
 
 if TYPE_CHECKING:
     from fesnet.result import Spotting
@@ -29,6 +29,7 @@ def report_command(
         bool, typer.Option("--link", help="Link the video instead of putting it into the page.")
     ] = False,
     force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write an HTML page of each result: video, timeline, pictures of each expression. It needs no
     network. Of a folder: of all results below it, as corrected where they were reviewed.

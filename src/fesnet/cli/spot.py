@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fesnet.cli.base import (
     EXPORT_FORMATS,
+    DeviceChoice,
     FaceChoice,
     Force,
     ImageFolderRate,
     MacroThreshold,
     MicroThreshold,
     Out,
+    Output,
+    Quiet,
     RulesFile,
     WeightsFolder,
     app,
@@ -28,13 +32,24 @@ from fesnet.cli.base import (
     video_progress,
 )
 from fesnet.cli.batch import BatchOptions, reject_single_options, spot_batch
-from fesnet.cli.output import show_comparison, show_event, show_json, show_profile, show_result
+from fesnet.cli.output import (
+    EventPrinter,
+    show_comparison,
+    show_json,
+    show_profile,
+    show_result,
+)
 from fesnet.cli.report import check_report_options, write_report_and_overlay
 from fesnet.errors import FesnetError, UsageError
 
 if TYPE_CHECKING:
+    from fesnet._types import EventCallback
     from fesnet.batch import SpotSettings
+    from fesnet.live_preview import LivePreview
+    from fesnet.result import Spotting
     from fesnet.spotter import Spotter
+
+RECONNECT_S = 60.0  # s for which a lost network camera is tried again
 
 Videos = Annotated[
     list[str] | None,
@@ -48,6 +63,10 @@ Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after thi
 ExportFormats = Annotated[
     str | None,
     typer.Option("--export", help=f"Files to write too, divided by commas: {EXPORT_FORMATS}."),
+]
+FrameTable = Annotated[
+    str | None,
+    typer.Option("--frames", help="Write NAME.frames.csv or .parquet, a row for each frame, too."),
 ]
 WithReport = Annotated[
     bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")
@@ -66,6 +85,10 @@ BatchRay = Annotated[
 ]
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Batch: try again what failed in an earlier run.")
+]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print results as JSON, one line a video, and nothing else."),
 ]
 WithProfile = Annotated[
     bool, typer.Option("--profile", help="Print where the time went, stage by stage.")
@@ -86,6 +109,7 @@ class SpotOptions:
     seconds: float | None
     formats: tuple[str, ...]
     force: bool = False
+    device: str = "auto"
 
     def make_settings(self) -> SpotSettings:
         """The settings of a batch. Raises UsageError."""
@@ -95,7 +119,8 @@ class SpotOptions:
         fetch_models()
         folder = None if self.weights is None else str(self.weights.absolute())
         runtime = check_choice(self.runtime, "onnx", "torch")
-        settings = SpotSettings(folder, runtime, check_choice(self.faces, "largest", "all"))
+        faces = check_choice(self.faces, "largest", "all")
+        settings = SpotSettings(folder, runtime, faces, device=self.checked_device)
         rules = resolve_rules(
             recommended_rules(load_spotter(settings).weights),
             self.rules,
@@ -104,6 +129,10 @@ class SpotOptions:
         )
         rate, seconds, formats = self.rate, self.seconds, self.formats
         return replace(settings, rules=rules, rate=rate, seconds=seconds, formats=formats)
+
+    @property
+    def checked_device(self) -> Any:
+        return check_choice(self.device, "auto", "cpu", "cuda", "coreml", "directml")
 
     def make_spotter(self, profile: bool) -> Spotter:
         """The spotter of single videos. Raises UsageError."""
@@ -114,7 +143,8 @@ class SpotOptions:
         runtime = check_choice(self.runtime, "onnx", "torch")
         faces = check_choice(self.faces, "largest", "all")
         spotter_class = ProfiledSpotter if profile else Spotter
-        spotter = spotter_class(self.weights, runtime=runtime, faces=faces)
+        device = self.checked_device
+        spotter = spotter_class(self.weights, runtime=runtime, faces=faces, device=device)
         spotter.rules = resolve_rules(
             spotter.rules, self.rules, self.macro_threshold, self.micro_threshold
         )
@@ -134,6 +164,7 @@ def spot_command(
     micro_threshold: MicroThreshold = None,
     seconds: Seconds = None,
     formats: ExportFormats = None,
+    frames: FrameTable = None,
     report: WithReport = False,
     overlay: OverlayFile = None,
     jobs: BatchJobs = None,
@@ -142,6 +173,9 @@ def spot_command(
     retry_failed: RetryFailed = False,
     profile: WithProfile = False,
     force: Force = False,
+    device: DeviceChoice = "auto",
+    json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Spot expressions in one or more videos and print them; with --out, write NAME.json and
     NAME.csv.
@@ -154,26 +188,50 @@ def spot_command(
     batch, named = BatchOptions(jobs, ray, manifest, retry_failed, force), videos or []
     is_batch = batch.is_requested(named)
     sources = [] if is_batch else check_sources(named)
-    exports = export_formats(formats, out)
+    exports = export_formats(formats, out, frames)
     check_report_options(report, overlay, out, sources, force=force)
     thresholds = (macro_threshold, micro_threshold)
-    options = SpotOptions(weights, runtime, faces, rules, *thresholds, fps, seconds, exports, force)
+    options = SpotOptions(
+        weights, runtime, faces, rules, *thresholds, fps, seconds, exports, force, device
+    )
     if is_batch:
-        reject_single_options(report=report, overlay=overlay, profile=profile)
+        reject_single_options(report=report, overlay=overlay, profile=profile, json=json)
         spot_batch(named, out, options.make_settings(), batch)
     else:
-        spot_singles(sources, out, options, report=report, overlay=overlay, profile=profile)
+        shown = ShownResults(out, report, overlay, profile, json)
+        spot_singles(sources, options, shown)
 
 
-def spot_singles(
-    sources: list[str | int],
-    out: Path | None,
-    options: SpotOptions,
-    *,
-    report: bool,
-    overlay: Path | None,
-    profile: bool,
-) -> None:
+@dataclass(frozen=True)
+class ShownResults:
+    """Where results go. out: folder for files; report: pages there; overlay: a video; profile:
+    print where the time went; json: print lines of JSON instead of tables."""
+
+    out: Path | None
+    report: bool
+    overlay: Path | None
+    profile: bool
+    json: bool
+
+    def __post_init__(self) -> None:
+        """Standard output holds JSON alone. Raises UsageError for what would print more."""
+        if self.json and self.profile:
+            raise UsageError("expected --json or --profile, got both; leave one out")
+        Output.quiet = Output.quiet or self.json
+
+    def show(self, name: str, found: Spotting, *, force: bool) -> None:
+        """Print one result, and write its page and video; with `force` over any files."""
+        from json import dumps, loads
+
+        if self.json:
+            print(dumps(loads(found.to_json()), ensure_ascii=False), flush=True)
+        elif not Output.quiet:
+            show_result(found)
+        page = self.out / f"{name}.html" if self.report and self.out else None
+        write_report_and_overlay(found, page, self.overlay, force=force)
+
+
+def spot_singles(sources: list[str | int], options: SpotOptions, shown: ShownResults) -> None:
     """Spot single videos and print what was found; failures go to stderr. Raises UsageError."""
     from fesnet._io import make_writable_folder
     from fesnet.batch import SpotJob, spot_sources
@@ -183,20 +241,18 @@ def spot_singles(
         raise UsageError(
             "expected a video, got none; name a file, a folder, a camera number, or a --manifest"
         )
-    folder = None if out is None else make_writable_folder(out)
-    spotter = options.make_spotter(profile)
+    folder = None if shown.out is None else make_writable_folder(shown.out)
+    spotter = options.make_spotter(shown.profile)
     limits = (options.rate, options.seconds)
     job = SpotJob(spotter, folder, *limits, options.formats, options.force)
     with video_progress() as progress:
         results = spot_sources(sources, job, progress)
     failed = 0
     for result in results:
-        page = folder / f"{result.name}.html" if report and folder else None
         try:
             if isinstance(result.outcome, FesnetError):
                 raise result.outcome
-            show_result(result.outcome)
-            write_report_and_overlay(result.outcome, page, overlay, force=options.force)
+            shown.show(result.name, result.outcome, force=options.force)
         except FesnetError as error:  # of this video; the others are shown
             failed += 1
             say(f"fesnet: {result.source}: {error}", error=True)
@@ -206,6 +262,18 @@ def spot_singles(
         say(f"results in {folder}")
     if failed:
         raise typer.Exit(1)
+
+
+def pass_to(printer: EventCallback, page: LivePreview | None) -> EventCallback:
+    """Events to the terminal and, if there is one, the page."""
+    if page is None:
+        return printer
+
+    def both(event: dict[str, Any]) -> None:
+        printer(event)
+        page.show_event(event)
+
+    return both
 
 
 @app.command("live")
@@ -224,6 +292,15 @@ def live_command(
         float | None, typer.Option("--seconds", help="Stop after this time.")
     ] = None,
     force: Force = False,
+    device: DeviceChoice = "auto",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show a page on this machine with the last picture.")
+    ] = False,
+    reconnect: Annotated[
+        float,
+        typer.Option("--reconnect", help="Seconds to try a lost network camera again; 0: never."),
+    ] = RECONNECT_S,
+    quiet: Quiet = False,
 ) -> None:
     """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out
     keeps the result.
@@ -232,6 +309,8 @@ def live_command(
     from fesnet.batch import check_sources, result_names
     from fesnet.cli.live import keep_live
     from fesnet.exports import check_results
+    from fesnet.live import LiveOptions
+    from fesnet.live_preview import optional_preview
     from fesnet.spotter import Spotter
 
     (checked,) = check_sources([source])
@@ -240,8 +319,13 @@ def live_command(
         target = make_writable_folder(out) / f"{result_names([checked])[0]}.json"
         check_results(target, force=force)
     fetch_models()
-    spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"))
-    keep_live(spotter, checked, show_json if json else show_event, target, seconds, force=force)
+    place = check_choice(device, "auto", "cpu", "cuda", "coreml", "directml")
+    spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"), device=place)
+    printer = show_json if json else EventPrinter(quiet=quiet)
+    with optional_preview(preview) as page:
+        options = LiveOptions(seconds, None if page is None else page.show_frame)
+        show = pass_to(printer, page)
+        keep_live(spotter, checked, show, target, options, reconnect_s=reconnect, force=force)
 
 
 @app.command("rethreshold")
@@ -257,6 +341,7 @@ def rethreshold_command(
     macro_threshold: MacroThreshold = None,
     micro_threshold: MicroThreshold = None,
     force: Force = False,
+    quiet: Quiet = False,
 ) -> None:
     """Compute the intervals of a result again from its stored scores, without the network.
 
@@ -275,7 +360,8 @@ def rethreshold_command(
     path = out or result
     make_writable_folder(path.parent)
     write_results(new, path, force=force)
-    show_result(new)
+    if not quiet:
+        show_result(new)
     say(f"wrote {path} and {path.with_suffix('.csv').name}")
     left = ", ".join(p.name for p in outdated_files(path))
     if left:
@@ -339,3 +425,18 @@ def demo_command(
     show_comparison(outcome.rows)
     print(outcome.summary)
     say(f"report: {outcome.report.resolve()}")
+    say(next_command())
+
+
+def next_command() -> str:
+    """What to type next, right also where `fesnet` is not on the path, as after `make demo`."""
+    import os
+    import shutil
+
+    called = Path(sys.argv[0])
+    on_path = shutil.which("fesnet")
+    if on_path is None and called.stem == "fesnet" and called.exists():
+        command = os.path.relpath(called)
+        return f"next: {command} spot YOUR_VIDEO --out results --report"
+    program = "fesnet" if on_path else f"{sys.executable} -m fesnet"
+    return f"next: {program} spot YOUR_VIDEO --out results --report"

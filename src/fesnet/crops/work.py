@@ -86,8 +86,7 @@ def find_problem(recording: Recording, facts: dict[str, Any]) -> str:
     """Empty where all is well."""
     if not facts["with_face"]:
         return f"no face in any of its {facts['frames']} frames; it counts as unknown throughout"
-    if (
-        recording.media == "frames" and facts["warnings"]
-    ):  # numbers that jump: the truth would be shifted
+    # Numbers that jump shift a truth that is counted; one that is placed by numbers stays right.
+    if recording.media == "frames" and recording.numbers is None and facts["warnings"]:
         return str(facts["warnings"][0])
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from fesnet.datasets.frame_folders import BY_NUMBER, COUNTED_FRAMES
 from fesnet.datasets.recording import AnnotationIssue, DataSet
 from fesnet.intervals import KINDS
 
@@ -15,16 +16,18 @@ OFFICIAL = {
     "samm": (30, 147, 343, 159),
     "casme3": (98, 956, 3346, 860),
 }
+NUMBERING = (BY_NUMBER, COUNTED_FRAMES)
 SHOWN = 3  # places named of each issue
 
 
 def describe_dataset(data: DataSet) -> Iterator[str]:
     """Lines for a person."""
-    events = [i for r in data.recordings for i in r.truth]
+    annotated = (*data.recordings, *data.frameless)
+    events = [i for r in annotated for i in r.truth]
     counts = {kind: sum(i.kind == kind for i in events) for kind in KINDS}
-    empty = [r.id for r in data.recordings if not r.truth]
+    empty = [r.id for r in annotated if not r.truth]
     yield f"{data.name} in {data.root}"
-    found = (len(data.subjects), len(data.recordings), *counts.values())
+    found = (len({r.subject for r in annotated}), len(annotated), *counts.values())
     yield "  " + ", ".join(f"{name} {count}" for name, count in zip(COUNTED, found, strict=True))
     frames = [r.frames for r in data.recordings if r.frames]
     if frames:
@@ -38,6 +41,11 @@ def describe_dataset(data: DataSet) -> Iterator[str]:
         yield f"  MISSING: {len(data.missing)} videos have no frames ({first} ...)"
     if data.name in OFFICIAL:
         yield from count_differences(OFFICIAL[data.name], found)
+
+
+def numbering_lines(data: DataSet) -> Iterator[str]:
+    """Of the issues those that move the truth from where a reader who counts frames expects it."""
+    yield from issue_lines(tuple(i for i in data.issues if i.action in NUMBERING))
 
 
 def issue_lines(issues: tuple[AnnotationIssue, ...]) -> Iterator[str]:

@@ -2,7 +2,8 @@
 what labs may share.
 
 - videos.csv: subject,video,fps; every annotated video. fps only where a folder of frames needs it.
-- truth.csv: subject,video,kind,onset_frame,apex_frame,offset_frame; 1-based, both inclusive.
+- truth.csv: subject,video,kind,onset_frame,apex_frame,offset_frame; 1-based, both inclusive; of a
+  folder of frames the numbers of its files. emotion and action_units may follow.
 - VIDEO.npz: features (T, D) or (T, R, 2), fps; or a video file or folder of frames of that name.
 """
 
@@ -13,6 +14,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,8 @@ from fesnet._io import VIDEO_SUFFIXES, check_archive
 from fesnet._messages import in_utf8
 from fesnet._names import closest_names, find_path
 from fesnet._tables import read_loose_table
-from fesnet.datasets.recording import DataSet, Media, Recording
+from fesnet.datasets.frame_folders import folder_numbers, note_numbering
+from fesnet.datasets.recording import AnnotationIssue, DataSet, EventLabel, Media, Recording
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.intervals import KINDS, Interval
 
@@ -31,6 +34,7 @@ NEEDED = {
     VIDEOS: ("subject", "video"),
     TRUTH: ("subject", "video", "kind", "onset_frame", "offset_frame"),
 }
+MORE_COLUMNS = ("apex_frame", "fps", "emotion", "action_units")
 FEATURES = (".npz", ".npy")
 LARGEST_FEATURES = 8_000_000_000  # bytes that one file may unpack to
 ENDINGS = (*FEATURES, *VIDEO_SUFFIXES)
@@ -51,6 +55,7 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
     truth = read_truth(root, set(rows))
     bare = [video_stem(video) for _, video in rows]
     recordings, missing = [], []
+    issues: list[AnnotationIssue] = []
     for subject, video in dict.fromkeys(rows):
         unique = bare.count(video_stem(video)) == 1
         ident = (video_stem(video) if unique else f"{subject}_{video_stem(video)}").replace(
@@ -60,13 +65,46 @@ def load_folder(root: Path, name: str = "folder") -> DataSet:
         if found is None:
             missing.append(ident)
             continue
-        events = tuple(sorted(truth.get((subject, video), ())))
-        recordings.append(
-            Recording(ident, subject, found, media_of(found), events, None, rates[subject, video])
+        events, labels = split_events(truth.get((subject, video), []))
+        recording = Recording(
+            ident,
+            subject,
+            found,
+            media_of(found),
+            events,
+            None,
+            rates[subject, video],
+            labels=labels,
         )
-    return DataSet(
-        name, root, tuple(sorted(recordings, key=lambda r: r.id)), missing=tuple(sorted(missing))
-    )
+        recordings.append(place_by_number(recording, issues))
+    ordered = tuple(sorted(recordings, key=lambda r: r.id))
+    return DataSet(name, root, ordered, tuple(issues), tuple(sorted(missing)))
+
+
+def place_by_number(recording: Recording, issues: list[AnnotationIssue]) -> Recording:
+    """A folder of frames with its truth placed by the numbers of its files.
+
+    Where these begin at 0, the truth counts from 1 all the same.
+    """
+    if recording.media != "frames":
+        return recording
+    count, numbers = folder_numbers(recording.source)
+    if numbers is not None and (numbers.is_plain or numbers.runs[0][0] == 0):
+        numbers = None
+    if numbers is None:
+        return replace(recording, frames=count or None)
+    note_numbering(recording.id, numbers, recording.truth, count, issues)
+    truth = tuple(map(numbers.to_frames, recording.truth))
+    return replace(recording, truth=truth, frames=count, numbers=numbers)
+
+
+def split_events(
+    events: list[tuple[Interval, EventLabel]],
+) -> tuple[tuple[Interval, ...], tuple[EventLabel, ...]]:
+    """Truth in order, and its labels; none where no event has any."""
+    ordered = sorted(events, key=lambda event: event[0])
+    labels = tuple(label for _, label in ordered)
+    return tuple(i for i, _ in ordered), labels if any(x != EventLabel() for x in labels) else ()
 
 
 def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -78,7 +116,7 @@ def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
             f"expected {name} in {root}, but it is not there; see docs/benchmark.md for the layout"
         )
     try:
-        table = read_loose_table(path, (*NEEDED[name], "apex_frame", "fps"))
+        table = read_loose_table(path, (*NEEDED[name], *MORE_COLUMNS))
     except (UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(path, error)) from error
     for needed in NEEDED[name]:
@@ -90,8 +128,11 @@ def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
         yield number, {str(column): cell or "" for column, cell in row.items()}
 
 
-def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str], list[Interval]]:
-    out: dict[tuple[str, str], list[Interval]] = {}
+def read_truth(
+    root: Path, videos: set[tuple[str, str]]
+) -> dict[tuple[str, str], list[tuple[Interval, EventLabel]]]:
+    """Events of each video with their labels, in the numbers of the table."""
+    out: dict[tuple[str, str], list[tuple[Interval, EventLabel]]] = {}
     names = sorted(videos)
     stems = [f"{subject}//{video_stem(video)}" for subject, video in names]
     for line, row in read_table(root, TRUTH):
@@ -105,7 +146,10 @@ def read_truth(root: Path, videos: set[tuple[str, str]]) -> dict[tuple[str, str]
                 f"{row['subject']}; add it there or "
                 "correct it"
             )
-        out.setdefault(at, []).append(parse_truth_row(row, where))
+        label = EventLabel(
+            (row.get("emotion") or "").strip(), (row.get("action_units") or "").strip()
+        )
+        out.setdefault(at, []).append((parse_truth_row(row, where), label))
     return out
 
 

@@ -6,9 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from fesnet.frame_numbers import FrameNumbers
 from fesnet.intervals import Interval
 
 Media = Literal["video", "frames", "features", "prepared"]
+
+
+@dataclass(frozen=True)
+class EventLabel:
+    """What a table says of an event beside its frames, as it is written there; "" for nothing."""
+
+    emotion: str = ""
+    action_units: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,8 @@ class Recording:
     "prepared"). frames: how many there are, None where only decoding would tell. rate: frames a
     second as the data set states it, None where the file itself tells. truth: on the source's
     frames, 0-based, half-open; empty for a video without expressions, which counts in every table.
+    numbers: of the files of a folder of frames, None where frames count from 1. labels: of each
+    event of `truth`, or none.
     """
 
     id: str
@@ -29,6 +40,13 @@ class Recording:
     truth: tuple[Interval, ...] = ()
     frames: int | None = None
     rate: float | None = None
+    numbers: FrameNumbers | None = None
+    labels: tuple[EventLabel, ...] = ()
+
+    def numbered_truth(self) -> tuple[Interval, ...]:
+        """The truth in the numbers of the files, as tables have it: `start` is onset less 1."""
+        numbers = self.numbers
+        return self.truth if numbers is None else tuple(map(numbers.to_numbers, self.truth))
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class AnnotationIssue:
 @dataclass(frozen=True)
 class DataSet:
     """All recordings under one root, sorted by id. missing: recordings whose frames or video are
-    not there.
+    not there. frameless: these with their truth, where a table tells it; `source` is the root.
     """
 
     name: str
@@ -52,6 +70,7 @@ class DataSet:
     issues: tuple[AnnotationIssue, ...] = ()
     missing: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
+    frameless: tuple[Recording, ...] = ()
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -5,38 +5,61 @@ point.
 from __future__ import annotations
 
 import importlib
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from fesnet._messages import get_extra
-from fesnet.errors import MissingExtraError, TruthError
+from fesnet.errors import MissingExtraError, TruthError, UsageError
 from fesnet.video.folder import natural_key
 
 READERS = {".xlsx": "openpyxl", ".xls": "xlrd"}
+SHOWN = 5  # names in an error
+HEADER_ROWS = 40  # where a header may stand
+Rows = list[list[str]]
 
 
-def find_file(root: Path, pattern: str) -> Path:
-    """The newest by name of the files that fit (V10 is newer than V2), in the root or one folder
-    below. Raises TruthError for none."""
-    fitting = (
-        p
-        for place in (pattern, f"*/{pattern}")
-        for p in root.glob(place)
-        if not p.name.startswith("~")
-    )
-    found = sorted(fitting, key=natural_key)
-    if not found:
-        raise TruthError(
-            f"expected the annotations {pattern} in {root}, but they are not there; put the "
-            "official file in"
-        )
-    return found[-1]
+def find_file(root: Path, patterns: Sequence[str], table: Path | None = None) -> Path:
+    """The spreadsheet with the annotations: `table`, else by its name in the root or one folder
+    below.
 
-
-def read_sheet(path: Path, wanted: str) -> list[list[str]]:
-    """All rows of a sheet, named regardless of case. Raises TruthError, and MissingExtraError
-    without the reader.
+    patterns: official names, regardless of case; the first that fits anything wins, and of its
+    files the newest by name (V10 is newer than V2). Raises UsageError for a table that does not
+    exist, TruthError for none.
     """
+    if table is not None:
+        if not table.is_file():
+            raise UsageError(f"expected a spreadsheet with the annotations, but {table} is none")
+        return table
+    there = [
+        p
+        for place in ("*", "*/*")
+        for p in root.glob(place)
+        if p.suffix.lower() in READERS and not p.name.startswith(("~", "."))
+    ]
+    for pattern in patterns:
+        found = [p for p in there if fnmatch(p.name.lower(), pattern.lower())]
+        if found:
+            return max(found, key=natural_key)
+    names = ", ".join(p.name for p in sorted(there, key=natural_key)[:SHOWN])
+    got = names or f"no spreadsheet beside {folder_names(root)}"
+    raise TruthError(
+        f"expected the annotations {patterns[0]} in {root}, got {got}; put the official file in, "
+        "or name it with --table"
+    )
+
+
+def folder_names(root: Path) -> str:
+    """The first things in a folder, for an error."""
+    names = sorted(p.name for p in root.iterdir())
+    more = ", ..." if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more if names else "nothing"
+
+
+def read_workbook(path: Path) -> dict[str, Rows]:
+    """All sheets by name. Raises TruthError, and MissingExtraError without the reader."""
     library = READERS.get(path.suffix.lower())
     if library is None:
         raise TruthError(f"expected a file .xlsx or .xls, got {path}")
@@ -52,13 +75,10 @@ def read_sheet(path: Path, wanted: str) -> list[list[str]]:
         raise TruthError(
             f"expected a spreadsheet in {path}, but it cannot be read ({error})"
         ) from error
-    for name, rows in sheets.items():
-        if name.strip().lower() == wanted.lower():
-            return rows
-    raise TruthError(f"expected a sheet {wanted} in {path}, got {', '.join(sheets) or 'none'}")
+    return sheets
 
 
-def read_xlsx(openpyxl: Any, path: Path) -> dict[str, list[list[str]]]:
+def read_xlsx(openpyxl: Any, path: Path) -> dict[str, Rows]:
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         return {
@@ -69,7 +89,7 @@ def read_xlsx(openpyxl: Any, path: Path) -> dict[str, list[list[str]]]:
         book.close()
 
 
-def read_xls(xlrd: Any, path: Path) -> dict[str, list[list[str]]]:
+def read_xls(xlrd: Any, path: Path) -> dict[str, Rows]:
     book = xlrd.open_workbook(str(path))
     return {
         s.name: [[cell_text(c) for c in s.row_values(n)] for n in range(s.nrows)]
@@ -78,26 +98,66 @@ def read_xls(xlrd: Any, path: Path) -> dict[str, list[list[str]]]:
 
 
 def cell_text(cell: Any) -> str:
-    """A cell as a person reads it."""
+    """A cell as a person reads it. One of "#" alone, as of a column that was too narrow, holds
+    nothing.
+    """
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell).strip()
+    text = str(cell).strip()
+    return "" if re.fullmatch(r"#+", text) else text
 
 
-def find_header(
-    rows: list[list[str]], names: tuple[str, ...], path: Path
-) -> tuple[int, dict[str, int]]:
-    """The row that holds all names (regardless of case) and where each stands. Raises
-    TruthError.
+def find_sheet(sheets: dict[str, Rows], name: str) -> Rows | None:
+    """The sheet of a name, regardless of case and blanks; None where there is none."""
+    wanted = name.replace(" ", "").lower()
+    for title, rows in sheets.items():
+        if title.replace(" ", "").lower() == wanted:
+            return rows
+    return None
+
+
+def find_columns(
+    sheets: dict[str, Rows], name: str, columns: Sequence[str], path: Path
+) -> tuple[Rows, int, dict[str, int]]:
+    """The sheet `name`, else the first with these columns; its header's row, and where each stands.
+
+    Raises TruthError, which names what is there.
     """
-    for number, row in enumerate(rows[:40]):
+    own = find_sheet(sheets, name)
+    for rows in [own] if own is not None else list(sheets.values()):
+        header = find_header(rows, columns)
+        if header is not None:
+            return rows, *header
+    there = "; ".join(f"{title}: {row_text(rows)}" for title, rows in sheets.items())
+    raise TruthError(
+        f"expected a sheet {name} with the columns {', '.join(columns)} in {path}, got "
+        f"{there or 'no sheet'}"
+    )
+
+
+def row_text(rows: Rows) -> str:
+    """The row of a sheet that looks most like a header, for an error."""
+    head = max(rows[:HEADER_ROWS], key=lambda row: sum(map(bool, row)), default=[])
+    return ", ".join(c for c in head if c) or "empty"
+
+
+def find_header(rows: Rows, names: Sequence[str]) -> tuple[int, dict[str, int]] | None:
+    """The row that holds all names (regardless of case) and where each stands."""
+    for number, row in enumerate(rows[:HEADER_ROWS]):
         lower = [c.lower() for c in row]
         if all(n.lower() in lower for n in names):
             return number, {n: lower.index(n.lower()) for n in names}
-    first = next((r for r in rows if any(r)), [])
-    raise TruthError(
-        f"expected columns {', '.join(names)} in {path}, got "
-        f"{', '.join(c for c in first if c) or 'none'}"
-    )
+    return None
+
+
+def optional_column(row: Sequence[str], *names: str) -> int | None:
+    """Where the first of these columns stands in a header, regardless of case."""
+    lower = [c.lower() for c in row]
+    return next((lower.index(n.lower()) for n in names if n.lower() in lower), None)
+
+
+def cell_at(row: Sequence[str], place: int | None) -> str:
+    """A cell, "" where there is none."""
+    return "" if place is None or place >= len(row) else row[place]

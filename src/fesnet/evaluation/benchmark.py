@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from fesnet.evaluation.inputs import FeatureKind
 from fesnet.evaluation.methods import ABLATIONS, METHODS, Variant
 from fesnet.evaluation.prepare import Preparation, prepare_dataset, required_input
 from fesnet.evaluation.report import dataset_summary, write_benchmark_report
+from fesnet.evaluation.row_figures import require_matplotlib
+from fesnet.evaluation.shipped import METHOD as SHIPPED
+from fesnet.evaluation.shipped import run_shipped
 from fesnet.evaluation.table import ResultRow, apply_protocols
 from fesnet.jobs import Executor, SerialExecutor
 from fesnet.metrics import PROTOCOLS
@@ -41,7 +45,7 @@ MODE_NOTES = {
 class BenchmarkOptions:
     """The options of `fesnet benchmark`.
 
-    steps: of training, None for the method's own; flow: the kind of features.
+    steps: of training, None for the method's own; flow: the kind of features; plots: with figures.
     """
 
     methods: tuple[str, ...] = ("fesnet",)
@@ -53,6 +57,7 @@ class BenchmarkOptions:
     steps: int | None = None
     flow: FeatureKind = "auto"
     aims: tuple[str, ...] = field(default=("kinds", "overall"))
+    plots: bool = False
 
     def __post_init__(self) -> None:
         for name, values, known in (
@@ -93,6 +98,8 @@ def run_benchmark(
     used again. Raises UsageError, SourceError, TruthError.
     """
     check_datasets(data)
+    if options.plots:
+        require_matplotlib()
     for variant in options.variants():
         required_input(data, variant.method)  # before a folder is made
     executor = executor or SerialExecutor()
@@ -102,12 +109,13 @@ def run_benchmark(
     rows: list[ResultRow] = []
     decided: dict[str, dict[str, str]] = {}
     for variant in options.variants():
-        dataset, decided[variant.method] = prepare_dataset(
-            data,
-            variant.method,
-            how,
-            lambda n, of, v=variant: progress(f"{v.method}: videos", n, of),  # type: ignore[misc]
-        )
+        step = partial(progress, f"{variant.method}: videos")
+        if variant.method == SHIPPED:
+            dataset, result = run_shipped(data, how, step)
+            decided[SHIPPED] = {"weights and rules": "as bundled"}
+            rows.append(apply_protocols(result, options.protocols))
+            continue
+        dataset, decided[variant.method] = prepare_dataset(data, variant.method, how, step)
         plan = options.plan((variant,), executor)
         rows += [
             apply_protocols(result, options.protocols)
@@ -115,7 +123,8 @@ def run_benchmark(
         ]
     remove_partial_files(out)  # of workers that were killed on the way
     notes = table_notes(data, options.mode, decided, dataset)
-    write_benchmark_report(rows, dataset, settings_dict(data, options, decided), notes, out)
+    settings = settings_dict(data, options, decided)
+    write_benchmark_report(rows, dataset, settings, notes, out, plots=options.plots)
     return rows
 
 

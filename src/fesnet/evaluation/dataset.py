@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet.frame_numbers import FrameNumbers
 from fesnet.intervals import KINDS, Interval, nearest_frame, to_source_frames
 
 TickSpans = tuple[tuple[int, int], ...]  # ticks, half-open
@@ -64,12 +65,14 @@ class DatasetSplit:
 class AnnotatedVideo:
     """One video with all that is known of it.
 
-    frame_times: (N,) s of its source frames. truth: intervals on those frames.
+    frame_times: (N,) s of its source frames. truth: intervals on those frames. numbers: of the
+    files, where frames are not numbered from 1.
     """
 
     clip: Clip
     frame_times: NDArray[np.float64]
     truth: tuple[Interval, ...]
+    numbers: FrameNumbers | None = None
 
     @property
     def seconds(self) -> float:

@@ -6,6 +6,7 @@ lsdm         for `fesnet`: frozen LSDM of the bundled weights (trained on synthe
 maps         for `softnet`: maps of flow and strain at two lags
 regions      for `auwgcn`: displacement of facial regions, as the flow baseline measures it
 pretrained   for `fesnet-pretrained`: scores of the bundled weights as they are
+shipped      for `fesnet-shipped`: what `fesnet spot` finds (not on ticks)
 flow, landmarks, mdmd   scores of the hand-crafted baselines
 
 Faces are found in the videos, or come from the crops that `fesnet data prepare` kept
@@ -35,14 +36,20 @@ from fesnet.errors import UsageError
 from fesnet.evaluation.fold_runs import write_npz
 from fesnet.evaluation.parallel import make_missing
 from fesnet.extraction import extract_features
+from fesnet.intervals import KINDS
 from fesnet.jobs import Executor
 from fesnet.postprocess import IntervalRules
 from fesnet.runtime import OnnxRuntime, make_runtime
+from fesnet.spotter import Spotter
 from fesnet.stream import SpotStream
 from fesnet.weights import load_weights
 
 RATE = 30.0
-SPOTTING = ("lsdm", "pretrained")  # the others go through the face stage of the baselines
+SPOTTING = (
+    "lsdm",
+    "pretrained",
+    "shipped",
+)  # the others go through the face stage of the baselines
 FACE_STAGE_VERSION = 2  # rises when the face stage changes, so that cached features are not used
 
 
@@ -84,6 +91,23 @@ def pretrained_scores(recording: Recording) -> FeatureTrack:
     return first_scores([t.as_stored() for t in stream.finish()], stream.times)
 
 
+def shipped_finds(recording: Recording) -> FeatureTrack:
+    """(N, 5) start, stop, kind (0 macro, 1 micro), apex, score: what `fesnet spot` finds."""
+    spotter = Spotter()
+    source, tracker = open_with_faces(recording, "spotting")
+    config = spotter.weights.config
+    stream = SpotStream(tracker, spotter.runtime, config, spotter.rules, spotter.check)
+    with source:
+        for frame in source:
+            stream.push(frame)
+    found = spotter.result(stream, source).intervals
+    rows = [
+        (i.onset_frame, i.offset_frame + 1, KINDS.index(i.kind), i.apex_frame, i.score)
+        for i in found
+    ]
+    return FeatureTrack(np.array(rows, np.float64).reshape(-1, 5), stream.times)
+
+
 def region_features(recording: Recording) -> FeatureTrack:
     """(T, 2 R) displacement of facial regions."""
     features = extract_for_baseline(make_baseline("flow"), recording)
@@ -109,6 +133,7 @@ EXTRACTORS: dict[str, Callable[[Recording], FeatureTrack]] = {
     "regions": region_features,
     "maps": map_features,
     "pretrained": pretrained_scores,
+    "shipped": shipped_finds,
 }
 
 

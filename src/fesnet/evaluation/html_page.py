@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fesnet.evaluation.published import FAMILIES, PUBLISHED
 from fesnet.evaluation.table import (
     NAMES,
     ResultRow,
+    Table,
     inflation_table,
     official_table,
     protocol_table,
@@ -16,6 +19,8 @@ from fesnet.evaluation.table import (
 )
 from fesnet.metrics import PROTOCOLS
 
+COMPARED = "Rows against each other: F1 overall, official protocol, paired over subjects"
+PUBLISHED_HEADS = ["method", "CAS(ME)^2", "SAMM-LV", "also", "family", "source"]
 WIDTH, LEFT, BAR = 1040, 330, 22  # pixels of the chart: width, labels, height of a line
 COLOURS = {
     "macro": "#0072b2",
@@ -34,6 +39,7 @@ th {{ border-bottom: 2px solid; }} td {{ border-bottom: 1px solid #8886; \
 font-variant-numeric: tabular-nums; }}
 .scroll {{ overflow-x: auto; }} svg {{ width: 100%; height: auto; }} \
 svg text {{ font-size: 13px; fill: currentColor; }}
+.figures img {{ background: white; margin: .5rem; vertical-align: top; max-width: 100%; }}
 .others {{ border-left: 4px solid #d55e00; padding-left: 1rem; }}
 </style></head><body>
 <h1>{title}</h1><ul>{notes}</ul>
@@ -46,6 +52,8 @@ svg text {{ font-size: 13px; fill: currentColor; }}
 <p>What the same scores gain where something is chosen by looking at the subjects that are \
 tested.</p>
 <div class="scroll">{inflation}</div>
+{compared}
+{figures}
 <section class="others"><h2>Published by others, on the real data</h2>
 <p><strong>Not measured here</strong>, and not comparable with the rows above unless data set and \
 protocol are the same:
@@ -55,8 +63,14 @@ F1 macro / micro / overall as their authors state them.</p>
 """
 
 
-def render_page(rows: Sequence[ResultRow], title: str, notes: Sequence[str]) -> str:
-    """The whole page."""
+def render_page(
+    rows: Sequence[ResultRow],
+    title: str,
+    notes: Sequence[str],
+    compared: Table | None = None,
+    figures: Mapping[str, Sequence[Path]] | None = None,
+) -> str:
+    """The whole page. compared: rows against each other; figures: files of each row."""
     heads, cells = seed_table(rows)
     seeds = (
         f'<h2>Over seeds: official F1</h2><div class="scroll">{html_table(heads, cells)}</div>'
@@ -64,7 +78,7 @@ def render_page(rows: Sequence[ResultRow], title: str, notes: Sequence[str]) -> 
         else ""
     )
     published = [
-        [p.method, " / ".join(p.casme2), " / ".join(p.samm_lv), p.family or "?", p.source]
+        [p.method, *map(" / ".join, (p.casme2, p.samm_lv)), p.unseen, p.family or "?", p.source]
         for p in PUBLISHED
     ]
     return PAGE.format(
@@ -76,9 +90,35 @@ def render_page(rows: Sequence[ResultRow], title: str, notes: Sequence[str]) -> 
         protocols=html_list([f"{name}: {PROTOCOLS[name].why}" for name in rows[0].evaluations]),
         seeds=seeds,
         inflation=html_table(*inflation_table(rows)),
-        published=html_table(["method", "CAS(ME)^2", "SAMM-LV", "family", "source"], published),
+        compared=html_section(COMPARED, compared),
+        figures=html_figures(figures or {}),
+        published=html_table(PUBLISHED_HEADS, published),
         families=html_list([f"{name or '?'}: {why}" for name, why in FAMILIES.items()]),
     )
+
+
+def html_section(heading: str, table: Table | None) -> str:
+    """A heading and a table; nothing for a table without rows."""
+    if table is None or not table[1]:
+        return ""
+    return f'<h2>{html.escape(heading)}</h2><div class="scroll">{html_table(*table)}</div>'
+
+
+def html_figures(figures: Mapping[str, Sequence[Path]]) -> str:
+    """The figures of each row, drawn into the page, so that it stays one file."""
+    parts = []
+    for label, files in figures.items():
+        pictures = "".join(
+            f'<img alt="{html.escape(f.stem)}" src="data:image/svg+xml;base64,'
+            f'{base64.b64encode(f.read_bytes()).decode()}">'
+            for f in files
+            if f.suffix == ".svg"
+        )
+        parts.append(
+            f"<details><summary>{html.escape(label)}</summary>"
+            f'<div class="figures">{pictures}</div></details>'
+        )
+    return f"<h2>Figures</h2>{''.join(parts)}" if parts else ""
 
 
 def html_list(texts: Sequence[str]) -> str:

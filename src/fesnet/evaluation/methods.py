@@ -198,6 +198,7 @@ def untrained(name: str, *media: str) -> Method:
 METHODS: dict[str, Method] = {
     "fesnet": Method(learn_fesnet, network_settings, {"features": "features", "video": "lsdm"}),
     "fesnet-pretrained": untrained("pretrained", "video"),
+    "fesnet-shipped": Method(pass_scores_through, no_settings, {"video": "shipped"}),
     "auwgcn": Method(learn_auwgcn, network_settings, {"features": "features", "video": "regions"}),
     "softnet": Method(learn_softnet, softnet_settings, {"video": "maps"}),
     "flow": untrained("flow", "features", "video"),

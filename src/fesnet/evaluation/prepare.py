@@ -238,4 +238,4 @@ def store_inputs(
     clip = Clip(
         prefix + recording.id, prefix + recording.subject, path, sha256, len(values), inputs.rate
     )
-    return AnnotatedVideo(clip, np.asarray(times, np.float64), recording.truth)
+    return AnnotatedVideo(clip, np.asarray(times, np.float64), recording.truth, recording.numbers)

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fesnet._io import atomic_write_text
+from fesnet.evaluation.comparison import compare_rows, comparison_table
 from fesnet.evaluation.dataset import EvaluationDataset
 from fesnet.evaluation.html_page import render_page
 from fesnet.evaluation.method_results import MethodResult, selection_dict
-from fesnet.evaluation.table import ResultRow, csv_text, to_csv, to_markdown
+from fesnet.evaluation.row_figures import draw_rows
+from fesnet.evaluation.table import ResultRow, csv_text, official_table, to_csv, to_markdown
+from fesnet.figures.bibliography import bibtex
+from fesnet.figures.paper_tables import write_paper_table
+from fesnet.frame_numbers import FrameNumbers
+from fesnet.intervals import Interval
 
 FOUND = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "score")
 MEGC = {
@@ -31,16 +37,28 @@ def write_benchmark_report(
     settings: dict[str, Any],
     notes: Sequence[str],
     out: Path,
+    *,
+    plots: bool = False,
 ) -> None:
-    """table.md, table.csv, index.html, config.json, found/ROW.csv, megc/ROW.YEAR.csv."""
+    """table.md, table.csv, index.html, config.json, comparisons.csv, paper.tex and the like,
+    references.bib, found/ROW.csv, megc/ROW.YEAR.csv; figures/ for plots.
+    """
     for folder in ("found", "megc"):
         (out / folder).mkdir(exist_ok=True)
+    numbers = {v.clip.id: v.numbers for v in dataset.videos}
     for row in rows:
-        write_found(row.result, out)
+        write_found(row.result, numbers, out)
+    compared = comparison_table(compare_rows(rows))
     title = f"Benchmark: {settings['data set']['name']}"
     atomic_write_text(out / "table.csv", to_csv(rows))
-    atomic_write_text(out / "table.md", to_markdown(rows, title, notes))
-    atomic_write_text(out / "index.html", render_page(rows, title, notes))
+    atomic_write_text(out / "comparisons.csv", csv_text(*compared))
+    atomic_write_text(out / "table.md", to_markdown(rows, title, notes, compared))
+    figures = draw_rows(rows, out / "figures") if plots else {}
+    page = render_page(rows, title, notes, compared, figures)
+    atomic_write_text(out / "index.html", page)
+    write_paper_table(*official_table(rows), out, "paper")
+    names = {"official", settings["data set"]["name"], *(r.result.name.split()[0] for r in rows)}
+    atomic_write_text(out / "references.bib", bibtex(names))
     row_values = [
         {
             "row": result_stem(row.result),
@@ -60,7 +78,7 @@ def result_stem(result: MethodResult) -> str:
     """A result's name, valid as a file name."""
     parts = (
         result.name.replace(" ", "-"),
-        result.mode,
+        result.mode.replace(" ", "-"),
         f"for-{result.aim}",
         "seed",
         "-".join(map(str, result.seeds)),
@@ -68,10 +86,12 @@ def result_stem(result: MethodResult) -> str:
     return "_".join(parts)
 
 
-def write_found(result: MethodResult, out: Path) -> None:
+def write_found(
+    result: MethodResult, numbers: Mapping[str, FrameNumbers | None], out: Path
+) -> None:
     """Found intervals as a truth table (1-based, inclusive), and as MEGC submissions.
 
-    `fesnet score` reads the table.
+    numbers: of the files of each video; frames are given in these. `fesnet score` reads the table.
     """
     frames = [
         (
@@ -84,13 +104,18 @@ def write_found(result: MethodResult, out: Path) -> None:
             i.score,
         )
         for v in result.videos
-        for i in v.found
+        for i in numbered(v.found, numbers.get(v.video))
     ]
     stem = result_stem(result)
     atomic_write_text(out / "found" / f"{stem}.csv", csv_text(FOUND, frames))
     for year, heads in MEGC.items():
         cells = [(video, first, last, TYPES[kind]) for _, video, kind, first, _, last, _ in frames]
         atomic_write_text(out / "megc" / f"{stem}.{year}.csv", csv_text(heads, cells))
+
+
+def numbered(found: Sequence[Interval], numbers: FrameNumbers | None) -> Iterable[Interval]:
+    """Intervals in numbers of files: `start` is the onset less 1."""
+    return found if numbers is None else map(numbers.to_numbers, found)
 
 
 def dataset_summary(dataset: EvaluationDataset) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fesnet._types import FloatArray
-from fesnet.postprocess import hysteresis_runs, merge_near, split_runs
+from fesnet.score_runs import hysteresis_runs, merge_near, split_runs
 
 ScoredSpan = tuple[int, int, int, float]  # ticks a .. b - 1, apex, score
 MIN_PART_S = 0.1  # s; shortest part that a cut at a valley leaves

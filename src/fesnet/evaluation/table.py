@@ -20,7 +20,7 @@ from fesnet.metrics import (
 )
 
 NAMES = (*KINDS, "overall")
-AIMS = {"kinds": "each kind's F1", "overall": "F1 overall"}
+AIMS = {"kinds": "each kind's F1", "overall": "F1 overall", "shipped": "bundled"}
 COLUMNS = (
     *("method", "mode", "rules for", "seeds", "protocol", "kind", "tp", "fp", "fn", "precision"),
     *("recall", "f1", "f1_low", "f1_high", "average_precision", "false_alarms_a_minute"),
@@ -166,8 +166,10 @@ def markdown(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
 
 
-def to_markdown(rows: Sequence[ResultRow], heading: str, notes: Sequence[str]) -> str:
-    """The whole of table.md."""
+def to_markdown(
+    rows: Sequence[ResultRow], heading: str, notes: Sequence[str], compared: Table | None = None
+) -> str:
+    """The whole of table.md. compared: rows against each other."""
     parts = [f"# {heading}", *(f"- {n}" for n in notes), ""]
     parts += ["## Official protocol", markdown(*official_table(rows)), ""]
     parts += ["## Every protocol: F1 macro / micro / overall", markdown(*protocol_table(rows)), ""]
@@ -178,4 +180,6 @@ def to_markdown(rows: Sequence[ResultRow], heading: str, notes: Sequence[str]) -
     heads, cells = inflation_table(rows)
     if len(heads) > 4:
         parts += ["", "## F1 overall above the official protocol", markdown(heads, cells)]
+    if compared is not None and compared[1]:
+        parts += ["", "## Rows against each other: F1 overall, official", markdown(*compared)]
     return "\n".join(parts) + "\n"

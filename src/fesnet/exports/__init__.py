@@ -10,13 +10,15 @@ from functools import partial
 from pathlib import Path
 
 from fesnet._guard import check_replaceable, replacing
-from fesnet._io import encode_text, is_result
+from fesnet._io import encode_text, is_result, make_folder
 from fesnet.errors import FesnetError, ResultError, TargetError, UsageError
 from fesnet.exports.activitynet import write_activitynet
 from fesnet.exports.bids import write_bids
 from fesnet.exports.boris import write_boris
+from fesnet.exports.common import video_id
 from fesnet.exports.csv import table_of_result, write_csv
 from fesnet.exports.elan import write_elan
+from fesnet.exports.frames import write_frames_csv, write_frames_parquet
 from fesnet.exports.json import write_json
 from fesnet.exports.labelstudio import write_labelstudio
 from fesnet.exports.megc import NEWEST_SPOTTING, YEARS, write_megc
@@ -36,6 +38,8 @@ WRITERS: dict[str, Callable[[Spotting, Path], None]] = {
     "activitynet": write_activitynet,
     "bids": write_bids,
     "megc": write_megc,
+    "frames": write_frames_csv,
+    "frames-parquet": write_frames_parquet,
 }
 # What follows the video's name; an ending that several formats share names its format.
 ENDINGS = {
@@ -48,6 +52,8 @@ ENDINGS = {
     "activitynet": ".activitynet.json",
     "bids": "_events.tsv",
     "megc": ".megc.csv",
+    "frames": ".frames.csv",
+    "frames-parquet": ".frames.parquet",
     "csv": ".csv",
 }
 
@@ -88,7 +94,7 @@ def export_paths(form: str, folder: Path, name: str) -> list[Path]:
     return [path, path.with_suffix(".json")] if form == "bids" else [path]
 
 
-def export(
+def iter_exports(
     spotting: Spotting,
     formats: Sequence[str],
     folder: Path,
@@ -97,12 +103,8 @@ def export(
     *,
     force: bool = False,
 ) -> Iterator[Path]:
-    """Write `folder/name` with the ending of each format and yield the paths; replaces old files of
-    ours, with `force` any.
-
-    Each file is written atomically. A format that cannot hold the result, or whose file must not be
-    replaced, does not stop the others: its ResultError or TargetError is raised at the end. year:
-    of megc. Raises UsageError where a file cannot be written.
+    """Write `folder/name` with the ending of each format and yield each path as soon as it is
+    written; nothing is written unless the iterator is used. As `export` in all else.
     """
     refused: FesnetError | None = None
     for form in formats:
@@ -117,6 +119,47 @@ def export(
             refused = refused or error
     if refused is not None:
         raise refused
+
+
+def export(
+    spotting: Spotting,
+    formats: Sequence[str],
+    folder: Path,
+    name: str,
+    year: int = NEWEST_SPOTTING,
+    *,
+    force: bool = False,
+) -> list[Path]:
+    """Write `folder/name` with the ending of each format; returns the paths. Replaces old files of
+    ours, with `force` any.
+
+    Each file is written atomically. A format that cannot hold the result, or whose file must not be
+    replaced, does not stop the others: its ResultError or TargetError is raised at the end. year:
+    of megc. Raises UsageError where a file cannot be written.
+    """
+    return list(iter_exports(spotting, formats, folder, name, year, force=force))
+
+
+def export_result(
+    spotting: Spotting,
+    formats: str | Sequence[str],
+    folder: Path,
+    name: str | None = None,
+    year: int | None = None,
+    *,
+    force: bool = False,
+) -> list[Path]:
+    """As `export`, for formats as people write them, "eaf, vtt" or a list; makes the folder. name:
+    default that of the video. Raises UsageError, too, for unknown formats and what is no file name.
+    """
+    asked = formats if isinstance(formats, str) else ",".join(formats)
+    megc_year = NEWEST_SPOTTING if year is None else year
+    known = parse_formats(asked, megc_year)
+    stem = video_id(spotting.source) if name is None else name
+    if not stem or Path(stem).name != stem:
+        raise UsageError(f"expected a file name without a folder, got {stem!r}; give name=")
+    make_folder(folder)
+    return export(spotting, known, folder, stem, megc_year, force=force)
 
 
 def free_export_name(form: str, folder: Path, name: str) -> str:

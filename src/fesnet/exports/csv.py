@@ -25,6 +25,8 @@ COLUMNS = (
     "offset_frame",
     "duration_s",
     "score",
+    "moved",
+    "flags",
 )
 
 
@@ -46,6 +48,8 @@ class IntervalRow:
     apex_s: float | None
     apex_frame: int | None
     score: float = 1.0
+    moved: str = ""  # what moved, as `IntervalContext.moved_text`
+    flags: str = ""  # what else happened, divided by spaces
 
 
 def write_csv(spotting: Spotting, path: Path) -> None:
@@ -68,8 +72,11 @@ def table_of_result(spotting: Spotting) -> str:
             i.apex_s,
             i.apex_frame,
             i.score,
+            "" if context is None else context.moved_text,
+            "" if context is None else " ".join(context.flags),
         )
         for i in spotting.intervals
+        for context in (spotting.context(i),)
     )
     marks = spotting.marks
     more = [mark_cells(marks[i]) for i in spotting.intervals] if marks else None
@@ -98,6 +105,7 @@ def rows_text(
         times = [f"{r.onset_s:.6f}", apex_s, f"{r.offset_s:.6f}"]
         frames = [r.onset_frame, r.apex_frame, r.offset_frame]
         length = f"{r.offset_s - r.onset_s:.6f}"
-        cells = [to_cell(video), r.face, r.kind, *times, *frames, length, f"{r.score:.4f}"]
-        table.writerow([*cells, *(more[number] if more is not None else ())])
+        score = f"{r.score:.4f}"
+        row = [to_cell(video), r.face, r.kind, *times, *frames, length, score, r.moved, r.flags]
+        table.writerow([*row, *(more[number] if more is not None else ())])
     return text.getvalue()

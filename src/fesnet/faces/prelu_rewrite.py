@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
+
+if TYPE_CHECKING:
+    import onnx
+
+# onnx is imported when a face is first looked for: it takes a seventh of a second.
 
 
 def without_prelu(path: Path) -> bytes:
@@ -17,6 +20,9 @@ def without_prelu(path: Path) -> bytes:
     three quarters of its time in those and in changing layouts before and behind. Convolutions of
     one pixel and one channel stay in blocks. Values differ by rounding only.
     """
+    import onnx
+    from onnx import numpy_helper
+
     model = onnx.load(str(path))
     graph = model.graph
     slopes = {w.name: numpy_helper.to_array(w).reshape(-1) for w in graph.initializer}
@@ -44,6 +50,8 @@ def without_prelu(path: Path) -> bytes:
 
 def channel_weights(name: str, values: np.ndarray) -> onnx.TensorProto:
     """One weight for each channel, as a convolution takes them."""
+    from onnx import numpy_helper
+
     return numpy_helper.from_array(np.ascontiguousarray(values.reshape(-1, 1, 1, 1)), name)
 
 
@@ -51,6 +59,8 @@ def written_out(
     node: onnx.NodeProto, kept: str, passed: str, channels: int
 ) -> list[onnx.NodeProto]:
     """The four operations in place of one PRelu."""
+    from onnx import helper
+
     x, y = node.input[0], node.output[0]
     alone: dict[str, Any] = {"group": channels, "kernel_shape": [1, 1]}
     return [

@@ -3,12 +3,15 @@ torch.
 """
 
 from fesnet.metrics.agreement import Agreement, agree
+from fesnet.metrics.compare import MethodComparison, compare_methods
 from fesnet.metrics.curves import average_precision, counts_by_iou, edge_errors, frame_kappa
+from fesnet.metrics.event_counts import CountingError, counting_errors
 from fesnet.metrics.matching import (
     IOU,
     Counts,
     bootstrap,
     count,
+    count_hit_truths,
     false_alarms_a_minute,
     match,
     overall,
@@ -27,8 +30,10 @@ __all__ = [
     "IOU",
     "PROTOCOLS",
     "Agreement",
+    "CountingError",
     "Counts",
     "Evaluation",
+    "MethodComparison",
     "NamedVideo",
     "Protocol",
     "Recognition",
@@ -36,7 +41,10 @@ __all__ = [
     "agree",
     "average_precision",
     "bootstrap",
+    "compare_methods",
     "count",
+    "count_hit_truths",
+    "counting_errors",
     "counts_by_iou",
     "edge_errors",
     "evaluate",

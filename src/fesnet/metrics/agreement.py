@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fesnet.errors import TruthError
-from fesnet.intervals import KINDS
+from fesnet.intervals import KINDS, Interval
+from fesnet.metrics.challenge_log import (
+    is_challenge_log,
+    listed_counts,
+    log_records,
+    read_challenge_log,
+)
 from fesnet.metrics.curves import average_precision, counts_by_iou, edge_errors, frame_kappa
+from fesnet.metrics.event_counts import counting_errors
 from fesnet.metrics.interval_tables import (
     IntervalRecord,
     Reviewed,
@@ -31,7 +38,7 @@ class Agreement:
 
     frames: their lengths, or None where one is unknown. named: the same with emotions, empty unless
     both files have some. strays: videos of `found` that the truth does not name (all that was found
-    in them is false).
+    in them is false). notes: what else was odd in the files, in words.
     """
 
     videos: tuple[VideoResult, ...]
@@ -39,6 +46,7 @@ class Agreement:
     iou: float
     named: tuple[NamedVideo, ...] = ()
     strays: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float | None:
@@ -76,6 +84,7 @@ class Agreement:
         out["frame_kappa"] = (
             None if self.frames is None else nan_to_none(frame_kappa(pairs, self.frames))
         )
+        out["counting"] = {name: e.__dict__ for name, e in counting_errors(pairs).items()}
         out["strs"] = self.recognition()
         return out
 
@@ -172,8 +181,8 @@ def agree(
     if reviewed:
         same = truth.resolve() == found.resolve()
         sides_read = ("yes" if truth.is_dir() else "no", "machine" if same else "yes")
-    true_records = read_intervals(truth, rate, sides_read[0])
-    found_records = read_intervals(found, rate, sides_read[1])
+    true_records = read_side(truth, "truth", rate, sides_read[0])
+    found_records = read_side(found, "found", rate, sides_read[1])
     videos = read_video_ids(truth)
     closed = bool(videos)
     results = [] if closed else read_results(truth, sides_read[0])
@@ -188,6 +197,11 @@ def agree(
             f"expected at least one video in {truth} or {found}, got none; put a videos.csv "
             "beside the truth"
         )
+    notes = (
+        *early_notes(truth, true_records),
+        *early_notes(found, found_records),
+        *log_notes(found),
+    )
     true_by_video = group_by_video(true_records, true_ids)
     found_by_video = group_by_video(found_records, found_ids)
     sides = [
@@ -200,7 +214,37 @@ def agree(
     if any(r.emotion for r in true_records) and any(r.emotion for r in found_records):
         named = tuple(named_video(*side) for side in sides)
     strays = tuple(str(v) for v in found_by_video if v not in annotated)
-    return Agreement(compared, frames if len(frames) == len(sides) else None, iou, named, strays)
+    lengths = frames if len(frames) == len(sides) else None
+    return Agreement(compared, lengths, iou, named, strays, notes)
+
+
+def read_side(
+    path: Path, side: str, rate: float | None, reviewed: Reviewed
+) -> list[IntervalRecord]:
+    """Intervals of a table, or one side of a challenge's log. reviewed: as of `read_intervals`."""
+    if path.is_file() and is_challenge_log(path):
+        return list(log_records(read_challenge_log(path), side, rate))
+    return read_intervals(path, rate, reviewed)
+
+
+def log_notes(file: Path) -> list[str]:
+    """What a challenge's log itself lists, in words; none of other files."""
+    if not (file.is_file() and is_challenge_log(file)):
+        return []
+    c = listed_counts(read_challenge_log(file))
+    return [f"{file.name} lists TP {c.tp}, FP {c.fp}, FN {c.fn}: F1 {c.f1:.4f}"]
+
+
+def early_notes(file: Path, records: Sequence[IntervalRecord]) -> list[str]:
+    """That intervals begin before the first frame, in words; none where none does."""
+    early = [r for r in records if r.early]
+    if not early:
+        return []
+    first = early[0]
+    return [
+        f"{file.name}: {len(early)} intervals begin before frame 1 (first: {first.video}, frame "
+        f"{1 - first.early}); they count with these frames"
+    ]
 
 
 def names_of(records: Sequence[IntervalRecord | VideoId]) -> list[tuple[str, str]]:
@@ -215,14 +259,34 @@ def compare_video(
 
     Raises TruthError for truth after the end of the video: another frame rate, or another video.
     """
-    t, f = (tuple(sorted(record.interval for record in side)) for side in (truth, found))
-    last = max((i.stop for i in t), default=0)
-    if video.frames is not None and last > video.frames:
+    last = max((r.interval.stop - r.early for r in truth), default=0)
+    end = video.numbers.runs[-1][1] if video.numbers else video.frames
+    if end is not None and last > end:
         raise TruthError(
-            f"expected true intervals within the {video.frames} frames of {video}, got one up to "
-            f"{last}"
+            f"expected true intervals within the {end} frames of {video}, got one up to {last}"
         )
+    t, f = (tuple(sorted(i for i, _ in side)) for side in on_one_axis(video, truth, found))
     return VideoResult(video.subject or video.video, video.video, t, f, video.seconds)
+
+
+def on_one_axis(
+    video: VideoId, *sides: Sequence[IntervalRecord]
+) -> list[list[tuple[Interval, str]]]:
+    """Intervals with their emotions of both sides on one axis of frames.
+
+    Where files are numbered otherwise than from 1, tables have these numbers, results do not.
+    """
+    shift = max((r.early for side in sides for r in side), default=0)
+
+    def place(record: IntervalRecord) -> Interval:
+        if video.numbers is None:
+            return record.placed(shift)
+        if shift:  # numbers below 1 have no frame
+            numbered = video.numbers.to_numbers(record.interval)
+            return (replace(record, interval=numbered) if record.is_index else record).placed(shift)
+        return record.interval if record.is_index else video.numbers.to_frames(record.interval)
+
+    return [[(place(r), r.emotion) for r in side] for side in sides]
 
 
 def group_by_video(
@@ -237,5 +301,5 @@ def group_by_video(
 def named_video(
     video: VideoId, truth: Sequence[IntervalRecord], found: Sequence[IntervalRecord]
 ) -> NamedVideo:
-    sides = (tuple((r.interval, r.emotion) for r in side) for side in (truth, found))
-    return NamedVideo(video.subject or video.video, *sides)
+    true_side, found_side = map(tuple, on_one_axis(video, truth, found))
+    return NamedVideo(video.subject or video.video, true_side, found_side)

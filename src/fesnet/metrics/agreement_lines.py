@@ -19,10 +19,15 @@ def agreement_lines(values: dict[str, Any], agreement: Agreement) -> Iterator[st
             yield f"{edge} of matched {kind}: {text}"
     if values["frame_kappa"] is not None:
         yield f"Cohen's kappa over frames: {values['frame_kappa']:.3f}"
+    yield "events a video, found less true: " + "; ".join(
+        f"{kind} MAE {e['mae']:.3f}, RMSE {e['rmse']:.3f}, mean {e['bias']:+.3f}"
+        for kind, e in values["counting"].items()
+    )
     for rule, scores in (values["strs"] or {}).items():
         spotted, recognized = scores["spotting"]["f1"], scores["f1"]
         parts = f"spotting {spotted:.4f} x recognition {recognized:.4f}"
         yield f"STRS ({rule}): {scores['strs']:.4f} = {parts}"
+    yield from agreement.notes
     yield from remark(agreement.missing, "videos with expressions in which nothing was found")
     yield from remark(
         agreement.strays, "videos that the truth does not name, so that all in them is false"

@@ -24,17 +24,38 @@ def counts_by_iou(
     return {iou: overall([count(truth, found, iou) for truth, found in videos]) for iou in ious}
 
 
-def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> float:
-    """Area under the precision-recall curve of one kind, 0..1, all videos pooled.
+@dataclass(frozen=True)
+class RankedFinds:
+    """Finds by falling score. scores: (N,); hits: (N,) 1 where a find is right, else 0; total: true
+    events.
+    """
 
-    Found intervals are taken by falling score. One is right if its IoU with the free true interval
-    that it overlaps most reaches `iou`. Precision is interpolated at all points, as in
-    ActivityNet's evaluation. Returns NaN without truth.
+    scores: NDArray[np.float64]
+    hits: NDArray[np.float64]
+    total: int
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """(N,) of the finds up to each, 0..1; 0 without truth."""
+        return np.cumsum(self.hits) / max(self.total, 1)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """(N,) of the finds up to each, 0..1."""
+        return np.cumsum(self.hits) / np.arange(1, len(self.hits) + 1)
+
+    @property
+    def false_alarms(self) -> NDArray[np.float64]:
+        """(N,) how many of the finds up to each are wrong."""
+        return np.cumsum(1 - self.hits)
+
+
+def rank_finds(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> RankedFinds:
+    """Finds of one kind by falling score, all videos pooled.
+
+    One is right if its IoU with the free true interval that it overlaps most reaches `iou`.
     """
     truths = [[t for t in truth if t.kind == kind] for truth, _ in videos]
-    total = sum(map(len, truths))
-    if total == 0:
-        return float("nan")
     ranked: list[tuple[float, int, list[tuple[float, int]]]] = []
     for v, (_, found) in enumerate(videos):
         mine = [f for f in found if f.kind == kind]
@@ -49,9 +70,20 @@ def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> 
         if best is not None:
             used.add((v, best[1]))
             right[n] = 1
-    hits = np.cumsum(right)
-    precision = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
-    return float((precision * right).sum() / total)
+    return RankedFinds(np.array([s for s, _, _ in ranked]), right, sum(map(len, truths)))
+
+
+def average_precision(videos: Sequence[Video], kind: Kind, iou: float = IOU) -> float:
+    """Area under the precision-recall curve of one kind, 0..1, all videos pooled.
+
+    Finds are ranked as by `rank_finds`. Precision is interpolated at all points, as in
+    ActivityNet's evaluation. Returns NaN without truth.
+    """
+    ranked = rank_finds(videos, kind, iou)
+    if ranked.total == 0:
+        return float("nan")
+    precision = np.maximum.accumulate(ranked.precision[::-1])[::-1]
+    return float((precision * ranked.hits).sum() / ranked.total)
 
 
 @dataclass(frozen=True)

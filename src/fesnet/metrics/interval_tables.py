@@ -58,12 +58,25 @@ STUDY_TABLES |= {"statistics.csv", "markers.csv", "by_marker.csv"}
 
 @dataclass(frozen=True)
 class IntervalRecord:
-    """One interval and where it belongs; subject and emotion "" where the file has none."""
+    """One interval and where it belongs; subject and emotion "" where the file has none.
+
+    early: how many frames its onset lies before the first frame, as in some official files; then
+    `interval` begins at 0, and only `placed` knows where. is_index: frames of a result, counted
+    from 0, not numbers of files. action_units: as written, "" where the file has none.
+    """
 
     subject: str
     video: str
     interval: Interval
     emotion: str = ""
+    early: int = 0
+    is_index: bool = False
+    action_units: str = ""
+
+    def placed(self, shift: int) -> Interval:
+        """The interval on an axis that begins `shift` frames (`early` or more) before the first."""
+        i, by = self.interval, shift - self.early
+        return Interval(i.start + by, i.stop + by, i.kind, None, i.score) if by else i
 
 
 def read_intervals(
@@ -241,9 +254,14 @@ def parse_rows(path: Path, rows: LooseTable) -> Iterator[IntervalRecord]:
             raise TruthError(f"expected the name of a video in {where}, got none")
         ends = (parse_frame(row[onset], where, onset), parse_frame(row[offset], where, offset))
         score = parse_score(row.get("score") or "1", where)
-        interval = parse_interval(*ends, "micro" if micro else row[kind], first, where, score)
+        # Official samples and real submissions have onsets of 0 and below; they stay there.
+        early = max(first - ends[0], 0) if first else 0
+        moved = (ends[0] + early, ends[1] + early) if early else ends
+        interval = parse_interval(*moved, "micro" if micro else row[kind], first, where, score)
         emotion = (row.get("emotion") or "").strip().lower()
-        yield IntervalRecord(row.get("subject") or "", video_name(name), interval, emotion)
+        subject = (row.get("subject") or "").strip()
+        units = (row.get("action_units") or "").strip()
+        yield IntervalRecord(subject, video_name(name), interval, emotion, early, not first, units)
 
 
 def parse_json(path: Path, values: Any, rate: float | None) -> Iterator[IntervalRecord]:
@@ -271,7 +289,8 @@ def parse_result(path: Path, values: dict[str, Any]) -> Iterator[IntervalRecord]
         ends, score = (i["onset_frame"], i["offset_frame"]), parse_score(i["score"], str(path))
         if not all(type(frame) is int for frame in ends):
             raise TypeError(f"frames {ends}")
-        yield IntervalRecord("", video, parse_interval(*ends, i["kind"], 0, str(path), score))
+        interval = parse_interval(*ends, i["kind"], 0, str(path), score)
+        yield IntervalRecord("", video, interval, is_index=True)
 
 
 def parse_activitynet(path: Path, results: dict[str, Any], rate: float) -> Iterator[IntervalRecord]:

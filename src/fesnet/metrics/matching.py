@@ -20,7 +20,11 @@ IOU = 0.5
 
 @dataclass(frozen=True)
 class Counts:
-    """True positives, false positives, false negatives; adds up over videos and kinds."""
+    """True positives, false positives, false negatives; adds up over videos and kinds.
+
+    fp is the number of finds less tp. Where one find serves several truths (`count_hit_truths`) it
+    may be below 0 in a video.
+    """
 
     tp: int = 0
     fp: int = 0
@@ -106,6 +110,24 @@ def count(
         fn = sum(t.kind == kind for t in truth) - tp
         fp = sum(f.kind == kind for j, f in enumerate(found) if j not in used)
         out[str(kind)] = Counts(tp, fp, fn)
+    return out
+
+
+def count_hit_truths(
+    truth: Sequence[Interval], found: Sequence[Interval], iou: float = IOU, *, typed: bool = True
+) -> dict[str, Counts]:
+    """Counts of one video by kind, as several published scripts make them: not one to one.
+
+    Every truth that some find reaches is a true positive, however many truths that find serves.
+    Finds less hit truths are false positives. typed: False lets any kind reach any.
+    """
+    out = {}
+    for kind in KINDS:
+        truths = [t for t in truth if t.kind == kind]
+        finds = sum(f.kind == kind for f in found)
+        near = [f for f in found if not typed or f.kind == kind]
+        hit = sum(any(t.iou(f) >= iou for f in near) for t in truths)
+        out[str(kind)] = Counts(hit, finds - hit, len(truths) - hit)
     return out
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS, Interval
-from fesnet.metrics.matching import IOU, Counts, bootstrap, count, overall
+from fesnet.metrics.matching import IOU, Counts, bootstrap, count, count_hit_truths, overall
 
 Selection = Literal["nothing", "per subject", "per kind"]
 
@@ -27,6 +27,8 @@ class Protocol:
     own_videos: each kind counts only in videos that hold one of it. typed: kinds must agree to
     match. selects: what is selected by F1 on the test subjects themselves: nothing; the best
     candidate for each subject; or the best for each kind over all subjects. why: in words.
+    one_to_one: False counts as the method's own script does, where a find serves all truths that it
+    reaches.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Protocol:
     own_videos: bool = False
     typed: bool = True
     selects: Selection = "nothing"
+    one_to_one: bool = True
 
 
 PROTOCOLS = {
@@ -61,6 +64,18 @@ PROTOCOLS = {
             "as lssnet, and kinds need not agree to match",
             typed=False,
             selects="per kind",
+        ),
+        Protocol(
+            "mdmd-script",
+            "MDMD's own script: all videos, right kind, a find serves all truths that it reaches",
+            one_to_one=False,
+        ),
+        Protocol(
+            "lgsnet-script",
+            "LGSNet's own script: as lgsnet, and a find serves all truths that it reaches",
+            typed=False,
+            selects="per kind",
+            one_to_one=False,
         ),
     )
 }
@@ -109,7 +124,8 @@ def evaluate(videos: Sequence[VideoResult], protocol: Protocol, iou: float = IOU
 
 
 def protocol_counts(video: VideoResult, protocol: Protocol, iou: float) -> dict[str, Counts]:
-    counts = count(video.truth, video.found, iou, typed=protocol.typed)
+    count_video = count if protocol.one_to_one else count_hit_truths
+    counts = count_video(video.truth, video.found, iou, typed=protocol.typed)
     if protocol.own_videos:
         held = {str(t.kind) for t in video.truth}
         return {kind: c if kind in held else Counts() for kind, c in counts.items()}

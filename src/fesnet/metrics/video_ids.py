@@ -4,33 +4,39 @@ table has              videos.csv has         same video?
 a.mp4                  spNO.1/a               yes, if no other subject has an "a"
 1/a.mp4, spNO.1/a      spNO.1/a               the second
 subject 2, video a     subject 1, video a     no
+subject 17, video 17_1 subject 017, 017_1     yes, if nothing fits better
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._messages import in_utf8
 from fesnet._names import LEVELS, comparison_keys, same_text
 from fesnet._tables import LooseTable, read_loose_table
-from fesnet.errors import TruthError
+from fesnet.errors import TruthError, UsageError
+from fesnet.frame_numbers import FrameNumbers
 
-VIDEO_COLUMNS = ("subject", "video", "frames", "seconds", "fps")
+VIDEO_COLUMNS = ("subject", "video", "frames", "seconds", "fps", "numbers")
 ENDINGS = (*VIDEO_SUFFIXES, ".npy", ".npz")  # of videos, and of features that stand for them
 
 
 @dataclass(frozen=True)
 class VideoId:
-    """A video: subject ("" if unknown), name without its ending, and length (None if unknown)."""
+    """A video: subject ("" if unknown), name without its ending, and length (None if unknown).
+
+    numbers: of its files, where frames are not counted from 1.
+    """
 
     subject: str
     video: str
     seconds: float | None = None
     frames: int | None = None
+    numbers: FrameNumbers | None = None
 
     def __str__(self) -> str:
         return f"{self.video} (subject {self.subject})" if self.subject else self.video
@@ -49,8 +55,13 @@ def read_video_ids(truth: Path) -> list[VideoId]:
     column, a video named twice, and lengths that are no numbers above 0.
     """
     file = (truth if truth.is_dir() else truth.parent) / "videos.csv"
+    return read_video_table(file) if file.is_file() else []
+
+
+def read_video_table(file: Path) -> list[VideoId]:
+    """All videos of a table; raises as `read_video_ids`, and UsageError for no file."""
     if not file.is_file():
-        return []
+        raise UsageError(f"expected a table of videos in {file}, but it does not exist")
     try:
         return parse_video_table(file, read_loose_table(file, VIDEO_COLUMNS))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -84,7 +95,18 @@ def parse_video_row(row: dict[str | None, str | None], where: str) -> VideoId:
         video_name(row["video"]),
         seconds,
         None if frames is None else round(frames),
+        parse_numbers(row.get("numbers"), where),
     )
+
+
+def parse_numbers(text: str | None, where: str) -> FrameNumbers | None:
+    """Runs of file numbers, None for an empty field. Raises TruthError."""
+    if not text or not text.strip():
+        return None
+    try:
+        return FrameNumbers.from_text(text)
+    except TruthError as error:
+        raise TruthError(f"{error} in {where}") from error
 
 
 def parse_length(text: str | None, name: str, where: str) -> float | None:
@@ -147,7 +169,7 @@ def with_known_length(video: VideoId, known: Iterable[VideoId]) -> VideoId:
     if (video.seconds, video.frames) != (None, None) or len(lengths) != 1:
         return video
     ((seconds, frames),) = lengths
-    return VideoId(video.subject, video.video, seconds, frames)
+    return replace(video, seconds=seconds, frames=frames)
 
 
 def resolve_videos(
@@ -175,7 +197,10 @@ def resolve_videos(
                 f"{file}; add it there or correct it"
             )
         if video is None:
-            video = VideoId(*row)
-            videos.append(video)
+            key = comparison_keys(row[0])[-1]
+            spelled = (v.subject for v in videos if comparison_keys(v.subject)[-1] == key)
+            video = VideoId(next(spelled, row[0]), row[1])
+            if video not in videos:
+                videos.append(video)
         out[row] = video
     return out

@@ -17,9 +17,18 @@ from safetensors.torch import load_file, save_file
 from fesnet._io import file_sha256
 from fesnet._version import __version__
 from fesnet.errors import CheckpointError, UsageError
-from fesnet.model.export import export_onnx
+from fesnet.model.export import export_motion_head, export_onnx
 from fesnet.model.network import FesNet
-from fesnet.weights import CONFIG, DECODE, ENCODE, SCHEMA, TENSORS, Weights, load_weights
+from fesnet.weights import (
+    CONFIG,
+    DECODE,
+    ENCODE,
+    MOTION_HEAD,
+    SCHEMA,
+    TENSORS,
+    Weights,
+    load_weights,
+)
 
 
 def save_weights(
@@ -48,13 +57,15 @@ def write_weights(
         part.mkdir()
         save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part / TENSORS)
         export_onnx(network, part / ENCODE, part / DECODE)
+        if network.config.motions:
+            export_motion_head(network, part / MOTION_HEAD)
         config = {
             "schema": SCHEMA,
             "fesnet": __version__,
             "model": network.config.to_dict(),
             "rules": rules,
             "training": training,
-            "sha256": {name: file_sha256(part / name) for name in (ENCODE, DECODE, TENSORS)},
+            "sha256": {path.name: file_sha256(path) for path in sorted(part.iterdir())},
         }
         (part / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         os.replace(part, folder)

@@ -79,6 +79,38 @@ def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
             check_graph(decode, part.numpy(), network.decode(part)[0])
 
 
+class MotionHead(nn.Module):
+    """LSDM's motion output as a module of its own."""
+
+    def __init__(self, network: FesNet) -> None:
+        super().__init__()
+        self.lsdm = network.lsdm
+
+    def forward(self, attended: Tensor, reference: Tensor) -> Tensor:
+        return self.lsdm.predict_motion(attended[None], reference[None])[0]
+
+
+def export_motion_head(network: FesNet, path: Path) -> None:
+    """Write the graph of LSDM's motion output: attended (N, P, C), reference (1, P, C) -> motions
+    (N, M). Checked against torch; raises CheckpointError if they differ."""
+    network = network.eval()
+    c = network.config
+    attended = torch.randn(3, network.lsdm.side**2, 4 * c.width)
+    names = {"attended": {0: "N"}, "motions": {0: "N"}}
+    head = MotionHead(network).eval()
+    arguments = (attended, attended[:1])
+    write_graph(head, arguments, path, ["attended", "reference"], ["motions"], names)
+    with torch.inference_mode():
+        found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
+            None, {"attended": attended.numpy(), "reference": attended[:1].numpy()}
+        )[0]
+        worst = float(np.abs(found - head(*arguments).numpy()).max())
+    if not worst <= TOLERANCE:
+        raise CheckpointError(
+            f"expected {path.name} to equal torch to {TOLERANCE}, got a difference of {worst:.2g}"
+        )
+
+
 def write_graph(
     module: nn.Module,
     arguments: tuple[Tensor, ...],

@@ -16,6 +16,8 @@ from fesnet._io import atomic_write_text
 from fesnet.errors import FesnetError, UsageError
 from fesnet.intervals import Interval
 from fesnet.report import html_parts as parts
+from fesnet.report.legend import legend_html
+from fesnet.report.methods import methods_text, rules_html
 from fesnet.report.pictures import IntervalPictures, take_pictures
 from fesnet.report.timeline_svg import LabelledTime, draw_timeline_svg, drawn_tracks
 from fesnet.report.web import read_web_file
@@ -63,6 +65,10 @@ def write_report(
         style=read_web_file("style.css") + read_web_file("report.css"),
         player=parts.player_html(shown, path, embed) if shown else parts.no_player_html(gone),
         numbers=parts.summary_html(spotting),
+        legend=legend_html(spotting, truth=bool(known)),
+        still_legend=legend_html(spotting, truth=bool(known), screen=False),
+        rules=rules_html(spotting),
+        methods=html.escape(methods_text(spotting)),
         drawings="\n".join(
             draw_timeline_svg(spotting, track, known, markers) for track in drawn_tracks(spotting)
         ),

@@ -6,23 +6,21 @@ import base64
 import html
 import json
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-from fesnet._messages import counted
+from fesnet._messages import counted, format_clock, format_span, format_time
 from fesnet.intervals import KINDS, Interval
+from fesnet.report.methods import format_rate
 from fesnet.report.pictures import IntervalPictures
+from fesnet.report.score_view import below_threshold, compared_by, score_name, summed
 from fesnet.report.timeline_svg import LabelledTime
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.timing import video_end
 
-MAX_STEP_SPREAD = (
-    0.1  # of a step: whole milliseconds, which some containers keep, make steps of 33 and 34 ms
-)
 PLAYABLE = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -36,7 +34,7 @@ def summary_html(spotting: Spotting) -> str:
     """Counts, rates and durations; rates are of the time in which a face was known."""
     known = spotting.known_seconds
     cells = [
-        ("length", f"{spotting.seconds:.2f} s", ""),
+        ("length", f"{spotting.seconds:.2f} s", clock_beside(spotting.seconds)),
         ("without a face", f"{spotting.seconds - known:.2f} s", counted(len(spotting.gaps), "gap")),
     ]
     for kind in KINDS:
@@ -51,6 +49,11 @@ def summary_html(spotting: Spotting) -> str:
         f"<div><dt>{a}</dt><dd><span>{b}</span> <small>{c}</small></dd></div>" for a, b, c in cells
     )
     return f'<dl class="numbers">{rows}</dl>'
+
+
+def clock_beside(seconds: float) -> str:
+    """The clock of a time beyond a minute, else nothing."""
+    return format_clock(seconds) if seconds >= 60 else ""
 
 
 def no_player_html(why: str) -> str:
@@ -90,23 +93,21 @@ def cards_html(spotting: Spotting, pictures: dict[int, IntervalPictures]) -> str
     intervals = spotting.intervals
     if not intervals:
         return f"<p>No {'expression' if spotting.known_seconds else 'face'} was found.</p>"
-    several = len({i.face for i in intervals}) > 1
-    return (
-        '<ol class="cards">'
-        + "".join(card_html(k, i, pictures.get(k), several) for k, i in enumerate(intervals))
-        + "</ol>"
-    )
+    several, name = len({i.face for i in intervals}) > 1, score_name(spotting)
+    cards = (card_html(k, i, pictures.get(k), several, name) for k, i in enumerate(intervals))
+    return f'<ol class="cards">{"".join(cards)}</ol>'
 
 
 def card_html(
-    number: int, i: SpottedInterval, pictures: IntervalPictures | None, several: bool
+    number: int, i: SpottedInterval, pictures: IntervalPictures | None, several: bool, name: str
 ) -> str:
     face = f"face {i.face}, " if several else ""
     kind = f'<span class="kind {i.kind}">{i.kind}</span>'
-    head = f"{kind} <strong>{i.onset_s:.2f}-{i.offset_s:.2f} s</strong>"
+    head = f"{kind} <strong>{format_span(i.onset_s, i.offset_s)}</strong>"
     button = f'<button type="button" aria-label="go to {i.onset_s:.2f} seconds">go there</button>'
     facts = (
-        f"{face}{i.offset_s - i.onset_s:.2f} s long, apex {i.apex_s:.2f} s, score {i.score:.2f}, "
+        f"{face}{i.offset_s - i.onset_s:.2f} s long, apex {format_time(i.apex_s)}, "
+        f"{name} {i.score:.2f}, "
         f"frames {i.onset_frame}-{i.offset_frame}"
     )
     return (
@@ -142,7 +143,7 @@ def pictures_html(pictures: IntervalPictures | None) -> str:
 def notes_html(spotting: Spotting) -> str:
     """Gaps and warnings, if there are any."""
     lines = [
-        f"face {g.face} unknown from {g.start_s:.2f} to {g.stop_s:.2f} s ({g.reason})"
+        f"face {g.face} unknown from {format_span(g.start_s, g.stop_s)} ({g.reason})"
         for g in spotting.gaps
     ]
     lines += spotting.warnings
@@ -169,17 +170,6 @@ def provenance_html(spotting: Spotting) -> str:
     return "".join(f"<dt>{k}</dt><dd>{html.escape(str(v))}</dd>" for k, v in rows.items())
 
 
-def format_rate(spotting: Spotting) -> str:
-    """Frames a second, rounded; "about" where the frames do not come at equal steps."""
-    try:
-        rate = float(Fraction(spotting.source.rate or ""))
-    except (ValueError, ZeroDivisionError):
-        return "unknown"
-    round_times = np.diff(spotting.frame_times)
-    varies = len(round_times) > 0 and np.ptp(round_times) > MAX_STEP_SPREAD * np.median(round_times)
-    return f"{'about ' if varies else ''}{rate:.4g}"
-
-
 def timeline_json(
     spotting: Spotting, truth: Sequence[Interval], markers: Sequence[LabelledTime] = ()
 ) -> str:
@@ -190,16 +180,20 @@ def timeline_json(
     )  # a truth may be longer than a cut video
     rules = spotting.rules
     values = {
+        "compared": compared_by(spotting),
+        "score_name": score_name(spotting),
         "duration": video_end(times, spotting.working_rate),
         "tracks": [
             {
                 "face": t.face,
                 "times": round_times(t.times),
                 **{k: round_scores(t.scores[:, n]) for n, k in enumerate(KINDS)},
+                **({"sum": round_scores(summed(t))} if compared_by(spotting) == "sum" else {}),
             }
             for t in spotting.faces
         ],
         "intervals": [{"id": k, **interval_values(i)} for k, i in enumerate(spotting.intervals)],
+        "candidates": [interval_values(i) for i in below_threshold(spotting)],
         "gaps": [
             {"face": g.face, "start_s": g.start_s, "stop_s": g.stop_s, "reason": g.reason}
             for g in spotting.gaps
@@ -228,5 +222,5 @@ def round_times(times: np.ndarray) -> list[float]:
 
 
 def round_scores(scores: np.ndarray) -> list[float | None]:
-    """Scores to three digits, more than a screen shows; None where unknown."""
-    return [None if np.isnan(s) else round(float(s), 3) for s in scores]
+    """Scores to four digits, as those of intervals; None where unknown."""
+    return [None if np.isnan(s) else round(float(s), 4) for s in scores]

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fesnet._messages import format_time
 from fesnet._types import FrameCallback, Image
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker
@@ -130,7 +131,7 @@ def draw_score_strip(time: float, spotting: Spotting, width: int, height: int) -
             draw_curve(strip, track, column, start, height - 2 * (lane + 2) - 4)
     cv2.line(strip, (width // 2, 0), (width // 2, height), FOREGROUND, 1)
     size = height / 90
-    draw_text(strip, f"{time:.2f} s", (4, round(14 * size)), 0.7 * size)
+    draw_text(strip, format_time(time), (4, round(14 * size)), 0.7 * size)
     return strip
 
 

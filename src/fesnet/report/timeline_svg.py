@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fesnet._messages import format_clock, format_span
+from fesnet._types import FloatArray
 from fesnet.intervals import KINDS, Interval
-from fesnet.result import FaceTrack, Spotting
+from fesnet.report.score_view import below_threshold, compared_by, score_name, summed
+from fesnet.result import FaceTrack, SpottedInterval, Spotting
 from fesnet.timing import video_end
 
 WIDTH, LEFT, CURVE_HEIGHT, LANE_HEIGHT = (
@@ -50,7 +53,16 @@ def draw_timeline_svg(
         spans = [(t.kind, min(t.start, last), min(t.stop - 1, last)) for t in truth]
         lanes.append(("truth", [(kind, float(times[a]), float(times[b])) for kind, a, b in spans]))
     body = [draw_gap(g.start_s, g.stop_s, scale) for g in spotting.gaps if g.face == track.face]
-    body += [draw_curve_svg(track, column, kind, scale) for column, kind in enumerate(KINDS)]
+    body += [draw_curve_svg(track.times, track.scores[:, n], k, scale) for n, k in enumerate(KINDS)]
+    compared = compared_by(spotting)
+    if compared == "sum":
+        body.append(draw_curve_svg(track.times, summed(track), "sum", scale))
+    body.append(draw_names(compared, score_name(spotting)))
+    body += [draw_threshold(k, spotting.rules.of(k, "threshold")) for k in KINDS]
+    levels = ((below_threshold(spotting), True), (spotting.intervals, False))
+    body += [
+        draw_level(i, scale, faint) for some, faint in levels for i in some if i.face == track.face
+    ]
     top = CURVE_HEIGHT + 12
     body += [
         draw_bars(name, rows, top + n * LANE_HEIGHT, scale) for n, (name, rows) in enumerate(lanes)
@@ -84,24 +96,67 @@ def draw_gap(start: float, stop: float, scale: float) -> str:
         a, b = max(x, left), min(x + CURVE_HEIGHT - 10, right)
         if a < b:
             lines.append(f"M{a:.1f} {CURVE_HEIGHT - a + x:.1f}L{b:.1f} {CURVE_HEIGHT - b + x:.1f}")
-    tip = f"<title>unknown {start:.2f}-{stop:.2f} s</title>"
+    tip = f"<title>unknown {format_span(start, stop)}</title>"
     stroke = 'stroke="currentColor" stroke-width="0.5"'
     return f'<path class="gap" d="{"".join(lines)}" {stroke}>{tip}</path>'
 
 
-def draw_curve_svg(track: FaceTrack, column: int, kind: str, scale: float) -> str:
-    """One score curve, broken where the face is unknown, and its name at the left."""
-    step = max(1, len(track.times) // MAX_POINTS)
+def draw_curve_svg(times: FloatArray, scores: FloatArray, kind: str, scale: float) -> str:
+    """One score curve (T,), broken where the face is unknown; "sum" is the ink of the page."""
+    step = max(1, len(times) // MAX_POINTS)
     pieces, pen = [], "M"
-    for t, s in zip(track.times[::step], max_pool(track.scores[:, column], step), strict=True):
+    for t, s in zip(times[::step], max_pool(scores, step), strict=True):
         if np.isnan(s):
             pen = "M"
             continue
-        pieces.append(f"{pen}{LEFT + t * scale:.1f} {10 + (1 - s) * (CURVE_HEIGHT - 10):.1f}")
+        pieces.append(f"{pen}{LEFT + t * scale:.1f} {height_of(s):.1f}")
         pen = "L"
-    name = f'<text x="0" y="{30 + 20 * column}" style="fill:{COLOURS[kind]}">{kind} score</text>'
-    style = f'fill="none" stroke="{COLOURS[kind]}" stroke-width="1.5"'
-    return f'{name}<path d="{"".join(pieces)}" {style}/>'
+    stroke = f'stroke="{COLOURS.get(kind, "currentColor")}"'
+    dashes = ' stroke-dasharray="5 2"' if kind == "micro" else ""
+    width = 1.5 if kind == "sum" else 1
+    path = f'd="{"".join(pieces)}" fill="none"'
+    return f'<path class="curve {kind}" {path} {stroke} stroke-width="{width}"{dashes}/>'
+
+
+def height_of(score: float) -> float:
+    """Where a score or probability lies in the drawing, pixels from the top."""
+    return 10 + (1 - score) * (CURVE_HEIGHT - 10)
+
+
+def draw_names(compared: str, name: str) -> str:
+    """The axis of the curves: 0 and 1, and what the bars are."""
+    what = {"sum": "sum, scores", "kinds": "scores", "check": "probability"}[compared]
+    return (
+        f'<text x="0" y="30">{what}</text><text x="{LEFT - 6}" y="14" text-anchor="end">1</text>'
+        f'<text x="{LEFT - 6}" y="{CURVE_HEIGHT}" text-anchor="end">0</text>'
+        f"<desc>bars lie at the height of the {name}</desc>"
+    )
+
+
+def draw_threshold(kind: str, level: float) -> str:
+    """The threshold of one kind: a dotted line with its number at the right end."""
+    y, first = height_of(level), kind == "macro"
+    line = (
+        f'<line class="threshold" x1="{LEFT}" x2="{WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" '
+        f'stroke="{COLOURS[kind]}" stroke-dasharray="2 6" stroke-dashoffset="{0 if first else 4}"/>'
+    )
+    x = WIDTH - 90 if first else WIDTH
+    return (
+        f'{line}<text class="small" x="{x}" y="{y - 3:.1f}" text-anchor="end" '
+        f'style="fill:{COLOURS[kind]}">{kind} {level:g}</text>'
+    )
+
+
+def draw_level(i: SpottedInterval, scale: float, faint: bool) -> str:
+    """A bar at the height of an interval's score, the length of the interval."""
+    y, x, end = height_of(i.score), LEFT + i.onset_s * scale, LEFT + i.offset_s * scale
+    look = 'stroke-width="2" stroke-opacity="0.45"' if faint else 'stroke-width="3"'
+    name = "level faint" if faint else "level"
+    tip = f"<title>{i.kind} {i.score:.2f}, {format_span(i.onset_s, i.offset_s)}</title>"
+    return (
+        f'<line class="{name}" x1="{x:.1f}" x2="{max(end, x + 2):.1f}" y1="{y:.1f}" y2="{y:.1f}" '
+        f'stroke="{COLOURS[i.kind]}" {look}>{tip}</line>'
+    )
 
 
 def max_pool(scores: np.ndarray, step: int) -> np.ndarray:
@@ -117,7 +172,7 @@ def draw_bars(name: str, rows: list[tuple[str, float, float]], y: float, scale: 
     for kind, a, b in rows:
         inset = 0 if kind == "macro" else 4
         box = f'x="{LEFT + a * scale:.1f}" y="{y + inset}" width="{max((b - a) * scale, 2):.1f}"'
-        tip = f"<title>{kind} {a:.2f}-{b:.2f} s</title>"
+        tip = f"<title>{kind} {format_span(a, b)}</title>"
         out.append(
             f'<rect {box} height="{LANE_HEIGHT - 6 - 2 * inset}" rx="3" '
             f'fill="{COLOURS[kind]}">{tip}</rect>'
@@ -141,13 +196,26 @@ def draw_markers(markers: Sequence[LabelledTime], y: float, scale: float, end: f
 
 def draw_axis(end: float, scale: float, y: float) -> list[str]:
     """Seconds below the lanes, at round steps."""
-    steps = [s for s in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800) if end / s <= 14] or [3600.0]
+    steps = [
+        s
+        for s in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800)
+        if end / s <= 14 and (end < 60 or s >= 1)
+    ]
+    steps = steps or [3600.0]
     marks = np.arange(0, end + 1e-9, steps[0])
     line = (
         f'<line x1="{LEFT}" x2="{LEFT + end * scale:.1f}" y1="{y}" y2="{y}" stroke="currentColor"/>'
     )
     texts = [
-        f'<text x="{LEFT + m * scale:.1f}" y="{y + 18}" text-anchor="middle">{m:g}</text>'
-        for m in marks
+        f'<text x="{LEFT + m * scale:.1f}" y="{y + 18}" text-anchor="middle">{name}</text>'
+        for m, name in zip(marks, axis_names(marks), strict=True)
     ]
-    return [line, *texts, f'<text x="0" y="{y + 18}">seconds</text>']
+    unit = "seconds" if end < 60 else "m:ss"
+    return [line, *texts, f'<text x="0" y="{y + 18}">{unit}</text>']
+
+
+def axis_names(marks: FloatArray) -> list[str]:
+    """Seconds up to a minute, else minutes and seconds."""
+    if len(marks) and marks[-1] >= 60:
+        return [format_clock(float(m)).removesuffix(".0") for m in marks]
+    return [f"{m:g}" for m in marks]

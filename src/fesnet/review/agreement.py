@@ -1,31 +1,137 @@
-"""Agreement of machine and person, or of two people, by `fesnet.metrics`."""
+"""Agreement of machine and person, or of two people, about what people have looked at.
+
+A person has looked at an interval that they checked, moved, added or deleted, or whose kind they
+changed. A proposal that nobody looked at is not a person's opinion, so it counts on neither side:
+
+    machine         ..[==A==)...[==B==)...[==C==)..
+    person          ..[==A==]✓..(deleted)..........  C: not looked at
+    compared        A in both, B only the machine's, no C
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from fesnet.intervals import KINDS
-from fesnet.metrics import Agreement, agree, frame_kappa
+from fesnet.intervals import KINDS, Interval, Kind
+from fesnet.metrics import Agreement, frame_kappa
 from fesnet.metrics.agreement_lines import edge_text
+from fesnet.metrics.matching import IOU
+from fesnet.metrics.protocols import VideoResult
+from fesnet.review.merge import MachineResult, open_proposals, review_rules, share_frames
+from fesnet.review.review_file import Review
 
 PROTOCOL = "official"
+JUDGED_BY = ("edge", "kind", "add", "delete")  # edits that need a look; `checked` is a state
+HANDFUL = 5  # moments below which a figure would be chance; our choice
+Span = tuple[int, int, int]  # face, first and last frame
+Moment = tuple[Span, ...]  # an interval, and the proposal that it comes from
 
 
-def compute_agreement(truth: Path, found: Path) -> dict[str, Any]:
-    """Agreement of two files as JSON: counts by kind, kappa, and lines for people.
+@dataclass(frozen=True)
+class Opinions:
+    """What one side says of a video. A machine says all and has looked at nothing.
 
-    Only the fast part of `fesnet score`, as the page asks after every edit. Raises UsageError and
-    TruthError.
+    intervals: face and interval of each; judged: where a person has looked (deleted ones too);
+    unjudged: proposals that nobody looked at.
     """
-    both = agree(truth, found)
+
+    intervals: tuple[tuple[int, Interval], ...]
+    judged: tuple[Moment, ...] = ()
+    unjudged: tuple[Span, ...] = ()
+    person: bool = False
+
+
+def machine_opinions(machine: MachineResult) -> Opinions:
+    """The machine's intervals under its own rules."""
+    rows = machine.spotting.intervals
+    return Opinions(
+        tuple((i.face, to_interval(i.onset_frame, i.offset_frame, i.kind)) for i in rows)
+    )
+
+
+def person_opinions(machine: MachineResult, review: Review) -> Opinions:
+    """What people have looked at in a review. Raises UsageError for invalid rules."""
+    done, _ = review.undo_stacks()
+    entries = [review.entries[n - 1] for n in done]
+    touched = {e.id for e in entries if e.what in JUDGED_BY}
+    rows = [i for i in review.intervals if i.checked or i.deleted or i.id in touched]
+    rules = review_rules(review)
+    left = [(i.face, i.onset_frame, i.offset_frame) for i in review.intervals if i not in rows]
+    left += [
+        (p.face, p.onset_frame, p.offset_frame)
+        for p in open_proposals(machine, review.intervals, rules)
+    ]
+    judged = []
+    for i in rows:
+        own, proposal = (i.face, i.onset_frame, i.offset_frame), i.machine
+        judged.append((own,) if proposal is None else (own, (i.face, *proposal[1:])))
+    said = tuple(
+        (i.face, to_interval(i.onset_frame, i.offset_frame, i.kind)) for i in rows if not i.deleted
+    )
+    return Opinions(said, tuple(judged), tuple(left), person=True)
+
+
+def to_interval(first: int, last: int, kind: Kind) -> Interval:
+    return Interval(first, last + 1, kind)
+
+
+def meets(span: Span, others: Sequence[Span]) -> bool:
+    """Whether a span means the same moment of the same face as one of the others."""
+    return any(span[0] == o[0] and share_frames(span[1:], o[1:]) for o in others)
+
+
+def comparable(side: Opinions, other: Opinions) -> tuple[Interval, ...]:
+    """The intervals of one side about which the people of both sides have an opinion."""
+    out = []
+    for face, i in side.intervals:
+        span = (face, i.start, i.stop - 1)
+        looked = any(meets(span, moment) for moment in other.judged)
+        seen = side.person or not other.person or looked
+        if seen and (looked or not meets(span, other.unjudged)):
+            out.append(i)
+    return tuple(sorted(out))
+
+
+def looked_at(truth: Opinions, found: Opinions) -> tuple[int, int]:
+    """(moments that the people of both sides looked at, proposals that somebody did not)."""
+    people = [side for side in (truth, found) if side.person]
+    moments: list[Moment] = []
+    for side in people:
+        before = list(moments)
+        (other,) = [o for o in (truth, found) if o is not side]
+        for moment in side.judged:
+            both = any(meets(span, m) for span in moment for m in other.judged)
+            skipped = not both and any(meets(span, other.unjudged) for span in moment)
+            known = any(meets(span, m) for span in moment for m in before)
+            if not skipped and not known:
+                moments.append(moment)
+    left: list[Span] = []
+    for side in people:
+        left += [span for span in side.unjudged if not meets(span, left)]
+    return len(moments), len(left)
+
+
+def compute_agreement(
+    truth: Opinions, found: Opinions, frames: int, seconds: float | None
+) -> dict[str, Any]:
+    """Agreement of two sides as JSON: moments looked at, and, from a handful on, counts by kind,
+    kappa (only where nothing is left to look at) and lines for people.
+
+    Only the fast part of `fesnet score`, as the page asks after every edit.
+    """
+    people = truth.person or found.person
+    moments, left = looked_at(truth, found)
+    out: dict[str, Any] = {"people": people, "looked_at": moments, "left": left}
+    if people and moments < HANDFUL:
+        return out | {"kinds": None, "handful": HANDFUL}
+    pair = (comparable(truth, found), comparable(found, truth))
+    both = Agreement((VideoResult("", "", *pair, seconds),), (frames,), IOU)
     counts = both.evaluate_as(PROTOCOL).counts
-    pairs = [(v.truth, v.found) for v in both.videos]
-    kappa = math.nan if both.frames is None else frame_kappa(pairs, both.frames)
-    return {
+    kappa = math.nan if left else frame_kappa([pair], (frames,))
+    return out | {
         "iou": both.iou,
         "kinds": {
             kind: {**asdict(counts[kind]), "f1": counts[kind].f1} for kind in (*KINDS, "overall")

@@ -22,13 +22,12 @@ from fesnet._names import printable
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import ENDINGS, export, free_export_name, parse_formats
-from fesnet.postprocess import IntervalRules
 from fesnet.review.access import AccessControl
 from fesnet.review.agreement import compute_agreement
 from fesnet.review.background import BackgroundWorker
 from fesnet.review.edits import EditRequest, StaleError, apply_edit
-from fesnet.review.merge import MACHINE, merge_intervals
-from fesnet.review.review_state import ReviewState, load_corrected, load_state, version_path
+from fesnet.review.merge import MACHINE, merge_intervals, review_rules
+from fesnet.review.review_state import ReviewState, load_corrected, load_opinions, load_state
 from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_name
 from fesnet.review.video_library import EDIT_LOCK, VideoLibrary
 
@@ -189,9 +188,7 @@ def preview_rules(request: Request, key: str, rules: str) -> Response:
     except ValueError:
         raise UsageError(f"expected rules like macro_threshold=0.4, got {rules!r}") from None
     return PlainJSON(
-        merge_intervals(
-            now.machine, now.review, IntervalRules.from_dict({**now.review.rules, **changes})
-        )
+        merge_intervals(now.machine, now.review, review_rules(now.review).changed(changes))
     )
 
 
@@ -232,10 +229,12 @@ def stop_task(request: Request, key: str) -> dict[str, str]:
 def get_agreement(
     request: Request, key: str, truth: str = "person", found: Annotated[str, Query()] = "machine"
 ) -> Response:
-    """Agreement of two versions: person, machine, or the name of another review."""
+    """Agreement of two versions, where people looked: person, machine, or another's review."""
     library = library_of(request)
-    sides = (version_path(library, key, which) for which in (truth, found))
-    return PlainJSON(compute_agreement(*sides))
+    sides = [load_opinions(library, key, which) for which in (truth, found)]
+    spotting = library.machine_result(key).spotting
+    values = compute_agreement(sides[0], sides[1], len(spotting.frame_times), spotting.seconds)
+    return PlainJSON(values)
 
 
 @router.post("/api/videos/{key}/export")
@@ -253,7 +252,7 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
         else (library.machine_result(key).spotting, f"{result.stem}.{MACHINE}")
     )
     name = free_export_name(formats[0], result.parent, name)
-    path = next(export(spotting, formats[:1], result.parent, name))
+    path = export(spotting, formats[:1], result.parent, name)[0]
     shown = printable(path.name)
     return FileResponse(path, filename=shown, media_type="application/octet-stream")
 

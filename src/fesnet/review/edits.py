@@ -13,7 +13,7 @@ from fesnet._names import UNPRINTABLE
 from fesnet.errors import UsageError
 from fesnet.intervals import Kind, nearest_frame
 from fesnet.postprocess import IntervalRules
-from fesnet.review.merge import MachineResult, adopt_proposal, open_proposal
+from fesnet.review.merge import MachineResult, adopt_proposal, open_proposal, review_rules
 from fesnet.review.review_file import RULES_ID, EditRecord, JsonObject, Review, ReviewedInterval
 
 EditType = Literal["edge", "kind", "add", "delete", "check", "note", "rules", "undo", "redo"]
@@ -60,7 +60,7 @@ class EditContext:
 
     @property
     def rules(self) -> IntervalRules:
-        return IntervalRules.from_dict(self.review.rules)
+        return review_rules(self.review)
 
     def record(
         self, key: str, before: JsonObject | None, after: JsonObject | None, of: int | None = None
@@ -164,7 +164,7 @@ def add_interval(context: EditContext) -> EditRecord:
 
 def set_rules(context: EditContext) -> EditRecord:
     before = context.review.rules
-    after = IntervalRules.from_dict({**before, **(context.edit.rules or {})}).to_dict()
+    after = context.rules.changed(context.edit.rules or {}).to_dict()
     return context.record(RULES_ID, dict(before), after)
 
 

@@ -24,8 +24,9 @@ from itertools import accumulate
 from pathlib import Path
 
 from fesnet.errors import ResultError, UsageError
-from fesnet.intervals import Interval, IntervalMark
+from fesnet.intervals import KINDS, Interval, IntervalMark
 from fesnet.postprocess import IntervalRules
+from fesnet.report.score_view import LEAST
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.review.review_file import (
     REVIEW_SUFFIX,
@@ -38,6 +39,8 @@ from fesnet.review.review_file import (
 # Share of the shorter interval's frames from which two intervals mean the same event (our choice).
 MIN_SHARED = 0.5
 MACHINE = "machine"
+LOWEST = 0.02  # the lowest threshold of the page's sliders
+ROUNDING = 1e-4  # of stored scores: nearer ones are compared as they were
 
 
 @dataclass
@@ -47,6 +50,8 @@ class MachineResult:
     spotting: Spotting
     sha256: str
     cached: dict[IntervalRules, tuple[SpottedInterval, ...]] = field(default_factory=dict)
+    # by rules with the lowest thresholds: all that any threshold can choose
+    every: dict[IntervalRules, tuple[SpottedInterval, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> MachineResult:
@@ -65,9 +70,29 @@ class MachineResult:
             return s.intervals
         cached = self.cached.get(rules)
         if cached is None:
-            cached = s.rethreshold(rules).intervals
+            cached = self.choose(rules)
             self.cached = {rules: cached}
         return cached
+
+    def choose(self, rules: IntervalRules) -> tuple[SpottedInterval, ...]:
+        """`Spotting.rethreshold` for sliders: thresholds choose among what the lowest ones give,
+        which is cached.
+        """
+        thresholds = {kind: rules.of(kind, "threshold") for kind in KINDS}
+        lowest = rules.changed({f"{kind}_threshold": LOWEST for kind in KINDS})
+        if lowest not in self.every:
+            self.every = {lowest: self.spotting.rethreshold(lowest).intervals}
+        above = [(i.score - thresholds[i.kind], i) for i in self.every[lowest]]
+        if min(thresholds.values()) < LOWEST or any(abs(d) < ROUNDING for d, _ in above):
+            return self.spotting.rethreshold(rules).intervals
+        return tuple(i for d, i in above if d > 0)
+
+    def below(self, rules: IntervalRules) -> tuple[SpottedInterval, ...]:
+        """What lower thresholds would add to the proposals under `rules`, from `LEAST` on."""
+        low = {f"{k}_threshold": min(LEAST, rules.of(k, "threshold")) for k in KINDS}
+        return tuple(
+            c for c in self.choose(rules.changed(low)) if c.score < rules.of(c.kind, "threshold")
+        )
 
     def new_review(self, file: str) -> Review:
         """A review without edits. file: the name of the result."""
@@ -80,6 +105,11 @@ class MachineResult:
             "intervals": [asdict(i) for i in s.intervals],
         }
         return Review(asdict(s.source), len(s.frame_times), machine)
+
+
+def review_rules(review: Review) -> IntervalRules:
+    """The rules of a review. Raises UsageError for invalid ones."""
+    return IntervalRules.from_dict(review.rules).anchored()
 
 
 def proposal_id(proposal: SpottedInterval) -> str:
@@ -184,7 +214,7 @@ def merge_intervals(
     """
     intervals = review.intervals
     check_frame_count(machine, review)
-    rules = rules or IntervalRules.from_dict(review.rules)
+    rules = rules or review_rules(review)
     out = []
     for p in open_proposals(machine, intervals, rules):
         more = {"id": proposal_id(p), "by": MACHINE, "when": None, "checked": False, "note": ""}
@@ -228,11 +258,10 @@ def corrected_result(machine: MachineResult, review: Review) -> Spotting:
         "machine_sha256": review.machine["sha256"],
     }
     provenance = {**machine.spotting.provenance, "review": record}
-    rules = IntervalRules.from_dict(review.rules)
     return replace(
         machine.spotting,
         intervals=tuple(sorted(SpottedInterval(**{n: i[n] for n in names}) for i in merged)),
-        rules=rules,
+        rules=review_rules(review),
         provenance=provenance,
         marks=marks,
     )

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from fesnet._names import printable
 from fesnet.errors import UsageError
+from fesnet.intervals import KINDS
+from fesnet.report.legend import legend_html
+from fesnet.report.methods import COMPARED
+from fesnet.report.score_view import compared_by, score_name
 from fesnet.result import Spotting
-from fesnet.review.merge import MachineResult, corrected_result, merge_intervals
-from fesnet.review.review_file import RULES_ID, EditRecord, Review
+from fesnet.review.agreement import Opinions, machine_opinions, person_opinions
+from fesnet.review.merge import (
+    MachineResult,
+    check_frame_count,
+    corrected_result,
+    merge_intervals,
+    review_rules,
+)
+from fesnet.review.review_file import RULES_ID, EditRecord, Review, read_review
 from fesnet.review.video_library import VideoLibrary
 
 HISTORY_LENGTH = 30  # last edits that the page shows
@@ -41,7 +51,12 @@ class ReviewState:
             "faces": [{"face": f.face, "steps": len(f.times)} for f in s.faces],
             "gaps": [asdict(g) for g in s.gaps],
             "warnings": [*s.warnings, *self.stale_warnings()],
-            "rules": review.rules,
+            "compared": compared_by(s),
+            "score_name": score_name(s),
+            "compared_text": COMPARED[compared_by(s)],
+            "legend": legend_html(s, review=True),
+            "candidates": [asdict(c) for c in self.machine.below(review_rules(review))],
+            "rules": {**review.rules, **self.references()},
             "machine_rules": s.rules.to_dict(),
             "intervals": merge_intervals(self.machine, review),
             "machine": review.machine["intervals"],
@@ -50,6 +65,11 @@ class ReviewState:
             "history": [history_line(e) for e in review.entries[: -HISTORY_LENGTH - 1 : -1]],
             "others": self.library.other_reviews(self.key),
         }
+
+    def references(self) -> dict[str, float]:
+        """The thresholds at which scores are cut, for the words of the page."""
+        rules = review_rules(self.review)
+        return {f"{kind}_reference": rules.reference(kind) for kind in KINDS}
 
     def stale_warnings(self) -> list[str]:
         """A warning if the review was begun on another result."""
@@ -90,18 +110,16 @@ def load_corrected(library: VideoLibrary, key: str) -> tuple[Spotting, str]:
     return corrected_result(now.machine, now.review), library.review_path(key).stem
 
 
-def version_path(library: VideoLibrary, key: str, which: str) -> Path:
-    """The file of a version: machine, person, or the name of another review. Raises UsageError."""
-    library.find(key)
+def load_opinions(library: VideoLibrary, key: str, which: str) -> Opinions:
+    """What a version says: machine, person, or the name of another review. Raises UsageError,
+    ResultError."""
+    now = load_state(library, key)
     if which == MACHINE:
-        return library.result_path(key)
+        return machine_opinions(now.machine)
     if which == PERSON:
-        path = library.review_path(key)
-        if not path.is_file():
-            raise UsageError(
-                "expected corrections to compare, but nothing has been corrected or checked yet"
-            )
-        return path
+        return person_opinions(now.machine, now.review)
     if which not in library.other_reviews(key):
         raise UsageError(f"expected machine, person or another's review of {key}, got {which!r}")
-    return library.result_path(key).with_name(which)
+    review = read_review(library.result_path(key).with_name(which))
+    check_frame_count(now.machine, review)
+    return person_opinions(now.machine, review)

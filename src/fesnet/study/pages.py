@@ -8,7 +8,7 @@ from pathlib import Path
 from fesnet._guard import replacing
 from fesnet._io import make_folder
 from fesnet.errors import FesnetError, TargetError
-from fesnet.exports import export
+from fesnet.exports import iter_exports
 from fesnet.report import write_report
 from fesnet.report.timeline_svg import LabelledTime
 from fesnet.result import Spotting
@@ -64,9 +64,9 @@ def export_results(
         paths: list[Path] = []
         try:
             make_folder(target.parent)
-            written = export(result.read(), formats, target.parent, target.stem, year, force=force)
-            for path in written:  # those before an error count, too
-                paths.append(path)  # noqa: PERF402
+            names = (target.parent, target.stem, year)
+            for path in iter_exports(result.read(), formats, *names, force=force):
+                paths.append(path)  # noqa: PERF402  # those before an error count, too
         except FesnetError as error:
             if error.exit_code == 2 and not isinstance(error, TargetError):
                 raise

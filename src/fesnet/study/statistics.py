@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._messages import get_extra
 from fesnet._types import FloatArray
-from fesnet.errors import MissingExtraError, UsageError
+from fesnet.errors import UsageError
 from fesnet.intervals import KINDS
+from fesnet.metrics.compare import load_scipy_stats
 
 COMPARED = ("per_minute", "mean_s", "latency_s")
 RESAMPLES = 9999
@@ -79,7 +79,7 @@ def group_values(rows: Sequence[dict[str, Any]], by: str, level: str, measure: s
 def describe_group(measure: str, level: str, values: Values) -> GroupStatistic:
     sample = np.array(list(values.values()))
     mean = float(sample.mean()) if len(sample) else None
-    low, high = interval_of([sample], lambda x, axis=-1: np.mean(x, axis=axis))
+    low, high = bootstrap_span([sample], lambda x, axis=-1: np.mean(x, axis=axis))
     return GroupStatistic(measure, level, len(sample), rounded(mean), low, high)
 
 
@@ -92,7 +92,7 @@ def describe_difference(
     if shared:
         pairs = [np.array([b[s] for s in shared]), np.array([a[s] for s in shared])]
         differences = pairs[0] - pairs[1]
-        low, high = interval_of([differences], lambda x, axis=-1: np.mean(x, axis=axis))
+        low, high = bootstrap_span([differences], lambda x, axis=-1: np.mean(x, axis=axis))
         p = permutation_p(pairs, "samples")
         left = len(set(a) ^ set(b))
         mean = rounded(float(differences.mean()))
@@ -103,7 +103,7 @@ def describe_difference(
     if not min(map(len, samples)):
         return GroupStatistic(measure, group, n, None, None, None, test="independent")
     mean = rounded(float(samples[0].mean() - samples[1].mean()))
-    low, high = interval_of(samples, mean_difference)
+    low, high = bootstrap_span(samples, mean_difference)
     p = permutation_p(samples, "independent")
     return GroupStatistic(measure, group, n, mean, low, high, p, None, "independent")
 
@@ -112,7 +112,7 @@ def mean_difference(x: FloatArray, y: FloatArray, axis: int = -1) -> FloatArray:
     return np.asarray(np.mean(x, axis=axis) - np.mean(y, axis=axis))
 
 
-def interval_of(
+def bootstrap_span(
     samples: list[FloatArray], statistic: Callable[..., Any]
 ) -> tuple[float | None, float | None]:
     """The 95 % bootstrap interval of a statistic; None where a sample is too small."""
@@ -154,16 +154,6 @@ def adjust(found: list[GroupStatistic]) -> list[GroupStatistic]:
         for n, p in zip(tested, adjusted, strict=True):
             out[n] = replace(found[n], p_adjusted=rounded(float(p)))
     return out
-
-
-def load_scipy_stats() -> Any:
-    try:
-        from scipy import stats
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected scipy to compare groups; {get_extra('study')}"
-        ) from error
-    return stats
 
 
 def rounded(value: float | None) -> float | None:

@@ -3,8 +3,13 @@
 
    const t = new FesnetTimeline(element, {editable, onSeek(s), onSelect(id), onEdit(id, {onset_s, apex_s, offset_s}),
                                           onAdd(onset_s, offset_s)});
-   t.setData({duration, tracks: [{face, times, macro, micro}], intervals: [{id, face, kind, onset_s, apex_s, offset_s,
-              score, checked}], gaps: [{face, start_s, stop_s, reason}], thresholds: {macro, micro}, truth: [...]});
+   t.setData({duration, tracks: [{face, times, macro, micro, sum}], intervals: [{id, face, kind, onset_s, apex_s,
+              offset_s, score, checked}], candidates: [as intervals, below their thresholds],
+              gaps: [{face, start_s, stop_s, reason}], thresholds: {macro, micro}, truth: [...],
+              compared: "sum" | "kinds" | "check", score_name});
+
+   What is compared with the thresholds is drawn: each interval has a bar at the height of its score. Where the rules
+   compare the sum of both scores, it is the strong line; where a check gave probabilities, the curves are pale.
 
    Scores are 0..1, null where unknown; times rise in equal steps. Mouse: click jumps, drag moves the view, wheel (with
    Ctrl, or when the timeline has the focus) zooms; where it is editable, edges can be dragged and Shift and drag adds.
@@ -32,7 +37,7 @@ class FesnetTimeline {
 
   setData(data) {
     const same = data.duration === this.data.duration;
-    this.data = { gaps: [], truth: [], thresholds: {}, markers: [], ...data, duration: Math.max(data.duration, 0.1) };
+    this.data = { gaps: [], truth: [], candidates: [], thresholds: {}, markers: [], compared: "kinds", score_name: "score", ...data, duration: Math.max(data.duration, 0.1) };
     if (!same) this.view = [0, this.data.duration];
     if (!this.data.intervals.some((i) => i.id === this.selected)) this.selected = null;
     this.fillList();
@@ -116,7 +121,7 @@ class FesnetTimeline {
     const centre = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       const [a, b] = this.view;
-      const at = (event.offsetX / this.overview.clientWidth) * this.data.duration;
+      const at = this.overviewSeconds(event.offsetX);
       this.setView(at - (b - a) / 2, b - a);
     };
     this.overview.addEventListener("pointerdown", centre);
@@ -132,7 +137,8 @@ class FesnetTimeline {
       button.type = "button";
       button.tabIndex = -1;
       button.dataset.id = String(i.id);
-      button.textContent = `${i.kind}-expression of face ${i.face}, ${i.onset_s.toFixed(2)} to ${i.offset_s.toFixed(2)} seconds`;
+      const from = FesnetTimeline.time(i.onset_s, 2), to = FesnetTimeline.time(i.offset_s, 2);
+      button.textContent = `${i.kind}-expression of face ${i.face}, ${from} to ${to}`;
       item.append(button);
       return item;
     }));
@@ -181,6 +187,16 @@ class FesnetTimeline {
     const [a, b] = this.view;
     const share = (x - FesnetTimeline.LEFT) / (this.main.clientWidth - FesnetTimeline.LEFT);
     return Math.min(Math.max(a + share * (b - a), 0), this.data.duration);
+  }
+
+  overviewX(seconds) {
+    // The strip below has the axis of the timeline above.
+    return FesnetTimeline.LEFT + (seconds / this.data.duration) * (this.width - FesnetTimeline.LEFT);
+  }
+
+  overviewSeconds(x) {
+    const share = (x - FesnetTimeline.LEFT) / (this.overview.clientWidth - FesnetTimeline.LEFT);
+    return Math.min(Math.max(share, 0), 1) * this.data.duration;
   }
 
   at(x, y) {
@@ -361,9 +377,9 @@ class FesnetTimeline {
     this.drawPosition(g, c, height);
     this.drawOverview(c);
     const [a, b] = this.view;
-    this.output.textContent = `${FesnetTimeline.clock(this.time, 2)} · view ${FesnetTimeline.clock(a, 1)} to ${FesnetTimeline.clock(b, 1)}`;
+    this.output.textContent = `${FesnetTimeline.time(this.time, 2)} · view ${FesnetTimeline.clock(a, 1)} to ${FesnetTimeline.clock(b, 1)}`;
     this.main.setAttribute("aria-valuenow", this.time.toFixed(2));
-    this.main.setAttribute("aria-valuetext", `${this.time.toFixed(2)} seconds`);
+    this.main.setAttribute("aria-valuetext", FesnetTimeline.time(this.time, 2));
     this.drawn = performance.now() - begun; // ms, for measurements
   }
 
@@ -408,10 +424,15 @@ class FesnetTimeline {
   drawFace(g, c, row, several) {
     g.textAlign = "left";
     g.fillStyle = c.ink;
-    const names = [[several ? `face ${row.face}` : "scores", row.curve + 10], ["macro", row.macro + 10], ["micro", row.micro + 10]];
+    const what = { sum: "sum", kinds: "scores", check: "probab." }[this.data.compared];
+    const names = [[several ? `face ${row.face}` : what, row.curve + 22], ["macro", row.macro + 10], ["micro", row.micro + 10]];
     if (row.truth) names.push(["truth", row.truth + 10]);
     if (row.markers) names.push(["markers", row.markers + 10]);
     for (const [name, y] of names) g.fillText(name, 4, y);
+    g.textAlign = "right";
+    g.fillStyle = c.faint;
+    for (const level of [0, 1]) g.fillText(String(level), FesnetTimeline.LEFT - 5, row.curve + (1 - level) * (row.height - 8) + 4);
+    g.textAlign = "left";
     g.save();
     g.beginPath();
     g.rect(FesnetTimeline.LEFT, 0, this.main.clientWidth, 1e5);
@@ -420,8 +441,11 @@ class FesnetTimeline {
     for (const gap of this.data.gaps.filter((x) => x.face === row.face)) this.drawGap(g, c, gap, row);
     for (const track of this.data.tracks.filter((t) => t.face === row.face)) {
       for (const kind of ["macro", "micro"]) this.drawCurve(g, c[kind], track, kind, row);
+      if (this.data.compared === "sum" && track.sum) this.drawCurve(g, c.ink, track, "sum", row);
     }
     for (const kind of ["macro", "micro"]) this.drawThreshold(g, c[kind], kind, row);
+    for (const i of this.data.candidates.filter((x) => x.face === row.face)) this.drawLevel(g, c, i, row, true);
+    for (const i of this.data.intervals.filter((x) => x.face === row.face)) this.drawLevel(g, c, i, row, false);
     for (const i of this.data.intervals.filter((x) => x.face === row.face)) this.drawBar(g, c, i, row[i.kind]);
     if (row.truth) for (const i of this.data.truth) this.drawBar(g, c, i, row.truth, true);
     g.restore();
@@ -456,10 +480,25 @@ class FesnetTimeline {
   drawCurve(g, colour, track, kind, row) {
     const [a, b] = this.view;
     g.strokeStyle = colour;
-    g.lineWidth = 1.5;
+    g.lineWidth = kind === "sum" ? 1.5 : 1.2;
+    g.globalAlpha = this.data.compared === "check" ? 0.45 : 1;
     g.setLineDash(kind === "micro" ? [5, 2] : []);
     this.line(g, this.columns(track, kind, a, b, (t) => this.x(t)), (v) => row.curve + (1 - v) * row.height);
     g.setLineDash([]);
+    g.globalAlpha = 1;
+  }
+
+  drawLevel(g, c, given, row, faint) {
+    // A bar at the height of the score, from onset to offset: what is compared with the threshold.
+    if (given.score === undefined || given.score === null) return; // a person's own has none
+    const i = this.drag?.copy && this.drag.copy.id === given.id ? this.drag.copy : given;
+    const [a, b] = [this.x(i.onset_s), this.x(i.offset_s)];
+    if (b < FesnetTimeline.LEFT || a > this.main.clientWidth) return;
+    g.globalAlpha = faint ? 0.4 : 1;
+    g.fillStyle = c[i.kind];
+    const thick = faint ? 2 : 3;
+    g.fillRect(a, row.curve + (1 - i.score) * row.height - thick / 2, Math.max(b - a, 3), thick);
+    g.globalAlpha = 1;
   }
 
   line(g, columns, y) {
@@ -478,16 +517,24 @@ class FesnetTimeline {
     const level = this.data.thresholds[kind];
     if (level === undefined || level === null) return;
     const y = row.curve + (1 - level) * row.height;
-    g.globalAlpha = 0.6;
+    g.globalAlpha = 0.8;
     g.strokeStyle = colour;
     g.lineWidth = 1;
-    g.setLineDash([2, 4]);
+    g.setLineDash([2, 6]);
+    g.lineDashOffset = kind === "micro" ? 4 : 0; // so that both are seen where they are equal
     g.beginPath();
     g.moveTo(FesnetTimeline.LEFT, y);
     g.lineTo(this.main.clientWidth, y);
     g.stroke();
     g.setLineDash([]);
+    g.lineDashOffset = 0;
     g.globalAlpha = 1;
+    g.fillStyle = colour;
+    g.textAlign = "right";
+    g.font = "11px system-ui, sans-serif";
+    g.fillText(`${kind} ${Number(level.toFixed(2))}`, this.main.clientWidth - (kind === "macro" ? 66 : 4), y - 7);
+    g.font = "12px system-ui, sans-serif";
+    g.textAlign = "left";
   }
 
   hatch(g, c, x, end, top, height) {
@@ -549,7 +596,9 @@ class FesnetTimeline {
     }
     if (w > 46) {
       g.fillStyle = c[`${i.kind}-text`];
-      g.fillText(`${i.checked ? "✓ " : ""}${i.kind}`, Math.max(a, FesnetTimeline.LEFT) + 6, top + inset + h / 2 + 0.5, w - 8);
+      const from = Math.max(a, FesnetTimeline.LEFT), notch = truth || i.apex_s === undefined ? from : this.x(i.apex_s);
+      const near = notch > from && notch < from + 46; // then the word stands behind the apex, where there is room
+      g.fillText(`${i.checked ? "✓ " : ""}${i.kind}`, (near && b - notch > 46 ? notch : from) + 6, top + inset + h / 2 + 0.5, w - 8);
     } else if (i.checked) {
       g.fillStyle = c.ink;
       g.fillRect(a, top + inset + h, w, 2);
@@ -577,7 +626,7 @@ class FesnetTimeline {
 
   drawOverview(c) {
     const g = this.overview.getContext("2d"), width = this.overview.clientWidth, height = 34;
-    const x = (t) => (t / this.data.duration) * width;
+    const x = (t) => this.overviewX(t);
     if (this.overviewBackground.width === 0) this.drawOverviewBackground(c, x);
     this.copyCanvas(g, this.overview, this.overviewBackground);
     const [a, b] = this.view;
@@ -595,6 +644,10 @@ class FesnetTimeline {
     const g = this.clearCanvas(this.overviewBackground, this.overview);
     for (const gap of this.data.gaps) this.hatch(g, c, x(gap.start_s), x(gap.stop_s), 2, 23);
     g.lineWidth = 1.5;
+    g.font = "12px system-ui, sans-serif";
+    g.textBaseline = "middle";
+    g.fillStyle = c.faint;
+    g.fillText("whole", 4, 17);
     for (const kind of ["macro", "micro"]) {
       g.fillStyle = g.strokeStyle = c[kind];
       for (const track of this.data.tracks) {
@@ -604,6 +657,11 @@ class FesnetTimeline {
         g.fillRect(x(i.onset_s), kind === "macro" ? 26 : 30, Math.max(x(i.offset_s) - x(i.onset_s), 1.5), 3);
       }
     }
+  }
+
+  static time(seconds, digits) {
+    // Seconds, beyond sixty with the clock: 83.40 s (1:23.4).
+    return `${seconds.toFixed(digits)} s${seconds >= 60 ? ` (${FesnetTimeline.clock(seconds, 1)})` : ""}`;
   }
 
   static clock(seconds, digits) {

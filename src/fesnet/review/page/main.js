@@ -28,12 +28,19 @@ const machineOnly = () => document.querySelector('input[name="version"]:checked'
 const intervals = () => (machineOnly() ? view.machine.map((i, n) => ({ ...i, id: `machine-${n}`, checked: false, by: "machine", note: "" })) : (preview ?? view.intervals));
 const chosen = () => intervals().find((i) => i.id === chosenId) ?? null;
 
+// A score is the machine's, for the edges and kind that it found.
+const asMachine = ({ by, machine, kind, onset_frame, offset_frame }) =>
+  by === "machine" || (machine && machine[0] === kind && machine[1] === onset_frame && machine[2] === offset_frame);
+
 function draw() {
   const rules = view.rules;
   timeline.setData({
     duration: view.duration,
     tracks,
-    intervals: intervals().map((i) => ({ ...i })), // its own: it moves edges before the server has agreed
+    intervals: intervals().map((i) => ({ ...i, score: asMachine(i) ? i.score : null })), // its own: it moves edges before the server has agreed
+    candidates: machineOnly() || preview ? [] : view.candidates,
+    compared: view.compared,
+    score_name: view.score_name,
     gaps: view.gaps,
     thresholds: { macro: preview ? $("macro_threshold").valueAsNumber : rules.macro_threshold, micro: preview ? $("micro_threshold").valueAsNumber : rules.micro_threshold },
   });
@@ -47,7 +54,9 @@ function draw() {
 
 function render() {
   draw();
-  showSliders(view.rules);
+  showSliders(view);
+  $("legend").innerHTML = view.legend; // constant texts of the server's own
+  $("scorehead").textContent = view.score_name;
   showHistory(view.history);
   showVersions(view);
   $("undo").disabled = !view.undo;
@@ -75,7 +84,9 @@ async function open(name) {
       const both = await numbers(at(name, `/scores/${face}`), Float32Array);
       const stepTimes = Float64Array.from({ length: steps }, (_, k) => k / answer.working_rate);
       const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
-      return { face, times: stepTimes, macro: known.slice(0, steps), micro: known.slice(steps) };
+      const [macro, micro] = [known.slice(0, steps), known.slice(steps)];
+      const sum = macro.map((v, k) => (v === null || micro[k] === null ? null : Math.min(v + micro[k], 1)));
+      return { face, times: stepTimes, macro, micro, sum };
     }));
     [view, frames, tracks, chosenId, time, preview, seenStamp] = [answer, times, read, null, 0, null, null];
   } catch (error) {
@@ -185,7 +196,7 @@ function seekFrame(frame) {
 const seek = (seconds) => seekFrame(frameAt(seconds));
 
 function showTime() {
-  $("clock").textContent = `${time.toFixed(3)} s · frame ${frameAt(time)}`;
+  $("clock").textContent = `${FesnetTimeline.time(time, 3)} · frame ${frameAt(time)}`;
   timeline.setTime(time);
 }
 

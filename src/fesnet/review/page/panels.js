@@ -106,7 +106,8 @@ const RULES = {
   micro_threshold: "micro: counts from",
   micro_release: "micro: ends below",
 };
-const shown = (name, value) => (name.endsWith("release") ? `${Math.round(100 * value)} % of that` : value.toFixed(2));
+let references = { macro_reference: 1, micro_reference: 1 }; // what a release is a share of
+const shown = (name, value) => (name.endsWith("release") ? (value * references[`${name.slice(0, 5)}_reference`]).toFixed(2) : value.toFixed(2));
 
 // `preview` takes all values while a slider moves, `keep` when it is let go.
 export function wireSliders(preview, keep) {
@@ -125,8 +126,13 @@ export function wireSliders(preview, keep) {
 
 const sliderValues = () => Object.fromEntries(Object.keys(RULES).map((name) => [name, $(name).valueAsNumber]));
 
-export function showSliders(rules) {
+export function showSliders({ rules, compared, compared_text, score_name }) {
+  references = rules;
+  $("aboutrules").textContent = `Thresholds are compared with ${compared_text}: the bars in the timeline.`;
   for (const name of Object.keys(RULES)) {
+    const label = $(name).parentElement;
+    label.firstChild.textContent = name.endsWith("threshold") ? `${name.slice(0, 5)}: ${score_name} from` : RULES[name];
+    label.hidden = compared === "check" && name.endsWith("release"); // a check's candidates have fixed edges
     $(name).value = rules[name];
     $(name).setAttribute("aria-valuetext", shown(name, rules[name]));
     $(name).nextElementSibling.textContent = shown(name, rules[name]);
@@ -163,19 +169,26 @@ function agreementTable(values) {
   return table;
 }
 
+function lookedAt({ people, looked_at, left }) {
+  if (!people) return "Two versions of the machine: nobody has looked at them.";
+  const rest = left ? `${left} ${left === 1 ? "proposal is" : "proposals are"} not looked at and ${left === 1 ? "counts" : "count"} on neither side.` : "Nothing is left to look at.";
+  return `Looked at: ${looked_at} ${looked_at === 1 ? "moment" : "moments"} (checked, moved, changed, added or deleted). ${rest}`;
+}
+
 export async function showAgreement(view) {
   const box = $("agreement");
   if (!$("agreementbox").open) return;
-  if (!view.revision && [$("truth").value, $("compared").value].includes("person")) {
-    box.replaceChildren(make("p", "Nothing to compare yet: nothing has been corrected or checked.", "quiet"));
-    return;
-  }
   try {
     const asked = new URLSearchParams({ truth: $("truth").value, found: $("compared").value });
     const values = await json(`${at(view.key, "/agreement")}?${asked}`);
+    const about = make("p", lookedAt(values));
+    if (!values.kinds) {
+      box.replaceChildren(about, make("p", `From ${values.handful} moments on, figures are shown here.`, "quiet"));
+      return;
+    }
     const kappa = values.kappa === null ? "" : `, Cohen’s kappa over frames ${values.kappa.toFixed(2)}`;
     const lines = [`In both: overlap (IoU) of ${values.iou} or more${kappa}.`, ...values.lines, "fesnet score says more."];
-    box.replaceChildren(agreementTable(values), ...lines.map((text) => make("p", text, "quiet")));
+    box.replaceChildren(about, agreementTable(values), ...lines.map((text) => make("p", text, "quiet")));
   } catch (error) {
     box.replaceChildren(make("p", error.message, "quiet"));
   }

@@ -3,6 +3,8 @@
 const $ = (id) => document.getElementById(id);
 const MARKS = { macro: "■", micro: "◆" }; // distinguishable without colours, too
 const seconds = (value) => value.toFixed(3);
+const clock = (value) => (value >= 60 ? FesnetTimeline.clock(value, 1) : ""); // beside seconds beyond a minute
+/* global FesnetTimeline */
 
 function cell(row, text, name = "") {
   const out = row.insertCell();
@@ -21,8 +23,9 @@ function line(interval, choose) {
   button.type = "button";
   button.textContent = seconds(interval.onset_s);
   button.setAttribute("aria-label", `${interval.kind} from ${seconds(interval.onset_s)} to ${seconds(interval.offset_s)} seconds`);
-  cell(row, "", "num").append(button);
-  cell(row, seconds(interval.offset_s), "num");
+  const beside = (value) => Object.assign(document.createElement("small"), { textContent: clock(value) });
+  cell(row, "", "num").append(button, beside(interval.onset_s));
+  cell(row, seconds(interval.offset_s), "num").append(beside(interval.offset_s));
   cell(row, interval.by === "machine" || interval.machine ? interval.score.toFixed(2) : "", "num");
   const by = cell(row, interval.note ? `${interval.by} ✎` : interval.by, "by");
   if (interval.note) by.title = interval.note;

@@ -1,0 +1,1 @@
+"""Figures, tables and references for a paper, by matplotlib (extra `plots`)."""

@@ -1,0 +1,88 @@
+"""How a result looks in a Python prompt and in a notebook: one line; a small timeline and table."""
+
+from __future__ import annotations
+
+from html import escape
+
+from fesnet._messages import counted
+from fesnet._names import printable
+from fesnet.exports.common import gap_end, named_lanes, result_frame_ends
+from fesnet.intervals import KINDS
+from fesnet.result import SpottedInterval, Spotting
+
+WIDTH, LANE, LABEL = 640, 18, 110  # pixels of the drawing, of a lane's height, of its name
+COLOURS = {"macro": "#d9822b", "micro": "#2b6cd9"}
+GAP_COLOUR = "#9993"
+SHOWN = 10  # rows of the table
+
+
+def describe_result(spotting: Spotting) -> str:
+    """One line: <Spotting interview.mp4: 12.0 s, 1 face, 3 macro, 1 micro, 2 gaps, 1 warning>."""
+    parts = [f"{spotting.duration_s:.1f} s", counted(len(spotting.faces), "face")]
+    parts += [f"{sum(i.kind == kind for i in spotting.intervals)} {kind}" for kind in KINDS]
+    if spotting.gaps:
+        parts.append(counted(len(spotting.gaps), "gap"))
+    if spotting.warnings:
+        parts.append(counted(len(spotting.warnings), "warning"))
+    return f"<Spotting {printable(spotting.source.name)}: {', '.join(parts)}>"
+
+
+def result_html(spotting: Spotting) -> str:
+    """A piece of a page: summary, timeline and the first intervals. No script, nothing to load."""
+    head = f"<div><code>{escape(describe_result(spotting))}</code></div>"
+    return f"<div>{head}{timeline_html(spotting)}{table_html(spotting.intervals)}</div>"
+
+
+def timeline_html(spotting: Spotting) -> str:
+    """The intervals of each face and kind as a lane of an SVG drawing; grey where unknown."""
+    ends = result_frame_ends(spotting)
+    start, stop = float(spotting.frame_times[0]), float(ends[-1])
+    length = max(stop - start, 1e-9)
+
+    def box(a: float, b: float, lane: int, colour: str, title: str) -> str:
+        x, width = LABEL + WIDTH * (a - start) / length, max(WIDTH * (b - a) / length, 1.5)
+        return (
+            f'<rect x="{x:.1f}" y="{lane * LANE + 3}" width="{width:.1f}" height="{LANE - 6}" '
+            f'rx="2" fill="{colour}"><title>{escape(title)}</title></rect>'
+        )
+
+    lanes = named_lanes(spotting)
+    parts = []
+    for row, (name, face, kind, intervals) in enumerate(lanes):
+        parts.append(f'<text x="0" y="{row * LANE + 13}">{escape(name)}</text>')
+        for gap in spotting.gaps:
+            if gap.face == face:
+                end = gap_end(gap, ends)
+                parts.append(box(gap.start_s, end, row, GAP_COLOUR, f"unknown: {gap.reason}"))
+        for i in intervals:
+            end = float(ends[i.offset_frame])
+            title = f"{i.kind} {i.onset_s:.2f}-{i.offset_s:.2f} s, score {i.score:.2f}"
+            parts.append(box(i.onset_s, end, row, COLOURS[kind], title))
+    height = len(lanes) * LANE
+    limits = (
+        f'<text x="{LABEL}" y="{height + 13}">{start:.1f} s</text>'
+        f'<text x="{LABEL + WIDTH}" y="{height + 13}" text-anchor="end">{stop:.1f} s</text>'
+    )
+    return (
+        f'<svg width="{LABEL + WIDTH}" height="{height + LANE}" role="img" '
+        'aria-label="timeline of expressions" font-family="sans-serif" font-size="11" '
+        f'fill="currentColor">{"".join(parts)}{limits}</svg>'
+    )
+
+
+def table_html(intervals: tuple[SpottedInterval, ...]) -> str:
+    """The first intervals as a table, and how many more there are."""
+    if not intervals:
+        return "<div>no expression found</div>"
+    names = ("face", "kind", "onset s", "apex s", "offset s", "frames", "score")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    rows = ""
+    for i in intervals[:SHOWN]:
+        cells = (
+            *(i.face, i.kind, f"{i.onset_s:.2f}", f"{i.apex_s:.2f}", f"{i.offset_s:.2f}"),
+            *(f"{i.onset_frame}-{i.offset_frame}", f"{i.score:.2f}"),
+        )
+        rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    more = len(intervals) - SHOWN
+    rest = f"<div>and {counted(more, 'more interval')}</div>" if more > 0 else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
