@@ -59,7 +59,7 @@ def test_no_export_replaces_a_persons_file(form: str, tmp_path: Path) -> None:
         path.unlink()
     for _ in range(2):
         (*_, last) = export(result, [form], tmp_path, "a")
-    last.write_text(last.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    last.write_bytes(last.read_bytes() + b"\n")
     with pytest.raises(TargetError, match="--force"):
         export(result, [form], tmp_path, "a")
     assert export(result, [form], tmp_path, "a", force=True)

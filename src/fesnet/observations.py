@@ -75,9 +75,10 @@ class FaceObservations:
         one does not know are left out. Raises ValueError or KeyError for a damaged one."""
         ticks = int(values["ticks"])
         names, kinds = list(values["outputs"]), list(values["flags"])
-        stored = unpack_array(values["strengths"], "<u1").reshape(len(names), ticks).T
-        bits = unpack_array(values["flag_bits"], "<u2").reshape(ticks)
-        pose = unpack_array(values["pose"], "<i2").reshape(3, ticks).T
+        stored = unpack_array(values["strengths"], "<u1", len(names) * ticks)
+        stored = stored.reshape(len(names), ticks).T
+        bits = unpack_array(values["flag_bits"], "<u2", ticks)
+        pose = unpack_array(values["pose"], "<i2", 3 * ticks).reshape(3, ticks).T
         strengths = np.zeros((ticks, len(OUTPUTS)))
         flags = np.zeros((ticks, len(FLAGS)), bool)
         for column, name in enumerate(OUTPUTS):

@@ -161,6 +161,8 @@ def unpack_array(text: str, dtype: str, count: int) -> NDArray[Any]:
     """The flat array of `count` numbers that `pack_array` packed. Raises ValueError for another
     count; no more is unpacked than that.
     """
+    if count < 0:
+        raise ValueError(f"expected 0 numbers or more, got {count}")
     size = count * np.dtype(dtype).itemsize
     data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
     if len(data) != size:

@@ -33,7 +33,7 @@ def write_paper_table(
 def latex_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     """A tabular for \\input; the paper needs \\usepackage{booktabs}. Numbers stand at the right."""
     columns = list(zip(*cells, strict=True)) if cells else [()] * len(heads)
-    align = "".join("r" if all(map(is_number, c)) and any(c) else "l" for c in columns)
+    align = "".join("r" if all(map(is_numeric_cell, c)) and any(c) else "l" for c in columns)
     rows = [" & ".join(map(latex_escape, row)) + r" \\" for row in (heads, *cells)]
     lines = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", rows[0], r"\midrule", *rows[1:]]
     return "\n".join(
@@ -41,7 +41,7 @@ def latex_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     )
 
 
-def is_number(text: str) -> bool:
+def is_numeric_cell(text: str) -> bool:
     """Also an empty cell, and a range such as 0.1-0.2."""
     return not text.strip("0123456789.+- ")
 
