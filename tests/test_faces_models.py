@@ -140,7 +140,7 @@ def test_interrupted_import_leaves_nothing(
             raise KeyboardInterrupt
         return data
 
-    monkeypatch.setattr(models, "to_onnx", interrupt)
+    monkeypatch.setattr(tflite, "to_onnx", interrupt)
     with pytest.raises(KeyboardInterrupt):
         models.import_models(wheel)
     assert list(cache.iterdir()) == []
