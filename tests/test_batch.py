@@ -80,7 +80,11 @@ def test_single_options_win_over_the_file_and_the_file_over_the_weights(tmp_path
         old, tmp_path / "r.toml", {"macro_threshold": 0.6, "micro_threshold": None}
     )
     assert new == IntervalRules(
-        macro_threshold=0.6, micro_threshold=0.25, valley=0.4, exclusive=False
+        macro_threshold=0.6,
+        micro_threshold=0.25,
+        valley=0.4,
+        exclusive=False,
+        macro_reference=0.2,  # where scores are cut stays
     )
     assert override_rules(old, None, {"macro_threshold": None}) == old
 

@@ -452,7 +452,7 @@ def test_a_ledger_of_version_0_1_is_read(tmp_path: Path) -> None:
         assert ledger.records == {
             "s1/face": VideoRecord(
                 "s1/face", "s1/face.mkv", "/v/s1/face.mkv", "d", "s", "1:2", "3:4", "P1",
-                {"frames": 10},
+                row={"frames": 10},
             )
         }  # fmt: skip
 

@@ -38,7 +38,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, graph in (("DETECTOR", models.DETECTOR), ("LANDMARKS", models.LANDMARKS)):
         content = hashlib.sha256(graph.file.encode()).hexdigest()
         monkeypatch.setattr(models, name, replace(graph, sha256=content))
-    monkeypatch.setattr(models, "to_onnx", lambda data, outputs: b"converted " + data)
+    monkeypatch.setattr(tflite, "to_onnx", lambda data, outputs: b"converted " + data)
     return made
 
 
@@ -140,7 +140,7 @@ def test_interrupted_import_leaves_nothing(
             raise KeyboardInterrupt
         return data
 
-    monkeypatch.setattr(models, "to_onnx", interrupt)
+    monkeypatch.setattr(tflite, "to_onnx", interrupt)
     with pytest.raises(KeyboardInterrupt):
         models.import_models(wheel)
     assert list(cache.iterdir()) == []

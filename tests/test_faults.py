@@ -218,8 +218,8 @@ def test_a_video_that_changes_while_it_is_read_is_no_result(
 ) -> None:
     real = work_module.spot_content
 
-    def growing(source: str, settings: SpotSettings) -> Any:
-        found = real(source, settings)
+    def growing(source: str, settings: SpotSettings, *more: Any) -> Any:
+        found = real(source, settings, *more)
         if source.endswith("c1.mkv"):
             with Path(source).open("ab") as handle:
                 handle.write(b"more")

@@ -140,7 +140,7 @@ def test_from_folders_to_a_benchmark(
     assert (done.made, done.failed) == (3, ())
     prepared = load_dataset("prepared", out)
     assert {r.id: r.truth for r in prepared.recordings} == PLACED
-    truth = list(csv.DictReader((out / "truth.csv").open(newline="")))
+    truth = list(csv.DictReader((out / "truth.csv").read_text().splitlines()))
     assert [(t["video"], t["onset_frame"], t["offset_frame"]) for t in truth] == [
         ("spNO.1_a", "10", "14"), ("spNO.2_b", "3", "9"), ("spNO.3_c", "2", "6"),
     ]  # fmt: skip

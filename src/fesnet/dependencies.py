@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata as metadata
 import io
+import os
 import re
 import tempfile
 import warnings
@@ -219,13 +220,22 @@ def use_pandas() -> None:
 
 
 def use_matplotlib() -> None:
-    """Without a window."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """Without a window, and without its list of fonts in the user's cache."""
+    kept = os.environ.get("MPLCONFIGDIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MPLCONFIGDIR"] = kept or folder
+        try:
+            draw_line()
+        finally:
+            if kept is None:
+                del os.environ["MPLCONFIGDIR"]
+
+
+def draw_line() -> None:
     from matplotlib.figure import Figure
 
     figure, page = Figure(figsize=(1, 1)), io.BytesIO()
     figure.subplots().plot([0, 1])
-    FigureCanvasAgg(figure)
     figure.savefig(page, format="png")
     expect(page.getvalue()[1:4], b"PNG")
 

@@ -100,6 +100,7 @@ def export_motion_head(network: FesNet, path: Path) -> None:
     head = MotionHead(network).eval()
     arguments = (attended, attended[:1])
     write_graph(head, arguments, path, ["attended", "reference"], ["motions"], names)
+    ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
     with torch.inference_mode():
         found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
             None, {"attended": attended.numpy(), "reference": attended[:1].numpy()}
