@@ -68,6 +68,20 @@ def test_no_export_replaces_a_persons_file(form: str, tmp_path: Path) -> None:
     assert free_export_name(form, tmp_path, "a") == "a-2"
 
 
+def test_a_table_of_an_older_version_is_ours(tmp_path: Path) -> None:
+    """It had no columns `moved` and `flags`, and there was no record of own files."""
+    write_results(made_result(FOUND), tmp_path / "a.json")
+    table = tmp_path / "a.csv"
+    old = table.read_text().replace(",moved,flags", "").replace(",,\n", "\n")
+    (tmp_path / RECORD).unlink()
+    table.write_text(old.replace("macro", "micro"))
+    with pytest.raises(TargetError, match="--force"):
+        write_results(made_result(FOUND[:1]), tmp_path / "a.json")
+    table.write_text(old)
+    write_results(made_result(FOUND[:1]), tmp_path / "a.json")
+    assert "moved" in table.read_text()
+
+
 def test_an_export_in_the_way_does_not_keep_the_others_back(tmp_path: Path) -> None:
     (tmp_path / "a.eaf").write_text(MINE)
     with pytest.raises(TargetError, match=r"a\.eaf"):

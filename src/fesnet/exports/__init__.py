@@ -16,7 +16,7 @@ from fesnet.exports.activitynet import write_activitynet
 from fesnet.exports.bids import write_bids
 from fesnet.exports.boris import write_boris
 from fesnet.exports.common import video_id
-from fesnet.exports.csv import table_of_result, write_csv
+from fesnet.exports.csv import table_of_result, without_later_columns, write_csv
 from fesnet.exports.elan import write_elan
 from fesnet.exports.frames import write_frames_csv, write_frames_parquet
 from fesnet.exports.json import write_json
@@ -176,10 +176,14 @@ def free_export_name(form: str, folder: Path, name: str) -> str:
 
 
 def is_table_of_result(path: Path) -> bool:
-    """Whether NAME.csv is just what the result NAME.json beside it gives."""
+    """Whether NAME.csv is just what the result NAME.json beside it gives, now or in older
+    versions.
+    """
     result = path.with_suffix(".json")
     try:
-        return path.read_bytes() == encode_text(table_of_result(Spotting.from_json(result)))
+        table = table_of_result(Spotting.from_json(result))
+        known = (encode_text(table), encode_text(without_later_columns(table)))
+        return path.read_bytes() in known
     except (OSError, FesnetError):
         return False
 

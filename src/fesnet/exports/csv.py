@@ -30,6 +30,7 @@ COLUMNS = (
 )
 
 
+LATER_COLUMNS = ("moved", "flags")  # which older versions did not write
 MARK_COLUMNS = ("by", "when", "checked", "note")  # of a corrected result
 
 
@@ -81,6 +82,15 @@ def table_of_result(spotting: Spotting) -> str:
     marks = spotting.marks
     more = [mark_cells(marks[i]) for i in spotting.intervals] if marks else None
     return rows_text(spotting.source.name, rows, more)
+
+
+def without_later_columns(table: str) -> str:
+    """A table of a result as older versions wrote it."""
+    rows = list(csv.reader(io.StringIO(table)))
+    kept = [k for k, name in enumerate(rows[0]) if name not in LATER_COLUMNS]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([row[k] for k in kept] for row in rows)
+    return text.getvalue()
 
 
 def mark_cells(mark: IntervalMark) -> list[object]:
