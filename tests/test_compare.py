@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fesnet.cli import app
-from fesnet.errors import TruthError, UsageError
+from fesnet.errors import TargetError, TruthError, UsageError
 from fesnet.evaluation.challenge_files import answer_question
 from fesnet.figures.bibliography import REFERENCES, bibtex
 from fesnet.figures.paper_tables import latex_escape, latex_table
@@ -308,6 +308,10 @@ def test_one_submission_from_a_folder(tmp_path: Path) -> None:
     ]  # fmt: skip
     for options in (["--year", "2026"], ["--year", "2021"]):
         assert isinstance(CliRunner().invoke(app, [*call, *options]).exception, UsageError)
+    (tmp_path / "pred.csv").write_text("mine")
+    assert isinstance(CliRunner().invoke(app, call).exception, TargetError)
+    assert (tmp_path / "pred.csv").read_text() == "mine"
+    assert CliRunner().invoke(app, [*call, "--force"]).exit_code == 0
 
 
 def test_answers_of_2026(tmp_path: Path) -> None:

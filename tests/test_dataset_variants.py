@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from fesnet.cli import app
 from fesnet.datasets import load_dataset
 from fesnet.datasets.check import describe_dataset
-from fesnet.errors import TruthError, UsageError
+from fesnet.errors import TargetError, TruthError, UsageError
 from fesnet.intervals import Interval
 
 EVENTS: list[list[object]] = [
@@ -146,6 +146,11 @@ def test_truth_reaches_score_without_frames(tmp_path: Path) -> None:
     assert "overall │  1 │  1 │  1" in by_file.stdout.replace("┃", "│")
     wrong = CliRunner().invoke(app, ["score", str(out), str(found), "--offset", "drop"])
     assert isinstance(wrong.exception, UsageError)
+    before = out.read_bytes()
+    assert CliRunner().invoke(app, call).exit_code == 0  # over its own files
+    (out.parent / "videos.csv").write_text("mine")
+    assert isinstance(CliRunner().invoke(app, [*call, "--offset", "drop"]).exception, TargetError)
+    assert (out.read_bytes(), (out.parent / "videos.csv").read_text()) == (before, "mine")
 
 
 def test_part_c(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import app, say
+from fesnet.cli.base import Force, app, say
 
 
 @app.command("challenge")
@@ -26,18 +26,21 @@ def challenge_command(
     questions: Annotated[
         Path | None, typer.Option("--questions", help="Of 2026: the questions (.jsonl).")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write one submission of all results, in the form of a year of the Micro-Expression Grand
     Challenge.
     """
+    from fesnet._guard import replacing
     from fesnet.errors import UsageError
     from fesnet.evaluation.challenge_files import write_answers, write_submission
 
     if (year == 2026) != (questions is not None):
         raise UsageError("expected --questions with --year 2026 and with no other")
-    if questions is not None:
-        lines = write_answers(found, questions, out)
-    else:
-        lines = write_submission(found, year, out, videos)
+    with replacing(out, force=force):
+        if questions is not None:
+            lines = write_answers(found, questions, out)
+        else:
+            lines = write_submission(found, year, out, videos)
     for line in lines:
         say(line)

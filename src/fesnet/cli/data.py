@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import RayAddress, TableFile, app, fetch_models, say
+from fesnet.cli.base import Force, RayAddress, TableFile, app, fetch_models, say
 
 data_app = typer.Typer(
     help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True
@@ -100,16 +100,20 @@ def data_truth_command(
         str | None, typer.Option("--offset", help="What offset 0 means, as of `data check`.")
     ] = None,
     table: TableFile = None,
+    force: Force = False,
 ) -> None:
     """Write the truth of a data set as truth.csv and videos.csv for `fesnet score`; frames are file
     numbers. Works without the frames.
     """
+    from fesnet._guard import replacing
     from fesnet.datasets import load_dataset
+    from fesnet.datasets.folder import VIDEOS
     from fesnet.datasets.truth import write_truth_table
 
     data = load_dataset(name, root, offset, table)
-    for line in write_truth_table(data, out):
-        say(line)
+    with replacing(out, out.parent / VIDEOS, force=force):
+        for line in write_truth_table(data, out):
+            say(line)
 
 
 @data_app.command("list")
