@@ -196,13 +196,7 @@ def match(found: Sequence[Span], clip: Clip, merged: bool) -> tuple[set[int], se
         if value >= IOU and value > max(iou(found[best], events[j]) for j in chain):
             used.add(best)
             hit.update(chain)
-    pairs = sorted(
-        ((iou(p, e), i, j) for i, p in enumerate(found) for j, e in enumerate(events)), reverse=True
-    )
-    for value, i, j in pairs:
-        if value >= IOU and i not in used and j not in hit:
-            used.add(i)
-            hit.add(j)
+    pair_off(found, events, hit, used)
     return hit, used
 
 
@@ -278,9 +272,15 @@ def evaluate_kind(
 
 
 def answered(found: Sequence[Span], events: Sequence[Span]) -> int:
-    """How many events are answered, one to one, greedy by IoU."""
+    """How many events are answered, one to one."""
     hit: set[int] = set()
-    used: set[int] = set()
+    pair_off(found, events, hit, set())
+    return len(hit)
+
+
+def pair_off(found: Sequence[Span], events: Sequence[Span], hit: set[int], used: set[int]) -> None:
+    """Add the events that are answered and the spans that answer them, one to one, the highest IoU
+    first."""
     pairs = sorted(
         ((iou(p, e), i, j) for i, p in enumerate(found) for j, e in enumerate(events)), reverse=True
     )
@@ -288,7 +288,6 @@ def answered(found: Sequence[Span], events: Sequence[Span]) -> int:
         if value >= IOU and i not in used and j not in hit:
             used.add(i)
             hit.add(j)
-    return len(hit)
 
 
 def nuisances(

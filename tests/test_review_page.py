@@ -63,7 +63,7 @@ def show(page: Page, address: str) -> Page:
 
 def new_page(browser: Browser, size: tuple[int, int] = (1280, 800)) -> Page:
     page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)  # ms; two browsers on two busy cores are slow
     page.on("pageerror", lambda error: ERRORS.append(str(error)))
     return page
 
