@@ -33,7 +33,7 @@ from fesnet.metrics import (
 )
 from fesnet.metrics.compare import holm
 from fesnet.metrics.interval_tables import IntervalRecord, read_intervals
-from fesnet.metrics.video_ids import VideoId, find_video
+from fesnet.metrics.video_ids import VideoId, VideoIndex, find_video
 from made_results import made_result
 
 
@@ -110,9 +110,11 @@ def test_zeros_before_numbers(tmp_path: Path) -> None:
     assert agreement.evaluate_as("official").counts["overall"] == Counts(2, 1, 0)
     assert set(agreement.evaluate_as("official").by_subject) == {"017", "018"}
     twins = [VideoId("1", "a_1"), VideoId("01", "a_1")]
-    assert find_video("1", "a_1", twins) == twins[0]  # names that differ in zeros stay two
+    assert (
+        find_video("1", "a_1", VideoIndex(twins)) == twins[0]
+    )  # names that differ in zeros stay two
     with pytest.raises(TruthError, match="which may be"):
-        find_video("001", "a_1", twins)
+        find_video("001", "a_1", VideoIndex(twins))
 
 
 def test_results_are_placed_by_numbers_of_files(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fesnet._names import closest_names, comparison_keys, find_path, from_cell, printable, to_cell
@@ -17,7 +18,7 @@ from fesnet.errors import TruthError
 from fesnet.exports import export, write_results
 from fesnet.metrics import agree
 from fesnet.metrics.interval_tables import read_intervals
-from fesnet.metrics.video_ids import VideoId, find_video, resolve_videos
+from fesnet.metrics.video_ids import VideoId, VideoIndex, find_video, resolve_videos, same_name
 from made_results import made_result
 
 TRUTH = "subject,video,kind,onset_frame,apex_frame,offset_frame\ns1,a,macro,14,31,70\n"
@@ -120,7 +121,7 @@ def test_rows_find_their_video_by_one_comparison() -> None:
     found = resolve_videos([("1", "s01\\caf\u00e9"), ("2", "B")], list(videos), Path("t.csv"))
     assert list(found.values()) == videos
     with pytest.raises(TruthError, match="which may be"):
-        find_video("", "A01", [VideoId("", "a1"), VideoId("", "A1")])
+        find_video("", "A01", VideoIndex([VideoId("", "a1"), VideoId("", "A1")]))
 
 
 def test_names_that_differ_in_case_alone_stay_two_where_both_are_there() -> None:
@@ -207,3 +208,16 @@ def test_names_split_no_line_and_no_row(name: str, shown: str, tmp_path: Path) -
     if len(name) > 1:
         both = [read_intervals(tmp_path / file)[0].video for file in ("a.json", "a.csv")]
         assert both[0] == both[1]
+
+
+def test_names_are_compared_with_few_others() -> None:
+    """As `find_video` was before it had an index: each name against each."""
+    rng = np.random.default_rng(3)
+    parts = ["a", "A", "01", "1", "cafe\u0301", "caf\u00e9", "x/a", "y/a", "x/01", "y/1"]
+    videos = [VideoId(s, v) for s in ("", "1", "01") for v in rng.permutation(parts)[:6].tolist()]
+    index = VideoIndex(videos)
+    for name in (*parts, "z/x/a", "none", "/"):
+        for level in range(3):
+            assert index.named(name, level) == [
+                v for v in videos if same_name(v.video, name, level)
+            ]

@@ -13,9 +13,10 @@ Times are seconds on the video's clock, half-open: an expression ends when its l
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Literal, get_args
 
 import numpy as np
@@ -260,15 +261,37 @@ def find_overlaps(
     """
     check_same_video(one, other)
     out = []
+    theirs = {
+        face: OnsetOrder(list(group))
+        for face, group in groupby(sorted(other.intervals, key=face_of), key=face_of)
+    }
     for a in one.intervals:
-        for b in other.intervals:
-            if a.face != b.face or (same_kind and a.kind != b.kind):
-                continue
-            iou = frame_interval(a).iou(frame_interval(b))
-            if iou > 0:
+        for b in theirs[a.face].sharing_frames(a) if a.face in theirs else ():
+            if not same_kind or a.kind == b.kind:
+                iou = frame_interval(a).iou(frame_interval(b))
                 shared = span_of(a, one).overlap_s(span_of(b, other))
                 out.append(IntervalOverlap(a, b, round(shared, 6), iou))
     return tuple(out)
+
+
+def face_of(interval: SpottedInterval) -> int:
+    return interval.face
+
+
+class OnsetOrder:
+    """Intervals in the order of their onsets, so that few are looked at for each of many others."""
+
+    def __init__(self, intervals: list[SpottedInterval]) -> None:
+        self.intervals = sorted(intervals, key=lambda i: (i.onset_frame, i))
+        self.onsets = [i.onset_frame for i in self.intervals]
+        self.reached = list(accumulate((i.offset_frame for i in self.intervals), max))
+
+    def sharing_frames(self, other: SpottedInterval) -> Iterator[SpottedInterval]:
+        """Those that share a frame with the other one."""
+        first = bisect_left(self.reached, other.onset_frame)  # all before it end earlier
+        for interval in self.intervals[first : bisect_right(self.onsets, other.offset_frame)]:
+            if interval.offset_frame >= other.onset_frame:
+                yield interval
 
 
 def frame_interval(spotted: SpottedInterval) -> Interval:

@@ -20,7 +20,7 @@ from fesnet._names import comparison_keys
 from fesnet.errors import TruthError, UsageError
 from fesnet.frame_numbers import FrameNumbers
 from fesnet.metrics.interval_tables import IntervalRecord, read_intervals
-from fesnet.metrics.video_ids import find_video, read_video_table, video_name
+from fesnet.metrics.video_ids import VideoIndex, find_video, read_video_table, video_name
 
 HEADS = {
     2022: ("vid", "pred_onset", "pred_offset", "type"),
@@ -71,10 +71,11 @@ def write_submission(found: Path, year: int, out: Path, videos: Path | None = No
 def submission_rows(
     records: Sequence[IntervalRecord], known: Sequence[Any], year: int, videos: Path | None
 ) -> Iterator[tuple[object, ...]]:
+    index = VideoIndex(known)
     for record in records:
         subject, name, numbers = record.subject, record.video, None
         if known:
-            video = find_video(subject, name, known)
+            video = find_video(subject, name, index)
             if video is None:
                 raise TruthError(f"expected the videos of {videos}, got {name}; add it there")
             subject, name, numbers = video.subject, video.video, video.numbers

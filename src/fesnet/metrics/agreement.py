@@ -27,7 +27,13 @@ from fesnet.metrics.interval_tables import (
 from fesnet.metrics.matching import IOU, Counts
 from fesnet.metrics.protocols import PROTOCOLS, Evaluation, VideoResult, evaluate
 from fesnet.metrics.recognition import NamedVideo, recognize
-from fesnet.metrics.video_ids import VideoId, read_video_ids, resolve_videos, with_known_length
+from fesnet.metrics.video_ids import (
+    VideoId,
+    VideoIndex,
+    read_video_ids,
+    resolve_videos,
+    with_known_length,
+)
 
 AP_IOUS = (0.3, 0.5, 0.7)
 
@@ -204,8 +210,9 @@ def agree(
     )
     true_by_video = group_by_video(true_records, true_ids)
     found_by_video = group_by_video(found_records, found_ids)
+    known = VideoIndex(results)
     sides = [
-        (with_known_length(v, results), true_by_video.get(v, []), found_by_video.get(v, []))
+        (with_known_length(v, known), true_by_video.get(v, []), found_by_video.get(v, []))
         for v in sorted(videos, key=lambda v: (v.subject, v.video))
     ]
     compared = tuple(compare_video(*side) for side in sides)

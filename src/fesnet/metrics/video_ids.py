@@ -10,7 +10,7 @@ subject 17, video 17_1 subject 017, 017_1     yes, if nothing fits better
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -129,20 +129,45 @@ def same_name(one: str, other: str, level: int = 0) -> bool:
     return a[-n:] == b[-n:]
 
 
+class VideoIndex:
+    """Videos by the last part of their names, so that a name is compared with few of them."""
+
+    def __init__(self, videos: Iterable[VideoId] = ()) -> None:
+        self.videos: dict[tuple[int, str], list[VideoId]] = {}
+        for video in videos:
+            self.add(video)
+
+    def add(self, video: VideoId) -> None:
+        for level in range(LEVELS):
+            self.videos.setdefault((level, last_part(video.video, level)), []).append(video)
+
+    def named(self, name: str, level: int) -> list[VideoId]:
+        """Those of that name or of a path that ends so, at a level of `comparison_keys`."""
+        near = self.videos.get((level, last_part(name, level)), [])
+        return [v for v in near if same_name(v.video, name, level)]
+
+
+def last_part(name: str, level: int) -> str:
+    return PurePosixPath(comparison_keys(name)[level]).name
+
+
 def find_video(
-    subject: str, video: str, videos: Iterable[VideoId], levels: Iterable[int] = range(LEVELS)
+    subject: str,
+    video: str,
+    videos: VideoIndex,
+    levels: Iterable[int] = range(LEVELS),
+    taken: Container[VideoId] = (),
 ) -> VideoId | None:
     """The one video that fits, or None. Raises TruthError where several fit.
 
     Names that are written otherwise (case, composed letters, zeros) count only where none is
-    written so.
+    written so. taken: videos that do not count.
     """
-    known = list(videos)
     for level in levels:
         fits = [
             v
-            for v in known
-            if same_name(v.video, video, level)
+            for v in videos.named(video, level)
+            if v not in taken
             and (not subject or not v.subject or same_text(v.subject, subject, level))
         ]
         fits = [v for v in fits if same_text(v.video, video, level)] or fits
@@ -156,16 +181,14 @@ def find_video(
     return None
 
 
-def with_known_length(video: VideoId, known: Iterable[VideoId]) -> VideoId:
+def with_known_length(video: VideoId, known: VideoIndex) -> VideoId:
     """With the length that is known of a video of that name.
 
     Unchanged if it has a length, or if several lengths are known.
     """
     lengths: set[tuple[float | None, int | None]] = set()
     for level in range(LEVELS):
-        lengths = lengths or {
-            (v.seconds, v.frames) for v in known if same_name(v.video, video.video, level)
-        }
+        lengths = lengths or {(v.seconds, v.frames) for v in known.named(video.video, level)}
     if (video.seconds, video.frames) != (None, None) or len(lengths) != 1:
         return video
     ((seconds, frames),) = lengths
@@ -181,26 +204,26 @@ def resolve_videos(
     TruthError. None: unknown ones are added to `videos`.
     """
     out: dict[tuple[str, str], VideoId] = {}
-    wanted, known = list(dict.fromkeys(rows)), list(videos)
+    wanted, index, known = list(dict.fromkeys(rows)), VideoIndex(videos), set(videos)
     for levels in ((0,), range(1, LEVELS)):  # a name written just so belongs to no other
-        taken = set(out.values())
+        taken = set() if levels == (0,) else set(out.values())
         for row in wanted:
-            free = known if levels == (0,) else [v for v in known if v not in taken]
-            video = out.get(row) or find_video(*row, free, levels)
+            video = out.get(row) or find_video(*row, index, levels, taken)
             if video is not None:
                 out[row] = video
+    spelled = {comparison_keys(v.subject)[-1]: v.subject for v in reversed(videos)}
     for row in wanted:
-        video = out.get(row) or find_video(*row, videos, (0,))
+        video = out.get(row) or find_video(*row, index, (0,))
         if video is None and file is not None:
             raise TruthError(
                 f"expected the videos of videos.csv beside the truth, got {VideoId(*row)} in "
                 f"{file}; add it there or correct it"
             )
         if video is None:
-            key = comparison_keys(row[0])[-1]
-            spelled = (v.subject for v in videos if comparison_keys(v.subject)[-1] == key)
-            video = VideoId(next(spelled, row[0]), row[1])
-            if video not in videos:
+            video = VideoId(spelled.setdefault(comparison_keys(row[0])[-1], row[0]), row[1])
+            if video not in known:
+                known.add(video)
                 videos.append(video)
+                index.add(video)
         out[row] = video
     return out

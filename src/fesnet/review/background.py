@@ -42,12 +42,13 @@ class BackgroundWorker:
     library: VideoLibrary
     weights: Path | None = None
     rate: float | None = None
-    tasks: queue.Queue[tuple[str, LibraryVideo, int]] = field(
+    tasks: queue.Queue[tuple[str, LibraryVideo, int] | None] = field(
         default_factory=queue.Queue, repr=False
     )
     spotter: Spotter | None = None
     thread: threading.Thread | None = None
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    closed: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def enqueue(self, task: str, video: LibraryVideo) -> None:
         """Queue the task "spot" or "copy" for a video, unless one waits or runs already."""
@@ -69,9 +70,21 @@ class BackgroundWorker:
             if video.state in ("waiting", "working"):
                 video.state = "stopped"
 
+    def close(self, wait_s: float = 20.0) -> None:
+        """End the thread, at the next step of the running task; what waits is not begun.
+
+        A thread that still ran in a native library when Python ends would abort the process.
+        """
+        self.closed.set()
+        self.tasks.put(None)
+        with self.lock:
+            thread = self.thread
+        if thread is not None:
+            thread.join(wait_s)
+
     def run(self) -> None:
-        while True:
-            task, video, request = self.tasks.get()
+        while (item := self.tasks.get()) is not None and not self.closed.is_set():
+            task, video, request = item
             self.run_task(self.copy if task == "copy" else self.spot, video, request)
 
     def run_task(
@@ -86,7 +99,8 @@ class BackgroundWorker:
 
         def report(share: float | None, stage: str = "") -> None:
             with video.lock:
-                if video.state != "working" or video.requests != request:
+                wanted = video.state == "working" and video.requests == request
+                if not wanted or self.closed.is_set():
                     raise StoppedError
                 video.share, video.stage = share, stage or video.stage
 

@@ -44,6 +44,7 @@ class ReviewServer:
     app: AccessControl
     handle: socket.socket
     library: VideoLibrary
+    worker: BackgroundWorker
     in_use: IO[bytes]  # keeps other servers from removing our uploads
 
     @property
@@ -74,7 +75,8 @@ class ReviewServer:
         )
 
     def close(self) -> None:
-        """Give the address and the folder free."""
+        """End the running task, and give the address and the folder free."""
+        self.worker.close()
         self.handle.close()
         self.in_use.close()
 
@@ -90,7 +92,7 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
     app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=default_user_name())
     handle = open_socket(options.port)
     try:
-        server = ReviewServer(app, handle, library, open_folder_lock(library.folder))
+        server = ReviewServer(app, handle, library, worker, open_folder_lock(library.folder))
     except OSError as error:
         handle.close()
         raise write_error(library.folder, error) from error
