@@ -126,16 +126,16 @@ def test_the_folder_for_tables(tmp_path: Path) -> None:
         with pytest.raises(
             UsageError, match=r"expected an output folder that can be written, got .*; name another"
         ):
-            make_output_folder(path)
+            make_output_folder(path, BenchmarkOptions())
     work = tmp_path / "out" / "work"
     work.mkdir(parents=True)
     with atomic_open(work / "a.npz"):
         (left,) = work.iterdir()
-        make_output_folder(tmp_path / "out")
+        make_output_folder(tmp_path / "out", BenchmarkOptions())
         assert not left.exists()
         left.touch()  # for the end of the block
     foreign = {".firefox-download.part", ".film.mp4.part", "a.csv.k3x_9abc.part"}
     for name in foreign:
         (work / name).touch()
-    make_output_folder(tmp_path / "out")
+    make_output_folder(tmp_path / "out", BenchmarkOptions())
     assert {p.name for p in work.iterdir()} == {*foreign, "a.npz"}

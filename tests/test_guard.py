@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from fesnet._guard import (
     RECORD,
     check_replaceable,
     free_path,
+    guarding,
     recorded_sha256,
     replacing,
     tidy_records,
@@ -19,8 +21,11 @@ from fesnet._guard import (
 from fesnet._io import atomic_write_text, file_sha256
 from fesnet.batch.ledger import LEDGER, BatchLedger
 from fesnet.batch.summary import SUMMARY, find_tables, write_summary
+from fesnet.cli import app
 from fesnet.errors import TargetError, UsageError
+from fesnet.evaluation.benchmark import BenchmarkOptions, make_output_folder
 from fesnet.exports import ENDINGS, export, export_paths, free_export_name, write_results
+from fesnet.study.summarize import SummaryOptions, summarize
 from made_results import made_result
 
 MINE = "my own work"
@@ -200,3 +205,59 @@ def test_free_path_counts_on(tmp_path: Path) -> None:
     for name in ("a.csv", "a-2.csv"):
         (tmp_path / name).write_text(MINE)
     assert free_path(tmp_path / "a.csv").name == "a-3.csv"
+
+
+def test_every_file_of_a_command_is_checked_when_it_would_take_its_name(tmp_path: Path) -> None:
+    for force, text in ((False, MINE), (True, "ours")):
+        (tmp_path / "later.txt").write_text(MINE)
+        try:
+            with guarding(tmp_path / "first.txt", force=force):
+                atomic_write_text(tmp_path / "other.txt", "ours")
+                atomic_write_text(tmp_path / "later.txt", "ours")
+        except TargetError as error:
+            assert not force and "later.txt" in str(error)
+        assert (tmp_path / "later.txt").read_text() == text
+    assert sorted(p.name for p in tmp_path.iterdir()) == [RECORD, "later.txt", "other.txt"]
+    (tmp_path / "other.txt").write_text(MINE)
+    with pytest.raises(TargetError, match=r"other\.txt"), guarding(tmp_path / "other.txt"):
+        atomic_write_text(tmp_path / "first.txt", "nothing is begun")
+    assert not (tmp_path / "first.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["expressions.csv", "participants.csv", "raster.svg", "index.html"]
+)
+def test_a_summary_replaces_no_file_of_a_person(name: str, tmp_path: Path) -> None:
+    write_results(made_result(FOUND), tmp_path / "a.json")
+    (tmp_path / name).write_text(MINE)
+    with pytest.raises(TargetError, match=name):
+        summarize(tmp_path, SummaryOptions(), lambda line: None)
+    assert (tmp_path / name).read_text() == MINE
+    assert not (tmp_path / SUMMARY).exists()
+    summarize(tmp_path, SummaryOptions(force=True), lambda line: None)
+    summarize(tmp_path, SummaryOptions(), lambda line: None)
+    assert (tmp_path / name).read_text() != MINE
+
+
+@pytest.mark.parametrize("name", ["table.csv", "index.html", "config.json"])
+def test_a_benchmark_replaces_no_table_of_a_person(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(MINE)
+    with pytest.raises(TargetError, match=name):
+        make_output_folder(tmp_path, BenchmarkOptions())
+    make_output_folder(tmp_path, BenchmarkOptions(force=True))
+    (tmp_path / "work").mkdir()  # of an older version, which kept no record
+    make_output_folder(tmp_path, BenchmarkOptions())
+
+
+@pytest.mark.parametrize("command", ["stability", "robustness"])
+def test_an_evaluation_replaces_no_table_of_a_person(command: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / f"{command}.md").write_text(MINE)
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    (clips / "a.mp4").write_bytes(b"no video")
+    call = CliRunner().invoke(app, ["evaluate", command, str(clips), str(out)])
+    assert isinstance(call.exception, TargetError)
+    assert f"{command}.md" in str(call.exception) and "--force" in str(call.exception)
+    assert (out / f"{command}.md").read_text() == MINE

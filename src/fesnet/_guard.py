@@ -38,6 +38,25 @@ def replacing(
         BEFORE_COMMIT.reset(token)
 
 
+@contextmanager
+def guarding(*paths: Path, force: bool = False) -> Iterator[None]:
+    """Check the named paths now, and every other file that is written inside when it would take its
+    name; record all. For commands that write many files. Raises TargetError.
+    """
+
+    def check_and_record(part: Path, path: Path) -> None:
+        check_replaceable(path, force=force)
+        record_file(part, path)
+
+    for path in paths:
+        check_replaceable(path, force=force)
+    token = BEFORE_COMMIT.set(check_and_record)
+    try:
+        yield
+    finally:
+        BEFORE_COMMIT.reset(token)
+
+
 def check_replaceable(
     path: Path, *, force: bool = False, known: Callable[[Path], bool] | None = None
 ) -> None:

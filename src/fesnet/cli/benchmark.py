@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fesnet.cli.base import RayAddress, TableFile, app, count_progress, say
+from fesnet.cli.base import Force, RayAddress, TableFile, app, count_progress, say
 
 if TYPE_CHECKING:
     from fesnet.datasets import DataSet
@@ -95,6 +95,7 @@ def benchmark_command(
     plots: Annotated[
         bool, typer.Option("--plots", help="Figures of every row, SVG and PDF (extra `plots`).")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Train and test leave-one-subject-out, and print the table under every protocol (extra
     `train`).
@@ -107,7 +108,7 @@ def benchmark_command(
     protocols = tuple(PROTOCOLS) if protocol == "all" else split_list(protocol)
     options = BenchmarkOptions(
         split_list(method), mode, protocols, split_list(ablate), seeds, inner, steps, flow,  # type: ignore[arg-type]
-        plots=plots,
+        plots=plots, force=force,
     )  # fmt: skip
     sets = load_sets((name, root, table), test_on, also or [], offset)
     run = leave_one_dataset_out if also else run_benchmark

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fesnet.cli.base import (
+    Force,
     MacroThreshold,
     MicroThreshold,
     RayAddress,
@@ -55,6 +56,7 @@ def evaluate_stability_command(
     micro: MicroThreshold = None,
     jobs: Jobs = 1,
     ray: RayAddress = None,
+    force: Force = False,
 ) -> None:
     """Spot clips as they are and encoded again, smaller, begun later and looped: do the intervals
     agree?
@@ -72,6 +74,7 @@ def evaluate_stability_command(
             chosen,
             executor,
             lambda done, total: progress("spotting", done, total),
+            force=force,
         )
     print((out / "stability.md").read_text(encoding="utf-8"), end="")
     for line in table.left_out:
@@ -105,6 +108,7 @@ def evaluate_robustness_command(
     micro: MicroThreshold = None,
     jobs: Jobs = 1,
     ray: RayAddress = None,
+    force: Force = False,
 ) -> None:
     """Recall and false alarms under one nuisance at a time: rotation, light, scale, compression,
     frame rate, occlusion, speech, blinks, head motion.
@@ -120,7 +124,15 @@ def evaluate_robustness_command(
     fetch_models()
     with make_executor(jobs, ray) as executor, count_progress() as progress:
         measure_robustness(
-            source, out, weights, chosen, plan, split_list(nuisance), executor, progress
+            source,
+            out,
+            weights,
+            chosen,
+            plan,
+            split_list(nuisance),
+            executor,
+            progress,
+            force=force,
         )
     print((out / "robustness.md").read_text(encoding="utf-8"), end="")
     print()

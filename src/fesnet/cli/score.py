@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fesnet.cli.base import TableFile, app, check_choice, say
+from fesnet.cli.base import Force, TableFile, app, check_choice, say
 from fesnet.cli.output import show_agreement, show_comparisons, show_json
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def score_command(
     ] = None,
     table: TableFile = None,
     json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    force: Force = False,
 ) -> None:
     """Agreement of two sets of intervals: F1 by kind with intervals over subjects, false alarms,
     edges, kappa.
@@ -118,9 +119,11 @@ def score_command(
     if not json:
         show_comparisons(comparisons, names[0])
     if plots is not None:
+        from fesnet._guard import guarding
         from fesnet.figures.score_figures import write_score_figures
 
-        write_score_figures(agreement, {n: agreement.evaluate_as(n) for n in names}, plots)
+        with guarding(force=force):
+            write_score_figures(agreement, {n: agreement.evaluate_as(n) for n in names}, plots)
         say(f"figures and tables: {plots}", error=True)
 
 

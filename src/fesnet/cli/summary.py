@@ -9,7 +9,7 @@ import typer
 
 from fesnet._messages import counted
 from fesnet._names import printable
-from fesnet.cli.base import app, say
+from fesnet.cli.base import Force, app, say
 from fesnet.cli.output import plain_console
 
 if TYPE_CHECKING:
@@ -37,13 +37,14 @@ def summary_command(
     spss: Annotated[
         bool, typer.Option("--spss", help="Tables as .sav with labels, too (extra study).")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Tables of a study, with corrections where there are some; statistics of groups, drawings, and
     index.html.
     """
     from fesnet.study.summarize import SummaryOptions, summarize
 
-    options = SummaryOptions(by, manifest, markers, decimal_comma, spss)
+    options = SummaryOptions(by, manifest, markers, decimal_comma, spss, force)
     found = summarize(folder, options, lambda line: say(f"fesnet: {line}", error=True))
     if found.statistics:
         show_statistics(found.statistics)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import app, fetch_models, say
+from fesnet.cli.base import Force, app, fetch_models, say
 
 WORKERS = 2  # processes, a video each
 
@@ -37,6 +37,7 @@ def tune_rules_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="With --reviewed: TOML file for the rules.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Choose interval rules on videos of some people, and measure them on others; or fit them to
     your own reviewed videos (--reviewed).
@@ -46,7 +47,7 @@ def tune_rules_command(
     if reviewed is not None:
         if validation or results or write or keep:
             raise UsageError("expected --reviewed with --out alone, got other videos or options")
-        tune_reviewed(reviewed, out)
+        tune_reviewed(reviewed, out, force=force)
         return
     if validation is None or test is None or weights is None or results is None:
         raise UsageError(
@@ -62,13 +63,16 @@ def tune_rules_command(
             print(line, flush=True)
 
 
-def tune_reviewed(folder: Path, out: Path | None) -> None:
+def tune_reviewed(folder: Path, out: Path | None, *, force: bool) -> None:
     """Fit rules to reviews; the file is written where the estimate is better. Raises UsageError."""
+    from fesnet._guard import check_replaceable, replacing
     from fesnet.errors import UsageError
     from fesnet.study.tuning import tune_on_reviews, write_rules_file
 
     if out is not None and out.suffix != ".toml":
         raise UsageError(f"expected a .toml file for the rules, got {out}")
+    if out is not None:
+        check_replaceable(out, force=force)
     tuned = tune_on_reviews(folder)
     for line in tuned.lines():
         say(line)
@@ -79,5 +83,6 @@ def tune_reviewed(folder: Path, out: Path | None) -> None:
     values = tuned.rules.to_dict()
     print(", ".join(f"{name} = {values[name]}" for name in sorted({name for name, _ in changed})))
     if out is not None:
-        write_rules_file(tuned, out)
+        with replacing(out, force=force):
+            write_rules_file(tuned, out)
         say(f"wrote {out}; next: fesnet rethreshold {folder} --rules {out}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fesnet._guard import check_replaceable, replacing
 from fesnet._io import make_writable_folder, remove_partial_files
 from fesnet._types import StepCallback
 from fesnet._validation import require_choices, require_range
@@ -23,7 +24,7 @@ from fesnet.evaluation.folds import MODES, Mode
 from fesnet.evaluation.inputs import FeatureKind
 from fesnet.evaluation.methods import ABLATIONS, METHODS, Variant
 from fesnet.evaluation.prepare import Preparation, prepare_dataset, required_input
-from fesnet.evaluation.report import dataset_summary, write_benchmark_report
+from fesnet.evaluation.report import TABLES, dataset_summary, write_benchmark_report
 from fesnet.evaluation.row_figures import require_matplotlib
 from fesnet.evaluation.shipped import METHOD as SHIPPED
 from fesnet.evaluation.shipped import run_shipped
@@ -45,7 +46,8 @@ MODE_NOTES = {
 class BenchmarkOptions:
     """The options of `fesnet benchmark`.
 
-    steps: of training, None for the method's own; flow: the kind of features; plots: with figures.
+    steps: of training, None for the method's own; flow: the kind of features; plots: with figures;
+    force: replace tables that fesnet did not write, or that were changed.
     """
 
     methods: tuple[str, ...] = ("fesnet",)
@@ -58,6 +60,7 @@ class BenchmarkOptions:
     flow: FeatureKind = "auto"
     aims: tuple[str, ...] = field(default=("kinds", "overall"))
     plots: bool = False
+    force: bool = False
 
     def __post_init__(self) -> None:
         for name, values, known in (
@@ -104,7 +107,7 @@ def run_benchmark(
         required_input(data, variant.method)  # before a folder is made
     executor = executor or SerialExecutor()
     out = out.absolute()  # workers of a cluster have another working folder
-    make_output_folder(out)
+    make_output_folder(out, options)
     how = Preparation(out / "work" / "inputs", load_features, options.flow, executor)
     rows: list[ResultRow] = []
     decided: dict[str, dict[str, str]] = {}
@@ -124,7 +127,8 @@ def run_benchmark(
     remove_partial_files(out)  # of workers that were killed on the way
     notes = table_notes(data, options.mode, decided, dataset)
     settings = settings_dict(data, options, decided)
-    write_benchmark_report(rows, dataset, settings, notes, out, plots=options.plots)
+    with replacing():
+        write_benchmark_report(rows, dataset, settings, notes, out, plots=options.plots)
     return rows
 
 
@@ -145,9 +149,15 @@ def settings_dict(
     }
 
 
-def make_output_folder(out: Path) -> None:
-    """Make the folder for the tables, without what a killed run left in it. Raises UsageError."""
+def make_output_folder(out: Path, options: BenchmarkOptions) -> None:
+    """Make the folder for the tables, without what a killed run left in it. Raises UsageError, also
+    where it holds tables that are not ours.
+    """
     remove_partial_files(make_writable_folder(out))
+    for name in TABLES:  # those of an older version are in no record
+        check_replaceable(
+            out / name, force=options.force, known=lambda table: (table.parent / "work").is_dir()
+        )
 
 
 def check_datasets(data: Sequence[DataSet]) -> None:

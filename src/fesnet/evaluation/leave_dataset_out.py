@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fesnet._guard import check_replaceable, replacing
 from fesnet._io import atomic_write_text, make_writable_folder
 from fesnet._types import StepCallback
 from fesnet.datasets.recording import DataSet
@@ -36,6 +37,11 @@ def leave_one_dataset_out(
     check_datasets(sets)
     make_writable_folder(out)
     names = distinct_names(sets)
+    tables = out / "table.md", out / "table.csv"
+    for table in tables:
+        check_replaceable(
+            table, force=options.force, known=lambda t: (t.parent / names[0]).is_dir()
+        )
     rows = {}
     for name, tested in zip(names, sets, strict=True):
         others = [(n, s) for n, s in zip(names, sets, strict=True) if s is not tested]
@@ -44,8 +50,9 @@ def leave_one_dataset_out(
     heads, cells = left_out_table(rows)
     title = "# Leave one data set out: official protocol"
     note = "Each data set is tested by what learned from all others; `all` pools their counts."
-    atomic_write_text(out / "table.md", f"{title}\n\n{note}\n\n{markdown(heads, cells)}\n")
-    atomic_write_text(out / "table.csv", csv_text(heads, cells))
+    with replacing():
+        atomic_write_text(tables[0], f"{title}\n\n{note}\n\n{markdown(heads, cells)}\n")
+        atomic_write_text(tables[1], csv_text(heads, cells))
     return rows
 
 

@@ -23,6 +23,10 @@ from fesnet.figures.paper_tables import write_paper_table
 from fesnet.frame_numbers import FrameNumbers
 from fesnet.intervals import Interval
 
+TABLES = (
+    "table.csv", "comparisons.csv", "table.md", "index.html", "paper.tex", "paper.md", "paper.csv",
+    "references.bib", "config.json",
+)  # fmt: skip
 FOUND = ("subject", "video", "kind", "onset_frame", "apex_frame", "offset_frame", "score")
 MEGC = {
     2022: ("vid", "pred_onset", "pred_offset", "type"),

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fesnet._guard import check_replaceable, guarding
 from fesnet._io import atomic_write_text, file_sha256, make_writable_folder
 from fesnet._types import StepCallback
 from fesnet.errors import SourceError, TruthError, UsageError
@@ -80,6 +81,8 @@ def measure_robustness(
     nuisances: Sequence[str],
     executor: Executor,
     progress: StepCallback = lambda *_: None,
+    *,
+    force: bool = False,
 ) -> list[ConditionCounts]:
     """Measure all levels of some nuisances; write `robustness.json`, `.md` and `.svg` into `out`.
 
@@ -90,6 +93,8 @@ def measure_robustness(
         raise UsageError(f"expected a folder of portraits or of videos, but {source} is none")
     chosen = choose_nuisances(nuisances, portraits=not list(source.glob("*.truth.csv")))
     make_writable_folder(out)
+    for ending in (".json", ".md", ".svg"):
+        check_replaceable(out / f"robustness{ending}", force=force)
     videos = collect_videos(source, out, plan, chosen, executor, progress)
     jobs = []
     for nuisance, level in conditions(chosen):
@@ -122,9 +127,10 @@ def measure_robustness(
         "videos": {name: len(own) for name, own in videos.items()},
         "conditions": [row.to_dict() for row in table],
     }
-    atomic_write_text(out / "robustness.json", json.dumps(values, indent=1) + "\n")
-    atomic_write_text(out / "robustness.md", "\n".join(robustness_lines(table)) + "\n")
-    atomic_write_text(out / "robustness.svg", robustness_svg(table))
+    with guarding(force=force):
+        atomic_write_text(out / "robustness.json", json.dumps(values, indent=1) + "\n")
+        atomic_write_text(out / "robustness.md", "\n".join(robustness_lines(table)) + "\n")
+        atomic_write_text(out / "robustness.svg", robustness_svg(table))
     return table
 
 

@@ -15,6 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from fesnet._guard import check_replaceable, guarding
 from fesnet._io import atomic_write_text, file_sha256, make_writable_folder
 from fesnet._types import CountCallback
 from fesnet.errors import ResultError
@@ -80,6 +81,8 @@ def measure_stability(
     executor: Executor,
     progress: CountCallback = lambda *_: None,
     changes: Sequence[ClipChange] = CHANGES,
+    *,
+    force: bool = False,
 ) -> StabilityTable:
     """Spot all clips of a folder, and its folders, as they are and changed; write `stability.json`
     and `stability.md` into `out`.
@@ -89,6 +92,8 @@ def measure_stability(
     """
     files = find_video_files(clips)
     make_writable_folder(out)
+    for ending in (".json", ".md"):
+        check_replaceable(out / f"stability{ending}", force=force)
     names = {f: f.relative_to(clips).as_posix() for f in files}
     jobs = [
         ClipJob(file, change, clip_result(out, change, names[file]))
@@ -103,8 +108,9 @@ def measure_stability(
     ]
     table = StabilityTable(tuple(agreements), tuple(left_out.values()))
     values = stability_values(table, weights, rules)
-    atomic_write_text(out / "stability.json", json.dumps(values, indent=1) + "\n")
-    atomic_write_text(out / "stability.md", "\n".join(stability_lines(table)) + "\n")
+    with guarding(force=force):
+        atomic_write_text(out / "stability.json", json.dumps(values, indent=1) + "\n")
+        atomic_write_text(out / "stability.md", "\n".join(stability_lines(table)) + "\n")
     return table
 
 

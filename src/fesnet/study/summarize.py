@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fesnet._guard import guarding
 from fesnet._io import atomic_write_text, make_writable_folder
 from fesnet.batch import read_manifest
 from fesnet.batch.columns import (
@@ -21,7 +22,7 @@ from fesnet.batch.sources import BatchVideo
 from fesnet.batch.summary import write_summary
 from fesnet.errors import FesnetError, UsageError
 from fesnet.study.figures import draw_raster, draw_rates
-from fesnet.study.index_page import IndexContent, write_index
+from fesnet.study.index_page import INDEX, IndexContent, write_index
 from fesnet.study.markers import Marker, folder_markers, read_markers, save_markers, stray_markers
 from fesnet.study.results import StudyResult, find_results
 from fesnet.study.statistics import GroupStatistic, compare_groups
@@ -36,16 +37,21 @@ from fesnet.study.videos import StudyVideo, read_video
 
 MARKER = "marker"  # what --by calls the labels of markers
 
+TABLE_ENDINGS = (".csv", ".parquet", ".sav")
+FIGURE_FILES = {"All expressions": "raster.svg", "Rates": "rates.svg"}
+
 
 @dataclass(frozen=True)
 class SummaryOptions:
-    """by: a column to compare groups by, or "marker"; manifest, markers: tables to take in."""
+    """by: a column to compare groups by, or "marker"; manifest, markers: tables to take in; force:
+    replace files that fesnet did not write, or that were changed."""
 
     by: str | None = None
     manifest: Path | None = None
     markers: Path | None = None
     decimal_comma: bool = False
     spss: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,21 +89,23 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
         "statistics": [asdict(s) for s in statistics],
     }
     ledger_rows = summary_table(folder, videos, failed)
-    comma = options.decimal_comma
-    files = write_summary(folder, ledger_rows, decimal_comma=comma)
-    files += save_tables(folder, tables, decimal_comma=comma, spss=options.spss, log=log)
     column = None if options.by == MARKER else options.by
     figures = {"All expressions": draw_raster(videos, column)}
     if statistics:
         by = "label" if options.by == MARKER else str(options.by)
         compared = tables["by_marker"] if options.by == MARKER else rows
         figures["Rates"] = draw_rates(statistics, compared, by)
-    files += save_figures(folder, figures)
-    lost = [row for row in ledger_rows if row["status"] != "done"]
-    content = IndexContent(
-        f"Study {folder.resolve().name}", videos, lost, statistics, figures, files, notes
-    )
-    index = write_index(folder, content)
+    comma = options.decimal_comma
+    names = [f"{name}{end}" for name in tables for end in TABLE_ENDINGS]
+    targets = [folder / name for name in (*names, *FIGURE_FILES.values(), INDEX)]
+    with guarding(*targets, force=options.force):
+        files = write_summary(folder, ledger_rows, decimal_comma=comma)
+        files += save_tables(folder, tables, decimal_comma=comma, spss=options.spss, log=log)
+        files += save_figures(folder, figures)
+        lost = [row for row in ledger_rows if row["status"] != "done"]
+        title = f"Study {folder.resolve().name}"
+        content = IndexContent(title, videos, lost, statistics, figures, files, notes)
+        index = write_index(folder, content)
     for note in notes:
         log(note)
     return StudySummary(tuple(videos), tuple(statistics), tuple(files), index, tuple(failed))
@@ -208,9 +216,8 @@ def read_records(folder: Path) -> dict[str, VideoRecord]:
 
 
 def save_figures(folder: Path, figures: dict[str, str]) -> list[Path]:
-    names = {"All expressions": "raster.svg", "Rates": "rates.svg"}
     out = []
     for title, drawing in figures.items():
-        atomic_write_text(folder / names[title], drawing + "\n")
-        out.append(folder / names[title])
+        atomic_write_text(folder / FIGURE_FILES[title], drawing + "\n")
+        out.append(folder / FIGURE_FILES[title])
     return out
