@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from fesnet._io import file_sha256
 from fesnet.postprocess import IntervalRules
 from fesnet.result import Gap, SourceInfo, SpottedInterval, Spotting
 
@@ -23,9 +25,11 @@ def made_result(
     """A result with these intervals, scored 0.5, 0.51 and so on. times: s of the frames, or how
     many at 30 Hz; gaps: (face, first frame, last frame, reason)."""
     times = np.round(np.arange(times) / 30, 6) if isinstance(times, int) else times
-    told = {"name": "face.mp4", "path": None, "rate": "30", **source}
+    told = {"name": "face.mp4", "path": None, "rate": "30", "sha256": None, **source}
+    if told["path"] is not None and "sha256" not in source:
+        path = Path(told["path"])
+        told["sha256"] = file_sha256(path) if path.is_file() else "0" * 64
     about = SourceInfo(
-        sha256=None,
         width=640,
         height=480,
         frame_count=len(times),

@@ -71,7 +71,7 @@ def test_tiny_pictures_and_narrow_strips_are_looked_at_in_few_places(
         ({"source": {"width": "wide"}}, "width 'wide'"),
         ({"source": {"name": None}}, "name None"),
         ({"intervals": [{"face": None}]}, "face None"),
-        ({"intervals": [{"onset_s": float("nan")}]}, "onset_s nan"),
+        ({"intervals": [{"onset_s": float("nan")}]}, "onset_s"),
         ({"intervals": [{"score": True}]}, "score True"),
         ({"gaps": [{"stop_frame": 10**9}]}, "gap"),
         ({"gaps": [{"reason": 7}]}, "reason 7"),

@@ -10,6 +10,7 @@ import pytest
 
 from browser import opened_page, until
 from fesnet import Spotting
+from fesnet._io import file_sha256
 from fesnet.demo import found_intervals
 from fesnet.postprocess import IntervalRules
 from fesnet.report import write_report
@@ -29,7 +30,8 @@ def spotted(video: Path, seconds: float, name: str = "face.mp4") -> Spotting:
     for start in range(600, ticks - 60, 600):
         scores[start : start + 45, 0] = 0.8
     times = np.arange(ticks) / RATE
-    source = SourceInfo(name, str(video), None, 320, 240, "25", None, seconds)
+    sha256 = file_sha256(video) if video.is_file() else "0" * 64
+    source = SourceInfo(name, str(video), sha256, 320, 240, "25", None, seconds)
     track = FaceTrack(0, times, scores, np.zeros(ticks))
     frames = np.arange(int(seconds * 25)) / 25
     return assemble(source, (track,), frames, RATE, IntervalRules(), warnings=(), provenance={})

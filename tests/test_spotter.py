@@ -307,9 +307,7 @@ def test_times_that_cannot_follow_are_refused(time: Any, spotter: Spotter) -> No
     stream = spotter.stream()
     stream.push(Frame(0, 1.0, PICTURE))
     stream.push(Frame(1, 1.0, PICTURE))  # equal times are allowed: a source's never fall
-    with pytest.raises(
-        UsageError, match=r"expected a time from 1\.0 to 10000000 s since the first frame, got"
-    ):
+    with pytest.raises(UsageError, match=r"expected a time from 1\.0 to 10000000 s, got"):
         stream.push(Frame(2, time, PICTURE))
     assert stream.push(Frame(2, 1.1, PICTURE)) == stream.end() == []
     assert stream.times.tolist() == [1.0, 1.0, 1.1]

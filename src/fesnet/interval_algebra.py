@@ -17,6 +17,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import Literal, get_args
 
 import numpy as np
@@ -260,10 +261,10 @@ def find_overlaps(
     of other frames.
     """
     check_same_video(one, other)
-    out = []
+    out, by_face = [], attrgetter("face")
     theirs = {
         face: OnsetOrder(list(group))
-        for face, group in groupby(sorted(other.intervals, key=face_of), key=face_of)
+        for face, group in groupby(sorted(other.intervals, key=by_face), key=by_face)
     }
     for a in one.intervals:
         for b in theirs[a.face].sharing_frames(a) if a.face in theirs else ():
@@ -272,10 +273,6 @@ def find_overlaps(
                 shared = span_of(a, one).overlap_s(span_of(b, other))
                 out.append(IntervalOverlap(a, b, round(shared, 6), iou))
     return tuple(out)
-
-
-def face_of(interval: SpottedInterval) -> int:
-    return interval.face
 
 
 class OnsetOrder:

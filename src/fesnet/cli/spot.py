@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from fesnet.result import Spotting
     from fesnet.spotter import Spotter
 
-RECONNECT_S = 60.0  # s for which a lost network camera is tried again
+RECONNECT_S = 0.0  # s for which a lost network camera is tried again; a stream may simply end
 
 Videos = Annotated[
     list[str] | None,
