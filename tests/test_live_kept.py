@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,17 +93,17 @@ def test_a_reader_that_goes_away_ends_it_and_the_result_is_written(
 
 def test_certain_intervals_are_on_the_disk_at_once(tmp_path: Path) -> None:
     """Nothing is closed here: this is what a kill would leave."""
-    events = LiveEvents(lambda event: None, tmp_path / "cam.json")
+    events = LiveEvents(lambda event: None, tmp_path / "cam.json", threading.Event())
     events.take({"event": "status"})
     events.take(INTERVAL)
     (line,) = (tmp_path / "cam.live.jsonl").read_text().splitlines()
     assert json.loads(line) == INTERVAL
     assert events.handle is not None
     events.handle.close()
-    with LiveEvents(lambda event: None, tmp_path / "cam.json") as again:
+    with LiveEvents(lambda event: None, tmp_path / "cam.json", threading.Event()) as again:
         again.take(INTERVAL)
     assert left(tmp_path) == ["cam.live-2.jsonl", "cam.live.jsonl"]
-    with LiveEvents(lambda event: None, tmp_path / "cam.json"):
+    with LiveEvents(lambda event: None, tmp_path / "cam.json", threading.Event()):
         pass  # nothing was certain
     assert len(left(tmp_path)) == 2
 
@@ -129,3 +131,36 @@ def test_a_camera_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Source, "close", lambda self: waiting.wait(5))
     close_source(source)
     waiting.set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of Windows always block")
+@pytest.mark.parametrize("length", [10, 100_000])
+def test_a_reader_that_takes_nothing_does_not_keep_a_session_from_ending(
+    length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a signal its pipe may be slow; after it, what is known must be written."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 1000)
+    os.set_blocking(writing, True)
+    monkeypatch.setattr(live, "STALLED_S", 0.05)
+    stopping = threading.Event()
+    stopping.set()
+
+    def show(event: dict[str, Any]) -> None:
+        print("x" * length, flush=True)
+
+    with os.fdopen(writing, "w") as stalled:
+        monkeypatch.setattr(sys, "stdout", stalled)
+        monkeypatch.setattr(sys, "stderr", stalled)
+        if length > 10:  # room for a little of it
+            os.read(reading, 8192)
+        with LiveEvents(show, tmp_path / "cam.json", stopping) as events:
+            events.take(INTERVAL)
+            assert events.reader_left
+            events.take(INTERVAL)
+        monkeypatch.undo()
+    os.close(reading)
+    assert (tmp_path / "cam.live.jsonl").read_text().count("macro") == 2

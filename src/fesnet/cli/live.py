@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fesnet.video import Source
 
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+STALLED_S = 1.0  # s after which a reader that takes nothing is given up
 CLOSE_S = 2.0  # s for a camera or stream to close
 
 
@@ -44,10 +46,10 @@ def keep_live(
     from fesnet.live import spot_live
     from fesnet.video.reconnect import open_live
 
-    with stop_by_signals():
+    with stop_by_signals() as stopping:
         opened = open_live(source, reconnect_s)
         try:
-            with LiveEvents(show, target) as events:
+            with LiveEvents(show, target, stopping) as events:
                 result = spot_live(spotter, opened, events.take, options=options)
                 if target is not None:
                     write_results(result, target, force=force)
@@ -61,28 +63,35 @@ def keep_live(
 class LiveEvents:
     """Shows events, and keeps the intervals among them on the disk; a context manager."""
 
-    def __init__(self, show: EventCallback, target: Path | None) -> None:
+    def __init__(self, show: EventCallback, target: Path | None, stopping: threading.Event) -> None:
         from fesnet._guard import free_path
 
-        self.show = show
+        self.show, self.stopping = show, stopping
         self.reader_left = False
         self.log = None if target is None else free_path(target.with_suffix(".live.jsonl"))
         self.handle = None if self.log is None else self.log.open("ab", buffering=0)
 
     def take(self, event: dict[str, Any]) -> None:
-        """Raises KeyboardInterrupt, once, where the reader of the output is gone."""
+        """Raises KeyboardInterrupt, once, where the reader of the output is gone. After a signal to
+        stop, a reader that takes nothing is gone, too: what is known must still be written.
+        """
         if self.handle is not None and event["event"] == "interval":
             self.handle.write(json.dumps(event).encode() + b"\n")
         if self.reader_left:
             return
         try:
-            self.show(event)
-        except BrokenPipeError as error:
+            if self.stopping.is_set():
+                with never_blocking(sys.stdout):
+                    self.show(event)
+            else:
+                self.show(event)
+        except (BrokenPipeError, BlockingIOError) as error:
             self.reader_left = True
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError, ValueError):
                     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            raise KeyboardInterrupt from error
+            if not self.stopping.is_set():
+                raise KeyboardInterrupt from error
 
     def remove_log(self) -> None:
         """The result is written: the log says nothing more."""
@@ -102,23 +111,42 @@ class LiveEvents:
 
 
 @contextmanager
-def stop_by_signals() -> Iterator[None]:
-    """The first signal to stop is a KeyboardInterrupt; later ones do not disturb what is still
-    written.
+def never_blocking(stream: TextIO) -> Iterator[None]:
+    """Writing to a stream raises BlockingIOError where its reader takes nothing for a while."""
+    try:
+        handle = stream.fileno()
+        os.set_blocking(handle, False)
+    except (OSError, ValueError, AttributeError):  # no file, or a system that cannot tell
+        yield
+        return
+    try:
+        if not select.select([], [handle], [], STALLED_S)[1]:
+            raise BlockingIOError
+        yield
+    finally:
+        os.set_blocking(handle, True)
+
+
+@contextmanager
+def stop_by_signals() -> Iterator[threading.Event]:
+    """The first signal to stop is a KeyboardInterrupt, and sets the event; later ones do not
+    disturb what is still written.
     """
+    stopping = threading.Event()
     numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stopping
         return
 
     def stop(number: int, frame: object) -> None:
+        stopping.set()
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = {each: signal.signal(each, stop) for each in numbers}
     try:
-        yield
+        yield stopping
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
