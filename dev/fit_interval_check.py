@@ -23,6 +23,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -202,15 +203,21 @@ class Choice:
         return out
 
     def best(self, clips: Sequence[Clip], most: float) -> int:
-        """The place of the best pair, chosen on these clips; of equal ones the highest."""
+        """The place of the best pair, chosen on these clips; of equal ones that in the middle,
+        furthest from where the price falls."""
         prices = []
         for at in range(len(self.pairs)):
             real = self.total(clips, True, at)
             f1, false = self.other[at] if self.has_validation else (0.0, 0.0)
             price = (real.f1 + self.total(clips, False, at).f1 + f1) / 4
             allowed = real.per_minute <= most + 0.005 and false <= 1.0
-            prices.append((allowed, round(price, 6), at))
-        return max(prices)[2]
+            prices.append((allowed, round(price, 6)))
+        equal = [
+            pair for pair, price in zip(self.pairs, prices, strict=True) if price == max(prices)
+        ]
+        macro = median_low([pair[0] for pair in equal])
+        micro = median_low([pair[1] for pair in equal if pair[0] == macro])
+        return self.pairs.index((macro, micro))
 
     def nested(self, most: float) -> tuple[Figures, Figures]:
         """Figures with and without the chain rule where each person's thresholds are chosen on the
