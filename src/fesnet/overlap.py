@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, Full, Queue
 from threading import Event
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fesnet.stream import SeenFrame, SpotStream
 from fesnet.video import Frame
@@ -72,34 +72,46 @@ def push_overlapped(
     stopped = Event()
     read: Handover[Frame] = Handover(FRAMES_AHEAD, stopped)
     seen: Handover[SeenFrame] = Handover(SEEN_AHEAD, stopped)
-
-    def until_it_fails(step: Callable[[], None]) -> None:
-        try:
-            step()
-        except OtherThreadFailedError:
-            pass  # the thread that failed raises
-        except BaseException:
-            stopped.set()
-            raise
-
-    def look_at_all() -> None:
-        for frame in read:
-            found = stream.look(frame)
-            if report is not None:
-                report(frame)  # before the judge may ask for its picture
-            seen.put(found)
-        seen.put(None)
-
-    def judge_all() -> None:
-        for found in seen:
-            stream.judge(found)
-
     with ThreadPoolExecutor(2, "fesnet") as pool:
-        steps = (lambda: read_all(frames, stream.config.working_rate, read), judge_all)
-        others = [pool.submit(until_it_fails, step) for step in steps]
-        until_it_fails(look_at_all)
+        others = (
+            pool.submit(run_stage, stopped, read_all, frames, stream.config.working_rate, read),
+            pool.submit(run_stage, stopped, judge_all, stream, seen),
+        )
+        run_stage(stopped, look_at_all, stream, read, seen, report)
     for other in others:
         other.result()
+
+
+def run_stage(stopped: Event, stage: Callable[..., None], *arguments: Any) -> None:
+    """Run one stage; if it fails the others stop, and only it raises."""
+    try:
+        stage(*arguments)
+    except OtherThreadFailedError:
+        pass
+    except BaseException:
+        stopped.set()
+        raise
+
+
+def look_at_all(
+    stream: SpotStream,
+    read: Handover[Frame],
+    seen: Handover[SeenFrame],
+    report: Callable[[Frame], None] | None,
+) -> None:
+    """Find the faces of all frames that were read, and hand them over."""
+    for frame in read:
+        found = stream.look(frame)
+        if report is not None:
+            report(frame)  # before the judge may ask for its picture
+        seen.put(found)
+    seen.put(None)
+
+
+def judge_all(stream: SpotStream, seen: Handover[SeenFrame]) -> None:
+    """Judge all frames that were looked at."""
+    for found in seen:
+        stream.judge(found)
 
 
 def read_all(frames: Iterable[Frame], rate: float, read: Handover[Frame]) -> None:
