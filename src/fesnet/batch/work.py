@@ -95,7 +95,7 @@ def spot_video(task: VideoTask) -> SpottedVideo:
         check_results(path, force=task.force)  # before any work
     if found is None:
         with progress_file(task.progress, task.settings.seconds) as progress:
-            found = spot_content(task.source, task.settings, progress, overlap=task.overlap)
+            found = spot_content(task.source, task.settings, progress, task.overlap)
         if modification_stamp(task.source)[0] != before:
             raise SourceError(
                 f"{Path(task.source).name} changed while it was read; spot it again when it is "
@@ -136,7 +136,6 @@ def spot_content(
     source: str,
     settings: SpotSettings,
     progress: FrameCallback | None = None,
-    *,
     overlap: bool = False,
 ) -> Spotting:
     """As `Spotter.spot`. Every error of the video is a SourceError, as the batch goes on."""

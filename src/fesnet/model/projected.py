@@ -13,13 +13,14 @@ share that is interpolated in time equals the share of interpolated positions. T
 from __future__ import annotations
 
 from copy import copy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fesnet.model.lsdm import Lsdm, PositionAttention
-from fesnet.model.mtam import MultiScale, RefinementStage, probabilities
+from fesnet.model.mtam import probabilities
 from fesnet.model.network import FesNet
 
 
@@ -28,20 +29,25 @@ def as_parameter(values: Tensor) -> nn.Parameter:
     return nn.Parameter(values.detach().clone(), requires_grad=False)
 
 
+def norm_factors(norm: Any) -> tuple[Tensor, Tensor]:
+    """A batch norm in evaluation: what it multiplies by, and what it adds then."""
+    scale: Tensor = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return scale, norm.bias - norm.running_mean * scale
+
+
 class LocalProjection(nn.Module):
     """Attended positions (N, P, C) -> (N, 2 R, C): the frame's and the reference's share of the
     first local convolution, batch norm included; R = C maps' positions, a quarter of P."""
 
     def __init__(self, lsdm: Lsdm) -> None:
         super().__init__()
-        convolution, norm = lsdm.local[0], lsdm.local[1]
-        self.side, self.channels = lsdm.side, convolution.out_channels
-        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        convolution: Any = lsdm.local[0]
+        self.side, self.channels = lsdm.side, int(convolution.out_channels)
+        scale, offset = norm_factors(lsdm.local[1])
         weight = convolution.weight * scale[:, None, None, None]
         frame, reference = weight[:, : self.channels], weight[:, self.channels :]
         beside = reference if lsdm.concat_reference else torch.zeros_like(frame)
         other = beside - frame if lsdm.discrepancy else beside
-        offset = norm.bias - norm.running_mean * scale
         self.weight = as_parameter(torch.cat([frame, other]))
         self.bias = as_parameter(torch.cat([offset, torch.zeros_like(offset)]))
 
@@ -95,8 +101,8 @@ class ProjectedPixels(nn.Module):
     def __init__(self, lsdm: Lsdm) -> None:
         super().__init__()
         self.small = (lsdm.side + 1) // 2
-        self.channels = lsdm.local[0].out_channels
         self.later, self.pool = lsdm.local[3:6], lsdm.pool
+        self.channels = self.pool.in_features // self.small**2
 
     def forward(self, frames: Tensor, reference: Tensor) -> Tensor:
         b, t = frames.shape[:2]
@@ -111,7 +117,8 @@ class ProjectedMotion(nn.Module):
 
     def __init__(self, lsdm: Lsdm) -> None:
         super().__init__()
-        self.pixels, self.motion = ProjectedPixels(lsdm), lsdm.motion
+        self.pixels = ProjectedPixels(lsdm)
+        self.motion: Any = lsdm.motion  # there is one, where this is asked for
 
     def forward(self, projected: Tensor, reference: Tensor) -> Tensor:
         out: Tensor = self.motion(self.pixels(projected[None], reference[None]))[0]
@@ -135,7 +142,7 @@ def as_flat(convolution: nn.Conv1d) -> nn.Conv2d:
 class FlatMultiScale(nn.Module):
     """`MultiScale` over (B, C, 1, T)."""
 
-    def __init__(self, block: MultiScale) -> None:
+    def __init__(self, block: Any) -> None:
         super().__init__()
         self.branches = nn.ModuleList(as_flat(branch) for branch in block.branches)
         self.mix = as_flat(block.mix)
@@ -148,7 +155,7 @@ class FlatMultiScale(nn.Module):
 class FlatStage(nn.Module):
     """`RefinementStage` over (B, D, 1, T)."""
 
-    def __init__(self, stage: RefinementStage) -> None:
+    def __init__(self, stage: Any) -> None:
         super().__init__()
         self.enter, self.leave = as_flat(stage.enter), as_flat(stage.leave)
         self.blocks = nn.Sequential(*(FlatMultiScale(block) for block in stage.blocks))
@@ -170,11 +177,10 @@ class ProjectedDecode(nn.Module):
         self.config, self.lsdm = network.config, network.lsdm
         self.pixels = ProjectedPixels(network.lsdm)
         self.stages = nn.ModuleList(FlatStage(stage) for stage in network.mtam.stages)
-        intensity, norm = network.mtam.intensity, network.mtam.norm
+        intensity = network.mtam.intensity
         self.intensity = None if intensity is None else as_flat(intensity)
-        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        self.scale = as_parameter(scale)
-        self.offset = as_parameter(norm.bias - norm.running_mean * scale)
+        scale, offset = norm_factors(network.mtam.norm)
+        self.scale, self.offset = as_parameter(scale), as_parameter(offset)
 
     def forward(self, projected: Tensor) -> tuple[Tensor, Tensor]:
         logits, intensity = self.decode_against(projected, projected[:, :1])
@@ -200,10 +206,10 @@ class ProjectedDecode(nn.Module):
         if not any(weights):
             return self.score([both])
         logits, intensity = self.score([both, *self.mask_modality(both)])
-        logits = logits.log_softmax(-1).unflatten(1, (3, -1))
+        logits = logits.log_softmax(-1).view(len(logits), 3, -1, *logits.shape[2:])
         shares = logits.new_tensor([1 - sum(weights), *weights])
         pooled = (logits * shares[:, None, None, None]).sum(1)
-        return pooled.log_softmax(-1), intensity.unflatten(0, (3, -1))[0]
+        return pooled.log_softmax(-1), intensity.view(3, -1, *intensity.shape[1:])[0]
 
     def with_median(self, features: Tensor) -> list[Tensor]:
         """Features (B, T, D), and what the config adds of them: their difference to the window's
