@@ -33,17 +33,17 @@ def first_frames(folder: Path, video: Path | None) -> tuple[list[np.ndarray], fl
     return frames, rate
 
 
-def talking_video(out: Path, seconds: int, size: tuple[int, int] = (640, 480)) -> Path:
-    """The demo's speaker, who talks all the time, moves the head and blinks; H.264 at RATE."""
+def talking_video(out: Path, seconds: float, size: tuple[int, int] = (640, 480)) -> Path:
+    """The demo's speaker, who talks without a pause, moves the head and blinks: SECONDS of it,
+    looped; H.264 at RATE.
+    """
     talk = SynthConfig(speech_share=1.0, speech_pause=(0.3, 0.3), sounds_share=1.0, head_scale=2.0)
-    script = write_script(np.random.default_rng(31), seconds * RATE, talk)
+    script = write_script(np.random.default_rng(31), SECONDS * RATE, talk)
     square = out.with_name(f"square-{out.name}")
     encode_script(demo_avatar(), script, square)
-    with open_source(square) as source, VideoWriter(out, Fraction(RATE), *size, crf=20) as writer:
-        for frame in source:
-            writer.write(fit_on_grey(frame.image, size))
+    clip = first_frames(out.parent, square)
     square.unlink()
-    return out
+    return loop_frames(clip, out, size, RATE, seconds)
 
 
 def loop_frames(

@@ -1,6 +1,6 @@
 """What spotting costs on a face that talks, where the landmark model seldom rests.
 
-usage: python perf/talking.py [VIDEO] [--rounds 3] [--seconds 20] [--against SRC] [--stages]
+usage: python perf/talking.py [VIDEO] [--rounds 3] [--seconds 60] [--against SRC] [--stages]
 
 VIDEO (default: the demo's speaker, animated to talk, 640 x 480, 30 fps) is spotted whole; decoding
 to RGB and Face Mesh on every frame take turns with it. Each measurement is a process of its own
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--stages", action="store_true")
     given = parser.parse_args()

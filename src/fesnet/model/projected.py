@@ -80,7 +80,7 @@ class ProjectedEncode(nn.Module):
 
     def __init__(self, network: FesNet) -> None:
         super().__init__()
-        lsdm = copy(network.lsdm)  # shares all but the attention
+        lsdm: Any = copy(network.lsdm)  # shares all but the attention
         lsdm._modules = dict(lsdm._modules)
         if isinstance(lsdm.attention, PositionAttention):
             lsdm.attention = ScaledAttention(lsdm.attention)
