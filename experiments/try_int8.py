@@ -101,7 +101,7 @@ def make_folders(weights: Weights, inputs: Inputs, out: Path) -> dict[str, Path]
     out.mkdir(parents=True)
     crops, windows = inputs
     quantize(weights.encode, out / ENCODE, Reader("crops", [c[::EVERY] for c in crops]))
-    quantize(weights.decode, out / DECODE, Reader("attended", windows))
+    quantize(weights.decode, out / DECODE, Reader("projected", windows))
     folders = {}
     for form, graphs in FORMS.items():
         folders[form] = Path(shutil.copytree(weights.folder, out / form))

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 
 from fesnet.demo import demo_avatar
-from fesnet.synth.videos.demo_video import demo_script, encode_script
+from fesnet.synth.script.config import SynthConfig
+from fesnet.synth.script.writer import write_script
+from fesnet.synth.videos.demo_video import RATE, demo_script, encode_script
 from fesnet.video import VideoWriter, open_source
 
 SECONDS = 10  # of the video that is looped
@@ -29,6 +31,19 @@ def first_frames(folder: Path, video: Path | None) -> tuple[list[np.ndarray], fl
                 break
             frames.append(frame.image)
     return frames, rate
+
+
+def talking_video(out: Path, seconds: float, size: tuple[int, int] = (640, 480)) -> Path:
+    """The demo's speaker, who talks without a pause, moves the head and blinks: SECONDS of it,
+    looped; H.264 at RATE.
+    """
+    talk = SynthConfig(speech_share=1.0, speech_pause=(0.3, 0.3), sounds_share=1.0, head_scale=2.0)
+    script = write_script(np.random.default_rng(31), SECONDS * RATE, talk)
+    square = out.with_name(f"square-{out.name}")
+    encode_script(demo_avatar(), script, square)
+    clip = first_frames(out.parent, square)
+    square.unlink()
+    return loop_frames(clip, out, size, RATE, seconds)
 
 
 def loop_frames(

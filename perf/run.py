@@ -188,10 +188,10 @@ def stage_rows(video: Path) -> list[str]:
     spotter, weights, models = ProfiledSpotter(), load_weights(), model_files()
     spotter.spot(video)
     c, rate, copying = weights.config, matrix_rate(), copy_rate()
-    row_count = (c.crop_size // 8) ** 2 + c.landmark_feature_count // (4 * c.width)
+    row_count = 2 * ((c.crop_size // 8 + 1) // 2) ** 2 + c.landmark_feature_count // (4 * c.width)
     encode = multiplications(weights.encode, {"crops": (16, c.crop_size, c.crop_size, 3)}) / 16
     decode = (
-        multiplications(weights.decode, {"attended": (1, c.window, row_count, 4 * c.width)})
+        multiplications(weights.decode, {"projected": (1, c.window, row_count, 4 * c.width)})
         / c.window
     )
     mesh = multiplications(models.landmarks, {"image": (1, 192, 192, 3)})

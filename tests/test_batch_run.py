@@ -110,6 +110,26 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
+def test_a_video_takes_processors_that_no_other_video_needs(
+    videos: Path, run: Callable[..., BatchResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And its results are those of one processor, byte by byte."""
+    overlapped: list[bool] = []
+    real = Spotter.spot
+
+    def noted(self: Spotter, *given: Any, **options: Any) -> Spotting:
+        overlapped.append(options["overlap"])
+        return real(self, *given, **options)
+
+    monkeypatch.setattr(Spotter, "spot", noted)
+    run(videos, workers=2)
+    alone = tree(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")
+    run(videos, workers=3)
+    assert overlapped == [False, False, True, True]
+    assert tree(tmp_path / "out") == alone
+
+
 def table(folder: Path) -> list[dict[str, str]]:
     with (folder / SUMMARY).open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))

@@ -70,10 +70,11 @@ ALLOWED: dict[str, set[str]] = {
         *("result", "video", "faces", "windows", "runtime", "config", "postprocess"),
         *("interval_check", "interval_features", "observations", "observe", "step_record"),
     },
+    "overlap": {"stream", "video", "windows"},
     "extraction": {"config", "faces", "postprocess", "stream", "video"},
     "spotter": {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
-        *("postprocess", "progress", "step_record", "timing"),
+        *("overlap", "postprocess", "progress", "step_record", "timing"),
     },
     "exports": {"facial_units", "intervals", "observations", "result", "spreadsheet", "timing"},
     "report": {"intervals", "result", "timing", "video", "faces", "windows", "runtime", "weights"},

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from torch import Tensor, from_numpy, inference_mode
+from torch.nn import Module
 
 from fesnet._io import file_sha256
 from fesnet.doctor import providers
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
+from fesnet.model.export import write_graph
+from fesnet.model.network import FesNet
 from fesnet.postprocess import IntervalRules, find_intervals
 from fesnet.runtime import OnnxRuntime, TorchRuntime, chosen_providers, make_runtime, softmax
 from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights
-from small_network import TINY, line_scores, moving_crops
+from small_network import TINY, line_scores, make_network, moving_crops
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,7 @@ def test_runtimes_agree_on_features_and_probabilities(weights: Weights) -> None:
     onnx, torch = OnnxRuntime(weights), TorchRuntime(weights)
     crops = moving_crops(TINY.window)
     features = onnx.encode(crops)
-    assert features.shape == (TINY.window, 144, 4 * TINY.width)
+    assert features.shape == (TINY.window, 2 * 36, 4 * TINY.width), "shares of frame and reference"
     assert features.dtype == np.float32
     np.testing.assert_allclose(features, torch.encode(crops), atol=1e-3)
     (p, strength), (torch_p, torch_strength) = onnx.decode(features), torch.decode(features)
@@ -43,10 +49,51 @@ def test_runtimes_agree_on_features_and_probabilities(weights: Weights) -> None:
 def test_runtimes_agree_on_logits_of_all_stages(weights: Weights) -> None:
     onnx, torch = OnnxRuntime(weights), TorchRuntime(weights)
     features = onnx.encode(moving_crops(TINY.window, seed=1))[None]
-    logits = onnx.decoder.run(["logits"], {"attended": features})[0]
+    logits = onnx.decoder.run(["logits"], {"projected": features})[0]
     assert logits.shape == (1 + TINY.stages, 1, TINY.window, 3)
-    expected = torch.network.decode(torch.torch.from_numpy(features))[0].detach().numpy()
+    attended = onnx.encode_attended(moving_crops(TINY.window, seed=1))[None]
+    expected = torch.network.decode(torch.torch.from_numpy(attended))[0].detach().numpy()
     np.testing.assert_allclose(logits, expected, atol=1e-3)
+
+
+def write_first_schema(network: FesNet, folder: Path) -> Path:
+    """Graphs and config as versions before projected features wrote them."""
+
+    class Graph(Module):
+        def __init__(self, run: Callable[[Tensor], Any]) -> None:
+            super().__init__()
+            self.network, self.run = network, run
+
+        def forward(self, given: Tensor) -> Any:
+            return self.run(given)
+
+    crops = from_numpy(moving_crops(TINY.window))
+    with inference_mode():
+        attended = network.encode(crops)
+    encode, decode = Graph(network.encode).eval(), Graph(network.decode).eval()
+    shapes = {"crops": {0: "N"}, "attended": {0: "N"}}
+    write_graph(encode, (crops,), folder / ENCODE, ["crops"], ["attended"], shapes)
+    shapes = {"attended": {0: "B", 1: "T"}, "logits": {1: "B", 2: "T"}, "intensity": {1: "T"}}
+    given, outputs = (attended.clone()[None],), ["logits", "intensity"]
+    write_graph(decode, given, folder / DECODE, ["attended"], outputs, shapes)
+    values = json.loads((folder / CONFIG).read_text()) | {"schema": "fesnet-weights/1"}
+    values["sha256"] |= {name: file_sha256(folder / name) for name in (ENCODE, DECODE)}
+    (folder / CONFIG).write_text(json.dumps(values))
+    return folder
+
+
+def test_weights_of_the_first_schema_give_the_same_scores(
+    weights: Weights, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_weights, tmp_path / "old"))
+    old = load_weights(write_first_schema(make_network(), folder))
+    assert weights.projected
+    assert not old.projected
+    crops = moving_crops(90)
+    expected = line_scores(OnnxRuntime(weights), crops)
+    for name in ("onnx", "torch"):
+        found = line_scores(make_runtime(name, old), crops)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
 
 
 def test_runtimes_agree_exactly_on_intervals(weights: Weights) -> None:

@@ -138,7 +138,7 @@ def test_other_schema_is_refused(copy: Path) -> None:
     edit(copy, lambda values: values.update(schema="fesnet-weights/99"))
     with pytest.raises(
         CheckpointError,
-        match=r"expected weights of schema fesnet-weights/1 in .*'fesnet-weights/99'",
+        match=r"expected weights of schema fesnet-weights/2 in .*'fesnet-weights/99'",
     ):
         load_weights(copy)
 
@@ -151,11 +151,11 @@ def test_other_schema_is_refused(copy: Path) -> None:
         "[]",
         "{}",
         "7",
-        '{"schema": "fesnet-weights/1"}',
-        '{"schema": "fesnet-weights/1", "model": [1], "sha256": {}}',
-        '{"schema": "fesnet-weights/1", "model": {}, "sha256": []}',
-        '{"schema": "fesnet-weights/1", "model": {}, "sha256": {}, "rules": []}',
-        '{"schema": "fesnet-weights/1", "model": {}, "sha256": {}, "training": "much"}',
+        '{"schema": "fesnet-weights/2"}',
+        '{"schema": "fesnet-weights/2", "model": [1], "sha256": {}}',
+        '{"schema": "fesnet-weights/2", "model": {}, "sha256": []}',
+        '{"schema": "fesnet-weights/2", "model": {}, "sha256": {}, "rules": []}',
+        '{"schema": "fesnet-weights/2", "model": {}, "sha256": {}, "training": "much"}',
         "[" * 100_000,
     ],
 )

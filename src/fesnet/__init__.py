@@ -89,6 +89,7 @@ def spot(
     threads: int = 1,
     rate: Fraction | float | None = None,
     progress: FrameCallback | bool | None = None,
+    overlap: bool = False,
 ) -> Spotting:
     """Spot one source: `Spotter(...).spot(source)`. For many, keep a `Spotter`.
 
@@ -97,7 +98,8 @@ def spot(
     "onnx" or "torch". device: of the network: "auto", "cpu", "cuda", "coreml" or "directml". rules:
     a dictionary changes what it names, an `IntervalRules` replaces all. faces: "largest" or "all"
     (up to eight). threads: of the network. rate: frames a second, for image folders and arrays.
-    progress: called with each frame and the source; True shows a bar on stderr.
+    progress: called with each frame and the source; True shows a bar on stderr. overlap: a thread
+    each for reading, faces and network, with the same result.
 
     Raises UsageError for a wrong call, SourceError for what cannot be read, CheckpointError,
     FaceModelError, MissingExtraError.
@@ -107,7 +109,7 @@ def spot(
     spotter = Spotter(
         weights, runtime=runtime, device=device, rules=rules, faces=faces, threads=threads
     )
-    return spotter.spot(source, rate=rate, progress=progress)
+    return spotter.spot(source, rate=rate, progress=progress, overlap=overlap)
 
 
 def __dir__() -> list[str]:

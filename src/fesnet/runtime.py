@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -34,11 +34,13 @@ class Runtime(Protocol):
     name: str
 
     def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
-        """(N, H, W, 3) uint8 RGB -> attended features (N, P, C)."""
+        """(N, H, W, 3) uint8 RGB -> features (N, R, C) that `decode` takes: projected ones, or
+        attended ones of older weights.
+        """
         ...
 
-    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """One window (T, P, C) -> class probabilities of the last stage (T, K), intensity (T,)."""
+    def decode(self, features: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """One window (T, R, C) -> class probabilities of the last stage (T, K), intensity (T,)."""
         ...
 
 
@@ -59,13 +61,20 @@ class OnnxRuntime:
             )
         used = self.encoder.get_providers()[0]
         self.name = f"onnxruntime {ort.__version__}" + ("" if used == CPU else f", {used}")
+        self.features = "projected" if weights.projected else "attended"
 
     def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
+        out: Float32Array = self.encoder.run([self.features], {"crops": crops})[0]
+        return out
+
+    def encode_attended(self, crops: NDArray[np.uint8]) -> Float32Array:
+        """(N, H, W, 3) uint8 RGB -> attended features (N, P, C), one row for each position."""
         out: Float32Array = self.encoder.run(["attended"], {"crops": crops})[0]
         return out
 
-    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
-        logits, intensity = self.decoder.run(["logits", "intensity"], {"attended": attended[None]})
+    def decode(self, features: Float32Array) -> tuple[Float32Array, Float32Array]:
+        given = {self.features: features[None]}
+        logits, intensity = self.decoder.run(["logits", "intensity"], given)
         return softmax(logits[-1, 0]), intensity[0]
 
 
@@ -74,10 +83,11 @@ class OnnxMotionHead:
 
     def __init__(self, path: Path, threads: int = 1, device: Device = "auto") -> None:
         self.graph = session(path, threads, device)
+        self.features = self.graph.get_inputs()[0].name
 
-    def __call__(self, attended: Float32Array, reference: Float32Array) -> Float32Array:
-        """Attended features (N, P, C) against a reference (P, C) -> motions (N, M)."""
-        given = {"attended": attended, "reference": reference[None]}
+    def __call__(self, features: Float32Array, reference: Float32Array) -> Float32Array:
+        """Features (N, R, C) of `Runtime.encode` against a reference (R, C) -> motions (N, M)."""
+        given = {self.features: features, "reference": reference[None]}
         out: Float32Array = self.graph.run(["motions"], given)[0]
         return out
 
@@ -92,6 +102,7 @@ class TorchRuntime:
             import torch
 
             from fesnet.model.checkpoint import load_network
+            from fesnet.model.projected import LocalProjection, ProjectedDecode
         except ImportError as error:
             raise MissingExtraError(
                 "expected torch for the torch runtime, but it is not installed; "
@@ -107,16 +118,22 @@ class TorchRuntime:
         self.device = "cuda" if device == "cuda" else "cpu"
         self.name += "" if self.device == "cpu" else ", cuda"
         self.network = load_network(weights).eval().to(self.device)
+        self.projection: Any = None
+        self.judge: Any = self.network.decode
+        if weights.projected:
+            self.projection = LocalProjection(self.network.lsdm).to(self.device)
+            self.judge = ProjectedDecode(self.network).eval().to(self.device)
 
     def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
         with self.torch.inference_mode():
-            given = self.torch.from_numpy(crops).to(self.device)
-            return np.asarray(self.network.encode(given).cpu().numpy())
+            attended = self.network.encode(self.torch.from_numpy(crops).to(self.device))
+            out = attended if self.projection is None else self.projection(attended)
+            return np.asarray(out.cpu().numpy())
 
-    def decode(self, attended: Float32Array) -> tuple[Float32Array, Float32Array]:
+    def decode(self, features: Float32Array) -> tuple[Float32Array, Float32Array]:
         with self.torch.inference_mode():
-            given = self.torch.from_numpy(attended[None]).to(self.device)
-            logits, intensity = self.network.decode(given)
+            given = self.torch.from_numpy(features[None]).to(self.device)
+            logits, intensity = self.judge(given)
             return softmax(logits[-1, 0].cpu().numpy()), intensity[0].cpu().numpy()
 
 

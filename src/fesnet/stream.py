@@ -331,6 +331,16 @@ def make_face_tracker(
     )
 
 
+@dataclass(frozen=True)
+class SeenFrame:
+    """A frame that was looked at: its time (s), seconds since the last one that was sampled, and
+    its faces (none where it was not sampled)."""
+
+    time: float
+    spacing: float = 0.0
+    faces: tuple[Face, ...] = ()
+
+
 class SpotStream:
     """Push frames in order of time; each `push` returns the intervals that became final with it.
 
@@ -356,6 +366,7 @@ class SpotStream:
         self.pipelines: dict[int, FacePipeline] = {}
         self.faces: list[Face] = []
         self.frame_times = array("d")
+        self.last_time: float | None = None  # of the last frame that was looked at
         self.sampled = 0.0
         self.finished = False
 
@@ -379,20 +390,30 @@ class SpotStream:
 
         Raises UsageError for what is no frame, for times that are none or fall, and after the end.
         """
+        return self.judge(self.look(frame))
+
+    def look(self, frame: Frame) -> SeenFrame:
+        """The first half of `push`: find and follow the faces of the next frame."""
         self.check(frame)
-        self.frame_times.append(frame.time)
+        self.last_time = frame.time
         if not self.sampler.should_sample(frame.time):
-            return []  # not needed at the working rate
+            return SeenFrame(frame.time)  # not needed at the working rate
         spacing, self.sampled = frame.time - self.sampled, frame.time
         self.faces = self.tracker.push(frame)
+        return SeenFrame(frame.time, spacing, tuple(self.faces))
+
+    def judge(self, seen: SeenFrame) -> list[SpottedInterval]:
+        """The second half: faces through the network. It touches nothing that `look` does, so the
+        two may run in threads of their own (`fesnet.overlap`)."""
+        self.frame_times.append(seen.time)
         known = self.chunk_count
-        for face in self.faces:
+        for face in seen.faces:
             if face.face not in self.pipelines:
                 recorder = None if self.make_recorder is None else self.make_recorder()
                 self.pipelines[face.face] = FacePipeline(
                     self.config, self.runtime, self.interval_check, recorder
                 )
-            self.pipelines[face.face].push(face, spacing)
+            self.pipelines[face.face].push(face, seen.spacing)
         return list(self.pop_intervals()) if self.chunk_count > known else []
 
     def check(self, frame: Frame) -> None:
@@ -405,7 +426,7 @@ class SpotStream:
             raise UsageError(
                 f"expected a Frame, got {type(frame).__name__}; push Frame(index, time, image)"
             )
-        last, time = self.frame_times[-1] if self.frame_times else 0.0, frame.time
+        last, time = 0.0 if self.last_time is None else self.last_time, frame.time
         if not isinstance(time, Real) or not last <= time <= MAX_TIME:
             raise UsageError(
                 f"expected a time from {last} to {MAX_TIME} s, got {time!r}; push frames in order, "

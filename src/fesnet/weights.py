@@ -19,7 +19,8 @@ from fesnet._io import file_sha256
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
 
-SCHEMA = "fesnet-weights/1"
+SCHEMA = "fesnet-weights/2"
+ATTENDED_SCHEMA = "fesnet-weights/1"  # until 0.2: graphs pass on attended features, not projected
 BUNDLED = "bundled"  # the name of the weights that come with the package
 CONFIG, ENCODE, DECODE, TENSORS = "config.json", "encode.onnx", "decode.onnx", "model.safetensors"
 CHECK, MOTION_HEAD = "interval_check.json", "motion_head.onnx"
@@ -37,6 +38,7 @@ class Weights:
     sha256: str  # of config.json, which holds the sha256 of all other files
     training: dict[str, Any]
     rules: dict[str, Any]
+    projected: bool = True  # what the graphs pass on (see `fesnet.model.projected`)
 
     @property
     def encode(self) -> Path:
@@ -76,7 +78,7 @@ def load_weights(folder: str | Path | None = None) -> Weights:
         raise CheckpointError(
             f"expected fesnet weights in {path}, but {CONFIG} is damaged ({error})"
         ) from error
-    if schema != SCHEMA:
+    if schema not in (SCHEMA, ATTENDED_SCHEMA):
         raise CheckpointError(f"expected weights of schema {SCHEMA} in {path}, got {schema!r}")
     config = FesNetConfig.from_dict(model)
     optional = (name for name in (TENSORS, CHECK, MOTION_HEAD) if (path / name).exists())
@@ -89,7 +91,8 @@ def load_weights(folder: str | Path | None = None) -> Weights:
     for name, expected in hashes.items():
         check_file(path / Path(name).name, expected)
     name = BUNDLED if path == bundled_weights() else path.name
-    return Weights(path, name, config, hashlib.sha256(raw).hexdigest(), training, rules)
+    digest = hashlib.sha256(raw).hexdigest()
+    return Weights(path, name, config, digest, training, rules, schema == SCHEMA)
 
 
 def check_file(path: Path, expected: str) -> None:

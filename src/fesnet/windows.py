@@ -76,7 +76,8 @@ class Resampler:
         else:
             spacing = max(time - self.time, 1e-9)
             while self.next <= time * self.rate + 1e-6:
-                fraction = np.float32(np.clip((self.next / self.rate - self.time) / spacing, 0, 1))
+                share = (self.next / self.rate - self.time) / spacing
+                fraction = np.float32(min(max(share, 0.0), 1.0))
                 yield self.next, self.features + fraction * (features - self.features)
                 self.next += 1
         self.time, self.features = time, features
@@ -190,7 +191,9 @@ class WindowAggregator:
         for at in (forwards, len(buffered) - 1 - forwards)[
             : len(buffered)
         ]:  # a single step is its own mirror image
-            self.add_scores(*self.anchored(buffered[at], at + first))
+            in_order = len(at) == len(buffered) and at[0] == 0 and at[-1] == len(at) - 1
+            window = buffered if in_order else buffered[at]
+            self.add_scores(*self.anchored(window, at + first))
 
     def anchored(
         self, window: Float32Array, steps: NDArray[np.int64]

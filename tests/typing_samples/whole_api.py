@@ -13,7 +13,7 @@ def use_everything(video: Path, weights: Path, folder: Path) -> list[str]:
     rules = fesnet.IntervalRules(micro_threshold=0.3)
     result: fesnet.Spotting = fesnet.spot(
         video, weights=weights, runtime="onnx", device="cpu", rules={"micro_threshold": 0.2},
-        faces="largest", threads=1, rate=None, progress=False,
+        faces="largest", threads=1, rate=None, progress=False, overlap=True,
     )  # fmt: skip
     first: fesnet.SpottedInterval
     for first in result:

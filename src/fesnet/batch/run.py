@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +90,13 @@ def run_batch(
     retry_failed: bool = False,
     force: bool = False,
     read_version: ReadVersion = read_stored,
+    workers: int = 1,
 ) -> BatchResult:
     """Spot all videos into the folder `out`, which exists and can be written.
 
     read_version: reads a result for the summary, None for a damaged one; by default the machine's.
+    workers: of the executor; where they are more than the videos, each video takes more than one
+    processor.
 
     Results of the same content and the same settings are kept. Videos that failed with them are
     tried again only with `retry_failed`. Files of people are replaced only with `force`. Raises
@@ -117,7 +120,8 @@ def run_batch(
         videos_text = counted(len(plans), "video")
         log(f"{videos_text}, {len(todo)} to do, {kept} done before; {executor.name}")
         run = BatchRun(todo, ledger, log)
-        tasks = ((p.video.path, make_task(p, out, force)) for p in todo)
+        shared = workers > len(todo)
+        tasks = ((p.video.path, replace(make_task(p, out, force), overlap=shared)) for p in todo)
         with tell_progress(out, lambda: run.describe_progress(out), log):
             run.run(executor, spot_video, tasks)
         remove_partial_files(out)  # of workers that were killed on the way

@@ -41,6 +41,7 @@ class VideoTask:
     same_scores: whether only rules or formats differ, so that their scores hold. known_stamp: of
     the content with known_sha256, empty if it cannot be trusted. progress: file for the share done.
     force: replace files of people, too; again: write the exports of a current result again.
+    overlap: more processors than videos are there (see `Spotter.spot`).
     """
 
     source: str
@@ -55,6 +56,7 @@ class VideoTask:
     same_scores: bool = False
     known_stamp: str = ""
     progress: str = ""
+    overlap: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def spot_video(task: VideoTask) -> SpottedVideo:
         check_results(path, force=task.force)  # before any work
     if found is None:
         with progress_file(task.progress, task.settings.seconds) as progress:
-            found = spot_content(task.source, task.settings, progress)
+            found = spot_content(task.source, task.settings, progress, task.overlap)
         if modification_stamp(task.source)[0] != before:
             raise SourceError(
                 f"{Path(task.source).name} changed while it was read; spot it again when it is "
@@ -131,7 +133,10 @@ def has_content(task: VideoTask, stamp: str) -> bool:
 
 
 def spot_content(
-    source: str, settings: SpotSettings, progress: FrameCallback | None = None
+    source: str,
+    settings: SpotSettings,
+    progress: FrameCallback | None = None,
+    overlap: bool = False,
 ) -> Spotting:
     """As `Spotter.spot`. Every error of the video is a SourceError, as the batch goes on."""
     spotter = load_spotter(settings)
@@ -141,7 +146,7 @@ def spot_content(
         if settings.seconds is not None:
             limit = settings.seconds
             opened.frames = takewhile(lambda frame: frame.time < limit, opened.frames)
-        return spotter.spot(opened, progress=progress)
+        return spotter.spot(opened, progress=progress, overlap=overlap)
     except UsageError as error:
         raise SourceError(str(error)) from error
     except OSError as error:

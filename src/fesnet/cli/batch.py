@@ -77,6 +77,7 @@ def spot_batch(
             retry_failed=options.retry_failed,
             force=options.force,
             read_version=read_version,
+            workers=1 if options.ray else jobs,
         )
     for key, reason in (*outcome.failed, *outcome.refused):
         say(f"fesnet: {key}: {reason}", error=True)

@@ -75,7 +75,7 @@ OverlayFile = Annotated[
     Path | None,
     typer.Option("--overlay", help="Write the video with what was found drawn into it (mp4)."),
 ]
-BatchJobs = Annotated[int | None, typer.Option("--jobs", min=0, help="Batch: worker processes.")]
+BatchJobs = Annotated[int | None, typer.Option("--jobs", min=0, help="Batch: processors to use.")]
 Manifest = Annotated[
     Path | None, typer.Option("--manifest", help="Batch: CSV of videos and their options.")
 ]

@@ -71,7 +71,8 @@ def lsdm_features(recording: Recording) -> FeatureTrack:
     weights = load_weights()
     source, tracker = open_with_faces(recording, "spotting")
     with source:
-        found = extract_features(source, tracker, weights.config, OnnxRuntime(weights).encode)
+        encode = OnnxRuntime(weights).encode_attended
+        found = extract_features(source, tracker, weights.config, encode)
     values = np.full((found.count, weights.config.frame_features), np.nan, np.float32)
     if len(found.ticks):
         inside = found.ticks < found.count

@@ -36,6 +36,9 @@ LANDMARK_FEATURE_COUNT = (
 )  # x and y of each, yaw, pitch, roll, and one spare: a power of two
 
 
+RIGID_INDICES, EXPRESSIVE_INDICES = np.array(RIGID_LANDMARKS), np.array(EXPRESSIVE_LANDMARKS)
+
+
 @cache
 def canonical_face() -> NDArray[np.float32]:
     """(468, 3) MediaPipe's canonical face mesh (Apache-2.0) in crop units."""
@@ -46,6 +49,14 @@ def canonical_face() -> NDArray[np.float32]:
     return mesh
 
 
+@cache
+def canonical_skull() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of the canonical face: the mean (3,) of the skull's landmarks, these about their mean (R, 3),
+    and the expressive landmarks (E, 2)."""
+    target = canonical_face()[RIGID_INDICES].astype(np.float64)
+    return target.mean(0), target - target.mean(0), canonical_face()[EXPRESSIVE_INDICES, :2]
+
+
 def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
     """(N, 468, 3) landmarks, any scale, z in that of x and y -> (N, SHAPE).
 
@@ -53,7 +64,7 @@ def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
     canonical face.
     """
     upright, rotation = frontalize_landmarks(landmarks)
-    displacement = (upright - canonical_face()[list(EXPRESSIVE_LANDMARKS), :2]) * DISPLACEMENT_UNIT
+    displacement = (upright - canonical_skull()[2]) * DISPLACEMENT_UNIT
     spare = np.zeros((len(displacement), 1), np.float32)
     return np.concatenate(
         [displacement.reshape(len(displacement), -1), rotation * ROTATION_UNIT, spare], 1
@@ -65,9 +76,8 @@ def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]
     and roll (N, 3) in radians.
     """
     centre, rotation, scale = fit_head(landmarks)
-    expressive = landmarks[:, list(EXPRESSIVE_LANDMARKS)].astype(np.float64)
-    b = canonical_face()[list(RIGID_LANDMARKS)].astype(np.float64).mean(0)
-    upright = (expressive - centre) @ rotation * scale[:, None, None] + b
+    expressive = landmarks[:, EXPRESSIVE_INDICES].astype(np.float64)
+    upright = (expressive - centre) @ rotation * scale[:, None, None] + canonical_skull()[0]
     yaw = np.arcsin(np.clip(-rotation[:, 2, 0], -1, 1))
     pitch = np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
     roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
@@ -81,10 +91,9 @@ def fit_head(landmarks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]
     landmarks (N, 468, 3) -> centre (N, 1, 3) of the skull's landmarks, rotation (N, 3, 3), scale
     (N,) in crop units a unit of the landmarks: `(points - centre) @ rotation * scale` is upright.
     """
-    target = canonical_face()[list(RIGID_LANDMARKS)].astype(np.float64)
-    source = landmarks[:, list(RIGID_LANDMARKS)].astype(np.float64)
-    a, b = source.mean(1, keepdims=True), target.mean(0)
-    p, q = source - a, target - b
+    source = landmarks[:, RIGID_INDICES].astype(np.float64)
+    a = source.mean(1, keepdims=True)
+    p, q = source - a, canonical_skull()[1]
     left, values, right = np.linalg.svd(p.transpose(0, 2, 1) @ q)
     sign = np.ones((len(p), 3))
     sign[:, 2] = np.sign(np.linalg.det(left @ right))

@@ -48,12 +48,17 @@ def region_of_landmarks(landmarks: FloatArray) -> Region:
     """The square for the next frame: 1.5 times the extent of these landmarks (468, 3), eyes
     level.
     """
-    points = landmarks[:, :2].astype(np.float64)
-    across = points[EYES[1]] - points[EYES[0]]
-    low, high = points.min(0), points.max(0)
-    centre = (low + high) / 2
-    angle = math.atan2(across[1], across[0])
-    return Region(float(centre[0]), float(centre[1]), ENLARGE * float((high - low).max()), angle)
+    x0, y0, x1, y1 = extent_of(landmarks)
+    (ax, ay), (bx, by) = landmarks[EYES[0], :2].tolist(), landmarks[EYES[1], :2].tolist()
+    size = ENLARGE * max(x1 - x0, y1 - y0)
+    return Region((x0 + x1) / 2, (y0 + y1) / 2, size, math.atan2(by - ay, bx - ax))
+
+
+def extent_of(landmarks: FloatArray) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 of landmarks (P, 2 or 3); column by column, as numpy is slow over an axis of
+    two."""
+    x, y = landmarks[:, 0], landmarks[:, 1]
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
 class FaceMesh:
@@ -73,16 +78,17 @@ class FaceMesh:
         if not regions:
             return []
         matrices = [region.to_unit() for region in regions]
-        views = [warp(image, m, SIDE, supersample=1) for m in matrices]
-        batch = np.stack(views).astype(np.float32) * np.float32(1 / 255)
+        batch = np.empty((len(matrices), SIDE, SIDE, 3), np.float32)
+        for view, matrix in zip(batch, matrices, strict=True):
+            np.multiply(warp(image, matrix, SIDE, supersample=1), np.float32(1 / 255), out=view)
         points, presence = self._session.run(["landmarks", "presence"], {"image": batch})
         found = []
         for region, matrix, mesh, logit in zip(
             regions, matrices, points, presence.reshape(-1), strict=True
         ):
             unit = mesh.reshape(POINTS, 3).astype(np.float64) / SIDE
-            placed = np.column_stack(
-                [transform_points(invert(matrix), unit[:, :2]), unit[:, 2] * region.size]
-            )
-            found.append((placed.astype(np.float32), 1 / (1 + math.exp(-float(logit)))))
+            placed = np.empty((POINTS, 3), np.float32)
+            placed[:, :2] = transform_points(invert(matrix), unit[:, :2])
+            placed[:, 2] = unit[:, 2] * region.size
+            found.append((placed, 1 / (1 + math.exp(-float(logit)))))
         return found

@@ -32,7 +32,13 @@ from fesnet.faces.detect import (
     box_area,
     box_overlap,
 )
-from fesnet.faces.landmarks import FaceMesh, Region, region_of_detection, region_of_landmarks
+from fesnet.faces.landmarks import (
+    FaceMesh,
+    Region,
+    extent_of,
+    region_of_detection,
+    region_of_landmarks,
+)
 from fesnet.faces.mask import face_mask
 from fesnet.faces.models import ensure_models
 from fesnet.faces.stabilize import PoseStabilizer, pose_difference
@@ -404,8 +410,7 @@ def move_landmarks(
 
 def box_of(landmarks: FloatArray) -> Box:
     """Extent of landmarks (468, 3): x0, y0, x1, y1."""
-    (x0, y0), (x1, y1) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
-    return float(x0), float(y0), float(x1), float(y1)
+    return extent_of(landmarks)
 
 
 def is_trackable(landmarks: FloatArray, image: Image) -> bool:

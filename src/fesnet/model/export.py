@@ -1,5 +1,5 @@
-"""FESNet as two ONNX graphs: `encode` (crops -> attended features) and `decode` (window -> logits
-of all stages).
+"""FESNet as two ONNX graphs: `encode` (crops -> projected features) and `decode` (window -> logits
+of all stages). See `fesnet.model.projected`.
 """
 
 from __future__ import annotations
@@ -14,31 +14,15 @@ from torch import Tensor, nn
 
 from fesnet.errors import CheckpointError
 from fesnet.model.network import FesNet
+from fesnet.model.projected import (
+    LocalProjection,
+    ProjectedDecode,
+    ProjectedEncode,
+    ProjectedMotion,
+)
 
 OPSET = 18
 TOLERANCE = 1e-3  # on logits; the two runtimes must agree to this
-
-
-class Encode(nn.Module):
-    """`FesNet.encode` as a module of its own."""
-
-    def __init__(self, network: FesNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, crops: Tensor) -> Tensor:
-        return self.network.encode(crops)
-
-
-class Decode(nn.Module):
-    """`FesNet.decode` as a module of its own."""
-
-    def __init__(self, network: FesNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, attended: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.decode(attended)
 
 
 def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
@@ -46,66 +30,55 @@ def export_onnx(network: FesNet, encode: Path, decode: Path) -> None:
     they differ.
     """
     network = network.eval()
-    c = network.config
+    c, encoder = network.config, ProjectedEncode(network).eval()
     rng = np.random.default_rng(0)
     crops = torch.from_numpy(rng.integers(0, 256, (3, c.crop_size, c.crop_size, 3), np.uint8))
     with torch.inference_mode():
-        one = network.encode(crops)
+        attended = network.encode(crops)
+        landmarks = torch.randn(3, c.landmark_feature_count)
+        window = attended[torch.arange(c.window) % 3]
+        window = window + 0.1 * torch.randn(window.shape)
+        projected = encoder.projection(window)
         if c.landmark_feature_count:
-            one = network.append_landmarks(one, torch.randn(3, c.landmark_feature_count))
-    window = one[torch.arange(c.window) % 3][None] + 0.1 * torch.randn(1, c.window, *one.shape[1:])
-    write_graph(
-        Encode(network).eval(),
-        (crops,),
-        encode,
-        ["crops"],
-        ["attended"],
-        {"crops": {0: "N"}, "attended": {0: "N"}},
-    )
+            rows = landmarks[torch.arange(c.window) % 3]
+            window = network.append_landmarks(window, rows)
+            projected = network.append_landmarks(projected, rows)
+    projected = projected.clone()  # no inference tensor, which cannot be traced
+    names = {"crops": {0: "N"}, "projected": {0: "N"}, "attended": {0: "N"}}
+    write_graph(encoder, (crops,), encode, ["crops"], ["projected", "attended"], names)
     names = {
-        "attended": {0: "B", 1: "T"},
+        "projected": {0: "B", 1: "T"},
         "logits": {1: "B", 2: "T"},
         "intensity": {0: "B", 1: "T"},
     }
-    write_graph(
-        Decode(network).eval(), (window,), decode, ["attended"], ["logits", "intensity"], names
-    )
+    decoder = ProjectedDecode(network).eval()
+    write_graph(decoder, (projected[None],), decode, ["projected"], ["logits", "intensity"], names)
     with torch.inference_mode():
-        check_graph(encode, crops.numpy(), network.encode(crops))
-        for part in (
-            window,
-            window[:, : c.window // 2 + 1],
-        ):  # a graph must not remember how long a window was
-            check_graph(decode, part.numpy(), network.decode(part)[0])
-
-
-class MotionHead(nn.Module):
-    """LSDM's motion output as a module of its own."""
-
-    def __init__(self, network: FesNet) -> None:
-        super().__init__()
-        self.lsdm = network.lsdm
-
-    def forward(self, attended: Tensor, reference: Tensor) -> Tensor:
-        return self.lsdm.predict_motion(attended[None], reference[None])[0]
+        check_graph(encode, crops.numpy(), encoder(crops)[0])
+        for length in (c.window, c.window // 2 + 1):
+            # a graph must not remember how long a window was
+            expected = network.decode(window[None, :length])[0]
+            check_graph(decode, projected[None, :length].numpy(), expected)
 
 
 def export_motion_head(network: FesNet, path: Path) -> None:
-    """Write the graph of LSDM's motion output: attended (N, P, C), reference (1, P, C) -> motions
-    (N, M). Checked against torch; raises CheckpointError if they differ."""
+    """Write the graph of LSDM's motion output: projected (N, 2 R, C), reference (1, 2 R, C) ->
+    motions (N, M). Checked against torch; raises CheckpointError if they differ."""
     network = network.eval()
     c = network.config
     attended = torch.randn(3, network.lsdm.side**2, 4 * c.width)
-    names = {"attended": {0: "N"}, "motions": {0: "N"}}
-    head = MotionHead(network).eval()
-    arguments = (attended, attended[:1])
-    write_graph(head, arguments, path, ["attended", "reference"], ["motions"], names)
-    ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
     with torch.inference_mode():
-        found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
-            None, {"attended": attended.numpy(), "reference": attended[:1].numpy()}
-        )[0]
-        worst = float(np.abs(found - head(*arguments).numpy()).max())
+        projected = LocalProjection(network.lsdm)(attended)
+        expected = network.lsdm.predict_motion(attended[None], attended[None, :1])[0]
+    projected = projected.clone()
+    names = {"projected": {0: "N"}, "motions": {0: "N"}}
+    head, given = ProjectedMotion(network.lsdm).eval(), (projected, projected[:1])
+    write_graph(head, given, path, ["projected", "reference"], ["motions"], names)
+    ort.disable_telemetry_events()  # beside the environment variable that `fesnet` sets
+    found = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
+        None, {"projected": projected.numpy(), "reference": projected[:1].numpy()}
+    )[0]
+    worst = float(np.abs(found - expected.numpy()).max())
     if not worst <= TOLERANCE:
         raise CheckpointError(
             f"expected {path.name} to equal torch to {TOLERANCE}, got a difference of {worst:.2g}"

@@ -97,7 +97,7 @@ def encode_largest_face(faces: list[Face], runtime: OnnxRuntime, size: int) -> F
     crop, mask = faces[0].crop, faces[0].mask
     shown = only_face(resize_square(crop, size)[None], resize_square(mask, size)[None])
     thumbnail = resize_square(crop, THUMBNAIL_SIZE)
-    return FaceSample(thumbnail, runtime.encode(shown)[0])
+    return FaceSample(thumbnail, runtime.encode_attended(shown)[0])
 
 
 def resize_square(image: Image, size: int) -> Image:
