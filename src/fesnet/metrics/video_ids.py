@@ -5,11 +5,13 @@ a.mp4                  spNO.1/a               yes, if no other subject has an "a
 1/a.mp4, spNO.1/a      spNO.1/a               the second
 subject 2, video a     subject 1, video a     no
 subject 17, video 17_1 subject 017, 017_1     yes, if nothing fits better
+15_0401girlcrashing    s15_0401               yes, if nothing fits better
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -153,7 +155,18 @@ def find_video(
             )
         if fits:
             return fits[0]
-    return None
+    code = stimulus_code(video)
+    coded = [v for v in known if code and stimulus_code(v.video) == code]
+    return coded[0] if len(coded) == 1 else None
+
+
+def stimulus_code(video: str) -> tuple[str, str] | None:
+    """Subject and film of a name as CAS(ME)^2 and its users write it, None for other names.
+
+    s15_0401, 15_0401 and s15/15_0401girlcrashing are one video.
+    """
+    found = re.fullmatch(r"s?(\d{2})_(\d{4})[a-z]*", PurePosixPath(video).name.casefold())
+    return (found[1], found[2]) if found else None
 
 
 def with_known_length(video: VideoId, known: Iterable[VideoId]) -> VideoId:
