@@ -90,9 +90,11 @@ def test_the_log_of_mdmd_has_a_section_for_each_data_set(
 ) -> None:
     log = write(
         tmp_path / "MEGC2020_MDMD_log_file.txt", "1",
-        "006_1   100       299     110     300     TP", "006_1   500       559     -       -       FN",
+        "006_1   100       299     110     300     TP",
+        "006_1   500       559     -       -       FN",
         "006_1   -         -       700     804     FP", "2",
-        "15_0401   100     139     102     144     TP", "15_0401   110     145     102     144     TP",
+        "15_0401   100     139     102     144     TP",
+        "15_0401   110     145     102     144     TP",
         "16_0505   -       -       500     515     FP",
     )  # fmt: skip
     out = tmp_path / "log.csv"
@@ -188,5 +190,5 @@ def test_files_that_are_no_finds(tmp_path: Path) -> None:
         read_mdmd(api, "casme2", run=2)
     with pytest.raises(UsageError, match="a data set out of casme2, samm"):
         read_mdmd(api, "smic")
-    with pytest.raises(UsageError, match="of all subjects in .*got none"):
+    with pytest.raises(UsageError, match=r"of all subjects in .*got none"):
         lgsnet_epochs(tmp_path)

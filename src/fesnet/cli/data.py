@@ -129,9 +129,7 @@ def data_finds_command(
     form: Annotated[str, typer.Argument(help="How they are shipped: mdmd, lgsnet or log.")],
     source: Annotated[Path, typer.Argument(help="results_API, output/NAME, or the log file.")],
     out: Annotated[Path, typer.Option("--out", help="CSV file for `fesnet score`.")],
-    dataset: Annotated[
-        str, typer.Option("--set", help="Of mdmd: casme2 or samm.")
-    ] = "casme2",
+    dataset: Annotated[str, typer.Option("--set", help="Of mdmd: casme2 or samm.")] = "casme2",
     epoch: Annotated[int | None, typer.Option("--epoch", help="Of lgsnet.")] = None,
     threshold: Annotated[float, typer.Option("--threshold", help="Of lgsnet, with --epoch.")] = 0.0,
     best: Annotated[

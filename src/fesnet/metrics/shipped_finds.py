@@ -5,7 +5,7 @@
              a file for each subject and epoch
     log      of the challenges of 2020 and 2021 (`challenge_log`), a section for each data set
 
-Frames are counted from 1, both ends inside. What each script drops before it counts is dropped here.
+Frames are counted from 1, both ends inside. What a script drops before it counts is dropped here.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, list[str]]]:
             yield f"{path} line {number}", line.split()
 
 
-def parse_numbers_of(cells: Sequence[str], where: str) -> tuple[int, int, float]:
+def parse_find(cells: Sequence[str], where: str) -> tuple[int, int, float]:
     """Onset, offset and score; fractions of frames are cut off, as the scripts do."""
     try:
         onset, offset, score = (float(c) for c in cells)
@@ -91,7 +91,7 @@ def read_mdmd(folder: Path, dataset: str, run: int = 1) -> list[ShippedFind]:
             raise UsageError(f"expected a .txt file for each video in {inside}, got none")
         for file in files:
             for where, cells in read_lines(file):
-                onset, offset, score = parse_numbers_of(cells, where)
+                onset, offset, score = parse_find(cells, where)
                 if shortest <= offset - onset + 1 <= longest:
                     out.append(ShippedFind(file.stem, kind, onset, offset, score))
     return out
@@ -128,7 +128,7 @@ def read_lgsnet(folder: Path, epoch: int, threshold: float = 0.0) -> list[Shippe
         if int(file.stem.removeprefix("test_")) != epoch:
             continue
         for where, (video, *cells) in read_lines(file):
-            onset, offset, score = parse_numbers_of(cells, where)
+            onset, offset, score = parse_find(cells, where)
             # Its script reads three digits of the score.
             if int(score * 1000 + 1e-6) / 1000 > threshold and taken.get(video, 0) < LGSNET_MOST:
                 taken[video] = taken.get(video, 0) + 1
