@@ -42,7 +42,7 @@ def leave_out(first: Path, others: list[Path], out: Path) -> dict[str, dict[str,
     assert done.exit_code == 0, done.output + str(done.exception)
     table: dict[str, dict[str, list[int]]] = defaultdict(dict)
     for row in csv.DictReader((out / "table.csv").read_text().splitlines()):
-        if row["rules for"] == "kinds":
+        if row["rules for"] == "each kind's F1":
             table[row["tested on"]][row["kind"]] = [int(row[n]) for n in ("TP", "FP", "FN")]
     return table
 
