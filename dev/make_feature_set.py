@@ -77,13 +77,13 @@ STYLES = {
     "cas": Style(
         macro=2.1, micro=0.4, macro_seconds=(0.4, 2.8), macro_amplitude=(0.12, 1.0),
         micro_seconds=(0.28, 0.55), micro_amplitude=(0.12, 0.5), held=0.0, field=True, inside=0.05,
-        unannotated=1.5, no_offset=0.15, edge_s=0.05, jumps=1.0, shrink=0.02,
+        unannotated=1.0, no_offset=0.15, edge_s=0.05, jumps=0.5, shrink=0.02,
     ),
     "samm": Style(
         subjects=30, videos=147, seconds=35.5, fps=25.0, macro=3.9, micro=1.8,
-        macro_seconds=(0.5, 8.0), macro_amplitude=(0.06, 0.8), micro_seconds=(0.15, 0.5),
+        macro_seconds=(0.5, 8.0), macro_amplitude=(0.1, 0.9), micro_seconds=(0.15, 0.5),
         micro_amplitude=(0.08, 0.4), held=0.06, field=True, inside=0.3,
-        unannotated=4.0, edge_s=0.04, jumps=2.0, shrink=0.03,
+        unannotated=2.0, edge_s=0.04, jumps=1.0, shrink=0.02,
     ),
 }  # fmt: skip
 
@@ -173,7 +173,7 @@ def alignment_jumps(frames: int, style: Style, rng: np.random.Generator) -> np.n
     out = np.zeros((frames, len(REGIONS), 2))
     for _ in range(rng.poisson(style.jumps * frames / style.fps / 60)):
         a, width = int(rng.integers(frames)), int(rng.integers(1, 4))
-        jump = rng.normal(0, 0.3, (1, 2)) + rng.normal(0, 0.3, (len(REGIONS), 2))
+        jump = rng.normal(0, 0.1, (1, 2)) + rng.normal(0, 0.1, (len(REGIONS), 2))
         out[a] += jump
         if a + width < frames:
             out[a + width] -= jump * rng.uniform(0.8, 1.2)
