@@ -271,6 +271,8 @@ def test_latex_takes_every_text(tmp_path: Path) -> None:
     table = latex_table(["name", odd], [["a", "0.5"], [odd, ""]])
     assert table.splitlines()[1] == r"\begin{tabular}{lr}"
     assert latex_escape("a\nb") == "a b" and r"50 \% of \{a\_b\} \& c\#" in table
+    ends = latex_table(["a", "b", "c", "d"], [["0.1-0.25", "-0.5", "-0.1--0.02", "-"]])
+    assert r"0.1--0.25 & $-$0.5 & $-$0.1--$-$0.02 & - \\" in ends
     if shutil.which("pdflatex") is None:
         pytest.skip("no LaTeX on this machine")
     pages = r"\documentclass{article}\usepackage{booktabs}\begin{document}"

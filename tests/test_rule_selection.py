@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fesnet.evaluation.rule_selection import (
+    MICRO_SHARE,
     NOTHING,
     THRESHOLDS,
     ScoredClip,
@@ -100,6 +101,23 @@ def test_the_threshold_that_divides_is_chosen() -> None:
     assert 0.3 < selected.rules[0].threshold <= 0.55
     assert selected.f1[0] == 1.0
     assert [s[:2] for s in selected.find(clips[0].scores, 30.0)[0]] == [(50, 90), (200, 260)]
+
+
+def test_rules_for_f1_overall_report_micros_though_they_cost() -> None:
+    """One right micro among six false ones lowers F1 overall at every threshold; it is reported."""
+    clip = scored(0, 0.8, ((50, 90),))
+    scores = clip.scores.copy()
+    for n in range(7):
+        scores[0, 300 + 30 * n : 310 + 30 * n, 1] = 0.9
+    truth = (((50, 90),), ((300, 310),))
+    macro, micro = (
+        threshold_counts(ScoredClip("v", scores, 30.0, truth), k) for k in ("macro", "micro")
+    )
+    selected = select_rules([(macro, micro)], aim="overall")
+    assert selected.rules[1] != NOTHING
+    assert selected.f1[1] >= MICRO_SHARE * f1_of(micro).max() > 0
+    found = selected.find(scores, 30.0)[1]
+    assert (300, 310) in [s[:2] for s in found]
 
 
 def test_for_f1_overall_a_kind_that_only_costs_is_not_found() -> None:

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from fesnet.cli.base import Force, RayAddress, TableFile, app, fetch_models, say
+from fesnet.cli.base import (
+    Force,
+    RayAddress,
+    TableFile,
+    app,
+    check_choice,
+    fetch_models,
+    say,
+)
 
 data_app = typer.Typer(
     help="Data sets: what is in them, and their crops prepared once.", no_args_is_help=True
@@ -114,6 +122,65 @@ def data_truth_command(
     with replacing(out, out.parent / VIDEOS, force=force):
         for line in write_truth_table(data, out):
             say(line)
+
+
+@data_app.command("finds")
+def data_finds_command(
+    form: Annotated[str, typer.Argument(help="How they are shipped: mdmd, lgsnet or log.")],
+    source: Annotated[Path, typer.Argument(help="results_API, output/NAME, or the log file.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file for `fesnet score`.")],
+    dataset: Annotated[str, typer.Option("--set", help="Of mdmd: casme2 or samm.")] = "casme2",
+    epoch: Annotated[int | None, typer.Option("--epoch", help="Of lgsnet.")] = None,
+    threshold: Annotated[float, typer.Option("--threshold", help="Of lgsnet, with --epoch.")] = 0.0,
+    best: Annotated[
+        str | None,
+        typer.Option(
+            "--best", help="Of lgsnet: truth (file or NAME:ROOT) by which its script picks both."
+        ),
+    ] = None,
+    offset: Annotated[str | None, typer.Option("--offset", help="Of --best NAME:ROOT.")] = None,
+    section: Annotated[int | None, typer.Option("--section", help="Of log: 1 or 2.")] = None,
+    micro_frames: Annotated[
+        int, typer.Option("--micro-frames", help="Of log: the most frames of a micro-expression.")
+    ] = 16,
+    force: Force = False,
+) -> None:
+    """Write the finds that a published system ships as a table for `fesnet score`."""
+    from fesnet._guard import replacing
+    from fesnet._io import write_table
+    from fesnet.errors import UsageError
+    from fesnet.metrics.shipped_finds import HEADER, read_lgsnet, read_log_section, read_mdmd
+
+    check_choice(form, "mdmd", "lgsnet", "log")
+    if form == "mdmd":
+        found = read_mdmd(source, dataset)
+    elif form == "log":
+        found = read_log_section(source, section, micro_frames)
+    else:
+        if best is not None:
+            epoch, threshold = pick_as_published(source, best, offset)
+        if epoch is None:
+            raise UsageError("expected --epoch NUMBER or --best TRUTH with lgsnet, got neither")
+        found = read_lgsnet(source, epoch, threshold)
+    with replacing(out, force=force):
+        write_table(out, [HEADER, *(f.row() for f in found)])
+    micro = sum(f.kind == "micro" for f in found)
+    say(f"wrote {out} ({len(found) - micro} macro, {micro} micro)")
+
+
+def pick_as_published(source: Path, truth: str, offset: str | None) -> tuple[int, float]:
+    """Epoch and threshold by the truth of the tested subjects, and a line that says so."""
+    from fesnet.cli.score import truth_file
+    from fesnet.metrics import agree
+    from fesnet.metrics.shipped_finds import best_lgsnet
+
+    with truth_file(truth, offset, None) as path:
+        epoch, threshold, f1 = best_lgsnet(source, agree(path, path).videos)
+    say(
+        f"epoch {epoch}, threshold {threshold:g} by the truth of the tested subjects, as published "
+        f"(F1 {f1:.4f}); no result of a fair test"
+    )
+    return epoch, threshold
 
 
 @data_app.command("list")

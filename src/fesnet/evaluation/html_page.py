@@ -20,6 +20,11 @@ from fesnet.evaluation.table import (
 from fesnet.metrics import PROTOCOLS
 
 COMPARED = "Rows against each other: F1 overall, official protocol, paired over subjects"
+INFLATION = "F1 overall above the official protocol"
+INFLATION_NOTE = (
+    "What the same scores gain where something is chosen by looking at the subjects that are "
+    "tested."
+)
 PUBLISHED_HEADS = ["method", "CAS(ME)^2", "SAMM-LV", "also", "family", "source"]
 WIDTH, LEFT, BAR = 1040, 330, 22  # pixels of the chart: width, labels, height of a line
 COLOURS = {
@@ -48,10 +53,7 @@ svg text {{ font-size: 13px; fill: currentColor; }}
 <h2>Every protocol: F1 macro / micro / overall</h2>\
 <div class="scroll">{sides}</div><ul>{protocols}</ul>
 {seeds}
-<h2>F1 overall above the official protocol</h2>
-<p>What the same scores gain where something is chosen by looking at the subjects that are \
-tested.</p>
-<div class="scroll">{inflation}</div>
+{inflation}
 {compared}
 {figures}
 <section class="others"><h2>Published by others, on the real data</h2>
@@ -78,7 +80,7 @@ def render_page(
         else ""
     )
     published = [
-        [p.method, *map(" / ".join, (p.casme2, p.samm_lv)), p.unseen, p.family or "?", p.source]
+        [p.method, *map(published_f1, (p.casme2, p.samm_lv)), p.unseen, p.family or "?", p.source]
         for p in PUBLISHED
     ]
     return PAGE.format(
@@ -89,7 +91,7 @@ def render_page(
         sides=html_table(*protocol_table(rows)),
         protocols=html_list([f"{name}: {PROTOCOLS[name].why}" for name in rows[0].evaluations]),
         seeds=seeds,
-        inflation=html_table(*inflation_table(rows)),
+        inflation=html_section(INFLATION, inflation_table(rows), INFLATION_NOTE),
         compared=html_section(COMPARED, compared),
         figures=html_figures(figures or {}),
         published=html_table(PUBLISHED_HEADS, published),
@@ -97,11 +99,17 @@ def render_page(
     )
 
 
-def html_section(heading: str, table: Table | None) -> str:
-    """A heading and a table; nothing for a table without rows."""
+def html_section(heading: str, table: Table | None, note: str = "") -> str:
+    """A heading, a line and a table; nothing for a table without rows."""
     if table is None or not table[1]:
         return ""
-    return f'<h2>{html.escape(heading)}</h2><div class="scroll">{html_table(*table)}</div>'
+    line = f"<p>{html.escape(note)}</p>" if note else ""
+    return f'<h2>{html.escape(heading)}</h2>{line}<div class="scroll">{html_table(*table)}</div>'
+
+
+def published_f1(values: Sequence[str]) -> str:
+    """F1 macro / micro / overall, or one dash where nothing was published."""
+    return " / ".join(values) if set(values) != {"-"} else "-"
 
 
 def html_figures(figures: Mapping[str, Sequence[Path]]) -> str:

@@ -120,6 +120,22 @@ def learn_fesnet(
     return train_and_score(samples, groups, test_inputs, model, fesnet_spec(model, train), seed)
 
 
+def learn_two_scales(
+    train_set: TrainSet,
+    groups: tuple[int, ...],
+    test_inputs: Sequence[Float32Array],
+    variant: Variant,
+    seed: int,
+) -> tuple[list[Float32Array], str]:
+    from fesnet.training.feature_training import FeatureSample
+    from fesnet.training.two_scale import train_two_scales
+
+    samples = [FeatureSample(inputs, labels) for inputs, labels in train_set]
+    model, train = fesnet_settings(variant, len(groups))
+    model = replace(model, independent=micro_in_macro(train_set) > OVERLAPPING)
+    return train_two_scales(samples, groups, test_inputs, model, train, seed)
+
+
 def micro_in_macro(train_set: TrainSet) -> float:
     """Share of the micro ticks of the training videos that lie in a macro, 0..1."""
     labels = np.concatenate([labels for _, labels in train_set])
@@ -155,6 +171,12 @@ def network_settings(variant: Variant) -> dict[str, Any]:
     model, train = fesnet_settings(variant, 1)
     sizes = {k: v for k, v in model.to_dict().items() if k not in ("inputs", "independent")}
     return {"model": sizes, "independent above": OVERLAPPING, "training": asdict(train)}
+
+
+def two_scale_settings(variant: Variant) -> dict[str, Any]:
+    from fesnet.training.two_scale import MACRO, MICRO
+
+    return {**network_settings(variant), "scales": [asdict(MACRO), asdict(MICRO)]}
 
 
 def learn_softnet(
@@ -197,6 +219,9 @@ def untrained(name: str, *media: str) -> Method:
 
 METHODS: dict[str, Method] = {
     "fesnet": Method(learn_fesnet, network_settings, {"features": "features", "video": "lsdm"}),
+    "fesnet-two-scale": Method(
+        learn_two_scales, two_scale_settings, {"features": "features", "video": "lsdm"}
+    ),
     "fesnet-pretrained": untrained("pretrained", "video"),
     "fesnet-shipped": Method(pass_scores_through, no_settings, {"video": "shipped"}),
     "auwgcn": Method(learn_auwgcn, network_settings, {"features": "features", "video": "regions"}),

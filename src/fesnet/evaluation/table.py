@@ -152,10 +152,12 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 
 
 def inflation_table(rows: Sequence[ResultRow]) -> Table:
-    """How much F1 overall rises where something is selected on the test subjects."""
+    """How much F1 overall rises where something is selected on the test subjects; no rows for the
+    official protocol alone.
+    """
     others = [p for p in rows[0].evaluations if p != "official"]
     cells = []
-    for row in rows:
+    for row in rows if others else ():
         f1 = {p: e.counts["overall"].f1 for p, e in row.evaluations.items()}
         cells.append([*row.label, *(f"{f1[p] - f1['official']:+.4f}" for p in others)])
     return ["method", "mode", "rules for", "seed", *others], cells
@@ -178,7 +180,7 @@ def to_markdown(
     if cells:
         parts += ["", "## Over seeds: official F1", markdown(heads, cells)]
     heads, cells = inflation_table(rows)
-    if len(heads) > 4:
+    if cells:
         parts += ["", "## F1 overall above the official protocol", markdown(heads, cells)]
     if compared is not None and compared[1]:
         parts += ["", "## Rows against each other: F1 overall, official", markdown(*compared)]

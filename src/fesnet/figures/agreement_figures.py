@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from fesnet.figures.canvas import (
     COLOURS,
     LINES,
+    legend_above,
     new_figure,
     paper_style,
     save_figure,
@@ -83,7 +84,7 @@ def precision_recall(videos: Sequence[VideoResult], iou: float) -> Figure | None
     unit_limits(axes)
     axes.set_xlabel(f"recall (IoU {iou:g})")
     axes.set_ylabel("precision")
-    axes.legend(loc="lower left")
+    legend_above(axes)
     return figure
 
 
@@ -102,7 +103,7 @@ def froc(videos: Sequence[VideoResult], iou: float) -> Figure | None:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("false alarms a minute")
     axes.set_ylabel(f"recall (IoU {iou:g})")
-    axes.legend(loc="lower right")
+    legend_above(axes)
     return figure
 
 
@@ -116,7 +117,7 @@ def f1_over_iou(videos: Sequence[VideoResult]) -> Figure:
     unit_limits(axes)
     axes.set_xlabel("IoU from which two intervals match")
     axes.set_ylabel("F1")
-    axes.legend(loc="lower left")
+    legend_above(axes)
     return figure
 
 
@@ -143,7 +144,7 @@ def subject_bars(videos: Sequence[VideoResult], iou: float) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("F1 overall")
-    axes.legend(loc="upper right")
+    legend_above(axes)
     return figure
 
 
@@ -173,7 +174,7 @@ def timelines(videos: Sequence[VideoResult], iou: float) -> Figure | None:
     axes.set_xlabel("frame; upper bars: truth, lower bars: found, open where nothing matches")
     for kind in KINDS:
         axes.plot([], [], color=COLOURS[kind], linewidth=4, label=str(kind))
-    axes.legend(loc="upper right", bbox_to_anchor=(1, 1.0))
+    legend_above(axes)
     return figure
 
 
@@ -198,5 +199,5 @@ def reliability(videos: Sequence[VideoResult], iou: float) -> Figure | None:
     unit_limits(axes)
     axes.set_xlabel("score")
     axes.set_ylabel("share that is right")
-    axes.legend(loc="upper left")
+    legend_above(axes)
     return figure

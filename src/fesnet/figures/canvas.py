@@ -55,6 +55,11 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     return paths
 
 
+def legend_above(axes: Axes) -> None:
+    """One line of names above the axes, where no curve and no bar can lie under it."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+
+
 def unit_limits(axes: Axes) -> None:
     """Both axes from 0 to 1."""
     axes.set_xlim(0, 1.02)

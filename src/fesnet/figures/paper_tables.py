@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def latex_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     """A tabular for \\input; the paper needs \\usepackage{booktabs}. Numbers stand at the right."""
     columns = list(zip(*cells, strict=True)) if cells else [()] * len(heads)
     align = "".join("r" if all(map(is_numeric_cell, c)) and any(c) else "l" for c in columns)
-    rows = [" & ".join(map(latex_escape, row)) + r" \\" for row in (heads, *cells)]
+    rows = [" & ".join(map(latex_cell, row)) + r" \\" for row in (heads, *cells)]
     lines = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", rows[0], r"\midrule", *rows[1:]]
     return "\n".join(
         ["% needs \\usepackage{booktabs}", *lines, r"\bottomrule", r"\end{tabular}", ""]
@@ -44,6 +45,13 @@ def latex_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 def is_numeric_cell(text: str) -> bool:
     """Also an empty cell, and a range such as 0.1-0.2."""
     return not text.strip("0123456789.+- ")
+
+
+def latex_cell(text: str) -> str:
+    """Text, or a number with the signs of print: a minus, and a dash between two ends."""
+    if not is_numeric_cell(text) or not any(map(str.isdigit, text)):
+        return latex_escape(text)
+    return re.sub(r"(\d?)-", lambda m: f"{m[1]}--" if m[1] else "$-$", text)
 
 
 def latex_escape(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fesnet._messages import in_utf8
@@ -25,12 +25,16 @@ MICRO_S = 0.5  # the longest micro-expression, where a log names no kind
 
 @dataclass(frozen=True)
 class LogRow:
-    """truth, found: onset and offset from 1, both inside, or None. verdict: as it is written."""
+    """truth, found: onset and offset from 1, both inside, or None. verdict: as it is written.
+
+    section: the number of the data set, from the line of one number above; 1 without such a line.
+    """
 
     video: str
     truth: tuple[int, int] | None
     found: tuple[int, int] | None
     verdict: str
+    section: int = 1
 
 
 def is_challenge_log(path: Path) -> bool:
@@ -39,7 +43,7 @@ def is_challenge_log(path: Path) -> bool:
 
 
 def read_challenge_log(path: Path) -> list[LogRow]:
-    """All rows; lines of one number alone (1 and 2: the data set) are left out.
+    """All rows; lines of one number alone (1 and 2: the data set) begin a section.
 
     Cells are divided by blanks, tabs or commas. Raises UsageError for no file, TruthError for a
     line that is no row, and for a file without rows.
@@ -50,11 +54,13 @@ def read_challenge_log(path: Path) -> list[LogRow]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise TruthError(in_utf8(path, error)) from error
-    rows = [
-        parse_log_row(cells, f"{path} line {number}")
-        for number, line in enumerate(lines, 1)
-        if len(cells := re.split(r"[,\s]+", line.strip().rstrip(","))) > 1
-    ]
+    rows, section = [], 1
+    for number, line in enumerate(lines, 1):
+        cells = re.split(r"[,\s]+", line.strip().rstrip(","))
+        if len(cells) > 1:
+            rows.append(replace(parse_log_row(cells, f"{path} line {number}"), section=section))
+        elif cells[0].isdecimal():
+            section = int(cells[0])
     if not rows:
         raise TruthError(f"expected rows of video, frames and {'/'.join(VERDICTS)} in {path}")
     return rows

@@ -5,11 +5,13 @@ a.mp4                  spNO.1/a               yes, if no other subject has an "a
 1/a.mp4, spNO.1/a      spNO.1/a               the second
 subject 2, video a     subject 1, video a     no
 subject 17, video 17_1 subject 017, 017_1     yes, if nothing fits better
+15_0401girlcrashing    s15_0401               yes, if nothing fits better
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -134,17 +136,26 @@ class VideoIndex:
 
     def __init__(self, videos: Iterable[VideoId] = ()) -> None:
         self.videos: dict[tuple[int, str], list[VideoId]] = {}
+        self.codes: dict[tuple[str, str], list[VideoId]] = {}
         for video in videos:
             self.add(video)
 
     def add(self, video: VideoId) -> None:
         for level in range(LEVELS):
             self.videos.setdefault((level, last_part(video.video, level)), []).append(video)
+        code = stimulus_code(video.video)
+        if code is not None:
+            self.codes.setdefault(code, []).append(video)
 
     def named(self, name: str, level: int) -> list[VideoId]:
         """Those of that name or of a path that ends so, at a level of `comparison_keys`."""
         near = self.videos.get((level, last_part(name, level)), [])
         return [v for v in near if same_name(v.video, name, level)]
+
+    def of_stimulus(self, name: str) -> list[VideoId]:
+        """Those of the subject and film that a name of CAS(ME)^2 says."""
+        code = stimulus_code(name)
+        return [] if code is None else self.codes.get(code, [])
 
 
 def last_part(name: str, level: int) -> str:
@@ -178,7 +189,17 @@ def find_video(
             )
         if fits:
             return fits[0]
-    return None
+    coded = [v for v in videos.of_stimulus(video) if v not in taken]
+    return coded[0] if len(coded) == 1 else None
+
+
+def stimulus_code(video: str) -> tuple[str, str] | None:
+    """Subject and film of a name as CAS(ME)^2 and its users write it, None for other names.
+
+    s15_0401, 15_0401 and s15/15_0401girlcrashing are one video.
+    """
+    found = re.fullmatch(r"s?(\d{2})_(\d{4})[a-z]*", PurePosixPath(video).name.casefold())
+    return (found[1], found[2]) if found else None
 
 
 def with_known_length(video: VideoId, known: VideoIndex) -> VideoId:
