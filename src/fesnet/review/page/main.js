@@ -27,7 +27,7 @@ let timeline;
 let blind = ""; // name of a rater who sees nothing of the machine
 let videoList = [];
 const loop = new Loop(video, (frame) => seekFrame(frame));
-const zoom = new FaceZoom(video, () => chosen()?.face ?? tracks[0]?.face ?? 0);
+const zoom = new FaceZoom(video, () => chosen()?.face ?? tracks[0]?.face ?? 0, () => thumbnails.show(chosen()));
 const thumbnails = new Thumbnails(zoom, (seconds) => middleOf(frameAt(seconds)));
 
 // --- what there is to see ---
@@ -98,7 +98,7 @@ async function open(name) {
     const answer = await json(at(name));
     const times = await numbers(at(name, "/frames"), Float64Array);
     const read = await Promise.all(answer.faces.map(async ({ face, steps }) => {
-      const both = await numbers(at(name, `/scores/${face}`), Float32Array);
+      const both = steps ? await numbers(at(name, `/scores/${face}`), Float32Array) : new Float32Array();
       const stepTimes = Float64Array.from({ length: steps }, (_, k) => k / answer.working_rate);
       const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
       const [macro, micro] = [known.slice(0, steps), known.slice(steps)];

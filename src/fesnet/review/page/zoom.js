@@ -54,9 +54,9 @@ function paint(video, canvas, square, width) {
 }
 
 export class FaceZoom {
-  // `face` gives the number of the face to show.
-  constructor(video, face) {
-    Object.assign(this, { video, face, key: null, paths: null, on: false, asked: false });
+  // `face` gives the number of the face to show; `found` is called when its path is known.
+  constructor(video, face, found) {
+    Object.assign(this, { video, face, found, key: null, paths: null, on: false, asked: false });
     for (const name of ["seeked", "timeupdate", "loadeddata"]) video.addEventListener(name, () => this.draw());
   }
 
@@ -71,8 +71,10 @@ export class FaceZoom {
     try {
       const values = await json(at(key, "/faces"));
       if (key !== this.key) return;
-      if (values.faces) this.paths = new FacePaths(values);
-      else if (this.on && !this.asked) {
+      if (values.faces) {
+        this.paths = new FacePaths(values);
+        this.found();
+      } else if (this.on && !this.asked) {
         this.asked = true;
         await post(at(key, "/follow"));
       }
