@@ -114,7 +114,12 @@ def test_moments_of_two_raters() -> None:
         return {"kind": kind, "face": face, **span}
 
     one = [row("macro", 0, 9), row("macro", 20, 29), row("micro", 40, 44), row("macro", 60, 69)]
-    other = [row("macro", 1, 9), row("macro", 26, 40), row("macro", 40, 45), row("macro", 60, 69, 1)]
+    other = [
+        row("macro", 1, 9),
+        row("macro", 26, 40),
+        row("macro", 40, 45),
+        row("macro", 60, 69, 1),
+    ]
     found = [m.meeting for m in pair_moments(one, other)]
     assert found == ["same", "edges", "kind", "one", "other"]
 
@@ -205,4 +210,9 @@ def test_the_face_is_followed_when_the_page_asks(
         values = web.ask("GET", "/api/videos/small/faces").json
     path = values["faces"]["0"]
     assert len(path) == pytest.approx(4 * PATH_RATE, abs=1)
-    assert path[10][1:] == [32.0, 29.0, 0.0, 54.0]  # below the eyes, level, 2.7 times their distance
+    assert path[10][1:] == [
+        32.0,
+        29.0,
+        0.0,
+        54.0,
+    ]  # below the eyes, level, 2.7 times their distance

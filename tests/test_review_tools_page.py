@@ -162,4 +162,3 @@ def test_the_list_finds_and_goes_on_and_a_third_person_decides(
         assert page.is_hidden(".sliders")
         assert page.input_value("#who") == "cleo"
         page.context.close()
-

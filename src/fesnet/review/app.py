@@ -44,10 +44,7 @@ PAGE = {
     "review.css": ROOT / "review" / "page" / "review.css",
     "style.css": ROOT / "report" / "web" / "style.css",
     "timeline.js": ROOT / "report" / "web" / "timeline.js",
-    **{
-        f"{name}.js": ROOT / "review" / "page" / f"{name}.js"
-        for name in PAGE_MODULES
-    },
+    **{f"{name}.js": ROOT / "review" / "page" / f"{name}.js" for name in PAGE_MODULES},
 }
 STATUS: dict[type[FesnetError], int] = {
     StaleError: 409,

@@ -47,7 +47,7 @@ class BackgroundWorker:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def enqueue(self, task: str, video: LibraryVideo) -> None:
-        """Queue the task "spot", "copy" or "follow" for a video, unless one waits or runs already."""
+        """Queue "spot", "copy" or "follow" for a video, unless a task waits or runs already."""
         with video.lock:
             if video.state in ("waiting", "working"):
                 return

@@ -30,7 +30,9 @@ def list_videos(request: Request) -> Response:
     columns, probes, out = cache.study(library), [], []
     for video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
         about = {name: getattr(video, name) for name in STATE_FIELDS}
-        group = "" if library.rater else study_text(columns, video.stem)  # a blind rater's is hidden
+        group = (
+            "" if library.rater else study_text(columns, video.stem)
+        )  # a blind rater's is hidden
         about |= {"name": printable(video.name), "about": group}
         about |= file_states(library, video) | cache.of(library, video)
         about["format"] = cache.format_problem(library, video, probes)

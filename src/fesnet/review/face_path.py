@@ -26,7 +26,10 @@ from fesnet.windows import FrameSampler
 
 PATH_RATE = 10.0  # points a second
 SMOOTH_S = 0.25  # standard deviation of the smoothing, s: heads move slower, jitter is faster
-EYE_CORNERS = ((33, 133), (362, 263))  # of MediaPipe's mesh: outer and inner, left and right as seen
+EYE_CORNERS = (
+    (33, 133),
+    (362, 263),
+)  # of MediaPipe's mesh: outer and inner, left and right as seen
 SIDE = 2.7  # side of the square, in distances of the eyes' middles: from brow to chin with room
 BELOW_EYES = 0.45  # how far its centre lies below the eyes, in the same unit
 HOLE_S = 0.5  # a longer time without the face ends a piece of its path

@@ -55,7 +55,9 @@ def review_overview(values: dict[str, Any]) -> VideoOverview:
     done = bool(said and (said[-1] or {}).get("done"))
     whole = done if values.get("blind") else done or bool(rows)
     progress: Progress = "complete" if whole and not unseen else "begun" if journal else "open"
-    return VideoOverview(*count_kinds(rows), sum(bool(r["checked"]) for r in rows), unseen, progress)
+    return VideoOverview(
+        *count_kinds(rows), sum(bool(r["checked"]) for r in rows), unseen, progress
+    )
 
 
 def count_kinds(rows: list[dict[str, Any]]) -> list[int]:

@@ -1,8 +1,8 @@
 """Two raters side by side: where they agree, and where somebody has to decide.
 
-    anna        ..[==A==]...[==B==]........[==D==]..
-    ben         ..[===A==]..............[=C=]........
-    moments       same        one    other    one      (A: same kind, IoU of 0.5 or more)
+anna        ..[==A==]...[==B==]........[==D==]..
+ben         ..[===A==]..............[=C=]........
+moments       same        one    other    one      (A: same kind, IoU of 0.5 or more)
 """
 
 from __future__ import annotations

@@ -204,11 +204,14 @@ def check_review(review: Review) -> None:
         raise TypeError("names")
     for entry in review.entries:
         for values in (entry.before, entry.after):
-            if entry.id == RULES_ID:
-                IntervalRules.from_dict(values or {})
-            elif entry.id == VIDEO_ID:
-                bool((values or {"done": False})["done"])
-            elif values is not None:
-                last = ReviewedInterval.from_values(values).offset_frame
-                if last >= review.frames:
-                    raise ValueError("frames after the end")
+            check_edited(entry.id, values, review.frames)
+
+
+def check_edited(key: str, values: JsonObject | None, frames: int) -> None:
+    """The same for what an edit set something to. frames: of the video."""
+    if key == RULES_ID:
+        IntervalRules.from_dict(values or {})
+    elif key == VIDEO_ID:
+        bool((values or {"done": False})["done"])
+    elif values is not None and ReviewedInterval.from_values(values).offset_frame >= frames:
+        raise ValueError("frames after the end")
