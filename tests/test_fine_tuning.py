@@ -91,13 +91,14 @@ def test_phases_that_need_portraits_are_refused() -> None:
 
 def test_fine_tuning_learns_and_is_the_same_again() -> None:
     network = make_network(SHAPED)
-    config = lab_config(None, {"head_steps": 30})
-    config = replace(config, windows=6, head_lr=5e-3, ema=0.5, bf16=False)
+    config = lab_config(None, {"head_steps": 12})
+    config = replace(config, windows=4, head_lr=1e-2, ema=0.5, warmup=2)
     backbone = {k: v.clone() for k, v in network.lsdm.backbone.state_dict().items()}
     shards = [make_shard(k, marked=True) for k in range(3)]
     tuned = fine_tune(network, shards, config)
-    again = fine_tune(network, shards, config)
-    for one, other in zip(tuned.parameters(), again.parameters(), strict=True):
+    short = replace(config, head_steps=2)
+    pair = (fine_tune(network, shards, short), fine_tune(network, shards, short))
+    for one, other in zip(*(n.parameters() for n in pair), strict=True):
         assert torch.equal(one, other)
     for name, value in tuned.lsdm.backbone.state_dict().items():
         if "running" not in name and "num_batches" not in name:
@@ -156,10 +157,10 @@ def test_weights_are_written_only_where_strangers_profit(
         return count(video.truth, whole), 60.0
 
     monkeypatch.setattr(fine_tuning, "count_finds", found)
+    monkeypatch.setattr(fine_tuning, "MAX_FOLDS", 2)
     lines = list(fine_tune_on_videos(lab))
-    assert [line for line in lines if line.startswith("left out ")] == [
-        f"left out {k + 1} of 3: P{k}" for k in range(3)
-    ]
+    told = [line for line in lines if line.startswith("left out ")]
+    assert told == ["left out 1 of 2: P0, P2", "left out 2 of 2: P1"]
     assert lab.out.exists() == better
     assert ("nothing is written" in lines[-1]) != better
     assert sorted(p.name for p in lab.out.parent.iterdir() if p.name.startswith(".")) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import av
 import numpy as np
 import pytest
 
+from fesnet.report import write_report
 from fesnet.video import open_source
 from fesnet.video.playable import BrowserFormat, browser_format, write_playable
+from review_server import made_spotting
 from video_files import pictures, write_video
 
 RATE = 16_000
@@ -90,3 +93,19 @@ def test_a_silent_video_gets_a_silent_copy(tmp_path: Path) -> None:
     write_playable(tmp_path / "a.avi", tmp_path / "copy.mp4")
     with av.open(str(tmp_path / "copy.mp4")) as copy:
         assert [s.type for s in copy.streams] == ["video"]
+
+
+def test_a_report_says_what_a_browser_does_not_show_and_offers_a_copy(tmp_path: Path) -> None:
+    video = write_beep(tmp_path / "phone.mp4", seconds=1.5)
+    spotting, page = made_spotting(seconds=1.5, bumps=()), tmp_path / "phone.html"
+    lack = write_report(spotting, page, video=video)
+    assert lack == "HEVC video is shown by few browsers: give --convert for a copy in the page"
+    assert "If it stays black, open phone.mp4" in page.read_text(encoding="utf-8")
+    assert write_report(spotting, page, video=video, convert=True) == ""
+    copy = tmp_path / ".playable" / "phone.mp4"
+    assert browser_format(copy).plays == "yes"
+    made = base64.b64encode(copy.read_bytes()).decode()
+    assert made in page.read_text(encoding="utf-8")
+    stamp = copy.stat().st_mtime_ns
+    assert write_report(spotting, page, video=video) == ""  # the copy that is there is taken
+    assert copy.stat().st_mtime_ns == stamp

@@ -10,12 +10,11 @@ no better than before, nothing is written.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fesnet._io import file_sha256
 from fesnet._messages import counted
@@ -23,13 +22,22 @@ from fesnet.errors import UsageError
 from fesnet.evaluation.tune_rules import FALSE_ALARM_PRICE
 from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import Counts, count, overall
-from fesnet.model.checkpoint import load_network, save_weights
-from fesnet.model.network import FesNet
 from fesnet.spotter import Spotter
 from fesnet.training.config import TrainConfig
-from fesnet.training.lab_videos import LabVideo, fine_tune, lab_config, lab_shards, read_lab
+from fesnet.training.lab_videos import (
+    LabVideo,
+    fine_tune,
+    lab_config,
+    lab_shards,
+    load_start,
+    read_lab,
+    save_tuned,
+)
 from fesnet.training.shards import Shard
-from fesnet.weights import BUNDLED, CHECK, Weights, load_weights
+from fesnet.weights import BUNDLED, Weights, load_weights
+
+if TYPE_CHECKING:
+    from fesnet.model.network import FesNet
 
 # The least labelled material that says anything of other people; our choice, as for rules.
 MIN_PARTICIPANTS, MIN_EXPRESSIONS = 3, 20
@@ -95,7 +103,7 @@ def fine_tune_on_videos(options: FineTuneOptions) -> Iterator[str]:
     videos, left = read_lab(options.videos, options.table)
     yield from left
     check_lab(videos)
-    network = load_network(start)
+    network = load_start(start)
     shards = lab_shards(network, videos, config.seed)
     yield f"{sum(len(s.start) for s in shards)} windows of {counted(len(videos), 'video')}"
     lab = Lab(videos, shards, network, start, config)
@@ -148,7 +156,7 @@ class Lab:
             ]
             with TemporaryDirectory(prefix=".fold-", dir=folder) as scratch:
                 tuned = fine_tune(self.network, others, self.config)
-                self.save(tuned, Path(scratch) / "w", {"fold": number})
+                save_tuned(tuned, self.start, Path(scratch) / "w", {"fold": number})
                 new = Spotter(Path(scratch) / "w")
                 for video in own:
                     counts, known = count_finds(old, video)
@@ -157,12 +165,6 @@ class Lab:
                     after.append(count_finds(new, video)[0])
             yield f"left out {number} of {len(groups)}: {', '.join(group)}"
         return FineTuneEstimate(overall(before), overall(after), minutes)
-
-    def save(self, network: FesNet, folder: Path, training: dict[str, Any]) -> None:
-        """Weights with the rules and the interval check of the start."""
-        save_weights(network, folder, training=training, rules=self.start.rules)
-        if (self.start.folder / CHECK).is_file():
-            shutil.copy(self.start.folder / CHECK, folder / CHECK)
 
 
 def fold_groups(people: Sequence[str]) -> list[list[str]]:
@@ -190,4 +192,4 @@ def write_tuned(
         "left_out_participants": estimate.to_dict(),
         "start": {"sha256": lab.start.sha256, "training": lab.start.training},
     }
-    lab.save(network, options.out, training)
+    save_tuned(network, lab.start, options.out, training)

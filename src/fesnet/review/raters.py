@@ -75,7 +75,7 @@ def pair_moments(one: list[JsonObject], other: list[JsonObject]) -> list[Moment]
         left = [row for row in one if row["face"] == face]
         right = [row for row in other if row["face"] == face]
         for iou, typed in ((IOU, True), (TOUCHING, False)):
-            pairs = match(spans_of(left), spans_of(right), iou, typed=typed)
+            pairs = match(intervals_of_rows(left), intervals_of_rows(right), iou, typed=typed)
             moments += [Moment(left[j], right[k]) for j, k in pairs]
             left = [row for j, row in enumerate(left) if j not in {j for j, _ in pairs}]
             right = [row for k, row in enumerate(right) if k not in {k for _, k in pairs}]
@@ -83,10 +83,10 @@ def pair_moments(one: list[JsonObject], other: list[JsonObject]) -> list[Moment]
     return sorted(moments, key=lambda m: m.start)
 
 
-def spans_of(rows: list[JsonObject]) -> list[Interval]:
+def intervals_of_rows(rows: list[JsonObject]) -> list[Interval]:
     return [Interval(r["onset_frame"], r["offset_frame"] + 1, r["kind"]) for r in rows]
 
 
 def iou_of(one: JsonObject, other: JsonObject) -> float:
-    a, b = spans_of([one, other])
+    a, b = intervals_of_rows([one, other])
     return a.iou(b)

@@ -17,11 +17,11 @@ from pathlib import Path
 from fesnet._io import VIDEO_SUFFIXES, file_sha256, is_result
 from fesnet._names import printable
 from fesnet.errors import FesnetError, UsageError
+from fesnet.report.player import COPIES_FOLDER
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import REVIEW_SUFFIX, Review, read_review, save_review
 
 FACES_SUFFIX = ".faces.json"  # beside them: where the faces are
-COPIES_FOLDER = ".playable"  # copies of videos whose format the browser does not play
 MAX_DEPTH = 4  # folders below the work folder: the page asks for its list every second
 EDIT_LOCK = ".review.lock"  # held while an edit is applied
 OPEN_LOCK = ".review.open"  # shared by all servers that have the folder open

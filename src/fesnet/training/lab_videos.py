@@ -9,6 +9,7 @@ proposals and MTAM, learns on at a low rate.
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval
 from fesnet.metrics.interval_tables import COLUMNS, read_intervals
 from fesnet.metrics.video_ids import video_name
+from fesnet.model.checkpoint import load_network, save_weights
 from fesnet.model.network import FesNet
 from fesnet.training.config import TrainConfig, read_config
 from fesnet.training.ema import update_ema
@@ -31,6 +33,7 @@ from fesnet.training.shards import Shard
 from fesnet.training.updater import NetworkUpdater
 from fesnet.training.video_windows import video_shard
 from fesnet.training.window_set import WindowSet
+from fesnet.weights import CHECK, Weights
 
 LAB_SECONDS = 11.0  # of a stretch of video with a face: just longer than a window of 320 frames
 # A short training that forgets little; our choice. All can be changed in --config.
@@ -83,7 +86,7 @@ def read_lab(videos: Path, table: Path) -> tuple[list[LabVideo], list[str]]:
     people: dict[Path, str] = {}
     unseen: set[Path] = set()
     for record, (number, row) in zip(records, rows, strict=True):
-        file = find_file(files, record.video, f"{table} line {number}")
+        file = find_video_file(files, record.video, f"{table} line {number}")
         truth.setdefault(file, []).append(record.interval)
         people[file] = row.get("participant") or record.subject or record.video
         if row.get("by") == MACHINE and (row.get("checked") or "").lower() not in ("1", "true"):
@@ -107,7 +110,7 @@ def video_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def find_file(files: dict[str, Path], name: str, where: str) -> Path:
+def find_video_file(files: dict[str, Path], name: str, where: str) -> Path:
     """The file of a video that a table names. Raises TruthError for none, or several."""
     plain = video_name(name)
     if plain in files:
@@ -162,3 +165,16 @@ def fine_tune(network: FesNet, shards: Sequence[Shard], config: TrainConfig) -> 
         updater.learn(stages, strength, batch.labels, batch.intensity)
         update_ema(mean, learner, min(config.ema, 1 - 1 / (step + 2)))
     return mean.eval()
+
+
+def load_start(weights: Weights) -> FesNet:
+    """The network to go on from. Raises CheckpointError."""
+    return load_network(weights)
+
+
+def save_tuned(network: FesNet, start: Weights, folder: Path, training: dict[str, Any]) -> None:
+    """Weights with the rules and the interval check of the start. training: their provenance.
+    Raises UsageError."""
+    save_weights(network, folder, training=training, rules=start.rules)
+    if (start.folder / CHECK).is_file():
+        shutil.copy(start.folder / CHECK, folder / CHECK)
