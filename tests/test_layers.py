@@ -166,6 +166,7 @@ ALLOWED: dict[str, set[str]] = {
         "spotter",
         "video",
         "postprocess",
+        *("stream", "timing", "weights", "windows"),
     },
     "study": {
         *("batch", "exports", "intervals", "postprocess", "report", "result", "review"),

@@ -28,6 +28,10 @@ def report_command(
     link: Annotated[
         bool, typer.Option("--link", help="Link the video instead of putting it into the page.")
     ] = False,
+    convert: Annotated[
+        bool,
+        typer.Option("--convert", help="Show a copy of a video that browsers do not show (HEVC)."),
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,21 +50,24 @@ def report_command(
     embed = 0 if link else EMBED_LIMIT
     for result in results:
         if result.is_dir():
-            report_folder(result, out, embed, force=force)
+            report_folder(result, out, embed, convert=convert, force=force)
             continue
         page = out or result.with_suffix(".html")
         with replacing(page, force=force):
-            lack = write_report(read_named(result), page, video=video, embed=embed)
+            found = read_named(result)
+            lack = write_report(found, page, video=video, embed=embed, convert=convert)
         print_page(page, lack)
 
 
-def report_folder(folder: Path, out: Path | None, embed: int, *, force: bool) -> None:
+def report_folder(
+    folder: Path, out: Path | None, embed: int, *, convert: bool, force: bool
+) -> None:
     """A page of each result below a folder, beside it or below `out`. Damaged ones are named."""
     from fesnet.errors import FesnetError
     from fesnet.study.pages import write_pages
 
     failed = 0
-    for page, outcome in write_pages(folder, out, embed, force=force):
+    for page, outcome in write_pages(folder, out, embed, convert=convert, force=force):
         if isinstance(outcome, FesnetError):
             failed += 1
             say(f"fesnet: {page}: {outcome}", error=True)

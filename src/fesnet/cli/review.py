@@ -33,6 +33,12 @@ def review_command(
     ] = "2GB",
     fps: ImageFolderRate = None,
     weights: WeightsFolder = None,
+    blind: Annotated[
+        str,
+        typer.Option(
+            "--blind", help="Name of a second rater, who sees nothing of the machine or of others."
+        ),
+    ] = "",
 ) -> None:
     """Look at expressions beside the video, correct them in the browser, export them. Stop with
     Ctrl-C.
@@ -47,7 +53,8 @@ def review_command(
         raise MissingExtraError(
             f"expected FastAPI and uvicorn ({error}); {get_extra('review')}"
         ) from error
-    server = prepare_server(files or [], ServerOptions(folder, port, max_upload, fps, weights))
+    options = ServerOptions(folder, port, max_upload, fps, weights, blind)
+    server = prepare_server(files or [], options)
     say(f"results in {server.library.folder}")
     say(f"open {server.address}")
     say("stop with Ctrl-C")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -32,13 +33,21 @@ StartWeights = Annotated[
 
 @app.command("train")
 def train_command(
-    portraits: Annotated[
-        Path,
-        typer.Argument(help="Folder of portraits; `neutral/` and `smiling/` if there are both."),
-    ],
     out: Annotated[
         Path, typer.Option("--out", help="New folder for the weights; the state lies beside it.")
     ],
+    portraits: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of portraits; `neutral/` and `smiling/` if there are both."),
+    ] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option("--videos", help="Fine-tune --start on your own labelled videos instead."),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="Of --videos: table of their expressions (CSV)."),
+    ] = None,
     preset: Annotated[str, typer.Option("--preset", help="'default' or 'paper'.")] = "default",
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML file with training settings.")
@@ -57,7 +66,9 @@ def train_command(
     masks: TrainMasks = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved state.")] = False,
 ) -> None:
-    """Train weights on synthetic video made from portraits (extra `train`)."""
+    """Train weights on synthetic video made from portraits, or fine-tune them on your own videos
+    (extra `train`).
+    """
     try:
         from fesnet.training import train_from_portraits
     except ImportError as error:
@@ -70,6 +81,13 @@ def train_command(
         raise UsageError("expected --footage with --masks, got none; name the folder of clips")
     steps = {"pair_steps": pair_steps, "head_steps": head_steps, "clip_steps": clip_steps}
     fetch_models()
+    if videos is not None or truth is not None:
+        others = (portraits, footage, masks, resume or None)
+        for line in fine_tuning(videos, truth, out, start, config, steps, others):
+            print(line, flush=True)
+        return
+    if portraits is None:
+        raise UsageError("expected a folder of portraits, or --videos with --truth; got neither")
     for line in train_from_portraits(
         portraits,
         out,
@@ -82,3 +100,25 @@ def train_command(
         masks=masks,
     ):
         print(line, flush=True)
+
+
+def fine_tuning(
+    videos: Path | None,
+    truth: Path | None,
+    out: Path,
+    start: str | None,
+    config: Path | None,
+    steps: dict[str, int | None],
+    others: tuple[object, ...],
+) -> Iterator[str]:
+    """The lines of a fine-tuning. others: what belongs to portraits alone. Raises UsageError."""
+    from fesnet.evaluation.fine_tuning import FineTuneOptions, fine_tune_on_videos
+
+    if videos is None or truth is None or start is None:
+        raise UsageError(
+            "expected --videos, --truth and --start together, got only some; --start bundled takes "
+            "the weights of fesnet"
+        )
+    if any(other is not None for other in others):
+        raise UsageError("expected --videos without portraits, --footage, --masks and --resume")
+    return fine_tune_on_videos(FineTuneOptions(videos, truth, out, start, config, steps))

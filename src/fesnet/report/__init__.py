@@ -19,6 +19,7 @@ from fesnet.report import html_parts as parts
 from fesnet.report.legend import legend_html
 from fesnet.report.methods import methods_text, rules_html
 from fesnet.report.pictures import IntervalPictures, take_pictures
+from fesnet.report.player import PagePlayer, make_player
 from fesnet.report.timeline_svg import LabelledTime, draw_timeline_svg, drawn_tracks
 from fesnet.report.web import read_web_file
 from fesnet.result import Spotting
@@ -39,17 +40,24 @@ def write_report(
     *,
     video: Path | None = None,
     embed: int = EMBED_LIMIT,
+    convert: bool = False,
     markers: Sequence[LabelledTime] = (),
 ) -> str:
     """Write the page atomically. Returns a line on what it lacks and why, empty if nothing.
 
     truth: intervals on source frames, drawn below the found ones. video: the source's place now;
     default: the path in the result. embed: bytes up to which the video is put into the page; larger
-    ones are linked. markers: drawn, too. Raises UsageError, also if `video` is not the file that
+    ones are linked. convert: show a converted copy of a video that browsers do not show. markers:
+    drawn, too. Raises UsageError, also if `video` is not the file that
     was spotted.
     """
     shown, gone = locate_video(spotting, video)
     known = tuple(truth)
+    player = (
+        make_player(shown, path, embed, convert=convert)
+        if shown
+        else PagePlayer(parts.no_player_html(gone))
+    )
     pictures, why = ({}, gone) if shown is None else try_pictures(spotting, shown)
     note = (
         f'<p class="note">No pictures: {html.escape(why)}.</p>'
@@ -63,7 +71,7 @@ def write_report(
         policy=content_security_policy(script),
         title=title,
         style=read_web_file("style.css") + read_web_file("report.css"),
-        player=parts.player_html(shown, path, embed) if shown else parts.no_player_html(gone),
+        player=player.text,
         numbers=parts.summary_html(spotting),
         legend=legend_html(spotting, truth=bool(known)),
         still_legend=legend_html(spotting, truth=bool(known), screen=False),
@@ -81,7 +89,8 @@ def write_report(
         script=script,
     )
     atomic_write_text(path, text)
-    return f"{'no video, ' if gone else ''}no pictures: {why}" if why else ""
+    pictured = f"{'no video, ' if gone else ''}no pictures: {why}" if why else ""
+    return "; ".join(filter(None, (pictured, player.lack)))
 
 
 def locate_video(spotting: Spotting, named: Path | None) -> tuple[Path | None, str]:

@@ -60,10 +60,14 @@ def person_opinions(machine: MachineResult, review: Review) -> Opinions:
     rows = [i for i in review.intervals if i.checked or i.deleted or i.id in touched]
     rules = review_rules(review)
     left = [(i.face, i.onset_frame, i.offset_frame) for i in review.intervals if i not in rows]
-    left += [
-        (p.face, p.onset_frame, p.offset_frame)
-        for p in open_proposals(machine, review.intervals, rules)
-    ]
+    if not review.blind:
+        left += [
+            (p.face, p.onset_frame, p.offset_frame)
+            for p in open_proposals(machine, review.intervals, rules)
+        ]
+    elif not review.done:  # what they left unmarked, they may not have seen yet
+        faces = [track.face for track in machine.spotting.faces] or [0]
+        left += [(face, 0, review.frames - 1) for face in faces]
     judged = []
     for i in rows:
         own, proposal = (i.face, i.onset_frame, i.offset_frame), i.machine

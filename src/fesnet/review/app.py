@@ -6,7 +6,6 @@ hundreds of intervals.
 
 from __future__ import annotations
 
-import json
 import mimetypes
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, Response
 
 import fesnet
 from fesnet._locks import lock_change
@@ -22,26 +21,30 @@ from fesnet._names import printable
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.exports import ENDINGS, export, free_export_name, parse_formats
+from fesnet.review import coding_routes
 from fesnet.review.access import AccessControl
 from fesnet.review.agreement import compute_agreement
 from fesnet.review.background import BackgroundWorker
 from fesnet.review.edits import EditRequest, StaleError, apply_edit
 from fesnet.review.merge import MACHINE, merge_intervals, review_rules
+from fesnet.review.overview import OverviewCache
+from fesnet.review.requests import PlainJSON, library_of, refuse_blind, worker_of
 from fesnet.review.review_state import ReviewState, load_corrected, load_opinions, load_state
 from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_name
 from fesnet.review.video_library import EDIT_LOCK, VideoLibrary
 
 ROOT = Path(fesnet.__file__).parent
+PAGE_MODULES = (
+    *("main", "server", "table", "panels", "keys"),
+    *("hints", "library", "player", "raters", "zoom"),
+)
 # All files of the package that are served, by name.
 PAGE = {
     "index.html": ROOT / "review" / "page" / "index.html",
     "review.css": ROOT / "review" / "page" / "review.css",
     "style.css": ROOT / "report" / "web" / "style.css",
     "timeline.js": ROOT / "report" / "web" / "timeline.js",
-    **{
-        f"{name}.js": ROOT / "review" / "page" / f"{name}.js"
-        for name in ("main", "server", "table", "panels", "keys")
-    },
+    **{f"{name}.js": ROOT / "review" / "page" / f"{name}.js" for name in PAGE_MODULES},
 }
 STATUS: dict[type[FesnetError], int] = {
     StaleError: 409,
@@ -52,13 +55,6 @@ STATUS: dict[type[FesnetError], int] = {
 router = APIRouter()
 
 
-class PlainJSON(JSONResponse):
-    """JSON in ASCII: a name may hold bytes that are no UTF-8, which only an escape can carry."""
-
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
-
-
 def make_app(
     library: VideoLibrary, worker: BackgroundWorker, token: str, *, limit: int, who: str
 ) -> AccessControl:
@@ -66,7 +62,9 @@ def make_app(
     app = FastAPI(title="fesnet review", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.library, app.state.worker = library, worker
     app.state.limit, app.state.who = limit, who
+    app.state.overviews = OverviewCache()
     app.include_router(router)
+    app.include_router(coding_routes.router)
     app.add_exception_handler(FesnetError, error_response)
     app.add_exception_handler(RequestValidationError, invalid_request_response)
     access = AccessControl(app, token)
@@ -85,16 +83,6 @@ def invalid_request_response(_: Request, error: Exception) -> Response:
     details = error.errors() if isinstance(error, RequestValidationError) else []
     first = f"{details[0]['loc'][-1]}: {details[0]['msg']}" if details else str(error)
     return PlainJSON({"error": f"expected another request ({first})"}, 422)
-
-
-def library_of(request: Request) -> VideoLibrary:
-    found: VideoLibrary = request.app.state.library
-    return found
-
-
-def worker_of(request: Request) -> BackgroundWorker:
-    found: BackgroundWorker = request.app.state.worker
-    return found
 
 
 @router.get("/")
@@ -121,31 +109,10 @@ def get_about(request: Request) -> Response:
             "folder": printable(str(state.library.folder)),
             "who": state.who,
             "limit": state.limit,
+            "rater": state.library.rater,
             "formats": list(ENDINGS),
         }
     )
-
-
-@router.get("/api/videos")
-def list_videos(request: Request) -> Response:
-    """All videos and their states. Raises UsageError where the folder is gone."""
-    library = library_of(request)
-    library.check_folder()
-    library.scan()
-    out = []
-    for video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
-        review = library.review_path(video.key)
-        stamp = review.stat().st_mtime_ns if review.is_file() else 0
-        values = {
-            name: getattr(video, name) for name in ("key", "state", "share", "stage", "error")
-        }
-        values["name"] = printable(video.name)
-        files = {
-            "result": library.result_path(video.key).is_file(),
-            "copy": library.copy_path(video.key).is_file(),
-        }
-        out.append({**values, **files, "stamp": str(stamp)})
-    return PlainJSON(out)
 
 
 @router.get("/api/videos/{key}")
@@ -165,6 +132,7 @@ def get_frame_times(request: Request, key: str) -> Response:
 def get_scores(request: Request, key: str, face: int) -> Response:
     """Scores of one face: macro of all steps, then micro; little-endian 32-bit floats, NaN where
     unknown."""
+    refuse_blind(request)
     for track in load_state(library_of(request), key).machine.spotting.faces:
         if track.face == face:
             return binary_response(track.scores.T, "<f4")
@@ -180,6 +148,7 @@ def binary_response(values: Any, dtype: str) -> Response:
 @router.get("/api/videos/{key}/preview")
 def preview_rules(request: Request, key: str, rules: str) -> Response:
     """The intervals under other rules ("macro_threshold=0.4,..."); changes nothing."""
+    refuse_blind(request)
     now = load_state(library_of(request), key)
     try:
         changes = {
@@ -230,6 +199,7 @@ def get_agreement(
     request: Request, key: str, truth: str = "person", found: Annotated[str, Query()] = "machine"
 ) -> Response:
     """Agreement of two versions, where people looked: person, machine, or another's review."""
+    refuse_blind(request)
     library = library_of(request)
     sides = [load_opinions(library, key, which) for which in (truth, found)]
     spotting = library.machine_result(key).spotting
@@ -243,6 +213,8 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
 
     Under a name with a number where an earlier export was changed since.
     """
+    if which != "person":
+        refuse_blind(request)
     library = library_of(request)
     formats = parse_formats(to)
     result = library.result_path(key)
@@ -255,17 +227,6 @@ def export_version(request: Request, key: str, to: str, which: str = "person") -
     path = export(spotting, formats[:1], result.parent, name)[0]
     shown = printable(path.name)
     return FileResponse(path, filename=shown, media_type="application/octet-stream")
-
-
-@router.get("/api/videos/{key}/media")
-def get_media_problem(request: Request, key: str) -> Response:
-    """Why the server cannot serve the video; empty if it can."""
-    library = library_of(request)
-    try:
-        path = library.playable_path(library.find(key))
-    except FesnetError as error:
-        return PlainJSON({"problem": str(error)})
-    return PlainJSON({"problem": "", "kind": "folder" if path.is_dir() else "file"})
 
 
 @router.get("/media/{key}")

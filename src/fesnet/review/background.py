@@ -6,19 +6,16 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 from fesnet.batch import SpotJob, spot_source, write_results
 from fesnet.errors import FesnetError
 from fesnet.faces.models import ensure_models
+from fesnet.review.face_path import follow_faces, save_paths
 from fesnet.review.video_library import LibraryVideo, VideoLibrary
 from fesnet.spotter import Spotter
-from fesnet.video import VideoWriter, open_source
-
-COPY_RATE = Fraction(30)  # frames a second of a copy if the video states none
-COPY_CRF = 20  # looks nearly the same; the copy is for the eyes only
+from fesnet.video.playable import write_playable
 
 
 class StageCallback(Protocol):
@@ -51,7 +48,7 @@ class BackgroundWorker:
     closed: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def enqueue(self, task: str, video: LibraryVideo) -> None:
-        """Queue the task "spot" or "copy" for a video, unless one waits or runs already."""
+        """Queue "spot", "copy" or "follow" for a video, unless a task waits or runs already."""
         with video.lock:
             if video.state in ("waiting", "working"):
                 return
@@ -83,9 +80,10 @@ class BackgroundWorker:
             thread.join(wait_s)
 
     def run(self) -> None:
+        does = {"spot": self.spot, "copy": self.copy, "follow": self.follow}
         while (item := self.tasks.get()) is not None and not self.closed.is_set():
             task, video, request = item
-            self.run_task(self.copy if task == "copy" else self.spot, video, request)
+            self.run_task(does[task], video, request)
 
     def run_task(
         self, task: Callable[[LibraryVideo, StageCallback], None], video: LibraryVideo, request: int
@@ -131,24 +129,19 @@ class BackgroundWorker:
         write_results(found, self.library.result_path(video.key))
 
     def copy(self, video: LibraryVideo, report: StageCallback) -> None:
-        """Write a copy that browsers play, at a constant rate on the same time axis.
-
-        Raises FesnetError.
-        """
+        """Write a copy that browsers play, with its sound. Raises FesnetError."""
         source = self.library.source_path(video)
         target = self.library.copy_path(video.key)
         target.parent.mkdir(exist_ok=True)
         report(None, "making a copy that the browser plays")
-        with open_source(source, rate=self.rate) as opened:
-            rate = min(opened.rate or COPY_RATE, Fraction(60))
-            size = (opened.width, opened.height)
-            with VideoWriter(target, rate, *size, crf=COPY_CRF) as writer:
-                last = None
-                for frame in opened:
-                    while last is not None and writer.count / rate < frame.time - 1e-6:
-                        writer.write(last)
-                    last = frame.image
-                    if frame.index % 10 == 0:
-                        report(min(frame.time / opened.duration, 1.0) if opened.duration else None)
-                if last is not None:
-                    writer.write(last)
+        write_playable(source, target, report, self.rate)
+
+    def follow(self, video: LibraryVideo, report: StageCallback) -> None:
+        """Write where the faces of a spotted video are, for the zoom. Raises FesnetError."""
+        report(0.0, "finding the face for the zoom")
+        spotting = self.library.machine_result(video.key).spotting
+        source = self.library.source_path(video)
+        paths = follow_faces(source, spotting, report)
+        target = self.library.face_path(video.key)
+        target.parent.mkdir(exist_ok=True)
+        save_paths(paths, spotting, target)

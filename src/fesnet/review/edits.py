@@ -13,10 +13,26 @@ from fesnet._names import UNPRINTABLE
 from fesnet.errors import UsageError
 from fesnet.intervals import Kind, nearest_frame
 from fesnet.postprocess import IntervalRules
-from fesnet.review.merge import MachineResult, adopt_proposal, open_proposal, review_rules
-from fesnet.review.review_file import RULES_ID, EditRecord, JsonObject, Review, ReviewedInterval
+from fesnet.review.merge import (
+    MachineResult,
+    adopt_proposal,
+    count_unseen,
+    merge_intervals,
+    open_proposal,
+    review_rules,
+)
+from fesnet.review.review_file import (
+    RULES_ID,
+    VIDEO_ID,
+    EditRecord,
+    JsonObject,
+    Review,
+    ReviewedInterval,
+)
 
-EditType = Literal["edge", "kind", "add", "delete", "check", "note", "rules", "undo", "redo"]
+EditType = Literal[
+    "edge", "kind", "add", "delete", "check", "note", "rules", "done", "undo", "redo"
+]
 MAX_NAME_LENGTH, MAX_NOTE_LENGTH = 80, 4000  # characters
 
 
@@ -41,6 +57,7 @@ class EditRequest:
     apex_s: float | None = None
     offset_s: float = 0.0
     checked: bool = True
+    done: bool = True
     note: str = ""
     rules: dict[str, float] | None = None
 
@@ -76,7 +93,8 @@ class EditContext:
         for interval in intervals:
             if interval.id == key and not interval.deleted:
                 return interval, asdict(interval)
-        proposal = open_proposal(self.machine, intervals, self.rules, key)
+        blind = self.review.blind  # a blind rater must not find out by asking
+        proposal = None if blind else open_proposal(self.machine, intervals, self.rules, key)
         if proposal is not None:
             return adopt_proposal(proposal, self.who, self.when), None
         raise UsageError(
@@ -164,8 +182,23 @@ def add_interval(context: EditContext) -> EditRecord:
 
 def set_rules(context: EditContext) -> EditRecord:
     before = context.review.rules
+    if context.review.blind:
+        raise UsageError("expected no thresholds in a blind review: it shows no proposals")
     after = context.rules.changed(context.edit.rules or {}).to_dict()
     return context.record(RULES_ID, dict(before), after)
+
+
+def set_done(context: EditContext) -> EditRecord:
+    """Say that the whole video was seen, or take that back. Raises UsageError where proposals are
+    left that nobody looked at."""
+    review, wanted = context.review, context.edit.done
+    if wanted and (left := count_unseen(merge_intervals(context.machine, review))):
+        raise UsageError(
+            f"expected every expression to be checked, changed or deleted, got {left} that nobody "
+            "looked at; check those first"
+        )
+    before = {"done": True} if review.done else None
+    return context.record(VIDEO_ID, before, {"done": wanted})
 
 
 def undo_edit(context: EditContext) -> EditRecord:
@@ -192,6 +225,7 @@ EDITS: dict[str, Callable[[EditContext], EditRecord]] = {
     "check": lambda context: change_interval(context, checked=context.edit.checked),
     "note": set_note,
     "rules": set_rules,
+    "done": set_done,
     "undo": undo_edit,
     "redo": redo_edit,
 }

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
@@ -216,7 +216,7 @@ def merge_intervals(
     check_frame_count(machine, review)
     rules = rules or review_rules(review)
     out = []
-    for p in open_proposals(machine, intervals, rules):
+    for p in () if review.blind else open_proposals(machine, intervals, rules):
         more = {"id": proposal_id(p), "by": MACHINE, "when": None, "checked": False, "note": ""}
         out.append(vars(p) | more | {"machine": (p.kind, p.onset_frame, p.offset_frame)})
     for interval in intervals:
@@ -227,6 +227,11 @@ def merge_intervals(
             }
             out.append(vars(to_spotted_interval(interval, machine)) | more)
     return sorted(out, key=lambda i: (i["face"], i["onset_s"], i["offset_s"], i["kind"], i["id"]))
+
+
+def count_unseen(rows: Iterable[JsonObject]) -> int:
+    """How many of the merged intervals are the machine's alone: nobody checked or changed them."""
+    return sum(not row["checked"] and row["by"] == MACHINE for row in rows)
 
 
 def check_frame_count(machine: MachineResult, review: Review) -> None:

@@ -8,6 +8,7 @@ the thing back:
     1  edge   m0.12..  null      {..}          m0.12.. is a person's
     2  rules  rules    {..}      {..}          other thresholds
     3  undo   rules    {..}      {..}          the thresholds of before 2    (of: 2)
+    4  done   video    null      {..}          somebody has seen the whole video
 
 The file also holds the machine's result as it was, and the intervals after the last edit. Every
 edit rewrites it atomically and waits for the disk, so that no acknowledged edit is lost when the
@@ -31,6 +32,7 @@ from fesnet.postprocess import IntervalRules
 SCHEMA = "fesnet-review/1"
 REVIEW_SUFFIX = ".review.json"
 RULES_ID = "rules"  # the id of the thresholds among the edited things
+VIDEO_ID = "video"  # the id of the video itself: whether somebody has seen it to its end
 JsonObject = dict[str, Any]
 
 
@@ -90,12 +92,14 @@ class EditRecord:
 @dataclass(frozen=True)
 class Review:
     """All edits of a result. machine: the result's `intervals`, `rules`, `provenance`, `file` name
-    and `sha256` when the review began."""
+    and `sha256` when the review began. blind: of a rater who did not see the machine's
+    proposals, so that only people's intervals count."""
 
     source: JsonObject
     frames: int
     machine: JsonObject
     entries: tuple[EditRecord, ...] = ()
+    blind: bool = False
 
     @property
     def revision(self) -> int:
@@ -117,12 +121,18 @@ class Review:
     def intervals(self) -> list[ReviewedInterval]:
         """All intervals that people edited, deleted ones too."""
         state = self.state.items()
-        return [ReviewedInterval.from_values(values) for key, values in state if key != RULES_ID]
+        own = (values for key, values in state if key not in (RULES_ID, VIDEO_ID))
+        return [ReviewedInterval.from_values(values) for values in own]
 
     @property
     def rules(self) -> JsonObject:
         found: JsonObject = self.state.get(RULES_ID) or self.machine["rules"]
         return found
+
+    @property
+    def done(self) -> bool:
+        """Whether a person said that they have seen the whole video."""
+        return bool(self.state.get(VIDEO_ID, {}).get("done", False))
 
     def undo_stacks(self) -> tuple[list[int], list[int]]:
         """Numbers of the edits that can be undone, and redone; the next one last."""
@@ -153,6 +163,7 @@ def save_review(review: Review, intervals: Sequence[JsonObject], path: Path) -> 
         "fesnet": __version__,
         "source": review.source,
         "frames": review.frames,
+        **({"blind": True} if review.blind else {}),
         "machine": review.machine,
         "rules": review.rules,
         "intervals": list(intervals),
@@ -172,7 +183,8 @@ def read_review(path: Path) -> Review:
         raise ResultError(f"expected a review of schema {SCHEMA} in {path}, got {schema!r}")
     try:
         entries = tuple(EditRecord(**e) for e in values["journal"])
-        review = Review(values["source"], values["frames"], values["machine"], entries)
+        blind = bool(values.get("blind", False))
+        review = Review(values["source"], values["frames"], values["machine"], entries, blind)
         check_review(review)
     except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
         raise ResultError(
@@ -192,9 +204,14 @@ def check_review(review: Review) -> None:
         raise TypeError("names")
     for entry in review.entries:
         for values in (entry.before, entry.after):
-            if entry.id == RULES_ID:
-                IntervalRules.from_dict(values or {})
-            elif values is not None:
-                last = ReviewedInterval.from_values(values).offset_frame
-                if last >= review.frames:
-                    raise ValueError("frames after the end")
+            check_edited(entry.id, values, review.frames)
+
+
+def check_edited(key: str, values: JsonObject | None, frames: int) -> None:
+    """The same for what an edit set something to. frames: of the video."""
+    if key == RULES_ID:
+        IntervalRules.from_dict(values or {})
+    elif key == VIDEO_ID:
+        bool((values or {"done": False})["done"])
+    elif values is not None and ReviewedInterval.from_values(values).offset_frame >= frames:
+        raise ValueError("frames after the end")

@@ -20,7 +20,7 @@ from fesnet.review.merge import (
     merge_intervals,
     review_rules,
 )
-from fesnet.review.review_file import RULES_ID, EditRecord, Review, read_review
+from fesnet.review.review_file import RULES_ID, VIDEO_ID, EditRecord, Review, read_review
 from fesnet.review.video_library import VideoLibrary
 
 HISTORY_LENGTH = 30  # last edits that the page shows
@@ -41,7 +41,7 @@ class ReviewState:
         s, review = self.machine.spotting, self.review
         done, undone = review.undo_stacks()
         end = float(s.frame_times[-1])
-        return {
+        values = {
             "key": self.key,
             "name": printable(s.source.name),
             "revision": review.revision,
@@ -64,7 +64,10 @@ class ReviewState:
             "redo": self.next_step(undone),
             "history": [history_line(e) for e in review.entries[: -HISTORY_LENGTH - 1 : -1]],
             "others": self.library.other_reviews(self.key),
+            "done": review.done,
+            "blind": review.blind,
         }
+        return hide_proposals(values) if review.blind else values
 
     def references(self) -> dict[str, float]:
         """The thresholds at which scores are cut, for the words of the page."""
@@ -85,12 +88,19 @@ class ReviewState:
         return self.review.entries[steps[-1] - 1].what if steps else None
 
 
+def hide_proposals(values: dict[str, Any]) -> dict[str, Any]:
+    """The state as a blind rater may see it: nothing of what the machine or others say."""
+    faces = [{**face, "steps": 0} for face in values["faces"]]
+    hidden: dict[str, Any] = {"candidates": [], "machine": [], "others": [], "legend": ""}
+    return {**values, **hidden, "faces": faces, "warnings": []}
+
+
 def history_line(entry: EditRecord) -> dict[str, Any]:
     """An edit in short, for the history on the page."""
     values = entry.after or entry.before or {}
     about = (
         ""
-        if entry.id == RULES_ID
+        if entry.id in (RULES_ID, VIDEO_ID)
         else f"{values.get('kind', '')} at frame {values.get('onset_frame', '')}"
     )
     return {"n": entry.n, "who": entry.who, "when": entry.when, "what": entry.what, "about": about}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import secrets
 import socket
 import webbrowser
@@ -28,13 +29,15 @@ HOST = "127.0.0.1"
 @dataclass(frozen=True)
 class ServerOptions:
     """port: 0 for any free one; limit: size of an upload, such as "2GB"; rate: frames a second of
-    image folders; weights: None for the bundled ones."""
+    image folders; weights: None for the bundled ones; blind: the name of a rater who sees nothing
+    of the machine, "" for none."""
 
     folder: Path | None = None
     port: int = 0
     limit: str = "2GB"
     rate: float | None = None
     weights: Path | None = None
+    blind: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,11 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
     limit = parse_size(options.limit)
     folder = options.folder or default_folder(named)
     sources = list_sources(named, folder)
-    library = VideoLibrary(make_writable_folder(folder), tuple(sources))
+    rater = check_rater(options.blind)
+    library = VideoLibrary(make_writable_folder(folder), tuple(sources), rater)
     worker = BackgroundWorker(library, options.weights, options.rate)
-    app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=default_user_name())
+    who = rater or default_user_name()
+    app = make_app(library, worker, secrets.token_urlsafe(32), limit=limit, who=who)
     handle = open_socket(options.port)
     try:
         server = ReviewServer(app, handle, library, worker, open_folder_lock(library.folder))
@@ -101,6 +106,15 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
         if not library.result_path(video.key).is_file():
             worker.enqueue("spot", video)
     return server
+
+
+def check_rater(name: str) -> str:
+    """The name of a blind rater, which becomes part of file names. Raises UsageError."""
+    if name and not re.fullmatch(r"[\w-]{1,40}", name):
+        raise UsageError(
+            f"expected a name of letters, digits, - and _ with --blind, got {name!r}; give initials"
+        )
+    return name
 
 
 def open_folder_lock(folder: Path) -> IO[bytes]:

@@ -11,16 +11,17 @@ import glob
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fesnet._io import VIDEO_SUFFIXES, file_sha256, is_result
 from fesnet._names import printable
 from fesnet.errors import FesnetError, UsageError
+from fesnet.report.player import COPIES_FOLDER
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import REVIEW_SUFFIX, Review, read_review, save_review
 
-COPIES_FOLDER = ".playable"  # copies of videos whose format the browser does not play
+FACES_SUFFIX = ".faces.json"  # beside them: where the faces are
 MAX_DEPTH = 4  # folders below the work folder: the page asks for its list every second
 EDIT_LOCK = ".review.lock"  # held while an edit is applied
 OPEN_LOCK = ".review.open"  # shared by all servers that have the folder open
@@ -49,10 +50,13 @@ class LibraryVideo:
 
 @dataclass
 class VideoLibrary:
-    """All videos of a work folder. named: files from the command line, which may lie elsewhere."""
+    """All videos of a work folder. named: files from the command line, which may lie elsewhere;
+    rater: of a blind second opinion, who sees and changes a review of their own ("" for none).
+    """
 
     folder: Path
     named: tuple[Path, ...] = ()
+    rater: str = ""
     videos: dict[str, LibraryVideo] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     machines: dict[str, tuple[tuple[int, int], MachineResult]] = field(
@@ -92,11 +96,16 @@ class VideoLibrary:
         return self.folder / f"{self.stem(key)}.json"
 
     def review_path(self, key: str) -> Path:
-        return self.folder / f"{self.stem(key)}{REVIEW_SUFFIX}"
+        rater = f".{self.rater}" if self.rater else ""
+        return self.folder / f"{self.stem(key)}{rater}{REVIEW_SUFFIX}"
 
     def copy_path(self, key: str) -> Path:
         """Where the playable copy lies, if there is one."""
         return self.folder / COPIES_FOLDER / f"{self.stem(key).replace('/', '-')}.mp4"
+
+    def face_path(self, key: str) -> Path:
+        """Where the file lies that says where the faces are, if there is one."""
+        return self.copy_path(key).with_suffix(FACES_SUFFIX)
 
     def scan(self) -> None:
         """Add new results, then new videos that have none, also those in subfolders."""
@@ -186,9 +195,16 @@ class VideoLibrary:
     def load_review(self, key: str) -> Review:
         """The review, read from the disk each time, or a new one. Raises ResultError."""
         path = self.review_path(key)
-        if path.is_file():
-            return read_review(path)
-        return self.machine_result(key).new_review(self.result_path(key).name)
+        if not path.is_file():
+            new = self.machine_result(key).new_review(self.result_path(key).name)
+            return replace(new, blind=bool(self.rater))
+        review = read_review(path)
+        if self.rater and not review.blind:
+            raise UsageError(
+                f"expected the blind review of {self.rater} in {path.name}, but that one was begun "
+                "with the machine's proposals in view; take another name"
+            )
+        return review
 
     def save(self, key: str, review: Review) -> None:
         """Write the review; returns once it is on the disk. Raises UsageError."""
@@ -198,9 +214,8 @@ class VideoLibrary:
 
     def other_reviews(self, key: str) -> list[str]:
         """Reviews of the same video by others: NAME.someone.review.json."""
-        review = self.review_path(key)
-        name = review.name.removesuffix(REVIEW_SUFFIX)
-        found = review.parent.glob(f"{glob.escape(name)}.*{REVIEW_SUFFIX}")
+        result = self.result_path(key)
+        found = result.parent.glob(f"{glob.escape(result.stem)}.*{REVIEW_SUFFIX}")
         taken = {self.review_path(k) for k in self.videos}
         return sorted(p.name for p in found if p not in taken and self.is_inside(p))
 

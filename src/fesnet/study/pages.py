@@ -17,9 +17,9 @@ from fesnet.study.results import StudyResult, find_results
 
 
 def write_pages(
-    folder: Path, out: Path | None, embed: int, *, force: bool = False
+    folder: Path, out: Path | None, embed: int, *, convert: bool = False, force: bool = False
 ) -> Iterator[tuple[Path, str | FesnetError]]:
-    """(page, what it lacks, or why it could not be written) of each result. embed: as of
+    """(page, what it lacks, or why it could not be written) of each result. embed, convert: as of
     `write_report`. Raises UsageError.
     """
     markers = folder_markers(folder)
@@ -30,7 +30,7 @@ def write_pages(
             make_folder(page.parent)
             shown = shown_markers(result, spotting, markers)
             with replacing(page, force=force):
-                lack = write_report(spotting, page, embed=embed, markers=shown)
+                lack = write_report(spotting, page, embed=embed, convert=convert, markers=shown)
             yield page, lack
         except FesnetError as error:
             if error.exit_code == 2 and not page.parent.is_dir():

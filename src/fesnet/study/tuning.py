@@ -29,7 +29,7 @@ from fesnet.intervals import KINDS, Interval
 from fesnet.metrics import Counts, count, overall
 from fesnet.postprocess import IntervalRules
 from fesnet.result import Spotting
-from fesnet.review.merge import MACHINE, MachineResult, merge_intervals
+from fesnet.review.merge import MachineResult, count_unseen, merge_intervals
 from fesnet.review.review_file import read_review
 from fesnet.study.results import StudyResult, find_results
 
@@ -123,7 +123,7 @@ def reviewed_videos(results: Sequence[StudyResult]) -> tuple[list[ReviewedVideo]
             continue
         machine, review = MachineResult.read(result.path), read_review(result.review)
         rows = merge_intervals(machine, review)
-        if not all(is_seen(row) for row in rows) or not review.entries:
+        if count_unseen(rows) or not review.entries:
             left_out.append(result.name)
             continue
         truth = tuple(
@@ -131,11 +131,6 @@ def reviewed_videos(results: Sequence[StudyResult]) -> tuple[list[ReviewedVideo]
         )
         videos.append(ReviewedVideo(result.name, result.participant, truth, machine.spotting))
     return videos, left_out
-
-
-def is_seen(row: dict[str, Any]) -> bool:
-    """Whether a person checked, changed or added an interval."""
-    return bool(row["checked"]) or row["by"] != MACHINE
 
 
 def check_material(videos: Sequence[ReviewedVideo], left_out: Sequence[str], folder: Path) -> None:

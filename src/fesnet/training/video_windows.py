@@ -130,13 +130,20 @@ def video_shards(network: FesNet, folder: Path, shards: Path, seed: int = 0) -> 
 
 
 def video_shard(
-    network: FesNet, video: Path, truth: list[Interval], rng: np.random.Generator
+    network: FesNet,
+    video: Path,
+    truth: list[Interval],
+    rng: np.random.Generator,
+    *,
+    seconds: float | None = None,
 ) -> Shard:
-    """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
+    """STARTS windows of every `seconds` (default SECONDS) of a video in which its face is in view
+    throughout.
+    """
     config = network.config
     with open_source(video) as source:
         found = extract_features(source, make_face_tracker(config), config, encode_crops(network))
-    length = round(SECONDS * config.working_rate)
+    length = round((seconds or SECONDS) * config.working_rate)
     pixels, labels, starts, landmarks = [], [], [], []
     times = np.arange(found.count) / config.working_rate
     truth_labels = label_steps(truth, found.frame_times, times)

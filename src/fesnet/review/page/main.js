@@ -2,9 +2,13 @@
 
 /* global FesnetTimeline: timeline.js is a plain script, as pages without a server need it */
 import { control, key, wireKeys } from "./keys.js";
-import { clearErrors, showAgreement, showHistory, showSliders, showVersions, showVideos, tell, wireExport, wireSliders, wireUpload } from "./panels.js";
+import { nextOpen, showVideos, wireLibrary } from "./library.js";
+import { clearErrors, showAgreement, showHistory, showSliders, showVersions, tell, wireExport, wireSliders, wireUpload } from "./panels.js";
+import { Loop, offerCopy, setSpeed, showIfPlayable, showSeekBar, toggleFull, toggleSound, wireSeekBar } from "./player.js";
+import { isSettled, showRaterChoices, showRaters, takeEdits, wireRaters } from "./raters.js";
 import { at, below, json, numbers, post } from "./server.js";
 import { markRow, showChosen, showRows, wireForm } from "./table.js";
+import { FaceZoom, Thumbnails } from "./zoom.js";
 
 const $ = (id) => document.getElementById(id);
 const video = $("video");
@@ -15,12 +19,16 @@ let frames = new Float64Array(); // times of its frames, s
 let tracks = [];
 let chosenId = null;
 let time = 0;
-let stopAt = null; // where playing one expression ends
 let waiting = 0; // edits that are not confirmed yet
 let line = Promise.resolve(); // edits go one after another
 let seenStamp = null; // of the review file, when the list was last asked for
 let preview = null; // proposals while a slider moves
 let timeline;
+let blind = ""; // name of a rater who sees nothing of the machine
+let videoList = [];
+const loop = new Loop(video, (frame) => seekFrame(frame));
+const zoom = new FaceZoom(video, () => chosen()?.face ?? tracks[0]?.face ?? 0, () => thumbnails.show(chosen()));
+const thumbnails = new Thumbnails(zoom, (seconds) => middleOf(frameAt(seconds)));
 
 // --- what there is to see ---
 
@@ -49,7 +57,13 @@ function draw() {
   timeline.select(chosenId);
   showRows(intervals(), (id) => choose(id, true));
   markRow(chosenId);
-  showChosen(chosen(), !machineOnly());
+  showOne();
+}
+
+function showOne() {
+  const one = chosen();
+  showChosen(one, !machineOnly());
+  thumbnails.show(one);
 }
 
 function render() {
@@ -64,13 +78,16 @@ function render() {
   $("undo").title = view.undo ? `Undo: ${view.undo} (Ctrl+Z)` : "nothing to undo";
   $("redo").title = view.redo ? `Redo: ${view.redo} (Ctrl+Shift+Z)` : "nothing to redo";
   $("warnings").replaceChildren(...view.warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  $("done").setAttribute("aria-pressed", String(view.done));
+  showRaterChoices(view);
   agreeSoon();
 }
 
 let agreeTimer;
 function agreeSoon() {
   clearTimeout(agreeTimer);
-  agreeTimer = setTimeout(() => showAgreement(view), 600);
+  if (blind) return;
+  agreeTimer = setTimeout(() => { showAgreement(view); showRaters(view, RATERS); }, 600);
 }
 
 // --- which video ---
@@ -81,7 +98,7 @@ async function open(name) {
     const answer = await json(at(name));
     const times = await numbers(at(name, "/frames"), Float64Array);
     const read = await Promise.all(answer.faces.map(async ({ face, steps }) => {
-      const both = await numbers(at(name, `/scores/${face}`), Float32Array);
+      const both = steps ? await numbers(at(name, `/scores/${face}`), Float32Array) : new Float32Array();
       const stepTimes = Float64Array.from({ length: steps }, (_, k) => k / answer.working_rate);
       const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
       const [macro, micro] = [known.slice(0, steps), known.slice(steps)];
@@ -99,6 +116,7 @@ async function open(name) {
   $("welcome").hidden = true;
   $("workplace").hidden = $("side").hidden = false;
   play();
+  zoom.open(name);
   render();
   timeline.fit();
   showTime();
@@ -107,32 +125,21 @@ async function open(name) {
 
 // `again`: another address for the same, as browsers keep what they could not play.
 function play(again = "") {
-  $("novideo").hidden = true;
-  video.hidden = false;
-  video.src = below(`/media/${encodeURIComponent(view.key)}${again}`);
-  video.playbackRate = Number($("speed").value);
+  const key = view.key;
+  thumbnails.source("");
+  showIfPlayable(video, key, () => {
+    if (view.key !== key) return;
+    video.hidden = false;
+    video.src = below(`/media/${encodeURIComponent(key)}${again}`);
+    video.playbackRate = Number($("speed").value);
+    thumbnails.source(video.src);
+    thumbnails.show(chosen());
+  }, refresh);
 }
 
-// Why the picture is missing, and what can be done.
-video.addEventListener("error", async () => {
-  if (!view || !video.getAttribute("src")) return;
-  video.hidden = true;
-  const box = $("novideo");
-  box.hidden = false;
-  const name = view.key;
-  try {
-    const { problem } = await json(at(name, "/media"));
-    box.textContent = problem ? `No picture: ${problem}.` : "This browser cannot play the format of this video. Everything else works. ";
-    if (problem) return;
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Make a copy that it plays" });
-    button.addEventListener("click", () => {
-      box.textContent = "A copy is being made; it is shown when it is ready.";
-      post(at(name, "/copy")).then(refresh, (error) => tell(error.message));
-    });
-    box.append(button);
-  } catch (error) {
-    box.textContent = error.message;
-  }
+// The format is known, and still it is not shown: a damaged file, or a codec that this browser lacks.
+video.addEventListener("error", () => {
+  if (view && video.getAttribute("src")) offerCopy(video, view.key, "This browser cannot play the format of this video. Everything else works. ", refresh);
 });
 
 let tried = null;
@@ -140,7 +147,9 @@ let tried = null;
 async function refresh() {
   try {
     const videos = await json("/api/videos");
+    videoList = videos;
     showVideos(videos, view?.key, open);
+    zoom.follow(videos.find((v) => v.key === view?.key));
     await follow(videos);
   } catch (error) {
     if (!$("errors").textContent.includes(error.message)) tell(error.message);
@@ -151,7 +160,7 @@ async function refresh() {
 async function follow(videos) {
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (!view) {
-    const first = videos.find((v) => v.key === wanted && v.result) ?? (wanted ? null : videos.length === 1 && videos[0].result ? videos[0] : null);
+    const first = videos.find((v) => v.key === wanted && v.result) ?? (wanted ? null : nextOpen(videos) ?? videos.find((v) => v.result));
     if (first) await open(first.key);
     return;
   }
@@ -185,11 +194,15 @@ function frameAt(seconds) {
 }
 
 // Into the middle of a frame, so that rounding cannot show its neighbour.
+function middleOf(k) {
+  const next = frames[k + 1] ?? frames[k] + 1 / view.working_rate;
+  return Math.min((frames[k] + next) / 2, video.duration || Infinity);
+}
+
 function seekFrame(frame) {
   const k = Math.min(Math.max(frame, 0), frames.length - 1);
-  const next = frames[k + 1] ?? frames[k] + 1 / view.working_rate;
   time = frames[k];
-  if (video.readyState > 0) video.currentTime = Math.min((frames[k] + next) / 2, video.duration || Infinity);
+  if (video.readyState > 0) video.currentTime = middleOf(k);
   showTime();
 }
 
@@ -198,6 +211,8 @@ const seek = (seconds) => seekFrame(frameAt(seconds));
 function showTime() {
   $("clock").textContent = `${FesnetTimeline.time(time, 3)} · frame ${frameAt(time)}`;
   timeline.setTime(time);
+  showSeekBar(time, view.duration, $("clock").textContent);
+  zoom.draw();
 }
 
 function follows() {
@@ -206,10 +221,7 @@ function follows() {
     time = frames[frameAt(video.currentTime)] ?? 0;
     showTime();
   }
-  if (stopAt !== null && video.currentTime >= stopAt) {
-    stopAt = null;
-    video.pause();
-  }
+  loop.check();
 }
 
 function tick() {
@@ -220,7 +232,7 @@ function tick() {
 }
 
 video.addEventListener("play", () => { $("play").textContent = "Pause"; requestAnimationFrame(tick); });
-video.addEventListener("pause", () => { $("play").textContent = "Play"; stopAt = null; });
+video.addEventListener("pause", () => { $("play").textContent = "Play"; });
 video.addEventListener("loadedmetadata", () => seekFrame(frameAt(time)));
 
 function toggle() {
@@ -228,13 +240,17 @@ function toggle() {
   else video.play().catch(() => {});
 }
 
+const playSpan = ({ onset_s, offset_s }, again) =>
+  loop.start(frameAt(onset_s), frames[frameAt(offset_s) + 1] ?? Infinity, again);
+
 function playChosen() {
-  const one = chosen();
-  if (!one) return;
-  const last = frameAt(one.offset_s);
-  seekFrame(Math.max(frameAt(one.onset_s), 0));
-  stopAt = frames[last + 1] ?? Infinity;
-  video.play().catch(() => {});
+  if (chosen()) playSpan(chosen(), false);
+}
+
+function toggleLoop() {
+  if (loop.again) loop.end();
+  else if (chosen()) playSpan(chosen(), true);
+  else tell("Choose an expression first (n or p, or click one).");
 }
 
 // --- choosing and editing ---
@@ -243,7 +259,7 @@ function choose(id, andSeek) {
   chosenId = id;
   timeline.select(id);
   markRow(id);
-  showChosen(chosen(), !machineOnly());
+  showOne();
   const one = chosen();
   if (one && andSeek) {
     video.pause();
@@ -323,6 +339,24 @@ function add(kind, onset_s = time, offset_s = Math.min(time + NEW_S[kind], frame
 // What lies under half a second is a micro-expression by the field's usual rule; the kind can be changed.
 const addSpan = (onset_s, offset_s) => add(offset_s - onset_s <= 0.5 ? "micro" : "macro", onset_s, offset_s);
 
+const setDone = () => edit({ what: "done", done: !view.done });
+
+function openNext() {
+  const next = nextOpen(videoList, view?.key);
+  if (next) open(next.key);
+  else tell("Every video is reviewed.");
+}
+
+// What the panel of two raters can do.
+const RATERS = {
+  settled: (moment) => isSettled(view.intervals, moment),
+  see: (span) => { video.pause(); chosenId = null; timeline.select(null); playSpan(span, true); },
+  take: async (span, side) => {
+    for (const fields of takeEdits(view.intervals, span, side)) if (!(await edit(fields))) return;
+    showRaters(view, RATERS, true);
+  },
+};
+
 function undo(what) {
   if (view && view[what]) edit({ what });
 }
@@ -360,18 +394,30 @@ function wire(about) {
   click("back", () => { video.pause(); seekFrame(frameAt(time) - 1); });
   click("forward", () => { video.pause(); seekFrame(frameAt(time) + 1); });
   click("loop", playChosen);
+  click("repeat", toggleLoop);
+  click("sound", () => toggleSound(video));
+  click("full", toggleFull);
+  click("zoomface", () => zoom.toggle());
+  click("done", setDone);
+  click("nextvideo", openNext);
+  wireSeekBar((s) => { video.pause(); seek(s); });
+  wireLibrary(refresh);
+  wireRaters(() => view, RATERS);
+  blind = about.rater;
+  document.body.classList.toggle("blind", Boolean(blind));
   click("undo", () => undo("undo"));
   click("redo", () => undo("redo"));
   click("addmacro", () => add("macro"));
   click("addmicro", () => add("micro"));
   click("resetrules", () => edit({ what: "rules", rules: numbersOf(view.machine_rules) }));
-  $("speed").addEventListener("change", () => { video.playbackRate = Number($("speed").value); });
+  $("speed").addEventListener("change", () => setSpeed(video, $("speed").value));
   for (const radio of document.querySelectorAll('input[name="version"]')) radio.addEventListener("change", () => { preview = null; draw(); });
   for (const id of ["truth", "compared"]) $(id).addEventListener("change", agreeSoon);
   $("agreementbox").addEventListener("toggle", agreeSoon);
-  $("who").value = localStorage.getItem("fesnet-who") || about.who;
+  $("who").value = blind || localStorage.getItem("fesnet-who") || about.who;
+  $("who").readOnly = Boolean(blind);
   $("who").addEventListener("change", () => localStorage.setItem("fesnet-who", $("who").value.trim()));
-  $("folder").textContent = `results in ${about.folder}`;
+  $("folder").textContent = `${blind ? `blind review of ${blind}, ` : ""}results in ${about.folder}`;
   wireForm(chosen, editChosen);
   wireSliders(showPreview, (rules) => { wanted = null; edit({ what: "rules", rules }); });
   wireExport(about.formats, () => view.key);
@@ -387,11 +433,9 @@ const frameStep = (direction) => (event) => {
   if (event.shiftKey) seek(Math.max(0, time + direction));
   else seekFrame(frameAt(time) + direction);
 };
-const SPEEDS = ["1", "0.25", "0.1"];
-const slower = () => {
-  $("speed").value = SPEEDS[(SPEEDS.indexOf($("speed").value) + 1) % SPEEDS.length];
-  video.playbackRate = Number($("speed").value);
-};
+const SPEEDS = ["1", "0.5", "0.25", "0.1"];
+const slower = () => setSpeed(video, SPEEDS[(SPEEDS.indexOf($("speed").value) + 1) % SPEEDS.length]);
+const SPEED_KEYS = { 1: "1", 2: "0.5", 4: "0.25" };
 
 const KEYS = [
   ["Space", "play, pause", key(" "), toggle],
@@ -400,7 +444,12 @@ const KEYS = [
   ["n", "next expression", key("n"), () => step(1)],
   ["p", "previous expression", key("p"), () => step(-1)],
   ["l", "play the chosen expression", key("l"), playChosen],
-  ["s", "speed 1, ¼, ⅒", key("s"), slower],
+  ["r", "loop the chosen expression, or stop", key("r"), toggleLoop],
+  ["1 2 4", "speed 1, ½, ¼", key("1", "2", "4"), (event) => setSpeed(video, SPEED_KEYS[event.key])],
+  ["s", "the next slower speed", key("s"), slower],
+  ["z", "the face, held still, beside the video", key("z"), () => zoom.toggle()],
+  ["v", "sound on, off", key("v"), () => toggleSound(video)],
+  ["f", "full screen", key("f"), toggleFull],
   ["i", "onset here", key("i"), () => moveEdge("onset")],
   ["a", "apex here", key("a"), () => moveEdge("apex")],
   ["o", "offset here", key("o"), () => moveEdge("offset")],
@@ -410,6 +459,8 @@ const KEYS = [
   ["Shift M", "add a macro-expression here", key("M"), () => add("macro")],
   ["Shift U", "add a micro-expression here", key("U"), () => add("micro")],
   ["Delete", "delete the chosen expression", key("Delete", "Backspace"), () => editChosen({ what: "delete" })],
+  ["d", "the whole video is reviewed, or not", key("d"), setDone],
+  ["Shift N", "the next video that is not reviewed", key("N"), openNext],
   ["Ctrl Z", "undo", control("z", false), () => undo("undo")],
   ["Ctrl Shift Z", "redo (or Ctrl Y)", (e) => control("z", true)(e) || control("y", false)(e), () => undo("redo")],
   ["+ -", "zoom in, out", key("+", "=", "-"), (event) => timeline.zoom(event.key === "-" ? 0.5 : 2)],

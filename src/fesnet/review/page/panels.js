@@ -1,6 +1,6 @@
-// All other panels: videos, thresholds, agreement, export, history, errors.
+// All other panels: upload, thresholds, agreement, export, history, errors.
 
-import { at, download, json, post, upload } from "./server.js";
+import { at, download, json, upload } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -22,54 +22,7 @@ export function tell(message) {
 
 export const clearErrors = () => $("errors").replaceChildren();
 
-// --- videos ---
-
-const STATES = { new: "not spotted yet", waiting: "waiting", working: "working", done: "", failed: "failed", stopped: "stopped" };
-
-function words(video) {
-  if (video.state === "working") return video.share === null ? video.stage : `${video.stage} ${Math.floor(100 * video.share)} %`;
-  return STATES[video.state];
-}
-
-function task(video, name, label) {
-  const button = make("button", label);
-  button.type = "button";
-  button.setAttribute("aria-label", `${label} ${video.name}`);
-  button.addEventListener("click", () => post(at(video.key, `/${name}`)).catch((error) => tell(error.message)));
-  return button;
-}
-
-function entry(video, current, choose) {
-  const item = make("li");
-  const button = make("button", video.name, "video");
-  button.type = "button";
-  button.disabled = !video.result;
-  if (video.key === current) button.setAttribute("aria-current", "true");
-  button.addEventListener("click", () => choose(video.key));
-  item.append(button);
-  const state = words(video);
-  if (state) item.append(make("span", state, "quiet"));
-  if (video.state === "working" && video.share !== null) {
-    const bar = make("progress");
-    bar.value = video.share;
-    bar.setAttribute("aria-label", `${video.stage} ${video.name}`);
-    item.append(bar);
-  }
-  if (video.error) item.append(make("span", video.error, "error"));
-  if (["waiting", "working"].includes(video.state)) item.append(task(video, "stop", "Stop"));
-  else if (!video.result) item.append(task(video, "spot", video.state === "new" ? "Spot" : "Try again"));
-  return item;
-}
-
-let listed = "";
-export function showVideos(videos, current, choose) {
-  const shownNow = JSON.stringify([videos, current]);
-  if (shownNow === listed) return; // so that the keyboard's place in the list stays
-  listed = shownNow;
-  const place = [...$("videos").querySelectorAll("button")].indexOf(document.activeElement);
-  $("videos").replaceChildren(...videos.map((video) => entry(video, current, choose)));
-  if (place >= 0) $("videos").querySelectorAll("button")[place]?.focus();
-}
+// --- upload ---
 
 export function wireUpload(limit, refresh) {
   const size = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`);
@@ -210,7 +163,7 @@ export function wireExport(formats, current) {
   });
 }
 
-const WHAT = { edge: "moved", kind: "changed kind of", add: "added", delete: "deleted", check: "checked or unchecked", note: "noted on", rules: "moved thresholds", undo: "undid", redo: "redid" };
+const WHAT = { edge: "moved", kind: "changed kind of", add: "added", delete: "deleted", check: "checked or unchecked", note: "noted on", rules: "moved thresholds", done: "said whether it is reviewed", undo: "undid", redo: "redid" };
 
 export function showHistory(history) {
   const lines = history.map((e) => make("li", `${e.when.slice(0, 10)} ${e.when.slice(11, 19)} UTC, ${e.who}: ${WHAT[e.what]} ${e.about}`));

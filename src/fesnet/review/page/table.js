@@ -1,5 +1,7 @@
 // The list of expressions and the form of the chosen one.
 
+import { hintOf } from "./hints.js";
+
 const $ = (id) => document.getElementById(id);
 const MARKS = { macro: "■", micro: "◆" }; // distinguishable without colours, too
 const seconds = (value) => value.toFixed(3);
@@ -18,7 +20,8 @@ function line(interval, choose) {
   row.dataset.id = interval.id;
   row.addEventListener("click", () => choose(interval.id));
   cell(row, interval.checked ? "✓" : "", "mark").setAttribute("aria-label", interval.checked ? "checked" : "not checked");
-  cell(row, `${MARKS[interval.kind]} ${interval.kind}`, interval.kind);
+  const hint = hintOf(interval);
+  cell(row, `${MARKS[interval.kind]} ${interval.kind}`, `${interval.kind}${hint && " doubtful"}`).title = hint;
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = seconds(interval.onset_s);
@@ -62,6 +65,9 @@ export function showChosen(interval, editable) {
   for (const name of ["onset", "apex", "offset"]) $(name).value = interval ? seconds(interval[`${name}_s`]) : "";
   $("kind").value = interval?.kind ?? "macro";
   $("checked").checked = interval?.checked ?? false;
+  const hint = interval ? hintOf(interval) : "";
+  $("hint").textContent = hint && `${hint}. Look again: edges or kind?`;
+  $("hint").hidden = !hint;
   if (document.activeElement !== $("note") || !interval) $("note").value = interval?.note ?? "";
 }
 

@@ -1,0 +1,187 @@
+"""Fine-tuning on a lab's own videos: what counts, what is learned, and when nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fesnet.errors import TruthError, UsageError
+from fesnet.evaluation import fine_tuning
+from fesnet.evaluation.fine_tuning import (
+    FineTuneEstimate,
+    FineTuneOptions,
+    fine_tune_on_videos,
+    fold_groups,
+)
+from fesnet.intervals import Interval
+from fesnet.metrics import Counts, count, overall
+from fesnet.model.checkpoint import save_weights
+from fesnet.training.lab_videos import LabVideo, fine_tune, lab_config, read_lab
+from fesnet.training.shards import Shard
+from fesnet.weights import load_weights
+from small_network import SHAPED, make_network
+
+HEAD = "participant,video,kind,onset_s,onset_frame,apex_frame,offset_frame,by,checked\n"
+
+
+def make_lab(folder: Path, rows: list[str], names: tuple[str, ...] = ("a", "b", "c")) -> Path:
+    for name in names:
+        (folder / f"{name}.mp4").touch()
+    table = folder / "expressions.csv"
+    table.write_text(HEAD + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return table
+
+
+def make_shard(seed: int, marked: bool) -> Shard:
+    """Windows in which the second half is a macro-expression, and looks like one if `marked`."""
+    rng = np.random.default_rng(seed)
+    count, steps = 6, SHAPED.window
+    labels = np.zeros((count, steps), np.int8)
+    labels[:, steps // 2 :] = 1
+    pixels = rng.normal(0, 0.1, (count, steps, SHAPED.features))
+    pixels[..., :4] += 2 * labels[..., None] * marked
+    size = SHAPED.landmark_feature_count
+    return Shard(
+        pixels=pixels.astype(np.float16),
+        labels=labels,
+        strength=np.full((count, steps), -1, np.float16),
+        landmarks=np.zeros((1, 2, 2 * steps, size), np.float16),
+        script=np.zeros(count, np.int64),
+        start=np.arange(count),
+        last=np.full(count, steps - 1),
+    )
+
+
+def test_only_videos_that_a_person_looked_at_as_a_whole_count(tmp_path: Path) -> None:
+    table = make_lab(
+        tmp_path,
+        [
+            "P1,a,macro,0,3,4,9,machine,True",
+            "P1,a,micro,1,20,21,25,anna,False",
+            "P2,b,macro,0,3,4,9,anna,True",
+            "P2,b,macro,1,30,34,39,machine,False",
+        ],
+    )
+    videos, left = read_lab(tmp_path, table)
+    truth = (Interval(3, 10, "macro"), Interval(20, 26, "micro"))
+    assert videos == [LabVideo(tmp_path / "a.mp4", "P1", truth)]
+    assert left == [
+        "left out: 1 video, as not all of it is checked",
+        f"left out: 1 video without an expression in {table}",
+    ]
+
+
+def test_a_table_of_other_videos_is_refused(tmp_path: Path) -> None:
+    table = make_lab(tmp_path, ["P1,elsewhere,macro,0,3,4,9,anna,True"])
+    with pytest.raises(TruthError, match=r"one video named elsewhere .*line 2"):
+        read_lab(tmp_path, table)
+
+
+def test_phases_that_need_portraits_are_refused() -> None:
+    assert lab_config(None, {"head_steps": None}).head_steps == 200
+    assert lab_config(None, {"head_steps": 7}).head_steps == 7
+    with pytest.raises(UsageError, match="pair_steps 5"):
+        lab_config(None, {"pair_steps": 5})
+
+
+def test_fine_tuning_learns_and_is_the_same_again() -> None:
+    network = make_network(SHAPED)
+    config = lab_config(None, {"head_steps": 12})
+    config = replace(config, windows=4, head_lr=1e-2, ema=0.5, warmup=2)
+    backbone = {k: v.clone() for k, v in network.lsdm.backbone.state_dict().items()}
+    shards = [make_shard(k, marked=True) for k in range(3)]
+    tuned = fine_tune(network, shards, config)
+    short = replace(config, head_steps=2)
+    pair = (fine_tune(network, shards, short), fine_tune(network, shards, short))
+    for one, other in zip(*(n.parameters() for n in pair), strict=True):
+        assert torch.equal(one, other)
+    for name, value in tuned.lsdm.backbone.state_dict().items():
+        if "running" not in name and "num_batches" not in name:
+            assert torch.equal(value, backbone[name]), name
+    assert contrast(tuned, make_shard(9, marked=True)) > contrast(network, shards[0]) + 0.2
+
+
+def contrast(network: torch.nn.Module, shard: Shard) -> float:
+    """How much more macro the second half of the windows is, as the network sees it."""
+    with torch.inference_mode():
+        pixels = torch.from_numpy(shard.pixels.astype(np.float32))
+        size = SHAPED.landmark_feature_count
+        still = torch.zeros((*pixels.shape[:2], size))
+        encoded = network.lsdm.encode_landmarks(still)  # type: ignore[operator,union-attr]
+        stages, _ = network.score(torch.cat([pixels, encoded], -1))  # type: ignore[operator]
+        macro = stages[-1].softmax(-1)[..., 1]
+        half = macro.shape[1] // 2
+        return float(macro[:, half:].mean() - macro[:, :half].mean())
+
+
+def test_every_participant_is_left_out_once() -> None:
+    people = [f"P{k}" for k in range(13)]
+    groups = fold_groups(people)
+    assert len(groups) == 5
+    assert sorted(p for group in groups for p in group) == sorted(people)
+    assert fold_groups(people[:3]) == [["P0"], ["P1"], ["P2"]]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FineTuneOptions]:
+    """Three participants with seven expressions each, and a start; videos are not really read."""
+    rows = [
+        f"P{p},{name},macro,{k},{20 * k},{20 * k + 4},{20 * k + 9},anna,True"
+        for p, name in enumerate("abc")
+        for k in range(7)
+    ]
+    (tmp_path / "lab").mkdir()
+    table = make_lab(tmp_path / "lab", rows)
+    save_weights(make_network(SHAPED), tmp_path / "start", training={}, rules={})
+    monkeypatch.setattr(
+        fine_tuning,
+        "lab_shards",
+        lambda network, videos, seed: [make_shard(k, marked=True) for k in range(len(videos))],
+    )
+    start = str(tmp_path / "start")
+    yield FineTuneOptions(tmp_path / "lab", table, tmp_path / "new", start, None, {"head_steps": 2})
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_weights_are_written_only_where_strangers_profit(
+    lab: FineTuneOptions, monkeypatch: pytest.MonkeyPatch, *, better: bool
+) -> None:
+    def found(spotter: object, video: LabVideo) -> tuple[dict[str, Counts], float]:
+        tuned = "fold" in getattr(spotter, "weights").training  # noqa: B009
+        whole = video.truth if tuned == better else video.truth[:3]
+        return count(video.truth, whole), 60.0
+
+    monkeypatch.setattr(fine_tuning, "count_finds", found)
+    monkeypatch.setattr(fine_tuning, "MAX_FOLDS", 2)
+    lines = list(fine_tune_on_videos(lab))
+    told = [line for line in lines if line.startswith("left out ")]
+    assert told == ["left out 1 of 2: P0, P2", "left out 2 of 2: P1"]
+    assert lab.out.exists() == better
+    assert ("nothing is written" in lines[-1]) != better
+    assert sorted(p.name for p in lab.out.parent.iterdir() if p.name.startswith(".")) == []
+    if better:
+        made = load_weights(lab.out)
+        assert made.training["left_out_participants"]["f1"]["after"]["macro"] == 1.0
+        assert made.training["data"] == "own videos: 3 videos of 3 participants"
+        assert made.training["start"]["sha256"] == load_weights(lab.start).sha256
+
+
+def test_too_little_is_refused_before_any_work(tmp_path: Path, lab: FineTuneOptions) -> None:
+    make_lab(tmp_path / "lab", ["P1,a,macro,0,3,4,9,anna,True"])
+    with pytest.raises(UsageError, match="got 1 participant and 1 expression"):
+        list(fine_tune_on_videos(lab))
+
+
+def test_the_estimate_pays_for_false_alarms() -> None:
+    truth = [Interval(0, 10, "macro"), Interval(20, 24, "micro")]
+    right = overall([count(truth, truth)])
+    noisy = overall(
+        [count(truth, [*truth, *(Interval(k, k + 5, "macro") for k in range(50, 90, 9))])]
+    )
+    assert FineTuneEstimate(noisy, right, 1.0).helps
+    assert not FineTuneEstimate(right, noisy, 1.0).helps

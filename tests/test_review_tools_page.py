@@ -1,0 +1,164 @@
+"""The coding tools of the review page in a real browser: one start for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from fesnet.review.face_path import save_paths
+from review_server import made_spotting, serving, wait_for
+from test_playable import write_beep
+from test_review_coding import rate
+from test_review_page import CHROMIUM, ERRORS, new_page, rows, until
+from video_files import pictures, write_video
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+PLAYER = "document.querySelector('video')"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as api:
+        started = api.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--mute-audio"],
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture(autouse=True)
+def no_error_in_a_page() -> Iterator[None]:
+    ERRORS.clear()
+    yield
+    assert not ERRORS
+
+
+def opened(browser: Browser, address: str) -> Page:
+    page = new_page(browser)
+    page.goto(address)
+    until(page, "!document.querySelector('#workplace').hidden", 30)
+    return page
+
+
+def bright(page: Page, canvas: str) -> float:
+    """The mean brightness of a canvas, 0 to 255."""
+    return float(
+        page.evaluate(
+            "id => { const c = document.getElementById(id); const d = c.getContext('2d')"
+            ".getImageData(0, 0, c.width, c.height).data; return d.filter((_, k) => k % 4 < 3)"
+            ".reduce((a, b) => a + b, 0) / (d.length * 0.75); }",
+            canvas,
+        )
+    )
+
+
+def test_sound_loop_speed_zoom_pictures_and_hints(browser: Browser, tmp_path: Path) -> None:
+    write_beep(tmp_path / "small.mp4", "libx264", 4.0)  # black, and white from 1 s on
+    found = made_spotting()
+    found.to_json(tmp_path / "small.json")
+    (tmp_path / ".playable").mkdir()
+    path = np.array([[t, 32.0, 24.0, 0.0, 20.0] for t in np.arange(0, 4, 0.1)])
+    save_paths({0: path}, found, tmp_path / ".playable" / "small.faces.json")
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, f"{PLAYER}.readyState >= 2")
+        press = page.keyboard.press
+        press("v")
+        assert not page.evaluate(f"{PLAYER}.muted")
+        for key, speed in (("4", 0.25), ("2", 0.5), ("1", 1)):
+            press(key)
+            assert page.evaluate(f"{PLAYER}.playbackRate") == speed
+        press("n")  # the macro, 0.64 to 1.36 s
+        onset, offset = (float(rows(page)[0][k]) for k in (1, 2))
+        wait_for(lambda: bright(page, "thumb-offset") > 235)  # cut out: no black beside it
+        assert bright(page, "thumb-onset") < 20
+        page.evaluate(
+            f"window.seen = []; {PLAYER}.addEventListener('seeking', "
+            f"() => window.seen.push({PLAYER}.currentTime))"
+        )
+        press("r")  # looped: it comes back to the onset, and never passes the offset by far
+        until(page, "window.seen.length >= 3", 30)
+        again = page.evaluate("window.seen")
+        assert all(abs(time - onset) < 0.05 for time in again[1:])
+        assert page.evaluate(f"{PLAYER}.currentTime") < offset + 0.5
+        press("r")
+        assert page.evaluate(f"{PLAYER}.paused")
+        page.evaluate(
+            "const bar = document.getElementById('seekbar'); bar.value = 3;"
+            "bar.dispatchEvent(new Event('input'))"
+        )
+        until(page, f"Math.abs({PLAYER}.currentTime - 3.02) < 0.05")
+        press("z")
+        until(page, f"!{PLAYER}.seeking && !document.getElementById('zoom').hidden")
+        assert bright(page, "zoomcanvas") > 235  # the square of the face lies in the picture
+        assert page.is_hidden("#hint")
+        press("u")
+        until(page, "!document.getElementById('hint').hidden")
+        assert "long for a micro" in str(page.text_content("#hint"))
+        press("f")
+        until(page, "document.fullscreenElement?.id === 'watch'")
+        press("f")
+        until(page, "!document.fullscreenElement")
+        page.context.close()
+
+
+def test_a_phone_s_video_is_told_before_it_is_black_and_gets_a_copy(
+    browser: Browser, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "small.mp4", pictures(25), codec="libx265", pixels="yuv420p10le")
+    made_spotting(seconds=1.0, bumps=((0, 0.5, 0.2, 0.9),)).to_json(tmp_path / "small.json")
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, "document.querySelector('#novideo button') !== null")
+        assert "HEVC" in str(page.text_content("#novideo"))
+        assert "HEVC" in str(page.text_content("#videos"))
+        assert page.evaluate(f"{PLAYER}.error === null")  # the browser was not asked to try
+        page.click("#novideo button")
+        until(page, f"{PLAYER}.readyState >= 2", 30)
+        assert page.is_visible("video")
+        assert (tmp_path / ".playable" / "small.mp4").is_file()
+        page.context.close()
+
+
+def test_the_list_finds_and_goes_on_and_a_third_person_decides(
+    browser: Browser, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "small"):
+        made_spotting(bumps=()).to_json(tmp_path / f"{name}.json")
+    (tmp_path / "study.csv").write_text(
+        "result,participant\na,P01\nb,P02\nsmall,P03\n", encoding="utf-8"
+    )
+    rate(tmp_path, "anna", [("macro", 1.0, 2.0), ("macro", 2.4, 3.0)], done=True)
+    rate(tmp_path, "ben", [("macro", 1.04, 2.0), ("micro", 3.2, 3.5)], done=True)
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, "location.hash === '#a'")  # the first that is not reviewed
+        page.keyboard.press("d")
+        until(page, "document.getElementById('reviewed').textContent === '1 of 3 reviewed'")
+        page.fill("#find", "p03")
+        until(page, "document.querySelectorAll('#videos li').length === 1")
+        page.fill("#find", "")
+        page.check("#openonly")
+        until(page, "document.querySelectorAll('#videos li').length === 2")
+        page.locator("#title").click()
+        page.keyboard.press("Shift+N")
+        until(page, "location.hash === '#b'")
+        page.keyboard.press("Shift+N")
+        until(page, "document.querySelectorAll('#ratermoments tr').length === 2")
+        assert "3 moments: 1 agree, 2 differ" in str(page.text_content("#ratercount"))
+        page.click("#ratermoments tr:nth-child(1) td:nth-child(2) button")  # anna's macro
+        until(page, "document.querySelectorAll('#rows tr').length === 1")
+        until(page, "document.querySelectorAll('#ratermoments tr.settled').length === 1")
+        assert rows(page)[0][:2] == ["■ macro", "2.400"]
+        page.context.close()
+    with serving([tmp_path], blind="cleo") as (_, served):
+        page = opened(browser, served.address)
+        assert page.is_hidden("#agreementbox")
+        assert page.is_hidden(".sliders")
+        assert page.input_value("#who") == "cleo"
+        page.context.close()
