@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "timing": set(),
     "facial_units": set(),
     "observations": {"facial_units", "result_json"},
+    "observation_text": {"facial_units", "observations"},
     "step_record": set(),
     "unit_motion": {"faces", "facial_units", "interval_features"},
     "flags": {
@@ -75,8 +76,21 @@ ALLOWED: dict[str, set[str]] = {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
         *("postprocess", "progress", "step_record", "timing"),
     },
-    "exports": {"facial_units", "intervals", "observations", "result", "spreadsheet", "timing"},
-    "report": {"intervals", "result", "timing", "video", "faces", "windows", "runtime", "weights"},
+    "exports": {
+        *("facial_units", "intervals", "observation_text", "observations", "result"),
+        *("spreadsheet", "timing"),
+    },
+    "report": {
+        *("observation_text", "observations"),
+        "intervals",
+        "result",
+        "timing",
+        "video",
+        "faces",
+        "windows",
+        "runtime",
+        "weights",
+    },
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {
         "extraction",
@@ -145,7 +159,7 @@ ALLOWED: dict[str, set[str]] = {
         "video",
         "weights",
         "jobs",
-        *("postprocess", "runtime"),
+        *("observation_text", "postprocess", "runtime"),
     },
     "demo": {
         *("batch", "interval_algebra", "intervals", "report", "result", "spotter", "synth"),
@@ -168,7 +182,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "study": {
         *("batch", "exports", "intervals", "postprocess", "report", "result", "review"),
-        *("evaluation", "metrics", "spreadsheet"),
+        *("evaluation", "metrics", "observation_text", "observations", "spreadsheet"),
     },
     "cli": {"*"},
     "__main__": {"cli"},

@@ -51,7 +51,10 @@ SUMMARY_HEADERS = (b"video,participant,result,status,", b"video,subject,result,s
 LONGEST = 10**9  # frames or seconds: more than any video has
 # What lies beside results in a folder (exports, reviews: name them to read them), and tables
 # without intervals.
-NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
+NO_RESULTS = (
+    *(".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json"),
+    *(".frames.csv", ".blinks.csv"),
+)
 STUDY_TABLES = {"videos.csv", "study.csv", "summary.csv", "expressions.csv", "participants.csv"}
 STUDY_TABLES |= {"statistics.csv", "markers.csv", "by_marker.csv"}
 
