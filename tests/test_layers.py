@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "_tables": set(),
     "intervals": set(),
     "frame_numbers": {"intervals"},
+    "looked_at": {"intervals"},
     "apexes": {"intervals"},
     "score_runs": {"intervals"},
     "postprocess": {"apexes", "intervals", "score_runs"},
@@ -106,7 +107,7 @@ ALLOWED: dict[str, set[str]] = {
         "metrics",
         "postprocess",
     },
-    "metrics": {"frame_numbers", "intervals"},
+    "metrics": {"frame_numbers", "intervals", "looked_at"},
     "evaluation": {
         "figures",
         "frame_numbers",
@@ -169,6 +170,7 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": {"dependencies", "faces", "runtime", "weights", "ONNXRUNTIME_CAME_FIRST"},
     "profile": {"faces", "result", "runtime", "spotter", "stream", "video"},
     "review": {
+        "looked_at",
         "batch",
         "exports",
         "faces",

@@ -17,7 +17,7 @@ FLAG_WORDS: Mapping[str, str] = {
     "eyes_closed": "eyes closed",
     "speaking": "speaking",
     "head_turn": "head turn",
-    "edge_of_face_time": "edge of face time",
+    "edge_of_face_time": "face comes or goes",
 }
 FLAG_MEANINGS: Mapping[str, str] = {
     "blink": "both eyes close for at most .45 s",

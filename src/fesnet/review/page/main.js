@@ -1,6 +1,6 @@
 // The page: one video at a time, its state as the server sent it, and edits that the server has to confirm.
 
-/* global FesnetTimeline: timeline.js is a plain script, as pages without a server need it */
+/* global FesnetTimeline, FesnetContext: plain scripts, as pages without a server need them */
 import { control, key, wireKeys } from "./keys.js";
 import { clearErrors, showAgreement, showHistory, showSliders, showVersions, showVideos, tell, wireExport, wireSliders, wireUpload } from "./panels.js";
 import { at, below, json, numbers, post } from "./server.js";
@@ -21,11 +21,13 @@ let line = Promise.resolve(); // edits go one after another
 let seenStamp = null; // of the review file, when the list was last asked for
 let preview = null; // proposals while a slider moves
 let timeline;
+let context; // what else happened: filters and lanes
 
 // --- what there is to see ---
 
 const machineOnly = () => document.querySelector('input[name="version"]:checked').value === "machine";
-const intervals = () => (machineOnly() ? view.machine.map((i, n) => ({ ...i, id: `machine-${n}`, checked: false, by: "machine", note: "" })) : (preview ?? view.intervals));
+const everyInterval = () => (machineOnly() ? view.machine.map((i, n) => ({ ...i, id: `machine-${n}`, checked: false, by: "machine", note: "" })) : (preview ?? view.intervals));
+const intervals = () => everyInterval().filter((i) => !context.hides(i)); // filters hide on the page alone
 const chosen = () => intervals().find((i) => i.id === chosenId) ?? null;
 
 // A score is the machine's, for the edges and kind that it found.
@@ -34,10 +36,12 @@ const asMachine = ({ by, machine, kind, onset_frame, offset_frame }) =>
 
 function draw() {
   const rules = view.rules;
+  context.setData({ flags: view.flags, intervals: everyInterval() });
   timeline.setData({
     duration: view.duration,
     tracks,
     intervals: intervals().map((i) => ({ ...i, score: asMachine(i) ? i.score : null })), // its own: it moves edges before the server has agreed
+    lanes: context.lanes(),
     candidates: machineOnly() || preview ? [] : view.candidates,
     compared: view.compared,
     score_name: view.score_name,
@@ -47,16 +51,18 @@ function draw() {
   timeline.setTime(time);
   if (!chosen()) chosenId = null;
   timeline.select(chosenId);
-  showRows(intervals(), (id) => choose(id, true));
+  showRows(intervals(), (id) => choose(id, true), (i) => context.badges(i, 2));
   markRow(chosenId);
   showChosen(chosen(), !machineOnly());
+  $("chosencontext").replaceChildren(...(chosen() ? context.badges(chosen()) : []));
 }
 
 function render() {
   draw();
   showSliders(view);
   $("legend").innerHTML = view.legend; // constant texts of the server's own
-  $("scorehead").textContent = view.score_name;
+  $("scorehead").textContent = view.score_name === "probability" ? "prob." : view.score_name;
+  $("scorehead").title = view.score_name;
   showHistory(view.history);
   showVersions(view);
   $("undo").disabled = !view.undo;
@@ -244,6 +250,7 @@ function choose(id, andSeek) {
   timeline.select(id);
   markRow(id);
   showChosen(chosen(), !machineOnly());
+  $("chosencontext").replaceChildren(...(chosen() ? context.badges(chosen()) : []));
   const one = chosen();
   if (one && andSeek) {
     video.pause();
@@ -355,6 +362,7 @@ function wire(about) {
     onEdit: (id, times) => (machineOnly() ? (draw(), editChosen({})) : edit({ id, what: "edge", ...times })),
     onAdd: (onset, offset) => (machineOnly() ? editChosen({}) : addSpan(onset, offset)),
   });
+  context = new FesnetContext($("context"), { onChange: () => view && draw() });
   const click = (id, does) => $(id).addEventListener("click", does);
   click("play", toggle);
   click("back", () => { video.pause(); seekFrame(frameAt(time) - 1); });
