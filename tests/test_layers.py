@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "apexes": {"intervals"},
     "score_runs": {"intervals"},
     "postprocess": {"apexes", "intervals", "score_runs"},
-    "proposals": {"postprocess"},
+    "proposals": {"intervals", "postprocess"},
     "interval_features": {"faces", "proposals"},
     "interval_check": {"apexes", "interval_features", "intervals", "proposals", "weights"},
     "result_json": {"intervals"},

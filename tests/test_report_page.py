@@ -15,6 +15,7 @@ from fesnet.postprocess import IntervalRules
 from fesnet.report import write_report
 from fesnet.report.pictures import take_pictures
 from fesnet.result import FaceTrack, SourceInfo, assemble
+from fesnet.video.folder import source_sha256
 from made_results import observed_result
 
 RATE = 30.0
@@ -30,7 +31,8 @@ def spotted(video: Path, seconds: float, name: str = "face.mp4") -> Spotting:
     for start in range(600, ticks - 60, 600):
         scores[start : start + 45, 0] = 0.8
     times = np.arange(ticks) / RATE
-    source = SourceInfo(name, str(video), None, 320, 240, "25", None, seconds)
+    checksum = source_sha256(video) if video.exists() else "0" * 64
+    source = SourceInfo(name, str(video), checksum, 320, 240, "25", None, seconds)
     track = FaceTrack(0, times, scores, np.zeros(ticks))
     frames = np.arange(int(seconds * 25)) / 25
     return assemble(source, (track,), frames, RATE, IntervalRules(), warnings=(), provenance={})

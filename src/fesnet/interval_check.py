@@ -201,21 +201,23 @@ def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidat
 
 
 def finalized_candidates(
-    track: ContextTrack, check: IntervalCheck, *, ended: bool = False
+    track: ContextTrack, check: IntervalCheck, *, ended: bool = False, before: int = 0
 ) -> tuple[list[Candidate], int]:
     """Candidates of a growing track that no later row can change, and the row up to which they lie.
 
     That row is neutral or unknown, and the track is known `LOOK_AHEAD_S` further. A stream may drop
     what lies `LOOK_BACK_S` before such a row: candidates from there on stay the same. ended: no row
-    follows, all are final.
+    follows, all are final. before: the caller has the candidates up to this row; where no later one
+    is final, none is looked for.
     """
-    candidates = check_candidates(track, check)
     if ended or not len(track.times):
-        return candidates, len(track.times)
+        return check_candidates(track, check), len(track.times)
     step = step_of(track.times)
     known = max(0, len(track.times) - round(LOOK_AHEAD_S / step))
     rows = finalized_rows(track.scores[:known], step) if known else 0
-    return [c for c in candidates if c.stop <= rows], rows
+    if rows <= before:
+        return [], rows
+    return [c for c in check_candidates(track, check) if c.stop <= rows], rows
 
 
 def candidate_features(

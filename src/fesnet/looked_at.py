@@ -78,15 +78,15 @@ def reviewed_moments(values: Mapping[str, Any]) -> ReviewedMoments:
     deleted = [v for v in state.values() if v is not None and v.get("deleted")]
     rows = [i for i in values["intervals"] if i["checked"] or i["id"] in touched]
     ids = frozenset(i["id"] for i in rows)
-    left = tuple(span_of(i) for i in values["intervals"] if i["id"] not in ids)
-    return ReviewedMoments(tuple(map(moment_of, [*rows, *deleted])), left, ids)
+    left = tuple(review_span(i) for i in values["intervals"] if i["id"] not in ids)
+    return ReviewedMoments(tuple(map(review_moment, [*rows, *deleted])), left, ids)
 
 
-def span_of(values: Mapping[str, Any]) -> Span:
+def review_span(values: Mapping[str, Any]) -> Span:
     return values["face"], values["onset_frame"], values["offset_frame"]
 
 
-def moment_of(values: Mapping[str, Any]) -> Moment:
+def review_moment(values: Mapping[str, Any]) -> Moment:
     """An interval of a review, and the proposal that it comes from."""
-    own, proposal = span_of(values), values["machine"]
+    own, proposal = review_span(values), values["machine"]
     return (own,) if proposal is None else (own, (own[0], proposal[1], proposal[2]))
