@@ -183,7 +183,9 @@ def test_filters_hide_expressions_and_lanes_show_what_else_happened(tmp_path: Pa
     with opened_page() as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "window.fesnetTimeline")
-        assert "lip corner pulled up (AU 12) left, .88" in page.locator(".card .context").inner_text()
+        assert (
+            "lip corner pulled up (AU 12) left, .88" in page.locator(".card .context").inner_text()
+        )
         badges = page.locator(".card .badge").all_inner_texts()
         assert badges == ["blink", "face comes or goes"]
         height = page.evaluate("fesnetTimeline.rows().height")

@@ -403,8 +403,11 @@ def test_a_persons_table_counts_where_no_proposal_lay(many: MachineResult, tmp_p
     rows = merge_intervals(many, review)
     path = saved(many, do(many, review, "check", id=rows[0]["id"]), tmp_path)
     lines = ["video,kind,onset_s,offset_s,onset_frame,offset_frame"]
-    for first, last in ((rows[0]["onset_frame"], rows[0]["offset_frame"]),
-                        (rows[2]["onset_frame"], rows[2]["offset_frame"]), (500, 510)):
+    for first, last in (
+        (rows[0]["onset_frame"], rows[0]["offset_frame"]),
+        (rows[2]["onset_frame"], rows[2]["offset_frame"]),
+        (500, 510),
+    ):
         lines.append(f"small.mp4,macro,0,0,{first},{last}")
     (tmp_path / "other.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     counts = agree(tmp_path / "other.csv", path).evaluate_as("official").counts["macro"]
