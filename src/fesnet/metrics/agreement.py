@@ -203,21 +203,15 @@ def agree(
     found_ids = resolve_videos(names_of(found_records), videos, found if closed else None)
     results += [] if closed else read_results(found, sides_read[1])
     resolve_videos(names_of(results), videos, None)
-    reviews = (
-        read_reviewed_videos(truth, sides_read[0], videos),
-        read_reviewed_videos(found, sides_read[1], videos),
-    )
+    files = zip((truth, found), sides_read, strict=True)
+    reviews = [read_reviewed_videos(*side, videos) for side in files]
     if not videos:
         raise TruthError(
             f"expected at least one video in {truth} or {found}, got none; put a videos.csv "
             "beside the truth"
         )
-    notes = (
-        *early_notes(truth, true_records),
-        *early_notes(found, found_records),
-        *log_notes(found),
-        *reviewed_notes(reviews),
-    )
+    early = (*early_notes(truth, true_records), *early_notes(found, found_records))
+    notes = (*early, *log_notes(found), *reviewed_notes(reviews))
     true_by_video = group_by_video(true_records, true_ids)
     found_by_video = group_by_video(found_records, found_ids)
     sides = [
@@ -230,9 +224,8 @@ def agree(
     ]
     compared = tuple(compare_video(*side) for side in sides)
     frames = tuple(v.frames for v, _, _ in sides if v.frames is not None)
-    named: tuple[NamedVideo, ...] = ()
-    if any(r.emotion for r in true_records) and any(r.emotion for r in found_records):
-        named = tuple(named_video(*side) for side in sides)
+    emotions = all(any(r.emotion for r in some) for some in (true_records, found_records))
+    named = tuple(named_video(*side) for side in sides) if emotions else ()
     strays = tuple(str(v) for v in found_by_video if v not in annotated)
     lengths = frames if len(frames) == len(sides) else None
     partial = any(moments.left for side in reviews for moments in side.values())

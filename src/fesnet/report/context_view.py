@@ -18,9 +18,9 @@ from fesnet.result import Spotting
 # Where there is room for a dozen letters alone: the names of lanes.
 SHORT_WORDS = {"eyes_closed": "eyes shut", "edge_of_face_time": "face edge"}
 MOVED_NOTE = """<p>Below the times of an expression stands <b>what moved</b>: facial motions with
-their numbers in the Facial Action Coding System (AU), the person's own side, and a strength of 0 to 1. It
-is help for your own look, no certified coding and no emotion. Badges name <b>what else happened</b>
-in it or within .2 s of it.</p>"""
+their numbers in the Facial Action Coding System (AU), the person's own side, and a strength of 0 to
+1. It is help for your own look, no certified coding and no emotion. Badges name <b>what else
+happened</b> in it or within .2 s of it.</p>"""
 
 
 def context_values(context: IntervalContext | None) -> dict[str, Any]:
