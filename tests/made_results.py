@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from fesnet._io import file_sha256
+from fesnet.faces.landmark_features import LANDMARK_FEATURE_COUNT
+from fesnet.observations import FaceObservations
+from fesnet.observe import observe
 from fesnet.postprocess import IntervalRules
-from fesnet.result import Gap, SourceInfo, SpottedInterval, Spotting
+from fesnet.result import FaceTrack, Gap, SourceInfo, SpottedInterval, Spotting
+from fesnet.step_record import StepRecord
+from fesnet.unit_motion import motion_names, motion_scale
 
+RATE = 30.0  # steps a second
 Found = tuple[int, str, int, int, int]  # face, kind, onset, apex, offset: frames, both ends inside
 
 
@@ -86,3 +93,43 @@ def ends(spotting: Spotting) -> list[float]:
     steps = np.diff(spotting.frame_times)
     last = float(np.median(steps)) if len(steps) else 1 / spotting.working_rate
     return [*map(float, spotting.frame_times[1:]), round(float(spotting.frame_times[-1]) + last, 6)]
+
+
+def motions_of(steps: int, **curves: np.ndarray) -> np.ndarray:
+    """LSDM's output of a face that moves exactly so; a name without side moves both."""
+    out = np.zeros((steps, len(motion_names())))
+    for name, curve in curves.items():
+        rows = [i for i, n in enumerate(motion_names()) if n in (name, f"{name}_L", f"{name}_R")]
+        out[:, rows] = curve[:, None] * motion_scale()[rows]
+    return out
+
+
+def bump(steps: int, start: int, stop: int) -> np.ndarray:
+    out = np.zeros(steps)
+    out[start:stop] = np.sin(np.linspace(0, np.pi, stop - start))
+    return out
+
+
+def record_of(motions: np.ndarray, landmarks: np.ndarray | None = None) -> StepRecord:
+    steps = len(motions)
+    still = np.zeros((steps, LANDMARK_FEATURE_COUNT))
+    return StepRecord(
+        still if landmarks is None else landmarks,
+        motions,
+        np.zeros(steps, np.int64),
+    )
+
+
+def seen_of(motions: np.ndarray, landmarks: np.ndarray | None = None) -> FaceObservations:
+    return observe(0, record_of(motions, landmarks), np.zeros((len(motions), 2)), RATE)
+
+
+def observed_result(*, blink: bool = False) -> Spotting:
+    """One macro-expression, frames 60 to 90, that is a smile on the left; with a blink in it."""
+    result = made_result([(0, "macro", 60, 70, 90)])
+    track = FaceTrack(0, np.arange(100) / RATE, np.full((100, 2), 0.25), np.zeros(100))
+    motions = {"mouthSmile_L": bump(100, 55, 95)}
+    if blink:
+        motions["eyeBlink"] = 1.2 * bump(100, 80, 87)
+    seen = seen_of(motions_of(100, **motions))
+    return replace(result, faces=(track,), observations=(seen,))

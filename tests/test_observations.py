@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,41 +15,12 @@ from fesnet.flags import find_speech, moved_range, reversals
 from fesnet.interval_features import column
 from fesnet.observations import FLAGS, FaceObservations, blinks_of, context_of, runs
 from fesnet.observe import neutral_levels, observe
-from fesnet.result import FaceTrack, Spotting
-from fesnet.step_record import StepRecord, StepRecorder
-from fesnet.unit_motion import motion_names, motion_scale, motion_strengths
-from made_results import made_result
+from fesnet.result import Spotting
+from fesnet.step_record import StepRecorder
+from fesnet.unit_motion import motion_strengths
+from made_results import bump, motions_of, observed_result, record_of, seen_of
 
 RATE = 30.0
-
-
-def motions_of(steps: int, **curves: np.ndarray) -> np.ndarray:
-    """LSDM's output of a face that moves exactly so; a name without side moves both."""
-    out = np.zeros((steps, len(motion_names())))
-    for name, curve in curves.items():
-        rows = [i for i, n in enumerate(motion_names()) if n in (name, f"{name}_L", f"{name}_R")]
-        out[:, rows] = curve[:, None] * motion_scale()[rows]
-    return out
-
-
-def bump(steps: int, start: int, stop: int) -> np.ndarray:
-    out = np.zeros(steps)
-    out[start:stop] = np.sin(np.linspace(0, np.pi, stop - start))
-    return out
-
-
-def record_of(motions: np.ndarray, landmarks: np.ndarray | None = None) -> StepRecord:
-    steps = len(motions)
-    still = np.zeros((steps, LANDMARK_FEATURE_COUNT))
-    return StepRecord(
-        still if landmarks is None else landmarks,
-        motions,
-        np.zeros(steps, np.int64),
-    )
-
-
-def seen_of(motions: np.ndarray, landmarks: np.ndarray | None = None) -> FaceObservations:
-    return observe(0, record_of(motions, landmarks), np.zeros((len(motions), 2)), RATE)
 
 
 @pytest.mark.parametrize(
@@ -180,14 +150,6 @@ def test_a_recorder_gives_the_head_whole_segments_and_interpolates_between() -> 
     np.testing.assert_allclose(record.motions[40:58, 1], np.arange(18) / 10, atol=2e-3)
     assert np.isnan(record.motions[30:40]).all() and (record.segment[30:40] == -1).all()
     np.testing.assert_allclose(record.landmark_features[10], 1.0, atol=1e-3)
-
-
-def observed_result() -> Spotting:
-    result = made_result([(0, "macro", 60, 70, 90)])
-    scores = np.full((100, 2), 0.25)
-    track = FaceTrack(0, np.arange(100) / RATE, scores, np.zeros(100))
-    seen = seen_of(motions_of(100, mouthSmile_L=bump(100, 55, 95)))
-    return replace(result, faces=(track,), observations=(seen,))
 
 
 def test_a_result_keeps_context_through_json(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from browser import opened_page, until
 from fesnet import Spotting
-from fesnet._io import file_sha256
 from fesnet.demo import found_intervals
 from fesnet.postprocess import IntervalRules
 from fesnet.report import write_report
 from fesnet.report.pictures import take_pictures
 from fesnet.result import FaceTrack, SourceInfo, assemble
+from fesnet.video.folder import source_sha256
+from made_results import observed_result
 
 RATE = 30.0
 
@@ -30,8 +31,8 @@ def spotted(video: Path, seconds: float, name: str = "face.mp4") -> Spotting:
     for start in range(600, ticks - 60, 600):
         scores[start : start + 45, 0] = 0.8
     times = np.arange(ticks) / RATE
-    sha256 = file_sha256(video) if video.is_file() else "0" * 64
-    source = SourceInfo(name, str(video), sha256, 320, 240, "25", None, seconds)
+    checksum = source_sha256(video) if video.exists() else "0" * 64
+    source = SourceInfo(name, str(video), checksum, 320, 240, "25", None, seconds)
     track = FaceTrack(0, times, scores, np.zeros(ticks))
     frames = np.arange(int(seconds * 25)) / 25
     return assemble(source, (track,), frames, RATE, IntervalRules(), warnings=(), provenance={})
@@ -174,3 +175,40 @@ def test_zoom_keeps_the_point_under_the_mouse(playable: Path, tmp_path: Path) ->
         assert start + 0.25 * (stop - start) == pytest.approx(900, abs=2)
         page.locator(".ft-main").press("0")
         assert page.evaluate("fesnetTimeline.view") == [0, pytest.approx(3600, abs=0.1)]
+
+
+def test_filters_hide_expressions_and_lanes_show_what_else_happened(tmp_path: Path) -> None:
+    result = observed_result(blink=True)
+    write_report(result, tmp_path / "r.html")
+    with opened_page() as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        until(page, "window.fesnetTimeline")
+        assert (
+            "lip corner pulled up (AU 12) left, .88" in page.locator(".card .context").inner_text()
+        )
+        badges = page.locator(".card .badge").all_inner_texts()
+        assert badges == ["blink", "face comes or goes"]
+        height = page.evaluate("fesnetTimeline.rows().height")
+        page.check('input[data-flag="blink"][data-what="shown"]')
+        lanes = page.evaluate("fesnetTimeline.rows().rows[0].lanes")
+        assert [(lane["name"], len(lane["spans"])) for lane in lanes] == [("blink", 1)]
+        assert page.evaluate("fesnetTimeline.rows().height") > height
+        page.check('input[data-flag="blink"][data-what="hidden"]')
+        assert page.locator(".card:visible").count() == 0
+        assert page.evaluate("fesnetTimeline.data.intervals.length") == 0
+        assert "1 of 1 expressions hidden" in page.locator(".fc-told").inner_text()
+        page.emulate_media(media="print")
+        assert page.locator(".card:visible").count() == 1  # paper holds all
+        page.emulate_media(media="screen")
+        page.uncheck('input[data-flag="blink"][data-what="hidden"]')
+        assert page.locator(".card:visible").count() == 1
+
+
+def test_a_result_without_observations_has_no_filters(tmp_path: Path) -> None:
+    write_report(replace(observed_result(), observations=()), tmp_path / "r.html")
+    with opened_page() as page:
+        page.goto((tmp_path / "r.html").as_uri())
+        until(page, "window.fesnetTimeline")
+        assert page.locator("#context *").count() == 0
+        assert page.locator(".context, .badge").count() == 0
+    assert "Facial Action" not in (tmp_path / "r.html").read_text(encoding="utf-8")

@@ -292,8 +292,15 @@ def test_scores_read_reviews(machine: MachineResult, review: Review, tmp_path: P
     now = do(machine, review, "delete", id=first(machine, review, "micro"))
     now = do(machine, now, "add", kind="macro", onset_s=3.0, offset_s=3.6)
     path = saved(machine, now, tmp_path)
-    counts = agree(path, tmp_path / "small.json").to_dict(["official"])["protocols"]["official"]
-    assert (counts["macro"]["tp"], counts["macro"]["fn"], counts["micro"]["fp"]) == (1, 1, 1)
+    both = agree(path, tmp_path / "small.json")
+    counts = both.to_dict(["official"])["protocols"]["official"]
+    # The proposal that nobody looked at is nobody's opinion.
+    assert (counts["macro"]["tp"], counts["macro"]["fn"], counts["micro"]["fp"]) == (0, 1, 1)
+    assert both.notes[0] == (
+        "reviews: 2 moments looked at; only these count, 1 proposal that nobody looked at on "
+        "neither side"
+    )
+    assert "fewer than 5 moments" in both.notes[1]
     # Of a folder the results count, not what people made of them.
     assert [f.interval.kind for f in read_intervals(tmp_path)] == ["macro", "micro"]
 
@@ -353,6 +360,58 @@ def test_what_is_added_or_moved_is_looked_at_and_an_undone_edit_is_not(
     review = do(many, review, "kind", id=keys[3], kind="micro")
     assert opinions(many, review)["looked_at"] == 3
     assert opinions(many, do(many, review, "undo"))["looked_at"] == 2
+
+
+def test_scores_of_a_review_are_those_of_the_page(many: MachineResult, tmp_path: Path) -> None:
+    review = many.new_review("small.json")
+    keys = [i["id"] for i in merge_intervals(many, review)]
+    for key in keys[:3]:
+        review = do(many, review, "check", id=key)
+    review = do(many, review, "delete", id=keys[3])
+    review = do(many, review, "add", kind="micro", onset_s=20.5, offset_s=20.8)
+    path = saved(many, review, tmp_path)
+    for sides in ((path, tmp_path / "small.json"), (tmp_path / "small.json", path)):
+        both = agree(*sides)
+        counts = both.evaluate_as("official").counts
+        page = opinions(many, review)["kinds"]
+        flipped = sides[0] != path
+        for kind in ("macro", "micro"):
+            found = (counts[kind].tp, *sorted((counts[kind].fp, counts[kind].fn)))
+            shown = page[kind]
+            assert found == (shown["tp"], *sorted((shown["fp"], shown["fn"])))
+            assert (counts[kind].fn if flipped else counts[kind].fp) == shown["fp"]
+        values = both.to_dict(["official"])
+        assert values["frame_kappa"] is None  # two proposals were not looked at
+        official = values["protocols"]["official"]
+        assert official["macro"]["false_alarms_a_minute"] is None
+
+
+def test_a_complete_review_scores_as_a_whole_truth(many: MachineResult, tmp_path: Path) -> None:
+    review = many.new_review("small.json")
+    for row in merge_intervals(many, review):
+        review = do(many, review, "check", id=row["id"])
+    path = saved(many, review, tmp_path)
+    values = agree(path, tmp_path / "small.json").to_dict(["official"])
+    assert values["frame_kappa"] == 1.0
+    assert values["protocols"]["official"]["macro"]["tp"] == 6
+
+
+def test_a_persons_table_counts_where_no_proposal_lay(many: MachineResult, tmp_path: Path) -> None:
+    """Beside a review that looked at one of six, a table of another person has that one, one that
+    nobody looked at, and one of its own."""
+    review = many.new_review("small.json")
+    rows = merge_intervals(many, review)
+    path = saved(many, do(many, review, "check", id=rows[0]["id"]), tmp_path)
+    lines = ["video,kind,onset_s,offset_s,onset_frame,offset_frame"]
+    for first, last in (
+        (rows[0]["onset_frame"], rows[0]["offset_frame"]),
+        (rows[2]["onset_frame"], rows[2]["offset_frame"]),
+        (500, 510),
+    ):
+        lines.append(f"small.mp4,macro,0,0,{first},{last}")
+    (tmp_path / "other.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    counts = agree(tmp_path / "other.csv", path).evaluate_as("official").counts["macro"]
+    assert (counts.tp, counts.fn, counts.fp) == (1, 1, 0)
 
 
 def test_two_people_are_compared_where_both_looked(many: MachineResult) -> None:

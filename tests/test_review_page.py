@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from fesnet.exports.elan_reader import read_elan
 from fesnet.review.server import ReviewServer
+from made_results import bump, motions_of, seen_of
 from review_server import made_spotting, make_work, program, serving
 from video_files import pictures, write_video
 
@@ -420,3 +421,26 @@ def test_unknown_scores_and_a_second_face_are_drawn(
     page.goto("about:blank")
     show(page, served.address)
     until(page, "document.querySelector('.ft-main').clientHeight > 250")  # two rows
+
+
+def test_what_moved_stands_in_the_list_and_a_filter_hides(browser: Browser, work: Path) -> None:
+    """Flags filter the page alone; nothing is saved."""
+    values = json.loads((work / "small.json").read_text(encoding="utf-8"))
+    motions = {"mouthSmile_L": bump(120, 18, 42), "eyeBlink": 1.2 * bump(120, 28, 34)}
+    seen = seen_of(motions_of(120, **motions))
+    values["observations"] = [seen.to_dict()]
+    (work / "small.json").write_text(json.dumps(values), encoding="utf-8")
+    with serving([work]) as (_, served):
+        page = show(new_page(browser), served.address)
+        assert "lip corner pulled up (AU 12) left" in page.inner_text("#rows tr.more")
+        assert page.locator("#rows tr.more .badge").all_inner_texts()[:1] == ["blink"]
+        page.keyboard.press("n")
+        assert "AU 12" in page.inner_text("#chosencontext")
+        page.check('input[data-flag="blink"][data-what="shown"]')
+        assert page.locator("#context .badge").first.inner_text() == "blink"
+        page.check('input[data-flag="blink"][data-what="hidden"]')
+        until(page, "document.querySelectorAll('#rows tr:not(.more)').length === 1")
+        assert "1 of 2 expressions hidden" in page.inner_text(".fc-told")
+        page.keyboard.press("n")
+        assert page.inner_text("#chosenname").startswith("Chosen: micro")
+        assert not (work / "small.review.json").exists()

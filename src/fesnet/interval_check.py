@@ -183,12 +183,14 @@ def logistic(logits: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
 
 
-def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidate]:
+def check_candidates(
+    track: ContextTrack, check: IntervalCheck, rows: tuple[int, int] | None = None
+) -> list[Candidate]:
     """The candidates of one face that stand, whatever their probability; sorted by start.
 
-    None overlap much.
+    None overlap much. rows: as of `candidate_features`.
     """
-    proposals, features, micro = candidate_features(track, check.names, check.micro_max_s)
+    proposals, features, micro = candidate_features(track, check.names, check.micro_max_s, rows)
     if not proposals:
         return []
     kinds: list[Kind] = ["micro" if short else "macro" for short in micro]
@@ -201,42 +203,51 @@ def check_candidates(track: ContextTrack, check: IntervalCheck) -> list[Candidat
 
 
 def finalized_candidates(
-    track: ContextTrack, check: IntervalCheck, *, ended: bool = False
+    track: ContextTrack, check: IntervalCheck, *, ended: bool = False, before: int = 0
 ) -> tuple[list[Candidate], int]:
     """Candidates of a growing track that no later row can change, and the row up to which they lie.
 
     That row is neutral or unknown, and the track is known `LOOK_AHEAD_S` further. A stream may drop
     what lies `LOOK_BACK_S` before such a row: candidates from there on stay the same. ended: no row
-    follows, all are final.
+    follows, all are final. before: the caller has the candidates up to this row; where no later one
+    is final, none is looked for.
     """
-    candidates = check_candidates(track, check)
     if ended or not len(track.times):
-        return candidates, len(track.times)
+        return check_candidates(track, check), len(track.times)
     step = step_of(track.times)
     known = max(0, len(track.times) - round(LOOK_AHEAD_S / step))
     rows = finalized_rows(track.scores[:known], step) if known else 0
-    return [c for c in candidates if c.stop <= rows], rows
+    if rows <= before:
+        return [], rows
+    return [c for c in check_candidates(track, check, (before, rows)) if c.stop <= rows], rows
 
 
 def candidate_features(
-    track: ContextTrack, names: Sequence[str], micro_max_s: float = MICRO_MAX_S
+    track: ContextTrack,
+    names: Sequence[str],
+    micro_max_s: float = MICRO_MAX_S,
+    rows: tuple[int, int] | None = None,
 ) -> tuple[list[Proposal], FloatArray, NDArray[np.bool_]]:
     """Proposals, their features (N, F) as measured, and whether each is short enough for a
     micro-expression (N,).
 
     A short one with an edge where the face came or went is left out: its duration is not known.
+    rows: those alone that reach into these rows, between two rows that no candidate crosses.
     """
     context = ContextFeatures(track)
-    kept, rows, short = [], [], []
+    first, last = rows or (0, len(track.times))
+    kept, values_of, short = [], [], []
     for p in propose(track.scores, track.times, track.intensity):
+        if p.stop <= first or p.start >= last:
+            continue
         micro = (p.stop - p.start) * context.step <= micro_max_s + 1e-9
         if micro and context.has_open_edge(p):
             continue
         values = context.of(p)
         kept.append(p)
-        rows.append([values[name] for name in names])
+        values_of.append([values[name] for name in names])
         short.append(micro)
-    features = np.array(rows, np.float64).reshape(len(rows), len(names))
+    features = np.array(values_of, np.float64).reshape(len(values_of), len(names))
     return kept, features, np.array(short, bool)
 
 

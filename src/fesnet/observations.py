@@ -47,6 +47,11 @@ class FaceObservations:
     flags: Flags
     pose: FloatArray
 
+    @property
+    def known(self) -> Flags:
+        """(T,) where the face was seen."""
+        return ~np.asarray(np.isnan(self.strengths).any(1))
+
     def flag(self, name: str) -> Flags:
         """(T,) one flag."""
         return np.asarray(self.flags[:, FLAGS.index(name)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -142,7 +143,12 @@ class TimedInterval:
 
 
 def find_intervals(
-    scores: FloatArray, times: FloatArray, rules: IntervalRules, intensity: FloatArray | None = None
+    scores: FloatArray,
+    times: FloatArray,
+    rules: IntervalRules,
+    intensity: FloatArray | None = None,
+    *,
+    apexes: bool = True,
 ) -> list[TimedInterval]:
     """Intervals in frame scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) in
     seconds.
@@ -153,18 +159,19 @@ def find_intervals(
 
     Scores are cut into intervals at the references, and below them at fixed shares of these, the
     highest first; what overlaps an earlier one is left out. Thresholds choose among all these, so a
-    lower threshold of one kind only adds intervals of that kind.
+    lower threshold of one kind only adds intervals of that kind. apexes: False leaves each at the
+    onset, for those who need the edges alone.
     """
     if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
         raise UsageError(
             f"expected scores (T, 2) and times (T,), got {scores.shape} and {np.shape(times)}"
         )
-    found = cut_intervals(scores, times, level_rules(rules, 1.0), intensity)
+    found = cut_intervals(scores, times, level_rules(rules, 1.0), intensity, apexes)
     taken = {kind: np.zeros(len(times), bool) for kind in KINDS}
     mark_rows(found, times, taken, rules)
     above = 1.0
     for share in needed_shares(rules):
-        for i in cut_intervals(scores, times, level_rules(rules, share), intensity):
+        for i in cut_intervals(scores, times, level_rules(rules, share), intensity, apexes):
             a, b = np.searchsorted(times, (i.onset_s, i.offset_s))
             # One above the level before was refused there for its length, not for its score.
             if i.score < above * rules.reference(i.kind) and not taken[i.kind][a : b + 1].any():
@@ -195,6 +202,7 @@ def needed_shares(rules: IntervalRules) -> list[float]:
     return LEVELS[: len(higher) + 1] if lowest < 1 else []
 
 
+@lru_cache(maxsize=512)
 def level_rules(rules: IntervalRules, share: float) -> IntervalRules:
     """The rules that cut scores at a share of the references."""
     macro, micro = share * rules.reference("macro"), share * rules.reference("micro")
@@ -203,13 +211,17 @@ def level_rules(rules: IntervalRules, share: float) -> IntervalRules:
 
 
 def cut_intervals(
-    scores: FloatArray, times: FloatArray, rules: IntervalRules, intensity: FloatArray | None
+    scores: FloatArray,
+    times: FloatArray,
+    rules: IntervalRules,
+    intensity: FloatArray | None,
+    apexes: bool,
 ) -> list[TimedInterval]:
     """Intervals as in `find_intervals`, cut at one level: the thresholds of the rules."""
     found: list[TimedInterval] = []
     for a, b in known_segments(scores):
         part = ScoreSegment(
-            scores[a:b], times[a:b], rules, None if intensity is None else intensity[a:b]
+            scores[a:b], times[a:b], rules, None if intensity is None else intensity[a:b], apexes
         )
         found += part.exclusive_intervals() if rules.exclusive else part.separate_intervals()
     return sorted(found, key=lambda i: (i.onset_s, i.kind))
@@ -248,7 +260,9 @@ class ScoreSegment:
         times: FloatArray,
         rules: IntervalRules,
         intensity: FloatArray | None,
+        apexes: bool = True,
     ) -> None:
+        self.apexes = apexes
         self.scores, self.times, self.rules = scores, times, rules
         self.intensity = np.zeros(len(scores)) if intensity is None else intensity
         self.step = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
@@ -391,10 +405,14 @@ class ScoreSegment:
         """The finished interval (in a list, empty where it is not wanted)."""
         if not wanted or b - a == len(track):
             return []
-        known = self.intensity[a:b].max() > 0  # else weights without such an output
-        apex = choose_apex(self.intensity if known else track, a, b, kind)
+        apex = self.find_apex(track, a, b, kind) if self.apexes else a
         times = self.times
         score = min(1.0, float(track[a:b].max()))
         return [
             TimedInterval(float(times[a]), float(times[apex]), float(times[b - 1]), kind, score)
         ]
+
+    def find_apex(self, track: FloatArray, a: int, b: int, kind: Kind) -> int:
+        """Where intensity is highest; the score, for weights without such an output."""
+        known = self.intensity[a:b].max() > 0
+        return choose_apex(self.intensity if known else track, a, b, kind)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from fesnet._types import FloatArray
+from fesnet.intervals import KINDS
 from fesnet.postprocess import IntervalRules, finalized_prefix, find_intervals
 
 TWIN_S = 0.06  # candidates whose onsets and offsets are both this near (s) are one; our choice
@@ -73,7 +74,7 @@ def propose(
     step = step_of(times)
     counts: dict[tuple[int, int], int] = {}
     for setting in rules:
-        for found in find_intervals(scores, times, setting, intensity):
+        for found in find_intervals(scores, times, setting, intensity, apexes=False):
             start = round((found.onset_s - float(times[0])) / step)
             key = start, round((found.offset_s - float(times[0])) / step) + 1
             counts[key] = counts.get(key, 0) + 1
@@ -106,4 +107,11 @@ def join_twins(counts: dict[tuple[int, int], int], near: int, settings: int) -> 
 def finalized_rows(scores: FloatArray, step: float, rules: Sequence[IntervalRules] = RULES) -> int:
     """How many of the first rows of scores (T, 2) hold the same candidates whatever rows follow.
     step: s per row."""
-    return min(finalized_prefix(scores, step, setting) for setting in rules)
+    # Valleys cut inside of what is not neutral, so settings that differ by them alone agree.
+    alike = {(s.exclusive, s.merge_gap_s, *map(s.reference, KINDS), *releases(s)): s for s in rules}
+    return min(finalized_prefix(scores, step, setting) for setting in alike.values())
+
+
+def releases(rules: IntervalRules) -> tuple[float, ...]:
+    """What else `finalized_prefix` depends on."""
+    return tuple(rules.of(kind, what) for kind in KINDS for what in ("threshold", "release"))

@@ -19,6 +19,7 @@ from fesnet._types import Float32Array, FloatArray
 
 HEAD_EVERY = 2  # steps; 15 Hz at the working rate, our choice: it halves the cost
 HEAD_BATCH = 16  # steps through the head at once
+PACK_BATCH = 64  # steps packed at once
 UNIT = 2048.0  # what 1 is kept as; the range is -16..16
 
 MotionHead = Callable[[Float32Array, Float32Array], Float32Array]
@@ -45,6 +46,7 @@ class StepRecorder:
         self.size, self.head = size, head
         self.steps, self.segments = array("l"), array("l")
         self.landmarks: list[NDArray[np.int16]] = []
+        self.loose: list[Float32Array] = []  # landmark features that are not packed yet
         self.head_steps = array("l")
         self.motions: list[NDArray[np.int16]] = []
         self.waiting: list[Float32Array] = []
@@ -59,12 +61,20 @@ class StepRecorder:
             self.reference = features[:-rows]
         self.segments.append(self.segments[-1] + first if self.segments else 0)
         self.steps.append(step)
-        self.landmarks.append(pack_row(features[-rows:].reshape(-1)))
+        self.loose.append(features[-rows:].reshape(-1).copy())
+        if len(self.loose) == PACK_BATCH:
+            self.pack_loose()
         if self.head is not None and (first or step % HEAD_EVERY == 0):
             self.head_steps.append(step)
             self.waiting.append(features[:-rows])
             if len(self.waiting) == HEAD_BATCH:
                 self.run_head()
+
+    def pack_loose(self) -> None:
+        """Pack the landmark features that wait."""
+        if self.loose:
+            self.landmarks += list(pack_row(np.stack(self.loose)))
+        self.loose = []
 
     def run_head(self) -> None:
         """Run the motion head on what waits."""
@@ -75,6 +85,7 @@ class StepRecorder:
     def record(self, steps: int) -> StepRecord:
         """All of steps 0 .. steps - 1."""
         self.run_head()
+        self.pack_loose()
         known = np.array(self.steps, np.int64)
         inside = known < steps
         segment = np.full(steps, -1, np.int64)

@@ -262,7 +262,9 @@ class FacePipeline:
             if step in self.landmark_features:
                 rows[step - first] = self.landmark_features[step]
         context = ContextTrack(track.times, track.scores, track.intensity, rows)
-        found, count = finalized_candidates(context, check, ended=steps is not None)
+        found, count = finalized_candidates(
+            context, check, ended=steps is not None, before=self.emitted - first
+        )
         moved = [
             replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
             for c in found

@@ -15,6 +15,7 @@ from fesnet._io import atomic_path
 from fesnet._names import printable
 from fesnet.batch.ledger import LEDGER
 from fesnet.intervals import KINDS
+from fesnet.observation_text import SUMMARY_FIELDS, summarize_flags
 from fesnet.result import Spotting
 from fesnet.spreadsheet import write_text_table
 
@@ -28,6 +29,7 @@ FACTS = {
     **{f"{kind}_{what}": form for kind in KINDS for what, form in
        (("count", int), ("per_minute", float), ("mean_s", float), ("median_s", float),
         ("total_s", float), ("latency_s", float), ("mean_score", float))},
+    **SUMMARY_FIELDS,
     "version": str,
     "reviewed_by": str,
     "checked": int,
@@ -43,7 +45,7 @@ def summary_row(spotting: Spotting) -> dict[str, Any]:
     duration_s: to the end of the last frame; unknown_s: how much of it no face was known in; per
     minute of the rest. latency_s: from the first frame to the first onset. version: "corrected"
     where the intervals are those of a review, which reviewed_by names, with `checked` of them
-    marked as checked.
+    marked as checked. Where the face was observed, what `summarize_flags` says of flags and blinks.
     """
     known = spotting.known_seconds
     review = spotting.provenance.get("review")
@@ -60,6 +62,13 @@ def summary_row(spotting: Spotting) -> dict[str, Any]:
     }
     if not known:
         return row
+    row |= summarize_flags(
+        (spotting.context(i) for i in spotting.intervals),
+        spotting.observations,
+        spotting.blinks,
+        spotting.working_rate,
+        known,
+    )
     for kind in KINDS:
         found = [i for i in spotting.intervals if i.kind == kind]
         lasts = [i.offset_s - i.onset_s for i in found]

@@ -14,6 +14,7 @@ from fesnet._io import encode_text, is_result, make_folder
 from fesnet.errors import FesnetError, ResultError, TargetError, UsageError
 from fesnet.exports.activitynet import write_activitynet
 from fesnet.exports.bids import write_bids
+from fesnet.exports.blinks import write_blinks
 from fesnet.exports.boris import write_boris
 from fesnet.exports.common import video_id
 from fesnet.exports.csv import table_of_result, without_later_columns, write_csv
@@ -40,6 +41,7 @@ WRITERS: dict[str, Callable[[Spotting, Path], None]] = {
     "megc": write_megc,
     "frames": write_frames_csv,
     "frames-parquet": write_frames_parquet,
+    "blinks": write_blinks,
 }
 # What follows the video's name; an ending that several formats share names its format.
 ENDINGS = {
@@ -54,6 +56,7 @@ ENDINGS = {
     "megc": ".megc.csv",
     "frames": ".frames.csv",
     "frames-parquet": ".frames.parquet",
+    "blinks": ".blinks.csv",
     "csv": ".csv",
 }
 

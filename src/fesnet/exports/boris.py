@@ -14,7 +14,7 @@ from typing import Any
 from fesnet._io import atomic_write_text
 from fesnet._types import FloatArray
 from fesnet.exports.common import (
-    describe_mark,
+    describe_interval,
     named_lanes,
     nominal_rate,
     result_frame_ends,
@@ -44,7 +44,7 @@ def write_boris(spotting: Spotting, path: Path) -> None:
         subject = f"face {face}" + (f" ({number})" if number else "")
         subjects += [] if subject in subjects else [subject]
         for interval in lane:
-            comment = describe_mark(spotting.marks.get(interval))
+            comment = describe_interval(spotting, interval)
             rows += interval_events(interval, subject, ends, comment)
     rows.sort(key=lambda row: (row[1][0], row[1][1], row[0]))
     project: dict[str, Any] = {

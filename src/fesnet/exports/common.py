@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from fesnet._io import VIDEO_SUFFIXES
 from fesnet._types import FloatArray
 from fesnet.intervals import KINDS, IntervalMark, Kind
+from fesnet.observation_text import context_comment, flags_line, moved_line
 from fesnet.result import NO_FRAMES, Gap, SourceInfo, SpottedInterval, Spotting
 from fesnet.timing import frame_ends
 
@@ -112,6 +113,28 @@ def video_id(source: SourceInfo) -> str:
     return (path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name) or source.name
 
 
+def lane_texts(spotting: Spotting, lane: list[SpottedInterval]) -> dict[str, list[str]]:
+    """What further tiers say of each expression of a lane, by the end of the tier's name: moved and
+    flags where the face was observed, note and review of a corrected result. Texts may be empty.
+    """
+    out: dict[str, list[str]] = {}
+    if spotting.observations:
+        contexts = [spotting.context(i) for i in lane]
+        out["moved"] = [moved_line(c) for c in contexts]
+        out["flags"] = [flags_line(c) for c in contexts]
+    if spotting.marks:
+        out["note"] = [spotting.marks[i].note for i in lane]
+        out["review"] = [spotting.marks[i].text for i in lane]
+    return out
+
+
+def describe_interval(spotting: Spotting, interval: SpottedInterval) -> str:
+    """What follows the score in a comment: what moved, what else happened, who checked or changed
+    it, and the note."""
+    context = context_comment(spotting.context(interval))
+    return context + describe_mark(spotting.marks.get(interval))
+
+
 def describe_mark(mark: IntervalMark | None) -> str:
-    """What follows the score in a comment: who checked or changed it, and the note."""
+    """Who checked or changed an interval, and the note; empty for the machine's."""
     return "" if mark is None else "".join(f"; {part}" for part in (mark.text, mark.note) if part)

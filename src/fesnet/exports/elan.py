@@ -22,12 +22,14 @@ from fesnet._version import __version__
 from fesnet.exports.common import (
     Times,
     gap_end,
+    lane_texts,
     named_lanes,
     result_frame_ends,
     to_milliseconds,
     video_file,
 )
-from fesnet.intervals import KINDS, IntervalMark
+from fesnet.intervals import KINDS
+from fesnet.observation_text import FLAG_WORDS
 from fesnet.result import SourceInfo, SpottedInterval, Spotting
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -54,7 +56,8 @@ TYPES = {
 }
 # Of a corrected result: notes, and who checked or changed what.
 MARK_TYPES = {"note": TYPES["score"], "review": TYPES["score"]}
-Marks = Mapping[SpottedInterval, IntervalMark]
+# Where a face was observed: what moved, what else happened, and a tier of its closed eyes.
+CONTEXT_TYPES = {"moved": TYPES["score"], "flags": TYPES["score"], "blinks": TYPES["unknown"]}
 
 
 @dataclass
@@ -115,13 +118,12 @@ class TierBuilder:
             self.annotate(scores, f"{i.score:.4f}", ANNOTATION_REF=made.attrib["ANNOTATION_ID"])
             self.made[i] = made.attrib["ANNOTATION_ID"]
 
-    def add_marks(
-        self, name: str, face: int, lane: list[SpottedInterval], marks: Marks, kind: str
+    def add_texts(
+        self, name: str, face: int, texts: Mapping[SpottedInterval, str], kind: str
     ) -> None:
-        """A child tier with a text for each expression that has one. kind: note or review."""
+        """A child tier of the lane `name` with a text for each expression that has one."""
         tier = self.add_tier(f"{name} {kind}", kind, face, name)
-        for i in lane:
-            text = marks[i].note if kind == "note" else marks[i].text
+        for i, text in texts.items():
             if text:
                 self.annotate(tier, escape_forbidden(text), ANNOTATION_REF=self.made[i])
 
@@ -151,6 +153,7 @@ def write_elan(spotting: Spotting, path: Path) -> None:
     root.append(tiers.time_order())
     root.extend(tiers.elements)
     types = TYPES | (MARK_TYPES if spotting.marks else {})
+    types |= CONTEXT_TYPES if spotting.observations else {}
     for name, described in types.items():
         kind = {"LINGUISTIC_TYPE_ID": name, "GRAPHIC_REFERENCES": "false"}
         ET.SubElement(root, "LINGUISTIC_TYPE", kind | described)
@@ -170,8 +173,13 @@ def make_tiers(spotting: Spotting) -> TierBuilder:
     tiers = TierBuilder(result_frame_ends(spotting))
     for name, face, _, lane in named_lanes(spotting):
         tiers.add_expressions(name, face, lane)
-        for kind in MARK_TYPES if spotting.marks else ():
-            tiers.add_marks(name, face, lane, spotting.marks, kind)
+        for kind, texts in lane_texts(spotting, lane).items():
+            tiers.add_texts(name, face, dict(zip(lane, texts, strict=True)), kind)
+    for seen in spotting.observations:
+        tier = tiers.add_tier(f"face {seen.face} blinks", "blinks", seen.face)
+        for blink in (b for b in spotting.blinks if b.face == seen.face):
+            times = to_milliseconds(blink.start_s, blink.stop_s)
+            tiers.set_times(tiers.annotate(tier, FLAG_WORDS[blink.kind]), times)
     for face in sorted({gap.face for gap in spotting.gaps}):
         tier = tiers.add_tier(f"face {face} unknown", "unknown", face)
         for gap in sorted(gap for gap in spotting.gaps if gap.face == face):

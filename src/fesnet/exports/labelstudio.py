@@ -17,7 +17,7 @@ import numpy as np
 from fesnet._io import atomic_write_text
 from fesnet._version import __version__
 from fesnet.errors import ResultError
-from fesnet.exports.common import describe_mark, nominal_rate
+from fesnet.exports.common import describe_interval, nominal_rate
 from fesnet.result import Spotting
 
 # Frames: largest distance of a frame from its place at a constant rate (our choice).
@@ -36,7 +36,7 @@ def write_labelstudio(spotting: Spotting, path: Path) -> None:
         sorted(spotting.intervals, key=lambda i: (i.onset_frame, i.face, i.kind)), 1
     ):
         about = f"face {i.face}, apex in frame {i.apex_frame + first}, score {i.score:.4f}"
-        about += describe_mark(spotting.marks.get(i))
+        about += describe_interval(spotting, i)
         ranges = [{"start": i.onset_frame + first, "end": i.offset_frame + first}]
         regions.append(
             {

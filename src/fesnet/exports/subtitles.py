@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fesnet._io import atomic_write_text
 from fesnet.exports.common import result_frame_ends, to_milliseconds
+from fesnet.observation_text import moved_line
 from fesnet.result import SpottedInterval, Spotting
 
 
@@ -34,14 +35,15 @@ def make_cues(spotting: Spotting, mark: str) -> list[tuple[int, str, str, str]]:
     by_time = sorted(spotting.intervals, key=lambda i: (i.onset_s, i.offset_s, i.face, i.kind))
     for number, i in enumerate(by_time, 1):
         start, stop = to_milliseconds(i.onset_s, float(ends[i.offset_frame]))
-        out.append((number, timestamp(start, mark), timestamp(stop, mark), cue_text(i)))
+        out.append((number, timestamp(start, mark), timestamp(stop, mark), cue_text(spotting, i)))
     return out
 
 
-def cue_text(interval: SpottedInterval) -> str:
-    """Text of a cue: face, kind, score and apex."""
-    i = interval
-    return f"face {i.face}: {i.kind}, score {i.score:.2f}, apex at {i.apex_s:.3f} s"
+def cue_text(spotting: Spotting, i: SpottedInterval) -> str:
+    """Text of a cue: face, kind, score and apex, and a line of what moved."""
+    moved = moved_line(spotting.context(i))
+    text = f"face {i.face}: {i.kind}, score {i.score:.2f}, apex at {i.apex_s:.3f} s"
+    return f"{text}\n{moved}" if moved else text
 
 
 def timestamp(to_milliseconds: int, mark: str) -> str:

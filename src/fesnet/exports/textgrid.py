@@ -7,7 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from fesnet._io import atomic_write_text
-from fesnet.exports.common import gap_end, list_faces, named_lanes, result_frame_ends
+from fesnet.exports.common import (
+    gap_end,
+    lane_texts,
+    list_faces,
+    named_lanes,
+    result_frame_ends,
+)
+from fesnet.observation_text import FLAG_WORDS
 from fesnet.result import Spotting
 
 LabelledSpan = tuple[float, float, str]
@@ -29,13 +36,12 @@ def write_textgrid(spotting: Spotting, path: Path) -> None:
         tiers.append(interval_tier(name, fill_blanks(spans, first, last), first, last))
         points = [(i.apex_s, f"{i.score:.4f}") for i in lane]
         tiers.append(point_tier(f"{name} apex", points, first, last))
-        for what in ("note", "review") if spotting.marks else ():
-            marks = [spotting.marks[i] for i in lane]
-            said = [m.note if what == "note" else m.text for m in marks]
+        for what, said in lane_texts(spotting, lane).items():
             texts = [(a, b, text) for (a, b, _), text in zip(spans, said, strict=True)]
             tiers.append(
                 interval_tier(f"{name} {what}", fill_blanks(texts, first, last), first, last)
             )
+    tiers += blink_tiers(spotting, first, last)
     for face in list_faces(spotting):
         gaps = sorted(gap for gap in spotting.gaps if gap.face == face)
         spans = [(gap.start_s, gap_end(gap, ends), gap.reason) for gap in gaps]
@@ -47,6 +53,20 @@ def write_textgrid(spotting: Spotting, path: Path) -> None:
     for number, tier in enumerate(tiers, 1):
         lines += [f"    item [{number}]:", *(f"        {line}" for line in tier)]
     atomic_write_text(path, "\n".join(lines) + "\n")
+
+
+def blink_tiers(spotting: Spotting, first: float, last: float) -> list[list[str]]:
+    """A tier of closed eyes for each face that was observed."""
+    out = []
+    for seen in spotting.observations:
+        spans = [
+            (b.start_s, min(b.stop_s, last), FLAG_WORDS[b.kind])
+            for b in spotting.blinks
+            if b.face == seen.face
+        ]
+        name = f"face {seen.face} blinks"
+        out.append(interval_tier(name, fill_blanks(spans, first, last), first, last))
+    return out
 
 
 def fill_blanks(spans: list[LabelledSpan], first: float, last: float) -> list[LabelledSpan]:

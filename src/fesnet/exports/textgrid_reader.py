@@ -20,7 +20,9 @@ from fesnet.exports.elan_reader import AnnotatedInterval, ElanAnnotations, name_
 # A text, a flag, or a number that stands for itself: "intervals [1]:" holds none.
 VALUE = re.compile(r'"((?:[^"]|"")*)"|(<\w+>)|(?<!\S)(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?!\S)')
 PLAIN = re.compile(r"face\s*(\d+)")
-NO_EXPRESSIONS = re.compile(r"\b(?:unknown|note|review)$")  # how our own other tiers end
+NO_EXPRESSIONS = re.compile(
+    r"\b(?:unknown|note|review|moved|flags|blinks)$"
+)  # how our own other tiers end
 
 
 @dataclass(frozen=True)

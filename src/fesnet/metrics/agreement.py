@@ -27,6 +27,11 @@ from fesnet.metrics.interval_tables import (
 from fesnet.metrics.matching import IOU, Counts
 from fesnet.metrics.protocols import PROTOCOLS, Evaluation, VideoResult, evaluate
 from fesnet.metrics.recognition import NamedVideo, recognize
+from fesnet.metrics.reviewed_parts import (
+    comparable_records,
+    read_reviewed_videos,
+    reviewed_notes,
+)
 from fesnet.metrics.video_ids import (
     VideoId,
     VideoIndex,
@@ -44,7 +49,8 @@ class Agreement:
 
     frames: their lengths, or None where one is unknown. named: the same with emotions, empty unless
     both files have some. strays: videos of `found` that the truth does not name (all that was found
-    in them is false). notes: what else was odd in the files, in words.
+    in them is false). notes: what else was odd in the files, in words. partial: people looked at
+    parts of videos alone, so that rates over time and kappa over frames say nothing.
     """
 
     videos: tuple[VideoResult, ...]
@@ -53,6 +59,7 @@ class Agreement:
     named: tuple[NamedVideo, ...] = ()
     strays: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    partial: bool = False
 
     @property
     def seconds(self) -> float | None:
@@ -73,7 +80,8 @@ class Agreement:
         pairs = [(v.truth, v.found) for v in self.videos]
         evaluations = {name: self.evaluate_as(name) for name in protocols}
         out: dict[str, Any] = {"iou": self.iou, "videos": len(self.videos), "seconds": self.seconds}
-        out["protocols"] = {name: protocol_dict(e, self.seconds) for name, e in evaluations.items()}
+        seconds = None if self.partial else self.seconds
+        out["protocols"] = {name: protocol_dict(e, seconds) for name, e in evaluations.items()}
         if by_subject:
             out["by_subject"] = {name: self.subjects(e) for name, e in evaluations.items()}
         out["average_precision"] = {
@@ -88,7 +96,9 @@ class Agreement:
         }
         out["edges"] = {str(kind): self.edges(kind) for kind in KINDS}
         out["frame_kappa"] = (
-            None if self.frames is None else nan_to_none(frame_kappa(pairs, self.frames))
+            None
+            if self.frames is None or self.partial
+            else nan_to_none(frame_kappa(pairs, self.frames))
         )
         out["counting"] = {name: e.__dict__ for name, e in counting_errors(pairs).items()}
         out["strs"] = self.recognition()
@@ -98,7 +108,8 @@ class Agreement:
         """Counts and rates of each subject, by kind."""
         out = {}
         for subject, kinds in evaluation.by_subject.items():
-            seconds = seconds_of([v for v in self.videos if v.subject == subject])
+            own = [v for v in self.videos if v.subject == subject]
+            seconds = None if self.partial else seconds_of(own)
             out[subject] = {kind: counts_dict(c, evaluation, seconds) for kind, c in kinds.items()}
         return out
 
@@ -198,31 +209,34 @@ def agree(
     found_ids = resolve_videos(names_of(found_records), videos, found if closed else None)
     results += [] if closed else read_results(found, sides_read[1])
     resolve_videos(names_of(results), videos, None)
+    files = zip((truth, found), sides_read, strict=True)
+    reviews = [read_reviewed_videos(*side, videos) for side in files]
     if not videos:
         raise TruthError(
             f"expected at least one video in {truth} or {found}, got none; put a videos.csv "
             "beside the truth"
         )
-    notes = (
-        *early_notes(truth, true_records),
-        *early_notes(found, found_records),
-        *log_notes(found),
-    )
+    early = (*early_notes(truth, true_records), *early_notes(found, found_records))
+    notes = (*early, *log_notes(found), *reviewed_notes(reviews))
     true_by_video = group_by_video(true_records, true_ids)
     found_by_video = group_by_video(found_records, found_ids)
     known = VideoIndex(results)
     sides = [
-        (with_known_length(v, known), true_by_video.get(v, []), found_by_video.get(v, []))
+        (
+            with_known_length(v, known),
+            comparable_records(true_by_video.get(v, []), reviews[1].get(v)),
+            comparable_records(found_by_video.get(v, []), reviews[0].get(v)),
+        )
         for v in sorted(videos, key=lambda v: (v.subject, v.video))
     ]
     compared = tuple(compare_video(*side) for side in sides)
     frames = tuple(v.frames for v, _, _ in sides if v.frames is not None)
-    named: tuple[NamedVideo, ...] = ()
-    if any(r.emotion for r in true_records) and any(r.emotion for r in found_records):
-        named = tuple(named_video(*side) for side in sides)
+    emotions = all(any(r.emotion for r in some) for some in (true_records, found_records))
+    named = tuple(named_video(*side) for side in sides) if emotions else ()
     strays = tuple(str(v) for v in found_by_video if v not in annotated)
     lengths = frames if len(frames) == len(sides) else None
-    return Agreement(compared, lengths, iou, named, strays, notes)
+    partial = any(moments.left for side in reviews for moments in side.values())
+    return Agreement(compared, lengths, iou, named, strays, notes, partial)
 
 
 def read_side(

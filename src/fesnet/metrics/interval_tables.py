@@ -9,7 +9,8 @@
 | MEGC 2024, 2025 | `subject`, `video`, `onset`, `emotion`, no kind: all are micro | 1-based,
 inclusive |
 | results of `fesnet spot` | `.json` with schema `fesnet/1` | 0-based, inclusive |
-| reviews of `fesnet review` | `.json` with schema `fesnet-review/1` | 0-based, inclusive |
+| reviews of `fesnet review` | `.json` with schema `fesnet-review/1`; what a person has looked at
+| 0-based, inclusive |
 | ActivityNet | `.json` with `results` | seconds; needs the frame rate |
 """
 
@@ -29,6 +30,7 @@ from fesnet._messages import in_utf8
 from fesnet._tables import LooseTable, read_loose_table
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
+from fesnet.looked_at import reviewed_moments
 from fesnet.metrics.video_ids import VideoId, video_name
 
 KIND_NAMES: dict[str, Kind] = {
@@ -45,13 +47,17 @@ COLUMNS = (
     *("onset", "offset", "onset_frame", "apex_frame", "offset_frame", "pred_onset", "pred_offset"),
 )
 Reviewed = Literal["no", "yes", "machine"]
-SCHEMAS = ("fesnet/", "fesnet-review/")
+REVIEW_SCHEMA = "fesnet-review/"
+SCHEMAS = ("fesnet/", REVIEW_SCHEMA)
 # The first columns of summary.csv, now and as older versions wrote them.
 SUMMARY_HEADERS = (b"video,participant,result,status,", b"video,subject,result,status,")
 LONGEST = 10**9  # frames or seconds: more than any video has
 # What lies beside results in a folder (exports, reviews: name them to read them), and tables
 # without intervals.
-NO_RESULTS = (".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json")
+NO_RESULTS = (
+    *(".labelstudio.json", ".activitynet.json", ".megc.csv", ".truth.csv", ".review.json"),
+    *(".frames.csv", ".blinks.csv"),
+)
 STUDY_TABLES = {"videos.csv", "study.csv", "summary.csv", "expressions.csv", "participants.csv"}
 STUDY_TABLES |= {"statistics.csv", "markers.csv", "by_marker.csv"}
 
@@ -62,7 +68,8 @@ class IntervalRecord:
 
     early: how many frames its onset lies before the first frame, as in some official files; then
     `interval` begins at 0, and only `placed` knows where. is_index: frames of a result, counted
-    from 0, not numbers of files. action_units: as written, "" where the file has none.
+    from 0, not numbers of files. action_units: as written, "" where the file has none. face: None
+    where the file tells of none; by_machine: of a result that is no review.
     """
 
     subject: str
@@ -72,6 +79,8 @@ class IntervalRecord:
     early: int = 0
     is_index: bool = False
     action_units: str = ""
+    face: int | None = None
+    by_machine: bool = False
 
     def placed(self, shift: int) -> Interval:
         """The interval on an axis that begins `shift` frames (`early` or more) before the first."""
@@ -285,12 +294,23 @@ def parse_json(path: Path, values: Any, rate: float | None) -> Iterator[Interval
 
 def parse_result(path: Path, values: dict[str, Any]) -> Iterator[IntervalRecord]:
     video = video_name(values["source"]["name"])
+    review = is_review(values)
+    seen = reviewed_moments(values).ids if review else frozenset()
     for i in values["intervals"]:
+        if review and i["id"] not in seen:
+            continue  # a proposal that nobody looked at is no opinion of a person
         ends, score = (i["onset_frame"], i["offset_frame"]), parse_score(i["score"], str(path))
         if not all(type(frame) is int for frame in ends):
             raise TypeError(f"frames {ends}")
         interval = parse_interval(*ends, i["kind"], 0, str(path), score)
-        yield IntervalRecord("", video, interval, is_index=True)
+        yield IntervalRecord(
+            "", video, interval, is_index=True, face=i["face"], by_machine=not review
+        )
+
+
+def is_review(values: Any) -> bool:
+    """Whether parsed JSON is a review."""
+    return isinstance(values, dict) and str(values.get("schema", "")).startswith(REVIEW_SCHEMA)
 
 
 def parse_activitynet(path: Path, results: dict[str, Any], rate: float) -> Iterator[IntervalRecord]:

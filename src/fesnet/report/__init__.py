@@ -16,6 +16,7 @@ from fesnet._io import atomic_write_text
 from fesnet.errors import FesnetError, UsageError
 from fesnet.intervals import Interval
 from fesnet.report import html_parts as parts
+from fesnet.report.context_view import MOVED_NOTE
 from fesnet.report.legend import legend_html
 from fesnet.report.methods import methods_text, rules_html
 from fesnet.report.pictures import IntervalPictures, take_pictures
@@ -65,7 +66,7 @@ def write_report(
         else ""
     )
     title = f"Expressions in {html.escape(spotting.source.name)}"
-    script = read_web_file("timeline.js") + read_web_file("report.js")
+    script = "".join(map(read_web_file, ("timeline.js", "context.js", "report.js")))
     details = json.dumps({"rules": spotting.rules.to_dict(), **spotting.provenance}, indent=1)
     text = read_web_file("report.html").format(
         policy=content_security_policy(script),
@@ -80,7 +81,8 @@ def write_report(
         drawings="\n".join(
             draw_timeline_svg(spotting, track, known, markers) for track in drawn_tracks(spotting)
         ),
-        about=PICTURES_NOTE if pictures else note,
+        about=(MOVED_NOTE if spotting.observations and spotting.intervals else "")
+        + (PICTURES_NOTE if pictures else note),
         cards=parts.cards_html(spotting, pictures),
         notes=parts.notes_html(spotting),
         origin=parts.provenance_html(spotting),

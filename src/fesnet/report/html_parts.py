@@ -14,6 +14,7 @@ import numpy as np
 
 from fesnet._messages import counted, format_clock, format_span, format_time
 from fesnet.intervals import KINDS, Interval
+from fesnet.report.context_view import blink_cells, context_html, context_values, flag_values
 from fesnet.report.methods import format_rate
 from fesnet.report.pictures import IntervalPictures
 from fesnet.report.score_view import below_threshold, compared_by, score_name, summed
@@ -45,6 +46,7 @@ def summary_html(spotting: Spotting) -> str:
         if times:
             spread = f"median, {min(times):.2f}-{max(times):.2f} s" if len(times) > 1 else ""
             cells.append((f"{kind} duration", f"{np.median(times):.2f} s", spread))
+    cells += blink_cells(spotting)
     rows = "".join(
         f"<div><dt>{a}</dt><dd><span>{b}</span> <small>{c}</small></dd></div>" for a, b, c in cells
     )
@@ -94,12 +96,20 @@ def cards_html(spotting: Spotting, pictures: dict[int, IntervalPictures]) -> str
     if not intervals:
         return f"<p>No {'expression' if spotting.known_seconds else 'face'} was found.</p>"
     several, name = len({i.face for i in intervals}) > 1, score_name(spotting)
-    cards = (card_html(k, i, pictures.get(k), several, name) for k, i in enumerate(intervals))
+    cards = (
+        card_html(k, i, pictures.get(k), several, name, context_html(spotting.context(i)))
+        for k, i in enumerate(intervals)
+    )
     return f'<ol class="cards">{"".join(cards)}</ol>'
 
 
 def card_html(
-    number: int, i: SpottedInterval, pictures: IntervalPictures | None, several: bool, name: str
+    number: int,
+    i: SpottedInterval,
+    pictures: IntervalPictures | None,
+    several: bool,
+    name: str,
+    context: str,
 ) -> str:
     face = f"face {i.face}, " if several else ""
     kind = f'<span class="kind {i.kind}">{i.kind}</span>'
@@ -108,11 +118,11 @@ def card_html(
     facts = (
         f"{face}{i.offset_s - i.onset_s:.2f} s long, apex {format_time(i.apex_s)}, "
         f"{name} {i.score:.2f}, "
-        f"frames {i.onset_frame}-{i.offset_frame}"
+        f'<span class="kept">frames {i.onset_frame}-{i.offset_frame}</span>'
     )
     return (
         f'<li class="card" data-id="{number}" aria-current="false"><header>{head} {button}</header>'
-        f"<p>{facts}</p>{pictures_html(pictures)}</li>"
+        f"{context}<p>{facts}</p>{pictures_html(pictures)}</li>"
     )
 
 
@@ -192,7 +202,11 @@ def timeline_json(
             }
             for t in spotting.faces
         ],
-        "intervals": [{"id": k, **interval_values(i)} for k, i in enumerate(spotting.intervals)],
+        "intervals": [
+            {"id": k, **interval_values(i), **context_values(spotting.context(i))}
+            for k, i in enumerate(spotting.intervals)
+        ],
+        "flags": flag_values(spotting),
         "candidates": [interval_values(i) for i in below_threshold(spotting)],
         "gaps": [
             {"face": g.face, "start_s": g.start_s, "stop_s": g.stop_s, "reason": g.reason}

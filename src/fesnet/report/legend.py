@@ -24,6 +24,7 @@ MARKS = {
     '<path class="notch" d="M12 8 V13"/>',
     "truth": '<rect class="macro pale" x="1" y="1" width="32" height="12" rx="3"/>',
     "gap": '<path class="hatch" d="M1 13 L13 1 M9 13 L21 1 M17 13 L29 1 M25 13 L33 5"/>',
+    "lane": '<path class="lane" d="M3 7 H10 M15 7 H30"/>',
     "now": '<path class="now" d="M17 0 V14"/>',
     "view": '<rect class="view" x="6" y="1" width="22" height="12"/>',
     "checked": '<text x="11" y="12">✓</text>',
@@ -51,6 +52,8 @@ def legend_items(spotting: Spotting, *, truth: bool, screen: bool, review: bool)
         items["truth"] = "truth"
     if spotting.gaps:
         items["gap"] = "face unknown"
+    if screen and spotting.observations:
+        items["lane"] = "what else happened, in lanes on request"
     if screen:
         items |= {"now": "the present moment", "view": "lower strip: the part in view above"}
     if review:

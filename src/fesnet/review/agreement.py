@@ -11,23 +11,20 @@ changed. A proposal that nobody looked at is not a person's opinion, so it count
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from fesnet.intervals import KINDS, Interval, Kind
+from fesnet.looked_at import HANDFUL, JUDGED_BY, Moment, Span, meets
 from fesnet.metrics import Agreement, frame_kappa
 from fesnet.metrics.agreement_lines import edge_text
 from fesnet.metrics.matching import IOU
 from fesnet.metrics.protocols import VideoResult
-from fesnet.review.merge import MachineResult, open_proposals, review_rules, share_frames
+from fesnet.review.merge import MachineResult, open_proposals, review_rules
 from fesnet.review.review_file import Review
 
 PROTOCOL = "official"
-JUDGED_BY = ("edge", "kind", "add", "delete")  # edits that need a look; `checked` is a state
-HANDFUL = 5  # moments below which a figure would be chance; our choice
-Span = tuple[int, int, int]  # face, first and last frame
-Moment = tuple[Span, ...]  # an interval, and the proposal that it comes from
 
 
 @dataclass(frozen=True)
@@ -80,11 +77,6 @@ def person_opinions(machine: MachineResult, review: Review) -> Opinions:
 
 def to_interval(first: int, last: int, kind: Kind) -> Interval:
     return Interval(first, last + 1, kind)
-
-
-def meets(span: Span, others: Sequence[Span]) -> bool:
-    """Whether a span means the same moment of the same face as one of the others."""
-    return any(span[0] == o[0] and share_frames(span[1:], o[1:]) for o in others)
 
 
 def comparable(side: Opinions, other: Opinions) -> tuple[Interval, ...]:

@@ -44,6 +44,7 @@ PAGE = {
     "review.css": ROOT / "review" / "page" / "review.css",
     "style.css": ROOT / "report" / "web" / "style.css",
     "timeline.js": ROOT / "report" / "web" / "timeline.js",
+    "context.js": ROOT / "report" / "web" / "context.js",
     **{f"{name}.js": ROOT / "review" / "page" / f"{name}.js" for name in PAGE_MODULES},
 }
 STATUS: dict[type[FesnetError], int] = {
@@ -156,9 +157,8 @@ def preview_rules(request: Request, key: str, rules: str) -> Response:
         }
     except ValueError:
         raise UsageError(f"expected rules like macro_threshold=0.4, got {rules!r}") from None
-    return PlainJSON(
-        merge_intervals(now.machine, now.review, review_rules(now.review).changed(changes))
-    )
+    rows = merge_intervals(now.machine, now.review, review_rules(now.review).changed(changes))
+    return PlainJSON(now.machine.with_context(rows))
 
 
 @router.post("/api/videos/{key}/edits")

@@ -24,8 +24,10 @@ from itertools import accumulate
 from pathlib import Path
 
 from fesnet.errors import ResultError, UsageError
-from fesnet.intervals import KINDS, Interval, IntervalMark
+from fesnet.intervals import KINDS, IntervalMark
+from fesnet.looked_at import share_frames
 from fesnet.postprocess import IntervalRules
+from fesnet.report.context_view import context_values
 from fesnet.report.score_view import LEAST
 from fesnet.result import SpottedInterval, Spotting
 from fesnet.review.review_file import (
@@ -36,8 +38,6 @@ from fesnet.review.review_file import (
     read_review,
 )
 
-# Share of the shorter interval's frames from which two intervals mean the same event (our choice).
-MIN_SHARED = 0.5
 MACHINE = "machine"
 LOWEST = 0.02  # the lowest threshold of the page's sliders
 ROUNDING = 1e-4  # of stored scores: nearer ones are compared as they were
@@ -52,6 +52,7 @@ class MachineResult:
     cached: dict[IntervalRules, tuple[SpottedInterval, ...]] = field(default_factory=dict)
     # by rules with the lowest thresholds: all that any threshold can choose
     every: dict[IntervalRules, tuple[SpottedInterval, ...]] = field(default_factory=dict)
+    contexts: dict[tuple[int, int, int], JsonObject] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> MachineResult:
@@ -93,6 +94,19 @@ class MachineResult:
         return tuple(
             c for c in self.choose(rules.changed(low)) if c.score < rules.of(c.kind, "threshold")
         )
+
+    def with_context(self, rows: Iterable[JsonObject]) -> list[JsonObject]:
+        """Intervals as JSON, each also with what moved (texts) and its flags (names)."""
+        return [{**row, **self.context_values(row)} for row in rows]
+
+    def context_values(self, row: JsonObject) -> JsonObject:
+        """What pages show of an interval; kept, as a slider asks again and again."""
+        key = (row["face"], row["onset_frame"], row["offset_frame"])
+        if key not in self.contexts:
+            names = SpottedInterval.__dataclass_fields__
+            interval = SpottedInterval(**{name: row[name] for name in names})
+            self.contexts[key] = context_values(self.spotting.context(interval))
+        return self.contexts[key]
 
     def new_review(self, file: str) -> Review:
         """A review without edits. file: the name of the result."""
@@ -140,11 +154,6 @@ def is_covered(proposal: SpottedInterval, interval: ReviewedInterval, rules: Int
         return False
     kind, onset, offset = interval.machine
     return (rules.exclusive or kind == proposal.kind) and share_frames(here, (onset, offset))
-
-
-def share_frames(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    a, b = (Interval(first, last + 1, "macro") for first, last in (one, other))
-    return a.overlap(b) >= MIN_SHARED * min(a.length, b.length)
 
 
 def to_spotted_interval(interval: ReviewedInterval, machine: MachineResult) -> SpottedInterval:

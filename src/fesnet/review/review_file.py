@@ -27,6 +27,7 @@ from fesnet._io import atomic_write_text
 from fesnet._version import __version__
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS, Kind
+from fesnet.looked_at import stacks_of
 from fesnet.postprocess import IntervalRules
 
 SCHEMA = "fesnet-review/1"
@@ -136,20 +137,7 @@ class Review:
 
     def undo_stacks(self) -> tuple[list[int], list[int]]:
         """Numbers of the edits that can be undone, and redone; the next one last."""
-        done: list[int] = []
-        undone: list[int] = []
-        for entry in self.entries:
-            if entry.of is None:
-                done.append(entry.n)
-                undone.clear()
-            else:
-                source, target = (done, undone) if entry.what == "undo" else (undone, done)
-                if source and source[-1] == entry.of:  # as the page does; else the list is searched
-                    source.pop()
-                else:
-                    source.remove(entry.of)
-                target.append(entry.of)
-        return done, undone
+        return stacks_of((e.n, e.what, e.of) for e in self.entries)
 
     def append(self, entry: EditRecord) -> Review:
         return replace(self, entries=(*self.entries, replace(entry, n=self.revision + 1)))

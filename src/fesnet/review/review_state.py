@@ -8,6 +8,7 @@ from typing import Any
 from fesnet._names import printable
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS
+from fesnet.report.context_view import flag_values
 from fesnet.report.legend import legend_html
 from fesnet.report.methods import COMPARED
 from fesnet.report.score_view import compared_by, score_name
@@ -58,8 +59,9 @@ class ReviewState:
             "candidates": [asdict(c) for c in self.machine.below(review_rules(review))],
             "rules": {**review.rules, **self.references()},
             "machine_rules": s.rules.to_dict(),
-            "intervals": merge_intervals(self.machine, review),
-            "machine": review.machine["intervals"],
+            "intervals": self.machine.with_context(merge_intervals(self.machine, review)),
+            "machine": self.machine.with_context(review.machine["intervals"]),
+            "flags": flag_values(s),
             "undo": self.next_step(done),
             "redo": self.next_step(undone),
             "history": [history_line(e) for e in review.entries[: -HISTORY_LENGTH - 1 : -1]],

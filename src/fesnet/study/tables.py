@@ -15,6 +15,8 @@ import numpy as np
 from fesnet.batch.columns import PARTICIPANT, column_names
 from fesnet.batch.summary import write_parquet
 from fesnet.intervals import KINDS
+from fesnet.observation_text import FLAG_WORDS, summarize_blinks
+from fesnet.observations import FLAGS, Blink
 from fesnet.spreadsheet import write_text_table
 from fesnet.study.markers import Marker, markers_of
 from fesnet.study.videos import StudyVideo, measure_expressions
@@ -45,6 +47,12 @@ LABELS = {
     "label": "Marker",
     "known_s": "Seconds in which a face was known",
     "unknown_s": "Seconds in which no face was known",
+    "moved": "What moved: FACS number, side, strength 0 to 1 (no FACS coding)",
+    **{flag: f"In it or within 0.2 s: {words} (1: yes)" for flag, words in FLAG_WORDS.items()},
+    **{f"with_{flag}": f"Expressions with {words}" for flag, words in FLAG_WORDS.items()},
+    "blink_count": "Blinks",
+    "blinks_per_minute": "Blinks per minute of known face",
+    "blink_mean_s": "Mean duration of a blink, s",
     "videos": "Videos",
     "reviewed": "Videos with a review",
     **{
@@ -63,11 +71,14 @@ LABELS = {
 }
 INTEGERS = {
     *("face", "faces", "frames", "videos", "reviewed", "checked", "n", "left_out"),
-    *("onset_frame", "apex_frame", "offset_frame"),
+    *("onset_frame", "apex_frame", "offset_frame", "blink_count"),
+    *FLAGS,
+    *(f"with_{flag}" for flag in FLAGS),
 }
 FLOATS = {
     *("onset_s", "apex_s", "offset_s", "duration_s", "start_s", "end_s", "known_s", "unknown_s"),
     *("score", "mean", "low_95", "high_95", "p", "p_adjusted"),
+    *("blinks_per_minute", "blink_mean_s"),
 }
 
 
@@ -139,11 +150,27 @@ def pooled_measures(parts: Sequence[tuple[StudyVideo, tuple[float, float]]]) -> 
         found += inside
         latencies.append(measure_expressions(inside, seconds, span[0]))
     row = {"known_s": round(known, 6)} | measure_expressions(found, known, 0.0)
+    row |= pooled_context(parts, found, known)
     for kind in KINDS:
         name = f"{kind}_latency_s"
         first = [m[name] for m in latencies if m[name] is not None]
         row[name] = round(float(np.mean(first)), 6) if first else None
     return row
+
+
+def pooled_context(
+    parts: Sequence[tuple[StudyVideo, tuple[float, float]]], found: Sequence[Row], known: float
+) -> Row:
+    """How many expressions have each flag, and blinks that begin in stretches of videos; nothing
+    where the faces of any of them were not observed."""
+    blinks: list[Blink] = []
+    for video, (start, stop) in parts:
+        if video.blinks is None:
+            return {}
+        whole = (start, stop) == (video.start_s, video.end_s)
+        blinks += [b for b in video.blinks if whole or start <= b.start_s < stop]
+    counts = {f"with_{flag}": sum(e.get(flag, 0) for e in found) for flag in FLAGS}
+    return counts | summarize_blinks(blinks, known)
 
 
 def marker_rows(videos: Sequence[StudyVideo], markers: Sequence[Marker]) -> list[Row]:

@@ -11,7 +11,9 @@ import numpy as np
 
 from fesnet.batch.summary import summary_row
 from fesnet.intervals import KINDS, true_runs
-from fesnet.result import Spotting
+from fesnet.observation_text import moved_line
+from fesnet.observations import FLAGS, Blink, IntervalContext
+from fesnet.result import SpottedInterval, Spotting
 from fesnet.review.merge import MACHINE, MachineResult, merge_intervals
 from fesnet.review.review_file import read_review
 from fesnet.study.results import StudyResult
@@ -24,7 +26,7 @@ MEASURES = ("count", "per_minute", "mean_s", "total_s", "latency_s")
 class StudyVideo:
     """One result. start_s, end_s: of the video; known: where a face was known; expressions: one
     dictionary each, sorted, with the fields of a result and by, when, checked, note; summary: the
-    row of summary.csv.
+    row of summary.csv; blinks: also longer closures, None where nothing was observed.
     """
 
     result: StudyResult
@@ -34,6 +36,7 @@ class StudyVideo:
     known: tuple[Span, ...]
     expressions: tuple[dict[str, Any], ...]
     summary: dict[str, Any]
+    blinks: tuple[Blink, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -76,15 +79,29 @@ def read_video(result: StudyResult) -> StudyVideo:
         known_spans(spotting, end),
         tuple(read_expressions(result, spotting)),
         summary_row(spotting),
+        spotting.blinks if spotting.observations else None,
     )
 
 
 def read_expressions(result: StudyResult, spotting: Spotting) -> Iterable[dict[str, Any]]:
-    """The intervals of the version that counts, with who made or checked each."""
+    """The intervals of the version that counts, with who made or checked each, and, where the face
+    was observed, what moved and a yes or no (1, 0) for each flag."""
+    rows: list[dict[str, Any]]
     if result.reviewed:
-        return merge_intervals(MachineResult.read(result.path), read_review(result.review))
-    unseen = {"by": MACHINE, "when": None, "checked": False, "note": ""}
-    return [asdict(i) | unseen for i in spotting.intervals]
+        rows = merge_intervals(MachineResult.read(result.path), read_review(result.review))
+    else:
+        unseen = {"by": MACHINE, "when": None, "checked": False, "note": ""}
+        rows = [asdict(i) | unseen for i in spotting.intervals]
+    names = SpottedInterval.__dataclass_fields__
+    contexts = (spotting.context(SpottedInterval(**{n: row[n] for n in names})) for row in rows)
+    return [row | context_cells(c) for row, c in zip(rows, contexts, strict=True)]
+
+
+def context_cells(context: IntervalContext | None) -> dict[str, Any]:
+    """What moved, and each flag as 0 or 1; nothing where the face was not observed."""
+    if context is None:
+        return {}
+    return {"moved": moved_line(context)} | {flag: int(flag in context.flags) for flag in FLAGS}
 
 
 def known_spans(spotting: Spotting, end: float) -> tuple[Span, ...]:

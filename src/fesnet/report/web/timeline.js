@@ -4,7 +4,7 @@
    const t = new FesnetTimeline(element, {editable, onSeek(s), onSelect(id), onEdit(id, {onset_s, apex_s, offset_s}),
                                           onAdd(onset_s, offset_s)});
    t.setData({duration, tracks: [{face, times, macro, micro, sum}], intervals: [{id, face, kind, onset_s, apex_s,
-              offset_s, score, checked}], candidates: [as intervals, below their thresholds],
+              offset_s, score, checked, moved: [texts], flags: [names]}], lanes: [{face, name, spans: [[a, b]]}], candidates: [as intervals, below their thresholds],
               gaps: [{face, start_s, stop_s, reason}], thresholds: {macro, micro}, truth: [...],
               compared: "sum" | "kinds" | "check", score_name});
 
@@ -19,7 +19,7 @@ class FesnetTimeline {
   constructor(element, options = {}) {
     this.element = element;
     this.options = options;
-    this.data = { duration: 1, tracks: [], intervals: [], gaps: [], thresholds: {}, markers: [] };
+    this.data = { duration: 1, tracks: [], intervals: [], gaps: [], thresholds: {}, markers: [], lanes: [] };
     this.view = [0, 1];
     this.time = 0;
     this.selected = null;
@@ -37,7 +37,7 @@ class FesnetTimeline {
 
   setData(data) {
     const same = data.duration === this.data.duration;
-    this.data = { gaps: [], truth: [], candidates: [], thresholds: {}, markers: [], compared: "kinds", score_name: "score", ...data, duration: Math.max(data.duration, 0.1) };
+    this.data = { gaps: [], truth: [], candidates: [], thresholds: {}, markers: [], lanes: [], compared: "kinds", score_name: "score", ...data, duration: Math.max(data.duration, 0.1) };
     if (!same) this.view = [0, this.data.duration];
     if (!this.data.intervals.some((i) => i.id === this.selected)) this.selected = null;
     this.fillList();
@@ -138,7 +138,8 @@ class FesnetTimeline {
       button.tabIndex = -1;
       button.dataset.id = String(i.id);
       const from = FesnetTimeline.time(i.onset_s, 2), to = FesnetTimeline.time(i.offset_s, 2);
-      button.textContent = `${i.kind}-expression of face ${i.face}, ${from} to ${to}`;
+      const words = [...(i.moved ?? []), ...(i.flags ?? []).map((flag) => flag.replaceAll("_", " "))];
+      button.textContent = [`${i.kind}-expression of face ${i.face}, ${from} to ${to}`, ...words].join("; ");
       item.append(button);
       return item;
     }));
@@ -171,6 +172,8 @@ class FesnetTimeline {
         row.truth = y;
         y += FesnetTimeline.LANE;
       }
+      row.lanes = this.data.lanes.filter((lane) => lane.face === face).map((lane, n) => ({ ...lane, y: y + n * FesnetTimeline.LANE }));
+      y += row.lanes.length * FesnetTimeline.LANE;
       rows.push(row);
       y += 6;
     }
@@ -428,7 +431,8 @@ class FesnetTimeline {
     const names = [[several ? `face ${row.face}` : what, row.curve + 22], ["macro", row.macro + 10], ["micro", row.micro + 10]];
     if (row.truth) names.push(["truth", row.truth + 10]);
     if (row.markers) names.push(["markers", row.markers + 10]);
-    for (const [name, y] of names) g.fillText(name, 4, y);
+    for (const lane of row.lanes) names.push([lane.name, lane.y + 10]);
+    for (const [name, y] of names) g.fillText(name, 4, y, FesnetTimeline.LEFT - 8);
     g.textAlign = "right";
     g.fillStyle = c.faint;
     for (const level of [0, 1]) g.fillText(String(level), FesnetTimeline.LEFT - 5, row.curve + (1 - level) * (row.height - 8) + 4);
@@ -448,6 +452,7 @@ class FesnetTimeline {
     for (const i of this.data.intervals.filter((x) => x.face === row.face)) this.drawLevel(g, c, i, row, false);
     for (const i of this.data.intervals.filter((x) => x.face === row.face)) this.drawBar(g, c, i, row[i.kind]);
     if (row.truth) for (const i of this.data.truth) this.drawBar(g, c, i, row.truth, true);
+    for (const lane of row.lanes) this.drawLane(g, c, lane);
     g.restore();
   }
 
@@ -564,6 +569,15 @@ class FesnetTimeline {
     }
   }
 
+  drawLane(g, c, lane) {
+    // Times of a flag, such as blinks: plain boxes, which are told from expressions by their colour.
+    g.fillStyle = c.faint;
+    for (const [start, stop] of lane.spans) {
+      const [a, b] = [this.x(start), this.x(stop)];
+      if (b >= FesnetTimeline.LEFT && a <= this.width) g.fillRect(a, lane.y + 4, Math.max(b - a, 2), FesnetTimeline.LANE - 8);
+    }
+  }
+
   drawMarker(g, c, marker, top) {
     // A stimulus or another stretch of time: a labelled box, and its edges through all lanes.
     const [a, b] = [this.x(marker.start_s), this.x(marker.end_s)];
@@ -596,9 +610,8 @@ class FesnetTimeline {
     }
     if (w > 46) {
       g.fillStyle = c[`${i.kind}-text`];
-      const from = Math.max(a, FesnetTimeline.LEFT), notch = truth || i.apex_s === undefined ? from : this.x(i.apex_s);
-      const near = notch > from && notch < from + 46; // then the word stands behind the apex, where there is room
-      g.fillText(`${i.checked ? "✓ " : ""}${i.kind}`, (near && b - notch > 46 ? notch : from) + 6, top + inset + h / 2 + 0.5, w - 8);
+      const { text, place } = this.barText(g, i, Math.max(a, FesnetTimeline.LEFT), b, truth);
+      g.fillText(text, place, top + inset + h / 2 + 0.5, w - 8);
     } else if (i.checked) {
       g.fillStyle = c.ink;
       g.fillRect(a, top + inset + h, w, 2);
@@ -608,6 +621,19 @@ class FesnetTimeline {
       g.lineWidth = 2;
       g.stroke();
     }
+  }
+
+  barText(g, i, a, b, truth) {
+    // Its kind, and as much of what moved as there is room for before or behind the apex.
+    const kind = `${i.checked ? "✓ " : ""}${i.kind}`, first = truth ? undefined : i.moved?.[0];
+    const texts = first ? [`${kind}: ${i.moved.join("; ")}`, `${kind}: ${first}`, `${kind}: ${first.split(" (")[0]}`, kind] : [kind];
+    const apex = truth || i.apex_s === undefined ? b : Math.min(Math.max(this.x(i.apex_s), a), b);
+    const rooms = [[a + 6, apex - a - 10], [apex + 6, b - apex - 10]];
+    for (const text of texts) {
+      const width = g.measureText(text).width, room = rooms.find(([, free]) => width <= free);
+      if (room) return { text, place: room[0] };
+    }
+    return { text: kind, place: a + 6 };
   }
 
   drawPosition(g, c, height) {

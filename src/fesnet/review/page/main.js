@@ -1,6 +1,6 @@
 // The page: one video at a time, its state as the server sent it, and edits that the server has to confirm.
 
-/* global FesnetTimeline: timeline.js is a plain script, as pages without a server need it */
+/* global FesnetTimeline, FesnetContext: plain scripts, as pages without a server need them */
 import { control, key, wireKeys } from "./keys.js";
 import { nextOpen, showVideos, wireLibrary } from "./library.js";
 import { clearErrors, showAgreement, showHistory, showSliders, showVersions, tell, wireExport, wireSliders, wireUpload } from "./panels.js";
@@ -29,11 +29,13 @@ let videoList = [];
 const loop = new Loop(video, (frame) => seekFrame(frame));
 const zoom = new FaceZoom(video, () => chosen()?.face ?? tracks[0]?.face ?? 0, () => thumbnails.show(chosen()));
 const thumbnails = new Thumbnails(zoom, (seconds) => middleOf(frameAt(seconds)));
+let context; // what else happened: filters and lanes
 
 // --- what there is to see ---
 
 const machineOnly = () => document.querySelector('input[name="version"]:checked').value === "machine";
-const intervals = () => (machineOnly() ? view.machine.map((i, n) => ({ ...i, id: `machine-${n}`, checked: false, by: "machine", note: "" })) : (preview ?? view.intervals));
+const everyInterval = () => (machineOnly() ? view.machine.map((i, n) => ({ ...i, id: `machine-${n}`, checked: false, by: "machine", note: "" })) : (preview ?? view.intervals));
+const intervals = () => everyInterval().filter((i) => !context.hides(i)); // filters hide on the page alone
 const chosen = () => intervals().find((i) => i.id === chosenId) ?? null;
 
 // A score is the machine's, for the edges and kind that it found.
@@ -42,10 +44,12 @@ const asMachine = ({ by, machine, kind, onset_frame, offset_frame }) =>
 
 function draw() {
   const rules = view.rules;
+  context.setData({ flags: view.flags, intervals: everyInterval() });
   timeline.setData({
     duration: view.duration,
     tracks,
     intervals: intervals().map((i) => ({ ...i, score: asMachine(i) ? i.score : null })), // its own: it moves edges before the server has agreed
+    lanes: context.lanes(),
     candidates: machineOnly() || preview ? [] : view.candidates,
     compared: view.compared,
     score_name: view.score_name,
@@ -55,7 +59,7 @@ function draw() {
   timeline.setTime(time);
   if (!chosen()) chosenId = null;
   timeline.select(chosenId);
-  showRows(intervals(), (id) => choose(id, true));
+  showRows(intervals(), (id) => choose(id, true), (i) => context.badges(i, 2));
   markRow(chosenId);
   showOne();
 }
@@ -63,6 +67,7 @@ function draw() {
 function showOne() {
   const one = chosen();
   showChosen(one, !machineOnly());
+  $("chosencontext").replaceChildren(...(one ? context.badges(one) : []));
   thumbnails.show(one);
 }
 
@@ -70,7 +75,8 @@ function render() {
   draw();
   showSliders(view);
   $("legend").innerHTML = view.legend; // constant texts of the server's own
-  $("scorehead").textContent = view.score_name;
+  $("scorehead").textContent = view.score_name === "probability" ? "prob." : view.score_name;
+  $("scorehead").title = view.score_name;
   showHistory(view.history);
   showVersions(view);
   $("undo").disabled = !view.undo;
@@ -389,6 +395,7 @@ function wire(about) {
     onEdit: (id, times) => (machineOnly() ? (draw(), editChosen({})) : edit({ id, what: "edge", ...times })),
     onAdd: (onset, offset) => (machineOnly() ? editChosen({}) : addSpan(onset, offset)),
   });
+  context = new FesnetContext($("context"), { onChange: () => view && draw() });
   const click = (id, does) => $(id).addEventListener("click", does);
   click("play", toggle);
   click("back", () => { video.pause(); seekFrame(frameAt(time) - 1); });

@@ -35,8 +35,26 @@ function line(interval, choose) {
   return row;
 }
 
-export function showRows(intervals, choose) {
-  $("rows").replaceChildren(...intervals.map((interval) => line(interval, choose)));
+// A second line: what moved and what else happened, if anything is known of it.
+function more(interval, choose, badges) {
+  const parts = badges(interval);
+  if (!parts.length) return [];
+  const row = document.createElement("tr");
+  row.className = "more";
+  row.dataset.id = interval.id;
+  row.addEventListener("click", () => choose(interval.id));
+  row.insertCell();
+  const place = row.insertCell(), about = document.createElement("div");
+  place.colSpan = 5;
+  about.className = "context";
+  about.append(...parts);
+  place.append(about);
+  return [row];
+}
+
+// `badges` gives the elements that say what moved in an interval.
+export function showRows(intervals, choose, badges) {
+  $("rows").replaceChildren(...intervals.flatMap((interval) => [line(interval, choose), ...more(interval, choose, badges)]));
   const checked = intervals.filter((i) => i.checked).length;
   const of = (kind) => intervals.filter((i) => i.kind === kind).length;
   $("count").textContent = `${of("macro")} macro, ${of("micro")} micro; ${checked} of ${intervals.length} checked`;
