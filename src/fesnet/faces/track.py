@@ -25,7 +25,6 @@ from fesnet._types import FloatArray, Image
 from fesnet.errors import UsageError
 from fesnet.faces.align import Matrix, invert, pose_of, to_unit, transform_points, warp
 from fesnet.faces.detect import (
-    BlazeFaceDetector,
     Box,
     Detection,
     FaceDetector,
@@ -33,14 +32,13 @@ from fesnet.faces.detect import (
     box_overlap,
 )
 from fesnet.faces.landmarks import (
-    FaceMesh,
     Region,
     extent_of,
     region_of_detection,
     region_of_landmarks,
 )
 from fesnet.faces.mask import face_mask
-from fesnet.faces.models import ensure_models
+from fesnet.faces.shared import shared_models
 from fesnet.faces.stabilize import PoseStabilizer, pose_difference
 from fesnet.video import Frame
 
@@ -203,8 +201,8 @@ class FaceTracker:
         )
         self._max_faces = 1 if which == "largest" else max_faces
         self._single = which == "largest"
-        self._detector = detector or BlazeFaceDetector(ensure_models().detector)
-        self._mesh = mesh or FaceMesh(ensure_models().landmarks)
+        self._detector: FaceDetector = detector or shared_models()[0]
+        self._mesh: LandmarkModel = mesh or shared_models()[1]
         self._cuts = CutTest()
         self._followed: list[Followed] = []
         self._lost: list[Followed] = []
