@@ -46,6 +46,7 @@ REGIONS = ((55, 107), (285, 336), (52, 105), (282, 334), (46, 70), (276, 300), (
            423), (57, 61),
            (287, 291), (0, 13), (14, 17))  # fmt: skip
 PIXELS = 128  # of a crop's side
+Annotation = tuple[str, int, int, int]  # kind; onset, apex, offset: frames from 1
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ class FieldWriter(ScriptWriter):
 
 def as_annotated(
     events: tuple[Interval, ...], frames: int, style: Style, rng: np.random.Generator
-) -> list[tuple[str, int, int, int]]:
+) -> list[Annotation]:
     """Kind, onset, apex, offset, frames from 1, as a coder would write them; offset 0: unknown."""
-    rows = []
+    rows: list[Annotation] = []
     for e in events:
         spread = style.edge_s * style.fps + (0.1 * (e.stop - e.start) if style.field else 0.0)
         a, b = e.start, e.stop
@@ -188,7 +189,7 @@ def face_motion_mean(
     return np.asarray(turned[..., :2].mean(1))
 
 
-def make_video(number: int, style: Style, seed: int) -> tuple[np.ndarray, list[tuple]]:
+def make_video(number: int, style: Style, seed: int) -> tuple[np.ndarray, list[Annotation]]:
     """Features (T, 12, 2) and annotations of one video; its subject is the number modulo theirs."""
     own = np.random.default_rng([seed, 1, number % style.subjects])
     face = motion_basis().canonical * own.uniform(0.92, 1.08, 3).astype(np.float32)

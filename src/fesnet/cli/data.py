@@ -1,4 +1,4 @@
-"""Data sets: data check, data prepare, data list."""
+"""Data sets: data check, data prepare, data truth, data finds, data list."""
 
 from __future__ import annotations
 

@@ -91,7 +91,8 @@ def train_two_scales(
 
     model: of the macro network, but for its window; micro is always scored apart.
     """
-    parts, prints = [], ""
+    parts: list[list[Float32Array]] = []
+    prints = ""
     for scale, independent in ((MACRO, model.independent), (MICRO, True)):
         own = scale.model(replace(model, independent=independent))
         scores, fingerprint = train_and_score(
