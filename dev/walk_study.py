@@ -146,7 +146,7 @@ def read_back(results: Path) -> None:
             "TextGrid",
             lambda p: sum(len(t.entries) for t in textgrid.openTextgrid(str(p), False).tiers),
         ),
-        ("boris.json", lambda p: len(json.loads(p.read_text(encoding="utf-8"))["observations"])),
+        ("boris", lambda p: len(json.loads(p.read_text(encoding="utf-8"))["observations"])),
     ):
         files = sorted(results.rglob(f"*.{form}"))
         say(f"{len(files)} {form} files with {sum(map(count, files))} entries")
