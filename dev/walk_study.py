@@ -85,7 +85,7 @@ def reviewing(results: Path) -> Iterator[Page]:
 def iou(row: dict[str, Any], true: dict[str, Any]) -> float:
     a, b = max(row["onset_frame"], true["first"]), min(row["offset_frame"], true["last"])
     whole = max(row["offset_frame"], true["last"]) - min(row["onset_frame"], true["first"]) + 1
-    return max(b - a + 1, 0) / whole
+    return float(max(b - a + 1, 0) / whole)
 
 
 def code_video(page: Page, key: str, truth: list[dict[str, Any]]) -> int:
@@ -136,8 +136,8 @@ def stem_of(video: dict[str, Any]) -> str:
 def read_back(results: Path) -> None:
     """Open what was exported with readers that know nothing of fesnet."""
     import pyreadstat
-    from praatio import textgrid
-    from pympi import Elan
+    from praatio import textgrid  # type: ignore[import-untyped]
+    from pympi import Elan  # type: ignore[import-untyped]
 
     rows = list(csv.DictReader((results / "expressions.csv").open(encoding="utf-8")))
     for form, count in (
