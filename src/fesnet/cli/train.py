@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,36 +69,25 @@ def train_command(
     """Train weights on synthetic video made from portraits, or fine-tune them on your own videos
     (extra `train`).
     """
-    try:
-        from fesnet.training import train_from_portraits
-    except ImportError as error:
-        from fesnet.errors import MissingExtraError
-
-        raise MissingExtraError(
-            f"expected torch for training ({error}); {get_extra('train')}"
-        ) from error
+    train_from_portraits = import_training()
     if masks is not None and footage is None:
         raise UsageError("expected --footage with --masks, got none; name the folder of clips")
     steps = {"pair_steps": pair_steps, "head_steps": head_steps, "clip_steps": clip_steps}
     fetch_models()
     if videos is not None or truth is not None:
         others = (portraits, footage, masks, resume or None)
-        for line in fine_tuning(videos, truth, out, start, config, steps, others):
-            print(line, flush=True)
-        return
-    if portraits is None:
+        lines = fine_tuning(videos, truth, out, start, config, steps, others)
+    elif portraits is None:
         raise UsageError("expected a folder of portraits, or --videos with --truth; got neither")
-    for line in train_from_portraits(
-        portraits,
-        out,
-        preset,
-        config,
-        steps,
-        resume=resume,
-        start=start,
-        footage=footage,
-        masks=masks,
-    ):
+    else:
+        more: dict[str, Any] = {
+            "resume": resume,
+            "start": start,
+            "footage": footage,
+            "masks": masks,
+        }
+        lines = train_from_portraits(portraits, out, preset, config, steps, **more)
+    for line in lines:
         print(line, flush=True)
 
 
@@ -122,3 +111,16 @@ def fine_tuning(
     if any(other is not None for other in others):
         raise UsageError("expected --videos without portraits, --footage, --masks and --resume")
     return fine_tune_on_videos(FineTuneOptions(videos, truth, out, start, config, steps))
+
+
+def import_training() -> Callable[..., Iterator[str]]:
+    """What trains on portraits. Raises MissingExtraError without torch."""
+    try:
+        from fesnet.training import train_from_portraits
+    except ImportError as error:
+        from fesnet.errors import MissingExtraError
+
+        raise MissingExtraError(
+            f"expected torch for training ({error}); {get_extra('train')}"
+        ) from error
+    return train_from_portraits
