@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "dev"))
 from measure_observations import PAD_S, Span, overlap, spans
 
 from fesnet import flags, stream
+from fesnet.faces.landmark_features import ROTATION_UNIT
 from fesnet.facial_units import OUTPUTS
 from fesnet.interval_features import POSE, smooth
 from fesnet.observations import runs
@@ -33,6 +34,7 @@ from fesnet.unit_motion import landmark_strengths, lid_distances, motion_strengt
 # Evidence from which eyes are closed, the same against just before, and least steps.
 GRID = tuple(product((1.1, 1.3, 1.5, 1.8), (0.35, 0.45, 0.6, 0.75, 0.9, 1.1), (1, 2, 3)))
 RATE = 30.0
+OBSERVE = "observe"  # what the stream calls with all that it kept of a face
 NODS, NOD_STEPS = (2, 3, 4, 5), (5, 8, 11, 15)  # degrees there and back; steps each way
 
 
@@ -41,18 +43,18 @@ def keep_record(video: Path, folder: Path) -> Path:
     path = folder / f"{video.stem}.0.pkl"
     if path.exists():
         return path
-    observe = stream.observe
+    observe = getattr(stream, OBSERVE)
 
     def keeping(face: int, *given: Any) -> Any:
         if face == 0:
             path.write_bytes(pickle.dumps((face, *given)))
         return observe(face, *given)
 
-    stream.observe = keeping  # type: ignore[attr-defined]
+    setattr(stream, OBSERVE, keeping)
     try:
         Spotter().spot(video)
     finally:
-        stream.observe = observe  # type: ignore[attr-defined]
+        setattr(stream, OBSERVE, observe)
     return path
 
 
@@ -66,7 +68,7 @@ def evidence_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
     motions = np.nan_to_num((track - neutral)[:, size + 2 :])
     found = np.nan_to_num(flags.closure_evidence(record, motions, neutral[:, size : size + 2]))
     found[record.segment < 0] = 0
-    pose = smooth(record.landmark_features, 5)[:, POSE] / flags.ROTATION_UNIT
+    pose = smooth(record.landmark_features, 5)[:, POSE] / ROTATION_UNIT
     return found, np.degrees(pose[:, 1])
 
 
