@@ -148,6 +148,24 @@ def test_candidates_of_a_growing_track_are_those_of_the_whole(seed: int, cut: in
         assert stop == 600 - first
 
 
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 600), min_size=1, max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_looking_only_behind_what_is_known_finds_the_same(seed: int, cuts: list[int]) -> None:
+    """As a stream does: at each call it asks for candidates behind those that it has."""
+    track, check = made_track(seed), made_check(seed)
+    whole = check_candidates(track, check)
+    found, rows = [], 0
+    for cut in sorted(cuts):
+        first = max(0, rows - round(LOOK_BACK_S * RATE))
+        some, count = finalized_candidates(rows_of(track, first, cut), check, before=rows - first)
+        found += [
+            replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
+            for c in some
+        ]
+        rows = max(rows, first + count)
+    assert found == [c for c in whole if c.stop <= rows]
+
+
 def rows_of(track: ContextTrack, first: int, stop: int) -> ContextTrack:
     part = slice(first, stop)
     return ContextTrack(

@@ -11,7 +11,7 @@ import pytest
 from fesnet.exports.frames import FRAME_COLUMNS, write_frames_csv, write_frames_parquet
 from fesnet.faces.landmark_features import LANDMARK_FEATURE_COUNT
 from fesnet.facial_units import OUTPUTS, UNITS, what_moved
-from fesnet.flags import find_speech, moved_range, reversals
+from fesnet.flags import find_closures, find_speech, moved_range, reversals
 from fesnet.interval_features import column
 from fesnet.observations import FLAGS, FaceObservations, blinks_of, context_of, runs
 from fesnet.observe import neutral_levels, observe
@@ -190,3 +190,12 @@ def test_the_parquet_table_says_the_same(tmp_path: Path) -> None:
 def test_every_output_has_a_unit_and_every_flag_a_bit() -> None:
     assert len(OUTPUTS) == sum(2 if unit.has_sides else 1 for unit in UNITS) == len(set(OUTPUTS))
     assert len(FLAGS) <= 16
+
+
+def test_what_lasts_a_single_step_is_no_blink() -> None:
+    eyes = np.zeros(150)
+    eyes[60] = eyes[100:103] = 1.5
+    record = record_of(motions_of(150, eyeBlink=eyes))
+    strengths = motion_strengths(record.motions)
+    blink, long = find_closures(record, strengths, np.zeros((150, 2)), RATE)
+    assert not blink[55:65].any() and blink[100:103].all() and not long.any()

@@ -23,7 +23,7 @@ from fesnet.unit_motion import lid_distances
 LIDS_WEIGH = 1.5  # what landmarks' lids weigh beside LSDM's eyes closed
 CLOSED_FROM, CLOSING_FROM = 1.1, 0.45  # evidence against a neutral face, and against just before
 AROUND_BLINK_S = 0.5
-BLINK_MAX_S = 0.45  # a longer closure is no blink
+BLINK_MIN_S, BLINK_MAX_S = 0.05, 0.45  # no lid closes and opens faster; a longer one is no blink
 JOIN_S = 0.07  # closures nearer than this are one
 SPEECH_S = 1.73  # on either side: a mouth that goes on moving
 REVERSAL = 0.1  # how far lips must come back to count as a reversal, landmark features
@@ -75,6 +75,8 @@ def find_closures(
     closed = (evidence > CLOSED_FROM) | (evidence - np.maximum(before, behind) > CLOSING_FROM)
     blink, long = np.zeros(len(closed), bool), np.zeros(len(closed), bool)
     for start, stop in runs(closed, round(JOIN_S * rate)):
+        if stop - start < BLINK_MIN_S * rate:
+            continue
         (blink if stop - start <= BLINK_MAX_S * rate else long)[start:stop] = True
     return blink, long
 

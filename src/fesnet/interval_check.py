@@ -14,7 +14,7 @@ import json
 import math
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -232,14 +232,14 @@ def candidate_features(
     micro-expression (N,).
 
     A short one with an edge where the face came or went is left out: its duration is not known.
-    rows: those alone that reach into these rows, between two rows that no candidate crosses.
+    rows: those in these rows alone, which begin and end at rows that no candidate crosses.
     """
     context = ContextFeatures(track)
     first, last = rows or (0, len(track.times))
     kept, values_of, short = [], [], []
-    for p in propose(track.scores, track.times, track.intensity):
-        if p.stop <= first or p.start >= last:
-            continue
+    part = slice(first, last + 1)  # one neutral row more, so that no expression fills it
+    for found in propose(track.scores[part], track.times[part], track.intensity[part]):
+        p = replace(found, start=found.start + first, stop=found.stop + first)
         micro = (p.stop - p.start) * context.step <= micro_max_s + 1e-9
         if micro and context.has_open_edge(p):
             continue

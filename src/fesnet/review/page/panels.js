@@ -149,7 +149,7 @@ export async function showAgreement(view) {
 
 // --- export, history ---
 
-const PROGRAMS = { eaf: "ELAN (.eaf)", textgrid: "Praat (.TextGrid)", vtt: "WebVTT (.vtt)", srt: "SubRip (.srt)", boris: "BORIS", labelstudio: "Label Studio", activitynet: "ActivityNet", bids: "BIDS events", megc: "MEGC", csv: "CSV" };
+const PROGRAMS = { eaf: "ELAN (.eaf)", textgrid: "Praat (.TextGrid)", vtt: "WebVTT (.vtt)", srt: "SubRip (.srt)", boris: "BORIS", labelstudio: "Label Studio", activitynet: "ActivityNet", bids: "BIDS events", megc: "MEGC", frames: "CSV of frames", "frames-parquet": "Parquet of frames", blinks: "CSV of blinks", csv: "CSV" };
 
 export function wireExport(formats, current) {
   $("format").replaceChildren(...formats.map((name) => new Option(PROGRAMS[name] ?? name, name)));
