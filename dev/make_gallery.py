@@ -1,6 +1,6 @@
 """Make the pictures of docs/gallery.md from its own code: `python dev/make_gallery.py`.
 
-It makes and spots the demo's video in a scratch folder first. Needs the extras tables and plot.
+It makes and spots the demo's video in a scratch folder first. Needs the extras tables and plots.
 """
 
 from __future__ import annotations

@@ -48,3 +48,7 @@ def test_the_gallery_makes_its_five_figures(demo: Path) -> None:
     make = runpy.run_path(str(ROOT / "dev" / "make_gallery.py"))
     made = [path.name for path in make["run_blocks"](demo)]
     assert len(made) == 5
+    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    for name in made:
+        assert f"](images/{name})" in page, "a gallery shows its pictures"
+        assert (ROOT / "docs" / "images" / name).is_file()

@@ -143,8 +143,10 @@ def test_a_plot_shows_scores_intervals_and_gaps() -> None:
     axes = Figure().subplots()
     assert result.plot(axes) is axes
     assert sorted(t.get_text() for t in axes.get_legend().get_texts()) == [
-        *("macro", "micro", "no face")
+        *("apex", "interval's score", "macro", "micro", "no face", "threshold")
     ]
+    bars = [bar.get_segments()[0] for bar in axes.collections if hasattr(bar, "get_segments")]
+    assert [bar[0][1] for bar in bars] == [i.score for i in result], "what thresholds choose by"
     assert len(axes.patches) == 3  # two intervals and a gap
     assert axes.get_xlim() == (0, pytest.approx(12))
     made_result(FOUND).plot()
