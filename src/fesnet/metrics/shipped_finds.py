@@ -21,7 +21,7 @@ from fesnet.intervals import Interval, Kind
 from fesnet.metrics.challenge_log import read_challenge_log
 from fesnet.metrics.matching import count_hit_truths, overall
 from fesnet.metrics.protocols import VideoResult
-from fesnet.metrics.video_ids import VideoId, find_video
+from fesnet.metrics.video_ids import VideoId, VideoIndex, find_video
 
 # MDMD's names of data sets, and the lengths in frames that its script keeps of each kind.
 MDMD_SETS: dict[str, tuple[str, dict[Kind, tuple[int, int]]]] = {
@@ -160,7 +160,8 @@ def best_lgsnet(folder: Path, truth: Iterable[VideoResult]) -> tuple[int, float,
 
 def untyped_f1(found: Sequence[ShippedFind], videos: Sequence[VideoResult]) -> float:
     ids = [VideoId(v.subject, v.video) for v in videos]
-    place = {name: find_video("", name, ids) for name in {f.video for f in found}}
+    index = VideoIndex(ids)
+    place = {name: find_video("", name, index) for name in {f.video for f in found}}
     by_video: dict[VideoId | None, list[Interval]] = {}
     for f in found:
         interval = Interval.from_inclusive(max(f.onset, 1), max(f.offset, 1), f.kind)
