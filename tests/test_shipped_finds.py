@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from fesnet.cli import app
 from fesnet.errors import FesnetError, TruthError, UsageError
 from fesnet.metrics.shipped_finds import lgsnet_epochs, read_lgsnet, read_mdmd
-from fesnet.metrics.video_ids import VideoId, find_video
+from fesnet.metrics.video_ids import VideoId, VideoIndex, find_video
 from test_dataset_variants import book
 
 CODES: list[list[object]] = [["0401", "anger1"], ["0102", "disgust2"], ["0505", "happy3"]]
@@ -174,10 +174,12 @@ def test_submissions_with_full_names(tmp_path: Path, casme2: str) -> None:
 def test_stimulus_codes_are_a_last_resort() -> None:
     known = [VideoId("s15", "s15_0401"), VideoId("s16", "s16_0401")]
     for name in ("15_0401", "s15_0401", "15_0401girlcrashing", "s15/15_0401girlcrashing"):
-        assert find_video("", name, known) is known[0]
-    assert find_video("", "17_0401", known) is None and find_video("", "0401", known) is None
+        assert find_video("", name, VideoIndex(known)) is known[0]
+    for name in ("17_0401", "0401"):
+        assert find_video("", name, VideoIndex(known)) is None
     both = [VideoId("a", "15_0401a"), VideoId("b", "15_0401b")]
-    assert find_video("", "15_0401a", both) is both[0] and find_video("", "15_0401", both) is None
+    assert find_video("", "15_0401a", VideoIndex(both)) is both[0]
+    assert find_video("", "15_0401", VideoIndex(both)) is None
 
 
 def test_files_that_are_no_finds(tmp_path: Path) -> None:
