@@ -10,7 +10,7 @@ no better than before, nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -138,7 +138,7 @@ class Lab:
     start: Weights
     config: TrainConfig
 
-    def estimate(self, folder: Path) -> Iterator[str]:
+    def estimate(self, folder: Path) -> Generator[str, None, FineTuneEstimate]:
         """Leave groups of participants out; yields lines, returns the `FineTuneEstimate`. folder:
         for the weights of the folds, which are removed."""
         before: list[dict[str, Counts]] = []

@@ -27,7 +27,8 @@ def list_videos(request: Request) -> Response:
     library.check_folder()
     library.scan()
     cache: OverviewCache = request.app.state.overviews
-    columns, probes, out = cache.study(library), [], []
+    columns, out = cache.study(library), []
+    probes: list[str] = []
     for video in sorted(library.videos.values(), key=lambda v: v.name.lower()):
         about = {name: getattr(video, name) for name in STATE_FIELDS}
         group = (

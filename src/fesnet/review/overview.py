@@ -60,8 +60,10 @@ def review_overview(values: dict[str, Any]) -> VideoOverview:
     )
 
 
-def count_kinds(rows: list[dict[str, Any]]) -> list[int]:
-    return [sum(row["kind"] == kind for row in rows) for kind in KINDS]
+def count_kinds(rows: list[dict[str, Any]]) -> tuple[int, int]:
+    """(macro, micro)"""
+    kinds = [row["kind"] for row in rows]
+    return kinds.count(KINDS[0]), kinds.count(KINDS[1])
 
 
 @dataclass

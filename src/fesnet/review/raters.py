@@ -44,7 +44,7 @@ class Moment:
 
     @property
     def start(self) -> float:
-        return min(side["onset_s"] for side in (self.one, self.other) if side)
+        return min(float(side["onset_s"]) for side in (self.one, self.other) if side)
 
     def to_dict(self) -> dict[str, Any]:
         sides = {
