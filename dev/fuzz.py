@@ -4,9 +4,9 @@ by a result or by one clear line.
     python dev/fuzz.py FOLDER              all kinds
     python dev/fuzz.py FOLDER --rounds 3   fewer of each kind that is made at random
 
-Inputs (`fuzz_inputs.py`) are made from a small synthetic clip and from results, tables and weights
-made of it; the same rounds make the same inputs. Each is given to a worker process, which counts:
-what came of it, CPU seconds, memory.
+Inputs (`fuzz_inputs.py`, `fuzz_world.py`) are made from a small synthetic clip and from results,
+tables and weights made of it; the same rounds make the same inputs. Each is given to a worker
+process, which counts: what came of it, CPU seconds, memory.
 """
 
 from __future__ import annotations
@@ -20,13 +20,25 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz_inputs import Input, face_image, make_all
+from fuzz_inputs import (
+    FRAMES,
+    Input,
+    broken_results,
+    broken_tables,
+    broken_weights,
+    encode,
+    face_image,
+    mutated_videos,
+    no_videos,
+    odd_videos,
+)
+from fuzz_world import harmful_results, harmful_videos, world_tables, world_videos
 
 from fesnet.errors import FesnetError
 from fesnet.jobs import ProcessPool
@@ -165,6 +177,31 @@ def run_input(item: Input) -> InputOutcome:
     if seconds > MAX_CPU_SECONDS:
         what = "BUG: hang"
     return InputOutcome(what, words, seconds, pages / 2**20, peak)
+
+
+def make_all(folder: Path, rounds: int) -> Iterator[Input]:
+    """All inputs, made as they are needed."""
+    makers: dict[str, Callable[[Path], Iterator[Input]]] = {
+        "world": world_videos,
+        "harm": harmful_videos,
+        "mutated": lambda f: mutated_videos(f, rounds),
+        "odd": odd_videos,
+        "none": no_videos,
+        "results": lambda f: broken_results(f, rounds),
+        "tables": lambda f: broken_tables_with_result(f, rounds),
+        "weights": lambda f: broken_weights(f, rounds),
+    }
+    for name, make in makers.items():
+        (folder / name).mkdir(parents=True)
+        yield from make(folder / name)
+
+
+def broken_tables_with_result(folder: Path, rounds: int) -> Iterator[Input]:
+    clip = encode(folder / "sound.mp4", [face_image(t=t) for t in range(FRAMES)])
+    Spotter().spot(clip).to_json(folder / "sound.json")
+    yield from harmful_results(folder, folder / "sound.json")
+    yield from world_tables(folder)
+    yield from broken_tables(folder, rounds)
 
 
 def main() -> None:

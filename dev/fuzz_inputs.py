@@ -440,24 +440,3 @@ def broken_weights(folder: Path, rounds: int) -> Iterator[Input]:
             )  # damaged before it was signed: only the reader can tell
             (path / "config.json").write_text(json.dumps(config))
         yield Input("tensors" if name.endswith("safetensors") else "weights", "weights", str(path))
-
-
-def make_all(folder: Path, rounds: int) -> Iterator[Input]:
-    """All inputs, made as they are needed."""
-    makers: dict[str, Callable[[Path], Iterator[Input]]] = {
-        "mutated": lambda f: mutated_videos(f, rounds),
-        "odd": odd_videos,
-        "none": no_videos,
-        "results": lambda f: broken_results(f, rounds),
-        "tables": lambda f: broken_tables_with_result(f, rounds),
-        "weights": lambda f: broken_weights(f, rounds),
-    }
-    for name, make in makers.items():
-        (folder / name).mkdir(parents=True)
-        yield from make(folder / name)
-
-
-def broken_tables_with_result(folder: Path, rounds: int) -> Iterator[Input]:
-    clip = encode(folder / "sound.mp4", [face_image(t=t) for t in range(FRAMES)])
-    Spotter().spot(clip).to_json(folder / "sound.json")
-    yield from broken_tables(folder, rounds)

@@ -27,9 +27,8 @@ from fesnet.faces.landmark_features import ROTATION_UNIT
 from fesnet.facial_units import OUTPUTS
 from fesnet.interval_features import POSE, smooth
 from fesnet.observations import runs
-from fesnet.observe import neutral_levels
+from fesnet.observe import neutral_levels, raw_strengths
 from fesnet.spotter import Spotter
-from fesnet.unit_motion import landmark_strengths, lid_distances, motion_strengths
 
 # Evidence from which eyes are closed, the same against just before, and least steps.
 GRID = tuple(product((1.1, 1.3, 1.5, 1.8), (0.35, 0.45, 0.6, 0.75, 0.9, 1.1), (1, 2, 3)))
@@ -61,10 +60,9 @@ def keep_record(video: Path, folder: Path) -> Path:
 def evidence_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(T,) evidence for closed eyes, and (T,) pitch in degrees."""
     _, record, scores, rate = pickle.loads(path.read_bytes())
-    lids, size = lid_distances(record.landmark_features), len(OUTPUTS)
-    raw = [landmark_strengths(record.landmark_features), lids, motion_strengths(record.motions)]
-    track = np.concatenate(raw, 1)
-    neutral = neutral_levels(track, np.nan_to_num(scores.sum(1), nan=1.0), rate)
+    neutral = neutral_levels(record, scores, rate).at(0, len(scores))
+    record, size = record.part(0, len(scores)), len(OUTPUTS)
+    track = raw_strengths(record)
     motions = np.nan_to_num((track - neutral)[:, size + 2 :])
     found = np.nan_to_num(flags.closure_evidence(record, motions, neutral[:, size : size + 2]))
     found[record.segment < 0] = 0

@@ -59,9 +59,9 @@ class FaceObservations:
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: strengths uint8 (100 is 1, 255 unknown), flags uint16 (bit k is flag
         k), pose int16 in tenths of a degree; all packed as `fesnet.result_json` says."""
-        strengths = np.where(
-            np.isnan(self.strengths), UNKNOWN, np.rint(self.strengths * STRENGTH_UNIT)
-        ).astype("<u1")
+        strengths = np.empty((len(OUTPUTS), len(self.flags)), "<u1")
+        for row, column in zip(strengths, self.strengths.T, strict=True):
+            row[:] = np.where(np.isnan(column), UNKNOWN, np.rint(column * STRENGTH_UNIT))
         bits = (self.flags * (1 << np.arange(len(FLAGS)))).sum(1).astype("<u2")
         pose = np.where(np.isnan(self.pose), -32768, np.rint(self.pose * POSE_STEP)).astype("<i2")
         return {
@@ -69,7 +69,7 @@ class FaceObservations:
             "ticks": len(self.flags),
             "outputs": list(OUTPUTS),
             "flags": list(FLAGS),
-            "strengths": pack_array(np.ascontiguousarray(strengths.T)),
+            "strengths": pack_array(strengths),
             "flag_bits": pack_array(bits),
             "pose": pack_array(np.ascontiguousarray(pose.T)),
         }

@@ -37,6 +37,56 @@ class StepRecord:
     motions: FloatArray | None
     segment: NDArray[np.int64]
 
+    def part(self, start: int, stop: int) -> StepRecord:
+        """Steps start .. stop - 1."""
+        motions = None if self.motions is None else self.motions[start:stop]
+        return StepRecord(self.landmark_features[start:stop], motions, self.segment[start:stop])
+
+
+@dataclass(frozen=True, eq=False)
+class KeptSteps:
+    """What a recorder kept, as it was packed: a part of it is unpacked when it is asked for."""
+
+    size: int
+    steps: NDArray[np.int64]
+    segments: NDArray[np.int64]
+    landmarks: list[NDArray[np.int16]]
+    head_steps: NDArray[np.int64]
+    motions: list[NDArray[np.int16]]
+    has_head: bool
+
+    def part(self, start: int, stop: int) -> StepRecord:
+        """Steps start .. stop - 1 of the working grid."""
+        first, last = np.searchsorted(self.steps, [start, stop]).tolist()
+        rows = self.steps[first:last] - start
+        segment = np.full(stop - start, -1, np.int64)
+        segment[rows] = self.segments[first:last]
+        landmarks = np.full((stop - start, self.size), np.nan)
+        if len(rows):
+            landmarks[rows] = np.stack(self.landmarks[first:last]) / UNIT
+        motions = self.interpolate_motions(segment, start) if self.has_head else None
+        return StepRecord(landmarks, motions, segment)
+
+    def interpolate_motions(self, segment: NDArray[np.int64], start: int) -> FloatArray:
+        """(T, M) on the known steps from `start` on, linear between those at which the head ran;
+        the last of a segment stays."""
+        stop = start + len(segment)
+        first = max(0, int(np.searchsorted(self.head_steps, start)) - 1)
+        last = int(np.searchsorted(self.head_steps, stop)) + 1
+        at = self.head_steps[first:last]
+        width = len(self.motions[0]) if self.motions else 1
+        out = np.full((len(segment), width), np.nan)
+        if not len(at):
+            return out
+        values = np.stack(self.motions[first:last]) / UNIT
+        own = self.segments[np.searchsorted(self.steps, at)]
+        for number in np.unique(segment[segment >= 0]):
+            rows = np.flatnonzero(segment == number)
+            ran = own == number
+            for column in range(width if ran.any() else 0):
+                out[rows, column] = np.interp(rows + start, at[ran], values[ran, column])
+        return out
+
 
 class StepRecorder:
     """Takes the features of steps as they come. size: numbers of landmark features at the end of a
@@ -82,35 +132,25 @@ class StepRecorder:
             self.motions += list(pack_row(self.head(np.stack(self.waiting), self.reference)))
         self.waiting = []
 
-    def record(self, steps: int) -> StepRecord:
-        """All of steps 0 .. steps - 1."""
+    def kept(self, steps: int) -> KeptSteps:
+        """Steps 0 .. steps - 1."""
         self.run_head()
         self.pack_loose()
-        known = np.array(self.steps, np.int64)
-        inside = known < steps
-        segment = np.full(steps, -1, np.int64)
-        segment[known[inside]] = np.array(self.segments, np.int64)[inside]
-        landmarks = np.full((steps, self.size), np.nan)
-        if len(known):
-            landmarks[known[inside]] = np.stack(self.landmarks)[inside] / UNIT
-        motions = None if self.head is None else self.interpolate_motions(segment, steps)
-        return StepRecord(landmarks, motions, segment)
+        known, heads = np.array(self.steps, np.int64), np.array(self.head_steps, np.int64)
+        count, ran = np.searchsorted(known, steps), np.searchsorted(heads, steps)
+        return KeptSteps(
+            self.size,
+            known[:count],
+            np.array(self.segments, np.int64)[:count],
+            self.landmarks[:count],
+            heads[:ran],
+            self.motions[:ran],
+            self.head is not None,
+        )
 
-    def interpolate_motions(self, segment: NDArray[np.int64], steps: int) -> FloatArray:
-        """(T, M) on all known steps, linear between those at which the head ran; the last stays."""
-        at = np.array(self.head_steps, np.int64)
-        if not len(at):
-            return np.full((steps, 1), np.nan)
-        values = np.stack(self.motions) / UNIT
-        out = np.full((steps, values.shape[1]), np.nan)
-        inside = at < steps
-        at, values = at[inside], values[inside]
-        for number in np.unique(segment[segment >= 0]):
-            rows = np.flatnonzero(segment == number)
-            ran = segment[at] == number
-            for column in range(values.shape[1] if ran.any() else 0):
-                out[rows, column] = np.interp(rows, at[ran], values[ran, column])
-        return out
+    def record(self, steps: int) -> StepRecord:
+        """All of steps 0 .. steps - 1 at once."""
+        return self.kept(steps).part(0, steps)
 
 
 def pack_row(values: FloatArray) -> NDArray[np.int16]:

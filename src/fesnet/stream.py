@@ -505,7 +505,7 @@ class SpotStream:
         `finish` returned them. Empty where nothing was recorded."""
         rate = self.config.working_rate
         return tuple(
-            observe(t.face, recorder.record(len(t.times)), t.as_stored().scores, rate)
+            observe(t.face, recorder.kept(len(t.times)), t.as_stored().scores, rate)
             for t in tracks
             if (recorder := self.pipelines[t.face].recorder) is not None
         )
