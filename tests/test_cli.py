@@ -370,10 +370,12 @@ def test_rethreshold_makes_the_folder_and_names_what_is_old_now(run: Run, tmp_pa
         (tmp_path / name).touch()
     done = run("rethreshold", tmp_path / "r.json")
     assert (done.code, done.err.count("\n")) == (0, 1)
+    path = tmp_path / "r.json"
     assert (
-        "these still show the old intervals: r.html, r.eaf, r.labelstudio.json; write them again"
-        in done.err
+        "these still show the old intervals: r.html, r.eaf, r.labelstudio.json; "
+        f"run fesnet report {path}; fesnet export {path} --to eaf,labelstudio" in done.err
     )
+    assert run("export", path, "--to", "eaf,labelstudio").code == 0, "works as it is printed"
 
 
 def test_a_result_names_its_video_from_whatever_folder(

@@ -11,7 +11,7 @@ from fesnet.intervals import KINDS
 from fesnet.result import SpottedInterval, Spotting
 
 WIDTH, LANE, LABEL = 640, 18, 110  # pixels of the drawing, of a lane's height, of its name
-COLOURS = {"macro": "#d9822b", "micro": "#2b6cd9"}
+COLOURS = {"macro": "#0072b2", "micro": "#b84e00"}  # those of the report
 GAP_COLOUR = "#999a"
 MARKS = 5  # times written below the timeline
 SHOWN = 10  # rows of the table

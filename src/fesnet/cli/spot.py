@@ -352,7 +352,7 @@ def rethreshold_command(
         return
     from fesnet._io import make_writable_folder
     from fesnet.batch import write_results
-    from fesnet.exports import outdated_files
+    from fesnet.exports import outdated_files, renewing_commands
     from fesnet.result import Spotting
 
     old = Spotting.from_json(result)
@@ -363,9 +363,10 @@ def rethreshold_command(
     if not quiet:
         show_result(new)
     say(f"wrote {path} and {path.with_suffix('.csv').name}")
-    left = ", ".join(p.name for p in outdated_files(path))
+    left = outdated_files(path)
     if left:
-        say(f"fesnet: these still show the old intervals: {left}; write them again", error=True)
+        names, renew = ", ".join(p.name for p in left), renewing_commands(path, left)
+        say(f"fesnet: these still show the old intervals: {names}; run {renew}", error=True)
 
 
 def rethreshold_folder(

@@ -91,6 +91,16 @@ def outdated_files(result: Path) -> list[Path]:
     ]
 
 
+def renewing_commands(result: Path, outdated: Sequence[Path]) -> str:
+    """What to type to write outdated files beside NAME.json again, divided by "; "."""
+    names = {path.name.removeprefix(result.stem) for path in outdated}
+    formats = [form for form, ending in ENDINGS.items() if ending in names]
+    commands = [f"fesnet report {result}"] if ".html" in names else []
+    return "; ".join(
+        commands + ([f"fesnet export {result} --to {','.join(formats)}"] * bool(formats))
+    )
+
+
 def export_paths(form: str, folder: Path, name: str) -> list[Path]:
     """The files of a format."""
     path = folder / f"{name}{ENDINGS[form]}"
