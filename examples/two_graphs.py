@@ -25,8 +25,8 @@ decode = onnxruntime.InferenceSession(
     str(folder / "decode.onnx"), providers=["CPUExecutionProvider"]
 )
 
-# Once a frame: pixels to features, what a window adds of frame and reference; the numbers of the shape fill more rows behind
-# them.
+# Once a frame: pixels to what a window adds of frame and reference; the numbers of the shape fill
+# more rows behind.
 features = encode.run(["projected"], {"crops": faces["crops"]})[0]
 if config["shape"]:
     rows = faces["shapes"].reshape(len(features), -1, features.shape[-1])
