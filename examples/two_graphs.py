@@ -25,9 +25,9 @@ decode = onnxruntime.InferenceSession(
     str(folder / "decode.onnx"), providers=["CPUExecutionProvider"]
 )
 
-# Once a frame: pixels to features of positions; the numbers of the shape fill more rows behind
-# them.
-features = encode.run(["attended"], {"crops": faces["crops"]})[0]
+# Once a frame: pixels to what a window adds of frame and reference; the numbers of the shape fill
+# more rows behind.
+features = encode.run(["projected"], {"crops": faces["crops"]})[0]
 if config["shape"]:
     rows = faces["shapes"].reshape(len(features), -1, features.shape[-1])
     features = np.concatenate([features, rows], 1)
@@ -46,7 +46,7 @@ there = np.arange(max(last + 1, min(80, window))) % period
 views.append((count - 1 - last + np.minimum(there, period - there), len(starts) * stride))
 for forwards, first in views:
     for frames in (forwards, forwards.min() + forwards.max() - forwards):
-        logits = decode.run(["logits"], {"attended": features[frames][None]})[0][-1, 0].astype(
+        logits = decode.run(["logits"], {"projected": features[frames][None]})[0][-1, 0].astype(
             np.float64
         )
         raised = np.exp(logits - logits.max(-1, keepdims=True))
