@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fesnet import observe as module
 from fesnet.exports.frames import FRAME_COLUMNS, write_frames_csv, write_frames_parquet
 from fesnet.faces.landmark_features import LANDMARK_FEATURE_COUNT
 from fesnet.facial_units import OUTPUTS, UNITS, what_moved
@@ -97,12 +99,50 @@ def test_runs_join_what_is_near() -> None:
     assert runs(steps, 1) == [(1, 5), (8, 9)]
 
 
-def test_the_neutral_face_follows_slow_drift_but_no_expression() -> None:
+def test_the_neutral_face_follows_slow_drift_but_no_expression(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     drift = np.linspace(0, 1, 900)
-    track = np.tile((drift + 3 * bump(900, 400, 520))[:, None], (1, len(OUTPUTS) + 2))
+    track = np.tile((drift + 3 * bump(900, 400, 520))[:, None], (1, LANDMARK_FEATURE_COUNT))
+    size = 2 * len(OUTPUTS) + 2
+    monkeypatch.setattr(module, "raw_strengths", lambda part: part.landmark_features[:, :size])
     activity = np.where((np.arange(900) >= 400) & (np.arange(900) < 520), 1.0, 0.0)
-    neutral = neutral_levels(track, activity, RATE)
+    scores = np.stack([activity, 0 * activity], 1)
+    record = record_of(motions_of(900), track)
+    neutral = neutral_levels(record, scores, RATE).at(0, 900)
     assert np.abs(neutral[:, 0] - drift).max() < 0.35
+    never = neutral_levels(record, np.ones((900, 2)), RATE).at(0, 900)
+    assert never[:, 0] == pytest.approx(np.median(track[:, 0]), abs=0.01)
+
+
+def test_blocks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    steps = 1500
+    motions = motions_of(steps, mouthSmile=bump(steps, 300, 380), eyeBlink=bump(steps, 700, 712))
+    landmarks = np.cumsum(rng.normal(0, 0.05, (steps, LANDMARK_FEATURE_COUNT)), 0)
+    record = record_of(motions, landmarks)
+    landmarks[900:960], motions[900:960], record.segment[900:960] = np.nan, np.nan, -1
+    scores = np.abs(rng.normal(0, 0.1, (steps, 2)))
+    whole = observe(0, record, scores, RATE)
+    assert whole.flags.any() and np.nanmax(whole.strengths) > 0
+    monkeypatch.setattr(module, "BLOCK_STEPS", 177)
+    parts = observe(0, record, scores, RATE)
+    for name in ("strengths", "flags", "pose"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+
+
+def test_a_long_time_without_a_face_takes_no_memory_for_its_steps() -> None:
+    """Only what is said of each step is there for all of them; a wild time stamp makes millions."""
+    recorder, steps = StepRecorder(LANDMARK_FEATURE_COUNT, None), 400_000
+    rows = np.zeros((1 + LANDMARK_FEATURE_COUNT // 4, 4), np.float32)
+    for step in (*range(30), *range(steps - 30, steps)):
+        recorder.push(step, rows, first=step in (0, steps - 30))
+    tracemalloc.start()
+    seen = observe(0, recorder.kept(steps), np.full((steps, 2), np.nan), RATE)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seen.known.sum() == 60
+    assert peak < 500 * steps, "the landmark features alone would be 1,000 bytes a step"
 
 
 def test_unknown_steps_stay_unknown_and_have_no_flags() -> None:

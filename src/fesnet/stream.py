@@ -11,6 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from numbers import Real
 from typing import Literal
 
@@ -248,11 +249,30 @@ class FacePipeline:
         steps: length of the whole, when no frame follows; then all candidates are returned.
         """
         rate = self.config.working_rate
+        back, ahead = round(LOOK_BACK_S * rate), round(LOOK_AHEAD_S * rate)
+        out: list[Candidate] = []
+        waiting = self.chunks[self.first_pending :]
+        for last, following in pairwise(waiting):
+            # Nothing looks over a longer time without a face: what lies before it is final.
+            hole = following.start - chunk_end(last)
+            if hole > 2 * (back + ahead) and following.start - back > self.emitted:
+                out += self.final_candidates(face, check, chunk_end(last) + ahead, ended=True)
+                self.release_steps(max(self.emitted, following.start - back), back)
+        known = chunk_end(waiting[-1]) if waiting else 0
+        if steps is None:
+            return out + self.final_candidates(face, check, max(known, self.emitted), ended=False)
+        stop = max(min(steps, known + ahead), self.emitted)
+        out += self.final_candidates(face, check, stop, ended=True)
+        self.release_steps(max(steps, self.emitted), back)
+        return out
+
+    def final_candidates(
+        self, face: int, check: IntervalCheck, stop: int, *, ended: bool
+    ) -> list[Candidate]:
+        """New candidates that are final, of all that lie before the step `stop`. ended: no known
+        step follows near."""
+        rate = self.config.working_rate
         back = round(LOOK_BACK_S * rate)
-        if steps is None and self.chunks:
-            stop = chunk_end(self.chunks[-1])
-        else:
-            stop = max(steps or 0, self.emitted)
         first = max(0, self.emitted - back)
         track = self.score_track(
             face, first, stop, rate, self.chunks[self.first_pending :]
@@ -263,7 +283,7 @@ class FacePipeline:
                 rows[step - first] = self.landmark_features[step]
         context = ContextTrack(track.times, track.scores, track.intensity, rows)
         found, count = finalized_candidates(
-            context, check, ended=steps is not None, before=self.emitted - first
+            context, check, ended=ended, before=self.emitted - first
         )
         moved = [
             replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
