@@ -20,6 +20,13 @@ from small_network import make_network
 from video_files import write_video
 
 ASSETS = Path(fesnet.__file__).parent / "assets"
+# Few long tests: begun first, no worker waits for another's last file (`--no-loadscope-reorder`).
+LONG_FILES = ("test_docs.py", "test_no_network.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests first; the order is else as it was."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from fesnet.errors import ResultError
 from fesnet.intervals import Interval
 from fesnet.jobs.executor import worker_died
 from fesnet.jobs.pool import NO_GUARD, NO_GUARD_EXIT, exit_reason
-from fesnet.metrics.matching import match
+from fesnet.metrics.matching import count_hit_truths, match
 from fesnet.report import locate_video
 from fesnet.result import Spotting
 from review_server import made_spotting
@@ -117,7 +117,39 @@ def test_only_near_pairs_give_what_all_pairs_give() -> None:
 
     for _ in range(200):
         truth, found, iou = some(), some(), draw.choice([0.1, 1 / 3, 0.5, 2 / 3, 1.0])
-        assert match(truth, found, iou) == plain_match(truth, found, iou)
+        pairs = match(truth, found, iou)
+        assert len(pairs) == len(plain_match(truth, found, iou))
+        assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+        for i, j in pairs:
+            assert truth[i].kind == found[j].kind and truth[i].iou(found[j]) >= iou
+
+
+def test_who_agrees_best_is_paired_where_that_loses_no_pair() -> None:
+    truth = [Interval(0, 10, "macro"), Interval(4, 14, "macro")]
+    assert match(truth, [Interval(4, 14, "macro")], 0.3) == [(1, 0)]
+    assert match(truth, [Interval(4, 14, "macro"), Interval(8, 18, "macro")], 0.3) == [
+        (0, 0),
+        (1, 1),
+    ]
+
+
+def test_hit_truths_are_counted_as_every_pair_would_be() -> None:
+    draw = random.Random(2)
+    for _ in range(100):
+        truth, found = (
+            [
+                Interval(a, a + draw.randint(1, 12), draw.choice(("macro", "micro")))
+                for a in (draw.randrange(40) for _ in range(9))
+            ]
+            for _ in range(2)
+        )
+        for typed in (True, False):
+            counts = count_hit_truths(truth, found, 0.5, typed=typed)
+            for kind in ("macro", "micro"):
+                near = [f for f in found if not typed or f.kind == kind]
+                mine = [t for t in truth if t.kind == kind]
+                hit = sum(any(t.iou(f) >= 0.5 for f in near) for t in mine)
+                assert (counts[kind].tp, counts[kind].fn) == (hit, len(mine) - hit)
 
 
 def test_a_long_chain_of_overlaps_is_matched() -> None:

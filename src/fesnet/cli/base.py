@@ -68,7 +68,7 @@ TableFile = Annotated[
 ]
 EXPORT_FORMATS = (
     "eaf, textgrid, vtt, srt, boris, labelstudio, activitynet, bids, megc, frames, "
-    "frames-parquet, csv"
+    "frames-parquet, blinks, csv"
 )
 
 

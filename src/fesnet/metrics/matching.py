@@ -59,9 +59,15 @@ def match(
     lose a match; augmenting paths (Kuhn) never do. typed: False pairs whatever the kinds.
     """
     fits = near_pairs(truth, found, iou, typed=typed)
-    partner: dict[int, int] = {}  # found -> truth
+    best: dict[int, tuple[float, int]] = {}  # of those that want a find most, the nearest
+    for i, near in enumerate(fits):
+        if near:
+            value = truth[i].iou(found[near[0]])
+            if value > best.get(near[0], (-1.0, 0))[0]:
+                best[near[0]] = value, i
+    partner = {j: i for j, (_, i) in best.items()}  # found -> truth
     dead: set[int] = set()  # what a search in vain has tried leads nowhere later, either
-    for i in range(len(truth)):
+    for i in sorted(set(range(len(truth))) - set(partner.values())):
         tried: set[int] = set()
         if not augment(i, fits, partner, tried, dead):
             dead |= tried
@@ -126,7 +132,7 @@ def count_hit_truths(
         truths = [t for t in truth if t.kind == kind]
         finds = sum(f.kind == kind for f in found)
         near = [f for f in found if not typed or f.kind == kind]
-        hit = sum(any(t.iou(f) >= iou for f in near) for t in truths)
+        hit = sum(bool(reached) for reached in near_pairs(truths, near, iou, typed=False))
         out[str(kind)] = Counts(hit, finds - hit, len(truths) - hit)
     return out
 
