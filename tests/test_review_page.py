@@ -217,9 +217,12 @@ def test_drag_an_edge_undo_redo_and_reload(page: Page, work: Path) -> None:
     until(page, f"document.querySelector('#rows td:nth-child(3)').textContent === '{before[0][1]}'")
     wait_saved(page, 2, work)
     page.keyboard.press("Control+Shift+Z")
-    until(page, f"document.querySelector('#rows td:nth-child(3)').textContent === '{moved[0][1]}'")
+    redone = f"document.querySelector('#rows td:nth-child(3)').textContent === '{moved[0][1]}'"
+    until(page, redone)
+    wait_saved(page, 3, work)
     page.reload()
     page.wait_for_selector("#rows tr")
+    until(page, redone)
     assert rows(page) == moved
     assert page.is_enabled("#undo")
 
