@@ -126,8 +126,9 @@ def read_rules(path: str) -> None:
 def read_eaf(path: str) -> None:
     from fesnet.batch import import_truth
 
-    sound = Path(path).parent / "sound.json"
-    import_truth(Path(path), Path(path).with_suffix(".csv"), sound, None, lambda *_: None)
+    sound, named = Path(path).parent / "sound.json", Path(path).with_suffix(".eaf")
+    shutil.copy(path, named)
+    import_truth(named, named.with_suffix(".csv"), sound, None, lambda *_: None)
 
 
 def read_weights(path: str) -> None:

@@ -154,8 +154,8 @@ def world_tables(folder: Path) -> Iterator[Input]:
             (("sound.mp4", "P1", "25"), ("b.mp4", "=P2", "")),
         ),
         "truth": (
-            ("video", "subject", "kind", "onset_s", "apex_s", "offset_s"),
-            (("sound.mp4", "01", "macro", "0.08", "0.16", "0.36"),) * 2,
+            ("video", "subject", "kind", "onset_frame", "apex_frame", "offset_frame", "score"),
+            tuple(("sound.mp4", "01", "macro", a, b, c, "0.5") for a, b, c in ("135", "678")),
         ),
     }
     for kind, (heads, rows) in columns.items():
