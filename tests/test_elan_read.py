@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from xml.etree import ElementTree
 
 import numpy as np
 import pympi
@@ -22,6 +23,9 @@ from fesnet.errors import ResultError, TruthError, UsageError
 from fesnet.exports import ENDINGS, export
 from fesnet.exports.elan_reader import (
     AnnotatedInterval,
+    ApexMark,
+    TierInfo,
+    attach_apexes,
     name_kind,
     read_elan,
     snap_to_frames,
@@ -566,3 +570,24 @@ def test_parts_of_a_symbolic_subdivision_share_their_parents_time(tmp_path: Path
     assert [(f.kind, f.start_s, f.stop_s) for f in read.found] == [
         ("macro", 1.0, 2.0), ("micro", 2.0, 3.0)
     ]  # fmt: skip
+
+
+def test_apexes_go_to_the_shortest_expression_around_them_and_soon() -> None:
+    tier = TierInfo("macro apex", None, 0, "macro", {}, ElementTree.Element("TIER"))
+    rng = np.random.default_rng(7)
+    starts, lengths = rng.uniform(0, 900, 20_000), rng.uniform(0.5, 4, 20_000)
+    found: list[tuple[str, AnnotatedInterval]] = [
+        ("macro", AnnotatedInterval(0, float(a), float(a + b), "macro"))
+        for a, b in zip(starts, lengths, strict=True)
+    ]
+    marks = [ApexMark(float(t), tier) for t in rng.uniform(0, 900, 200)]
+    before = list(found)
+    attach_apexes(marks, found)
+    for mark in marks:
+        fits = [
+            (m.stop_s - m.start_s, k)
+            for k, (_, m) in enumerate(before)
+            if m.start_s <= mark.time_s < m.stop_s
+        ]
+        if fits:
+            assert found[min(fits)[1]][1].apex_s is not None

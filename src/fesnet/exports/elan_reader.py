@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +215,7 @@ def vocabulary_kinds(root: ET.Element, name: str | None) -> dict[str, Kind]:
 
 
 Found = list[tuple[str, AnnotatedInterval]]  # with the tier's name
+ApexGroup = tuple[str | None, int, Kind | None]  # a tier's name, or a face and a kind
 
 
 def collect_expressions(
@@ -232,8 +235,7 @@ def collect_expressions(
                 found.append((tier.name, make_interval(tier, a, a.span, kind)))
             elif kind is not None or not a.shares:
                 ignored[tier.name] += 1
-    for apex in apex_marks(tiers, annotations):
-        attach_apex(apex, found)
+    attach_apexes(apex_marks(tiers, annotations), found)
     return [marked for _, marked in found], dict(ignored)
 
 
@@ -300,18 +302,40 @@ def make_interval(tier: TierInfo, a: TimedAnnotation, span: Span, kind: Kind) ->
     return AnnotatedInterval(tier.face, start, stop, kind)
 
 
-def attach_apex(apex: ApexMark, found: list[tuple[str, AnnotatedInterval]]) -> None:
-    """Assign an apex to the shortest fitting expression around it: one of its parent tier, else one
-    of its face and of the kind in its name."""
-    tier, kind = apex.tier, name_kind(apex.tier.name)
-    fitting = [
-        (m.stop_s - m.start_s, index)
-        for index, (name, m) in enumerate(found)
-        if m.start_s <= apex.time_s < m.stop_s
-        and (
-            name == tier.parent if tier.parent else (m.face == tier.face and kind in (None, m.kind))
-        )
-    ]
-    if fitting:
-        name, marked = found[min(fitting)[1]]
-        found[min(fitting)[1]] = name, replace(marked, apex_s=apex.time_s)
+def attach_apexes(marks: Iterable[ApexMark], found: Found) -> None:
+    """Assign each apex to the shortest fitting expression around it: one of its parent tier, else
+    one of its face and of the kind in its name."""
+    groups: dict[ApexGroup, list[int]] = {}
+    for index, (name, m) in enumerate(found):
+        for group in ((name, 0, None), (None, m.face, m.kind), (None, m.face, None)):
+            groups.setdefault(group, []).append(index)
+    around = {group: SpansAround(found, indices) for group, indices in groups.items()}
+    for mark in marks:
+        tier = mark.tier
+        wanted: ApexGroup = (None, tier.face, name_kind(tier.name))
+        if tier.parent:
+            wanted = tier.parent, 0, None
+        best = around[wanted].shortest(mark.time_s) if wanted in around else None
+        if best is not None:
+            name, marked = found[best]
+            found[best] = name, replace(marked, apex_s=mark.time_s)
+
+
+class SpansAround:
+    """Expressions in the order of their starts, so that few are looked at for each time."""
+
+    def __init__(self, found: Found, indices: list[int]) -> None:
+        spans = sorted((found[k][1].start_s, found[k][1].stop_s, k) for k in indices)
+        self.spans, self.starts = spans, [start for start, _, _ in spans]
+        self.reached = list(accumulate((stop for _, stop, _ in spans), max))
+        self.known: dict[float, int | None] = {}
+
+    def shortest(self, time_s: float) -> int | None:
+        """The index of the shortest one that holds a time, of equal ones the first; None without
+        one."""
+        if time_s not in self.known:
+            first = bisect_right(self.reached, time_s)  # all before it end earlier
+            near = self.spans[first : bisect_right(self.starts, time_s)]
+            holding = [(stop - start, k) for start, stop, k in near if time_s < stop]
+            self.known[time_s] = min(holding)[1] if holding else None
+        return self.known[time_s]
