@@ -97,7 +97,8 @@ def read_elan(path: Path, video: Path | None = None) -> ElanAnnotations:
         root = ET.parse(path).getroot()
         if root.tag != "ANNOTATION_DOCUMENT":
             raise ValueError(f"it is a <{root.tag}>")
-        tiers = [parse_tier(element, root) for element in root.iter("TIER")]
+        kinds = kinds_by_type(root)
+        tiers = [parse_tier(element, kinds) for element in root.iter("TIER")]
         linked = linked_video(root, path.parent)
         times = slot_times(root, video or linked)
         found, ignored = collect_expressions(tiers, timed_annotations(root, times))
@@ -180,13 +181,20 @@ def name_kind(text: str | None) -> Kind | None:
     return value_kind(named.pop() if len(named) == 1 else text)
 
 
-def parse_tier(element: ET.Element, root: ET.Element) -> TierInfo:
+def kinds_by_type(root: ET.Element) -> dict[str, dict[str, Kind]]:
+    """The kinds of each linguistic type's vocabulary, by the type's id."""
+    return {
+        kind.attrib["LINGUISTIC_TYPE_ID"]: vocabulary_kinds(
+            root, kind.get("CONTROLLED_VOCABULARY_REF")
+        )
+        for kind in root.iter("LINGUISTIC_TYPE")
+    }
+
+
+def parse_tier(element: ET.Element, by_type: dict[str, dict[str, Kind]]) -> TierInfo:
     name, parent = element.attrib["TIER_ID"], element.get("PARENT_REF")
     number = re.search(r"face\s*(\d+)", f"{name} {element.get('PARTICIPANT', '')}".casefold())
-    kinds: dict[str, Kind] = {}
-    for kind in root.iter("LINGUISTIC_TYPE"):
-        if kind.attrib["LINGUISTIC_TYPE_ID"] == element.attrib["LINGUISTIC_TYPE_REF"]:
-            kinds = vocabulary_kinds(root, kind.get("CONTROLLED_VOCABULARY_REF"))
+    kinds = by_type.get(element.attrib["LINGUISTIC_TYPE_REF"], {}) if by_type else {}
     # A child tier says something about an expression, such as its score; its name is no sign of
     # another one.
     by_name = None if parent else name_kind(name)
