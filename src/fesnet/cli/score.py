@@ -27,6 +27,10 @@ PlotsFolder = Annotated[
     Path | None,
     typer.Option("--plots", help="Folder for figures (SVG, PDF) and tables (LaTeX) of a paper."),
 ]
+TruthOffset = Annotated[
+    str | None,
+    typer.Option("--offset", help="Of NAME:ROOT: what offset 0 means, as of `data check`."),
+]
 ProtocolNames = Annotated[
     str,
     typer.Option(
@@ -89,10 +93,7 @@ def score_command(
     ] = False,
     against: AgainstFiles = None,
     plots: PlotsFolder = None,
-    offset: Annotated[
-        str | None,
-        typer.Option("--offset", help="Of NAME:ROOT: what offset 0 means, as of `data check`."),
-    ] = None,
+    offset: TruthOffset = None,
     table: TableFile = None,
     json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
     force: Force = False,
