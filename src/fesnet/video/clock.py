@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
+from typing import Any
+
+from av.packet import Packet
 
 # A stamp that falls by more than this (s) is a new start (joined or wrapped streams), not a slip.
 RESTART_S = 1
@@ -17,6 +21,8 @@ LONGEST_FRAME_S = Fraction(1)
 # Frames further apart than this (s) leave a hole. All holes of a file together may last so long
 # (s): a day. One wild stamp would else make a result of months, and take the memory for it.
 HOLE_S, MOST_EMPTY_S = 10, 86_400
+# Of the times of arrival (s).
+ARRIVAL_TICK = Fraction(1, 1_000_000)
 
 
 class Clock:
@@ -102,6 +108,22 @@ class Clock:
         if ticks is None or self._zero is None:
             return self.end()
         return max(Fraction(0), ticks * self.tick - self._zero)
+
+
+def stamp_arrival(packet: Packet[Any]) -> None:
+    """Give a packet the time of its arrival, in ARRIVAL_TICKs. FFmpeg's own stamp is coarse (1/25 s
+    in a row of JPEGs: two pictures of 30 a second would share one), but holds for packets that
+    were read while the stream was opened.
+    """
+    if packet.dts is None:
+        return
+    tick = Fraction(packet.time_base.numerator, packet.time_base.denominator)
+    now, came = Fraction(time.time_ns(), 1_000_000_000), packet.dts * tick
+    if abs(now - came) <= tick:
+        came = now
+    packet.time_base = ARRIVAL_TICK
+    packet.pts = packet.dts = round(came / ARRIVAL_TICK)
+    packet.duration = 0
 
 
 class DamageLog:

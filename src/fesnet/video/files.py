@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
-from fesnet.video.clock import END_TOLERANCE, Clock, DamageLog
+from fesnet.video.clock import ARRIVAL_TICK, END_TOLERANCE, Clock, DamageLog, stamp_arrival
 from fesnet.video.containers import (
     CLOCKLESS,
     check_pixels,
@@ -229,9 +229,8 @@ class _Reader:
         # PyAV 19 has a rational of its own, which prints 30 as 30/1.
         self.rate = Fraction(average.numerator, average.denominator) if average else rate
         self.duration = _duration(container, stream)
-        self.clock = Clock(
-            stream.time_base or Fraction(1, 1000), 1 / (rate or self.rate or DEFAULT_RATE)
-        )
+        tick = ARRIVAL_TICK if wall_clock else stream.time_base or Fraction(1, 1000)
+        self.clock = Clock(tick, 1 / (rate or self.rate or DEFAULT_RATE))
         self.damage = DamageLog(name, self.warnings)
         self.error: str | None = None
         # AVI knows decoding times only; what FFmpeg makes of them as presentation times is out of
@@ -325,6 +324,8 @@ class _Reader:
 
     def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
         """Frames that come out when `packet` goes in (None: at the end); none if it is damaged."""
+        if packet is not None and self.wall_clock:
+            stamp_arrival(packet)
         if packet is not None and packet.is_corrupt:
             self.damage.add_damaged(self._packet_time(packet))
         try:
