@@ -87,7 +87,7 @@ def show_raters(raters: tuple[RaterAgreement, ...]) -> None:
 
     table = Table(title="raters, of what both looked at", title_justify="left")
     for title in RATER_TITLES:
-        table.add_column(title, justify="left" if title in ("one", "other", "kind") else "right")
+        table.add_column(title, justify="left" if title in ("first", "second", "kind") else "right")
     for pair in raters:
         table.add_row(*map(printable, rater_cells(pair)))
     wide_console().print(table)

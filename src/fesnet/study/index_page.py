@@ -178,6 +178,6 @@ def raters_html(raters: Sequence[RaterAgreement]) -> str:
         "<h2>Raters</h2><p>Only what both people looked at counts. Both: same kind, overlap (IoU) "
         f"of {IOU:g} or more. Kappa: Cohen's, over frames. In brackets: 95 % intervals by drawing "
         f"participants.</p><ul>{about}</ul>"
-        f'<div class="scroll"><table class="statistics"><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table class="statistics raters"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

@@ -219,7 +219,7 @@ def rater_cells(pair: RaterAgreement) -> list[str]:
     ]
 
 
-RATER_TITLES = ("one", "other", "kind", "both", "only one", "only other", "F1", "kappa")
+RATER_TITLES = ("first", "second", "kind", "both", "only first", "only second", "F1", "kappa")
 
 
 def with_span(value: float | None, low: float | None, high: float | None) -> str:
