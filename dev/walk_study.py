@@ -1,9 +1,10 @@
 """Walk through a study as docs/study.md and docs/review.md say, on synthetic videos.
 
-    python dev/walk_study.py STUDY RESULTS [--coded 3]
+    python dev/walk_study.py STUDY RESULTS [--coded 3] [--portraits FOLDER]
 
 STUDY holds videos.csv (video;participant;condition) and truth.csv (subject, video, kind, frames
-from 1). RESULTS is made by `fesnet spot --manifest STUDY/videos.csv --out RESULTS`. A coder who
+from 1). With --portraits both are made first: one clip of each person in each condition. Then
+`fesnet spot --manifest STUDY/videos.csv --out RESULTS` runs; finished videos are kept. A coder who
 knows the truth reviews videos through the HTTP requests of the page; all other steps are commands.
 ELAN, Praat and SPSS files are opened by pympi, praatio and pyreadstat, which know nothing of
 fesnet. Prints the seconds of every step, and stops at the first fault.
@@ -25,6 +26,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+CLIP_S = 12  # of a clip that is made
+# Macro- and micro-expressions a minute of each condition, and the seed of its clips.
+CONDITIONS = {"calm": (4, 2, 1), "stress": (10, 6, 2)}
 MATCH = 0.5  # IoU from which the coder accepts a proposal
 FESNET = [sys.executable, "-m", "fesnet"]
 STARTED = time.monotonic()
@@ -42,6 +46,43 @@ def run(*arguments: str | Path, expected: int = 0) -> str:
     if done.returncode != expected:
         raise SystemExit(text)
     return text
+
+
+def make_study(portraits: Path, study: Path) -> None:
+    """A clip of each person of `portraits` in each condition; manifest with semicolons and a
+    byte-order mark, and the truth."""
+    photos = portraits / "neutral" if (portraits / "neutral").is_dir() else portraits
+    hours = CLIP_S * sum(1 for photo in photos.iterdir() if photo.is_file()) / 3600
+    rows, truth = [], []
+    for condition, (macro, micro, seed) in CONDITIONS.items():
+        rates = (
+            "--macro",
+            str(macro),
+            "--micro",
+            str(micro),
+            "--speech",
+            "0.2",
+            "--seed",
+            str(seed),
+        )
+        length = ("--hours", f"{hours:.6f}", "--seconds", str(CLIP_S))
+        run("synth", portraits, study / condition, *length, *rates, "--jobs", "1")
+        for clip in sorted((study / condition).glob("*.mp4")):
+            person = clip.stem.partition("_")[0]
+            named = clip.rename(study / f"{person}_{condition}.mp4")
+            rows.append((named.name, person, condition, seed))
+        with (study / condition / "truth.csv").open(encoding="utf-8") as handle:
+            truth += [
+                {**row, "video": f"{row['subject']}_{condition}.mp4"}
+                for row in csv.DictReader(handle)
+            ]
+    with (study / "videos.csv").open("w", newline="", encoding="utf-8-sig") as handle:
+        table = csv.writer(handle, delimiter=";")
+        table.writerows([("video", "participant", "condition", "session"), *rows])
+    with (study / "truth.csv").open("w", newline="", encoding="utf-8") as handle:
+        written = csv.DictWriter(handle, list(truth[0]))
+        written.writeheader()
+        written.writerows(truth)
 
 
 class Page:
@@ -161,7 +202,11 @@ def main() -> None:
     options.add_argument("study", type=Path)
     options.add_argument("results", type=Path)
     options.add_argument("--coded", type=int, default=3)
+    options.add_argument("--portraits", type=Path, help="photos of people to make STUDY of")
     given = options.parse_args()
+    if given.portraits and not (given.study / "videos.csv").is_file():
+        make_study(given.portraits, given.study)
+    run("spot", "--manifest", given.study / "videos.csv", "--out", given.results, "-q")
     results, truth = given.results, read_truth(given.study)
     code(results, truth, given.coded)
     print(run("tune-rules", "--reviewed", results, expected=2))

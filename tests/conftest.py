@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fesnet
+from browser import browser, no_page_error  # noqa: F401  # fixtures
 from fesnet.errors import FaceModelError
 from fesnet.faces import ModelFiles, model_files
 from fesnet.model.checkpoint import save_weights

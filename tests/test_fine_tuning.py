@@ -23,6 +23,7 @@ from fesnet.metrics import Counts, count, overall
 from fesnet.model.checkpoint import save_weights
 from fesnet.training.lab_videos import LabVideo, fine_tune, lab_config, read_lab
 from fesnet.training.shards import Shard
+from fesnet.training.video_windows import stretch_starts
 from fesnet.weights import load_weights
 from small_network import SHAPED, make_network
 
@@ -80,6 +81,26 @@ def test_a_table_of_other_videos_is_refused(tmp_path: Path) -> None:
     table = make_lab(tmp_path, ["P1,elsewhere,macro,0,3,4,9,anna,True"])
     with pytest.raises(TruthError, match=r"one video named elsewhere .*line 2"):
         read_lab(tmp_path, table)
+
+
+def test_a_table_may_name_the_folder_itself(tmp_path: Path) -> None:
+    """As where the manifest lies beside the folder: videos/a.mp4."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    table = make_lab(folder, ["P1,videos/a,macro,0,3,4,9,anna,True"])
+    videos, _ = read_lab(folder, table)
+    assert [v.path.name for v in videos] == ["a.mp4"]
+    table = make_lab(folder, ["P1,other/a,macro,0,3,4,9,anna,True"])
+    with pytest.raises(TruthError, match="one video named other/a"):
+        read_lab(folder, table)
+
+
+def test_windows_of_a_lab_cover_all_of_the_time_with_a_face() -> None:
+    assert stretch_starts(100, 700, 330, cover=False) == [100]
+    assert stretch_starts(100, 700, 330, cover=True) == [100, 370]  # up to the end, overlapping
+    assert stretch_starts(0, 660, 330, cover=True) == [0, 330]
+    assert stretch_starts(0, 330, 330, cover=True) == [0]
+    assert stretch_starts(0, 329, 330, cover=True) == []
 
 
 def test_phases_that_need_portraits_are_refused() -> None:

@@ -186,7 +186,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "study": {
         *("batch", "exports", "intervals", "postprocess", "report", "result", "review"),
-        *("evaluation", "metrics", "observation_text", "observations", "spreadsheet"),
+        *("evaluation", "looked_at", "metrics", "observation_text", "observations"),
+        "spreadsheet",
     },
     "cli": {"*"},
     "__main__": {"cli"},

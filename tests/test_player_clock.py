@@ -110,10 +110,10 @@ def test_formats_with_a_clock_of_their_own_count_from_their_first_stamp(
     assert next(iter(open_source(alone))).time == pytest.approx(0.0, abs=1e-6)
 
 
-def test_a_browser_shows_each_frame_at_our_second(tmp_path: Path) -> None:
+def test_a_browser_shows_each_frame_at_our_second(browser: Any, tmp_path: Path) -> None:
     files = [write_late(tmp_path / name, **options) for name, options, _ in PLAYED]
     (tmp_path / "page.html").write_text("<body></body>")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "page.html").as_uri())
         for file in files:
             times = [frame.time for frame in open_source(file)]

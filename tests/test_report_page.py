@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,10 +60,10 @@ def test_pictures_show_the_face_and_its_change(face_models: object, playable: Pa
 
 
 def test_report_plays_follows_and_jumps(
-    face_models: object, playable: Path, tmp_path: Path
+    browser: Any, face_models: object, playable: Path, tmp_path: Path
 ) -> None:
     write_report(spotted(playable, 1.6), tmp_path / "r.html")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "document.querySelector('video').readyState >= 2")
         assert page.locator(".card img").count() == 8
@@ -86,9 +87,9 @@ def test_report_plays_follows_and_jumps(
         until(page, "fesnetTimeline.time > 0.3")
 
 
-def test_a_video_that_is_gone_is_said_so(playable: Path, tmp_path: Path) -> None:
+def test_a_video_that_is_gone_is_said_so(browser: Any, playable: Path, tmp_path: Path) -> None:
     write_report(replace(spotted(tmp_path / "gone.mp4", 1.6)), tmp_path / "r.html")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "r.html").as_uri())
         assert (
             "The video cannot be shown here: the video is not where the result says"
@@ -109,9 +110,9 @@ DRAWN = """(canvas) => {
 }"""
 
 
-def test_scores_of_a_short_video_are_a_line_in_the_overview(tmp_path: Path) -> None:
+def test_scores_of_a_short_video_are_a_line_in_the_overview(browser: Any, tmp_path: Path) -> None:
     write_report(replace(spotted(tmp_path / "gone.mp4", 1.6), intervals=()), tmp_path / "r.html")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "fesnetTimeline.overviewBackground.width > 0")
         assert (
@@ -119,13 +120,13 @@ def test_scores_of_a_short_video_are_a_line_in_the_overview(tmp_path: Path) -> N
         )  # 48 ticks on about 1200 pixels
 
 
-def test_a_video_without_a_face_shows_its_gap(tmp_path: Path) -> None:
+def test_a_video_without_a_face_shows_its_gap(browser: Any, tmp_path: Path) -> None:
     found = spotted(tmp_path / "gone.mp4", 1.6)
     none = assemble(
         found.source, (), found.frame_times, RATE, found.rules, warnings=(), provenance={}
     )
     write_report(none, tmp_path / "r.html")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "fesnetTimeline.overviewBackground.width > 0")
         assert page.evaluate(f"({DRAWN})(fesnetTimeline.overviewBackground)") > 0.9
@@ -134,10 +135,10 @@ def test_a_video_without_a_face_shows_its_gap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [1000, 1100, 1200])
-def test_numbers_do_not_wrap(width: int, tmp_path: Path) -> None:
+def test_numbers_do_not_wrap(browser: Any, width: int, tmp_path: Path) -> None:
     found = spotted(tmp_path / "gone.mp4", 60)
     write_report(found, tmp_path / "r.html")
-    with opened_page(width) as page:
+    with opened_page(browser, width) as page:
         page.goto((tmp_path / "r.html").as_uri())
         for box in page.locator(".numbers dd > *").all():
             lines = box.evaluate(
@@ -152,19 +153,19 @@ def test_numbers_do_not_wrap(width: int, tmp_path: Path) -> None:
         )
 
 
-def test_large_videos_are_linked(playable: Path, tmp_path: Path) -> None:
+def test_large_videos_are_linked(browser: Any, playable: Path, tmp_path: Path) -> None:
     beside = tmp_path / "a b.mp4"
     beside.write_bytes(playable.read_bytes())
     write_report(spotted(beside, 1.6), tmp_path / "r.html", embed=0)
     assert 'src="a%20b.mp4"' in (tmp_path / "r.html").read_text(encoding="utf-8")
-    with opened_page(color_scheme="dark") as page:
+    with opened_page(browser, color_scheme="dark") as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "document.querySelector('video').readyState >= 1")
 
 
-def test_zoom_keeps_the_point_under_the_mouse(playable: Path, tmp_path: Path) -> None:
+def test_zoom_keeps_the_point_under_the_mouse(browser: Any, playable: Path, tmp_path: Path) -> None:
     write_report(spotted(tmp_path / "gone.mp4", 3600), tmp_path / "r.html")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "r.html").as_uri())
         box = page.locator(".ft-main").bounding_box()
         x, y = box["x"] + 58 + 0.25 * (box["width"] - 58), box["y"] + 60
@@ -177,10 +178,12 @@ def test_zoom_keeps_the_point_under_the_mouse(playable: Path, tmp_path: Path) ->
         assert page.evaluate("fesnetTimeline.view") == [0, pytest.approx(3600, abs=0.1)]
 
 
-def test_filters_hide_expressions_and_lanes_show_what_else_happened(tmp_path: Path) -> None:
+def test_filters_hide_expressions_and_lanes_show_what_else_happened(
+    browser: Any, tmp_path: Path
+) -> None:
     result = observed_result(blink=True)
     write_report(result, tmp_path / "r.html")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "window.fesnetTimeline")
         assert (
@@ -204,9 +207,9 @@ def test_filters_hide_expressions_and_lanes_show_what_else_happened(tmp_path: Pa
         assert page.locator(".card:visible").count() == 1
 
 
-def test_a_result_without_observations_has_no_filters(tmp_path: Path) -> None:
+def test_a_result_without_observations_has_no_filters(browser: Any, tmp_path: Path) -> None:
     write_report(replace(observed_result(), observations=()), tmp_path / "r.html")
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "r.html").as_uri())
         until(page, "window.fesnetTimeline")
         assert page.locator("#context *").count() == 0

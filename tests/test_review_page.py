@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
+from browser import new_page, until
 from fesnet.exports.elan_reader import read_elan
 from fesnet.review.server import ReviewServer
 from made_results import bump, motions_of, seen_of
 from review_server import made_spotting, make_work, program, serving
 from video_files import pictures, write_video
 
-ERRORS: list[str] = []  # of scripts, in whatever page
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as api:
-        started = api.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture(autouse=True)
-def no_error_in_a_page() -> Iterator[None]:
-    ERRORS.clear()
-    yield
-    assert not ERRORS
+pytestmark = pytest.mark.usefixtures("no_page_error")
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +40,6 @@ def show(page: Page, address: str) -> Page:
     page.goto(address)
     page.wait_for_selector("#rows tr")
     until(page, "document.querySelector('video').readyState >= 2")
-    return page
-
-
-def new_page(browser: Browser, size: tuple[int, int] = (1280, 800)) -> Page:
-    page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
-    page.set_default_timeout(60_000)  # ms; two browsers on two busy cores are slow
-    page.on("pageerror", lambda error: ERRORS.append(str(error)))
     return page
 
 
@@ -99,16 +73,6 @@ def page(running: tuple[ReviewServer, Page], served: ReviewServer) -> Page:
     show(window, served.address)
     window.evaluate("localStorage.clear()")
     return window
-
-
-def until(page: Page, expression: str, seconds: float = 15.0) -> None:
-    """Wait until an expression is true; Playwright's own waiting needs eval, which the page's
-    policy forbids.
-    """
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, f"waited too long for {expression}"
-        page.wait_for_timeout(20)
 
 
 def rows(page: Page) -> list[list[str]]:
@@ -382,7 +346,7 @@ def test_a_format_that_browsers_do_not_play_gets_a_copy(
     page.wait_for_selector("#novideo button")
     page.keyboard.press("ArrowRight")  # everything else works
     page.click("#novideo button")
-    until(page, "document.querySelector('video').readyState >= 2", 30)
+    until(page, "document.querySelector('video').readyState >= 2")
     assert page.is_hidden("#novideo")
     until(page, "Math.abs(document.querySelector('video').currentTime - 1.5 / 25) < 0.001")
 

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
+from browser import new_page, until
 from fesnet.review.face_path import save_paths
 from review_server import made_spotting, serving, wait_for
 from test_playable import write_beep
 from test_review_coding import rate
-from test_review_page import CHROMIUM, ERRORS, new_page, rows, until
+from test_review_page import rows
 from video_files import pictures, write_video
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.usefixtures("no_page_error")
+
 PLAYER = "document.querySelector('video')"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as api:
-        started = api.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--mute-audio"],
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture(autouse=True)
-def no_error_in_a_page() -> Iterator[None]:
-    ERRORS.clear()
-    yield
-    assert not ERRORS
 
 
 def opened(browser: Browser, address: str) -> Page:
     page = new_page(browser)
     page.goto(address)
-    until(page, "!document.querySelector('#workplace').hidden", 30)
+    until(page, "!document.querySelector('#workplace').hidden")
     return page
 
 
@@ -82,7 +68,7 @@ def test_sound_loop_speed_zoom_pictures_and_hints(browser: Browser, tmp_path: Pa
             f"() => window.seen.push({PLAYER}.currentTime))"
         )
         press("r")  # looped: it comes back to the onset, and never passes the offset by far
-        until(page, "window.seen.length >= 3", 30)
+        until(page, "window.seen.length >= 3")
         again = page.evaluate("window.seen")
         assert all(abs(time - onset) < 0.05 for time in again[1:])
         assert page.evaluate(f"{PLAYER}.currentTime") < offset + 0.5
@@ -119,7 +105,7 @@ def test_a_phone_s_video_is_told_before_it_is_black_and_gets_a_copy(
         assert "HEVC" in str(page.text_content("#videos"))
         assert page.evaluate(f"{PLAYER}.error === null")  # the browser was not asked to try
         page.click("#novideo button")
-        until(page, f"{PLAYER}.readyState >= 2", 30)
+        until(page, f"{PLAYER}.readyState >= 2")
         assert page.is_visible("video")
         assert (tmp_path / ".playable" / "small.mp4").is_file()
         page.context.close()

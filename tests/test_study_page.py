@@ -30,11 +30,11 @@ def column(page: Any, number: int) -> list[str]:
     return list(page.evaluate(f"{code}.map((cell) => cell.textContent)"))
 
 
-def test_rows_are_sorted_and_searched(tmp_path: Path) -> None:
+def test_rows_are_sorted_and_searched(browser: Any, tmp_path: Path) -> None:
     study = make_study(tmp_path / "r", people=11)
     merge_study_columns(study, {"calm/p1": {"age": "31"}, "calm/p2": {"age": "4"}})
     summarize(study, SummaryOptions(by="condition"), print)
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((study / "index.html").as_uri())
         until(page, "document.getElementById('shown').textContent === '22 of 22 videos'")
         page.click("#videos th:nth-child(1) button")
@@ -52,7 +52,9 @@ def test_rows_are_sorted_and_searched(tmp_path: Path) -> None:
         assert page.evaluate("document.querySelectorAll('figure svg').length") == 2
 
 
-def test_a_hundred_videos_with_twenty_thousand_expressions_stay_smooth(tmp_path: Path) -> None:
+def test_a_hundred_videos_with_twenty_thousand_expressions_stay_smooth(
+    browser: Any, tmp_path: Path
+) -> None:
     plain = scored_result([], seconds=600)
     onsets = np.arange(200) * 85 + 10
     intervals = tuple(
@@ -64,7 +66,7 @@ def test_a_hundred_videos_with_twenty_thousand_expressions_stay_smooth(tmp_path:
         replace(plain, source=source, intervals=intervals).to_json(tmp_path / f"p{n}.json")
     summarize(tmp_path, SummaryOptions(), lambda line: None)
     assert (tmp_path / "index.html").stat().st_size < 2_000_000
-    with opened_page() as page:
+    with opened_page(browser) as page:
         page.goto((tmp_path / "index.html").as_uri())
         until(page, "document.getElementById('shown').textContent === '100 of 100 videos'")
         took = page.evaluate(

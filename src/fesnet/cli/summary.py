@@ -13,6 +13,9 @@ from fesnet.cli.base import Force, app, say
 from fesnet.cli.output import plain_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fesnet.study.rater_pairs import RaterAgreement
     from fesnet.study.statistics import GroupStatistic
 
 
@@ -48,6 +51,8 @@ def summary_command(
     found = summarize(folder, options, lambda line: say(f"fesnet: {line}", error=True))
     if found.statistics:
         show_statistics(found.statistics)
+    if found.raters:
+        show_raters(found.raters)
     reviewed = sum(v.result.reviewed for v in found.videos)
     people = counted(len({v.participant for v in found.videos}), "participant")
     say(f"{counted(len(found.videos), 'video')} of {people}, {reviewed} reviewed")
@@ -71,6 +76,26 @@ def show_statistics(statistics: tuple[GroupStatistic, ...]) -> None:
         mean = "" if s.mean is None else f"{s.mean:.3f}"
         left = f", {s.left_out} left out" if s.left_out else ""
         table.add_row(s.measure, printable(s.group), str(s.n), mean, spread, *ps, s.test + left)
+    wide_console().print(table)
+
+
+def show_raters(raters: tuple[RaterAgreement, ...]) -> None:
+    """Agreement of raters as a table, and how much they looked at."""
+    from rich.table import Table
+
+    from fesnet.study.rater_pairs import RATER_TITLES, material_lines, rater_cells
+
+    table = Table(title="raters, of what both looked at", title_justify="left")
+    for title in RATER_TITLES:
+        table.add_column(title, justify="left" if title in ("first", "second", "kind") else "right")
+    for pair in raters:
+        table.add_row(*map(printable, rater_cells(pair)))
+    wide_console().print(table)
+    for line in material_lines(raters):
+        say(line)
+
+
+def wide_console() -> Console:
+    """As wide as the terminal; in a pipe wide enough for all columns."""
     console = plain_console()
-    console = console if console.is_terminal else plain_console(width=140)
-    console.print(table)
+    return console if console.is_terminal else plain_console(width=140)

@@ -4,7 +4,14 @@ torch.
 
 from fesnet.metrics.agreement import Agreement, agree
 from fesnet.metrics.compare import MethodComparison, compare_methods
-from fesnet.metrics.curves import average_precision, counts_by_iou, edge_errors, frame_kappa
+from fesnet.metrics.curves import (
+    average_precision,
+    counts_by_iou,
+    edge_errors,
+    frame_kappa,
+    frame_table,
+    kappa_of,
+)
 from fesnet.metrics.event_counts import CountingError, counting_errors
 from fesnet.metrics.matching import (
     IOU,
@@ -51,6 +58,8 @@ __all__ = [
     "evaluate_candidates",
     "false_alarms_a_minute",
     "frame_kappa",
+    "frame_table",
+    "kappa_of",
     "match",
     "overall",
     "recognize",

@@ -121,12 +121,25 @@ def frame_kappa(videos: Sequence[Video], frames: Sequence[int]) -> float:
     frames: length of each video. A micro inside a macro wins. Returns NaN where both annotate one
     label everywhere. Raises UsageError.
     """
+    return kappa_of(frame_table(videos, frames))
+
+
+def frame_table(videos: Sequence[Video], frames: Sequence[int]) -> NDArray[np.float64]:
+    """(3, 3) frames by label of the first and the second annotator: neutral, macro, micro. Raises
+    UsageError."""
     if len(videos) != len(frames) or min(frames, default=1) < 1:
         raise UsageError("expected one length of 1 frame or more for each video")
     table = np.zeros((3, 3))
     for (one, other), n in zip(videos, frames, strict=True):
         np.add.at(table, (frame_labels(one, n), frame_labels(other, n)), 1)
-    share = table / max(table.sum(), 1)
+    return table
+
+
+def kappa_of(table: NDArray[np.float64]) -> float:
+    """Cohen's kappa of a table of counts (K, K); NaN where both have one label everywhere."""
+    if not table.sum():
+        return float("nan")
+    share = table / table.sum()
     chance = float(share.sum(0) @ share.sum(1))
     return float("nan") if chance >= 1 else float((np.trace(share) - chance) / (1 - chance))
 

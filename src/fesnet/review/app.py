@@ -36,7 +36,7 @@ from fesnet.review.video_library import EDIT_LOCK, VideoLibrary
 ROOT = Path(fesnet.__file__).parent
 PAGE_MODULES = (
     *("main", "server", "table", "panels", "keys"),
-    *("hints", "library", "player", "raters", "zoom"),
+    *("clock", "edits", "hints", "library", "player", "raters", "shortcuts", "zoom"),
 )
 # All files of the package that are served, by name.
 PAGE = {

@@ -15,8 +15,10 @@ from fesnet._version import __version__
 from fesnet.batch.columns import PARTICIPANT
 from fesnet.exports import ENDINGS
 from fesnet.intervals import KINDS
+from fesnet.metrics import IOU
 from fesnet.report import content_security_policy
 from fesnet.report.web import read_web_file
+from fesnet.study.rater_pairs import RATER_TITLES, RaterAgreement, material_lines, rater_cells
 from fesnet.study.statistics import GroupStatistic
 from fesnet.study.tables import LABELS, own_columns
 from fesnet.study.videos import StudyVideo
@@ -37,6 +39,7 @@ class IndexContent:
     figures: dict[str, str]
     files: Sequence[Path]
     notes: Sequence[str]
+    raters: Sequence[RaterAgreement] = ()
 
 
 def write_index(folder: Path, content: IndexContent) -> Path:
@@ -59,7 +62,7 @@ def write_index(folder: Path, content: IndexContent) -> Path:
             f"<h2>{html.escape(t)}</h2><figure>{drawing}</figure>"
             for t, drawing in content.figures.items()
         ),
-        statistics=statistics_html(content.statistics),
+        statistics=statistics_html(content.statistics) + raters_html(content.raters),
         head=head,
         rows=rows,
         files="".join(f"<li>{link(folder, path, path.name)}</li>" for path in content.files),
@@ -158,4 +161,23 @@ def statistics_html(statistics: Sequence[GroupStatistic]) -> str:
         "permutation tests. p adjusted: for the number of tests.</p>"
         f'<div class="scroll"><table class="statistics"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def raters_html(raters: Sequence[RaterAgreement]) -> str:
+    """The agreement of raters as a table, with how much they looked at; empty without two."""
+    if not raters:
+        return ""
+    head = "".join(f"<th>{title}</th>" for title in RATER_TITLES)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in rater_cells(pair)) + "</tr>"
+        for pair in raters
+    )
+    about = "".join(f"<li>{html.escape(line)}</li>" for line in material_lines(raters))
+    return (
+        "<h2>Raters</h2><p>Only what both people looked at counts. Both: same kind, overlap (IoU) "
+        f"of {IOU:g} or more. Kappa: Cohen's, over frames. In brackets: 95 % intervals by drawing "
+        f"participants.</p><ul>{about}</ul>"
+        f'<div class="scroll"><table class="statistics raters"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )

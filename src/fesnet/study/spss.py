@@ -15,6 +15,7 @@ MAX_NAME = 64  # bytes of a variable's name
 VALUE_LABELS: dict[str, dict[Any, str]] = {
     "kind": {"macro": "macro-expression", "micro": "micro-expression"},
     "checked": {0: "no", 1: "yes"},
+    "independent": {0: "no", 1: "yes"},
     "version": {"machine": "found by the machine", "corrected": "corrected by a person"},
 }
 

@@ -24,6 +24,7 @@ from fesnet.errors import FesnetError, UsageError
 from fesnet.study.figures import draw_raster, draw_rates
 from fesnet.study.index_page import INDEX, IndexContent, write_index
 from fesnet.study.markers import Marker, folder_markers, read_markers, save_markers, stray_markers
+from fesnet.study.rater_pairs import RaterAgreement, compare_raters, rater_rows
 from fesnet.study.results import StudyResult, find_results
 from fesnet.study.statistics import GroupStatistic, compare_groups
 from fesnet.study.tables import (
@@ -56,13 +57,15 @@ class SummaryOptions:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What was written, and what the tables say. failed: (name, reason) of damaged results."""
+    """What was written, and what the tables say. failed: (name, reason) of damaged results;
+    raters: agreement of every two people who rated the same videos."""
 
     videos: tuple[StudyVideo, ...]
     statistics: tuple[GroupStatistic, ...]
     files: tuple[Path, ...]
     index: Path
     failed: tuple[tuple[str, str], ...]
+    raters: tuple[RaterAgreement, ...] = ()
 
 
 def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None]) -> StudySummary:
@@ -82,11 +85,14 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
     rows, statistics = compare(videos, markers, options.by)
     if not any(PARTICIPANT in v.result.columns for v in videos):
         notes.append("No participants are known: each video counts as one. Name them in a manifest")
+    raters, odd = compare_raters([v.result for v in videos])
+    notes += odd
     tables = {
         "expressions": expression_rows(videos, markers),
         "participants": rows,
         "by_marker": marker_rows(videos, markers),
         "statistics": [asdict(s) for s in statistics],
+        "raters": rater_rows(raters),
     }
     ledger_rows = summary_table(folder, videos, failed)
     column = None if options.by == MARKER else options.by
@@ -104,11 +110,13 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
         files += save_figures(folder, figures)
         lost = [row for row in ledger_rows if row["status"] != "done"]
         title = f"Study {folder.resolve().name}"
-        content = IndexContent(title, videos, lost, statistics, figures, files, notes)
+        content = IndexContent(title, videos, lost, statistics, figures, files, notes, raters)
         index = write_index(folder, content)
     for note in notes:
         log(note)
-    return StudySummary(tuple(videos), tuple(statistics), tuple(files), index, tuple(failed))
+    return StudySummary(
+        tuple(videos), tuple(statistics), tuple(files), index, tuple(failed), tuple(raters)
+    )
 
 
 def read_videos(results: Sequence[StudyResult]) -> tuple[list[StudyVideo], list[tuple[str, str]]]:

@@ -53,6 +53,18 @@ LABELS = {
     "blink_count": "Blinks",
     "blinks_per_minute": "Blinks per minute of known face",
     "blink_mean_s": "Mean duration of a blink, s",
+    "one": "First rater",
+    "other": "Second rater",
+    "independent": "Both worked blind (1: yes)",
+    "moments": "Moments that both looked at",
+    "left": "Moments that one of them did not look at",
+    "both": "Expressions in both (IoU 0.5, same kind)",
+    "only_one": "Expressions of the first rater alone",
+    "only_other": "Expressions of the second rater alone",
+    "f1": "F1 of the two raters",
+    "kappa": "Cohen's kappa over frames of whole videos",
+    "whole_videos": "Videos that both have seen as a whole",
+    "whole_minutes": "Minutes of these",
     "videos": "Videos",
     "reviewed": "Videos with a review",
     **{
@@ -72,12 +84,16 @@ LABELS = {
 INTEGERS = {
     *("face", "faces", "frames", "videos", "reviewed", "checked", "n", "left_out"),
     *("onset_frame", "apex_frame", "offset_frame", "blink_count"),
+    *("independent", "participants", "moments", "left", "both", "only_one", "only_other"),
+    "whole_videos",
     *FLAGS,
     *(f"with_{flag}" for flag in FLAGS),
 }
 FLOATS = {
     *("onset_s", "apex_s", "offset_s", "duration_s", "start_s", "end_s", "known_s", "unknown_s"),
     *("score", "mean", "low_95", "high_95", "p", "p_adjusted"),
+    *(f"{name}{end}" for name in ("f1", "kappa") for end in ("", "_low_95", "_high_95")),
+    "whole_minutes",
     *("blinks_per_minute", "blink_mean_s"),
 }
 

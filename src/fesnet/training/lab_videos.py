@@ -85,8 +85,12 @@ def read_lab(videos: Path, table: Path) -> tuple[list[LabVideo], list[str]]:
     truth: dict[Path, list[Interval]] = {}
     people: dict[Path, str] = {}
     unseen: set[Path] = set()
+    places: dict[str, Path] = {}
     for record, (number, row) in zip(records, rows, strict=True):
-        file = find_video_file(files, record.video, f"{table} line {number}")
+        if record.video not in places:
+            where = f"{table} line {number}"
+            places[record.video] = find_video_file(files, record.video, where)
+        file = places[record.video]
         truth.setdefault(file, []).append(record.interval)
         people[file] = row.get("participant") or record.subject or record.video
         if row.get("by") == MACHINE and (row.get("checked") or "").lower() not in ("1", "true"):
@@ -111,11 +115,13 @@ def video_files(folder: Path) -> dict[str, Path]:
 
 
 def find_video_file(files: dict[str, Path], name: str, where: str) -> Path:
-    """The file of a video that a table names. Raises TruthError for none, or several."""
+    """The file of a video that a table names: below the folder, by the end of its whole path, or
+    by its name alone. Raises TruthError for none, or several."""
     plain = video_name(name)
     if plain in files:
         return files[plain]
-    named = [path for key, path in files.items() if key.rpartition("/")[2] == plain]
+    ends = {key: path.resolve().with_suffix("").as_posix() for key, path in files.items()}
+    named = [files[key] for key, end in ends.items() if end.endswith(f"/{plain}")]
     if len(named) != 1:
         raise TruthError(
             f"expected one video named {name} ({where}), got {len(named)}; name the folder that "

@@ -137,8 +137,10 @@ def video_shard(
     *,
     seconds: float | None = None,
 ) -> Shard:
-    """STARTS windows of every `seconds` (default SECONDS) of a video in which its face is in view
-    throughout.
+    """STARTS windows of every SECONDS of a video in which its face is in view throughout.
+
+    seconds: of shorter stretches, which cover all of the time with a face, overlapping where it is
+    no multiple of them.
     """
     config = network.config
     with open_source(video) as source:
@@ -150,7 +152,7 @@ def video_shard(
     known = np.isin(np.arange(found.count), found.ticks)
     row = np.cumsum(known) - 1  # of each step among the features
     for a, b in true_runs(known):
-        for first in range(a, b - length + 1, length):
+        for first in stretch_starts(a, b, length, cover=seconds is not None):
             features = found.values[row[first] : row[first] + length].astype(np.float32)
             landmarks.append(np.stack([landmark_part(network, features)] * DRAWS))
             for start in rng.integers(length - config.window + 1, size=STARTS):
@@ -171,6 +173,17 @@ def video_shard(
         start=np.asarray(starts, np.int64),
         last=np.full(count, steps - 1),
     )
+
+
+def stretch_starts(first: int, stop: int, length: int, *, cover: bool) -> list[int]:
+    """Where stretches of `length` steps begin in a run of steps; none in a shorter run. cover: the
+    last one ends with the run."""
+    spare = stop - first - length
+    if spare < 0:
+        return []
+    if not cover:
+        return list(range(first, stop - length + 1, length))
+    return [first + round(at) for at in np.linspace(0, spare, -(-(stop - first) // length))]
 
 
 def encode_crops(network: FesNet) -> Encode:

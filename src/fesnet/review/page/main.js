@@ -1,12 +1,15 @@
 // The page: one video at a time, its state as the server sent it, and edits that the server has to confirm.
 
 /* global FesnetTimeline, FesnetContext: plain scripts, as pages without a server need them */
-import { control, key, wireKeys } from "./keys.js";
+import { FrameClock } from "./clock.js";
+import { EditLine } from "./edits.js";
+import { wireKeys } from "./keys.js";
 import { nextOpen, showVideos, wireLibrary } from "./library.js";
-import { clearErrors, showAgreement, showHistory, showSliders, showVersions, tell, wireExport, wireSliders, wireUpload } from "./panels.js";
+import { showAgreement, showHistory, showSliders, showVersions, tell, wireExport, wireSliders, wireUpload } from "./panels.js";
 import { Loop, offerCopy, setSpeed, showIfPlayable, showSeekBar, toggleFull, toggleSound, wireSeekBar } from "./player.js";
 import { isSettled, showRaterChoices, showRaters, takeEdits, wireRaters } from "./raters.js";
-import { at, below, json, numbers, post } from "./server.js";
+import { at, below, json, newestOnly, readVideo } from "./server.js";
+import { SPEEDS, shortcuts } from "./shortcuts.js";
 import { markRow, showChosen, showRows, wireForm } from "./table.js";
 import { FaceZoom, Thumbnails } from "./zoom.js";
 
@@ -15,20 +18,17 @@ const video = $("video");
 const NEW_S = { macro: 1, micro: 0.3 }; // length of an expression added by a key, s
 
 let view = null; // state of the chosen video, as the server sent it
-let frames = new Float64Array(); // times of its frames, s
 let tracks = [];
 let chosenId = null;
-let time = 0;
-let waiting = 0; // edits that are not confirmed yet
-let line = Promise.resolve(); // edits go one after another
 let seenStamp = null; // of the review file, when the list was last asked for
 let preview = null; // proposals while a slider moves
 let timeline;
 let blind = ""; // name of a rater who sees nothing of the machine
 let videoList = [];
-const loop = new Loop(video, (frame) => seekFrame(frame));
+const clock = new FrameClock(video, () => view && showTime(), () => loop.check());
+const loop = new Loop(video, (frame) => clock.seekFrame(frame));
 const zoom = new FaceZoom(video, () => chosen()?.face ?? tracks[0]?.face ?? 0, () => thumbnails.show(chosen()));
-const thumbnails = new Thumbnails(zoom, (seconds) => middleOf(frameAt(seconds)));
+const thumbnails = new Thumbnails(zoom, (seconds) => clock.middleOf(clock.frameAt(seconds)));
 let context; // what else happened: filters and lanes
 
 // --- what there is to see ---
@@ -56,7 +56,7 @@ function draw() {
     gaps: view.gaps,
     thresholds: { macro: preview ? $("macro_threshold").valueAsNumber : rules.macro_threshold, micro: preview ? $("micro_threshold").valueAsNumber : rules.micro_threshold },
   });
-  timeline.setTime(time);
+  timeline.setTime(clock.time);
   if (!chosen()) chosenId = null;
   timeline.select(chosenId);
   showRows(intervals(), (id) => choose(id, true), (i) => context.badges(i, 2));
@@ -99,19 +99,11 @@ function agreeSoon() {
 // --- which video ---
 
 async function open(name) {
-  if (waiting) await line;
+  if (edits.waiting) await edits.last;
   try {
-    const answer = await json(at(name));
-    const times = await numbers(at(name, "/frames"), Float64Array);
-    const read = await Promise.all(answer.faces.map(async ({ face, steps }) => {
-      const both = steps ? await numbers(at(name, `/scores/${face}`), Float32Array) : new Float32Array();
-      const stepTimes = Float64Array.from({ length: steps }, (_, k) => k / answer.working_rate);
-      const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
-      const [macro, micro] = [known.slice(0, steps), known.slice(steps)];
-      const sum = macro.map((v, k) => (v === null || micro[k] === null ? null : Math.min(v + micro[k], 1)));
-      return { face, times: stepTimes, macro, micro, sum };
-    }));
-    [view, frames, tracks, chosenId, time, preview, seenStamp] = [answer, times, read, null, 0, null, null];
+    const { answer, times, read } = await readVideo(name);
+    [view, tracks, chosenId, preview, seenStamp] = [answer, read, null, null, null];
+    clock.load(times, answer.working_rate);
   } catch (error) {
     tell(error.message);
     return;
@@ -175,12 +167,12 @@ async function follow(videos) {
     tried = view.key; // once: the copy is there now, and should play
     play("?copy");
   }
-  if (now && now.stamp !== seenStamp && !waiting) {
+  if (now && now.stamp !== seenStamp && !edits.waiting) {
     const first = seenStamp === null;
     seenStamp = now.stamp;
     if (first) return;
     const answer = await json(at(view.key));
-    if (answer.revision !== view.revision && !waiting && answer.key === view.key) {
+    if (answer.revision !== view.revision && !edits.waiting && answer.key === view.key) {
       view = answer;
       render();
     }
@@ -189,57 +181,15 @@ async function follow(videos) {
 
 // --- time ---
 
-function frameAt(seconds) {
-  let [low, high] = [0, frames.length - 1];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (frames[middle] <= seconds + 1e-6) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-// Into the middle of a frame, so that rounding cannot show its neighbour.
-function middleOf(k) {
-  const next = frames[k + 1] ?? frames[k] + 1 / view.working_rate;
-  return Math.min((frames[k] + next) / 2, video.duration || Infinity);
-}
-
-function seekFrame(frame) {
-  const k = Math.min(Math.max(frame, 0), frames.length - 1);
-  time = frames[k];
-  if (video.readyState > 0) video.currentTime = middleOf(k);
-  showTime();
-}
-
-const seek = (seconds) => seekFrame(frameAt(seconds));
+video.addEventListener("play", () => { $("play").textContent = "Pause"; });
+video.addEventListener("pause", () => { $("play").textContent = "Play"; });
 
 function showTime() {
-  $("clock").textContent = `${FesnetTimeline.time(time, 3)} · frame ${frameAt(time)}`;
-  timeline.setTime(time);
-  showSeekBar(time, view.duration, $("clock").textContent);
+  $("clock").textContent = `${FesnetTimeline.time(clock.time, 3)} · frame ${clock.frame}`;
+  timeline.setTime(clock.time);
+  showSeekBar(clock.time, view.duration, $("clock").textContent);
   zoom.draw();
 }
-
-function follows() {
-  if (!view) return;
-  if (!video.paused || video.seeking) {
-    time = frames[frameAt(video.currentTime)] ?? 0;
-    showTime();
-  }
-  loop.check();
-}
-
-function tick() {
-  if (!video.paused) {
-    follows();
-    requestAnimationFrame(tick);
-  }
-}
-
-video.addEventListener("play", () => { $("play").textContent = "Pause"; requestAnimationFrame(tick); });
-video.addEventListener("pause", () => { $("play").textContent = "Play"; });
-video.addEventListener("loadedmetadata", () => seekFrame(frameAt(time)));
 
 function toggle() {
   if (!video.paused) video.pause();
@@ -247,7 +197,7 @@ function toggle() {
 }
 
 const playSpan = ({ onset_s, offset_s }, again) =>
-  loop.start(frameAt(onset_s), frames[frameAt(offset_s) + 1] ?? Infinity, again);
+  loop.start(clock.frameAt(onset_s), clock.frames[clock.frameAt(offset_s) + 1] ?? Infinity, again);
 
 function playChosen() {
   if (chosen()) playSpan(chosen(), false);
@@ -269,7 +219,7 @@ function choose(id, andSeek) {
   const one = chosen();
   if (one && andSeek) {
     video.pause();
-    seek(one.onset_s);
+    clock.seek(one.onset_s);
   }
 }
 
@@ -279,46 +229,18 @@ function step(direction) {
   const now = all.findIndex((i) => i.id === chosenId);
   let next = now + direction;
   if (now < 0) {
-    const later = all.findIndex((i) => i.onset_s > time + 1e-6);
+    const later = all.findIndex((i) => i.onset_s > clock.time + 1e-6);
     next = direction > 0 ? (later < 0 ? all.length - 1 : later) : (later < 0 ? all.length : later) - 1;
   }
   choose(all[Math.min(Math.max(next, 0), all.length - 1)].id, true);
 }
 
-const saved = (text, name) => {
-  $("saved").textContent = text;
-  $("saved").className = name;
-};
-
-// Send an edit; what is shown is what the server has saved. Returns whether it has.
-function edit(fields, about = view.key) {
-  waiting += 1;
-  saved("saving …", "busy");
-  const sent = line.then(async () => {
-    if (view.key !== about) return false;
-    try {
-      const known = new Set(view.intervals.map((i) => i.id));
-      view = await post(at(about, "/edits"), { revision: view.revision, who: $("who").value, ...fields });
-      preview = null;
-      const fresh = view.intervals.find((i) => !known.has(i.id));
-      if (fields.what === "add" && fresh) chosenId = fresh.id;
-      if (waiting === 1) saved(`saved ${new Date().toLocaleTimeString("en-GB")}`, "good");
-      clearErrors();
-      return true;
-    } catch (error) {
-      preview = null;
-      if (error.status === 409) view = await json(at(about)).catch(() => view);
-      saved("not saved", "bad");
-      tell(`Not saved: ${error.message}`);
-      return false;
-    } finally {
-      waiting -= 1;
-      render();
-    }
-  });
-  line = sent.catch(() => {});
-  return sent;
-}
+const edits = new EditLine({
+  current: () => view,
+  take: (state, added) => { [view, preview, chosenId] = [state, null, added ?? chosenId]; },
+  ended: () => render(),
+});
+const edit = (fields) => edits.send(fields);
 
 // An edit of the chosen expression; the machine's own version is not to be changed.
 function editChosen(fields) {
@@ -331,12 +253,12 @@ function editChosen(fields) {
 function moveEdge(which) {
   const one = chosen();
   if (!one) return editChosen({});
-  const times = { onset_s: one.onset_s, apex_s: one.apex_s, offset_s: one.offset_s, [`${which}_s`]: time };
-  if (times.onset_s > times.offset_s) return tell(`Not moved: the onset would come after the offset (${which} at ${time.toFixed(3)} s).`);
+  const times = { onset_s: one.onset_s, apex_s: one.apex_s, offset_s: one.offset_s, [`${which}_s`]: clock.time };
+  if (times.onset_s > times.offset_s) return tell(`Not moved: the onset would come after the offset (${which} at ${clock.time.toFixed(3)} s).`);
   return editChosen({ what: "edge", ...times });
 }
 
-function add(kind, onset_s = time, offset_s = Math.min(time + NEW_S[kind], frames.at(-1))) {
+function add(kind, onset_s = clock.time, offset_s = Math.min(clock.time + NEW_S[kind], clock.frames.at(-1))) {
   if (machineOnly()) return editChosen({});
   const face = chosen()?.face ?? tracks[0]?.face ?? 0;
   return edit({ what: "add", kind, face, onset_s, offset_s });
@@ -367,30 +289,18 @@ function undo(what) {
   if (view && view[what]) edit({ what });
 }
 
-async function showPreview(values) {
-  wanted = values;
-  if (asking) return;
-  asking = true;
-  while (wanted) {
-    const rules = Object.entries(wanted).map(([name, value]) => `${name}=${value}`).join(",");
-    wanted = null;
-    try {
-      preview = await json(`${at(view.key, "/preview")}?rules=${encodeURIComponent(rules)}`);
-      if (!waiting) draw();
-    } catch (error) {
-      tell(error.message);
-    }
-  }
-  asking = false;
-}
-let [asking, wanted] = [false, null];
+const showPreview = newestOnly(async (values) => {
+  const rules = Object.entries(values).map(([name, value]) => `${name}=${value}`).join(",");
+  preview = await json(`${at(view.key, "/preview")}?rules=${encodeURIComponent(rules)}`);
+  if (!edits.waiting) draw();
+}, (error) => tell(error.message));
 
 // --- beginning ---
 
 function wire(about) {
   timeline = new FesnetTimeline($("timeline"), {
     editable: true,
-    onSeek: (s) => { video.pause(); seek(s); },
+    onSeek: (s) => { video.pause(); clock.seek(s); },
     onSelect: (id) => { video.pause(); choose(id, false); },
     onEdit: (id, times) => (machineOnly() ? (draw(), editChosen({})) : edit({ id, what: "edge", ...times })),
     onAdd: (onset, offset) => (machineOnly() ? editChosen({}) : addSpan(onset, offset)),
@@ -398,8 +308,8 @@ function wire(about) {
   context = new FesnetContext($("context"), { onChange: () => view && draw() });
   const click = (id, does) => $(id).addEventListener("click", does);
   click("play", toggle);
-  click("back", () => { video.pause(); seekFrame(frameAt(time) - 1); });
-  click("forward", () => { video.pause(); seekFrame(frameAt(time) + 1); });
+  click("back", () => { video.pause(); clock.seekFrame(clock.frame - 1); });
+  click("forward", () => { video.pause(); clock.seekFrame(clock.frame + 1); });
   click("loop", playChosen);
   click("repeat", toggleLoop);
   click("sound", () => toggleSound(video));
@@ -407,7 +317,7 @@ function wire(about) {
   click("zoomface", () => zoom.toggle());
   click("done", setDone);
   click("nextvideo", openNext);
-  wireSeekBar((s) => { video.pause(); seek(s); });
+  wireSeekBar((s) => { video.pause(); clock.seek(s); });
   wireLibrary(refresh);
   wireRaters(() => view, RATERS);
   blind = about.rater;
@@ -426,54 +336,32 @@ function wire(about) {
   $("who").addEventListener("change", () => localStorage.setItem("fesnet-who", $("who").value.trim()));
   $("folder").textContent = `${blind ? `blind review of ${blind}, ` : ""}results in ${about.folder}`;
   wireForm(chosen, editChosen);
-  wireSliders(showPreview, (rules) => { wanted = null; edit({ what: "rules", rules }); });
+  wireSliders(showPreview, (rules) => { showPreview.forget(); edit({ what: "rules", rules }); });
   wireExport(about.formats, () => view.key);
   wireUpload(about.limit, refresh);
-  wireKeys(KEYS.map(([written, says, meant, does]) => [written, says, meant, (event) => view && does(event)]));
-  addEventListener("beforeunload", (event) => { if (waiting) event.preventDefault(); });
+  wireKeys(shortcuts(ACTIONS).map(([written, says, meant, does]) => [written, says, meant, (event) => view && does(event)]));
   addEventListener("hashchange", () => { const name = decodeURIComponent(location.hash.slice(1)); if (name && name !== view?.key) open(name); });
 }
 
 const numbersOf = (rules) => Object.fromEntries(Object.entries(rules).filter(([name]) => /threshold|release/.test(name)));
-const frameStep = (direction) => (event) => {
-  video.pause();
-  if (event.shiftKey) seek(Math.max(0, time + direction));
-  else seekFrame(frameAt(time) + direction);
-};
-const SPEEDS = ["1", "0.5", "0.25", "0.1"];
-const slower = () => setSpeed(video, SPEEDS[(SPEEDS.indexOf($("speed").value) + 1) % SPEEDS.length]);
-const SPEED_KEYS = { 1: "1", 2: "0.5", 4: "0.25" };
 
-const KEYS = [
-  ["Space", "play, pause", key(" "), toggle],
-  ["←", "one frame back (with Shift one second)", key("ArrowLeft"), frameStep(-1)],
-  ["→", "one frame on (with Shift one second)", key("ArrowRight"), frameStep(1)],
-  ["n", "next expression", key("n"), () => step(1)],
-  ["p", "previous expression", key("p"), () => step(-1)],
-  ["l", "play the chosen expression", key("l"), playChosen],
-  ["r", "loop the chosen expression, or stop", key("r"), toggleLoop],
-  ["1 2 4", "speed 1, ½, ¼", key("1", "2", "4"), (event) => setSpeed(video, SPEED_KEYS[event.key])],
-  ["s", "the next slower speed", key("s"), slower],
-  ["z", "the face, held still, beside the video", key("z"), () => zoom.toggle()],
-  ["v", "sound on, off", key("v"), () => toggleSound(video)],
-  ["f", "full screen", key("f"), toggleFull],
-  ["i", "onset here", key("i"), () => moveEdge("onset")],
-  ["a", "apex here", key("a"), () => moveEdge("apex")],
-  ["o", "offset here", key("o"), () => moveEdge("offset")],
-  ["m", "is a macro-expression", key("m"), () => editChosen({ what: "kind", kind: "macro" })],
-  ["u", "is a micro-expression", key("u"), () => editChosen({ what: "kind", kind: "micro" })],
-  ["c", "checked, or not", key("c"), () => editChosen({ what: "check", checked: !chosen()?.checked })],
-  ["Shift M", "add a macro-expression here", key("M"), () => add("macro")],
-  ["Shift U", "add a micro-expression here", key("U"), () => add("micro")],
-  ["Delete", "delete the chosen expression", key("Delete", "Backspace"), () => editChosen({ what: "delete" })],
-  ["d", "the whole video is reviewed, or not", key("d"), setDone],
-  ["Shift N", "the next video that is not reviewed", key("N"), openNext],
-  ["Ctrl Z", "undo", control("z", false), () => undo("undo")],
-  ["Ctrl Shift Z", "redo (or Ctrl Y)", (e) => control("z", true)(e) || control("y", false)(e), () => undo("redo")],
-  ["+ -", "zoom in, out", key("+", "=", "-"), (event) => timeline.zoom(event.key === "-" ? 0.5 : 2)],
-  ["0", "the whole video", key("0"), () => timeline.fit()],
-  ["Esc", "choose nothing", key("Escape"), () => { timeline.cancel(); choose(null, false); }],
-];
+// What keys do, by the names in shortcuts.js.
+const ACTIONS = {
+  toggle, step, playChosen, toggleLoop, moveEdge, add, setDone, openNext, undo, editChosen, toggleFull,
+  frameStep: (event, direction) => {
+    video.pause();
+    if (event.shiftKey) clock.seek(Math.max(0, clock.time + direction));
+    else clock.seekFrame(clock.frame + direction);
+  },
+  speed: (value) => setSpeed(video, value),
+  slower: () => setSpeed(video, SPEEDS[(SPEEDS.indexOf($("speed").value) + 1) % SPEEDS.length]),
+  zoomFace: () => zoom.toggle(),
+  sound: () => toggleSound(video),
+  check: () => editChosen({ what: "check", checked: !chosen()?.checked }),
+  zoom: (factor) => timeline.zoom(factor),
+  fit: () => timeline.fit(),
+  escape: () => { timeline.cancel(); choose(null, false); },
+};
 
 history.replaceState(null, "", below("/") + location.hash); // the token leaves the address
 json("/api/about").then(async (about) => {

@@ -39,6 +39,38 @@ export async function numbers(path, Kind) {
   return new Kind(await (await ask(path)).arrayBuffer());
 }
 
+// A video: its state, the times of its frames, and for each face the scores on its steps (null: unknown).
+export async function readVideo(name) {
+  const answer = await json(at(name));
+  const times = await numbers(at(name, "/frames"), Float64Array);
+  const read = await Promise.all(answer.faces.map(async ({ face, steps }) => {
+    const both = steps ? await numbers(at(name, `/scores/${face}`), Float32Array) : new Float32Array();
+    const stepTimes = Float64Array.from({ length: steps }, (_, k) => k / answer.working_rate);
+    const known = Array.from(both, (v) => (Number.isNaN(v) ? null : v));
+    const [macro, micro] = [known.slice(0, steps), known.slice(steps)];
+    const sum = macro.map((v, k) => (v === null || micro[k] === null ? null : Math.min(v + micro[k], 1)));
+    return { face, times: stepTimes, macro, micro, sum };
+  }));
+  return { answer, times, read };
+}
+
+// Calls `does` for one value at a time; of those that come meanwhile only the newest counts. `failed` gets errors.
+export function newestOnly(does, failed) {
+  let [busy, newest] = [false, null];
+  const take = async (value) => {
+    newest = value;
+    if (busy) return;
+    busy = true;
+    while (newest) {
+      const now = newest;
+      newest = null;
+      await does(now).catch(failed);
+    }
+    busy = false;
+  };
+  return Object.assign(take, { forget: () => { newest = null; } });
+}
+
 // Save what the server answers as a file, under the name that it gives.
 export async function download(path) {
   const answer = await ask(path, { method: "POST" });
