@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,12 +26,17 @@ ENDINGS = ("SIGTERM", "SIGHUP", "SIGINT", "closed", "SIGKILL")
 SECONDS = 16.0  # s of a session at most; the video is shorter
 
 
-def run_live(folder: Path, count: int, seed: int) -> tuple[int, int, list[str], float]:
-    """Sessions, intervals told, problems, seconds."""
+def run_live(
+    folder: Path, count: int, seed: int, clip: Path | None = None
+) -> tuple[int, int, list[str], float]:
+    """Sessions, intervals told, problems, seconds. clip: a video of expressions; default: made."""
     rng, started, told, problems = random.Random(f"live {seed}"), time.monotonic(), 0, list[str]()
     folder.mkdir(parents=True)
-    video = folder / "face.mp4"
-    encode_script(demo_avatar(), demo_script(), video)
+    video = folder / f"face{clip.suffix if clip else '.mp4'}"
+    if clip is None:
+        encode_script(demo_avatar(), demo_script(), video)
+    else:
+        shutil.copy(clip, video)
     for number in range(count):
         how, out = ENDINGS[number % len(ENDINGS)], folder / f"out{number}"
         intervals = run_session(video, out, how, rng.uniform(0.2, SECONDS))

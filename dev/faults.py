@@ -181,7 +181,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, help="a new folder for everything")
     parser.add_argument("--only", help="one command of the table")
-    parser.add_argument("--videos", type=Path, help="clips for spot; default: made")
+    parser.add_argument("--videos", type=Path, help="clips for spot and live; default: made")
     parser.add_argument("--count", type=int, default=200, help="how many clips to make")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -200,6 +200,7 @@ def run_others(options: argparse.Namespace) -> Iterator[bool]:
     """Whether there were problems, of each that is no run to an end."""
     folder, count, seed = options.folder, options.kills, options.seed
     tools = (start, file_digests, damaged_results)
+    clip = next((p for p in sorted(options.videos.iterdir())), None) if options.videos else None
     others: dict[str, tuple[str, Callable[[], tuple[int, int, list[str], float]]]] = {
         "review": (
             "{} kills, {} acknowledged edits",
@@ -208,7 +209,7 @@ def run_others(options: argparse.Namespace) -> Iterator[bool]:
         "pair": ("{} kills, {} acknowledged edits", lambda: run_pair(folder / "pair", count, seed)),
         "live": (
             "{} sessions ended, {} intervals told",
-            lambda: run_live(folder / "live", count, seed),
+            lambda: run_live(folder / "live", count, seed, clip),
         ),
         "read-only": (
             "{} refusals, {} files",
