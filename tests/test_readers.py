@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import time
@@ -93,21 +94,26 @@ PLACES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture
-def limited_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What waits for a pipe waits for ever: a signal ends it."""
+def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What waits for a pipe waits for ever: a signal ends it. What reads a device without an end
+    takes all memory: 3 GB are given."""
 
     def stop(*_: object) -> None:
         raise TimeoutError("it hangs")
 
     monkeypatch.setenv("FESNET_CONFIG", "")
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(60)
+    most = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 3 * 10**9, most[1]))
+    signal.alarm(120)
     yield
     signal.alarm(0)
+    resource.setrlimit(resource.RLIMIT_AS, most)
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.usefixtures("limited_time")
+@pytest.mark.usefixtures("limited")
 @pytest.mark.parametrize("name", READERS)
 def test_every_reader_answers_by_one_line(name: str, tmp_path: Path) -> None:
     ending, reader = READERS[name]

@@ -161,11 +161,16 @@ def remove_partial_files(folder: Path) -> None:
 def read_regular_file(path: Path, limit: int = LARGEST_TABLE) -> bytes:
     """The bytes of a file. Raises OSError for none, for a pipe or device, which could hang or never
     end, and for more bytes than `limit`."""
+    check_regular_file(path, limit)
+    return path.read_bytes()
+
+
+def check_regular_file(path: Path, limit: int = LARGEST_TABLE) -> None:
+    """Raises OSError as `read_regular_file` does."""
     if path.exists() and not path.is_file():
         raise OSError(f"it {describe_absence(path)}; save it as a file first")
     if path.stat().st_size > limit:
         raise OSError(f"it has more than {limit // 1_000_000} MB")
-    return path.read_bytes()
 
 
 def read_text_file(path: Path, limit: int = LARGEST_TABLE) -> str:
@@ -274,6 +279,7 @@ def check_archive(path: Path, limit: int) -> None:
     """Raises ValueError for a zip file (.npz) whose members say that they hold more bytes than
     `limit` in all, and OSError or BadZipFile for what is none. A few megabytes can unpack to
     gigabytes."""
+    check_regular_file(path, limit)
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > limit:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet._io import atomic_write_text, read_regular_file
+from fesnet._io import atomic_write_text, check_regular_file, read_regular_file
 from fesnet._messages import get_extra
 from fesnet._names import from_cell, text_cell
 from fesnet._tables import split_cells, strip_columns
@@ -74,6 +74,7 @@ def read_first_sheet(path: Path) -> list[list[str]]:
             f"expected openpyxl to read {path.name}; {get_extra('study')}"
         ) from error
     try:
+        check_regular_file(path)
         return next(iter(read_xlsx(openpyxl, path).values()), [])
     except Exception as error:  # it raises what its parsers raise
         raise TruthError(

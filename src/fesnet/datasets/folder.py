@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES, check_archive
+from fesnet._io import VIDEO_SUFFIXES, check_archive, check_regular_file
 from fesnet._messages import in_utf8
 from fesnet._names import closest_names, find_path, from_cell
 from fesnet._tables import read_loose_table
@@ -231,6 +231,7 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
     """
     path = recording.source
     try:
+        check_regular_file(path, LARGEST_FEATURES)
         if zipfile.is_zipfile(path):
             check_archive(path, LARGEST_FEATURES)
         loaded = np.load(path, allow_pickle=False)

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import LARGEST_FILE, check_archive
+from fesnet._io import LARGEST_FILE, check_archive, check_regular_file
 from fesnet._messages import get_extra
 from fesnet.errors import MissingExtraError, TruthError, UsageError
 from fesnet.video.folder import natural_key
@@ -72,6 +72,7 @@ def read_workbook(path: Path) -> dict[str, Rows]:
             f"expected {library} to read {path.name}; {get_extra('datasets')}"
         ) from error
     try:
+        check_regular_file(path)
         sheets = read_xlsx(module, path) if library == "openpyxl" else read_xls(module, path)
     except Exception as error:  # both readers raise what their parsers raise
         raise TruthError(
