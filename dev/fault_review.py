@@ -86,6 +86,14 @@ def check_file(path: Path, known: list[int]) -> list[str]:
     return []
 
 
+class Refused(SystemExit):
+    """An answer other than 200, and its words."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
 class Client:
     """A client like the page: opens the printed address, then sends the cookie."""
 
@@ -100,7 +108,8 @@ class Client:
         connection.close()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer's JSON. Raises HTTPException for a refusal, OSError where nobody answers."""
+        """The answer's JSON. Raises Refused for a refusal, HTTPException or OSError where nobody
+        answers."""
         headers = {
             "cookie": self.cookie,
             "origin": f"http://{self.host}",
@@ -114,5 +123,5 @@ class Client:
         finally:
             connection.close()
         if answer.status != 200:
-            raise SystemExit(f"{method} {path}: {answer.status} {data[:200]!r}")
+            raise Refused(answer.status, f"{method} {path}: {answer.status} {data[:200]!r}")
         return json.loads(data)

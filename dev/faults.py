@@ -8,7 +8,9 @@ Each command first runs undisturbed. Then it is started again and again in anoth
 (-9) at a random moment, with all its workers or only one of them, until it has been killed often
 enough; then it runs to its end. After each kill every result that can be seen must be whole; at the
 end all files must equal the undisturbed ones byte for byte (the run log aside) and no part of a
-file may be left. `review` is a server: `fault_review.py` says what holds there.
+file may be left. Other things hold for servers and running sources, and where disks refuse:
+`fault_review.py` (review), `fault_pair.py` (pair: two servers on one folder), `fault_live.py`
+(live) and `fault_disk.py` (read-only) say what.
 """
 
 from __future__ import annotations
@@ -23,11 +25,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 from fault_cases import Case, make_cases
+from fault_disk import run_read_only
+from fault_live import run_live
+from fault_pair import run_pair
 from fault_review import run_review
 
 import fesnet
@@ -55,7 +61,7 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> CaseReport:
     undisturbed = start(case.call(folder / "whole"))
     output = undisturbed.communicate()[0]
     lasted = time.monotonic() - started
-    if undisturbed.returncode:
+    if undisturbed.returncode != case.exit_code:
         return CaseReport(
             case.name,
             problems=(f"undisturbed: exit code {undisturbed.returncode}: {output[-300:]}",),
@@ -73,7 +79,7 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> CaseReport:
     last = start(case.call(out))
     output = last.communicate()[0]
     report.starts += 1
-    if last.returncode:
+    if last.returncode != case.exit_code:
         problems.append(f"last start: exit code {last.returncode}: {output[-300:]}")
     if code_digest() != code:
         problems.append(
@@ -152,7 +158,13 @@ def damaged_results(out: Path) -> list[str]:
 def start(arguments: list[str]) -> subprocess.Popen[str]:
     code = "from fesnet.cli import main; main()"
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",  # names may hold bytes that are no UTF-8
+    )
 
 
 def file_digests(folder: Path) -> dict[str, str]:
@@ -169,7 +181,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path, help="a new folder for everything")
     parser.add_argument("--only", help="one command of the table")
-    parser.add_argument("--videos", type=Path, help="clips for spot; default: made")
+    parser.add_argument("--videos", type=Path, help="clips for spot and live; default: made")
     parser.add_argument("--count", type=int, default=200, help="how many clips to make")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -180,14 +192,37 @@ def main() -> None:
         if options.only in (None, case.name):
             r = run_case(case, options.folder / case.name, options.kills, options.seed)
             bad += print_report(r)
-    if options.only in (None, "review"):
-        kills, edits, problems, seconds = run_review(
-            options.folder / "review", options.kills, options.seed
-        )
-        print(f"review: {kills} kills, {edits} acknowledged edits, {seconds:.0f} s: ", end="")
-        print("all there" if not problems else "PROBLEMS", *problems, sep="\n  ")
-        bad += bool(problems)
+    bad += sum(run_others(options))
     sys.exit(bool(bad))
+
+
+def run_others(options: argparse.Namespace) -> Iterator[bool]:
+    """Whether there were problems, of each that is no run to an end."""
+    folder, count, seed = options.folder, options.kills, options.seed
+    tools = (start, file_digests, damaged_results)
+    clip = next((p for p in sorted(options.videos.iterdir())), None) if options.videos else None
+    others: dict[str, tuple[str, Callable[[], tuple[int, int, list[str], float]]]] = {
+        "review": (
+            "{} kills, {} acknowledged edits",
+            lambda: run_review(folder / "review", count, seed),
+        ),
+        "pair": ("{} kills, {} acknowledged edits", lambda: run_pair(folder / "pair", count, seed)),
+        "live": (
+            "{} sessions ended, {} intervals told",
+            lambda: run_live(folder / "live", count, seed, clip),
+        ),
+        "read-only": (
+            "{} refusals, {} files",
+            lambda: run_read_only(folder / "read-only", count, seed, *tools),
+        ),
+    }
+    for name, (words, run) in others.items():
+        if options.only in (None, name):
+            first, second, problems, seconds = run()
+            told = words.format(first, second)
+            print(f"{name}: {told}, {seconds:.0f} s: ", end="")
+            print("all there" if not problems else "PROBLEMS", *problems, sep="\n  ", flush=True)
+            yield bool(problems)
 
 
 def print_report(r: CaseReport) -> bool:

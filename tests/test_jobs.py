@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +17,7 @@ import pytest
 import job_functions as work
 from fesnet.errors import MissingExtraError, UsageError
 from fesnet.jobs import Executor, JobOutcome, ProcessPool, Resources, SerialExecutor, make_executor
+from fesnet.jobs.ray import RayExecutor
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,17 @@ def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"run pip install .*ray.* \(extra cluster\)"):
         make_executor(1, "local")
+
+
+def test_ray_is_told_to_send_nothing_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    seen = []
+
+    def find(name: str) -> Any:
+        seen.append((name, os.environ.get("RAY_USAGE_STATS_ENABLED")))
+        raise ImportError
+
+    monkeypatch.setattr("fesnet.jobs.ray.import_module", find)
+    with pytest.raises(MissingExtraError):
+        RayExecutor("local")
+    assert seen == [("ray", "0")]

@@ -216,3 +216,16 @@ def test_the_face_is_followed_when_the_page_asks(
         0.0,
         54.0,
     ]  # below the eyes, level, 2.7 times their distance
+
+
+def test_a_rater_without_a_name_does_not_see_the_machines_by_mistake(
+    work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an unset variable of a script gives it."""
+    from fesnet.cli import main
+
+    monkeypatch.setattr("sys.argv", ["fesnet", "review", str(work), "--no-open", "--blind", ""])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "expected a name with --blind, got none" in capsys.readouterr().err

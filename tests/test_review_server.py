@@ -572,6 +572,10 @@ def test_sizes() -> None:
         10,
     ]
     assert [format_size(n) for n in (5 * 10**9, 1500, 10)] == ["5 GB", "1.5 kB", "10 B"]
+    for text in ("nanGB", "-1GB", "0.1", "0GB", "9" * 400 + "GB"):
+        with pytest.raises(UsageError, match="expected a size like 2GB") as caught:
+            parse_size(text)
+        assert len(str(caught.value)) < 200
 
 
 def test_without_the_extra_the_command_says_what_to_install(

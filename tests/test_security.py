@@ -28,6 +28,16 @@ NETWORK = {
     "aiohttp",
 }
 UNPICKLING = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
+# What may read files from strangers, as docs/security.md lists it; other parsers need a line there.
+PARSERS = {
+    *("json", "csv", "tomllib", "xml", "zipfile", "av", "cv2", "openpyxl", "xlrd"),
+    *("safetensors", "onnx", "onnxruntime", "numpy"),
+}
+OTHER_PARSERS = {
+    *("yaml", "lxml", "bs4", "PIL", "imageio", "skimage", "h5py", "scipy.io", "tarfile"),
+    *("plistlib", "configparser", "pandas.read_csv", "pympi", "tgt", "moviepy"),
+    *("textgrid", "sqlite3", "html.parser", "mat73", "netCDF4", "decord", "torchvision"),
+}
 # The file that runs other programs: pip, for the face models.
 RUNS_PROGRAMS = {"faces/models.py"}
 # The files that open a socket, on this machine alone: the review app's
@@ -60,6 +70,7 @@ def test_source(path: Path) -> None:
     assert not modules & (NETWORK - allowed), f"{name} can reach the network"
     assert name in SERVES or not any(m.startswith("http.server") for m in modules)
     assert not modules & UNPICKLING, f"{name} can unpickle"
+    assert not modules & OTHER_PARSERS, f"{name} has a parser that docs/security.md does not list"
     if "subprocess" in modules:
         assert name in RUNS_PROGRAMS, f"{name} runs other programs"
     for function, call in calls(tree):
@@ -70,6 +81,15 @@ def test_source(path: Path) -> None:
         if function == "np.load":
             assert words.get("allow_pickle") == "False", f"{name}: np.load may unpickle"
         assert words.get("shell", "False") == "False", f"{name}: {function} goes through a shell"
+
+
+def test_the_parsers_of_the_documents_are_the_ones_in_use() -> None:
+    used = {
+        name.partition(".")[0]
+        for path in FILES
+        for name in imported(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert used >= PARSERS - {"xlrd", "openpyxl"}  # these two by name, where they are needed
 
 
 def test_every_session_is_opened_with_telemetry_off() -> None:

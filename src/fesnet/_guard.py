@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from os import fsencode, stat_result
 from pathlib import Path
 
-from fesnet._io import BEFORE_COMMIT, atomic_open, file_sha256, write_error
+from fesnet._io import (
+    BEFORE_COMMIT,
+    atomic_open,
+    file_sha256,
+    open_to_append,
+    read_regular_file,
+    write_error,
+)
 from fesnet.errors import TargetError
 
 RECORD = ".fesnet-files"
@@ -94,7 +101,7 @@ def is_own(path: Path, found: stat_result, known: Callable[[Path], bool] | None)
 def recorded_sha256(path: Path) -> list[str]:
     """The sha256 of all contents that a file was given here, the last one last."""
     try:
-        data = b"\n" + (path.parent / RECORD).read_bytes()
+        data = b"\n" + read_regular_file(path.parent / RECORD)
     except OSError:
         return []
     end = record_name(path.name) + b"\n"
@@ -121,7 +128,7 @@ def record_file(part: Path, path: Path) -> None:
         digest = file_sha256(part)
         if path.exists() and recorded_sha256(path)[-1:] == [digest]:
             return
-        with (path.parent / RECORD).open("ab", buffering=0) as handle:
+        with open_to_append(path.parent / RECORD) as handle:
             handle.write(digest.encode() + record_name(path.name) + b"\n")
     except OSError as error:
         raise write_error(path.parent / RECORD, error) from error

@@ -15,9 +15,11 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
+from fesnet._names import text_cell
 from fesnet.errors import TargetError, UsageError
 
 # Dots are common inside the names of subjects and videos (spNO.1), so that only these count as
@@ -40,6 +42,9 @@ VIDEO_SUFFIXES = (
     ),
     *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
+LARGEST_FILE = 500_000_000  # bytes of a result
+LARGEST_TABLE = 200_000_000  # bytes of a table or of annotations
+LARGEST_SETTINGS = 10_000_000  # bytes of settings
 SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
 PARTIAL = re.compile(r"\..+\.\w{8}\.part")  # names that `create_partial` gives
 MAX_PARTIAL_NAME = 200  # bytes of a name that its partial file repeats; file systems take 255
@@ -73,9 +78,15 @@ def encode_text(text: str) -> bytes:
 
 def write_table(path: Path, rows: Iterable[Iterable[object]]) -> None:
     """Write rows as a CSV table in UTF-8, atomically. The first row holds the columns' names."""
+    atomic_write_text(path, csv_text(rows))
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV; no text in them is a formula for a spreadsheet."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    atomic_write_text(path, text.getvalue())
+    table = csv.writer(text, lineterminator="\n")
+    table.writerows([text_cell(value) for value in row] for row in rows)
+    return text.getvalue()
 
 
 @contextmanager
@@ -145,6 +156,53 @@ def remove_partial_files(folder: Path) -> None:
     for part in folder.rglob(".*.part"):
         if PARTIAL.fullmatch(part.name):
             part.unlink(missing_ok=True)
+
+
+def read_regular_file(path: Path, limit: int = LARGEST_TABLE) -> bytes:
+    """The bytes of a file. Raises OSError for none, for a pipe or device, which could hang or never
+    end, and for more bytes than `limit`."""
+    check_regular_file(path, limit)
+    return path.read_bytes()
+
+
+def check_regular_file(path: Path, limit: int = LARGEST_TABLE) -> None:
+    """Raises OSError as `read_regular_file` does."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"it {describe_absence(path)}; save it as a file first")
+    if path.stat().st_size > limit:
+        raise OSError(f"it has more than {limit // 1_000_000} MB")
+
+
+def read_text_file(path: Path, limit: int = LARGEST_TABLE) -> str:
+    """UTF-8 text, with or without a mark of byte order. Raises as `read_regular_file`, and
+    UnicodeDecodeError."""
+    return read_regular_file(path, limit).decode("utf-8-sig")
+
+
+def describe_absence(path: Path) -> str:
+    """Of what is no file: why, as the end of a sentence."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "does not exist"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return f"cannot be read ({reason})"
+    return "is a folder" if path.is_dir() else "is no regular file"
+
+
+def resolve_path(path: Path) -> Path:
+    """The absolute path without links. A link that leads to itself stays as it is, where
+    `Path.resolve` of Python 3.11 and 3.12 raises RuntimeError."""
+    return Path(os.path.realpath(path))
+
+
+def open_to_append(path: Path, mode: str = "ab") -> FileIO:
+    """A file that lines are added to. Raises OSError also for a pipe or a device, which could hang
+    for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, f"it {describe_absence(path)}", str(path))
+    return cast(FileIO, path.open(mode, buffering=0))
 
 
 def make_folder(folder: Path) -> None:
@@ -221,6 +279,7 @@ def check_archive(path: Path, limit: int) -> None:
     """Raises ValueError for a zip file (.npz) whose members say that they hold more bytes than
     `limit` in all, and OSError or BadZipFile for what is none. A few megabytes can unpack to
     gigabytes."""
+    check_regular_file(path, limit)
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > limit:

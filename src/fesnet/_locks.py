@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from fesnet._io import write_error
+from fesnet._io import open_to_append, write_error
 from fesnet.errors import UsageError
 
 STALE_S = 30.0  # s; a lock file that is older was left by a process that was killed
@@ -51,7 +51,7 @@ def lock_change(file: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            handle = stack.enter_context(file.open("ab"))
+            handle = stack.enter_context(open_to_append(file))
         except OSError as error:
             raise write_error(file, error) from error
         end = time.monotonic() + WAIT_S

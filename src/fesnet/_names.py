@@ -36,12 +36,23 @@ def escape_character(found: re.Match[str]) -> str:
 def to_cell(text: str) -> str:
     """A name as a cell of a table; no spreadsheet takes it for a formula."""
     shown = printable(text)
-    return f"'{shown}" if shown.startswith(FORMULA) else shown
+    return f"'{shown}" if shown.startswith(FORMULA) and len(shown) > 1 else shown
+
+
+def text_cell(value: object) -> object:
+    """A value of a table: a text that is no number becomes a `to_cell`."""
+    return to_cell(value) if isinstance(value, str) and not is_number(value) else value
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a point or a comma."""
+    return re.fullmatch(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", text) is not None
 
 
 def from_cell(text: str) -> str:
     """The name that `to_cell` was given, as far as it can be shown."""
-    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA) else text
+    is_guarded = text[:1] == "'" and text[1:].startswith(FORMULA) and len(text) > 2
+    return text[1:] if is_guarded else text
 
 
 @lru_cache(maxsize=100_000)

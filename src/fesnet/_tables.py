@@ -15,11 +15,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fesnet._io import read_regular_file
+
+LONGEST_HEADER = 1_000_000  # letters
 DELIMITERS = (",", ";", "\t", "|")
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 # Columns of names, in which a comma is a comma.
 TEXT_COLUMNS = ("video", "vid", "subject", "kind", "type", "emotion", "faces")
-SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?[;,\t ]*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'\s*"?sep=([^"\w\r\n])"?[;,\t ]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def read_loose_table(path: Path, known: Collection[str], *, strict: bool = False
 
     Raises OSError, UnicodeDecodeError, csv.Error.
     """
-    delimiter, lines = split_cells(path.read_bytes(), known, strict=strict)
+    delimiter, lines = split_cells(read_regular_file(path), known, strict=strict)
     columns: list[str] = []
     rows: list[tuple[int, dict[str | None, str | None]]] = []
     for number, cells in lines:
@@ -87,9 +90,12 @@ def decode_table(data: bytes) -> str:
 
 def guess_delimiter(text: str, known: Collection[str]) -> str:
     """The delimiter by which most columns of the first line are known ones, or which stands most
-    often outside of quotes where none are known; a comma by default.
+    often outside of quotes where none are known; a comma by default. Raises csv.Error for a line
+    longer than any header.
     """
-    header = next((line for line in text.splitlines() if line.strip(" ,;\t|")), "")
+    header = next((line for line in io.StringIO(text, newline="") if line.strip(" ,;\t|\r\n")), "")
+    if len(header) > LONGEST_HEADER:
+        raise csv.Error(f"its first line has {len(header)} letters")
     if not known:
         return max(DELIMITERS, key="".join(header.split('"')[::2]).count)
 

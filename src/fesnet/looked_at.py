@@ -10,16 +10,17 @@ changed. A proposal that nobody looked at is no opinion of a person:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
-
-from fesnet.intervals import Interval
 
 JUDGED_BY = ("edge", "kind", "add", "delete")  # edits that need a look; `checked` is a state
 HANDFUL = 5  # moments below which a figure would be chance; our choice
 # Share of the shorter interval's frames from which two intervals mean the same event (our choice).
 MIN_SHARED = 0.5
+BLOCK = 256  # frames
 Span = tuple[int, int, int]  # face, first and last frame
 Moment = tuple[Span, ...]  # an interval, and the proposal that it comes from
 
@@ -35,18 +36,43 @@ class ReviewedMoments:
 
     def judges(self, span: Span) -> bool:
         """Whether a person has looked at the moment of a span."""
-        return any(meets(span, moment) for moment in self.judged)
+        return self._judged_spans.meets(span)
+
+    def leaves(self, span: Span) -> bool:
+        """Whether a span means the moment of a proposal that nobody looked at."""
+        return self._left_spans.meets(span)
+
+    @cached_property
+    def _judged_spans(self) -> SpanSet:
+        return SpanSet(chain.from_iterable(self.judged))
+
+    @cached_property
+    def _left_spans(self) -> SpanSet:
+        return SpanSet(self.left)
 
 
 def share_frames(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether two (first, last) frames mean the same event."""
-    a, b = (Interval(first, last + 1, "macro") for first, last in (one, other))
-    return a.overlap(b) >= MIN_SHARED * min(a.length, b.length)
+    shared = min(one[1], other[1]) + 1 - max(one[0], other[0])
+    shorter = min(one[1] - one[0], other[1] - other[0]) + 1
+    return max(shared, 0) >= MIN_SHARED * shorter
 
 
-def meets(span: Span, others: Sequence[Span]) -> bool:
-    """Whether a span means the same moment of the same face as one of the others."""
-    return any(span[0] == o[0] and share_frames(span[1:], o[1:]) for o in others)
+class SpanSet:
+    """Spans among which the ones of the same moment are found without looking at them all."""
+
+    def __init__(self, spans: Iterable[Span] = ()) -> None:
+        self.blocks: dict[tuple[int, int], set[Span]] = {}  # by face and block of frames
+        for span in spans:
+            face, first, last = span
+            for block in range(first // BLOCK, last // BLOCK + 1):
+                self.blocks.setdefault((face, block), set()).add(span)
+
+    def meets(self, span: Span) -> bool:
+        """Whether a span means the same moment of the same face as one of these."""
+        face, first, last = span
+        near = (self.blocks.get((face, k), ()) for k in range(first // BLOCK, last // BLOCK + 1))
+        return any(share_frames(span[1:], o[1:]) for o in chain.from_iterable(near))
 
 
 def stacks_of(edits: Iterable[tuple[int, str, int | None]]) -> tuple[list[int], list[int]]:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._io import LARGEST_FILE, read_text_file
 from fesnet._types import FloatArray
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS
@@ -29,7 +30,6 @@ from fesnet.intervals import KINDS
 SCHEMA = "fesnet/1"
 # What a result may claim. Sizes are checked before they are believed: a packed array of a few
 # megabytes can stand for gigabytes.
-LARGEST_FILE = 500_000_000  # bytes
 MOST_STEPS = 20_000_000  # frames, and steps of all faces together: a week at 30 Hz
 LATEST = 10_000_000.0  # s, 116 days (`fesnet.stream.MAX_TIME`)
 LARGEST_SIDE = 1_000_000  # pixels
@@ -45,11 +45,7 @@ def read_values(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UsageError(f"expected a result of `fesnet spot --out`, but {path} does not exist")
     try:
-        if not path.is_file():
-            raise OSError("it is no regular file; save it first")
-        if path.stat().st_size > LARGEST_FILE:
-            raise OSError(f"it has more than {LARGEST_FILE // 1_000_000} MB")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text_file(path, LARGEST_FILE))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(
             f"expected a result of `fesnet spot --out` in {path}, but {str(error)[:300]}"

@@ -9,14 +9,13 @@ import csv
 import importlib
 import io
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet._io import atomic_write_text
+from fesnet._io import atomic_write_text, check_regular_file, read_regular_file
 from fesnet._messages import get_extra
-from fesnet._names import from_cell, to_cell
+from fesnet._names import from_cell, text_cell
 from fesnet._tables import split_cells, strip_columns
 from fesnet.datasets.sheets import read_xlsx
 from fesnet.errors import MissingExtraError, TruthError
@@ -58,7 +57,7 @@ def read_text_table(path: Path) -> TextTable:
     if path.suffix.lower() in (".xlsx", ".xlsm"):
         return make_text_table(path, pad_rows(read_first_sheet(path)), decimal_comma=True)
     try:
-        separator, lines = split_cells(path.read_bytes(), strict=True)
+        separator, lines = split_cells(read_regular_file(path), strict=True)
     except (OSError, UnicodeError, csv.Error) as error:
         raise TruthError(
             f"expected a table (CSV in UTF-8, or .xlsx) in {path}, got something else ({error}); "
@@ -75,6 +74,7 @@ def read_first_sheet(path: Path) -> list[list[str]]:
             f"expected openpyxl to read {path.name}; {get_extra('study')}"
         ) from error
     try:
+        check_regular_file(path)
         return next(iter(read_xlsx(openpyxl, path).values()), [])
     except Exception as error:  # it raises what its parsers raise
         raise TruthError(
@@ -134,10 +134,5 @@ def cell_of(value: object, decimal_comma: bool) -> object:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
-        return value if is_number(value) else to_cell(value)
+        return text_cell(value)
     return str(value).replace(".", ",") if decimal_comma and isinstance(value, float) else value
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is a number, with a point or a comma."""
-    return re.fullmatch(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", text) is not None

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import file_sha256
+from fesnet._io import file_sha256, read_regular_file
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
 
@@ -67,14 +67,14 @@ def load_weights(folder: str | Path | None = None) -> Weights:
     path = bundled_weights() if folder is None else Path(folder)
     if not (path / CONFIG).is_file():
         raise UsageError(f"expected a weights folder with {CONFIG} in it, but {path} is none")
-    raw = (path / CONFIG).read_bytes()
     try:
+        raw = read_regular_file(path / CONFIG)
         values = json.loads(raw)
         schema, model, hashes = values["schema"], values["model"], values["sha256"]
         training, rules = values.get("training", {}), values.get("rules", {})
         if not all(isinstance(part, dict) for part in (model, hashes, training, rules)):
             raise TypeError("model, sha256, training and rules must be tables")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"expected fesnet weights in {path}, but {CONFIG} is damaged ({error})"
         ) from error

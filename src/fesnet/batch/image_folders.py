@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+from fesnet._io import read_regular_file
 from fesnet.video.folder import image_size, main_series
 
 MIN_FRAMES = 5  # fewer images are pictures; our choice
@@ -45,6 +46,6 @@ def describe_no_video(folder: Path, images: list[str]) -> str:
 def size_of_file(path: Path) -> tuple[int, int] | None:
     """Width and height; None for what cannot be read, which `open_source` tells."""
     try:
-        return image_size(path.read_bytes())
+        return image_size(read_regular_file(path))
     except OSError:
         return None

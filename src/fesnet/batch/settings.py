@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fesnet._io import LARGEST_SETTINGS, read_text_file
 from fesnet.errors import UsageError
 from fesnet.postprocess import IntervalRules
 from fesnet.runtime import Device
@@ -77,8 +78,8 @@ def override_rules(
     values: dict[str, Any] = {}
     if file is not None:
         try:
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            values = tomllib.loads(read_text_file(file, LARGEST_SETTINGS))
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"expected a TOML file with interval rules in {file}, but {error}"
             ) from error

@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from fesnet._io import resolve_path
 from fesnet._types import ProgressCallback
 from fesnet.errors import FesnetError
 from fesnet.exports import check_results, export, write_results
@@ -153,6 +154,6 @@ def short_and_full_name(source: str | int) -> tuple[str, str]:
         path = PurePosixPath(address.path)
         host = (address.hostname or "stream").replace(":", "-")
         return (path.stem, path.name) if path.name else (host, host)
-    local = Path(source).resolve()  # "." has a name then
+    local = resolve_path(Path(source))  # "." has a name then
     whole = local.name or "images"
     return (whole if local.is_dir() else local.stem, whole)

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, describe_absence
 from fesnet._messages import counted
 from fesnet._names import find_path
 from fesnet.batch.columns import OPTIONS, OWN_NAMES, manifest_columns
@@ -219,7 +219,7 @@ def read_manifest(file: Path) -> list[BatchVideo]:
     column says something of the video and goes into the tables. An empty cell leaves things as they
     are. Raises UsageError, naming the line, and MissingExtraError."""
     if not file.is_file():
-        raise UsageError(f"expected a manifest (CSV or .xlsx), but {file} does not exist")
+        raise UsageError(f"expected a manifest (CSV or .xlsx), but {file} {describe_absence(file)}")
     try:
         table = read_text_table(file)
     except TruthError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fesnet._guard import check_replaceable, replacing
+from fesnet._io import describe_absence, resolve_path
 from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
 from fesnet.exports import is_table_of_result
@@ -43,8 +44,8 @@ def import_truth(
     if out.suffix != ".csv":
         raise UsageError(f"expected a .csv file for the truth, got {out}")
     if not file.is_file():
-        raise UsageError(f"expected an annotation file, but {file} does not exist")
-    if out.resolve() == file.resolve():
+        raise UsageError(f"expected an annotation file, but {file} {describe_absence(file)}")
+    if resolve_path(out) == resolve_path(file):
         raise UsageError(f"expected another file for --out than {file}; name a new one")
     check_replaceable(out, force=force, known=is_table_of_result)
     beside = file.with_suffix(".json")

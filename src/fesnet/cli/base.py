@@ -90,6 +90,7 @@ Quiet = Annotated[
 
 
 # Errors of writing to standard output, such as on a full disk; fesnet._io writes the files.
+LONGEST_ERROR = 2000  # letters of a line
 WRITE_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -119,6 +120,13 @@ def run_app() -> int:
         return print_error(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return print_error("stopped", 130)
+    except MemoryError:
+        return print_error("expected less than memory holds; take a smaller file", 1)
+    except OSError as error:
+        if error.filename is None or error.errno in WRITE_ERRORS:
+            raise
+        line = f"expected to read or write {error.filename}, got '{error.strerror}'"
+        return print_error(f"{line}; look whether it is there, and permitted", 1)
     except Exception as error:
         # Typer's usage errors; their class differs between its versions.
         if not hasattr(error, "format_message"):
@@ -127,7 +135,9 @@ def run_app() -> int:
 
 
 def print_error(line: str, code: int) -> int:
-    """Print an error to stderr; returns the exit code."""
+    """Print an error to stderr; returns the exit code. What a file holds can be of any length."""
+    if len(line) > LONGEST_ERROR and not line.startswith("Usage:"):
+        line = f"{line[: LONGEST_ERROR // 2]} ... {line[-LONGEST_ERROR // 2 :]}"
     if line.startswith("Usage:"):
         print(line, file=sys.stderr)
     else:

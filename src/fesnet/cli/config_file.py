@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from fesnet._io import LARGEST_SETTINGS, read_text_file
 from fesnet.errors import UsageError
 
 NAME = "fesnet.toml"
@@ -62,8 +63,8 @@ def read_config_files() -> list[ConfigFile]:
         values: dict[str, Any] | None = None
         if path.is_file() or os.environ.get(VARIABLE):
             try:
-                values = tomllib.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
+                values = tomllib.loads(read_text_file(path, LARGEST_SETTINGS))
+            except (OSError, ValueError, RecursionError) as error:
                 raise UsageError(f"expected settings as TOML in {path}, but {error}") from error
             for name, table in values.items():
                 if name not in COMMANDS or not isinstance(table, dict):

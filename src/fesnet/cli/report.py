@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fesnet._io import describe_absence
 from fesnet.cli.base import Force, Quiet, app, say, video_progress
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def report_command(
     if len(results) > 1 and (out or video):
         raise UsageError(f"expected one result with --out or --video, got {len(results)}")
     if video is not None and not video.exists():
-        raise UsageError(f"expected a video, but {video} does not exist")
+        raise UsageError(f"expected a video, but {video} {describe_absence(video)}")
     embed = 0 if link else EMBED_LIMIT
     for result in results:
         if result.is_dir():

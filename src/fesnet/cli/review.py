@@ -9,6 +9,7 @@ import typer
 
 from fesnet._messages import get_extra
 from fesnet.cli.base import ImageFolderRate, WeightsFolder, app, say
+from fesnet.errors import UsageError
 
 
 @app.command("review")
@@ -34,11 +35,11 @@ def review_command(
     fps: ImageFolderRate = None,
     weights: WeightsFolder = None,
     blind: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--blind", help="Name of a second rater, who sees nothing of the machine or of others."
         ),
-    ] = "",
+    ] = None,
 ) -> None:
     """Look at expressions beside the video, correct them in the browser, export them. Stop with
     Ctrl-C.
@@ -53,7 +54,9 @@ def review_command(
         raise MissingExtraError(
             f"expected FastAPI and uvicorn ({error}); {get_extra('review')}"
         ) from error
-    options = ServerOptions(folder, port, max_upload, fps, weights, blind)
+    if blind == "":  # of an unset variable: a rater must not see the machine's by mistake
+        raise UsageError("expected a name with --blind, got none; give initials")
+    options = ServerOptions(folder, port, max_upload, fps, weights, blind or "")
     server = prepare_server(files or [], options)
     say(f"results in {server.library.folder}")
     say(f"open {server.address}")

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES, check_archive
+from fesnet._io import VIDEO_SUFFIXES, check_archive, check_regular_file
 from fesnet._messages import in_utf8
-from fesnet._names import closest_names, find_path
+from fesnet._names import closest_names, find_path, from_cell
 from fesnet._tables import read_loose_table
 from fesnet.datasets.frame_folders import folder_numbers, note_numbering
 from fesnet.datasets.recording import AnnotationIssue, DataSet, EventLabel, Media, Recording
@@ -117,7 +117,7 @@ def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
         )
     try:
         table = read_loose_table(path, (*NEEDED[name], *MORE_COLUMNS))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(path, error)) from error
     for needed in NEEDED[name]:
         if needed not in table.columns:
@@ -125,7 +125,7 @@ def read_table(root: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                 f"expected a column {needed} in {path}, got {', '.join(table.columns) or 'none'}"
             )
     for number, row in table:
-        yield number, {str(column): cell or "" for column, cell in row.items()}
+        yield number, {str(column): from_cell(cell or "") for column, cell in row.items()}
 
 
 def read_truth(
@@ -231,6 +231,7 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
     """
     path = recording.source
     try:
+        check_regular_file(path, LARGEST_FEATURES)
         if zipfile.is_zipfile(path):
             check_archive(path, LARGEST_FEATURES)
         loaded = np.load(path, allow_pickle=False)

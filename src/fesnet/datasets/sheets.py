@@ -11,12 +11,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from fesnet._io import LARGEST_FILE, check_archive, check_regular_file
 from fesnet._messages import get_extra
 from fesnet.errors import MissingExtraError, TruthError, UsageError
 from fesnet.video.folder import natural_key
 
 READERS = {".xlsx": "openpyxl", ".xls": "xlrd"}
 SHOWN = 5  # names in an error
+MOST_CELLS = 20_000_000  # of one sheet
 HEADER_ROWS = 40  # where a header may stand
 Rows = list[list[str]]
 
@@ -70,6 +72,7 @@ def read_workbook(path: Path) -> dict[str, Rows]:
             f"expected {library} to read {path.name}; {get_extra('datasets')}"
         ) from error
     try:
+        check_regular_file(path)
         sheets = read_xlsx(module, path) if library == "openpyxl" else read_xls(module, path)
     except Exception as error:  # both readers raise what their parsers raise
         raise TruthError(
@@ -79,14 +82,33 @@ def read_workbook(path: Path) -> dict[str, Rows]:
 
 
 def read_xlsx(openpyxl: Any, path: Path) -> dict[str, Rows]:
+    """Raises ValueError for a file that unpacks to gigabytes, and what openpyxl raises."""
+    check_archive(path, LARGEST_FILE)
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
-        return {
-            s.title: [[cell_text(c) for c in row] for row in s.iter_rows(values_only=True)]
-            for s in book.worksheets
-        }
+        return {s.title: read_rows_of_sheet(s) for s in book.worksheets}
     finally:
         book.close()
+
+
+def read_rows_of_sheet(sheet: Any) -> Rows:
+    """All rows up to the last one that says something, of one length.
+
+    Raises ValueError for more cells than any table has: a small file can name the last cell of all.
+    """
+    sheet.reset_dimensions()  # what a sheet claims may be far more than it holds
+    rows: Rows = []
+    for cells in sheet.iter_rows(values_only=True):
+        row = [cell_text(c) for c in cells]
+        while row and not row[-1]:
+            row.pop()
+        rows.append(row)
+    while rows and not rows[-1]:
+        rows.pop()
+    width = max(map(len, rows), default=0)
+    if width * len(rows) > MOST_CELLS:
+        raise ValueError(f"{len(rows)} rows of {width} columns in {sheet.title!r}")
+    return [row + [""] * (width - len(row)) for row in rows]
 
 
 def read_xls(xlrd: Any, path: Path) -> dict[str, Rows]:

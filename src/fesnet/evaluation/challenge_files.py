@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections import defaultdict
@@ -15,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import atomic_write_text
+from fesnet._io import atomic_write_text, describe_absence, read_text_file, write_table
 from fesnet._names import comparison_keys
 from fesnet.errors import TruthError, UsageError
 from fesnet.frame_numbers import FrameNumbers
@@ -56,12 +54,8 @@ def write_submission(found: Path, year: int, out: Path, videos: Path | None = No
         raise UsageError(f"expected a year out of {', '.join(map(str, HEADS))}, got {year}")
     records = read_intervals(found)
     known = [] if videos is None else read_video_table(videos)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(HEADS[year])
     rows = sorted(submission_rows(records, known, year, videos))
-    table.writerows(rows)
-    atomic_write_text(out, text.getvalue())
+    write_table(out, [HEADS[year], *rows])
     lines = [f"wrote {out}: {len(rows)} intervals of {len({r.video for r in records})} videos"]
     if year >= 2024 and not all(r.emotion for r in records if r.interval.kind == "micro"):
         lines.append("  emotions are empty where the finds name none: fesnet recognizes none")
@@ -123,13 +117,17 @@ def write_answers(found: Path, questions: Path, out: Path) -> list[str]:
 def read_questions(path: Path) -> Iterator[dict[str, Any]]:
     """Raises UsageError for no file, TruthError for a line that is no question."""
     if not path.is_file():
-        raise UsageError(f"expected questions (.jsonl) in {path}, but it does not exist")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        raise UsageError(f"expected questions (.jsonl) in {path}, but it {describe_absence(path)}")
+    try:
+        text = read_text_file(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TruthError(f"expected questions (.jsonl) in {path}, but {error}") from error
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict) or not {"video", "question"} <= set(row):
             raise TruthError(

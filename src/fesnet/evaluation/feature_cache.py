@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._io import resolve_path
 from fesnet._types import CountCallback
 from fesnet._version import __version__
 from fesnet.baselines import make_baseline
@@ -184,7 +185,7 @@ def read_features(path: Path) -> FeatureTrack:
 def cache_key(name: str, recording: Recording, weights: str) -> str:
     """Changes with the source's files, the package, the features' name, the face stage, and the
     weights (their sha256) that compute them."""
-    path = str(recording.source.resolve())
+    path = str(resolve_path(recording.source))
     state = source_stamp(recording.source)
     text = repr((__version__, FACE_STAGE_VERSION, name, path, recording.rate, state, weights))
     return hashlib.sha256(text.encode()).hexdigest()[:24]

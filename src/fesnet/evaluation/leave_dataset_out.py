@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from fesnet._guard import check_replaceable, replacing
-from fesnet._io import atomic_write_text, make_writable_folder
+from fesnet._io import atomic_write_text, csv_text, make_writable_folder
 from fesnet._types import StepCallback
 from fesnet.datasets.recording import DataSet
 from fesnet.errors import UsageError
 from fesnet.evaluation.benchmark import BenchmarkOptions, check_datasets, run_benchmark
-from fesnet.evaluation.table import NAMES, ResultRow, Table, csv_text, markdown
+from fesnet.evaluation.table import NAMES, ResultRow, Table, markdown
 from fesnet.jobs import Executor
 from fesnet.metrics import Counts
 
@@ -52,7 +52,7 @@ def leave_one_dataset_out(
     note = "Each data set is tested by what learned from all others; `all` pools their counts."
     with replacing():
         atomic_write_text(tables[0], f"{title}\n\n{note}\n\n{markdown(heads, cells)}\n")
-        atomic_write_text(tables[1], csv_text(heads, cells))
+        atomic_write_text(tables[1], csv_text([heads, *cells]))
     return rows
 
 

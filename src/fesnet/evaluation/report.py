@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import atomic_write_text
+from fesnet._io import atomic_write_text, csv_text
 from fesnet.evaluation.comparison import compare_rows, comparison_table
 from fesnet.evaluation.dataset import EvaluationDataset
 from fesnet.evaluation.html_page import render_page
 from fesnet.evaluation.method_results import MethodResult, selection_dict
 from fesnet.evaluation.row_figures import draw_rows
-from fesnet.evaluation.table import ResultRow, csv_text, official_table, to_csv, to_markdown
+from fesnet.evaluation.table import ResultRow, official_table, to_csv, to_markdown
 from fesnet.figures.bibliography import bibtex
 from fesnet.figures.paper_tables import write_paper_table
 from fesnet.frame_numbers import FrameNumbers
@@ -55,7 +55,7 @@ def write_benchmark_report(
     compared = comparison_table(compare_rows(rows))
     title = f"Benchmark: {settings['data set']['name']}"
     atomic_write_text(out / "table.csv", to_csv(rows))
-    atomic_write_text(out / "comparisons.csv", csv_text(*compared))
+    atomic_write_text(out / "comparisons.csv", csv_text([compared[0], *compared[1]]))
     atomic_write_text(out / "table.md", to_markdown(rows, title, notes, compared))
     figures = draw_rows(rows, out / "figures") if plots else {}
     page = render_page(rows, title, notes, compared, figures)
@@ -111,10 +111,10 @@ def write_found(
         for i in numbered(v.found, numbers.get(v.video))
     ]
     stem = result_stem(result)
-    atomic_write_text(out / "found" / f"{stem}.csv", csv_text(FOUND, frames))
+    atomic_write_text(out / "found" / f"{stem}.csv", csv_text([FOUND, *frames]))
     for year, heads in MEGC.items():
         cells = [(video, first, last, TYPES[kind]) for _, video, kind, first, _, last, _ in frames]
-        atomic_write_text(out / "megc" / f"{stem}.{year}.csv", csv_text(heads, cells))
+        atomic_write_text(out / "megc" / f"{stem}.{year}.csv", csv_text([heads, *cells]))
 
 
 def numbered(found: Sequence[Interval], numbers: FrameNumbers | None) -> Iterable[Interval]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fesnet._io import csv_text
 from fesnet.evaluation.method_results import MethodResult
 from fesnet.intervals import KINDS
 from fesnet.metrics import (
@@ -83,15 +82,7 @@ def csv_records(rows: Sequence[ResultRow]) -> Iterator[tuple[object, ...]]:
 
 def to_csv(rows: Sequence[ResultRow]) -> str:
     """The whole of table.csv."""
-    return csv_text(COLUMNS, csv_records(rows))
-
-
-def csv_text(heads: Sequence[str], records: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(heads)
-    table.writerows(records)
-    return text.getvalue()
+    return csv_text([COLUMNS, *csv_records(rows)])
 
 
 def number(value: float, digits: int = 4) -> str:

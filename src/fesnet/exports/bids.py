@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fesnet._io import atomic_write_text
+from fesnet._names import to_cell
 from fesnet.exports.common import gap_end, result_frame_ends
 from fesnet.intervals import IntervalMark
 from fesnet.observation_text import FLAG_MEANINGS, moved_line
@@ -92,5 +93,6 @@ def review_texts(spotting: Spotting, i: SpottedInterval) -> list[str]:
 
 def mark_texts(mark: IntervalMark) -> list[str]:
     """What a mark says; a cell holds one line."""
-    texts = (mark.by, mark.when or "", str(int(mark.checked)), " ".join(mark.note.split()))
+    by, note = to_cell(mark.by), to_cell(" ".join(mark.note.split()))
+    texts = (by, mark.when or "", str(int(mark.checked)), note)
     return [text or NOT_AVAILABLE for text in texts]

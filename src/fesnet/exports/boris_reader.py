@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fesnet._io import read_text_file
 from fesnet.errors import TruthError
 from fesnet.exports.elan_reader import AnnotatedInterval, ElanAnnotations, name_kind
 
@@ -24,7 +25,7 @@ def read_boris(path: Path) -> ElanAnnotations:
     nothing is called macro or micro.
     """
     try:
-        project = json.loads(path.read_text(encoding="utf-8-sig"))
+        project = json.loads(read_text_file(path))
         observations = project["observations"]
         if len(observations) != 1:
             names = ", ".join(map(repr, observations)) or "none"

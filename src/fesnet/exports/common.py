@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path, PurePath
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, resolve_path
 from fesnet._types import FloatArray
 from fesnet.intervals import KINDS, IntervalMark, Kind
 from fesnet.observation_text import context_comment, flags_line, moved_line
@@ -90,7 +90,7 @@ def named_lanes(spotting: Spotting) -> list[tuple[str, int, Kind, list[SpottedIn
 def video_file(source: SourceInfo) -> Path | None:
     """The absolute path of the video file; None for image folders, cameras and streams."""
     try:
-        path = None if source.path is None else Path(source.path).resolve()
+        path = None if source.path is None else resolve_path(Path(source.path))
         return None if path is None or path.is_dir() else path
     except (OSError, ValueError):  # a path that no system could hold
         return None

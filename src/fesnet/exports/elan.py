@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from fesnet._io import atomic_write_text
+from fesnet._io import atomic_write_text, resolve_path
 from fesnet._types import FloatArray
 from fesnet._version import __version__
 from fesnet.exports.common import (
@@ -206,7 +206,7 @@ def relative_media_url(video: Path, folder: Path) -> str:
     "./a.mp4".
     """
     try:
-        found = Path(os.path.relpath(video, folder.resolve())).as_posix()
+        found = Path(os.path.relpath(video, resolve_path(folder))).as_posix()
     except ValueError:
         found = video.name
     return found if found.startswith("../") else f"./{found}"

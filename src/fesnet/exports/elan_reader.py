@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fesnet._io import read_regular_file
 from fesnet._types import FloatArray
 from fesnet.errors import TruthError
 from fesnet.exports.csv import IntervalRow
@@ -94,7 +95,7 @@ def read_elan(path: Path, video: Path | None = None) -> ElanAnnotations:
     called macro or micro.
     """
     try:
-        root = ET.parse(path).getroot()
+        root = ET.fromstring(read_regular_file(path))
         if root.tag != "ANNOTATION_DOCUMENT":
             raise ValueError(f"it is a <{root.tag}>")
         kinds = kinds_by_type(root)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fesnet._io import read_regular_file
 from fesnet.errors import TruthError
 from fesnet.exports.elan_reader import AnnotatedInterval, ElanAnnotations, name_kind, value_kind
 
@@ -42,7 +43,7 @@ class GridTier:
 def read_textgrid(path: Path) -> ElanAnnotations:
     """Raises TruthError for a damaged file, and one in which nothing is called macro or micro."""
     try:
-        tiers = list(parse_tiers(decode_grid(path.read_bytes())))
+        tiers = list(parse_tiers(decode_grid(read_regular_file(path))))
     except (OSError, UnicodeError, ValueError, StopIteration, RuntimeError) as error:
         raise TruthError(f"expected a Praat TextGrid in {path}, but {error}") from error
     ignored: Counter[str] = Counter()

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet._io import file_sha256
+from fesnet._io import describe_absence, file_sha256
 from fesnet._types import ShareCallback
 from fesnet.errors import FaceModelError, UsageError
 
@@ -147,7 +147,7 @@ def import_models(wheel: Path | None = None, progress: ShareCallback | None = No
     and UsageError where there is no such file.
     """
     if wheel is not None and not wheel.exists():
-        raise UsageError(f"expected a wheel file, but {wheel} does not exist; {HELP}")
+        raise UsageError(f"expected a wheel file, but {wheel} {describe_absence(wheel)}; {HELP}")
     report = progress or (lambda share: None)
     parent = cache_folder()
     try:

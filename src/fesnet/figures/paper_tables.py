@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from fesnet._io import atomic_write_text
+from fesnet._io import atomic_write_text, csv_text
 
 ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -23,9 +21,7 @@ def write_paper_table(
     written.
     """
     texts = {"tex": latex_table(heads, cells), "md": markdown_table(heads, cells)}
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([heads, *cells])
-    texts["csv"] = text.getvalue()
+    texts["csv"] = csv_text([heads, *cells])
     for kind, content in texts.items():
         atomic_write_text(folder / f"{name}.{kind}", content)
     return [folder / f"{name}.{kind}" for kind in texts]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from fesnet._io import sync_file
+from fesnet._io import open_to_append, sync_file
 from fesnet._locks import lock_folder
 from fesnet.errors import UsageError
 
@@ -21,7 +21,7 @@ class Ledger:
         """Raises UsageError where it cannot be written, or another run has it open."""
         self.path = path
         try:
-            self._handle = path.open("a+b", buffering=0)
+            self._handle = open_to_append(path, "a+b")
         except OSError as error:
             raise UsageError(
                 f"expected to write {path}, got '{error.strerror}'; name another folder"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fesnet._io import resolve_path
 from fesnet.errors import TruthError
 from fesnet.intervals import KINDS, Interval
 from fesnet.metrics.challenge_log import (
@@ -196,7 +197,7 @@ def agree(
     """
     sides_read: tuple[Reviewed, Reviewed] = ("no", "no")
     if reviewed:
-        same = truth.resolve() == found.resolve()
+        same = resolve_path(truth) == resolve_path(found)
         sides_read = ("yes" if truth.is_dir() else "no", "machine" if same else "yes")
     true_records = read_side(truth, "truth", rate, sides_read[0])
     found_records = read_side(found, "found", rate, sides_read[1])

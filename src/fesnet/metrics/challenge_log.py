@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fesnet._io import describe_absence, read_text_file
 from fesnet._messages import in_utf8
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
@@ -20,6 +21,7 @@ from fesnet.metrics.matching import Counts
 
 VERDICTS = ("TP", "FP", "FN")
 COLUMNS = 6
+LONGEST_LINE = 1000  # letters
 MICRO_S = 0.5  # the longest micro-expression, where a log names no kind
 
 
@@ -49,14 +51,14 @@ def read_challenge_log(path: Path) -> list[LogRow]:
     line that is no row, and for a file without rows.
     """
     if not path.is_file():
-        raise UsageError(f"expected a log of finds, but {path} does not exist")
+        raise UsageError(f"expected a log of finds, but {path} {describe_absence(path)}")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
+        lines = read_text_file(path).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         raise TruthError(in_utf8(path, error)) from error
     rows, section = [], 1
     for number, line in enumerate(lines, 1):
-        cells = re.split(r"[,\s]+", line.strip().rstrip(","))
+        cells = re.split(r"[,\s]+", line[:LONGEST_LINE].strip().rstrip(","))
         if len(cells) > 1:
             rows.append(replace(parse_log_row(cells, f"{path} line {number}"), section=section))
         elif cells[0].isdecimal():

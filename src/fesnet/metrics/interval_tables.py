@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from fesnet._io import is_result
+from fesnet._io import LARGEST_FILE, describe_absence, is_result, read_text_file
 from fesnet._messages import in_utf8
 from fesnet._tables import LooseTable, read_loose_table
 from fesnet.errors import TruthError, UsageError
@@ -102,14 +102,14 @@ def read_intervals(
     if path.is_dir():
         return read_interval_folder(path, rate, reviewed)
     if not path.is_file():
-        raise UsageError(f"expected a table of intervals, but {path} does not exist")
+        raise UsageError(f"expected a table of intervals, but {path} {describe_absence(path)}")
     try:
         if path.suffix.lower() == ".json":
-            return list(parse_json(path, json.loads(path.read_text(encoding="utf-8")), rate))
+            return list(parse_json(path, json.loads(read_text_file(path, LARGEST_FILE)), rate))
         return list(parse_rows(path, read_loose_table(path, COLUMNS)))
     except UnicodeDecodeError as error:
         raise TruthError(in_utf8(path, error)) from error
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise TruthError(
             f"expected a table of intervals in {path}, got something else ({error})"
         ) from error
@@ -155,7 +155,9 @@ def read_results(path: Path, reviewed: Reviewed = "no") -> list[VideoId]:
     out = []
     for file in files:
         values = (
-            json.loads(file.read_text(encoding="utf-8")) if file.suffix.lower() == ".json" else None
+            json.loads(read_text_file(file, LARGEST_FILE))
+            if file.suffix.lower() == ".json"
+            else None
         )
         if isinstance(values, dict) and str(values.get("schema", "")).startswith(SCHEMAS):
             video = result_video(file, values)

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fesnet._io import read_text_file
 from fesnet._messages import counted
-from fesnet.looked_at import HANDFUL, ReviewedMoments, meets, reviewed_moments
+from fesnet.looked_at import HANDFUL, ReviewedMoments, reviewed_moments
 from fesnet.metrics.interval_tables import (
     IntervalRecord,
     Reviewed,
@@ -34,7 +35,7 @@ def read_reviewed_videos(path: Path, reviewed: Reviewed, videos: list[VideoId]) 
     files = interval_files(path, reviewed) if path.is_dir() else [path]
     out: dict[tuple[str, str], ReviewedMoments] = {}
     for file in (f for f in files if f.suffix.lower() == ".json"):
-        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(read_text_file(file))
         if is_review(values):
             video = result_video(file, values)
             out["", below_folder(video.video, file, path)] = reviewed_moments(values)
@@ -57,7 +58,7 @@ def is_comparable(record: IntervalRecord, beside: ReviewedMoments) -> bool:
     spans = [(face, i.start, i.stop - 1) for face in faces]
     if any(beside.judges(span) for span in spans):
         return True
-    return not record.by_machine and not any(meets(span, beside.left) for span in spans)
+    return not record.by_machine and not any(map(beside.leaves, spans))
 
 
 def reviewed_notes(sides: Sequence[ReviewedVideos]) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fesnet._io import read_text_file
 from fesnet._messages import in_utf8
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
@@ -55,8 +56,8 @@ HEADER = ("video", "kind", "onset_frame", "offset_frame", "score")
 def read_lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Where a line stands and its cells, divided by blanks or tabs. Raises TruthError."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
+        text = read_text_file(path)
+    except (OSError, UnicodeDecodeError) as error:
         raise TruthError(in_utf8(path, error)) from error
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
@@ -70,7 +71,7 @@ def parse_find(cells: Sequence[str], where: str) -> tuple[int, int, float]:
         return int(onset), int(offset), score
     except (ValueError, OverflowError):
         raise TruthError(
-            f"expected an onset, an offset and a score in {where}, got {' '.join(cells)}"
+            f"expected an onset, an offset and a score in {where}, got {' '.join(cells)[:100]}"
         ) from None
 
 

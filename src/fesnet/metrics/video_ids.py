@@ -16,7 +16,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, describe_absence
 from fesnet._messages import in_utf8
 from fesnet._names import LEVELS, comparison_keys, same_text
 from fesnet._tables import LooseTable, read_loose_table
@@ -63,10 +63,10 @@ def read_video_ids(truth: Path) -> list[VideoId]:
 def read_video_table(file: Path) -> list[VideoId]:
     """All videos of a table; raises as `read_video_ids`, and UsageError for no file."""
     if not file.is_file():
-        raise UsageError(f"expected a table of videos in {file}, but it does not exist")
+        raise UsageError(f"expected a table of videos in {file}, but it {describe_absence(file)}")
     try:
         return parse_video_table(file, read_loose_table(file, VIDEO_COLUMNS))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TruthError(in_utf8(file, error)) from error
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from fesnet._io import resolve_path
 from fesnet._messages import counted, format_clock, format_span, format_time
 from fesnet.intervals import KINDS, Interval
 from fesnet.report.context_view import blink_cells, context_html, context_values, flag_values
@@ -84,10 +85,10 @@ def player_html(video: Path, page: Path, embed: int) -> str:
 def relative_url(video: Path, page: Path) -> str:
     """The URL of the video relative to the page; absolute if it is not below the page's folder."""
     try:
-        path = video.resolve().relative_to(page.resolve().parent)
+        path = resolve_path(video).relative_to(resolve_path(page).parent)
         return quote(path.as_posix())
     except ValueError:
-        return video.resolve().as_uri()
+        return resolve_path(video).as_uri()
 
 
 def cards_html(spotting: Spotting, pictures: dict[int, IntervalPictures]) -> str:

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 from fesnet.intervals import KINDS, Interval, Kind
-from fesnet.looked_at import HANDFUL, JUDGED_BY, Moment, Span, meets
+from fesnet.looked_at import HANDFUL, JUDGED_BY, Moment, Span, SpanSet
 from fesnet.metrics import Agreement, frame_kappa
 from fesnet.metrics.agreement_lines import edge_text
 from fesnet.metrics.matching import IOU
@@ -54,9 +55,11 @@ def person_opinions(machine: MachineResult, review: Review) -> Opinions:
     done, _ = review.undo_stacks()
     entries = [review.entries[n - 1] for n in done]
     touched = {e.id for e in entries if e.what in JUDGED_BY}
-    rows = [i for i in review.intervals if i.checked or i.deleted or i.id in touched]
+    rows, unseen = [], []
+    for i in review.intervals:
+        (rows if i.checked or i.deleted or i.id in touched else unseen).append(i)
     rules = review_rules(review)
-    left = [(i.face, i.onset_frame, i.offset_frame) for i in review.intervals if i not in rows]
+    left = [(i.face, i.onset_frame, i.offset_frame) for i in unseen]
     if not review.blind:
         left += [
             (p.face, p.onset_frame, p.offset_frame)
@@ -81,12 +84,13 @@ def to_interval(first: int, last: int, kind: Kind) -> Interval:
 
 def comparable(side: Opinions, other: Opinions) -> tuple[Interval, ...]:
     """The intervals of one side about which the people of both sides have an opinion."""
+    judged, unjudged = SpanSet(chain.from_iterable(other.judged)), SpanSet(other.unjudged)
     out = []
     for face, i in side.intervals:
         span = (face, i.start, i.stop - 1)
-        looked = any(meets(span, moment) for moment in other.judged)
+        looked = judged.meets(span)
         seen = side.person or not other.person or looked
-        if seen and (looked or not meets(span, other.unjudged)):
+        if seen and (looked or not unjudged.meets(span)):
             out.append(i)
     return tuple(sorted(out))
 
@@ -96,17 +100,19 @@ def looked_at(truth: Opinions, found: Opinions) -> tuple[int, int]:
     people = [side for side in (truth, found) if side.person]
     moments: list[Moment] = []
     for side in people:
-        before = list(moments)
+        before = SpanSet(chain.from_iterable(moments))
         (other,) = [o for o in (truth, found) if o is not side]
+        judged, unjudged = SpanSet(chain.from_iterable(other.judged)), SpanSet(other.unjudged)
         for moment in side.judged:
-            both = any(meets(span, m) for span in moment for m in other.judged)
-            skipped = not both and any(meets(span, other.unjudged) for span in moment)
-            known = any(meets(span, m) for span in moment for m in before)
+            both = any(map(judged.meets, moment))
+            skipped = not both and any(map(unjudged.meets, moment))
+            known = any(map(before.meets, moment))
             if not skipped and not known:
                 moments.append(moment)
     left: list[Span] = []
     for side in people:
-        left += [span for span in side.unjudged if not meets(span, left)]
+        before = SpanSet(left)
+        left += [span for span in side.unjudged if not before.meets(span)]
     return len(moments), len(left)
 
 

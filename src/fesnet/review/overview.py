@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fesnet._io import read_text_file
 from fesnet.batch.columns import read_study_columns, result_key
 from fesnet.errors import FesnetError
 from fesnet.intervals import KINDS
@@ -37,12 +38,12 @@ def read_overview(result: Path, review: Path, *, blind: bool) -> VideoOverview:
     they are opened."""
     try:
         if review.is_file():
-            return review_overview(json.loads(review.read_text(encoding="utf-8")))
+            return review_overview(json.loads(read_text_file(review)))
         if blind:
             return VideoOverview()
-        rows = json.loads(result.read_text(encoding="utf-8"))["intervals"]
+        rows = json.loads(read_text_file(result))["intervals"]
         return VideoOverview(*count_kinds(rows), 0, len(rows))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return VideoOverview()
 
 

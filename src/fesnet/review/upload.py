@@ -18,6 +18,7 @@ from fesnet.video import open_source
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 SCRATCH = re.compile(r"\.[0-9a-f]{16}\.\w+")  # names of uploads on the way
+LARGEST_SIZE = 2.0**60  # bytes that an option can name
 MAX_NAME_BYTES = 150  # bytes of a name; file systems take 255, and endings are added
 
 
@@ -28,9 +29,10 @@ class TooLargeError(UsageError):
 def parse_size(text: str) -> int:
     """Bytes of "2GB", "500 MB" or "1000". Raises UsageError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
-    if not found or not float(found[1]):
-        raise UsageError(f"expected a size like 2GB or 500MB, got {text!r}")
-    return round(float(found[1]) * UNITS[found[2]])
+    size = float(found[1]) * UNITS[found[2]] if found else 0.0
+    if not 1 <= size < LARGEST_SIZE:
+        raise UsageError(f"expected a size like 2GB or 500MB, got {text[:80]!r}")
+    return round(size)
 
 
 def format_size(size: int) -> str:

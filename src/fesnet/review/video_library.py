@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fesnet._io import VIDEO_SUFFIXES, file_sha256, is_result
+from fesnet._io import VIDEO_SUFFIXES, file_sha256, is_result, resolve_path
 from fesnet._names import printable
 from fesnet.errors import FesnetError, UsageError
 from fesnet.report.player import COPIES_FOLDER
@@ -65,13 +65,13 @@ class VideoLibrary:
     digests: dict[tuple[str, int, int], str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.folder = self.folder.resolve()
-        self.named = tuple(path.resolve() for path in self.named)
+        self.folder = resolve_path(self.folder)
+        self.named = tuple(resolve_path(path) for path in self.named)
         self.scan()
 
     def is_inside(self, path: Path) -> bool:
         """Whether the file lies in the folder, after following links."""
-        return path.resolve().is_relative_to(self.folder)
+        return resolve_path(path).is_relative_to(self.folder)
 
     def check_folder(self) -> None:
         """Raises UsageError where the folder is gone, or cannot be read."""
@@ -243,7 +243,7 @@ class VideoLibrary:
             )
         if (
             self.is_inside(path)
-            or path.resolve() in self.named
+            or resolve_path(path) in self.named
             or self.has_sha256(path, source.sha256)
         ):
             return path
@@ -307,13 +307,13 @@ def list_sources(named: list[Path], folder: Path) -> list[Path]:
         if not path.exists():
             raise UsageError(f"expected a video, a result or a folder, but {path} does not exist")
         if path.suffix == ".json":
-            if not path.resolve().is_relative_to(folder.resolve()):
+            if not resolve_path(path).is_relative_to(resolve_path(folder)):
                 raise UsageError(
                     f"expected results in one folder, got {path} beside {folder}; review one at "
                     "a time"
                 )
             if not is_result(path):
                 raise UsageError(f"expected a result of `fesnet spot --out`, got {path}")
-        elif path.resolve() != folder.resolve():
+        elif resolve_path(path) != resolve_path(folder):
             out.append(path)
     return out

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fesnet._io import describe_absence
 from fesnet.batch.columns import shorten_list
 from fesnet.errors import TruthError, UsageError
 from fesnet.spreadsheet import TextTable, read_text_table, write_text_table
@@ -38,7 +39,7 @@ class Marker:
 def read_markers(file: Path) -> list[Marker]:
     """Raises UsageError where there is no file, TruthError for one that holds no markers."""
     if not file.is_file():
-        raise UsageError(f"expected a table of markers, but {file} does not exist")
+        raise UsageError(f"expected a table of markers, but {file} {describe_absence(file)}")
     table = read_text_table(file)
     names = {c.casefold(): c for c in table.columns}
     if "subject" in names:

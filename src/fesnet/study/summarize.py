@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fesnet._guard import guarding
-from fesnet._io import atomic_write_text, make_writable_folder
+from fesnet._io import atomic_write_text, make_writable_folder, read_regular_file
 from fesnet.batch import read_manifest
 from fesnet.batch.columns import (
     PARTICIPANT,
@@ -219,7 +219,7 @@ def read_records(folder: Path) -> dict[str, VideoRecord]:
     file = folder / LEDGER
     if not file.is_file():
         return {}
-    found = map(parse_record, parse_events(file.read_bytes().split(b"\n")))
+    found = map(parse_record, parse_events(read_regular_file(file).split(b"\n")))
     return {record.name: record for record in found if record is not None}
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fesnet._io import read_text_file
 from fesnet._types import Float32Array, FloatArray
 from fesnet._validation import require
 from fesnet.errors import UsageError
@@ -96,7 +97,7 @@ def make_training_footage(
 
 def count_footage(folder: Path) -> int:
     """How many real clips a folder by `fesnet synth` was made of; 0: of none."""
-    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    settings = json.loads(read_text_file(folder / SETTINGS))
     return len(settings.get("footage", {}))
 
 

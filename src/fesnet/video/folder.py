@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES, file_sha256
+from fesnet._io import VIDEO_SUFFIXES, file_sha256, read_regular_file, resolve_path
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.containers import check_pixels
@@ -23,6 +23,7 @@ from fesnet.video.dark import dark_warning
 from fesnet.video.quiet import quiet_opencv
 from fesnet.video.source import Frame, Source, exact_rate
 
+LARGEST_IMAGE = 1_000_000_000  # bytes; 67 million pixels of 16 bits have 400 million
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 
 
@@ -40,9 +41,9 @@ def open_folder(path: Path, rate: Fraction | None) -> Source:
         )
     rate = check_folder_rate(path, rate)
     height, width = read_image(files[0]).shape[:2]
-    warnings += dark_warning(path.resolve().name, read_unchanged(files[0]))
+    warnings += dark_warning(resolve_path(path).name, read_unchanged(files[0]))
     return Source(
-        name=path.resolve().name,
+        name=resolve_path(path).name,
         path=path,
         width=width,
         height=height,
@@ -88,8 +89,8 @@ def main_series(path: Path, files: list[Path]) -> tuple[list[Path], list[str]]:
     listed = ", ".join(f"{name}: {len(some)}" for name, some in sorted(series.items())[:4])
     more = ", ..." if len(series) > 4 else ""
     return most, [
-        f"{path.resolve().name} holds {len(series)} series of images ({listed}{more}); the frames "
-        f"are those named like {most[0].name}, {len(files) - len(most)} others were left out"
+        f"{resolve_path(path).name} holds {len(series)} series of images ({listed}{more}); the "
+        f"frames are those named like {most[0].name}, {len(files) - len(most)} others were left out"
     ]
 
 
@@ -121,9 +122,9 @@ def read_image(file: Path) -> Image:
     face.
     """
     try:
-        data = file.read_bytes()
+        data = read_regular_file(file, LARGEST_IMAGE)
     except OSError as error:
-        raise SourceError(f"cannot read image {file}: {error.strerror}") from error
+        raise SourceError(f"cannot read image {file}: {error.strerror or error}") from error
     size = image_size(data)
     if size is not None:
         check_pixels(f"image {file}", *size)
@@ -143,7 +144,9 @@ def read_unchanged(file: Path) -> NDArray[Any]:
     if file.suffix.lower() not in (".png", ".tif", ".tiff"):
         return np.empty(0, np.uint8)
     with quiet_opencv():
-        image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(
+            np.frombuffer(read_regular_file(file, LARGEST_IMAGE), np.uint8), cv2.IMREAD_UNCHANGED
+        )
     return np.empty(0, np.uint8) if image is None else image
 
 
@@ -212,8 +215,8 @@ def _numbering_gaps(path: Path, files: list[Path]) -> list[str]:
         return []
     a, b = jumps[0]
     return [
-        f"{path.resolve().name}: image numbers jump from {a} to {b} ({len(jumps)} such places); "
-        "frames are counted by image, not by number"
+        f"{resolve_path(path).name}: image numbers jump from {a} to {b} ({len(jumps)} such "
+        "places); frames are counted by image, not by number"
     ]
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from fesnet._io import atomic_open, file_sha256
 from fesnet._messages import in_utf8
+from fesnet._names import closest_names
+from fesnet._tables import read_loose_table
 from fesnet._types import FloatArray
 from fesnet.errors import SourceError, UsageError
 from fesnet.faces import FaceTracker
@@ -144,8 +146,9 @@ def read_masks(file: Path | None, footage: Path) -> Mapping[Path, tuple[tuple[fl
     if file is None:
         return masks
     clips = find_video_files(footage)
+    texts = [(c, text) for c in clips for text in (c.name, c.relative_to(footage).as_posix())]
     for line, row in read_rows(file):
-        named = [c for c in clips if row["video"] in (c.name, c.relative_to(footage).as_posix())]
+        named = set(closest_names(row["video"], [c for c, _ in texts], [t for _, t in texts]))
         if not named:
             raise UsageError(
                 f"expected a clip of {footage} in {file} line {line}, got {row['video']!r}"
@@ -155,6 +158,11 @@ def read_masks(file: Path | None, footage: Path) -> Mapping[Path, tuple[tuple[fl
             offset = float(row["offset_s"] or "inf")
         except (TypeError, ValueError) as error:
             raise UsageError(f"expected seconds in {file} line {line}, but {error}") from error
+        if not onset < offset:
+            raise UsageError(
+                f"expected an offset after its onset in {file} line {line}, got {onset} and "
+                f"{offset}"
+            )
         for clip in named:
             masks[clip] = (*masks.get(clip, ()), (onset, offset))
     return masks
@@ -163,15 +171,14 @@ def read_masks(file: Path | None, footage: Path) -> Mapping[Path, tuple[tuple[fl
 def read_rows(file: Path) -> list[tuple[int, dict[str, str]]]:
     """Lines of a table of masks and their numbers. Raises UsageError."""
     try:
-        with file.open(newline="", encoding="utf-8-sig") as handle:
-            table = csv.DictReader(handle)
-            rows = [(table.line_num, row) for row in table]
-            columns = table.fieldnames or []
+        table = read_loose_table(file, MASK_COLUMNS)
     except UnicodeDecodeError as error:
         raise UsageError(in_utf8(file, error)) from error
     except (OSError, csv.Error) as error:
         raise UsageError(f"expected a table of masks in {file}, but {error}") from error
-    missing = [name for name in MASK_COLUMNS if name not in columns]
+    missing = [name for name in MASK_COLUMNS if name not in table.columns]
     if missing:
-        raise UsageError(f"expected the columns {', '.join(MASK_COLUMNS)} in {file}, got {columns}")
-    return rows
+        raise UsageError(
+            f"expected the columns {', '.join(MASK_COLUMNS)} in {file}, got {table.columns}"
+        )
+    return [(n, {str(column): cell or "" for column, cell in row.items()}) for n, row in table]
