@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from fesnet.errors import FaceModelError, UsageError
 from fesnet.faces import ModelFiles, models, tflite
 from fesnet.faces.detect import open_session
-from fesnet.faces.fast_graph import fast_graph
+from fesnet.faces.fast_graph import fast_graph, kept_fast_graph
 
 
 @pytest.fixture
@@ -294,6 +294,21 @@ def test_converted_models_have_the_expected_shape() -> None:
             assert out.shape == shape
             assert np.isfinite(out).all()
             np.testing.assert_allclose(out[1:2], single, atol=1e-3)
+
+
+def test_the_fast_face_mesh_is_kept_and_made_anew_where_it_is_damaged(
+    face_models: ModelFiles, tmp_path: Path
+) -> None:
+    model = tmp_path / "landmarks.onnx"
+    model.write_bytes(face_models.landmarks.read_bytes())
+    graph = kept_fast_graph(model)
+    (place,) = (p for p in tmp_path.iterdir() if p != model)
+    assert kept_fast_graph(model) == graph == place.read_bytes()[32:]
+    place.write_bytes(place.read_bytes()[:-1] + b"?")
+    assert kept_fast_graph(model) == graph == place.read_bytes()[32:]
+    place.unlink()
+    place.mkdir()  # a place that cannot be written
+    assert kept_fast_graph(model) == graph
 
 
 def test_the_fast_face_mesh_is_the_same_network(face_models: ModelFiles) -> None:

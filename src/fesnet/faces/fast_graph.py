@@ -6,17 +6,50 @@ them. It leaves the blocks for PRelu, Pad and Transpose. What stands here stays 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fesnet._io import create_partial
+
 if TYPE_CHECKING:
     import onnx
 
-# onnx is imported when a face is first looked for: it takes a seventh of a second.
+# onnx is imported where the graph was not kept: it takes a seventh of a second.
+VERSION = 1  # rises when the rewriting changes
+DIGEST = 32  # bytes of the sha256 before a kept graph
+
+
+def kept_fast_graph(path: Path) -> bytes:
+    """`fast_graph` of a file, kept beside it after the first time. A damaged one is made anew;
+    where nothing can be written it is made each time."""
+    source = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    place = path.with_name(f"{path.stem}-{source}.fast-{VERSION}")
+    with suppress(OSError):
+        kept = place.read_bytes()
+        if hashlib.sha256(kept[DIGEST:]).digest() == kept[:DIGEST]:
+            return kept[DIGEST:]
+    graph = fast_graph(path)
+    with suppress(OSError):
+        keep(place, hashlib.sha256(graph).digest() + graph)
+    return graph
+
+
+def keep(place: Path, data: bytes) -> None:
+    """Write a file of the cache, whole or not at all. It is none of a person's results, so the
+    records of those do not learn of it. Raises OSError."""
+    part = create_partial(place)
+    try:
+        part.write_bytes(data)
+        part.replace(place)
+    except OSError:
+        part.unlink()
+        raise
 
 
 def fast_graph(path: Path) -> bytes:

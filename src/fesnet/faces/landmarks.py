@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fesnet._types import FloatArray, Image
 from fesnet.faces.align import Matrix, invert, transform_points, warp
 from fesnet.faces.detect import Detection, open_session
-from fesnet.faces.fast_graph import fast_graph
+from fesnet.faces.fast_graph import kept_fast_graph
 
 SIDE = 192  # the network's input
 POINTS = 468
@@ -66,7 +66,7 @@ class FaceMesh:
     """MediaPipe's Face Mesh (468 points, without attention)."""
 
     def __init__(self, model: Path, *, threads: int = 1) -> None:
-        self._session = open_session(fast_graph(model), threads)
+        self._session = open_session(kept_fast_graph(model), threads)
 
     def landmarks(
         self, image: Image, regions: list[Region]
