@@ -8,13 +8,16 @@ endif
 USER_ENV := .venv
 TEST_ENV := .venv-test
 
-.PHONY: demo test pythons lint format docs clean
+.PHONY: demo test pythons speed lint format docs clean
 
 demo: $(USER_ENV)/ready
 	$(USER_ENV)/$(BIN)/fesnet demo --out fesnet-demo
 
 test: $(TEST_ENV)/ready lint
 	$(TEST_ENV)/$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+speed: $(TEST_ENV)/ready
+	$(TEST_ENV)/$(BIN)/python perf/talking.py --short
 
 pythons:
 	$(PYTHON) dev/check_pythons.py

@@ -34,11 +34,11 @@ def first_frames(folder: Path, video: Path | None) -> tuple[list[np.ndarray], fl
 
 
 def talking_video(out: Path, seconds: float, size: tuple[int, int] = (640, 480)) -> Path:
-    """The demo's speaker, who talks without a pause, moves the head and blinks: SECONDS of it,
-    looped; H.264 at RATE.
+    """The demo's speaker, who talks without a pause, moves the head and blinks: SECONDS of it (or
+    less), looped; H.264 at RATE.
     """
     talk = SynthConfig(speech_share=1.0, speech_pause=(0.3, 0.3), sounds_share=1.0, head_scale=2.0)
-    script = write_script(np.random.default_rng(31), SECONDS * RATE, talk)
+    script = write_script(np.random.default_rng(31), round(min(SECONDS, seconds) * RATE), talk)
     square = out.with_name(f"square-{out.name}")
     encode_script(demo_avatar(), script, square)
     clip = first_frames(out.parent, square)

@@ -1,11 +1,14 @@
 """What spotting costs on a face that talks, where the landmark model seldom rests.
 
 usage: python perf/talking.py [VIDEO] [--rounds 3] [--seconds 60] [--against SRC] [--stages]
+       python perf/talking.py --short [--mediapipe PYTHON]
 
 VIDEO (default: the demo's speaker, animated to talk, 640 x 480, 30 fps) is spotted whole; decoding
 to RGB and Face Mesh on every frame take turns with it. Each measurement is a process of its own
 with one thread; ratios are medians over rounds, in CPU time. --against: the `src` folder of another
-version, which is measured in the same rounds. --stages adds the profile by stage.
+version, which is measured in the same rounds. --stages adds the profile by stage. --mediapipe: an
+interpreter with MediaPipe's package, whose Face Mesh then runs in the same rounds. --short: 3 s and
+one round, to see that it runs and in what order of size; continuous integration prints it.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from statistics import median
 
 from loop_videos import talking_video
 from run import ONE_THREAD, TASKS, Run, stage_rows
+
+SHORT_SECONDS = 3
 
 
 class OtherVersion(Run):
@@ -50,19 +55,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--stages", action="store_true")
+    parser.add_argument("--mediapipe", metavar="PYTHON")
+    parser.add_argument("--short", action="store_true")
     given = parser.parse_args()
+    if given.short:
+        given.rounds, given.seconds = 1, SHORT_SECONDS
+    tasks = ["decode", "mesh", *(["mediapipe"] if given.mediapipe else []), "spot"]
     with tempfile.TemporaryDirectory() as folder:
         video = given.video or talking_video(Path(folder) / "talking-30.mp4", given.seconds)
-        run = Run(None)
+        run = Run(given.mediapipe)
         other = None if given.against is None else OtherVersion(given.against)
         for _ in range(given.rounds):
-            for task in ("decode", "mesh", "spot"):
+            for task in tasks:
                 run.measure(task, video)
             if other is not None:
                 other.measure("spot", video)
         print("| on a talking face, one thread | CPU ms a frame | over decoding | peak MB |")
         print("| --- | ---: | ---: | ---: |")
-        for task in ("decode", "mesh", "spot"):
+        for task in tasks:
             over, peak = run.ratio(task, "decode", video.stem), run.measured[task, video.stem]
             print(
                 f"| {task} | {run.ms(task, video.stem):.2f} | {over:.2f} | "

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from fesnet.errors import FaceModelError, UsageError
 from fesnet.faces import ModelFiles, models, tflite
 from fesnet.faces.detect import open_session
-from fesnet.faces.prelu_rewrite import without_prelu
+from fesnet.faces.fast_graph import fast_graph, kept_fast_graph
 
 
 @pytest.fixture
@@ -296,13 +296,28 @@ def test_converted_models_have_the_expected_shape() -> None:
             np.testing.assert_allclose(out[1:2], single, atol=1e-3)
 
 
-def test_face_mesh_without_prelu_is_the_same_network(face_models: ModelFiles) -> None:
-    image = {"image": np.random.default_rng(0).uniform(0, 1, (2, 192, 192, 3)).astype(np.float32)}
-    graph = without_prelu(face_models.landmarks)
-    assert "PRelu" not in {node.op_type for node in onnx.load_from_string(graph).graph.node}
-    plain, quick = (
-        open_session(g).run(["landmarks", "presence"], image)
-        for g in (face_models.landmarks, graph)
-    )
+def test_the_fast_face_mesh_is_kept_and_made_anew_where_it_is_damaged(
+    face_models: ModelFiles, tmp_path: Path
+) -> None:
+    model = tmp_path / "landmarks.onnx"
+    model.write_bytes(face_models.landmarks.read_bytes())
+    graph = kept_fast_graph(model)
+    (place,) = (p for p in tmp_path.iterdir() if p != model)
+    assert kept_fast_graph(model) == graph == place.read_bytes()[32:]
+    place.write_bytes(place.read_bytes()[:-1] + b"?")
+    assert kept_fast_graph(model) == graph == place.read_bytes()[32:]
+    place.unlink()
+    place.mkdir()  # a place that cannot be written
+    assert kept_fast_graph(model) == graph
+
+
+def test_the_fast_face_mesh_is_the_same_network(face_models: ModelFiles) -> None:
+    images = np.random.default_rng(0).uniform(0, 1, (2, 192, 192, 3)).astype(np.float32)
+    graph = fast_graph(face_models.landmarks)
+    left = {node.op_type for node in onnx.load_from_string(graph).graph.node}
+    assert not left & {"PRelu", "Pad"}
+    plain = open_session(face_models.landmarks).run(["landmarks", "presence"], {"image": images})
+    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    quick = open_session(graph).run(["landmarks", "presence"], {"image": planes})
     np.testing.assert_allclose(quick[0], plain[0], atol=1e-3)  # pixels of 192
     np.testing.assert_allclose(quick[1], plain[1], atol=1e-3)

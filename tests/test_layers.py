@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "postprocess": {"apexes", "intervals", "score_runs"},
     "proposals": {"intervals", "postprocess"},
     "interval_features": {"faces", "proposals"},
+    "latency": {"config", "interval_features"},
     "interval_check": {"apexes", "interval_features", "intervals", "proposals", "weights"},
     "result_json": {"intervals"},
     "timing": set(),
@@ -70,13 +71,14 @@ ALLOWED: dict[str, set[str]] = {
     "model": {"config", "weights"},
     "stream": {
         *("result", "video", "faces", "windows", "runtime", "config", "postprocess"),
-        *("interval_check", "interval_features", "observations", "observe", "step_record"),
+        *("interval_check", "interval_features", "latency", "observations", "observe"),
+        "step_record",
     },
     "overlap": {"stream", "video", "windows"},
     "extraction": {"config", "faces", "postprocess", "stream", "video"},
     "spotter": {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
-        *("overlap", "postprocess", "progress", "step_record", "timing"),
+        *("latency", "overlap", "postprocess", "progress", "step_record", "timing"),
     },
     "exports": {
         *("facial_units", "intervals", "observation_text", "observations", "result"),

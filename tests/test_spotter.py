@@ -17,11 +17,12 @@ import torch
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, SourceError, UsageError
 from fesnet.faces import Face, ModelFiles, compute_landmark_features
+from fesnet.latency import ENCODE_BATCH, LOW_LATENCY, Latency
 from fesnet.model.checkpoint import save_weights
 from fesnet.postprocess import IntervalRules
 from fesnet.runtime import OnnxRuntime, softmax
 from fesnet.spotter import Spotter
-from fesnet.stream import ENCODE_BATCH, FacePipeline, SpotStream
+from fesnet.stream import FacePipeline, SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import load_weights
 from fesnet.windows import reflect_indices
@@ -182,6 +183,15 @@ def test_shapes_between_looks_are_looked_for_where_the_face_moved() -> None:
     )
 
 
+def test_one_look_will_do_where_the_face_moves_evenly() -> None:
+    first, last = moving_landmarks(1)[0], moving_landmarks(12)[11]
+    between = first + (last - first) * np.float32(2 / 3)
+    shapes, runs = key_frame_line([first, None, None, last], between)
+    assert runs == 1
+    a, b, c = compute_landmark_features(np.stack([first, between, last]))
+    np.testing.assert_allclose(shapes, [a, (a + b) / 2, b, c], atol=1e-5)
+
+
 # --- whole videos ---
 
 
@@ -229,20 +239,26 @@ def test_a_stream_run_to_its_end_is_spotting(
 
 
 def streamed(
-    weights: Path, rules: IntervalRules, times: np.ndarray
+    weights: Path, rules: IntervalRules, times: np.ndarray, latency: Latency = "full"
 ) -> tuple[list[Any], Any, list[float], list[Any]]:
     """What a stream hands out on the way, its result, how long after its offset each interval came,
     and those that came at the end."""
     config = load_weights(weights).config
     crops, seen, late = moving_crops(len(times)), [], []
-    spotter = Spotter(weights, rules=rules)
+    spotter = Spotter(weights, rules=rules, latency=latency)
     tracker = Tracked(
         {
             time: face_of(crop, i, time)
             for i, (crop, time) in enumerate(zip(crops, times, strict=True))
         }
     )
-    stream = SpotStream(tracker, spotter.runtime, config, rules)  # type: ignore[arg-type]
+    stream = SpotStream(
+        tracker,  # type: ignore[arg-type]
+        spotter.runtime,
+        config,
+        rules,
+        latency=latency,
+    )
     for i, time in enumerate(times):
         for interval in stream.push(Frame(i, float(time), crops[i])):
             seen.append(interval)
@@ -261,9 +277,10 @@ class Tracked:
         return [self.faces[frame.time]]
 
 
+@pytest.mark.parametrize("latency", ["full", "low"])
 @pytest.mark.parametrize("irregular", [False, True])
 def test_what_a_stream_hands_out_is_what_the_file_gives(
-    irregular: bool, tiny_weights: Path
+    irregular: bool, latency: Latency, tiny_weights: Path
 ) -> None:
     """Also with dropped frames and gaps; the scores of an untrained network are noise around a
     third.
@@ -273,17 +290,26 @@ def test_what_a_stream_hands_out_is_what_the_file_gives(
     if irregular:
         times = np.sort(rng.choice(times, 330, replace=False) + rng.uniform(0, 0.01, 330))
     first = Spotter(tiny_weights)
-    scores = streamed(tiny_weights, first.rules, times)[1].faces[0].scores
+    scores = streamed(tiny_weights, first.rules, times, latency)[1].faces[0].scores
     level = float(np.nanquantile(scores.sum(1), 0.6))
     rules = IntervalRules(
         macro_threshold=level, micro_threshold=level, macro_release=1.0, micro_release=1.0,
         micro_min_s=0.03, macro_min_s=0.03, micro_max_s=0.5,
     )  # fmt: skip
-    told, result, late, rest = streamed(tiny_weights, rules, times)
+    told, result, late, rest = streamed(tiny_weights, rules, times, latency)
     assert len(told) > 3
     assert rest
     assert told + rest == list(result.intervals)
-    assert max(late) < (TINY.window + ENCODE_BATCH) / 30 + 3
+    low = (LOW_LATENCY.ahead + LOW_LATENCY.stride + LOW_LATENCY.batch) / 30
+    assert max(late) < (low if latency == "low" else (TINY.window + ENCODE_BATCH) / 30) + 3
+
+
+def test_low_latency_looks_ahead_less_than_three_seconds() -> None:
+    full, low = Spotter(), Spotter(latency="low")
+    assert low.stream().look_ahead < 3 < 20 < full.stream().look_ahead
+    assert (low.provenance()["latency"], "latency" in full.provenance()) == ("low", False)
+    with pytest.raises(UsageError, match="latency"):
+        Spotter(latency="medium")  # type: ignore[arg-type]
 
 
 def test_what_is_shorter_than_the_look_ahead_is_handed_out_at_the_end(

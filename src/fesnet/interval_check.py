@@ -203,19 +203,25 @@ def check_candidates(
 
 
 def finalized_candidates(
-    track: ContextTrack, check: IntervalCheck, *, ended: bool = False, before: int = 0
+    track: ContextTrack,
+    check: IntervalCheck,
+    *,
+    ended: bool = False,
+    before: int = 0,
+    ahead_s: float = LOOK_AHEAD_S,
 ) -> tuple[list[Candidate], int]:
     """Candidates of a growing track that no later row can change, and the row up to which they lie.
 
-    That row is neutral or unknown, and the track is known `LOOK_AHEAD_S` further. A stream may drop
-    what lies `LOOK_BACK_S` before such a row: candidates from there on stay the same. ended: no row
-    follows, all are final. before: the caller has the candidates up to this row; where no later one
-    is final, none is looked for.
+    That row is neutral or unknown, and the track is known `ahead_s` further. Where that is less
+    than `LOOK_AHEAD_S`, a candidate is judged by what is known then. A stream may drop what lies
+    `LOOK_BACK_S` before such a row: candidates from there on stay the same. ended: no row follows,
+    all are final. before: the caller has the candidates up to this row; where no later one is
+    final, none is looked for.
     """
     if ended or not len(track.times):
         return check_candidates(track, check), len(track.times)
     step = step_of(track.times)
-    known = max(0, len(track.times) - round(LOOK_AHEAD_S / step))
+    known = max(0, len(track.times) - round(ahead_s / step))
     rows = finalized_rows(track.scores[:known], step) if known else 0
     if rows <= before:
         return [], rows

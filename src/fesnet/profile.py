@@ -103,6 +103,7 @@ class ProfiledSpotter(Spotter):
             self.rules,
             self.check,
             self.make_recorder(),
+            self.latency,
         )
 
     def result(self, stream: SpotStream, source: Source) -> Spotting:

@@ -24,6 +24,7 @@ from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, compute_landmark_features, only_face
 from fesnet.interval_check import Candidate, IntervalCheck, finalized_candidates
 from fesnet.interval_features import LOOK_AHEAD_S, LOOK_BACK_S, ContextTrack
+from fesnet.latency import Latency, StreamTiming, stream_timing
 from fesnet.observations import FaceObservations
 from fesnet.observe import observe
 from fesnet.postprocess import IntervalRules, TimedInterval, finalized_prefix
@@ -43,9 +44,11 @@ from fesnet.windows import FrameSampler, Resampler, ScoreChunk, WindowAggregator
 LANDMARK_INTERVAL = 0.11
 # mean change of landmark features between two key frames from which the model runs in between, too
 LANDMARK_CHANGE = 0.02
+# mean distance of a frame in between from the straight line between its neighbours, from which the
+# model also runs on the frames beside it; landmarks of a still face jitter by 0.005
+LANDMARK_BEND = 0.03
 # s of a stream, 116 days: what comes later is a clock's time, not that of a video
 MAX_TIME = 10_000_000
-ENCODE_BATCH = 16  # crops through the network at once: efficient, and short enough for a camera
 
 
 @dataclass
@@ -79,13 +82,16 @@ class FacePipeline:
         runtime: Runtime,
         check: IntervalCheck | None = None,
         recorder: StepRecorder | None = None,
+        timing: StreamTiming | None = None,
     ) -> None:
         self.config, self.runtime, self.check = config, runtime, check
         self.recorder = recorder
+        self.timing = timing or stream_timing(config)
         # of steps that the check may still look at
         self.landmark_features: dict[int, FloatArray] = {}
         self.resampler = Resampler(config.working_rate)
-        self.aggregator = WindowAggregator(*config.inference_window, runtime.decode)
+        t = self.timing
+        self.aggregator = WindowAggregator(t.window, t.stride, runtime.decode, t.ahead)
         self.segment: int | None = None
         self.key: KeyFrame | None = None  # the last one so far
         self.between_keys: list[PendingCrop] = []  # crops after it
@@ -106,7 +112,7 @@ class FacePipeline:
             self.set_key_frame(KeyFrame(face.time, face.segment, crop.landmark_features))
         elif self.config.landmark_feature_count:
             self.between_keys.append(crop)
-        if len(self.waiting) >= ENCODE_BATCH:
+        if len(self.waiting) >= self.timing.batch:
             self.encode(len(self.waiting) - len(self.between_keys))
 
     def set_key_frame(self, key: KeyFrame | None) -> None:
@@ -283,7 +289,11 @@ class FacePipeline:
                 rows[step - first] = self.landmark_features[step]
         context = ContextTrack(track.times, track.scores, track.intensity, rows)
         found, count = finalized_candidates(
-            context, check, ended=ended, before=self.emitted - first
+            context,
+            check,
+            ended=ended,
+            before=self.emitted - first,
+            ahead_s=self.timing.check_ahead_s,
         )
         moved = [
             replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
@@ -320,21 +330,51 @@ def interpolate_landmarks(
 
     After the last key frame of a segment its features stay.
     """
-    for crop in crops:
-        if after is None or after.segment != before.segment:
+    if after is None or after.segment != before.segment:
+        for crop in crops:
             crop.landmark_features = before.landmark_features
-        elif (
-            crop.run_landmarks is not None
-            and float(np.abs(after.landmark_features - before.landmark_features).mean())
-            > LANDMARK_CHANGE
-        ):
-            crop.landmark_features = features_of(crop.run_landmarks())
-        else:
-            fraction = np.float32((crop.time - before.time) / max(after.time - before.time, 1e-9))
-            crop.landmark_features = before.landmark_features + fraction * (
-                after.landmark_features - before.landmark_features
-            )
+    elif mean_change(before, after) > LANDMARK_CHANGE:
+        bisect_landmarks(crops, before, after)
+    else:
+        fill_straight(crops, before, after)
+    for crop in crops:
         crop.run_landmarks = None  # releases the picture
+
+
+def bisect_landmarks(crops: list[PendingCrop], before: KeyFrame, after: KeyFrame) -> None:
+    """Run the landmark model on the crop in the middle, and on those beside it where it lies off
+    the straight line between the key frames; else they are interpolated."""
+    if not crops:
+        return
+    half = len(crops) // 2
+    middle = crops[half]
+    expected = straight(middle.time, before, after)
+    middle.landmark_features = (
+        expected if middle.run_landmarks is None else features_of(middle.run_landmarks())
+    )
+    key = KeyFrame(middle.time, before.segment, middle.landmark_features)
+    bend = float(np.abs(key.landmark_features - expected).mean())
+    fill = bisect_landmarks if bend > LANDMARK_BEND else fill_straight
+    fill(crops[:half], before, key)
+    fill(crops[half + 1 :], key, after)
+
+
+def fill_straight(crops: list[PendingCrop], before: KeyFrame, after: KeyFrame) -> None:
+    """Interpolate the landmark features of crops."""
+    for crop in crops:
+        crop.landmark_features = straight(crop.time, before, after)
+
+
+def straight(time: float, before: KeyFrame, after: KeyFrame) -> Float32Array:
+    """Landmark features at a time (s) between two key frames."""
+    fraction = np.float32((time - before.time) / max(after.time - before.time, 1e-9))
+    change = after.landmark_features - before.landmark_features
+    return before.landmark_features + fraction * change
+
+
+def mean_change(before: KeyFrame, after: KeyFrame) -> float:
+    """Of all landmark features between two key frames."""
+    return float(np.abs(after.landmark_features - before.landmark_features).mean())
 
 
 def chunk_end(chunk: ScoreChunk) -> int:
@@ -379,7 +419,9 @@ class SpotStream:
         rules: IntervalRules,
         check: IntervalCheck | None = None,
         make_recorder: Callable[[], StepRecorder] | None = None,
+        latency: Latency = "full",
     ) -> None:
+        self.timing = stream_timing(config, latency)
         self.tracker, self.runtime, self.config, self.rules = tracker, runtime, config, rules
         self.make_recorder = make_recorder  # of a face's steps; None: nothing is observed
         self.interval_check = check
@@ -394,13 +436,11 @@ class SpotStream:
 
     @property
     def look_ahead(self) -> float:
-        """Seconds until the scores of a moment are final at the latest: a window, a batch of crops,
-        a key frame; and what the interval check looks ahead.
+        """Seconds until the scores of a moment are final at the latest, and what the interval
+        check looks ahead.
         """
-        scores = (
-            self.config.inference_window[0] + ENCODE_BATCH
-        ) / self.config.working_rate + LANDMARK_INTERVAL
-        return scores if self.interval_check is None else scores + LOOK_AHEAD_S
+        scores = self.timing.score_look_ahead(self.config.working_rate, LANDMARK_INTERVAL)
+        return scores if self.interval_check is None else scores + self.timing.check_ahead_s
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -433,7 +473,7 @@ class SpotStream:
             if face.face not in self.pipelines:
                 recorder = None if self.make_recorder is None else self.make_recorder()
                 self.pipelines[face.face] = FacePipeline(
-                    self.config, self.runtime, self.interval_check, recorder
+                    self.config, self.runtime, self.interval_check, recorder, self.timing
                 )
             self.pipelines[face.face].push(face, seen.spacing)
         return list(self.pop_intervals()) if self.chunk_count > known else []

@@ -133,16 +133,18 @@ class WindowAggregator:
 
     Every window is scored forwards and backwards: changes are measured from a window's first step,
     which may lie inside an expression. A step's score is final when no later window can contain it:
-    at most `window` steps later. The last window ends where the segment ends. A segment shorter
-    than a window is one window.
+    at most `window` steps later, or `ahead + stride` where `ahead` is given: then a window shows
+    more of the past, and its earlier steps are final already. The last window ends where the
+    segment ends. A segment shorter than a window is one window.
 
     A window that begins inside an expression (by the scores of earlier windows) begins with the
     last neutral step instead, the neutral anchor. So an expression longer than a window is still a
     change.
     """
 
-    def __init__(self, window: int, stride: int, decode: Decode) -> None:
+    def __init__(self, window: int, stride: int, decode: Decode, ahead: int | None = None) -> None:
         self.window, self.stride, self.decode = window, stride, decode
+        self.ahead = window - stride if ahead is None else ahead  # steps that must follow a step
         self.min_window = min(MIN_WINDOW, window)
         self.buffer: deque[Float32Array] = deque(maxlen=window)  # the last steps
         self.final_levels: deque[float] = deque(
@@ -166,9 +168,9 @@ class WindowAggregator:
         """Add the next step's features; returns scores that became final, if any."""
         self.buffer.append(features)
         self.length += 1
-        if self.length - self.finalized < self.window:
+        if self.length - self.finalized < self.ahead + self.stride:
             return None
-        self.score_window(np.arange(self.window))
+        self.score_buffer()
         return self.finalize(self.stride)
 
     def finish(self) -> ScoreChunk | None:
@@ -176,9 +178,13 @@ class WindowAggregator:
         left = self.length - self.finalized
         if left == 0:
             return None
+        self.score_buffer()
+        return self.finalize(left)
+
+    def score_buffer(self) -> None:
+        """Score the last steps; too few of them are reflected."""
         buffered = len(self.buffer)
         self.score_window(reflect_indices(max(self.min_window, buffered), buffered - 1))
-        return self.finalize(left)
 
     def score_window(self, forwards: NDArray[np.int64]) -> None:
         """Score a window, which goes through the buffer as `forwards` says, and its mirror

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 RECONNECT_S = 0.0  # s for which a lost network camera is tried again; a stream may simply end
 
+LatencyChoice = Annotated[
+    str, typer.Option("--latency", help="full: look ahead 26 s; low: 3 s, and less exact.")
+]
 Videos = Annotated[
     list[str] | None,
     typer.Argument(
@@ -300,6 +303,7 @@ def live_command(
         float,
         typer.Option("--reconnect", help="Seconds to try a lost network camera again; 0: never."),
     ] = RECONNECT_S,
+    latency: LatencyChoice = "full",
     quiet: Quiet = False,
 ) -> None:
     """Spot while it happens; frames are dropped rather than shown late. Stop with Ctrl-C; --out
@@ -320,7 +324,12 @@ def live_command(
         check_results(target, force=force)
     fetch_models()
     place = check_choice(device, "auto", "cpu", "cuda", "coreml", "directml")
-    spotter = Spotter(weights, faces=check_choice(faces, "largest", "all"), device=place)
+    spotter = Spotter(
+        weights,
+        faces=check_choice(faces, "largest", "all"),
+        device=place,
+        latency=check_choice(latency, "full", "low"),
+    )
     printer = show_json if json else EventPrinter(quiet=quiet)
     with optional_preview(preview) as page:
         options = LiveOptions(seconds, None if page is None else page.show_frame)

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
 from fesnet.faces.align import Matrix, invert, transform_points, warp
 from fesnet.faces.detect import Detection, open_session
-from fesnet.faces.prelu_rewrite import without_prelu
+from fesnet.faces.fast_graph import kept_fast_graph
 
 SIDE = 192  # the network's input
 POINTS = 468
@@ -65,7 +66,7 @@ class FaceMesh:
     """MediaPipe's Face Mesh (468 points, without attention)."""
 
     def __init__(self, model: Path, *, threads: int = 1) -> None:
-        self._session = open_session(without_prelu(model), threads)
+        self._session = open_session(kept_fast_graph(model), threads)
 
     def landmarks(
         self, image: Image, regions: list[Region]
@@ -78,9 +79,10 @@ class FaceMesh:
         if not regions:
             return []
         matrices = [region.to_unit() for region in regions]
-        batch = np.empty((len(matrices), SIDE, SIDE, 3), np.float32)
-        for view, matrix in zip(batch, matrices, strict=True):
-            np.multiply(warp(image, matrix, SIDE, supersample=1), np.float32(1 / 255), out=view)
+        planes = np.empty((len(matrices), 3, SIDE, SIDE), np.uint8)
+        for (red, green, blue), matrix in zip(planes, matrices, strict=True):
+            cv2.split(warp(image, matrix, SIDE, supersample=1), [red, green, blue])
+        batch = planes * np.float32(1 / 255)
         points, presence = self._session.run(["landmarks", "presence"], {"image": batch})
         found = []
         for region, matrix, mesh, logit in zip(
