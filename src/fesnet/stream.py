@@ -37,6 +37,7 @@ from fesnet.result import (
 from fesnet.runtime import Runtime
 from fesnet.step_record import StepRecorder
 from fesnet.video import Frame
+from fesnet.voice import HeardVoice
 from fesnet.windows import FrameSampler, Resampler, ScoreChunk, WindowAggregator
 
 # s between runs of the landmark model on a face that moves slowly: every third frame at 25 or 30 Hz
@@ -520,12 +521,15 @@ class SpotStream:
             for n in sorted(self.pipelines)
         )
 
-    def observations(self, tracks: tuple[FaceTrack, ...]) -> tuple[FaceObservations, ...]:
+    def observations(
+        self, tracks: tuple[FaceTrack, ...], heard: HeardVoice | None = None
+    ) -> tuple[FaceObservations, ...]:
         """What moved and what else happened in each face of a stream that has ended; tracks as
-        `finish` returned them. Empty where nothing was recorded."""
+        `finish` returned them; heard: the voice in the sound, if it is used. Empty where nothing
+        was recorded."""
         rate = self.config.working_rate
         return tuple(
-            observe(t.face, recorder.kept(len(t.times)), t.as_stored().scores, rate)
+            observe(t.face, recorder.kept(len(t.times)), t.as_stored().scores, rate, heard)
             for t in tracks
             if (recorder := self.pipelines[t.face].recorder) is not None
         )
