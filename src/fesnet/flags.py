@@ -24,6 +24,8 @@ from fesnet.voice import HeardVoice, widen
 LIDS_WEIGH = 1.5  # what landmarks' lids weigh beside LSDM's eyes closed
 CLOSED_FROM, CLOSING_FROM = 1.1, 0.45  # evidence against a neutral face, and against just before
 AROUND_BLINK_S = 0.5
+# Evidence a second, so near (s) a closure: lids close faster than a head tilts or a face laughs.
+FAST_FROM, FAST_S = 6.0, 0.13
 BLINK_MIN_S, BLINK_MAX_S = 0.05, 0.45  # no lid closes and opens faster; a longer one is no blink
 JOIN_S = 0.07  # closures nearer than this are one
 SPEECH_S = 1.73  # on either side: a mouth that goes on moving
@@ -76,16 +78,25 @@ def find_closures(
 ) -> tuple[Flags, Flags]:
     """(T,) blinks, and longer closures."""
     evidence = np.nan_to_num(closure_evidence(record, strengths, neutral_lids))
-    half = round(AROUND_BLINK_S * rate)
-    before = np.array([evidence[max(0, t - half) : t + 1].min() for t in range(len(evidence))])
-    behind = np.array([evidence[t : t + half].min() for t in range(len(evidence))])
+    half, near = round(AROUND_BLINK_S * rate), round(FAST_S * rate)
+    before = lowest_before(evidence, half + 1)
+    behind = lowest_before(evidence[::-1], half)[::-1]
+    speed = np.abs(np.diff(evidence, prepend=evidence[:1])) * rate
     closed = (evidence > CLOSED_FROM) | (evidence - np.maximum(before, behind) > CLOSING_FROM)
     blink, long = np.zeros(len(closed), bool), np.zeros(len(closed), bool)
     for start, stop in runs(closed, round(JOIN_S * rate)):
-        if stop - start < BLINK_MIN_S * rate:
+        fast = speed[max(0, start - near + 1) : stop + near].max() > FAST_FROM
+        shut = evidence[start:stop].max() > CLOSED_FROM
+        if stop - start < BLINK_MIN_S * rate or not (fast or shut):
             continue
         (blink if stop - start <= BLINK_MAX_S * rate else long)[start:stop] = True
     return blink, long
+
+
+def lowest_before(values: FloatArray, steps: int) -> FloatArray:
+    """(T,) the lowest of so many steps up to each one, fewer at the beginning."""
+    padded = np.concatenate([np.full(steps - 1, np.inf), values])
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, steps).min(1))
 
 
 def find_speech(features: FloatArray, rate: float, heard: HeardVoice | None = None) -> Flags:

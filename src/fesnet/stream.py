@@ -22,7 +22,12 @@ from fesnet._types import Float32Array, FloatArray
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, compute_landmark_features, only_face
-from fesnet.interval_check import Candidate, IntervalCheck, finalized_candidates
+from fesnet.interval_check import (
+    Candidate,
+    IntervalCheck,
+    finalized_candidates,
+    finalized_step,
+)
 from fesnet.interval_features import LOOK_AHEAD_S, LOOK_BACK_S, ContextTrack
 from fesnet.observations import FaceObservations
 from fesnet.observe import observe
@@ -278,14 +283,12 @@ class FacePipeline:
         track = self.score_track(
             face, first, stop, rate, self.chunks[self.first_pending :]
         ).as_stored()
-        rows = np.full((stop - first, self.config.landmark_feature_count), np.nan)
-        for step in range(first, stop):
-            if step in self.landmark_features:
-                rows[step - first] = self.landmark_features[step]
+        before = self.emitted - first
+        if not ended and finalized_step(track.times, track.scores) <= before:
+            return []  # most often: landmarks are gathered for what is looked at alone
+        rows = self.landmark_rows(first, stop)
         context = ContextTrack(track.times, track.scores, track.intensity, rows)
-        found, count = finalized_candidates(
-            context, check, ended=ended, before=self.emitted - first
-        )
+        found, count = finalized_candidates(context, check, ended=ended, before=before)
         moved = [
             replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
             for c in found
@@ -293,6 +296,14 @@ class FacePipeline:
         new = [c for c in moved if c.start >= self.emitted]
         self.release_steps(max(self.emitted, first + count), back)
         return new
+
+    def landmark_rows(self, start: int, stop: int) -> FloatArray:
+        """(stop - start, S) landmark features of steps, not-a-number where there are none."""
+        rows = np.full((stop - start, self.config.landmark_feature_count), np.nan)
+        known = [step for step in range(start, stop) if step in self.landmark_features]
+        if known:
+            rows[np.array(known) - start] = [self.landmark_features[step] for step in known]
+        return rows
 
     def release_steps(self, emitted: int, back: int) -> None:
         """Candidates are returned up to the step `emitted`: release landmark features and chunks
