@@ -39,7 +39,8 @@ def read_sound(path: Path) -> Iterator[SoundBlock]:
         stream = pick_sound(container)
         if stream is None:
             return
-        zero, clock, resampler = player_zero(container), None, make_resampler()
+        clock: Clock | None = None
+        zero, resampler = player_zero(container), make_resampler()
         for frame in decode_sound(container, stream):
             if clock is None:
                 clock = begin_clock(frame, zero)
