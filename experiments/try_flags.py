@@ -1,10 +1,11 @@
-"""Which thresholds of closures would be better, and what a flag of nods would be worth.
+"""Which thresholds of closures and speech would be better, and what a flag of nods would be worth.
 
     python experiments/try_flags.py RECORDS ANNOTATIONS.json VIDEO ...
 
 RECORDS: a folder for what spotting keeps of each video; made where it is not there yet. Annotations
 as of `dev/measure_observations.py`. Closures: precision and recall over a grid of thresholds, and
-with thresholds chosen without the tested clip (each clip shows another person).
+with thresholds chosen without the tested clip (each clip shows another person). The same for
+seconds of speech, with the sound (extra `sound`).
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ from fesnet.interval_features import POSE, smooth
 from fesnet.observations import runs
 from fesnet.observe import neutral_levels, raw_strengths
 from fesnet.spotter import Spotter
+from fesnet.voice import find_voice
 
 # Evidence from which eyes are closed, the same against just before, and least steps.
 GRID = tuple(product((1.1, 1.3, 1.5, 1.8), (0.35, 0.45, 0.6, 0.75, 0.9, 1.1), (1, 2, 3)))
 RATE = 30.0
 OBSERVE = "observe"  # what the stream calls with all that it kept of a face
+SPEECH_GRID = tuple(product((-2.0, -1.5, -1.15, -0.65, 0.0), (0.0, 0.2, 0.33, 0.5, 0.7)))
 NODS, NOD_STEPS = (2, 3, 4, 5), (5, 8, 11, 15)  # degrees there and back; steps each way
 
 
@@ -80,6 +83,25 @@ def closures(evidence: np.ndarray, level: float, closing: float, least: int) -> 
     return [(a / RATE, b / RATE) for a, b in found if b - a >= least]
 
 
+def speech_counts(path: Path, video: Path, truth: dict[str, Any]) -> list[np.ndarray]:
+    """Steps met, false and missed, for each of SPEECH_GRID."""
+    _, record, scores, rate = pickle.loads(path.read_bytes())
+    steps = len(scores)
+    times, record = np.arange(steps) / rate, record.part(0, steps)
+    used, labelled = record.segment >= 0, np.zeros(steps, bool)
+    for a, b in truth["ignore_s"]:
+        used &= (times < a) | (times > b)
+    for a, b in spans(truth, "speech"):
+        labelled |= (times >= a) & (times <= b)
+    heard = find_voice(video, steps, rate)
+    out = []
+    for flags.VOICED_FROM, flags.NEAR_VOICE_S in SPEECH_GRID:
+        found = flags.find_speech(record.landmark_features, rate, heard)
+        sides = (found & labelled, found & ~labelled, ~found & labelled)
+        out.append(np.array([int((side & used).sum()) for side in sides]))
+    return out
+
+
 def nods(pitch: np.ndarray, degrees: float) -> list[Span]:
     """Where the pitch goes there and back by so much."""
     out = np.zeros(len(pitch), bool)
@@ -112,6 +134,16 @@ def f1(counts: np.ndarray) -> float:
     return float(2 * counts[0] / max(2 * counts[0] + counts[1] + counts[2], 1))
 
 
+def show(what: str, grid: tuple[Any, ...], table: np.ndarray) -> None:
+    """The best of a grid, and what they are worth for others. table (clips, grid, counts)."""
+    whole = table.sum(0)
+    print(what)
+    for place in np.argsort([-f1(row) for row in whole], kind="stable")[:6]:
+        print(grid[place], rates(whole[place]))
+    left_out = [t[int(np.argmax([f1(r) for r in whole - t]))] for t in table]
+    print("chosen without the tested clip:", rates(np.sum(left_out, 0)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", type=Path)
@@ -121,21 +153,19 @@ def main() -> None:
     args.records.mkdir(parents=True, exist_ok=True)
     truths = json.loads(args.annotations.read_text(encoding="utf-8"))
     named = {v.name: v for v in args.videos if v.name in truths}
-    tables, nodded = [], {degrees: np.zeros(3, int) for degrees in NODS}
+    tables, speech = [], []
+    nodded = {degrees: np.zeros(3, int) for degrees in NODS}
     for name, video in named.items():
         truth = truths[name]
         evidence, pitch = evidence_of(keep_record(video, args.records))
         true, ignored = spans(truth, "blink", "eye_closure"), truth["ignore_s"]
+        speech.append(speech_counts(args.records / f"{video.stem}.0.pkl", video, truth))
         tables.append([count(closures(evidence, *g), true, ignored) for g in GRID])
         for degrees in NODS:
             if "nuisances" in truth:
                 nodded[degrees] += count(nods(pitch, degrees), spans(truth, "head_nod"), ignored)
-    table = np.array(tables)  # clips, grid, counts
-    whole = table.sum(0)
-    for place in np.argsort([-f1(row) for row in whole], kind="stable")[:6]:
-        print(GRID[place], rates(whole[place]))
-    left_out = [t[int(np.argmax([f1(r) for r in whole - t]))] for t in table]
-    print("chosen without the tested clip:", rates(np.sum(left_out, 0)))
+    show("closures", GRID, np.array(tables))
+    show("seconds of speech, with sound", SPEECH_GRID, np.array(speech))
     for degrees, counts in nodded.items():
         print(f"nods from {degrees} degrees:", rates(counts))
 

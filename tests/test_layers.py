@@ -47,11 +47,12 @@ ALLOWED: dict[str, set[str]] = {
     "unit_motion": {"faces", "facial_units", "interval_features"},
     "flags": {
         *("faces", "facial_units", "interval_features", "observations", "step_record"),
-        "unit_motion",
+        *("unit_motion", "voice"),
     },
+    "voice": {"video"},
     "observe": {
         *("faces", "facial_units", "flags", "interval_features", "observations", "step_record"),
-        "unit_motion",
+        *("unit_motion", "voice"),
     },
     "result": {
         *("intervals", "observations", "postprocess", "result_json", "result_methods", "timing"),
@@ -72,13 +73,13 @@ ALLOWED: dict[str, set[str]] = {
     "stream": {
         *("result", "video", "faces", "windows", "runtime", "config", "postprocess"),
         *("interval_check", "interval_features", "latency", "observations", "observe"),
-        "step_record",
+        *("step_record", "voice"),
     },
     "overlap": {"stream", "video", "windows"},
     "extraction": {"config", "faces", "postprocess", "stream", "video"},
     "spotter": {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
-        *("latency", "overlap", "postprocess", "progress", "step_record", "timing"),
+        *("latency", "overlap", "postprocess", "progress", "step_record", "timing", "voice"),
     },
     "exports": {
         *("facial_units", "intervals", "observation_text", "observations", "result"),

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fesnet import observe as module
 from fesnet.exports.frames import FRAME_COLUMNS, write_frames_csv, write_frames_parquet
 from fesnet.faces.landmark_features import LANDMARK_FEATURE_COUNT
 from fesnet.facial_units import OUTPUTS, UNITS, what_moved
-from fesnet.flags import find_closures, find_speech, moved_range, reversals
+from fesnet.flags import find_closures, find_speech, lowest_before, moved_range, reversals
 from fesnet.interval_features import column
 from fesnet.observations import FLAGS, FaceObservations, blinks_of, context_of, runs
 from fesnet.observe import neutral_levels, observe
@@ -72,6 +74,27 @@ def test_both_eyes_closed_are_a_blink_or_a_closure_and_no_motion() -> None:
     assert found[1][1] == pytest.approx(5.0, abs=0.1)
     context = context_of(seen, 50 / RATE, 80 / RATE, RATE)
     assert context.moved == () and context.flags == ("blink",)
+
+
+def test_lids_that_sink_slowly_are_no_closure_and_fast_ones_are() -> None:
+    """Half closed eyes: by a blink, and by a head that tilts."""
+
+    def half_closed(over: int) -> list[str]:
+        ramp = np.concatenate([np.linspace(0, 1, over), np.linspace(1, 0, over)])
+        eyes = np.zeros(300)
+        eyes[150 - over : 150 + over] = 0.7 * ramp
+        return [b.kind for b in blinks_of(seen_of(motions_of(300, eyeBlink=eyes)), RATE)]
+
+    assert half_closed(3) == ["blink"]
+    assert half_closed(14) == []
+
+
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=40), st.integers(1, 9))
+def test_lowest_before_is_the_lowest(values: list[float], steps: int) -> None:
+    found = lowest_before(np.array(values), steps)
+    assert found.tolist() == [
+        min(values[max(0, t - steps + 1) : t + 1]) for t in range(len(values))
+    ]
 
 
 def test_lips_that_go_on_moving_speak_and_a_single_opening_does_not() -> None:

@@ -104,7 +104,8 @@ def random_result(seed: int, exclusive: bool) -> Spotting:
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_every_score_beside_a_curve_is_the_curve_s_value(exclusive: bool, tmp_path: Path) -> None:
     """Read off the page: cards, bars of the drawing, and the highest point of the curve below."""
-    text = page_of(random_result(5, exclusive), tmp_path)
+    drawn_of = random_result(5, exclusive)
+    text = page_of(drawn_of, tmp_path)
     data = data_of(text)
     track = data["tracks"][0]
     assert data["compared"] == ("sum" if exclusive else "kinds")
@@ -131,6 +132,25 @@ def test_every_score_beside_a_curve_is_the_curve_s_value(exclusive: bool, tmp_pa
     drawn = dict(re.findall(r'<text class="small"[^>]*>(\w+) ([\d.]+)</text>', still))
     assert {kind: float(v) for kind, v in drawn.items()} == data["thresholds"]
     assert ('class="curve sum"' in still) == exclusive
+    check_apexes_and_tracks(text, data, drawn_of)
+
+
+def check_apexes_and_tracks(text: str, data: dict[str, Any], drawn_of: Spotting) -> None:
+    """Apexes of cards and drawing lie within, where their face moves most; curves are scores."""
+    (track,), (face,) = data["tracks"], drawn_of.faces
+    for kind, column in (("macro", 0), ("micro", 1)):
+        assert np.allclose(track[kind], face.scores[:, column], atol=6e-5)
+    if "sum" in track:
+        assert np.allclose(track["sum"], face.scores.sum(1), atol=6e-5)
+    assert np.allclose(track["times"], face.times, atol=6e-5)
+    apexes = re.findall(r"s long, apex ([\d.]+) s", text)
+    assert len(apexes) == len(data["intervals"]) == len(drawn_of.intervals)
+    for shown, i, made in zip(apexes, data["intervals"], drawn_of.intervals, strict=True):
+        assert i["apex_s"] == made.apex_s and float(shown) == pytest.approx(made.apex_s, abs=0.0051)
+        assert i["onset_s"] < i["apex_s"] < i["offset_s"]
+        rows = slice(made.onset_frame, made.offset_frame + 1)
+        at = face.intensity[made.apex_frame]
+        assert at >= np.quantile(face.intensity[rows], 0.5)
 
 
 def test_with_a_check_the_probability_is_drawn_and_named(tmp_path: Path) -> None:

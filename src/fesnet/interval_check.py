@@ -220,12 +220,18 @@ def finalized_candidates(
     """
     if ended or not len(track.times):
         return check_candidates(track, check), len(track.times)
-    step = step_of(track.times)
-    known = max(0, len(track.times) - round(ahead_s / step))
-    rows = finalized_rows(track.scores[:known], step) if known else 0
+    rows = finalized_step(track.times, track.scores, ahead_s)
     if rows <= before:
         return [], rows
     return [c for c in check_candidates(track, check, (before, rows)) if c.stop <= rows], rows
+
+
+def finalized_step(times: FloatArray, scores: FloatArray, ahead_s: float = LOOK_AHEAD_S) -> int:
+    """The row of a growing track (T,), (T, 2) up to which candidates are final, judged by what is
+    known `ahead_s` behind it."""
+    step = step_of(times)
+    known = max(0, len(times) - round(ahead_s / step))
+    return finalized_rows(scores[:known], step) if known else 0
 
 
 def candidate_features(

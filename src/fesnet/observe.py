@@ -21,6 +21,7 @@ from fesnet.interval_features import POSE, smooth
 from fesnet.observations import FLAGS, POSE_STEP, STRENGTH_UNIT, FaceObservations, Flags
 from fesnet.step_record import KeptSteps, StepRecord
 from fesnet.unit_motion import landmark_strengths, lid_distances, motion_strengths
+from fesnet.voice import HeardVoice
 
 NEUTRAL_ACTIVITY = 0.15  # macro and micro score together below which a face is neutral
 NEUTRAL_BACK_S, NEUTRAL_AHEAD_S = 8.0, 4.0  # where neutral faces to compare with are looked for
@@ -33,9 +34,14 @@ STRENGTH_FLOOR = 0.05  # what is weaker is 0: a face always moves a little
 
 
 def observe(
-    face: int, record: StepRecord | KeptSteps, scores: FloatArray, rate: float
+    face: int,
+    record: StepRecord | KeptSteps,
+    scores: FloatArray,
+    rate: float,
+    heard: HeardVoice | None = None,
 ) -> FaceObservations:
-    """All of one face. scores (T, 2); rate: steps a second.
+    """All of one face. scores (T, 2); rate: steps a second; heard: the voice in the sound, if it is
+    used.
 
     Block by block, each with a margin that its flags look into: so memory does not grow with what
     is unpacked, and times without a face cost nothing.
@@ -49,8 +55,9 @@ def observe(
         part = record.part(low, min(high, steps))
         if (part.segment < 0).all():
             continue
+        voice = None if heard is None else heard.part(low, min(high, steps))
         inner = slice(start - low, stop - low)
-        found = observe_part(part, levels, low, rate)
+        found = observe_part(part, levels, low, rate, voice)
         strengths[start:stop], flags[start:stop], pose[start:stop] = (f[inner] for f in found)
     return FaceObservations(face, strengths, flags, pose)
 
@@ -62,7 +69,11 @@ def blocks_of(steps: int) -> Iterator[tuple[int, int]]:
 
 
 def observe_part(
-    record: StepRecord, levels: NeutralLevels, low: int, rate: float
+    record: StepRecord,
+    levels: NeutralLevels,
+    low: int,
+    rate: float,
+    heard: HeardVoice | None = None,
 ) -> tuple[FloatArray, Flags, FloatArray]:
     """Strengths, flags and pose of steps from `low` on."""
     raw = raw_strengths(record)
@@ -73,7 +84,8 @@ def observe_part(
     strengths = np.clip(smooth_known(np.fmax(by_motions, by_landmarks)), 0, 1)
     strengths[strengths < STRENGTH_FLOOR] = 0.0
     strengths[record.segment < 0] = np.nan
-    flags = find_flags(record, np.nan_to_num(by_motions), neutral[:, size : size + 2], rate)
+    lids = neutral[:, size : size + 2]
+    flags = find_flags(record, np.nan_to_num(by_motions), lids, rate, heard)
     pose = np.degrees(record.landmark_features[:, POSE] / ROTATION_UNIT)
     stored = np.rint(strengths * STRENGTH_UNIT) / STRENGTH_UNIT
     return stored, flags, np.rint(pose * POSE_STEP) / POSE_STEP

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from fesnet.stream import SpotStream, make_face_tracker
 from fesnet.timing import frame_rate
 from fesnet.video import Frame, Source, Sourceable, open_source
 from fesnet.video.folder import source_sha256
+from fesnet.voice import HeardVoice, detector_name, find_voice
 from fesnet.weights import CHECK, MOTION_HEAD, Weights, load_weights
 
 MIN_FRAME_RATE = (
@@ -45,7 +46,9 @@ class Spotter:
     `IntervalRules` replaces them all. faces: "largest" follows one face, "all" up to eight.
     threads: of the network; 1 is our choice, as more collapse on a busy machine. device: of the
     network; "auto" takes the fastest that works, any other is used or refused. latency: "low" is
-    for cameras: an interval is told 3 s after its end instead of 26, and judged by less.
+    for cameras: an interval is told 3 s after its end instead of 26, and judged by less. sound:
+    look for a voice in the sound track, for the flag `speaking` (extra `sound`); scores and intervals
+    stay.
 
     One spotter may be used by several threads at once; each stream belongs to one of them. Raises
     UsageError, CheckpointError, FaceModelError, MissingExtraError.
@@ -61,8 +64,10 @@ class Spotter:
         threads: int = 1,
         device: Device = "auto",
         latency: Latency = "full",
+        sound: bool = False,
     ) -> None:
         check_spotter_options(faces, threads)
+        self.voice_detector = detector_name() if sound else None
         self.weights: Weights = load_weights(weights)
         self.runtime: Runtime = make_runtime(runtime, self.weights, threads, device)
         self.rules = recommended_rules(self.weights).changed(rules)
@@ -140,17 +145,34 @@ class Spotter:
                 f"expected frames from {source.name}, got none; the source is empty or broken"
             )
         tracks = stream.finish()
+        heard, more = self.hear(source, stream.steps)
         return assemble(
             describe_source(source),
             tracks,
             stream.times,
             self.weights.config.working_rate,
             self.rules,
-            warnings=(*source.warnings, *frame_rate_warnings(source.name, stream.times)),
-            provenance=self.provenance(),
+            warnings=(*source.warnings, *frame_rate_warnings(source.name, stream.times), *more),
+            provenance={**self.provenance(), "speaking": self.speaking_text(heard)},
             candidates=stream.candidates(),
-            observations=stream.observations(tracks),
+            observations=stream.observations(tracks, heard),
         )
+
+    def hear(self, source: Source, steps: int) -> tuple[HeardVoice | None, list[str]]:
+        """The voice in the sound of a source, if it was asked for, and a warning where there is
+        none that could be heard."""
+        if self.voice_detector is None:
+            return None, []
+        path = source.path
+        heard = find_voice(path, steps, self.weights.config.working_rate) if is_file(path) else None
+        if heard is not None and heard.known.any():
+            return heard, []
+        what = "has no sound" if heard is None else "has a silent sound track"
+        return None, [f"{source.name} {what}: the flag `speaking` is of the mouth alone"]
+
+    def speaking_text(self, heard: HeardVoice | None) -> str:
+        """What the flag `speaking` of a result was made of."""
+        return "mouth" if heard is None else f"mouth and sound ({self.voice_detector})"
 
     def provenance(self) -> dict[str, Any]:
         """What a result must name to be repeated."""
@@ -177,6 +199,11 @@ class Spotter:
 def tell_frame(report: FrameCallback, source: Source, frame: Frame) -> None:
     """Report a frame of a source."""
     report(frame, source)
+
+
+def is_file(path: Path | None) -> TypeGuard[Path]:
+    """Whether a source can be opened once more, for its sound."""
+    return path is not None and path.is_file()
 
 
 def check_spotter_options(faces: str, threads: int) -> None:

@@ -22,7 +22,12 @@ from fesnet._types import Float32Array, FloatArray
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.faces import Face, FaceTracker, Tracker, compute_landmark_features, only_face
-from fesnet.interval_check import Candidate, IntervalCheck, finalized_candidates
+from fesnet.interval_check import (
+    Candidate,
+    IntervalCheck,
+    finalized_candidates,
+    finalized_step,
+)
 from fesnet.interval_features import LOOK_AHEAD_S, LOOK_BACK_S, ContextTrack
 from fesnet.latency import Latency, StreamTiming, stream_timing
 from fesnet.observations import FaceObservations
@@ -38,6 +43,7 @@ from fesnet.result import (
 from fesnet.runtime import Runtime
 from fesnet.step_record import StepRecorder
 from fesnet.video import Frame
+from fesnet.voice import HeardVoice
 from fesnet.windows import FrameSampler, Resampler, ScoreChunk, WindowAggregator
 
 # s between runs of the landmark model on a face that moves slowly: every third frame at 25 or 30 Hz
@@ -283,17 +289,14 @@ class FacePipeline:
         track = self.score_track(
             face, first, stop, rate, self.chunks[self.first_pending :]
         ).as_stored()
-        rows = np.full((stop - first, self.config.landmark_feature_count), np.nan)
-        for step in range(first, stop):
-            if step in self.landmark_features:
-                rows[step - first] = self.landmark_features[step]
+        before = self.emitted - first
+        ahead_s = self.timing.check_ahead_s
+        if not ended and finalized_step(track.times, track.scores, ahead_s) <= before:
+            return []  # most often: landmarks are gathered for what is looked at alone
+        rows = self.landmark_rows(first, stop)
         context = ContextTrack(track.times, track.scores, track.intensity, rows)
         found, count = finalized_candidates(
-            context,
-            check,
-            ended=ended,
-            before=self.emitted - first,
-            ahead_s=self.timing.check_ahead_s,
+            context, check, ended=ended, before=before, ahead_s=ahead_s
         )
         moved = [
             replace(c, start=c.start + first, stop=c.stop + first, apex=c.apex + first)
@@ -302,6 +305,14 @@ class FacePipeline:
         new = [c for c in moved if c.start >= self.emitted]
         self.release_steps(max(self.emitted, first + count), back)
         return new
+
+    def landmark_rows(self, start: int, stop: int) -> FloatArray:
+        """(stop - start, S) landmark features of steps, not-a-number where there are none."""
+        rows = np.full((stop - start, self.config.landmark_feature_count), np.nan)
+        known = [step for step in range(start, stop) if step in self.landmark_features]
+        if known:
+            rows[np.array(known) - start] = [self.landmark_features[step] for step in known]
+        return rows
 
     def release_steps(self, emitted: int, back: int) -> None:
         """Candidates are returned up to the step `emitted`: release landmark features and chunks
@@ -560,12 +571,15 @@ class SpotStream:
             for n in sorted(self.pipelines)
         )
 
-    def observations(self, tracks: tuple[FaceTrack, ...]) -> tuple[FaceObservations, ...]:
+    def observations(
+        self, tracks: tuple[FaceTrack, ...], heard: HeardVoice | None = None
+    ) -> tuple[FaceObservations, ...]:
         """What moved and what else happened in each face of a stream that has ended; tracks as
-        `finish` returned them. Empty where nothing was recorded."""
+        `finish` returned them; heard: the voice in the sound, if it is used. Empty where nothing
+        was recorded."""
         rate = self.config.working_rate
         return tuple(
-            observe(t.face, recorder.kept(len(t.times)), t.as_stored().scores, rate)
+            observe(t.face, recorder.kept(len(t.times)), t.as_stored().scores, rate, heard)
             for t in tracks
             if (recorder := self.pipelines[t.face].recorder) is not None
         )

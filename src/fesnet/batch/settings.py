@@ -24,8 +24,8 @@ class SpotSettings:
     """Settings that the workers get.
 
     weights: a folder, None for the bundled ones; rate: frames a second of image folders; seconds:
-    stop after; formats: of `fesnet.exports` to write beside each result; device: of the network,
-    as of `Spotter`.
+    stop after; formats: of `fesnet.exports` to write beside each result; device and sound: as of
+    `Spotter`.
     """
 
     weights: str | None = None
@@ -36,6 +36,7 @@ class SpotSettings:
     seconds: float | None = None
     formats: tuple[str, ...] = ()
     device: Device = "auto"
+    sound: bool = False
 
     def __post_init__(self) -> None:
         check_seconds(self.seconds)
@@ -65,7 +66,9 @@ class SpotSettings:
         del values["weights"]  # a place; its sha256 stands for it
         if scores_only:
             del values["rules"], values["formats"]
-        del values["device"]  # the runtime names what is used
+        del values["device"], values["sound"]  # the runtime names what is used
+        if self.sound:
+            values["sound"] = spotter.voice_detector
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

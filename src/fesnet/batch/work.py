@@ -161,16 +161,16 @@ def load_spotter(settings: SpotSettings) -> Spotter:
     config = folder / CONFIG
     known = file_sha256(config) if config.is_file() else ""
     return cached_spotter(
-        settings.weights, settings.runtime, settings.faces, settings.device, known
+        settings.weights, settings.runtime, settings.faces, settings.device, settings.sound, known
     )
 
 
 @lru_cache(maxsize=2)
 def cached_spotter(
-    weights: str | None, runtime: Any, faces: Any, device: Device, _known: str
+    weights: str | None, runtime: Any, faces: Any, device: Device, sound: bool, _known: str
 ) -> Spotter:
     cv2.setNumThreads(1)  # other workers have the other cores
-    return Spotter(weights, runtime=runtime, faces=faces, device=device)
+    return Spotter(weights, runtime=runtime, faces=faces, device=device, sound=sound)
 
 
 def write_exports(found: Spotting, result: Path, task: VideoTask) -> str:

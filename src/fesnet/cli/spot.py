@@ -71,6 +71,10 @@ FrameTable = Annotated[
     str | None,
     typer.Option("--frames", help="Write NAME.frames.csv or .parquet, a row for each frame, too."),
 ]
+WithSound = Annotated[
+    bool,
+    typer.Option("--sound", help="Listen for a voice, too, for the flag `speaking` (extra sound)."),
+]
 WithReport = Annotated[
     bool, typer.Option("--report", help="Write NAME.html, a page to look at, too.")
 ]
@@ -113,6 +117,7 @@ class SpotOptions:
     formats: tuple[str, ...]
     force: bool = False
     device: str = "auto"
+    sound: bool = False
 
     def make_settings(self) -> SpotSettings:
         """The settings of a batch. Raises UsageError."""
@@ -123,7 +128,9 @@ class SpotOptions:
         folder = None if self.weights is None else str(self.weights.absolute())
         runtime = check_choice(self.runtime, "onnx", "torch")
         faces = check_choice(self.faces, "largest", "all")
-        settings = SpotSettings(folder, runtime, faces, device=self.checked_device)
+        settings = SpotSettings(
+            folder, runtime, faces, device=self.checked_device, sound=self.sound
+        )
         rules = resolve_rules(
             recommended_rules(load_spotter(settings).weights),
             self.rules,
@@ -147,7 +154,9 @@ class SpotOptions:
         faces = check_choice(self.faces, "largest", "all")
         spotter_class = ProfiledSpotter if profile else Spotter
         device = self.checked_device
-        spotter = spotter_class(self.weights, runtime=runtime, faces=faces, device=device)
+        spotter = spotter_class(
+            self.weights, runtime=runtime, faces=faces, device=device, sound=self.sound
+        )
         spotter.rules = resolve_rules(
             spotter.rules, self.rules, self.macro_threshold, self.micro_threshold
         )
@@ -168,6 +177,7 @@ def spot_command(
     seconds: Seconds = None,
     formats: ExportFormats = None,
     frames: FrameTable = None,
+    sound: WithSound = False,
     report: WithReport = False,
     overlay: OverlayFile = None,
     jobs: BatchJobs = None,
@@ -195,7 +205,7 @@ def spot_command(
     check_report_options(report, overlay, out, sources, force=force)
     thresholds = (macro_threshold, micro_threshold)
     options = SpotOptions(
-        weights, runtime, faces, rules, *thresholds, fps, seconds, exports, force, device
+        weights, runtime, faces, rules, *thresholds, fps, seconds, exports, force, device, sound
     )
     if is_batch:
         reject_single_options(report=report, overlay=overlay, profile=profile, json=json)

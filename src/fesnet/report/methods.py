@@ -95,6 +95,8 @@ def methods_text(spotting: Spotting) -> str:
         f"Reported were {kinds}; thresholds were compared with {COMPARED[compared_by(spotting)]}.",
         f"This gave {counts}.",
     ]
+    if str(p.get("speaking", "mouth")) != "mouth":
+        lines.append(f"Speech was told from {p['speaking']}.")
     review = p.get("review")
     if isinstance(review, dict):
         people = ", ".join(map(str, review.get("by", []))) or "nobody"
