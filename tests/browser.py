@@ -15,7 +15,6 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--mute-audio"]
 WAIT_S = 60.0  # at most, for anything; two browsers on two busy cores are slow
-REFUSED = "Failed to load resource"  # how the console calls an answer that is not good
 ERRORS: list[str] = []  # of all pages by `new_page`
 
 
@@ -49,16 +48,17 @@ def no_page_error() -> Iterator[None]:
 
 
 def new_page(browser: Any, width: int = 1280, height: int = 800) -> Any:
-    """A window of its own, to be closed by who asked for it; for pages of servers, which tell
-    themselves what the server refuses. See `no_page_error`."""
-    return watched_page(browser, ERRORS, {"width": width, "height": height}, REFUSED)
+    """A window of its own, to be closed by who asked for it; for pages of servers, whose console
+    also tells what the server refuses. See `no_page_error`."""
+    return watched_page(browser, ERRORS, {"width": width, "height": height}, console=False)
 
 
 @contextmanager
 def opened_page(browser: Any, width: int = 1280, **options: Any) -> Iterator[Any]:
     """A window of its own, whose errors and requests to elsewhere fail the test."""
     troubles: list[str] = []
-    page = watched_page(browser, troubles, {"width": width, "height": 900}, **options)
+    size = {"width": width, "height": 900}
+    page = watched_page(browser, troubles, size, console=True, **options)
     try:
         yield page
     finally:
@@ -67,15 +67,15 @@ def opened_page(browser: Any, width: int = 1280, **options: Any) -> Iterator[Any
 
 
 def watched_page(
-    browser: Any, troubles: list[str], size: dict[str, int], allowed: str = "\n", **options: Any
+    browser: Any, troubles: list[str], size: dict[str, int], *, console: bool, **options: Any
 ) -> Any:
-    """A window whose errors go to `troubles`, and its requests to elsewhere. allowed: how console
-    errors begin that are a part of the test."""
+    """A window whose errors go to `troubles`, and its requests to elsewhere. console: whether the
+    errors of its console are some."""
     page = browser.new_context(viewport=size, **options).new_page()
     page.set_default_timeout(1000 * WAIT_S)
 
     def hear(said: Any) -> None:
-        if said.type == "error" and not said.text.startswith(allowed):
+        if console and said.type == "error":
             troubles.append(said.text)
 
     page.on("pageerror", lambda error: troubles.append(str(error)))
