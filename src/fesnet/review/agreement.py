@@ -55,9 +55,9 @@ def person_opinions(machine: MachineResult, review: Review) -> Opinions:
     done, _ = review.undo_stacks()
     entries = [review.entries[n - 1] for n in done]
     touched = {e.id for e in entries if e.what in JUDGED_BY}
-    rows, unseen = [], []
-    for i in review.intervals:
-        (rows if i.checked or i.deleted or i.id in touched else unseen).append(i)
+    seen = [i.checked or i.deleted or i.id in touched for i in review.intervals]
+    rows = [i for i, is_seen in zip(review.intervals, seen, strict=True) if is_seen]
+    unseen = [i for i, is_seen in zip(review.intervals, seen, strict=True) if not is_seen]
     rules = review_rules(review)
     left = [(i.face, i.onset_frame, i.offset_frame) for i in unseen]
     if not review.blind:
