@@ -145,8 +145,8 @@ class Measured:
 
     @classmethod
     def of(cls, counts: dict[str, Counts], minutes: float) -> Measured:
-        f1 = [counts[kind].f1 for kind in ("macro", "micro", "overall")]
-        return cls(*f1, counts["overall"].fp / minutes)
+        macro, micro, both = (counts[kind].f1 for kind in ("macro", "micro", "overall"))
+        return cls(macro, micro, both, counts["overall"].fp / minutes)
 
     def __str__(self) -> str:
         return f"{self.macro:.2f} / {self.micro:.2f} / {self.both:.2f}, {self.alarms:.1f}"

@@ -30,11 +30,12 @@ from fesnet._io import file_sha256
 from fesnet.datasets import Recording, load_dataset
 from fesnet.faces import Face, Tracker
 from fesnet.intervals import Interval
+from fesnet.latency import ENCODE_BATCH
 from fesnet.metrics import Counts, count, overall
 from fesnet.result import Spotting
 from fesnet.runtime import OnnxRuntime
 from fesnet.spotter import Spotter
-from fesnet.stream import ENCODE_BATCH, SpotStream, make_face_tracker
+from fesnet.stream import SpotStream, make_face_tracker
 from fesnet.synth.render.avatar_renderer import AvatarRenderer
 from fesnet.synth.render.batches import clip_batch
 from fesnet.synth.render.portraits import find_people

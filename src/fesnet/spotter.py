@@ -47,8 +47,8 @@ class Spotter:
     threads: of the network; 1 is our choice, as more collapse on a busy machine. device: of the
     network; "auto" takes the fastest that works, any other is used or refused. latency: "low" is
     for cameras: an interval is told 3 s after its end instead of 26, and judged by less. sound:
-    look for a voice in the sound track, for the flag `speaking` (extra `sound`); scores and intervals
-    stay.
+    look for a voice in the sound track, for the flag `speaking` (extra `sound`); scores and
+    intervals stay.
 
     One spotter may be used by several threads at once; each stream belongs to one of them. Raises
     UsageError, CheckpointError, FaceModelError, MissingExtraError.
