@@ -174,7 +174,10 @@ def kappa_figures(rated: Sequence[RatedVideo]) -> dict[str, Any]:
     """Cohen's kappa over the frames of videos that both have seen as a whole, with an interval by
     drawing participants with replacement."""
     whole = [v for v in rated if v.table is not None]
-    out: dict[str, Any] = {"whole_videos": len(whole), "whole_minutes": sum(v.minutes for v in whole)}
+    out: dict[str, Any] = {
+        "whole_videos": len(whole),
+        "whole_minutes": sum(v.minutes for v in whole),
+    }
     tables: dict[str, FloatArray] = {}
     for video in whole:
         assert video.table is not None
