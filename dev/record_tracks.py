@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fesnet.face_pipeline import FacePipeline
 from fesnet.spotter import Spotter
-from fesnet.stream import FacePipeline
 from fesnet.video import open_source
 
 

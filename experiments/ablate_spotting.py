@@ -23,13 +23,13 @@ import torch
 
 from fesnet._types import Float32Array
 from fesnet.evaluation.tune_rules import count_videos, spot_folder
+from fesnet.face_pipeline import FacePipeline
 from fesnet.jobs import SerialExecutor
 from fesnet.model.checkpoint import load_network
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack, assemble
 from fesnet.runtime import softmax
 from fesnet.spotter import Spotter
-from fesnet.stream import FacePipeline
 from fesnet.video import open_source
 from fesnet.weights import Weights, load_weights
 from fesnet.windows import Decode, ScoreChunk, WindowAggregator

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fesnet import stream
+from fesnet.face_pipeline import FacePipeline
 from fesnet.observations import FaceObservations
 from fesnet.spotter import Spotter
 from fesnet.step_record import StepRecorder
@@ -28,7 +29,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "keep features of steps, motion head": (StepRecorder, "push"),
     "interpolate what was kept": (StepRecorder, "record"),
     "strengths and flags": (stream, "observe"),
-    "interval check": (stream.FacePipeline, "pop_candidates"),
+    "interval check": (FacePipeline, "pop_candidates"),
 }
 AFTER = ("what moved in intervals, blinks", "write observations as JSON")
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from fesnet.config import PRESETS, FesNetConfig
+from fesnet.face_pipeline import FacePipeline
 from fesnet.faces import Face
 from fesnet.faces.landmark_features import canonical_face
 from fesnet.model.network import FesNet
 from fesnet.result import FaceTrack
 from fesnet.runtime import Runtime
-from fesnet.stream import FacePipeline
 
 TINY = replace(
     PRESETS["default"],

@@ -70,10 +70,15 @@ ALLOWED: dict[str, set[str]] = {
     "weights": {"config"},
     "runtime": {"weights", "model"},
     "model": {"config", "weights"},
+    "landmarks_between": {"faces"},
+    "face_pipeline": {
+        *("config", "faces", "interval_check", "interval_features", "landmarks_between"),
+        *("latency", "postprocess", "result", "runtime", "step_record", "windows"),
+    },
     "stream": {
-        *("result", "video", "faces", "windows", "runtime", "config", "postprocess"),
-        *("interval_check", "interval_features", "latency", "observations", "observe"),
-        *("step_record", "voice"),
+        *("config", "face_pipeline", "faces", "interval_check", "latency", "observations"),
+        *("observe", "postprocess", "result", "runtime", "step_record", "video", "voice"),
+        "windows",
     },
     "overlap": {"stream", "video", "windows"},
     "extraction": {"config", "faces", "postprocess", "stream", "video"},

@@ -16,13 +16,14 @@ import torch
 
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, SourceError, UsageError
+from fesnet.face_pipeline import FacePipeline
 from fesnet.faces import Face, ModelFiles, compute_landmark_features
 from fesnet.latency import ENCODE_BATCH, LOW_LATENCY, Latency
 from fesnet.model.checkpoint import save_weights
 from fesnet.postprocess import IntervalRules
 from fesnet.runtime import OnnxRuntime, softmax
 from fesnet.spotter import Spotter
-from fesnet.stream import FacePipeline, SpotStream
+from fesnet.stream import SpotStream
 from fesnet.video import Frame, Source, open_source
 from fesnet.weights import load_weights
 from fesnet.windows import reflect_indices

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fesnet.errors import CheckpointError, ResultError
+from fesnet.face_pipeline import FacePipeline
 from fesnet.faces.landmark_features import EXPRESSIVE_LANDMARKS, LANDMARK_FEATURE_COUNT
 from fesnet.interval_check import (
     IntervalCheck,
@@ -20,10 +21,10 @@ from fesnet.interval_check import (
 )
 from fesnet.interval_features import FEATURES, LOOK_BACK_S, ContextTrack
 from fesnet.intervals import KINDS
+from fesnet.landmarks_between import features_of
 from fesnet.model.checkpoint import save_weights
 from fesnet.result import Spotting, choose_intervals
 from fesnet.spotter import Spotter
-from fesnet.stream import FacePipeline, features_of
 from small_network import SHAPED, face_of, make_network, moving_landmarks
 
 RATE = 30.0

@@ -30,7 +30,7 @@ from fesnet.faces.models import ensure_models
 from fesnet.synth.render.avatar import MARGIN, SPAN
 
 BATCH = 640  # faces in one pass of the model
-KEY_INTERVAL = 3  # frames from one run of the model to the next (`fesnet.stream`)
+KEY_INTERVAL = 3  # frames from one run of the model to the next (`fesnet.landmarks_between`)
 MOVED_LIMIT = 0.02  # change from which it also runs on the frames between
 
 
