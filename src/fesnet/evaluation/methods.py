@@ -118,19 +118,6 @@ def learn_fesnet(
     return train_and_score(samples, groups, test_inputs, model, fesnet_spec(model, train), seed)
 
 
-def learn_two_scales(
-    train_set: TrainSet,
-    groups: tuple[int, ...],
-    test_inputs: Sequence[Float32Array],
-    variant: Variant,
-    seed: int,
-) -> tuple[list[Float32Array], str]:
-    from fesnet.training.two_scale import train_two_scales
-
-    samples, model, train = feature_fold(train_set, groups, variant)
-    return train_two_scales(samples, groups, test_inputs, model, train, seed)
-
-
 def feature_fold(
     train_set: TrainSet, groups: tuple[int, ...], variant: Variant
 ) -> tuple[list[FeatureSample], FesNetConfig, FeatureTrainConfig]:
@@ -179,12 +166,6 @@ def network_settings(variant: Variant) -> dict[str, Any]:
     return {"model": sizes, "independent above": OVERLAPPING, "training": asdict(train)}
 
 
-def two_scale_settings(variant: Variant) -> dict[str, Any]:
-    from fesnet.training.two_scale import MACRO, MICRO
-
-    return {**network_settings(variant), "scales": [asdict(MACRO), asdict(MICRO)]}
-
-
 def learn_softnet(
     train_set: TrainSet,
     groups: tuple[int, ...],
@@ -225,9 +206,6 @@ def untrained(name: str, *media: str) -> Method:
 
 METHODS: dict[str, Method] = {
     "fesnet": Method(learn_fesnet, network_settings, {"features": "features", "video": "lsdm"}),
-    "fesnet-two-scale": Method(
-        learn_two_scales, two_scale_settings, {"features": "features", "video": "lsdm"}
-    ),
     "fesnet-pretrained": untrained("pretrained", "video"),
     "fesnet-shipped": Method(pass_scores_through, no_settings, {"video": "shipped"}),
     "auwgcn": Method(learn_auwgcn, network_settings, {"features": "features", "video": "regions"}),
