@@ -14,8 +14,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from fault_cases import make_clips
-from fault_review import CODE, Client, Refused
+from fault_review import CODE, Client, Refused, spot_clip
 
 SERVERS = 2
 
@@ -23,13 +22,7 @@ SERVERS = 2
 def run_pair(folder: Path, kills: int, seed: int) -> tuple[int, int, list[str], float]:
     """Kills, acknowledged edits, problems, seconds."""
     rng, started = random.Random(f"pair {seed}"), time.monotonic()
-    clip = next(make_clips(folder / "clips", 1).rglob("*.mp4"))
-    work = folder / "work"
-    subprocess.run(
-        [sys.executable, "-c", CODE, "spot", str(clip), "--out", str(work)],
-        check=True,
-        capture_output=True,
-    )
+    clip, work = spot_clip(folder)
     known: list[str] = []  # who made the acknowledged edits: each a name of its own
     problems: list[str] = []
     rounds = -(-kills // SERVERS)

@@ -22,18 +22,20 @@ REVIEW_FILE = "clip000.review.json"
 def run_review(folder: Path, kills: int, seed: int) -> tuple[int, int, list[str], float]:
     """Kills, acknowledged edits, problems, seconds."""
     rng, started, problems = random.Random(f"review {seed}"), time.monotonic(), list[str]()
-    clip = next(make_clips(folder / "clips", 1).rglob("*.mp4"))
-    work = folder / "work"
-    subprocess.run(
-        [sys.executable, "-c", CODE, "spot", str(clip), "--out", str(work)],
-        check=True,
-        capture_output=True,
-    )
+    clip, work = spot_clip(folder)
     known: list[int] = []  # revisions of acknowledged edits; at a kill one more may be on its way
     for _ in range(kills):
         problems += run_until_killed(clip, work, known, rng.uniform(0.0, 1.0))
     problems += run_until_killed(clip, work, known, 0.0)
     return kills, len(known), problems, time.monotonic() - started
+
+
+def spot_clip(folder: Path) -> tuple[Path, Path]:
+    """A clip that is made, and the folder of its result."""
+    clip, work = next(make_clips(folder / "clips", 1).rglob("*.mp4")), folder / "work"
+    command = [sys.executable, "-c", CODE, "spot", str(clip), "--out", str(work)]
+    subprocess.run(command, check=True, capture_output=True)
+    return clip, work
 
 
 def run_until_killed(clip: Path, work: Path, known: list[int], wait: float) -> list[str]:

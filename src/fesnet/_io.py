@@ -6,12 +6,14 @@ import csv
 import errno
 import hashlib
 import io
+import lzma
 import os
 import re
 import secrets
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -273,6 +275,14 @@ def is_result(path: Path) -> bool:
             return b'"schema": "fesnet/1"' in handle.read(SCHEMA_BYTES)
     except (OSError, ValueError):
         return False
+
+
+# What zipfile and numpy raise for an archive that is damaged, encrypted or of unknown compression,
+# or whose header claims sizes and forms that it has not.
+ARCHIVE_ERRORS = (
+    *(OSError, ValueError, TypeError, EOFError, MemoryError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 def check_archive(path: Path, limit: int) -> None:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_open, check_archive
+from fesnet._io import ARCHIVE_ERRORS, atomic_open, check_archive
 from fesnet._version import __version__
 from fesnet.crops.stage import FORMAT, CropTrack, FaceStage
 from fesnet.datasets.recording import Recording
@@ -25,10 +23,7 @@ from fesnet.video.folder import image_files
 
 ARRAYS = tuple(f.name for f in fields(CropTrack) if f.name != "warnings")
 LARGEST = 32_000_000_000  # bytes of one file's arrays: ten hours of crops
-DAMAGED = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error),
-    *(MemoryError, NotImplementedError, RuntimeError),  # sizes and forms that a header only claims
-)
+DAMAGED = (*ARCHIVE_ERRORS, KeyError)
 
 
 def crop_origin(recording: Recording, stage: FaceStage) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES, check_archive, check_regular_file
+from fesnet._io import ARCHIVE_ERRORS, VIDEO_SUFFIXES, check_archive, check_regular_file
 from fesnet._messages import in_utf8
 from fesnet._names import closest_names, find_path, from_cell
 from fesnet._tables import read_loose_table
@@ -246,10 +245,7 @@ def load_features(recording: Recording) -> tuple[NDArray[np.float32], float]:
                     )
                 values = loaded["features"]
                 rate = float(loaded["fps"]) if "fps" in loaded.files else recording.rate
-    except (
-        *(OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error),
-        *(MemoryError, NotImplementedError, RuntimeError),
-    ) as error:
+    except ARCHIVE_ERRORS as error:
         raise SourceError(
             f"expected features in {path}, but it cannot be read ({error})"
         ) from error

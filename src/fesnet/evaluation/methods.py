@@ -17,7 +17,7 @@ from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from fesnet.training.feature_training import FeatureSample, FeatureTrainConfig
+    from fesnet.training.feature_training import FeatureTrainConfig
 
 TrainSet = Sequence[tuple[Float32Array, NDArray[np.int8]]]
 Learn = Callable[
@@ -112,21 +112,12 @@ def learn_fesnet(
     variant: Variant,
     seed: int,
 ) -> tuple[list[Float32Array], str]:
-    from fesnet.training.feature_training import fesnet_spec, train_and_score
-
-    samples, model, train = feature_fold(train_set, groups, variant)
-    return train_and_score(samples, groups, test_inputs, model, fesnet_spec(model, train), seed)
-
-
-def feature_fold(
-    train_set: TrainSet, groups: tuple[int, ...], variant: Variant
-) -> tuple[list[FeatureSample], FesNetConfig, FeatureTrainConfig]:
-    """What a fold trains on, and its settings; kinds are independent where micros lie in macros."""
-    from fesnet.training.feature_training import FeatureSample
+    from fesnet.training.feature_training import FeatureSample, fesnet_spec, train_and_score
 
     samples = [FeatureSample(inputs, labels) for inputs, labels in train_set]
     model, train = fesnet_settings(variant, len(groups))
-    return samples, replace(model, independent=micro_in_macro(train_set) > OVERLAPPING), train
+    model = replace(model, independent=micro_in_macro(train_set) > OVERLAPPING)
+    return train_and_score(samples, groups, test_inputs, model, fesnet_spec(model, train), seed)
 
 
 def micro_in_macro(train_set: TrainSet) -> float:

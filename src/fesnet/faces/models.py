@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import lzma
 import os
 import shutil
 import subprocess
@@ -19,13 +18,12 @@ import sys
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet._io import describe_absence, file_sha256
+from fesnet._io import ARCHIVE_ERRORS, describe_absence, file_sha256
 from fesnet._types import ShareCallback
 from fesnet.errors import FaceModelError, UsageError
 
@@ -295,10 +293,7 @@ def read_member(wheel: Path, graph: PinnedGraph) -> bytes:
             raise OSError("it is no regular file")
         with zipfile.ZipFile(wheel) as archive, archive.open(graph.member) as member:
             data = member.read(LARGEST_GRAPH)
-    except (
-        *(OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-        *(RuntimeError, NotImplementedError),  # an encrypted member, an unknown compression
-    ) as error:
+    except ARCHIVE_ERRORS as error:
         raise FaceModelError(f"expected a wheel file, got {wheel} ({error}); {HELP}") from error
     except KeyError as error:
         raise FaceModelError(
