@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from browser import opened_page
 from fesnet.video import open_source
 from fesnet.video.clock import MOST_EMPTY_S
-from video_files import Image, pictures
+from video_files import Image, pictures, write_video
 
 MILLISECOND = Fraction(1, 1000)
 BITS = 6
@@ -85,6 +86,13 @@ PLAYED = [
     ("late.mkv", {"first": 0.8, "sound": 0.0}, 0.8),
     ("alone.mkv", {"first": 3.0}, 3.0),
     ("late.webm", {"first": 0.8, "sound": 0.0, "codec": "libvpx"}, 0.8),
+    ("primed.mp4", {"sound": 0.0}, 0.0),
+    ("primed_fragments.mp4", {"sound": 0.0, "movflags": "frag_keyframe+empty_moov"}, 0.08),
+    ("sound_before_zero.mp4", {"first": 0.5, "sound": -0.3}, 0.5),
+    ("both_late.mp4", {"first": 5.8, "sound": 5.0}, 5.8),
+    ("sound_later.mov", {"sound": 0.7}, 0.0),
+    ("both_late.mkv", {"first": 5.8, "sound": 5.0}, 5.8),
+    ("vp9.webm", {"first": 5.8, "sound": 5.0, "codec": "libvpx-vp9"}, 5.8),
 ]
 
 
@@ -110,18 +118,86 @@ def test_formats_with_a_clock_of_their_own_count_from_their_first_stamp(
     assert next(iter(open_source(alone))).time == pytest.approx(0.0, abs=1e-6)
 
 
+def trim(path: Path, skipped: int, kept_ms: int) -> Path:
+    """Change the edit list of an MP4 or MOV of one picture track, as an editor that cuts nothing
+    away: it shows `kept_ms` from the frame `skipped` on."""
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"elst") + 12
+    assert struct.unpack(">I", data[entry - 4 : entry]) == (1,)
+    first = struct.unpack(">i", data[entry + 4 : entry + 8])[0]
+    struct.pack_into(">Ii", data, entry, kept_ms, first + skipped * 16000 // 25)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["trimmed.mp4", "trimmed.mov"])
+def test_what_an_edit_list_leaves_out_is_not_shown(tmp_path: Path, name: str) -> None:
+    path = trim(write_late(tmp_path / name), 6, 480)
+    shown = [(frame.time, read_number(frame.image)) for frame in open_source(path)]
+    assert shown[0] == (0.0, 6)
+    assert [number for _, number in shown[:12]] == list(range(6, 18))
+    assert len(shown) <= 13  # of 24: a frame that begins at the end may stay
+
+
+@pytest.mark.parametrize("before", [0.7, 1.0, 1.9])
+def test_a_clock_of_33_bits_may_wrap(tmp_path: Path, before: float) -> None:
+    """After 26.5 hours a transport stream counts from 0 again: here while the sound is alone,
+    at the first picture, and among the pictures."""
+    whole = write_late(tmp_path / "a.mp4", first=1.0, sound=0.4)
+    target = tmp_path / "wrap.ts"
+    with (
+        av.open(str(whole)) as old,
+        av.open(str(target), "w", options={"mpegts_copyts": "1"}) as new,
+    ):
+        streams = [new.add_stream_from_template(s) for s in old.streams]
+        for packet in old.demux():
+            if packet.dts is not None:
+                late = round((Fraction(2**33, 90000) - Fraction(before)) / packet.time_base)
+                packet.pts, packet.dts = packet.pts + late, packet.dts + late
+                packet.stream = streams[packet.stream.index]
+                new.mux(packet)
+    source = open_source(target)
+    shown = [(read_number(frame.image), frame.time) for frame in source]
+    assert [number for number, _ in shown] == list(range(24))
+    primed = 1024 / 48000  # what the sound's codec puts before it
+    times = [0.6 + primed + k / 25 for k in range(24)]
+    assert [time for _, time in shown] == pytest.approx(times, abs=0.002)
+    assert source.warnings == []
+
+
+@pytest.mark.parametrize(("codec", "reordered"), [("mpeg4", "0"), ("mpeg4", "2"), ("mjpeg", "0")])
+@pytest.mark.parametrize("hole", [1, 12])
+def test_frames_that_an_avi_left_out_keep_their_time(
+    tmp_path: Path, codec: str, reordered: str, hole: int
+) -> None:
+    """A camera of AVI writes an empty picture for each that it dropped; the one before stays."""
+    times = [*range(hole), *range(hole + 20, 44)]
+    images = [numbered(k) for k in range(24)]
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    if hole == 1 and reordered != "0":  # written so, its B-frames come later, too
+        times = [20 + k for k in range(24)]
+    path = write_video(tmp_path / "a.avi", images, codec, pixels, times=times, bf=reordered, g="8")
+    source = open_source(path)
+    shown = [(read_number(frame.image), frame.time) for frame in source]
+    assert [number for number, _ in shown] == list(range(24))
+    assert shown[0][1] == 0.0 and source.warnings == []
+    assert shown[-1][1] == pytest.approx(43 / 25, abs=0.041)
+    assert np.diff([time for _, time in shown])[hole - 1] == pytest.approx(21 / 25, abs=0.041)
+
+
 def test_a_browser_shows_each_frame_at_our_second(browser: Any, tmp_path: Path) -> None:
     files = [write_late(tmp_path / name, **options) for name, options, _ in PLAYED]
+    files += [trim(write_late(tmp_path / f"trimmed.{end}"), 6, 480) for end in ("mp4", "mov")]
     (tmp_path / "page.html").write_text("<body></body>")
     with opened_page(browser) as page:
         page.goto((tmp_path / "page.html").as_uri())
         for file in files:
-            times = [frame.time for frame in open_source(file)]
-            wanted = [3, 11, 20]
+            frames = [(frame.time, read_number(frame.image)) for frame in open_source(file)]
+            chosen = [frames[k] for k in (3, 11, 20) if k < len(frames)]
             kind = "mp4" if file.suffix in (".mp4", ".mov") else "webm"
             data = f"data:video/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
-            shown = page.evaluate(SEEK, [data, [times[k] + 0.02 for k in wanted]])
-            assert [read_number(decode(data)) for data in shown] == wanted, file.name
+            shown = page.evaluate(SEEK, [data, [time + 0.02 for time, _ in chosen]])
+            assert [read_number(decode(d)) for d in shown] == [n for _, n in chosen], file.name
 
 
 SEEK = """async ([src, times]) => {

@@ -77,6 +77,66 @@ def test_ratios_that_mean_nothing_change_nothing(aspect: Fraction | None) -> Non
     assert display_size(16000, 4000, Fraction(2)) is None  # beyond MAX_PIXELS
 
 
+@pytest.mark.parametrize("turn", [90, -90, 180, 0])
+def test_pixels_are_made_square_before_the_picture_is_turned(tmp_path: Path, turn: int) -> None:
+    path = write_aspect(tmp_path / "a.mp4", "libx264", Fraction(64, 45), turn=turn)
+    size = (91, 48) if turn in (0, 180) else (48, 91)
+    source = open_source(path)
+    assert (source.width, source.height) == size
+    assert next(iter(source)).image.shape == (size[1], size[0], 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [
+        ("a.avi", "mjpeg", "yuvj420p"),
+        ("a.mov", "mjpeg", "yuvj420p"),
+        ("a.ts", "mpeg2video", "yuv420p"),
+        ("a.mxf", "mpeg2video", "yuv420p"),
+        ("a.h264", "libx264", "yuv420p"),
+        ("a.wmv", "wmv2", "yuv420p"),
+    ],
+)
+def test_every_container_may_hold_wide_pixels(
+    tmp_path: Path, name: str, codec: str, pixels: str
+) -> None:
+    source = open_source(write_aspect(tmp_path / name, codec, Fraction(4, 3), pixels, count=6))
+    assert (source.width, source.height) == (85, 48)
+
+
+def test_television_changes_the_shape_of_pixels_on_the_way(tmp_path: Path) -> None:
+    path, data = tmp_path / "both.ts", b""
+    for aspect in (Fraction(1), Fraction(4, 3)):
+        part = write_aspect(tmp_path / "part.ts", "mpeg2video", aspect, count=40)
+        data += part.read_bytes()
+    path.write_bytes(data)
+    shapes = [frame.image.shape[:2] for frame in open_source(path)]
+    assert set(shapes[:38]) == {(48, 64)} and set(shapes[42:]) == {(48, 85)}
+
+
+def write_aspect(
+    path: Path,
+    codec: str,
+    aspect: Fraction,
+    pixels: str = "yuv420p",
+    *,
+    turn: int | None = None,
+    count: int = 3,
+    rate: int = 25,
+) -> Path:
+    """A video of 64 x 48 whose pixels are `aspect` times as wide as high."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        stream.codec_context.sample_aspect_ratio = aspect
+        if turn is not None:
+            stream.set_display_rotation(turn, hflip=False, vflip=False)
+        for image in pictures(count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
 # ---------------------------------------------------------------- which stream, which images
 
 
@@ -254,6 +314,45 @@ def test_a_camera_without_times_gets_those_of_arrival() -> None:
     assert (steps >= 0).all() and np.ptp(steps[2:] % 0.04) > 1e-4  # and finer than that, too
     assert any("sends no times: those of arrival were taken" in w for w in source.warnings)
     assert given == pytest.approx([k / 20 for k in range(len(given))])
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "counted"),
+    [
+        ("a.h264", "libx264", 30, True),  # a rate that its head tells
+        ("a.mjpeg", "mjpeg", 25, True),  # none: 25 assumed
+        ("a.m2v", "mpeg2video", 30, False),  # each picture tells how long it is shown
+        ("a.obu", "libsvtav1", 25, True),
+    ],
+)
+def test_raw_pictures_have_the_rate_of_their_head_and_say_so(
+    tmp_path: Path, name: str, codec: str, rate: int, counted: bool
+) -> None:
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg does not write {name}")
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = write_aspect(tmp_path / name, codec, Fraction(1), pixels, rate=30, count=6)
+    source = open_source(path)
+    times = [frame.time for frame in source]
+    assert times == pytest.approx([k / rate for k in range(6)], abs=1e-6)
+    assert source.rate == rate
+    told = [f"{name} holds no times: {rate} frames a second assumed; else give --fps"]
+    assert source.warnings == (told if counted else [])
+    if counted:
+        given = open_source(path, rate=50)
+        assert [frame.time for frame in given] == pytest.approx([k / 50 for k in range(6)])
+        assert given.warnings == []
+
+
+def test_the_rate_of_a_tape_is_that_of_its_system(tmp_path: Path) -> None:
+    """FFmpeg's average of a DV file is 60,000 frames a second."""
+    with av.open(str(tmp_path / "tape.dv"), "w") as container:
+        stream = container.add_stream("dvvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 720, 576, "yuv420p"
+        for image in pictures(3, 720, 576):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert open_source(tmp_path / "tape.dv").rate == 25
 
 
 def test_dark_pictures_of_16_bits_are_told(tmp_path: Path) -> None:

@@ -55,8 +55,15 @@ PLAYLIST_HEADS = (b"ffconcat", b"#EXTM3U", b"v=0", b"<MPD")
 # Formats whose seconds count from the start of the file, for us as for a browser; all others have
 # a clock of their own, which begins anywhere (see docs/adr/0060).
 OWN_ZERO = ("mov", "matroska", "webm", "ogg")
-# Formats without any times: FFmpeg counts frames.
-CLOCKLESS = ("mpjpeg", "mjpeg", "h261", "h263", "h264", "hevc", "vvc", "m4v", "mjpeg_2000")
+# Formats without any times: FFmpeg counts frames, 25 a second.
+CLOCKLESS = (
+    "mpjpeg", "mjpeg", "h261", "h263", "h264", "hevc", "vvc", "m4v", "mjpeg_2000", "obu", "av1",
+    "dnxhd", "ingenient", "vc1", "cavsvideo", "dirac", "avs2", "avs3", "evc", "apv",
+)  # fmt: skip
+# The average rate of these is that of FFmpeg's counting; their own stands in the pictures, if at
+# all. Beyond HIGHEST_RATE (frames a second), an average is none (DV: 60000).
+COUNTED = (*CLOCKLESS, "mpegvideo")
+HIGHEST_RATE = 10_000
 # 67 million, four times 4K: a picture that claims more is not read, as each copy takes gigabytes.
 MAX_PIXELS = 1 << 26
 
@@ -178,8 +185,17 @@ def check_pixels(name: str, width: int, height: int) -> None:
         )
 
 
-def player_zero(container: InputContainer) -> Fraction:
-    """The stamp (s) of what a player calls 0: see docs/adr/0060.
+def nominal_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Frames a second as the file says, None where it says nothing."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    counted = container.format.name in COUNTED
+    rate = guessed if guessed and (counted or not average or average > HIGHEST_RATE) else average
+    # PyAV 19 has a rational of its own, which prints 30 as 30/1.
+    return Fraction(rate.numerator, rate.denominator) if rate else None
+
+
+def player_zero(container: InputContainer, first_picture: Fraction) -> Fraction:
+    """The stamp (s) of what a player calls 0: see docs/adr/0060. first_picture: that of it, s.
 
     Files with a zero of their own: that zero, or their first stamp where it lies before it. Other
     formats: the first stamp of any picture or sound.
@@ -189,7 +205,7 @@ def player_zero(container: InputContainer) -> Fraction:
         for s in container.streams
         if s.type in ("video", "audio") and s.start_time is not None and s.time_base is not None
     ]
-    first = min(starts, default=Fraction(0))
+    first = min(starts, default=first_picture)
     own = any(name in OWN_ZERO for name in container.format.name.split(","))
     return min(first, Fraction(0)) if own else first
 

@@ -27,6 +27,7 @@ from fesnet.video.containers import (
     CLOCKLESS,
     check_pixels,
     ffmpeg_reason,
+    nominal_rate,
     open_container,
     pick_stream,
     player_zero,
@@ -51,6 +52,7 @@ ABOVE: Any = (
     0,
 )  # as OpenCV takes a number for each channel; its types know arrays only
 NO_PIPE = "most videos cannot be read from a pipe; save it to a file and name that"
+MOST_REORDERED = 2  # packets that a decoder takes before it gives a frame, beside damaged ones
 CLOCK_TOLERANCE = 0.01  # a rate that is given and nearer to the file's own is no contradiction
 LIVE_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 
@@ -225,9 +227,7 @@ class _Reader:
         stream.codec_context.thread_type = ThreadType.FRAME if threads > 1 else ThreadType.NONE
         stream.codec_context.thread_count = threads
         self.given = rate
-        average = None if wall_clock else stream.average_rate or stream.guessed_rate
-        # PyAV 19 has a rational of its own, which prints 30 as 30/1.
-        self.rate = Fraction(average.numerator, average.denominator) if average else rate
+        self.rate = (None if wall_clock else nominal_rate(container, stream)) or rate
         self.duration = _duration(container, stream)
         tick = ARRIVAL_TICK if wall_clock else stream.time_base or Fraction(1, 1000)
         self.clock = Clock(tick, 1 / (rate or self.rate or DEFAULT_RATE))
@@ -243,6 +243,10 @@ class _Reader:
         self.matrix = UPRIGHT
         self.size: tuple[int, int] | None = None
         self.coded: tuple[int, int, Any] | None = None  # of which `size` was made
+        self.aspect = stream.sample_aspect_ratio  # as the file says; pictures may say another one
+        self.coded_aspect = stream.codec_context.sample_aspect_ratio
+        self.sent = 0  # packets that went into the decoder
+        self.first_stamp: int | None = None  # of the first frame, where its own is none
 
     def frames(self) -> Iterator[Frame]:
         """Every frame that decodes; what does not goes into `warnings`."""
@@ -250,7 +254,8 @@ class _Reader:
         for index, decoded in enumerate(self._decoded()):
             if index == 0:
                 self._begin(decoded)
-            time = self.clock.stamp(getattr(decoded, self.stamp))
+            stamp = self.first_stamp if index == 0 else None
+            time = self.clock.stamp(getattr(decoded, self.stamp) if stamp is None else stamp)
             (self.damage.add_damaged if decoded.is_corrupt else self.damage.add_intact)(time)
             if decoded.rotation != self.rotation:
                 self.rotation, self.matrix = decoded.rotation, display_matrix(decoded)
@@ -269,17 +274,20 @@ class _Reader:
         if stamp is None:
             self._count_frames(stamps=first.pts is not None)
             return
-        zero = Fraction(0) if self.wall_clock else player_zero(self.container)
+        context, first_picture = self.stream.codec_context, stamp * self.clock.tick
+        zero = Fraction(0) if self.wall_clock else player_zero(self.container, first_picture)
         if self.wall_clock:
             self.clock.begin(stamp, Fraction(0))
             self.warnings.append(
                 f"{self.name} sends no times: those of arrival were taken; else give --fps"
             )
         elif self.stamp == "dts":  # the packet that released it came later than the frame's own
-            start = self.stream.start_time or 0
-            self.clock.begin(stamp, max(Fraction(0), start * self.clock.tick - zero))
+            begins = (self.stream.start_time or 0) * self.clock.tick
+            waited = min(self.sent - 1, MOST_REORDERED) if context.has_b_frames else 0
+            self.first_stamp = round((begins + waited * self.clock.step) / self.clock.tick)
+            self.clock.begin(self.first_stamp, begins - zero)
         else:
-            self.clock.begin(stamp, stamp * self.clock.tick - zero)
+            self.clock.begin(stamp, first_picture - zero)
         if self.given and self.rate and abs(self.given / self.rate - 1) > CLOCK_TOLERANCE:
             self.warnings.append(
                 f"{self.name} has times of its own (about {float(self.rate):.4g} frames a second); "
@@ -299,7 +307,10 @@ class _Reader:
 
     def _set_size(self, frame: VideoFrame) -> None:
         """The size at which the pixels of a frame are square; it may change within a stream."""
-        coded = (frame.width, frame.height, self.stream.sample_aspect_ratio)
+        said = self.stream.codec_context.sample_aspect_ratio
+        if said != self.coded_aspect:  # television changes it from one programme to the next
+            self.aspect = self.coded_aspect = said
+        coded = (frame.width, frame.height, self.aspect)
         if coded != self.coded:
             check_pixels(self.name, frame.width, frame.height)
             aspect = coded[2] and Fraction(coded[2].numerator, coded[2].denominator)
@@ -324,6 +335,7 @@ class _Reader:
 
     def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
         """Frames that come out when `packet` goes in (None: at the end); none if it is damaged."""
+        self.sent += packet is not None
         if packet is not None and self.wall_clock:
             stamp_arrival(packet)
         if packet is not None and packet.is_corrupt:
