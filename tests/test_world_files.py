@@ -153,6 +153,43 @@ def test_the_default_video_is_used_and_told(
     ]
 
 
+FLAGS = av.stream.Disposition
+COVER = ("mjpeg", (320, 240), 1)
+FACE = ("libx264", (64, 48), 9)
+SMALL = ("libx264", (32, 32), 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "streams", "flags", "told"),
+    [
+        ("cover.mp4", [COVER, FACE], [FLAGS.attached_pic, FLAGS.default], False),
+        ("large_preview.mp4", [("mjpeg", (320, 240), 3), FACE], [FLAGS(0), FLAGS.default], True),
+        ("still.mkv", [COVER, FACE], [FLAGS.default, FLAGS(0)], True),
+        ("second.mov", [SMALL, FACE], [FLAGS(0), FLAGS.default], True),
+        ("none.mkv", [SMALL, FACE], [FLAGS(0), FLAGS(0)], True),
+        ("both.mkv", [SMALL, FACE], [FLAGS.default, FLAGS.default], True),
+        ("broadcast.ts", [SMALL, FACE], [FLAGS(0), FLAGS(0)], True),
+    ],
+)  # fmt: skip
+def test_a_cover_a_preview_and_a_small_picture_are_not_the_video(
+    tmp_path: Path, name: str, streams: list[Any], flags: list[Any], told: bool
+) -> None:
+    with av.open(str(tmp_path / name), "w") as container:
+        made = []
+        for (codec, (width, height), _), flag in zip(streams, flags, strict=True):
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.disposition = width, height, flag
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            made.append(stream)
+        for stream, (_, size, count) in zip(made, streams, strict=True):
+            for image in pictures(count, *size):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(stream.encode(None))
+    source = open_source(tmp_path / name)
+    assert (source.width, source.height) == FACE[1] and len(list(source)) == FACE[2]
+    assert any("holds 2 videos" in line for line in source.warnings) == told
+
+
 def test_a_rate_that_a_file_does_not_need_is_told(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", pictures(5))
     assert open_source(path, rate=25).warnings == []

@@ -8,6 +8,7 @@ the formats and protocols named here are allowed.
 from __future__ import annotations
 
 import os
+import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,7 +165,15 @@ def stream_rank(stream: VideoStream) -> tuple[bool, bool, bool, int]:
     """Sorts streams by how likely players show them."""
     flags, context = stream.disposition, stream.codec_context
     pixels = 0 if context is None else context.width * context.height
-    return context is not None, stream.frames != 1, bool(flags & flags.default), pixels
+    return context is not None, not is_single(stream), bool(flags & flags.default), pixels
+
+
+def is_single(stream: VideoStream) -> bool:
+    """Whether a stream holds one picture. Matroska counts none, but most writers tell how long a
+    stream is."""
+    told = re.fullmatch(r"0+:0+:(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    rate = stream.average_rate
+    return stream.frames == 1 or bool(told and rate and 0 < float(told[1]) * float(rate) < 1.5)
 
 
 def size_text(stream: VideoStream) -> str:
