@@ -181,6 +181,12 @@ def read_text_file(path: Path, limit: int = LARGEST_TABLE) -> str:
     return read_regular_file(path, limit).decode("utf-8-sig")
 
 
+def file_exists(path: Path) -> bool:
+    """Whether a regular file stands there. `Path.is_file` raises OSError for a name that is too
+    long, such as the review's of a result whose own name just fits."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def describe_absence(path: Path) -> str:
     """Of what is no file: why, as the end of a sentence."""
     try:

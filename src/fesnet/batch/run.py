@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fesnet._guard import tidy_records
-from fesnet._io import remove_partial_files
+from fesnet._io import file_exists, remove_partial_files
 from fesnet._messages import counted, time_left
 from fesnet._version import __version__
 from fesnet.batch.columns import PARTICIPANT, Columns, merge_study_columns, result_key
@@ -184,7 +184,7 @@ def select_todo(
 def is_complete(record: VideoRecord, out: Path, retry_failed: bool) -> bool:
     """Whether the result is there, and its exports are not to be tried again."""
     refused = bool(record.refused) and retry_failed
-    return not (record.reason or refused) and result_file(out, record.name).is_file()
+    return not (record.reason or refused) and file_exists(result_file(out, record.name))
 
 
 def settings_of(video: BatchVideo, settings: SpotSettings) -> SpotSettings:
@@ -361,10 +361,10 @@ def summary_rows(
             yield {**place, **own, "status": "failed", "reason": record.reason}
             continue
         file = result_file(out, name)
-        if not file.is_file():
+        if not file_exists(file):
             continue
         done = {**place, **own, "status": "done", "reason": record.refused}
-        reviewed = file.with_suffix(".review.json").is_file()
+        reviewed = file_exists(file.with_suffix(".review.json"))
         if not reviewed and modification_stamp(str(file))[0] == record.written:
             yield {**done, **record.row}
         elif (found := read_version(file)) is not None:

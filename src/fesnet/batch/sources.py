@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from fesnet._io import VIDEO_SUFFIXES, describe_absence
+from fesnet._io import VIDEO_SUFFIXES, describe_absence, file_exists
 from fesnet._messages import counted
 from fesnet._names import find_path
 from fesnet.batch.columns import OPTIONS, OWN_NAMES, manifest_columns
@@ -110,7 +110,7 @@ def count_passed_over(videos: list[str], out: Path) -> dict[str, int]:
 def passed_over(file: Path, *, beside_videos: bool) -> str:
     """Why a file of a folder is no video of a batch; empty where it is one, or a frame of one."""
     ending = file.suffix.lower()
-    if not file.is_file():
+    if not file_exists(file):
         return "no regular file" if is_video_name(file.name) else ""
     if is_video_name(file.name):
         return ""
@@ -151,7 +151,7 @@ def find_videos(
         before = len(found)
         for one in expand_argument(video, out, log):
             found.setdefault(one.path, one)
-        if len(found) == before and not Path(video).is_file():
+        if len(found) == before and not file_exists(Path(video)):
             raise UsageError(
                 f"expected videos or folders of images in {video}, found none; name another"
             )
@@ -199,7 +199,7 @@ def walk(root: Path, out: Path, log: LogCallback) -> Iterator[BatchVideo]:
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         visible = sorted(f for f in files if not f.startswith("."))
         here = Path(folder)
-        videos = [f for f in visible if is_video_name(f) and (here / f).is_file()]
+        videos = [f for f in visible if is_video_name(f) and file_exists(here / f)]
         for name in videos:
             yield BatchVideo(str(here / name), (here / name).relative_to(root).as_posix())
         images = [f for f in visible if Path(f).suffix.lower() in IMAGES]
@@ -218,7 +218,7 @@ def read_manifest(file: Path) -> list[BatchVideo]:
     table's own folder. `subject` (or `participant`) and the columns of OPTIONS are known; any other
     column says something of the video and goes into the tables. An empty cell leaves things as they
     are. Raises UsageError, naming the line, and MissingExtraError."""
-    if not file.is_file():
+    if not file_exists(file):
         raise UsageError(f"expected a manifest (CSV or .xlsx), but {file} {describe_absence(file)}")
     try:
         table = read_text_table(file)

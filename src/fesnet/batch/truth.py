@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fesnet._guard import check_replaceable, replacing
-from fesnet._io import describe_absence, resolve_path
+from fesnet._io import describe_absence, file_exists, resolve_path
 from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
 from fesnet.exports import is_table_of_result
@@ -43,21 +43,21 @@ def import_truth(
     """
     if out.suffix != ".csv":
         raise UsageError(f"expected a .csv file for the truth, got {out}")
-    if not file.is_file():
+    if not file_exists(file):
         raise UsageError(f"expected an annotation file, but {file} {describe_absence(file)}")
     if resolve_path(out) == resolve_path(file):
         raise UsageError(f"expected another file for --out than {file}; name a new one")
     check_replaceable(out, force=force, known=is_table_of_result)
     beside = file.with_suffix(".json")
     read = read_annotations(file, video)
-    chosen = video or (beside if beside.is_file() else read.video)
+    chosen = video or (beside if file_exists(beside) else read.video)
     if chosen is None:
         raise UsageError(
             f"expected the video that {file} annotates, got none beside it; name it, or its "
             "result, by --video"
         )
     name, times = frame_axis(chosen, rate, report)
-    if beside.is_file() and chosen != beside:
+    if file_exists(beside) and chosen != beside:
         check_length(beside, chosen, len(times))
     found = read.found
     if read.last_frames:

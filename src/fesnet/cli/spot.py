@@ -406,7 +406,7 @@ def rethreshold_folder(
 
     results = find_results(folder)
     make_writable_folder(out or folder)
-    counts, outdated = [0, 0, 0, 0], 0
+    counts, outdated, failed = [0, 0, 0, 0], 0, 0
     for change in change_rules(
         results,
         out,
@@ -414,18 +414,24 @@ def rethreshold_folder(
         getpass.getuser(),
         force=force,
     ):
+        if change.error is not None:
+            failed += 1
+            say(f"fesnet: {change.name}: {change.error}", error=True)
+            continue
         counts = [a + b for a, b in zip(counts, change.before + change.after, strict=True)]
         outdated += len(change.outdated)
         corrected = ", corrected" if change.reviewed else ""
         say(f"{change.name}: {change.after[0]} macro, {change.after[1]} micro{corrected}")
     was, now = (f"{a} macro, {b} micro" for a, b in (counts[:2], counts[2:]))
-    say(f"{len(results)} results: {was} before, {now} now; in {out or folder}")
+    say(f"{len(results) - failed} results: {was} before, {now} now; in {out or folder}")
     say(f"next: fesnet summary {out or folder}")
     if outdated:
         say(
             f"fesnet: {outdated} pages and exports still show the old intervals; write them again",
             error=True,
         )
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command("demo")

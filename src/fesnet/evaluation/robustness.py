@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fesnet._guard import check_replaceable, guarding
-from fesnet._io import atomic_write_text, file_sha256, make_writable_folder
+from fesnet._io import atomic_write_text, file_exists, file_sha256, make_writable_folder
 from fesnet._types import StepCallback
 from fesnet.errors import SourceError, TruthError, UsageError
 from fesnet.evaluation.clip_changes import MILLISECOND, millisecond_intervals
@@ -166,7 +166,7 @@ def collect_videos(
 ) -> dict[str, list[Path]]:
     """The videos of each condition that needs its own: those of a folder, or made of portraits."""
     if list(source.glob("*.truth.csv")):
-        truths = [v for v in find_video_files(source) if v.with_suffix(".truth.csv").is_file()]
+        truths = [v for v in find_video_files(source) if file_exists(v.with_suffix(".truth.csv"))]
         return {CALM_VIDEOS: truths}
     people, left_out = find_people(source)
     if not people:
@@ -200,7 +200,7 @@ def check_bench(out: Path, plan: VideoPlan, people: Sequence[Person]) -> None:
     photos = [file_sha256(p.neutral.path) for p in people]
     now = json.dumps({"plan": asdict(plan), "photos": photos}, indent=1) + "\n"
     file = out / BENCH
-    if file.is_file() and file.read_text(encoding="utf-8") != now:
+    if file_exists(file) and file.read_text(encoding="utf-8") != now:
         raise UsageError(
             f"expected the portraits and options of the videos in {out}, got others; name another "
             "folder"
@@ -210,7 +210,7 @@ def check_bench(out: Path, plan: VideoPlan, people: Sequence[Person]) -> None:
 
 def record_video(job: RecordJob) -> None:
     """Write a video and its truth, unless they are there."""
-    if job.path.is_file():
+    if file_exists(job.path):
         return
     nuisance = NUISANCES[job.nuisance] if job.nuisance else None
     times = np.arange(round(job.plan.seconds * BENCH_FPS)) / BENCH_FPS
@@ -233,7 +233,7 @@ def spot_under(job: ConditionJob, weights: Path | None) -> None:
         "level": job.level if job.nuisance else None,
     }
     made_by = json.loads(json.dumps({**spotter.provenance(), **origin}))
-    if job.result.is_file() and is_current(job.result, made_by):
+    if file_exists(job.result) and is_current(job.result, made_by):
         return
     source: Any = job.video
     change = NUISANCES[job.nuisance].change if job.nuisance else None

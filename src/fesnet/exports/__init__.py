@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from fesnet._guard import check_replaceable, replacing
-from fesnet._io import encode_text, is_result, make_folder
+from fesnet._io import encode_text, file_exists, is_result, make_folder
 from fesnet.errors import FesnetError, ResultError, TargetError, UsageError
 from fesnet.exports.activitynet import write_activitynet
 from fesnet.exports.bids import write_bids
@@ -87,7 +87,9 @@ def outdated_files(result: Path) -> list[Path]:
     """
     endings = [".html", *(ending for form, ending in ENDINGS.items() if form != "csv")]
     return [
-        path for ending in endings if (path := result.with_name(f"{result.stem}{ending}")).is_file()
+        path
+        for ending in endings
+        if file_exists(path := result.with_name(f"{result.stem}{ending}"))
     ]
 
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from fesnet._io import LARGEST_FILE, describe_absence, is_result, read_text_file
+from fesnet._io import LARGEST_FILE, describe_absence, file_exists, is_result, read_text_file
 from fesnet._messages import in_utf8
 from fesnet._tables import LooseTable, read_loose_table
 from fesnet.errors import TruthError, UsageError
@@ -101,7 +101,7 @@ def read_intervals(
         raise UsageError(f"expected frames a second above 0, got {rate}")
     if path.is_dir():
         return read_interval_folder(path, rate, reviewed)
-    if not path.is_file():
+    if not file_exists(path):
         raise UsageError(f"expected a table of intervals, but {path} {describe_absence(path)}")
     try:
         if path.suffix.lower() == ".json":
@@ -216,7 +216,7 @@ def visible_files(folder: Path) -> list[Path]:
         f
         for ending in ("*.json", "*.csv")
         for f in folder.rglob(ending)
-        if f.is_file() and not any(p.startswith(".") for p in f.relative_to(folder).parts)
+        if file_exists(f) and not any(p.startswith(".") for p in f.relative_to(folder).parts)
     )
     return [f for f in there if not f.name.endswith(NO_RESULTS) and f.name not in STUDY_TABLES]
 
@@ -235,7 +235,7 @@ def reviewed_files(folder: Path, reviewed: Reviewed) -> list[Path]:
     """Reviews below a folder, or the results that they are of. Raises UsageError for none."""
     results = [f for f in visible_files(folder) if f.suffix == ".json" and is_result(f)]
     both = [(f, f.with_name(f"{f.stem}.review.json")) for f in results]
-    found = [review if reviewed == "yes" else f for f, review in both if review.is_file()]
+    found = [review if reviewed == "yes" else f for f, review in both if file_exists(review)]
     if not found:
         raise UsageError(f"expected reviews (NAME.review.json) in {folder}, found none")
     return found

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fesnet._io import resolve_path
+from fesnet._io import file_exists, resolve_path
 from fesnet._messages import counted, format_clock, format_span, format_time
 from fesnet.intervals import KINDS, Interval
 from fesnet.report.context_view import blink_cells, context_html, context_values, flag_values
@@ -65,7 +65,7 @@ def no_player_html(why: str) -> str:
 
 def player_html(video: Path, page: Path, embed: int) -> str:
     """The video: embedded up to `embed` bytes, else linked; a note where it cannot be shown."""
-    if not video.is_file():
+    if not file_exists(video):
         return no_player_html("it is a folder of images")
     kind = PLAYABLE.get(video.suffix.lower())
     if kind is None:

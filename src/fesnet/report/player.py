@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet._io import make_folder
+from fesnet._io import file_exists, make_folder
 from fesnet.errors import FesnetError
 from fesnet.report.html_parts import player_html
 from fesnet.video.playable import browser_format, write_playable
@@ -45,14 +45,14 @@ def format_problem(video: Path) -> str:
     """Why browsers do not show a file; empty where they do, or where it is a folder of images,
     which the page says itself."""
     try:
-        return browser_format(video).problem if video.is_file() else ""
+        return browser_format(video).problem if file_exists(video) else ""
     except FesnetError:
         return ""  # the pictures say what is wrong with the file
 
 
 def is_newer(copy: Path, video: Path) -> bool:
     """Whether there is a copy, made after the video."""
-    return copy.is_file() and copy.stat().st_mtime_ns >= video.stat().st_mtime_ns
+    return file_exists(copy) and copy.stat().st_mtime_ns >= video.stat().st_mtime_ns
 
 
 def esc(text: str) -> str:

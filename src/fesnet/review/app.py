@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 import fesnet
+from fesnet._io import file_exists
 from fesnet._locks import lock_change
 from fesnet._names import printable
 from fesnet._version import __version__
@@ -234,7 +235,7 @@ def get_media(request: Request, key: str) -> Response:
     """The video, or the requested part of it."""
     library = library_of(request)
     path = library.playable_path(library.find(key))
-    if not path.is_file():
+    if not file_exists(path):
         raise UsageError(
             f"expected a video file, but {path} is a folder of pictures; make a copy to play"
         )

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from fesnet._io import file_exists
 from fesnet._names import printable
 from fesnet.errors import FesnetError
 from fesnet.review.face_path import read_paths
@@ -44,10 +45,10 @@ def list_videos(request: Request) -> Response:
 def file_states(library: VideoLibrary, video: LibraryVideo) -> dict[str, Any]:
     """Which files of a video are there, and when its review last changed."""
     review = library.review_path(video.key)
-    stamp = review.stat().st_mtime_ns if review.is_file() else 0
+    stamp = review.stat().st_mtime_ns if file_exists(review) else 0
     return {
-        "result": library.result_path(video.key).is_file(),
-        "copy": library.copy_path(video.key).is_file(),
+        "result": file_exists(library.result_path(video.key)),
+        "copy": file_exists(library.copy_path(video.key)),
         "stamp": str(stamp),
     }
 

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 
+from fesnet._io import file_exists
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS, IntervalMark
 from fesnet.looked_at import share_frames
@@ -291,10 +292,10 @@ def read_reviewed(path: Path) -> Spotting:
         raise UsageError(f"expected a review of `fesnet review`, but {path} does not exist")
     review = read_review(path)
     result = path.with_name(path.name.removesuffix(REVIEW_SUFFIX) + ".json")
-    if not result.is_file():
+    if not file_exists(result):
         # Only the name counts: the result lies beside the review.
         result = path.parent / Path(str(review.machine.get("file", result))).name
-    if not result.is_file():
+    if not file_exists(result):
         raise ResultError(
             f"expected the machine's result {result.name} beside {path}, found none; put it there"
         )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fesnet._io import read_text_file
+from fesnet._io import file_exists, read_text_file
 from fesnet.batch.columns import read_study_columns, result_key
 from fesnet.errors import FesnetError
 from fesnet.intervals import KINDS
@@ -37,7 +37,7 @@ def read_overview(result: Path, review: Path, *, blind: bool) -> VideoOverview:
     """Counts of the version that is shown; empty for damaged files, which the page names when
     they are opened."""
     try:
-        if review.is_file():
+        if file_exists(review):
             return review_overview(json.loads(read_text_file(review)))
         if blind:
             return VideoOverview()

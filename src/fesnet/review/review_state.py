@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fesnet._io import file_exists
 from fesnet._names import printable
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS
@@ -111,7 +112,7 @@ def history_line(entry: EditRecord) -> dict[str, Any]:
 def load_state(library: VideoLibrary, key: str) -> ReviewState:
     """Raises UsageError for an unknown key or a missing result, ResultError for damaged files."""
     library.find(key)
-    if not library.result_path(key).is_file():
+    if not file_exists(library.result_path(key)):
         raise UsageError(f"expected a result of {key}, got none yet: spot the video first")
     return ReviewState(library, key, library.machine_result(key), library.load_review(key))
 

@@ -13,7 +13,7 @@ from typing import IO
 
 import uvicorn
 
-from fesnet._io import make_writable_folder, remove_partial_files, write_error
+from fesnet._io import file_exists, make_writable_folder, remove_partial_files, write_error
 from fesnet._locks import try_lock
 from fesnet.errors import UsageError
 from fesnet.review.access import AccessControl
@@ -103,7 +103,7 @@ def prepare_server(named: list[Path], options: ServerOptions) -> ReviewServer:
         raise write_error(library.folder, error) from error
     for source in library.named:
         video = library.add_video(source)
-        if not library.result_path(video.key).is_file():
+        if not file_exists(library.result_path(video.key)):
             worker.enqueue("spot", video)
     return server
 

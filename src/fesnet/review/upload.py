@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
-from fesnet._io import VIDEO_SUFFIXES
+from fesnet._io import VIDEO_SUFFIXES, file_exists
 from fesnet._names import UNPRINTABLE
 from fesnet.errors import FesnetError, SourceError, UsageError
 from fesnet.video import open_source
@@ -124,7 +124,7 @@ def move_without_replacing(temporary: Path, path: Path) -> None:
 def remove_scratch(folder: Path) -> None:
     """Remove what uploads that were killed left in a folder."""
     for path in folder.glob(".*"):
-        if SCRATCH.fullmatch(path.name) and path.is_file():
+        if SCRATCH.fullmatch(path.name) and file_exists(path):
             path.unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fesnet._io import VIDEO_SUFFIXES, file_sha256, is_result, resolve_path
+from fesnet._io import VIDEO_SUFFIXES, file_exists, file_sha256, is_result, resolve_path
 from fesnet._names import printable
 from fesnet.errors import FesnetError, UsageError
 from fesnet.report.player import COPIES_FOLDER
@@ -126,7 +126,7 @@ class VideoLibrary:
             self.videos[key] = LibraryVideo(key, stem, stem, state="done")
 
     def is_video(self, path: Path) -> bool:
-        return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and self.is_inside(path)
+        return path.suffix.lower() in VIDEO_SUFFIXES and file_exists(path) and self.is_inside(path)
 
     def free_key(self, stem: str) -> str:
         """A key for a video: its path with what an address cannot hold exchanged."""
@@ -162,9 +162,9 @@ class VideoLibrary:
     def would_overwrite(self, stem: str) -> bool:
         """Whether results of this path would overwrite other files of the user."""
         result = self.folder / f"{stem}.json"
-        if result.exists():
+        if file_exists(result):
             return not is_result(result)
-        return (self.folder / f"{stem}.csv").exists()
+        return file_exists(self.folder / f"{stem}.csv")
 
     def is_result_of(self, video: LibraryVideo, file: Path) -> bool:
         """Whether the video's result names this file as its source."""
@@ -195,7 +195,7 @@ class VideoLibrary:
     def load_review(self, key: str) -> Review:
         """The review, read from the disk each time, or a new one. Raises ResultError."""
         path = self.review_path(key)
-        if not path.is_file():
+        if not file_exists(path):
             new = self.machine_result(key).new_review(self.result_path(key).name)
             return replace(new, blind=bool(self.rater))
         review = read_review(path)
@@ -222,7 +222,7 @@ class VideoLibrary:
     def playable_path(self, video: LibraryVideo) -> Path:
         """The file to serve: the copy or the source. Raises UsageError if neither is allowed."""
         copy = self.copy_path(video.key)
-        if copy.is_file() and self.is_inside(copy):
+        if file_exists(copy) and self.is_inside(copy):
             return copy
         return self.source_path(video)
 
@@ -234,7 +234,7 @@ class VideoLibrary:
             raise UsageError(f"expected a video in {self.folder}, got a link out of it")
         source = self.machine_result(video.key).spotting.source
         for near in (self.result_path(video.key).parent / source.name, self.folder / source.name):
-            if near.is_file() and self.is_inside(near):
+            if file_exists(near) and self.is_inside(near):
                 return near
         path = None if source.path is None else Path(source.path)
         if path is None or not path.exists():
@@ -254,7 +254,7 @@ class VideoLibrary:
 
     def has_sha256(self, path: Path, wanted: str | None) -> bool:
         """Whether the file has this sha256; computed once for each state of a file."""
-        if wanted is None or not path.is_file():
+        if wanted is None or not file_exists(path):
             return False
         key = (str(path), *file_stamp(path))
         if key not in self.digests:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fesnet._io import atomic_write_text
+from fesnet._io import atomic_write_text, file_exists
 from fesnet._messages import counted
 from fesnet._version import __version__
 from fesnet.batch.columns import PARTICIPANT
@@ -131,7 +131,7 @@ def files_html(folder: Path, video: StudyVideo) -> str:
     name = version.name.removesuffix(".json")
     named = [("page", version.with_suffix(".html")), ("result", version)]
     named += [(form, version.with_name(name + ending)) for form, ending in ENDINGS.items()]
-    there = [link(folder, path, text) for text, path in named if path.is_file()]
+    there = [link(folder, path, text) for text, path in named if file_exists(path)]
     return " ".join(there)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from fesnet._guard import replacing
 from fesnet._io import make_folder
-from fesnet.errors import FesnetError, TargetError
+from fesnet.errors import FesnetError
 from fesnet.exports import iter_exports
 from fesnet.report import write_report
 from fesnet.report.timeline_svg import LabelledTime
 from fesnet.result import Spotting
 from fesnet.study.markers import Marker, folder_markers, names_of_video
-from fesnet.study.results import StudyResult, find_results
+from fesnet.study.results import StudyResult, error_of_one, find_results
 
 
 def write_pages(
@@ -36,6 +36,8 @@ def write_pages(
             if error.exit_code == 2 and not page.parent.is_dir():
                 raise
             yield page, error
+        except OSError as error:
+            yield page, error_of_one(page, error)
 
 
 def file_of(result: StudyResult, out: Path | None) -> Path:
@@ -67,9 +69,7 @@ def export_results(
             names = (target.parent, target.stem, year)
             for path in iter_exports(result.read(), formats, *names, force=force):
                 paths.append(path)  # noqa: PERF402  # those before an error count, too
-        except FesnetError as error:
-            if error.exit_code == 2 and not isinstance(error, TargetError):
-                raise
-            yield result.name, paths, error
+        except (FesnetError, OSError) as error:
+            yield result.name, paths, error_of_one(target, error)
         else:
             yield result.name, paths, None

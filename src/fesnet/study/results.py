@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fesnet._io import is_result
+from fesnet._io import file_exists, is_result, write_error
 from fesnet.batch.columns import PARTICIPANT, read_study_columns, result_key
-from fesnet.errors import FesnetError, UsageError
+from fesnet.errors import FesnetError, TargetError, UsageError
 from fesnet.result import Spotting
 from fesnet.review import read_reviewed
 from fesnet.review.review_file import REVIEW_SUFFIX
@@ -33,7 +33,7 @@ class StudyResult:
 
     @property
     def reviewed(self) -> bool:
-        return self.review.is_file()
+        return file_exists(self.review)
 
     @property
     def version(self) -> Path:
@@ -48,6 +48,17 @@ class StudyResult:
     def read(self) -> Spotting:
         """The version that counts. Raises UsageError and ResultError."""
         return read_reviewed(self.review) if self.reviewed else Spotting.from_json(self.path)
+
+
+def error_of_one(target: Path, error: FesnetError | OSError) -> FesnetError:
+    """What keeps one result from being read, or from being written to `target`. Raises it again
+    where the others would meet the same: a full disk, a wrong call.
+    """
+    if isinstance(error, OSError):
+        error = write_error(target, error)
+    if error.exit_code == 2 and not isinstance(error, TargetError):
+        raise error
+    return error
 
 
 def review_of(result: Path) -> Path:

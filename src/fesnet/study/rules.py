@@ -11,6 +11,7 @@ from pathlib import Path
 from fesnet._io import make_folder
 from fesnet.batch import write_results
 from fesnet.batch.columns import merge_study_columns
+from fesnet.errors import FesnetError
 from fesnet.exports import check_results, outdated_files
 from fesnet.intervals import KINDS
 from fesnet.postprocess import IntervalRules
@@ -18,7 +19,7 @@ from fesnet.result import Spotting
 from fesnet.review.edits import EditRequest, apply_edit
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import read_review, save_review
-from fesnet.study.results import StudyResult, review_of
+from fesnet.study.results import StudyResult, error_of_one, review_of
 
 ChangeRules = Callable[[IntervalRules], IntervalRules]
 Numbers = tuple[int, int]  # macro, micro
@@ -27,14 +28,15 @@ Numbers = tuple[int, int]  # macro, micro
 @dataclass(frozen=True)
 class RulesChange:
     """What other rules did to one result: (macro, micro) before and after; outdated: files beside
-    it that still show the old intervals.
+    it that still show the old intervals; error: why it stayed as it was.
     """
 
     name: str
-    before: Numbers
-    after: Numbers
-    reviewed: bool
-    outdated: tuple[Path, ...]
+    before: Numbers = (0, 0)
+    after: Numbers = (0, 0)
+    reviewed: bool = False
+    outdated: tuple[Path, ...] = ()
+    error: FesnetError | None = None
 
 
 def change_rules(
@@ -48,24 +50,34 @@ def change_rules(
     """Write each result again under other rules: over the old one, or to its place below `out`.
 
     A review gets the rules, too, as an edit in the name of `who`; what people have corrected stays.
-    Raises UsageError, ResultError, and TargetError where a person's file stands (`force` replaces
-    it).
+    What is damaged, or would replace a person's file (`force` replaces it), stays as it was and
+    has an `error`. Raises UsageError.
     """
     if out is not None:
         make_folder(out)
         merge_study_columns(out, {r.name: r.columns for r in results if r.columns})
     for result in results:
         target = result.path if out is None else out / f"{result.name}.json"
-        make_folder(target.parent)
-        check_results(target, force=force)
-        old = MachineResult.read(result.path)
-        new = old.spotting.rethreshold(change(old.spotting.rules))
-        before, after = interval_numbers(old.spotting), interval_numbers(new)
-        reviewed = result.reviewed
-        if reviewed:
-            before, after = change_review(result, old, new, target, who)
-        write_results(new, target, force=force)
-        yield RulesChange(result.name, before, after, reviewed, tuple(outdated_files(target)))
+        try:
+            yield change_one(result, target, change, who, force=force)
+        except (FesnetError, OSError) as error:
+            yield RulesChange(result.name, error=error_of_one(target, error))
+
+
+def change_one(
+    result: StudyResult, target: Path, change: ChangeRules, who: str, *, force: bool
+) -> RulesChange:
+    """One result of `change_rules`."""
+    make_folder(target.parent)
+    check_results(target, force=force)
+    old = MachineResult.read(result.path)
+    new = old.spotting.rethreshold(change(old.spotting.rules))
+    before, after = interval_numbers(old.spotting), interval_numbers(new)
+    reviewed = result.reviewed
+    if reviewed:
+        before, after = change_review(result, old, new, target, who)
+    write_results(new, target, force=force)
+    return RulesChange(result.name, before, after, reviewed, tuple(outdated_files(target)))
 
 
 def change_review(

@@ -125,7 +125,7 @@ def read_videos(results: Sequence[StudyResult]) -> tuple[list[StudyVideo], list[
     for result in results:
         try:
             videos.append(read_video(result))
-        except FesnetError as error:
+        except (FesnetError, OSError) as error:
             failed.append((result.name, str(error)))
     return videos, failed
 

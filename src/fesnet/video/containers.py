@@ -194,7 +194,7 @@ def check_pixels(name: str, width: int, height: int) -> None:
         )
 
 
-def nominal_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
+def told_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
     """Frames a second as the file says, None where it says nothing."""
     average, guessed = stream.average_rate, stream.guessed_rate
     counted = container.format.name in COUNTED

@@ -27,10 +27,10 @@ from fesnet.video.containers import (
     CLOCKLESS,
     check_pixels,
     ffmpeg_reason,
-    nominal_rate,
     open_container,
     pick_stream,
     player_zero,
+    told_rate,
     written_pipe,
 )
 from fesnet.video.dark import frame_dark_warning
@@ -227,7 +227,7 @@ class _Reader:
         stream.codec_context.thread_type = ThreadType.FRAME if threads > 1 else ThreadType.NONE
         stream.codec_context.thread_count = threads
         self.given = rate
-        self.rate = (None if wall_clock else nominal_rate(container, stream)) or rate
+        self.rate = (None if wall_clock else told_rate(container, stream)) or rate
         self.duration = _duration(container, stream)
         tick = ARRIVAL_TICK if wall_clock else stream.time_base or Fraction(1, 1000)
         self.clock = Clock(tick, 1 / (rate or self.rate or DEFAULT_RATE))

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import VIDEO_SUFFIXES, file_sha256, read_regular_file, resolve_path
+from fesnet._io import VIDEO_SUFFIXES, file_exists, file_sha256, read_regular_file, resolve_path
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.containers import check_pixels
@@ -70,7 +70,7 @@ def image_files(path: Path) -> Iterator[Path]:
     each).
     """
     for file in path.iterdir():
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file_exists(file):
             yield file
 
 
@@ -231,7 +231,7 @@ def find_video_files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.suffix.lower() in VIDEO_SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
+        and file_exists(path)
     ]
     if not found:
         raise UsageError(f"expected videos such as .mp4 in {folder}, got none; name another folder")
