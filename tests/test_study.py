@@ -16,11 +16,12 @@ import fesnet.study.statistics
 from fesnet.batch.columns import merge_study_columns, read_study_columns
 from fesnet.cli import app
 from fesnet.errors import TruthError, UsageError
+from fesnet.metrics import agree
 from fesnet.result import Spotting
 from fesnet.review.edits import EditRequest, apply_edit
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import read_review, save_review
-from fesnet.spreadsheet import read_text_table
+from fesnet.spreadsheet import read_text_table, write_text_table
 from fesnet.study import find_results
 from fesnet.study.figures import draw_raster
 from fesnet.study.markers import read_markers
@@ -382,3 +383,75 @@ def test_corrected_marks_travel(study: Path) -> None:
     assert (mark.by, mark.checked) == ("anna", True) and mark.text.startswith("checked by anna 20")
     assert "marks" not in json.loads(read.to_json()) and asdict(read.intervals[0])
     assert marker_rows([read_video(find_results(study)[0])], []) == []
+
+
+# --- names as systems and spreadsheets change them ---
+
+SPELLINGS = {
+    "decomposed": "S007/Cafe\u0301 01",
+    "separators of another system": "S007\\Caf\u00e9 01.mp4",
+    "of another place": "C:\\data\\S007\\Caf\u00e9 01.mp4",
+    "case": "s007/caf\u00c9 01.MP4",
+    "zeros that a spreadsheet dropped": "S7/Caf\u00e9 1",
+    "a blank that does not break": "S007/Caf\u00e9\u00a001",
+    "wide digits": "S007/Caf\u00e9 \uff10\uff11",
+    "twice the separator": "S007//Caf\u00e9 01",
+    "blanks around": " S007/Caf\u00e9 01.mp4 ",
+}
+
+
+@pytest.fixture
+def spelt(tmp_path: Path) -> Path:
+    """A study of a name that has many spellings, and of another video."""
+    for name in ("S007/Caf\u00e9 01", "s8/b"):
+        path = tmp_path / "r" / f"{name}.json"
+        path.parent.mkdir(parents=True)
+        scored_result([("macro", 1.0, 2.0, 0.9)], 5.0, f"{path.stem}.mp4").to_json(path)
+    return tmp_path / "r"
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+def test_a_manifest_may_spell_a_video_otherwise(how: str, spelt: Path) -> None:
+    write_text_table(spelt / "m.csv", [["video", "group"], [SPELLINGS[how], "x"], ["s8/b", "y"]])
+    log: list[str] = []
+    done = summarize(spelt, SummaryOptions(manifest=spelt / "m.csv"), log.append)
+    assert [v.cell("group") for v in done.videos] == ["x", "y"]
+    assert not any("left out" in line for line in log)
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+def test_a_truth_may_spell_a_video_otherwise(how: str, spelt: Path) -> None:
+    rows = [["video", "kind", "onset_frame", "offset_frame"], [SPELLINGS[how], "macro", 31, 60]]
+    write_text_table(spelt / "t.csv", rows)
+    agreement = agree(spelt / "t.csv", spelt)
+    assert agreement.missing == [] and len(agreement.strays) == 1  # s8/b, without truth
+
+
+@pytest.mark.parametrize(
+    ("participant", "video"),
+    [
+        ("p07", ""),
+        ("P7", "Cafe\u0301 01"),
+        (" P07 ", "S007\\Caf\u00e9 1"),
+        ("\uff3007", "CAF\u00c9 01"),
+    ],
+)
+def test_markers_and_study_csv_may_spell_them_otherwise(
+    participant: str, video: str, spelt: Path
+) -> None:
+    write_text_table(spelt / "study.csv", [["result", "participant"], ["s7/cafe\u0301 1", "P07"]])
+    columns = ["participant", "video", "label", "start", "end"]
+    write_text_table(spelt / "k.csv", [columns, [participant, video, "film", 0, 3]])
+    log: list[str] = []
+    summarize(spelt, SummaryOptions(markers=spelt / "k.csv"), log.append)
+    (row,) = table(spelt / "by_marker.csv")
+    assert (row["participant"], row["label"]) == ("P07", "film")
+    assert not any("no such video" in line for line in log)
+
+
+def test_two_names_that_differ_in_zeros_keep_their_rows(tmp_path: Path) -> None:
+    for name in ("a1", "a01"):
+        scored_result([], 5.0).to_json(tmp_path / f"{name}.json")
+    write_text_table(tmp_path / "study.csv", [["result", "group"], ["a01", "x"], ["A001", "y"]])
+    found = {r.name: r.columns.get("group") for r in find_results(tmp_path)}
+    assert found == {"a01": "x", "a1": "y"}

@@ -97,6 +97,9 @@ def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
         ("s01/a", "s1/a", 2),
         ("007", "7", 2),
         ("S007/Cafe\u0301", "s7\\caf\u00c9", 2),
+        ("take\u00a001", "take 1", 2),
+        ("\uff21\uff10\uff11", "a1", 2),
+        ("a  b", "a b", 2),
     ],
 )
 def test_names_that_are_one(one: str, other: str, level: int) -> None:

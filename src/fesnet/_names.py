@@ -61,11 +61,13 @@ def comparison_keys(name: str) -> tuple[str, ...]:
 
     0. the name, with "/" between folders, as tables hold it
     1. composed letters, no case: what file systems and spreadsheets change
-    2. no leading zeros of numbers, which spreadsheets drop
+    2. no leading zeros of numbers, which spreadsheets drop; wide letters and blanks that do not
+       break as plain ones, which web pages and input methods bring
     """
     exact = printable(from_cell(name.strip())).replace("\\", "/").removeprefix("./")
     loose = unicodedata.normalize("NFC", unicodedata.normalize("NFC", exact).casefold())
-    return exact, loose, re.sub(r"(?<!\d)0+(?=\d)", "", loose)
+    plain = " ".join(unicodedata.normalize("NFKC", loose).split())
+    return exact, loose, re.sub(r"(?<!\d)0+(?=\d)", "", plain)
 
 
 def same_text(one: str, other: str, level: int) -> bool:

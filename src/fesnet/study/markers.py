@@ -7,11 +7,12 @@ markers.csv.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fesnet._io import describe_absence
+from fesnet._names import closest_names
 from fesnet.batch.columns import shorten_list
 from fesnet.errors import TruthError, UsageError
 from fesnet.spreadsheet import TextTable, read_text_table, write_text_table
@@ -33,7 +34,9 @@ class Marker:
 
     def belongs_to(self, participant: str, names: Sequence[str]) -> bool:
         """Whether it is about a video of a participant; names: by which the video is called."""
-        return self.participant == participant and (not self.video or self.video in names)
+        if self.participant != participant:
+            return False
+        return not self.video or bool(closest_names(self.video, names))
 
 
 def read_markers(file: Path) -> list[Marker]:
@@ -62,6 +65,16 @@ def read_markers(file: Path) -> list[Marker]:
         video = cells.get("video", "").replace("\\", "/")
         out.append(Marker(cells["participant"], video, start, end, cells["label"]))
     return out
+
+
+def name_participants(markers: Sequence[Marker], known: Collection[str]) -> list[Marker]:
+    """The markers with participants as the study spells them, where that is clear."""
+    spelt = {}
+    for name in {m.participant for m in markers}.difference(known):
+        fits = closest_names(name, known)
+        if len(fits) == 1:
+            spelt[name] = fits[0]
+    return [replace(m, participant=spelt.get(m.participant, m.participant)) for m in markers]
 
 
 def parse_time(text: str, table: TextTable, where: str, column: str) -> float:

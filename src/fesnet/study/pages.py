@@ -12,7 +12,7 @@ from fesnet.exports import iter_exports
 from fesnet.report import write_report
 from fesnet.report.timeline_svg import LabelledTime
 from fesnet.result import Spotting
-from fesnet.study.markers import Marker, folder_markers, names_of_video
+from fesnet.study.markers import Marker, folder_markers, name_participants, names_of_video
 from fesnet.study.results import StudyResult, error_of_one, find_results
 
 
@@ -22,8 +22,9 @@ def write_pages(
     """(page, what it lacks, or why it could not be written) of each result. embed, convert: as of
     `write_report`. Raises UsageError.
     """
-    markers = folder_markers(folder)
-    for result in find_results(folder):
+    results = find_results(folder)
+    markers = name_participants(folder_markers(folder), {r.participant for r in results})
+    for result in results:
         page = file_of(result, out).with_suffix(".html")
         try:
             spotting = result.read()

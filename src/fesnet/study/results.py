@@ -4,12 +4,13 @@ machine's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fesnet._io import file_exists, is_result, write_error
-from fesnet.batch.columns import PARTICIPANT, read_study_columns, result_key
+from fesnet._names import closest_names
+from fesnet.batch.columns import PARTICIPANT, Columns, read_study_columns, result_key
 from fesnet.errors import FesnetError, TargetError, UsageError
 from fesnet.result import Spotting
 from fesnet.review import read_reviewed
@@ -86,15 +87,27 @@ def find_results(folder: Path) -> list[StudyResult]:
     if not folder.is_dir():
         raise UsageError(f"expected a folder of results, but {folder} does not exist")
     columns = read_study_columns(folder)
-    out = [
-        StudyResult(name, path, columns.get(result_key(name), {}))
-        for name, path in sorted(result_paths(folder))
-    ]
+    found = sorted(result_paths(folder))
+    rows = rows_of_results([name for name, _ in found], columns)
+    out = [StudyResult(name, path, rows.get(name, {})) for name, path in found]
     if not out:
         raise UsageError(
             f"expected results of `fesnet spot --out` in {folder}, found none; name their folder"
         )
     return out
+
+
+def rows_of_results(names: Sequence[str], columns: Columns) -> Columns:
+    """The rows of study.csv by the names of results. A spreadsheet may have dropped zeros of names,
+    or another system changed their letters; a row written just so is of no other result.
+    """
+    rows = {name: columns[key] for name in names if (key := result_key(name)) in columns}
+    others = [key for key in columns if key not in {result_key(name) for name in rows}]
+    for name in names if others else ():
+        fits = closest_names(name, others) if name not in rows else []
+        if len(fits) == 1:
+            rows[name] = columns[fits[0]]
+    return rows
 
 
 def result_paths(folder: Path) -> Iterator[tuple[str, Path]]:

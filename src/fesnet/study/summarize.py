@@ -9,6 +9,7 @@ from typing import Any
 
 from fesnet._guard import guarding
 from fesnet._io import atomic_write_text, make_writable_folder, read_regular_file
+from fesnet._names import closest_names
 from fesnet.batch import read_manifest
 from fesnet.batch.columns import (
     PARTICIPANT,
@@ -23,7 +24,14 @@ from fesnet.batch.summary import write_summary
 from fesnet.errors import FesnetError, UsageError
 from fesnet.study.figures import draw_raster, draw_rates
 from fesnet.study.index_page import INDEX, IndexContent, write_index
-from fesnet.study.markers import Marker, folder_markers, read_markers, save_markers, stray_markers
+from fesnet.study.markers import (
+    Marker,
+    folder_markers,
+    name_participants,
+    read_markers,
+    save_markers,
+    stray_markers,
+)
 from fesnet.study.rater_pairs import RaterAgreement, compare_raters, rater_rows
 from fesnet.study.results import StudyResult, find_results
 from fesnet.study.statistics import GroupStatistic, compare_groups
@@ -141,19 +149,20 @@ def add_manifest(
             log(f"{video.key}: no result in {folder}, or several; left out")
         else:
             subject = {PARTICIPANT: video.subject} if video.subject else {}
-            known[result.name] = {**subject, **video.columns}
+            known[result.name] = {**result.columns, **subject, **video.columns}
     merge_study_columns(folder, known)
     return find_results(folder)
 
 
 def match_result(video: BatchVideo, results: Sequence[StudyResult]) -> StudyResult | None:
-    """The result of a video of a manifest: of its name, else the only one of its file's name."""
+    """The result of a video of a manifest: of its name, else the only one of its file's name;
+    found as `closest_names` does."""
     for wanted in (video.name, video.key):
-        same = [r for r in results if r.name == wanted]
-        if same:
+        same = closest_names(wanted, results, (r.name for r in results))
+        if len(same) == 1:
             return same[0]
     last = video.name.rpartition("/")[2]
-    near = [r for r in results if r.name.rpartition("/")[2] == last]
+    near = closest_names(last, results, (r.name.rpartition("/")[2] for r in results))
     return near[0] if len(near) == 1 else None
 
 
@@ -164,6 +173,7 @@ def take_markers(
     markers = folder_markers(folder) if file is None else read_markers(file)
     if file is not None:
         save_markers(markers, folder)
+    markers = name_participants(markers, {v.participant for v in videos})
     for stray in stray_markers(videos, markers):
         about = f"{stray.participant} {stray.video}".strip()
         notes.append(
