@@ -43,6 +43,29 @@ def world_videos(folder: Path) -> Iterator[Input]:
         path = shaped(folder / f"aspect{number}.mp4", images, ratio.replace(":", "/"))
         yield Input("video", "world: pixels", str(path))
     yield from several_streams(folder, images)
+    yield from clockless_videos(folder, images)
+
+
+def clockless_videos(folder: Path, images: list[np.ndarray]) -> Iterator[Input]:
+    """Pictures in a row without times, and recordings that left some out or were joined."""
+    for name, codec in (
+        ("raw.h264", "libx264"), ("raw.mjpeg", "mjpeg"), ("raw.m2v", "mpeg2video"),
+        ("raw.h263", "h263"), ("raw.m4v", "mpeg4"),
+    ):  # fmt: skip
+        size = (176, 144) if codec == "h263" else (320, 240)
+        shown = [face_image(*size, t) for t in range(FRAMES)]
+        pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        path = encode(folder / name, shown, codec, pixels)
+        yield Input("video", "world: no times", str(path))
+    holes = {"one": [0, *range(30, 29 + FRAMES)], "late": [20 + i for i in range(FRAMES)]}
+    for name, times in holes.items():
+        for codec, pixels in (("mpeg4", "yuv420p"), ("mjpeg", "yuvj420p")):
+            path = encode(folder / f"{name} {codec}.avi", images, codec, pixels, times=times)
+            yield Input("video", "world: times", str(path))
+    part = encode(folder / "part.ts", images, "mpeg2video", "yuv420p")
+    joined = folder / "joined.ts"
+    joined.write_bytes(part.read_bytes() * 3)
+    yield Input("video", "world: times", str(joined))
 
 
 def shaped(path: Path, images: list[np.ndarray], ratio: str) -> Path:

@@ -37,6 +37,20 @@ SAVED = {
     "blank columns": TRUTH.replace("\n", ",,\n").encode(),
     "decimal commas": TRUTH.replace(",", ";").replace("14", "14,0").replace("70", "70,2").encode(),
     "old line ends": TRUTH.replace("\n", "\r").encode(),
+    "capitals": TRUTH.replace("subject,video,kind", "Subject,VIDEO,Kind").encode(),
+    "all quoted": TRUTH.replace(",", '","').replace("\n", '"\n"').join('""')[:-1].encode(),
+    "UTF-16 the other way round": b"\xfe\xff" + TRUTH.encode("utf-16-be"),
+    "UTF-16 without a mark": TRUTH.encode("utf-16-le"),
+    "UTF-16 the other way round, without a mark": TRUTH.encode("utf-16-be"),
+    "UTF-32": TRUTH.encode("utf-32"),
+    "mark and sep": b"\xef\xbb\xbfSEP = ;\r\n" + TRUTH.replace(",", ";").encode(),
+    "sep of a tab": b"sep=\t\n" + TRUTH.replace(",", "\t").encode(),
+    "sep that was not renewed": b"sep=;\n" + TRUTH.encode(),
+    "separators at the ends": TRUTH.replace(",", ";").replace("\n", ";\n").encode(),
+    "end of an old system": (TRUTH + "\x1a").encode(),
+    "zeros at the end": (TRUTH + "\0\0\0").encode(),
+    "a note in a comma's place": TRUTH.replace("70", "70,looks tired").encode(),
+    "blanks around cells": TRUTH.replace(",", " , ").encode(),
 }
 
 
@@ -73,6 +87,53 @@ def test_what_is_ambiguous_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(TRUTH.replace("a,", "\xe9,").encode("latin-1"))
     with pytest.raises(TruthError, match="save it in UTF-8"):
         read_intervals(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TRUTH.replace("14,31,70", "14,0,31,0,70,0"), "line 2, got 9 instead of 6"),
+        (TRUTH.splitlines()[0] + "\ns1;a;macro;14;31;70\n", "line 2, got 1 instead of 6"),
+        (TRUTH.replace("s1", '"s1'), "line 2, got 1 instead of 6"),
+        (TRUTH.replace("apex_frame", "onset_frame"), "its column onset_frame stands there 2 times"),
+        (TRUTH.replace("apex_frame", "Onset_Frame"), "its column onset_frame stands there 2 times"),
+        (TRUTH.replace(",70", ",1 070"), r"offset_frame in .* line 2, got '1 070'"),
+        (TRUTH.replace(",", ";").replace("70", "1.070,0"), r"line 2, got '1\.070,0'"),
+        (TRUTH + "Total,,,,,1\n", "the name of a video in .* line 3"),
+        ("Study of mine,,,,,\n" + TRUTH, "a column video in .*, got Study of mine"),
+        (TRUTH.replace("macro", "makro"), "kind macro or micro in .* line 2, got 'makro'"),
+        ("PK\x03\x04 not a table", "a column video"),
+    ],
+)
+def test_what_is_no_table_of_one_meaning_is_one_line(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(TruthError, match=words) as caught:
+        read_intervals(tmp_path / "t.csv")
+    assert "UTF-8" not in str(caught.value)  # which is not what is wrong here
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["", "\0\0", "\x1a", ";;;\n;;;\n"])
+def test_manifests_are_read_however_they_were_saved(
+    encoding: str, end: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    text = "Video;Subject;FPS;group\r\na.mp4;007;29,97;left, lower\r\n" + end
+    (tmp_path / "m.csv").write_bytes(text.encode(encoding))
+    (video,) = read_manifest(tmp_path / "m.csv")
+    assert (video.subject, video.overrides) == ("007", {"rate": 29.97})
+    assert video.columns == {"group": "left, lower"}
+
+
+def test_a_sheet_may_begin_in_any_cell(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in ([], [None, "video", "subject", "fps"], [], [None, "a.mp4", 7.0, 29.97], [None] * 4):
+        book.active.append(row)
+    book.save(tmp_path / "m.xlsx")
+    (tmp_path / "a.mp4").touch()
+    (video,) = read_manifest(tmp_path / "m.xlsx")
+    assert (video.key, video.subject, video.overrides) == ("a.mp4", "7", {"rate": 29.97})
 
 
 def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:

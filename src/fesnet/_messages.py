@@ -22,6 +22,8 @@ def time_left(seconds: float) -> str:
 
 def in_utf8(path: Path, error: Exception) -> str:
     """Of a table that cannot be read: most often it comes from a spreadsheet program."""
+    if not isinstance(error, UnicodeError):
+        return f"expected a table in {path}, got something else ({error}); correct it"
     return (
         f"expected a table in UTF-8 in {path}, got something else ({error}); save it in UTF-8 (in "
         "Excel: CSV UTF-8)"

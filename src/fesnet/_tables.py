@@ -22,7 +22,7 @@ DELIMITERS = (",", ";", "\t", "|")
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 # Columns of names, in which a comma is a comma.
 TEXT_COLUMNS = ("video", "vid", "subject", "kind", "type", "emotion", "faces")
-SEPARATOR_LINE = re.compile(r'\s*"?sep=([^"\w\r\n])"?[;,\t ]*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'\s*"?sep\s*=\s*([^"\w\r\n])"?[;,\t ]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,29 @@ class LooseTable:
 def read_loose_table(path: Path, known: Collection[str], *, strict: bool = False) -> LooseTable:
     """Read a table whose columns are among the `known` ones, or some of them.
 
-    Raises OSError, UnicodeDecodeError, csv.Error.
+    Case does not matter where a column has no other name. Raises OSError, UnicodeDecodeError,
+    csv.Error.
     """
     delimiter, lines = split_cells(read_regular_file(path), known, strict=strict)
+    spelt = {name.casefold(): name for name in known}
     columns: list[str] = []
     rows: list[tuple[int, dict[str | None, str | None]]] = []
     for number, cells in lines:
         if columns:
             rows.append((number, make_row(columns, cells, delimiter)))
         else:
-            columns = strip_columns(cells)
+            columns = name_columns(strip_columns(cells), spelt)
     return LooseTable(columns, rows)
+
+
+def name_columns(columns: list[str], spelt: dict[str, str]) -> list[str]:
+    """Columns as the reader knows them, whatever their case. Raises csv.Error where one that it
+    knows stands there twice: either could be meant."""
+    named = [c if c in spelt.values() else spelt.get(c.casefold(), c) for c in columns]
+    twice = [c for c in spelt.values() if named.count(c) > 1]
+    if twice:
+        raise csv.Error(f"its column {twice[0]} stands there {named.count(twice[0])} times")
+    return named
 
 
 def split_cells(
@@ -68,6 +80,8 @@ def split_cells(
     if told:
         text, first = rest, 2
     delimiter = told[1] if told else guess_delimiter(text, known)
+    if told and known and not count_known(text, delimiter, known):  # it was not renewed
+        delimiter = guess_delimiter(text, known)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
     lines = ((reader.line_num + first - 1, cells) for cells in reader)
     return delimiter, [(n, cells) for n, cells in lines if any(cell.strip() for cell in cells)]
@@ -82,10 +96,21 @@ def strip_columns(cells: list[str]) -> list[str]:
 
 
 def decode_table(data: bytes) -> str:
-    """Raises UnicodeDecodeError."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
-    return data.decode("utf-8-sig")
+    """UTF-8, or UTF-16 or 32 by its mark or, without one, by its zero bytes; without what old
+    systems put at the end of a file. Raises UnicodeDecodeError.
+    """
+    head = data[:400]
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        text = data.decode("utf-32")
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = data.decode("utf-16")
+    elif 0 in head and head[1::2].count(0) > len(head) / 4 > head[::2].count(0):
+        text = data.decode("utf-16-le")
+    elif 0 in head and head[::2].count(0) > len(head) / 4 > head[1::2].count(0):
+        text = data.decode("utf-16-be")
+    else:
+        text = data.decode("utf-8-sig")
+    return text.rstrip("\0\x1a")
 
 
 def guess_delimiter(text: str, known: Collection[str]) -> str:
@@ -93,17 +118,25 @@ def guess_delimiter(text: str, known: Collection[str]) -> str:
     often outside of quotes where none are known; a comma by default. Raises csv.Error for a line
     longer than any header.
     """
-    header = next((line for line in io.StringIO(text, newline="") if line.strip(" ,;\t|\r\n")), "")
+    header = first_line(text)
     if len(header) > LONGEST_HEADER:
         raise csv.Error(f"its first line has {len(header)} letters")
     if not known:
         return max(DELIMITERS, key="".join(header.split('"')[::2]).count)
+    # the first of equal ones
+    return max(DELIMITERS, key=lambda delimiter: count_known(header, delimiter, known))
 
-    def count(delimiter: str) -> int:
-        cells = next(csv.reader([header], delimiter=delimiter), [])
-        return sum(cell.strip() in known for cell in cells)
 
-    return max(DELIMITERS, key=count)  # the first of equal ones
+def first_line(text: str) -> str:
+    """The first line that says something."""
+    return next((line for line in io.StringIO(text, newline="") if line.strip(" ,;\t|\r\n")), "")
+
+
+def count_known(text: str, delimiter: str, known: Collection[str]) -> int:
+    """How many columns of the first line are known ones, whatever their case."""
+    names = {name.casefold() for name in known}
+    cells = next(csv.reader([first_line(text)[:LONGEST_HEADER]], delimiter=delimiter), [])
+    return sum(cell.strip().casefold() in names for cell in cells)
 
 
 def make_row(columns: list[str], cells: list[str], delimiter: str) -> dict[str | None, str | None]:

@@ -92,7 +92,7 @@ def pad_rows(rows: list[list[str]]) -> list[tuple[int, list[str]]]:
 def make_text_table(
     path: Path, lines: list[tuple[int, list[str]]], *, decimal_comma: bool
 ) -> TextTable:
-    filled = [(n, [from_cell(cell.strip()) for cell in row]) for n, row in lines]
+    filled = drop_blank_columns([(n, [from_cell(c.strip()) for c in row]) for n, row in lines])
     if not filled:
         return TextTable((), (), decimal_comma)
     head, rows = filled[0][1], []
@@ -110,6 +110,14 @@ def make_text_table(
         if any(inside):
             rows.append(TableRow(number, dict(zip(columns, inside, strict=True))))
     return TextTable(tuple(columns), tuple(rows), decimal_comma)
+
+
+def drop_blank_columns(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Without the columns before the first one that holds anything, in which a sheet begins."""
+    blank = min(
+        (next((k for k, c in enumerate(row) if c), len(row)) for _, row in lines), default=0
+    )
+    return [(n, row[blank:]) for n, row in lines]
 
 
 def write_text_table(

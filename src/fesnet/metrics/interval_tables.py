@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 from fesnet._io import LARGEST_FILE, describe_absence, file_exists, is_result, read_text_file
 from fesnet._messages import in_utf8
+from fesnet._names import is_number
 from fesnet._tables import LooseTable, read_loose_table
 from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval, Kind
@@ -260,6 +261,7 @@ def parse_rows(path: Path, rows: LooseTable) -> Iterator[IntervalRecord]:
     first = 0 if "onset_s" in columns else 1
     for number, row in rows:
         where = f"{path} line {number}"
+        check_width(row, len(columns), where)
         name = row[video]
         if not name:
             raise TruthError(f"expected the name of a video in {where}, got none")
@@ -324,6 +326,19 @@ def parse_activitynet(path: Path, results: dict[str, Any], rate: float) -> Itera
             score = parse_score(f.get("score", 1.0), where)
             interval = parse_interval(start, stop - 1, f["label"], 0, where, score)
             yield IntervalRecord("", video_name(name), interval)
+
+
+def check_width(row: dict[str | None, str | None], columns: int, where: str) -> None:
+    """Raises TruthError for a row that is divided otherwise than the first line: it lacks cells, or
+    has numbers beyond the last column, as decimal commas between commas make."""
+    got = sum(cell is not None for name, cell in row.items() if name is not None)
+    beyond = (row.get(None) or "").split(",")
+    if got == 1 < columns or any(is_number(cell.strip()) for cell in beyond):
+        got += len(beyond) if beyond != [""] else 0
+        raise TruthError(
+            f"expected as many cells as columns in {where}, got {got} instead of {columns}; cells "
+            "with commas need quotes, or another separator between cells"
+        )
 
 
 def parse_frame(text: str | None, where: str, name: str) -> int:
