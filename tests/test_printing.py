@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +62,58 @@ def test_any_name_is_printed(
     code, out, err = call(monkeypatch, encoding, "report", f"{result}.no")
     assert (code, len(err.splitlines()), out) == (2, 1, "")
     assert not set("\x1b\x07") & set(err)
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "cp1251", "cp850", "latin-1"])
+def test_tables_and_help_are_printed_on_more_code_pages(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in NAMES:
+        file = tmp_path / f"{name}.json"
+        made_result([(0, "macro", 10, 15, 30)], name=f"{name}.mp4").to_json(file)
+    for arguments in (
+        ("summary", str(tmp_path)),
+        ("score", str(tmp_path), str(tmp_path)),
+        ("--help",),
+    ):
+        code, out, _ = call(monkeypatch, encoding, *arguments)
+        assert code == 0 and out and not set("\x1b\x07") & set(out), arguments
+
+
+def full() -> io.TextIOWrapper:
+    return open("/dev/full", "w")  # noqa: PTH123
+
+
+def unread() -> io.TextIOWrapper:
+    """The writing end of a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return open(writer, "w")  # noqa: PTH123
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("errors", [full, unread, lambda: None])
+def test_errors_that_nobody_can_read_leave_the_exit_code(
+    errors: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.json"
+    made_result([(0, "macro", 10, 15, 30)]).to_json(file)
+    for arguments, code in (
+        (["report", str(file)], 0),  # says on stderr that there are no pictures
+        (["report", str(tmp_path / "none.json")], 2),
+        (["nocommand"], 2),
+        (["export", str(file), "--to", "eaf"], 0),
+    ):
+        with monkeypatch.context() as patch:
+            stream = errors()
+            patch.setattr(sys, "stderr", stream)
+            patch.setattr(sys, "argv", ["fesnet", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert (ended.value.code or 0) == code, arguments
+        with contextlib.suppress(OSError, AttributeError):
+            stream.close()
+    assert (tmp_path / "a.html").is_file() and (tmp_path / "a.eaf").is_file()
 
 
 def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:

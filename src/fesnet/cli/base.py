@@ -147,11 +147,16 @@ def print_error(line: str, code: int) -> int:
 
 def say(line: str, *, error: bool = False) -> None:
     """Print one line that may hold names of files, at once; with --quiet only an error. No name
-    can move the cursor, change colours, or make two lines of it.
+    can move the cursor, change colours, or make two lines of it. An error that no one can read
+    stops nothing: the exit code tells it, too.
     """
     if Output.quiet and not error:
         return
-    print(printable(line), file=sys.stderr if error else sys.stdout, flush=True)
+    try:
+        print(printable(line), file=sys.stderr if error else sys.stdout, flush=True)
+    except OSError as failed:
+        if not error or failed.errno not in WRITE_ERRORS:
+            raise
 
 
 def take_any_text() -> None:
