@@ -136,6 +136,25 @@ def test_boris_states_are_paired_and_the_rest_is_counted(tmp_path: Path) -> None
         read_annotations(tmp_path / "a.boris")
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"time offset": 2.5}, "has a time offset"),
+        ({"media_info": {"offset": {"1": 0.0, "2": 1.5}}}, "has a time offset"),
+        ({"file": {"1": ["a.mp4", "b.mp4"]}}, "joins 2 videos"),
+        ({"time offset": "much"}, "expected a BORIS project"),
+    ],
+)
+def test_boris_times_of_another_clock_are_refused(
+    more: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    values = json.loads(project([[1.0, "", "Macro", "", ""], [2.0, "", "Macro", "", ""]]))
+    values["observations"]["o0"].update(more)
+    (tmp_path / "a.boris").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(TruthError, match=words):
+        read_annotations(tmp_path / "a.boris")
+
+
 def test_tables_of_others(tmp_path: Path) -> None:
     text = "Behavior;Start (s);Stop (s)\nmacro-expression;1,5;3\nsmile;1;2\nME;4;4,2\n"
     (tmp_path / "a.csv").write_text("\ufeff" + text, encoding="utf-8")

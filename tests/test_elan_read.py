@@ -515,6 +515,51 @@ def test_the_offset_is_that_of_the_video(tmp_path: Path, media: str, start: floa
     assert found.start_s == pytest.approx(start)
 
 
+@pytest.mark.parametrize(
+    ("linked", "named"),
+    [
+        ("Cafe\u0301 01", "Caf\u00e9 01.mp4"),
+        ("A", "a.mp4"),
+        ("a%2001", "a 01.mp4"),
+        ("dir\\a", "a.mp4"),
+        ("take_01", "take_1.json"),
+    ],
+)
+def test_the_video_is_known_however_it_is_spelt(tmp_path: Path, linked: str, named: str) -> None:
+    media = FILM.format("side", 0) + FILM.format(linked, 400) + SOUND.format(70)
+    marks = tier_xml("e", timed_xml("a1", "x", "y", "macro"))
+    path = document(tmp_path / "x.eaf", media, {"x": 120, "y": 2400}, marks)
+    (found,) = read_elan(path, tmp_path / named).found
+    assert found.start_s == pytest.approx(0.52)
+
+
+def test_videos_that_differ_in_case_alone_keep_their_offsets(tmp_path: Path) -> None:
+    media = FILM.format("A", 0) + FILM.format("a", 400)
+    marks = tier_xml("e", timed_xml("a1", "x", "y", "macro"))
+    path = document(tmp_path / "x.eaf", media, {"x": 120, "y": 2400}, marks)
+    for name, start in (("A.mp4", 0.12), ("a.mp4", 0.52)):
+        assert read_elan(path, tmp_path / name).found[0].start_s == pytest.approx(start)
+
+
+@pytest.mark.parametrize("result", ["x.json", "front-2.json"])
+@pytest.mark.parametrize("name_it", [True, False])
+def test_the_offset_is_that_of_the_result_s_video(
+    tmp_path: Path, result: str, name_it: bool
+) -> None:
+    """Also where another linked video lies beside, and the result has another name."""
+    media = FILM.format("side", 0) + FILM.format("front", 400)
+    marks = tier_xml("e", timed_xml("a1", "x", "y", "macro"))
+    (tmp_path / "side.mp4").touch()
+    file = document(tmp_path / "x.eaf", media, {"x": 120, "y": 2400}, marks)
+    if not name_it and result != "x.json":
+        pytest.skip("only FILE.json is taken unasked")
+    made_result([], name="front.mp4").to_json(tmp_path / result)
+    named = tmp_path / result if name_it else None
+    import_truth(file, tmp_path / "t.csv", named, None, lambda *_: None)
+    (row,) = csv.DictReader((tmp_path / "t.csv").read_text().splitlines())
+    assert float(row["onset_s"]) == pytest.approx(0.52, abs=0.02)
+
+
 def test_videos_of_different_offsets_need_a_name(tmp_path: Path) -> None:
     media = FILM.format("side", 0) + FILM.format("front", 400)
     marks = tier_xml("e", timed_xml("a1", "x", "y", "macro"))

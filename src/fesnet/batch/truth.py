@@ -49,8 +49,9 @@ def import_truth(
         raise UsageError(f"expected another file for --out than {file}; name a new one")
     check_replaceable(out, force=force, known=is_table_of_result)
     beside = file.with_suffix(".json")
-    read = read_annotations(file, video)
-    chosen = video or (beside if file_exists(beside) else read.video)
+    named = video or (beside if file_exists(beside) else None)
+    read = read_annotations(file, named and video_of(named))
+    chosen = named or read.video
     if chosen is None:
         raise UsageError(
             f"expected the video that {file} annotates, got none beside it; name it, or its "
@@ -67,6 +68,13 @@ def import_truth(
     with replacing():
         write_rows(name, snap_to_frames(found, times), out)
     return read
+
+
+def video_of(path: Path) -> Path:
+    """A video, or that of a result, by the name that annotations link to."""
+    if path.suffix != ".json":
+        return path
+    return path.with_name(Path(Spotting.from_json(path).source.name).name or path.name)
 
 
 def check_length(result: Path, video: Path, frames: int) -> None:

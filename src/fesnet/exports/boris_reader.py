@@ -31,6 +31,7 @@ def read_boris(path: Path) -> ElanAnnotations:
             names = ", ".join(map(repr, observations)) or "none"
             raise ValueError(f"it has {len(observations)} observations ({names}), and one is read")
         (observation,) = observations.values()
+        check_one_clock(observation)
         events = sorted((float(e[0]), str(e[1]), str(e[2])) for e in observation["events"])
         codes = {str(b["code"]): str(b["type"]) for b in project["behaviors_conf"].values()}
         video = observed_video(observation, path.parent)
@@ -44,6 +45,18 @@ def read_boris(path: Path) -> ElanAnnotations:
         )
     order = sorted(found, key=lambda m: (m.face, m.start_s, m.stop_s, m.kind))
     return ElanAnnotations(tuple(order), video, ignored)
+
+
+def check_one_clock(observation: dict[str, Any]) -> None:
+    """Raises ValueError where the times of events are not those of one video: with an offset, or
+    with videos that follow each other."""
+    offset = float(observation.get("time offset") or 0)
+    starts = ((observation.get("media_info") or {}).get("offset") or {}).values()
+    if offset or any(float(start or 0) for start in starts):
+        raise ValueError("its observation or a player has a time offset; set it to 0 in BORIS")
+    joined = max((len(files) for files in (observation.get("file") or {}).values()), default=0)
+    if joined > 1:
+        raise ValueError(f"its observation joins {joined} videos; observe each by itself")
 
 
 def pair_events(

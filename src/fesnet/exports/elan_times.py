@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from fesnet._names import LEVELS, same_text
+
 Span = tuple[float, float]
 SOUNDS = (".wav", ".mp3", ".m4a", ".flac", ".ogg", ".aif", ".aiff")
 SUBDIVISION = "Symbolic_Subdivision"
@@ -53,7 +55,8 @@ def media_origin(root: ET.Element, video: Path | None) -> int:
     media = list(root.iterfind("HEADER/MEDIA_DESCRIPTOR"))
     shown = [m for m in media if not is_sound(m)] or media[:1]
     if video is not None:
-        named = [m for m in shown if same_file(m, video)]
+        exact = [m for m in shown if media_name(m) == video.name]
+        named = exact or [m for m in shown if same_file(m, video)]
         shown = named or shown
     origins = {int(m.get("TIME_ORIGIN", "0")) for m in shown}
     if len(origins) > 1:
@@ -75,9 +78,11 @@ def media_name(media: ET.Element) -> str:
 
 
 def same_file(media: ET.Element, video: Path) -> bool:
-    """Whether a linked file has the name of the video, or of the result NAME.json of one."""
-    name = PurePosixPath(media_name(media))
-    return name.name == video.name or (video.suffix == ".json" and name.stem == video.stem)
+    """Whether a linked file has the name of the video, or of the result NAME.json of one, as
+    another system may spell it."""
+    name, loosest = PurePosixPath(media_name(media)), LEVELS - 1
+    of_result = video.suffix == ".json" and same_text(name.stem, video.stem, loosest)
+    return of_result or same_text(name.name, video.name, loosest)
 
 
 def linked_video(root: ET.Element, folder: Path) -> Path | None:
