@@ -456,3 +456,11 @@ def test_wrong_calls(official: Path, prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "spotting").write_text("in the way")
     with pytest.raises(UsageError, match=r"expected to make .*spotting, got 'File exists'"):
         run(data, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["truth.csv", "videos.csv"])
+def test_tables_of_a_person_are_not_replaced(official: Path, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match=f"holds another {name}"):
+        run(load_dataset("casme2", official), tmp_path)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {name: "mine"}

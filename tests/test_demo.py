@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
-from fesnet.demo import compare_with_truth, demo_avatar, summarize_comparison
+import numpy as np
+import pytest
+
+from fesnet.demo import compare_with_truth, demo_avatar, run_demo, summarize_comparison
+from fesnet.errors import TargetError
 from fesnet.faces import ModelFiles
 from fesnet.intervals import Interval
 from fesnet.postprocess import IntervalRules
@@ -51,3 +55,22 @@ def test_the_script_has_both_kinds_and_the_portrait_a_face(face_models: ModelFil
     assert {event.kind for event in script.events} == {"macro", "micro"}
     assert all(event.stop <= len(script) for event in script.events)
     assert demo_avatar() is not None
+
+
+@pytest.mark.parametrize("name", ["demo.mp4", "truth.csv", "demo.html", "demo.json", "demo.csv"])
+def test_the_demo_replaces_no_file_of_a_person(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(TargetError, match=name):
+        run_demo(tmp_path, lambda share: None)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_demo_of_an_older_version_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found().to_json(tmp_path / "demo.json")
+    for name in ("demo.mp4", "truth.csv", "demo.html"):
+        (tmp_path / name).write_text("of an older demo")
+    monkeypatch.setattr("fesnet.demo.make_demo", lambda folder, *_, **__: folder)
+    assert run_demo(tmp_path, lambda share: None) == tmp_path

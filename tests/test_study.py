@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import fesnet.study.statistics
 from fesnet.batch.columns import merge_study_columns, read_study_columns
 from fesnet.cli import app
-from fesnet.errors import TruthError, UsageError
+from fesnet.errors import TargetError, TruthError, UsageError
 from fesnet.metrics import agree
 from fesnet.result import Spotting
 from fesnet.review.edits import EditRequest, apply_edit
@@ -455,3 +455,23 @@ def test_two_names_that_differ_in_zeros_keep_their_rows(tmp_path: Path) -> None:
     write_text_table(tmp_path / "study.csv", [["result", "group"], ["a01", "x"], ["A001", "y"]])
     found = {r.name: r.columns.get("group") for r in find_results(tmp_path)}
     assert found == {"a01": "x", "a1": "y"}
+
+
+OWN_MARKERS = "participant;label;start;end;comment\nP1;film;0;9;mine\n"
+
+
+def test_markers_of_a_person_stay_as_they_are(study: Path, tmp_path: Path) -> None:
+    own, other = study / "markers.csv", tmp_path / "new.csv"
+    own.write_text(OWN_MARKERS)
+    other.write_text(OWN_MARKERS.replace("film", "talk"))
+    summarize(study, SummaryOptions(markers=own), lambda _: None)
+    assert own.read_text() == OWN_MARKERS  # with its comments
+    assert {row["label"] for row in table(study / "by_marker.csv")} == {"film"}
+    with pytest.raises(TargetError, match=r"markers\.csv"):
+        summarize(study, SummaryOptions(markers=other), lambda _: None)
+    assert own.read_text() == OWN_MARKERS
+    summarize(study, SummaryOptions(markers=other, force=True), lambda _: None)
+    assert [m.label for m in read_markers(own)] == ["talk"]
+    other.write_text(OWN_MARKERS)
+    summarize(study, SummaryOptions(markers=other), lambda _: None)  # what we wrote, we may replace
+    assert [m.label for m in read_markers(own)] == ["film"]

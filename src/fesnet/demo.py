@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fesnet._io import make_writable_folder
+from fesnet._guard import replacing
+from fesnet._io import is_result, make_writable_folder
 from fesnet._types import ShareCallback
 from fesnet.batch import write_results
+from fesnet.exports import check_results
 from fesnet.interval_algebra import frame_interval
 from fesnet.intervals import Interval
 from fesnet.report import write_report
@@ -48,9 +50,19 @@ def demo_avatar() -> Avatar:
     return make_avatar("portrait", photo, points, pixels=AVATAR_PIXELS)
 
 
-def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
-    """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`."""
+def run_demo(folder: Path, report: ShareCallback, *, force: bool = False) -> DemoOutcome:
+    """Write demo.mp4, truth.csv, demo.json, demo.csv and demo.html into `folder`. Raises
+    TargetError where one of them is a person's file (`force` replaces it)."""
     make_writable_folder(folder)
+    targets = [folder / name for name in ("demo.mp4", "truth.csv", "demo.html")]
+    check_results(folder / "demo.json", force=force)
+    ours = is_result(folder / "demo.json")  # of an earlier demo, which kept no record
+    with replacing(*targets, force=force, known=lambda _: ours):
+        return make_demo(folder, report, force=force)
+
+
+def make_demo(folder: Path, report: ShareCallback, *, force: bool) -> DemoOutcome:
+    """The files of `run_demo`."""
     script, video = demo_script(), folder / "demo.mp4"
     done = 0
 
@@ -66,7 +78,7 @@ def run_demo(folder: Path, report: ShareCallback) -> DemoOutcome:
         report(0.6 + 0.4 * (frame.index + 1) / len(script))
 
     found = Spotter().spot(video, progress=report_spotting)
-    write_results(found, folder / "demo.json")
+    write_results(found, folder / "demo.json", force=force)
     page = folder / "demo.html"
     write_report(found, page, truth=script.events)
     return DemoOutcome(

@@ -439,6 +439,7 @@ def demo_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the demo's files.")] = Path(
         "fesnet-demo"
     ),
+    force: Force = False,
 ) -> None:
     """Animate a public-domain portrait, spot its expressions, and show found beside truth. Needs no
     data.
@@ -447,7 +448,7 @@ def demo_command(
 
     fetch_models()
     with step_progress("making and spotting the demo video") as report:
-        outcome = run_demo(out, report)
+        outcome = run_demo(out, report, force=force)
     show_comparison(outcome.rows)
     print(outcome.summary)
     say(f"report: {outcome.report.resolve()}")

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import atomic_write_text, make_folder, remove_partial_files
+from fesnet._io import atomic_write_text, file_exists, make_folder, remove_partial_files
 from fesnet._types import LogCallback
 from fesnet._version import __version__
-from fesnet.crops.checksums import ChecksumLedger, read_checksums
+from fesnet.crops.checksums import CHECKSUMS, ChecksumLedger, read_checksums
 from fesnet.crops.stage import STAGES, get_stage
 from fesnet.crops.work import CropResult, CropTask, prepare_recording
+from fesnet.datasets.folder import TRUTH, VIDEOS
 from fesnet.datasets.prepared import ABOUT, SCHEMA, read_prepared_json, write_tables
 from fesnet.datasets.recording import DataSet
 from fesnet.errors import SourceError, UsageError
@@ -94,6 +95,13 @@ def check_request(data: DataSet, out: Path, stages: Sequence[str]) -> None:
         raise UsageError(f"expected recordings with frames or videos in {data.root}, got none")
     if (out / ABOUT).is_file() and (held := read_prepared_json(out)["data"]) != data.name:
         raise UsageError(f"expected a folder for {data.name}, but {out} holds {held}; name another")
+    begun = any(file_exists(out / name) for name in (ABOUT, CHECKSUMS))
+    foreign = [name for name in (VIDEOS, TRUTH) if not begun and (out / name).exists()]
+    if foreign:
+        raise UsageError(
+            f"expected a folder for prepared crops, but {out} holds another {foreign[0]}; name a "
+            "new one"
+        )
 
 
 def make_tasks(

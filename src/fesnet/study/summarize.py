@@ -7,8 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fesnet._guard import guarding
-from fesnet._io import atomic_write_text, make_writable_folder, read_regular_file
+from fesnet._guard import guarding, replacing
+from fesnet._io import (
+    atomic_write_text,
+    make_writable_folder,
+    read_regular_file,
+    resolve_path,
+)
 from fesnet._names import closest_names
 from fesnet.batch import read_manifest
 from fesnet.batch.columns import (
@@ -25,6 +30,7 @@ from fesnet.errors import FesnetError, UsageError
 from fesnet.study.figures import draw_raster, draw_rates
 from fesnet.study.index_page import INDEX, IndexContent, write_index
 from fesnet.study.markers import (
+    MARKERS,
     Marker,
     folder_markers,
     name_participants,
@@ -89,7 +95,7 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
     if not videos:
         raise UsageError(f"expected a whole result in {folder}, got damaged ones: {failed[0][1]}")
     notes = [f"{name}: {reason}" for name, reason in failed]
-    markers = take_markers(folder, videos, options.markers, notes)
+    markers = take_markers(folder, videos, options, notes)
     rows, statistics = compare(videos, markers, options.by)
     if not any(PARTICIPANT in v.result.columns for v in videos):
         notes.append("No participants are known: each video counts as one. Name them in a manifest")
@@ -167,12 +173,14 @@ def match_result(video: BatchVideo, results: Sequence[StudyResult]) -> StudyResu
 
 
 def take_markers(
-    folder: Path, videos: Sequence[StudyVideo], file: Path | None, notes: list[str]
+    folder: Path, videos: Sequence[StudyVideo], options: SummaryOptions, notes: list[str]
 ) -> list[Marker]:
     """The markers of a file, which the folder then keeps, or those that it keeps already."""
+    file, kept = options.markers, folder / MARKERS
     markers = folder_markers(folder) if file is None else read_markers(file)
-    if file is not None:
-        save_markers(markers, folder)
+    if file is not None and resolve_path(file) != resolve_path(kept):
+        with replacing(kept, force=options.force):
+            save_markers(markers, folder)
     markers = name_participants(markers, {v.participant for v in videos})
     for stray in stray_markers(videos, markers):
         about = f"{stray.participant} {stray.video}".strip()
