@@ -215,6 +215,16 @@ SEEK = """async ([src, times]) => {
 }"""
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "ts", "flv", "avi"])
+def test_a_sound_that_goes_on_or_ends_early_is_no_damage(tmp_path: Path, ending: str) -> None:
+    codec = "mpeg4" if ending == "avi" else "libx264"
+    for name, seconds in (("long", 4.0), ("short", 0.3)):
+        path = write_late(tmp_path / f"{name}.{ending}", sound=0.0, seconds=seconds, codec=codec)
+        source = open_source(path)
+        assert len(list(source)) == 24
+        assert not any("broke" in w or "damaged" in w for w in source.warnings), source.warnings
+
+
 def decode(data: str) -> Image:
     raw = np.frombuffer(base64.b64decode(data.split(",")[1]), np.uint8)
     return np.asarray(cv2.imdecode(raw, cv2.IMREAD_COLOR), np.uint8)
