@@ -42,8 +42,9 @@ def pages_of(folder: Path) -> Outcome:
 
 
 def rules_of(folder: Path) -> Outcome:
-    new = {"micro_threshold": 0.3}
-    changes = change_rules(find_results(folder), None, lambda old: replace(old, **new), "anna")
+    changes = change_rules(
+        find_results(folder), None, lambda old: replace(old, micro_threshold=0.3), "anna"
+    )
     return {c.name: c.error is None and c.after == (1, 1) for c in changes}
 
 

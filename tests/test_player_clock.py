@@ -150,7 +150,8 @@ def test_a_clock_of_33_bits_may_wrap(tmp_path: Path, before: float) -> None:
         av.open(str(target), "w", options={"mpegts_copyts": "1"}) as new,
     ):
         streams = [new.add_stream_from_template(s) for s in old.streams]
-        for packet in old.demux():
+        packets: Any = old.demux()
+        for packet in packets:
             if packet.dts is not None:
                 late = round((Fraction(2**33, 90000) - Fraction(before)) / packet.time_base)
                 packet.pts, packet.dts = packet.pts + late, packet.dts + late
