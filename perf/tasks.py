@@ -1,4 +1,6 @@
-"""What is measured, one task in a process of its own: python perf/tasks.py TASK VIDEO [FRAMES [TURN]]
+"""What is measured, one task in a process of its own.
+
+usage: python perf/tasks.py TASK VIDEO [FRAMES [TURN]]
 
 Prints JSON: wall and CPU seconds of the task alone (models loaded before), frames, peak memory of
 the process (MB). With TURN, it first waits for a line on standard input before each so many frames,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
-from fesnet.faces.align import Matrix, invert, transform_points, warp
+from fesnet.faces.align import Matrix, invert, transform_points, turn_to, warp
 from fesnet.faces.detect import Detection, open_session
 from fesnet.faces.fast_graph import kept_fast_graph
 
@@ -33,8 +33,7 @@ class Region:
     def to_unit(self) -> Matrix:
         """Affine (2, 3) from source pixels to the square's unit coordinates."""
         cosine, sine = math.cos(self.angle) / self.size, math.sin(self.angle) / self.size
-        turn = np.array([[cosine, sine], [-sine, cosine]])
-        return np.concatenate([turn, (0.5 - turn @ [self.x, self.y])[:, None]], 1)
+        return turn_to(cosine, sine, (self.x, self.y), (0.5, 0.5))
 
 
 def region_of_detection(found: Detection) -> Region:
