@@ -53,7 +53,7 @@ def next_answer(task: subprocess.Popen[str]) -> dict[str, float] | None:
         if line.startswith("{"):
             values: dict[str, float] = json.loads(line)
             return values
-    sys.exit(f"{task.args} failed")
+    sys.exit(f"{task.args!r} failed")
 
 
 def take_turn(task: subprocess.Popen[str]) -> dict[str, float] | None:

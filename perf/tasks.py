@@ -51,7 +51,7 @@ def spotter_of(runtime: str) -> Task:
     from fesnet.spotter import Spotter
 
     spotter = Spotter(runtime=runtime)  # type: ignore[arg-type]
-    spotter.frames = take_turns  # type: ignore[method-assign]
+    spotter.frames = take_turns  # type: ignore[assignment,method-assign]
     return lambda path, most: len(spotter.spot(path).frame_times)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +62,28 @@ def extent_of(landmarks: FloatArray) -> tuple[float, float, float, float]:
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
+class MeshInputs(threading.local):
+    """The arrays that a network's input is made in; each thread has its own, for one face: large
+    arrays that are made anew for each frame cost as much as filling them."""
+
+    def __init__(self) -> None:
+        self.single = self.make(1)
+
+    def make(self, count: int) -> tuple[Image, NDArray[np.float32]]:
+        shape = (count, 3, SIDE, SIDE)
+        return np.empty(shape, np.uint8), np.empty(shape, np.float32)
+
+    def of(self, count: int) -> tuple[Image, NDArray[np.float32]]:
+        """For so many faces: (N, 3, SIDE, SIDE) uint8, and float32."""
+        return self.single if count == 1 else self.make(count)
+
+
 class FaceMesh:
     """MediaPipe's Face Mesh (468 points, without attention)."""
 
     def __init__(self, model: Path, *, threads: int = 1) -> None:
         self._session = open_session(kept_fast_graph(model), threads)
+        self._kept = MeshInputs()
 
     def landmarks(
         self, image: Image, regions: list[Region]
@@ -78,10 +96,10 @@ class FaceMesh:
         if not regions:
             return []
         matrices = [region.to_unit() for region in regions]
-        planes = np.empty((len(matrices), 3, SIDE, SIDE), np.uint8)
+        planes, batch = self._kept.of(len(matrices))
         for (red, green, blue), matrix in zip(planes, matrices, strict=True):
             cv2.split(warp(image, matrix, SIDE, supersample=1), [red, green, blue])
-        batch = planes * np.float32(1 / 255)
+        np.multiply(planes, np.float32(1 / 255), out=batch)
         points, presence = self._session.run(["landmarks", "presence"], {"image": batch})
         found = []
         for region, matrix, mesh, logit in zip(
