@@ -161,7 +161,8 @@ class CutTest:
         if before is None:
             return False
         change = tiny - before
-        level = float(np.abs(change - change.mean()).mean())
+        change -= np.add.reduce(change, None) / change.size
+        level = float(np.add.reduce(np.abs(change), None) / change.size)
         usual = median(self._usual) if self._usual else 0.0
         self._usual.append(level)
         return level > CUT_LEVELS and level > CUT_RATIO * (usual + 1)
