@@ -1,7 +1,10 @@
-"""What is measured, one task in a process of its own: python perf/tasks.py TASK VIDEO [FRAMES]
+"""What is measured, one task in a process of its own.
+
+usage: python perf/tasks.py TASK VIDEO [FRAMES [TURN]]
 
 Prints JSON: wall and CPU seconds of the task alone (models loaded before), frames, peak memory of
-the process (MB).
+the process (MB). With TURN, it first waits for a line on standard input before each so many frames,
+and prints one: so several tasks take turns, and a busy machine troubles all of them alike.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,14 +23,24 @@ import cv2
 import numpy as np
 
 Task = Callable[[str, int], int]
+TURN = int(sys.argv[4]) if len(sys.argv) > 4 else 0  # frames of a turn; 0: no turns are taken
 
 
-def pictures(path: str, form: str, most: int) -> islice[np.ndarray]:
+def take_turns(frames: Iterable[Any]) -> Iterator[Any]:
+    """The frames; before each `TURN` of them others have theirs."""
+    for index, frame in enumerate(frames):
+        if TURN and index % TURN == 0:
+            print("turn", flush=True)
+            sys.stdin.readline()
+        yield frame
+
+
+def pictures(path: str, form: str, most: int) -> Iterator[np.ndarray]:
     """Frames by plain PyAV, one thread."""
     container = av.open(path)
     container.streams.video[0].thread_type = "NONE"
-    frames = container.decode(video=0)
-    return islice((f.to_ndarray(format=form, threads=1) for f in frames), most)
+    frames = islice(container.decode(video=0), most)
+    return (f.to_ndarray(format=form, threads=1) for f in take_turns(frames))
 
 
 def decode(path: str, most: int) -> int:
@@ -38,6 +51,7 @@ def spotter_of(runtime: str) -> Task:
     from fesnet.spotter import Spotter
 
     spotter = Spotter(runtime=runtime)  # type: ignore[arg-type]
+    spotter.frames = take_turns  # type: ignore[assignment,method-assign]
     return lambda path, most: len(spotter.spot(path).frame_times)
 
 

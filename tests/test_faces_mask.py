@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from fesnet.faces import face_mask, only_face
+from fesnet.faces import as_rgb, face_mask, only_face
 
 SQUARE = np.array([[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75], [0.5, 0.5]])
 
@@ -40,3 +41,16 @@ def test_only_the_face_is_left() -> None:
     assert (seen[0, 30:60, 30:60] == 200).all()
     assert not seen[0, :20].any()
     assert not seen[1].any()
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_every_value_under_every_mask_is_its_share(channels: tuple[int, ...]) -> None:
+    values, shares = np.mgrid[:256, :256].astype(np.uint8)[:, None]
+    expected = np.rint(values * (shares * np.float32(1 / 255))).astype(np.uint8)
+    crops, wanted = (np.stack([v] * channels[0], -1) if channels else v for v in (values, expected))
+    np.testing.assert_array_equal(only_face(crops, shares), wanted)
+
+
+def test_luma_crops_become_three_equal_channels() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (3, 8, 8), np.uint8)
+    np.testing.assert_array_equal(as_rgb(crops), np.repeat(crops[..., None], 3, -1))

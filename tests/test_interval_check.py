@@ -40,7 +40,9 @@ from fesnet.interval_features import (
     ContextTrack,
     smooth,
 )
-from fesnet.proposals import Proposal, finalized_rows, propose
+from fesnet.postprocess import find_intervals
+from fesnet.proposals import RULES, Proposal, finalized_rows, propose
+from fesnet.score_segments import SharedSegments
 
 RATE = 30.0
 DEV = Path(__file__).parents[1] / "dev"
@@ -183,6 +185,17 @@ def test_candidates_reach_across_what_a_single_setting_finds() -> None:
     assert both and first
     assert all(0 < p.votes <= 1 for p in found)
     assert found == sorted(found, key=lambda p: (p.start, p.stop))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=8, deadline=None)
+def test_settings_that_share_runs_find_what_each_finds_alone(seed: int) -> None:
+    track = made_track(seed, 300)
+    given = track.scores, track.times
+    shared = SharedSegments(track.scores, track.intensity)
+    for rules in (*RULES, replace(RULES[0], exclusive=False, macro_reference=0.7)):
+        alone = find_intervals(*given, rules, track.intensity, apexes=False)
+        assert alone == find_intervals(*given, rules, track.intensity, apexes=False, shared=shared)
 
 
 def test_no_candidate_in_nothing() -> None:

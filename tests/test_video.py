@@ -19,14 +19,14 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fesnet.errors import SourceError, UsageError
 from fesnet.video import Frame, Source, VideoWriter, open_source
 from fesnet.video.clock import Clock, DamageLog
-from fesnet.video.files import public_address
-from fesnet.video.source import exact_rate
+from fesnet.video.files import public_address, widen_range
+from fesnet.video.source import LumaPlane, exact_rate
 from video_files import Image, cut, pictures, spoil, spoil_pngs, write_sound, write_video
 
 SHARED = Path(os.environ.get("FESNET_SHARED", Path(__file__).parents[2] / "shared"))
@@ -941,6 +941,26 @@ def test_grey_is_the_luma_of_the_file(turn: tuple[int, bool, bool] | None, tmp_p
         grey = frame.grey
         assert grey.shape == frame.image.shape[:2]
         assert np.abs(grey - frame.image @ np.array([0.299, 0.587, 0.114])).mean() < 2.5
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_luma_cut_part_by_part_is_that_of_the_whole(data: st.DataObject) -> None:
+    plane = np.random.default_rng(0).integers(0, 256, (60, 80), np.uint8)
+    whole, luma = widen_range(plane), LumaPlane(plane, widen_range)
+    assert luma.shape == whole.shape
+    for _ in range(4):
+        y0, x0 = data.draw(st.integers(0, 58)), data.draw(st.integers(0, 78))
+        y1, x1 = data.draw(st.integers(y0 + 1, 70)), data.draw(st.integers(x0 + 1, 90))
+        np.testing.assert_array_equal(luma[y0:y1, x0:x1], whole[y0:y1, x0:x1])
+    np.testing.assert_array_equal(luma[::7, ::7], whole[::7, ::7])
+
+
+@pytest.mark.parametrize("turn", [None, (90, False, False)])
+def test_luma_of_a_frame_is_its_grey(turn: tuple[int, bool, bool] | None, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", pictures(3, 96, 64), turn=turn)
+    for frame, again in zip(open_source(path), open_source(path), strict=True):
+        np.testing.assert_array_equal(frame.luma[8:40, 4:30], again.grey[8:40, 4:30])
 
 
 def test_grey_of_a_picture_in_colour() -> None:

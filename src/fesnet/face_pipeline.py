@@ -12,7 +12,7 @@ import numpy as np
 
 from fesnet._types import Float32Array, FloatArray
 from fesnet.config import FesNetConfig
-from fesnet.faces import Face, only_face
+from fesnet.faces import Face, as_rgb, only_face
 from fesnet.interval_check import (
     Candidate,
     IntervalCheck,
@@ -121,7 +121,7 @@ class FacePipeline:
         if self.config.face_only:
             crops = only_face(crops, np.stack([c.mask for c in waiting]))
         if crops.ndim == 3:  # luma: the network weighs three equal channels back into it
-            crops = np.repeat(crops[..., None], 3, -1)
+            crops = as_rgb(crops)
         features = self.runtime.encode(crops)
         if self.config.landmark_feature_count:
             landmark_features = np.stack(

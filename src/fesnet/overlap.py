@@ -1,6 +1,6 @@
 """One video on more than one processor: reading, faces and network in a thread each.
 
-    frames -> (reader) -> frames with luma -> `SpotStream.look` (this thread) -> faces ->
+    frames -> (reader) -> frames -> `SpotStream.look` (this thread) -> faces ->
     `SpotStream.judge` (judge), which also runs the landmark model between key frames
 
 Every step gets what it gets in a loop of `push`, in the same order, so the result has the same
@@ -18,7 +18,6 @@ from typing import Any, Generic, TypeVar
 
 from fesnet.stream import SeenFrame, SpotStream
 from fesnet.video import Frame
-from fesnet.windows import FrameSampler
 
 FRAMES_AHEAD = 8  # read and not looked at yet
 SEEN_AHEAD = 16  # frames whose faces wait; some hold their picture
@@ -74,7 +73,7 @@ def push_overlapped(
     seen: Handover[SeenFrame] = Handover(SEEN_AHEAD, stopped)
     with ThreadPoolExecutor(2, "fesnet") as pool:
         others = (
-            pool.submit(run_stage, stopped, read_all, frames, stream.config.working_rate, read),
+            pool.submit(run_stage, stopped, read_all, frames, read),
             pool.submit(run_stage, stopped, judge_all, stream, seen),
         )
         run_stage(stopped, look_at_all, stream, read, seen, report)
@@ -114,11 +113,8 @@ def judge_all(stream: SpotStream, seen: Handover[SeenFrame]) -> None:
         stream.judge(found)
 
 
-def read_all(frames: Iterable[Frame], rate: float, read: Handover[Frame]) -> None:
-    """Hand over all frames; those that will be looked at with their luma made."""
-    sampler = FrameSampler(rate)
+def read_all(frames: Iterable[Frame], read: Handover[Frame]) -> None:
+    """Hand over all frames."""
     for frame in frames:
-        if sampler.should_sample(frame.time):
-            _ = frame.grey
         read.put(frame)
     read.put(None)

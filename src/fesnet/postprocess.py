@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -17,9 +17,9 @@ from fesnet._validation import require
 from fesnet.apexes import choose_apex
 from fesnet.errors import UsageError
 from fesnet.intervals import KINDS, Kind, true_runs
-from fesnet.score_runs import deepest_valley, hysteresis_runs, merge_near, split_runs
+from fesnet.score_runs import RunTrack, deepest_valley, merge_near
+from fesnet.score_segments import INTENSITY_OFFSET, SharedSegments, SharedTracks
 
-INTENSITY_OFFSET = 0.05  # of a full expression: intensities below this are much the same
 SATURATED_LEVEL = 0.5  # of its highest score: where a run that fills everything begins and ends
 # Shares of the references at which scores are cut below them, for lower thresholds; our choice.
 LEVELS = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02]
@@ -94,10 +94,15 @@ class IntervalRules:
 
     def __eq__(self, other: object) -> bool:
         """Equal are rules that give equal intervals, wherever a reference is written down."""
-        return isinstance(other, IntervalRules) and self.to_dict() == other.to_dict()
+        return isinstance(other, IntervalRules) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(tuple(self.to_dict().items()))
+        return hash(self._key)
+
+    @cached_property
+    def _key(self) -> tuple[tuple[str, Any], ...]:
+        """What tells them apart; made once, as a long track is cut by the same rules often."""
+        return tuple(self.to_dict().items())
 
     def reference(self, kind: Kind) -> float:
         """The threshold of one kind at which scores are cut into intervals."""
@@ -149,6 +154,7 @@ def find_intervals(
     intensity: FloatArray | None = None,
     *,
     apexes: bool = True,
+    shared: SharedSegments | None = None,
 ) -> list[TimedInterval]:
     """Intervals in frame scores (T, 2), macro and micro in 0..1, on a regular grid of times (T,) in
     seconds.
@@ -160,18 +166,21 @@ def find_intervals(
     Scores are cut into intervals at the references, and below them at fixed shares of these, the
     highest first; what overlaps an earlier one is left out. Thresholds choose among all these, so a
     lower threshold of one kind only adds intervals of that kind. apexes: False leaves each at the
-    onset, for those who need the edges alone.
+    onset, for those who need the edges alone. shared: of the same scores and intensity, for those
+    who cut them by many rules.
     """
     if scores.ndim != 2 or scores.shape[1] != 2 or len(scores) != len(times):
         raise UsageError(
             f"expected scores (T, 2) and times (T,), got {scores.shape} and {np.shape(times)}"
         )
-    found = cut_intervals(scores, times, level_rules(rules, 1.0), intensity, apexes)
-    taken = {kind: np.zeros(len(times), bool) for kind in KINDS}
-    mark_rows(found, times, taken, rules)
+    known = shared or SharedSegments(scores, intensity)
+    found = cut_intervals(known, times, level_rules(rules, 1.0), apexes)
+    shares = needed_shares(rules)
+    taken = {kind: np.zeros(len(times), bool) for kind in KINDS if shares}
+    mark_rows(found if shares else [], times, taken, rules)
     above = 1.0
-    for share in needed_shares(rules):
-        for i in cut_intervals(scores, times, level_rules(rules, share), intensity, apexes):
+    for share in shares:
+        for i in cut_intervals(known, times, level_rules(rules, share), apexes):
             a, b = np.searchsorted(times, (i.onset_s, i.offset_s))
             # One above the level before was refused there for its length, not for its score.
             if i.score < above * rules.reference(i.kind) and not taken[i.kind][a : b + 1].any():
@@ -211,18 +220,12 @@ def level_rules(rules: IntervalRules, share: float) -> IntervalRules:
 
 
 def cut_intervals(
-    scores: FloatArray,
-    times: FloatArray,
-    rules: IntervalRules,
-    intensity: FloatArray | None,
-    apexes: bool,
+    known: SharedSegments, times: FloatArray, rules: IntervalRules, apexes: bool
 ) -> list[TimedInterval]:
     """Intervals as in `find_intervals`, cut at one level: the thresholds of the rules."""
     found: list[TimedInterval] = []
-    for a, b in known_segments(scores):
-        part = ScoreSegment(
-            scores[a:b], times[a:b], rules, None if intensity is None else intensity[a:b], apexes
-        )
+    for a, b, tracks in known.segments:
+        part = ScoreSegment(tracks, times[a:b], rules, apexes)
         found += part.exclusive_intervals() if rules.exclusive else part.separate_intervals()
     return sorted(found, key=lambda i: (i.onset_s, i.kind))
 
@@ -246,25 +249,15 @@ def finalized_prefix(scores: FloatArray, step: float, rules: IntervalRules) -> i
     return out
 
 
-def known_segments(scores: FloatArray) -> Iterator[tuple[int, int]]:
-    """Start and stop of each unbroken run of known rows."""
-    return true_runs(np.asarray(~np.isnan(scores).any(1)))
-
-
 class ScoreSegment:
     """One unbroken segment of known scores, and its intervals."""
 
     def __init__(
-        self,
-        scores: FloatArray,
-        times: FloatArray,
-        rules: IntervalRules,
-        intensity: FloatArray | None,
-        apexes: bool = True,
+        self, tracks: SharedTracks, times: FloatArray, rules: IntervalRules, apexes: bool = True
     ) -> None:
-        self.apexes = apexes
-        self.scores, self.times, self.rules = scores, times, rules
-        self.intensity = np.zeros(len(scores)) if intensity is None else intensity
+        self.tracks, self.apexes = tracks, apexes
+        self.scores, self.times, self.rules = tracks.scores, times, rules
+        self.intensity = tracks.intensity
         self.step = float(times[1] - times[0]) if len(times) > 1 else 1 / 30
         self.min_rows = max(
             1, round(rules.micro_min_s / self.step)
@@ -273,27 +266,27 @@ class ScoreSegment:
     def separate_intervals(self) -> list[TimedInterval]:
         """Each kind by itself (sigmoid scores): a micro may lie inside a macro."""
         out = []
-        for column, kind in enumerate(KINDS):
-            track = self.scores[:, column]
+        for track, kind in zip(self.tracks.kinds, KINDS, strict=True):
             parts = self.split_at_valleys(track, self.hysteresis(track, kind))
             for a, b in merge_near(parts, self.rules.merge_gap_s + 1e-9, self.step):
-                out += self.build_interval(track, a, b, kind, self.has_valid_duration(a, b, kind))
+                wanted = self.has_valid_duration(a, b, kind)
+                out += self.build_interval(track.values, a, b, kind, wanted)
         return out
 
     def exclusive_intervals(self) -> list[TimedInterval]:
         """Macro and micro share one activity (softmax scores): first where, then which kind."""
-        activity = self.scores.sum(1)
         low: Kind = min(
             KINDS, key=lambda k: self.rules.of(k, "threshold") * self.rules.of(k, "release")
         )
-        pieces = self.split_at_valleys(activity, self.hysteresis(activity, low))
+        runs = self.hysteresis(self.tracks.activity, low)
+        pieces = self.split_at_valleys(self.tracks.activity, runs)
         parts = [
             part
             for piece in pieces
             for turn in self.split_at_kind_change(*piece)
             for part in self.split_long_micro(*turn)
         ]
-        out = []
+        activity, out = self.tracks.activity.values, []
         for piece in self.merge_kinds(parts):
             a, b = self.trim_to_release(activity, *piece)
             kind = self.kind_of(a, b)
@@ -305,8 +298,21 @@ class ScoreSegment:
 
     def stronger_kind(self, a: int, b: int) -> Kind:
         """The kind with the larger summed score, whatever the duration."""
-        macro, micro = self.scores[a:b].sum(0)
-        return "macro" if macro >= micro else "micro"
+        known = self.tracks.stronger.get((a, b))
+        if known is None:
+            macro, micro = self.scores[a:b].sum(0)
+            known = self.tracks.stronger[a, b] = "macro" if macro >= micro else "micro"
+        return known
+
+    def micro_runs(self, a: int, b: int) -> list[tuple[int, int, float]]:
+        """Runs in rows a .. b - 1 where a micro is likelier than a macro, from a on, and the
+        micro score's peaks in them."""
+        known = self.tracks.micro_runs.get((a, b))
+        if known is None:
+            micro = self.scores[a:b, 1]
+            runs = true_runs(micro > self.scores[a:b, 0])
+            known = self.tracks.micro_runs[a, b] = [(c, d, micro[c:d].max()) for c, d in runs]
+        return known
 
     def merge_kinds(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """As `merge_near` for neighbours of one kind, but never two micros into what is too long
@@ -329,12 +335,12 @@ class ScoreSegment:
         Sure by both thresholds: a low one for micros must not cut pieces off macros, whose edges
         look a little alike.
         """
-        micro, least = self.scores[a:b, 1], self.min_rows
+        least = self.min_rows
         sure = max(self.rules.micro_threshold, self.rules.macro_threshold)
         edges = {a, b}
-        for c, d in true_runs(micro > self.scores[a:b, 0]):
+        for c, d, peak in self.micro_runs(a, b):
             fits = least <= d - c and self.has_valid_duration(c, d, "micro")
-            if fits and micro[c:d].max() >= sure:
+            if fits and peak >= sure:
                 edges |= {a + x for x in (c, d) if least <= x <= b - a - least}
         return list(pairwise(sorted(edges)))
 
@@ -362,12 +368,10 @@ class ScoreSegment:
         above = np.flatnonzero(activity[a:b] >= level)
         return (a + int(above[0]), a + int(above[-1]) + 1) if len(above) else (a, b)
 
-    def hysteresis(self, track: FloatArray, kind: Kind) -> list[tuple[int, int]]:
+    def hysteresis(self, track: RunTrack, kind: Kind) -> list[tuple[int, int]]:
         """Runs that reach the kind's threshold and stay above its release."""
-        found = hysteresis_runs(
-            track, self.rules.of(kind, "threshold"), self.rules.of(kind, "release")
-        )
-        return [self.trim_saturated(track, a, b) for a, b in found]
+        found = track.hysteresis(self.rules.of(kind, "threshold"), self.rules.of(kind, "release"))
+        return [self.trim_saturated(track.values, a, b) for a, b in found]
 
     def trim_saturated(self, track: FloatArray, a: int, b: int) -> tuple[int, int]:
         """A run that fills all rows, cut to where its score is half its highest. So a low threshold
@@ -379,12 +383,12 @@ class ScoreSegment:
         return int(high[0]), int(high[-1]) + 1
 
     def split_at_valleys(
-        self, track: FloatArray, found: list[tuple[int, int]]
+        self, track: RunTrack, found: list[tuple[int, int]]
     ) -> list[tuple[int, int]]:
         """Cut runs at valleys of their scores, then at those of the intensity."""
-        by_score = split_runs(track, found, self.rules.valley, self.min_rows)
-        intensity = self.intensity + INTENSITY_OFFSET
-        return split_runs(intensity, by_score, self.rules.intensity_valley, self.min_rows)
+        by_score = track.split(found, self.rules.valley, self.min_rows)
+        dip = self.rules.intensity_valley
+        return self.tracks.strength.split(by_score, dip, self.min_rows)
 
     def kind_of(self, a: int, b: int) -> Kind:
         """The kind with the larger summed score, unless the duration allows only the other."""

@@ -19,6 +19,7 @@ from fesnet.runtime import Runtime
 from fesnet.spotter import Spotter
 from fesnet.stream import LANDMARK_INTERVAL, SpotStream
 from fesnet.video import Frame, Source
+from fesnet.video.source import LumaPlane
 
 # In the order of the frame's way; what lies inside another stage is taken off that one.
 STAGES = (
@@ -134,9 +135,25 @@ class TimedPicture:
         image: Image = self.timer.timed("colour and luma", lambda: self.frame.image)
         return image
 
+    def luma(self) -> LumaPlane | None:
+        luma = self.frame.luma
+        return TimedLuma(self.timer, luma) if isinstance(luma, LumaPlane) else None
+
     def grey(self) -> Image:
         grey: Image = self.timer.timed("colour and luma", lambda: self.frame.grey)
         return grey
+
+
+class TimedLuma(LumaPlane):
+    """A luma plane with a clock."""
+
+    def __init__(self, timer: StageTimer, luma: LumaPlane) -> None:
+        super().__init__(luma.plane, luma.to_full)
+        self.timer = timer
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Image:
+        found: Image = self.timer.timed("colour and luma", super().__getitem__, part)
+        return found
 
 
 class TimedTracker(FaceTracker):

@@ -4,8 +4,8 @@
     its votes
 
 The grid is fixed and no threshold of a user enters it, so a threshold can only filter what stands
-here. The work is one pass of `find_intervals` for each setting: near-linear in the length of the
-track.
+here. The work is one pass of `find_intervals` for each setting, over shared runs and valleys:
+near-linear in the length of the track.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from itertools import product
 from fesnet._types import FloatArray
 from fesnet.intervals import KINDS
 from fesnet.postprocess import IntervalRules, finalized_prefix, find_intervals
+from fesnet.score_segments import SharedSegments
 
 TWIN_S = 0.06  # candidates whose onsets and offsets are both this near (s) are one; our choice
 # (macro, micro) thresholds, release, (valley, intensity valley) of the grid. Our choice, on
@@ -73,8 +74,9 @@ def propose(
         return []
     step = step_of(times)
     counts: dict[tuple[int, int], int] = {}
+    shared = SharedSegments(scores, intensity)
     for setting in rules:
-        for found in find_intervals(scores, times, setting, intensity, apexes=False):
+        for found in find_intervals(scores, times, setting, intensity, apexes=False, shared=shared):
             start = round((found.onset_s - float(times[0])) / step)
             key = start, round((found.offset_s - float(times[0])) / step) + 1
             counts[key] = counts.get(key, 0) + 1

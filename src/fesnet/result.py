@@ -20,7 +20,7 @@ from fesnet._types import FloatArray
 from fesnet.errors import FesnetError, ResultError, UsageError
 from fesnet.intervals import IntervalMark, Kind, nearest_frame, to_source_frames
 from fesnet.observations import Blink, FaceObservations, IntervalContext, blinks_of, context_of
-from fesnet.postprocess import IntervalRules, TimedInterval, find_intervals, known_segments
+from fesnet.postprocess import IntervalRules, TimedInterval, find_intervals
 from fesnet.result_json import (
     SCHEMA,
     check_values,
@@ -33,6 +33,7 @@ from fesnet.result_json import (
     unpack_times,
 )
 from fesnet.result_methods import ResultMethods
+from fesnet.score_segments import known_segments
 from fesnet.timing import find_holes, frame_ends, video_end
 
 

@@ -15,12 +15,14 @@ radians (positive: clockwise as seen).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
+from fesnet.video.source import LumaPlane
 
 Matrix = NDArray[np.float64]
 
@@ -67,29 +69,32 @@ def fit_similarity(
     source, target: (N, 2), N >= 2 distinct points; weight: (N,), positive, default all alike.
     Returns (2, 3): target ~ source @ m[:, :2].T + m[:, 2].
     """
-    share = (
-        np.full((len(source), 1), 1 / len(source))
-        if weight is None
-        else (weight / weight.sum())[:, None]
-    )
-    a, b = (share * source).sum(0), (share * target).sum(0)
+    if weight is None:
+        share = np.full((len(source), 1), 1 / len(source))
+    else:
+        share = (weight / weight.sum())[:, None]
+    a, b = np.add.reduce(share * source, 0), np.add.reduce(share * target, 0)
     root = np.sqrt(share)
     p, q = (source - a) * root, (target - b) * root
-    cosine = float((p * q).sum())
-    sine = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum())
-    turn = np.array([[cosine, -sine], [sine, cosine]]) / float((p * p).sum())
+    cosine = float(np.add.reduce(p * q, None))
+    sine = float(np.add.reduce(p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]))
+    turn = np.array([[cosine, -sine], [sine, cosine]]) / float(np.add.reduce(p * p, None))
     return np.concatenate([turn, (b - turn @ a)[:, None]], 1)
 
 
 def invert(matrix: Matrix) -> Matrix:
     """The inverse of an affine (2, 3)."""
+    return np.array(inverse_rows(matrix))
+
+
+def inverse_rows(matrix: Matrix) -> list[list[float]]:
+    """The inverse of an affine (2, 3), row by row; by hand, as numpy's takes ten times as long."""
     (a, b, x), (c, d, y) = matrix.tolist()
     size = a * d - b * c
-    rows = [
-        [d, -b, b * y - d * x],
-        [-c, a, c * x - a * y],
-    ]  # by hand: numpy's takes ten times as long
-    return np.asarray(np.array(rows) / size, np.float64)
+    return [
+        [d / size, -b / size, (b * y - d * x) / size],
+        [-c / size, a / size, (c * x - a * y) / size],
+    ]
 
 
 def transform_points(matrix: Matrix, points: FloatArray) -> Matrix:
@@ -115,13 +120,25 @@ def pose_of_matrix(from_unit: Matrix) -> Matrix:
 
 def to_unit(pose: FloatArray) -> Matrix:
     """The affine (2, 3) from source pixels to crop units of a pose (4,)."""
-    x, y, log_scale, angle = (float(v) for v in pose)
-    cosine, sine = math.cos(angle) / math.exp(log_scale), math.sin(angle) / math.exp(log_scale)
-    turn = np.array([[cosine, sine], [-sine, cosine]])
-    return np.concatenate([turn, (PIVOT - turn @ [x, y])[:, None]], 1)
+    x, y, log_scale, angle = pose.tolist()
+    scale = math.exp(log_scale)
+    return turn_to(math.cos(angle) / scale, math.sin(angle) / scale, (x, y), PIVOT.tolist())
 
 
-def warp(image: Image, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE) -> Image:
+def turn_to(cosine: float, sine: float, start: tuple[float, float], end: Sequence[float]) -> Matrix:
+    """The similarity (2, 3) that turns, scales and carries the point `start` to `end`."""
+    x, y = start
+    return np.array(
+        [
+            [cosine, sine, end[0] - (cosine * x + sine * y)],
+            [-sine, cosine, end[1] - (cosine * y - sine * x)],
+        ]
+    )
+
+
+def warp(
+    image: Image | LumaPlane, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE
+) -> Image:
     """The crop (size, size[, 3]) uint8 of an image (H, W[, 3]) uint8 that `matrix` (2, 3) shows.
 
     matrix carries source pixels to crop units; supersample: samples a crop pixel and axis,
@@ -130,12 +147,14 @@ def warp(image: Image, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE
     """
     fine = size * supersample
     part, left, top, factor = cut(image, matrix, fine)
-    turn = matrix[:, :2] * (factor * fine)
-    shift = (matrix[:, :2] @ [left, top] + matrix[:, 2]) * fine
-    shift += (
-        turn @ [0.5, 0.5] - 0.5
-    )  # OpenCV counts pixel centres as whole numbers, fesnet as halves
-    moved = np.column_stack([turn, shift])
+    # OpenCV counts pixel centres as whole numbers, fesnet as halves
+    half, scale = factor / 2, factor * fine
+    moved = np.array(
+        [
+            [a * scale, b * scale, (a * (left + half) + b * (top + half) + x) * fine - 0.5]
+            for a, b, x in matrix.tolist()
+        ]
+    )
     crop = cv2.warpAffine(
         part, moved, (fine, fine), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -144,7 +163,7 @@ def warp(image: Image, matrix: Matrix, size: int, supersample: int = SUPERSAMPLE
     return np.asarray(crop, np.uint8)
 
 
-def cut(image: Image, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
+def cut(image: Image | LumaPlane, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
     """The part of an image that a crop of `size` samples needs, shrunk where that loses nothing.
 
     Returns the part, its left and top in source pixels, and the factor. Blocks lie on the image's
@@ -153,7 +172,7 @@ def cut(image: Image, matrix: Matrix, size: int) -> tuple[Image, int, int, int]:
     height, width = image.shape[:2]
     per_sample = 1 / (math.hypot(matrix[0, 0], matrix[1, 0]) * size)
     factor = max(1, min(int(per_sample + 1e-6), width, height))
-    (a, b, x), (c, d, y) = invert(matrix).tolist()
+    (a, b, x), (c, d, y) = inverse_rows(matrix)
     (x0, x1), (y0, y1) = axis_range(x, a, b, factor, width), axis_range(y, c, d, factor, height)
     part: Image = image[y0:y1, x0:x1]
     if factor > 1:

@@ -65,10 +65,10 @@ def compute_landmark_features(landmarks: FloatArray) -> NDArray[np.float32]:
     """
     upright, rotation = frontalize_landmarks(landmarks)
     displacement = (upright - canonical_skull()[2]) * DISPLACEMENT_UNIT
-    spare = np.zeros((len(displacement), 1), np.float32)
-    return np.concatenate(
-        [displacement.reshape(len(displacement), -1), rotation * ROTATION_UNIT, spare], 1
-    ).astype(np.float32)
+    out = np.zeros((len(displacement), LANDMARK_FEATURE_COUNT), np.float32)
+    out[:, :-4] = displacement.reshape(len(displacement), -1)
+    out[:, -4:-1] = rotation * ROTATION_UNIT
+    return out
 
 
 def frontalize_landmarks(landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -92,11 +92,14 @@ def fit_head(landmarks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]
     (N,) in crop units a unit of the landmarks: `(points - centre) @ rotation * scale` is upright.
     """
     source = landmarks[:, RIGID_INDICES].astype(np.float64)
-    a = source.mean(1, keepdims=True)
+    a = np.add.reduce(source, 1, keepdims=True) / source.shape[1]
     p, q = source - a, canonical_skull()[1]
     left, values, right = np.linalg.svd(p.transpose(0, 2, 1) @ q)
-    sign = np.ones((len(p), 3))
-    sign[:, 2] = np.sign(np.linalg.det(left @ right))
-    rotation = (left * sign[:, None]) @ right
-    scale = (values * sign).sum(1) / np.maximum((p**2).sum((1, 2)), 1e-12)
+    rotation = left @ right
+    turned = np.linalg.det(rotation) < 0  # a reflection: the last axis the other way round
+    if turned.any():
+        left[turned, :, 2] *= -1
+        values[turned, 2] *= -1
+        rotation = left @ right
+    scale = np.add.reduce(values, 1) / np.maximum(np.add.reduce(p**2, (1, 2)), 1e-12)
     return a, rotation, scale

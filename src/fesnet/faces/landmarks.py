@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
-from fesnet.faces.align import Matrix, invert, transform_points, warp
+from fesnet.faces.align import Matrix, invert, transform_points, turn_to, warp
 from fesnet.faces.detect import Detection, open_session
 from fesnet.faces.fast_graph import kept_fast_graph
 
@@ -33,8 +34,7 @@ class Region:
     def to_unit(self) -> Matrix:
         """Affine (2, 3) from source pixels to the square's unit coordinates."""
         cosine, sine = math.cos(self.angle) / self.size, math.sin(self.angle) / self.size
-        turn = np.array([[cosine, sine], [-sine, cosine]])
-        return np.concatenate([turn, (0.5 - turn @ [self.x, self.y])[:, None]], 1)
+        return turn_to(cosine, sine, (self.x, self.y), (0.5, 0.5))
 
 
 def region_of_detection(found: Detection) -> Region:
@@ -62,11 +62,28 @@ def extent_of(landmarks: FloatArray) -> tuple[float, float, float, float]:
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
+class MeshInputs(threading.local):
+    """The arrays that a network's input is made in; each thread has its own, for one face: large
+    arrays that are made anew for each frame cost as much as filling them."""
+
+    def __init__(self) -> None:
+        self.single = self.make(1)
+
+    def make(self, count: int) -> tuple[Image, NDArray[np.float32]]:
+        shape = (count, 3, SIDE, SIDE)
+        return np.empty(shape, np.uint8), np.empty(shape, np.float32)
+
+    def of(self, count: int) -> tuple[Image, NDArray[np.float32]]:
+        """For so many faces: (N, 3, SIDE, SIDE) uint8, and float32."""
+        return self.single if count == 1 else self.make(count)
+
+
 class FaceMesh:
     """MediaPipe's Face Mesh (468 points, without attention)."""
 
     def __init__(self, model: Path, *, threads: int = 1) -> None:
         self._session = open_session(kept_fast_graph(model), threads)
+        self._kept = MeshInputs()
 
     def landmarks(
         self, image: Image, regions: list[Region]
@@ -79,10 +96,10 @@ class FaceMesh:
         if not regions:
             return []
         matrices = [region.to_unit() for region in regions]
-        planes = np.empty((len(matrices), 3, SIDE, SIDE), np.uint8)
+        planes, batch = self._kept.of(len(matrices))
         for (red, green, blue), matrix in zip(planes, matrices, strict=True):
             cv2.split(warp(image, matrix, SIDE, supersample=1), [red, green, blue])
-        batch = planes * np.float32(1 / 255)
+        np.multiply(planes, np.float32(1 / 255), out=batch)
         points, presence = self._session.run(["landmarks", "presence"], {"image": batch})
         found = []
         for region, matrix, mesh, logit in zip(

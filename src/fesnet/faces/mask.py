@@ -26,5 +26,15 @@ def face_mask(points: FloatArray, size: int) -> Image:
 
 def only_face(crops: Image, masks: Image) -> Image:
     """Crops (N, S, S[, 3]) uint8, black wherever masks (N, S, S) say that there is no face."""
-    share = masks if crops.ndim == masks.ndim else masks[..., None]
-    return np.asarray(np.rint(crops * (share * np.float32(1 / 255))), np.uint8)
+    if not crops.size:
+        return crops
+    flat = crops.reshape(-1, *crops.shape[2:])
+    share = masks.reshape(flat.shape[:2])
+    weight = share if flat.ndim == 2 else cv2.merge([share] * 3)
+    return np.asarray(cv2.multiply(flat, weight, scale=1 / 255), np.uint8).reshape(crops.shape)
+
+
+def as_rgb(crops: Image) -> Image:
+    """Luma crops (N, S, S) uint8 as three equal channels (N, S, S, 3)."""
+    flat = crops.reshape(-1, crops.shape[-1])
+    return np.asarray(cv2.merge([flat, flat, flat]), np.uint8).reshape(*crops.shape, 3)

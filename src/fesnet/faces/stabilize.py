@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fesnet._types import FloatArray, Image
 from fesnet.faces.align import PIVOT, Matrix, to_unit, warp
+from fesnet.video.source import LumaPlane
 
 Complex = NDArray[np.complex128]
 
@@ -66,7 +67,7 @@ def complex_points(points: FloatArray) -> Complex:
     """Points (N, 2) as N numbers x + y i: similarities are then a product and a sum, and cost a
     tenth.
     """
-    return np.asarray(points[:, 0] + 1j * points[:, 1].astype(np.float64), np.complex128)
+    return np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0]
 
 
 VIEW_POINTS = (POINTS * VIEW - 0.5)[:, None]  # as OpenCV counts them
@@ -99,11 +100,13 @@ def common_motion(
         criteria=STOP,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    kept = status[:, 0] > 0
-    if np.count_nonzero(kept) < min_inliers * len(POINTS):
+    kept, least = status[:, 0] > 0, min_inliers * len(POINTS)
+    count = np.count_nonzero(kept)
+    if count < least:
         return None
-    a = COMPLEX_POINTS[kept]
-    b = complex_points((end[:, 0] + np.float32(0.5)) / VIEW)[kept]
+    a, b = COMPLEX_POINTS, complex_points((end[:, 0] + np.float32(0.5)) / VIEW)
+    if count < len(a):
+        a, b = a[kept], b[kept]
     motion_vectors = b - a
     motion = Similarity(
         1.0, complex(middle_value(motion_vectors.real), middle_value(motion_vectors.imag))
@@ -114,11 +117,8 @@ def common_motion(
         weight = (1 + (residual.real**2 + residual.imag**2) / spread**2) ** -2
         motion = fit_complex_similarity(a, b, weight)
         spread = OUTLIER_SCALE
-    return (
-        motion
-        if np.count_nonzero(abs(b - motion(a)) < INLIER_DISTANCE) >= min_inliers * len(POINTS)
-        else None
-    )
+    near = np.count_nonzero(np.abs(b - motion(a)) < INLIER_DISTANCE)
+    return motion if near >= least else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +143,17 @@ def fit_complex_similarity(a: Complex, b: Complex, weight: NDArray[np.float64]) 
     """The similarity that carries a (N,) to b (N,) with the least squares, weighted (Umeyama
     1991).
     """
-    normalized = weight / weight.sum()
+    normalized = weight / np.add.reduce(weight)
     from_, to = complex(normalized @ a), complex(normalized @ b)
-    p, weighted = a - from_, normalized * (a - from_).conj()
+    p = a - from_
+    weighted = normalized * p.conj()
     turn = complex(weighted @ (b - to)) / complex(weighted @ p).real
     return Similarity(turn, to - turn * from_)
 
 
 def pose_to_similarity(pose: FloatArray) -> Similarity:
     """From crop units to source pixels."""
-    x, y, log_scale, angle = (float(v) for v in pose)
+    x, y, log_scale, angle = pose.tolist()
     turn = cmath.rect(math.exp(log_scale), angle)
     return Similarity(turn, complex(x, y) - turn * CENTRE)
 
@@ -181,14 +182,14 @@ class PoseStabilizer:
     3), uint8.
     """
 
-    def __init__(self, image: Image, landmark_pose: FloatArray, time: float) -> None:
+    def __init__(self, image: Image | LumaPlane, landmark_pose: FloatArray, time: float) -> None:
         self.pose = np.asarray(landmark_pose, np.float64)
         self._landmark_pose = self.pose
         self._time = time
         self._view = self.pose  # the pose under which the grey view was taken
         self._grey = grey_view(image, self._view)
 
-    def update(self, image: Image, landmark_pose: FloatArray, time: float) -> Matrix:
+    def update(self, image: Image | LumaPlane, landmark_pose: FloatArray, time: float) -> Matrix:
         """The pose in the next frame.
 
         landmark_pose (4,): the pose that this frame's landmarks give; time in seconds.
@@ -208,7 +209,7 @@ class PoseStabilizer:
         )
         return self.pose
 
-    def propagate(self, image: Image) -> bool:
+    def propagate(self, image: Image | LumaPlane) -> bool:
         """Move the pose on to the next frame by its texture alone; False, and nothing changes,
         where it has too little or the head moves fast."""
         grey = grey_view(image, self.pose)
@@ -236,7 +237,7 @@ class PoseStabilizer:
         return similarity_to_pose(pose_to_similarity(view).after(motion).after(crop_to_view))
 
 
-def grey_view(image: Image, pose: FloatArray) -> Image:
+def grey_view(image: Image | LumaPlane, pose: FloatArray) -> Image:
     """The face in grey (VIEW, VIEW) under a pose."""
     view = warp(image, to_unit(pose), VIEW)
     return view if view.ndim == 2 else np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -41,6 +41,7 @@ from fesnet.faces.mask import face_mask
 from fesnet.faces.shared import shared_models
 from fesnet.faces.stabilize import PoseStabilizer, pose_difference
 from fesnet.video import Frame
+from fesnet.video.source import LumaPlane
 
 DETECT_EVERY = 1.0  # s between detections while faces are followed
 SEARCH_EVERY = 0.5  # s between searches for small faces while nobody is followed
@@ -150,7 +151,7 @@ class CutTest:
         self._last: NDArray[np.float32] | None = None
         self._usual: deque[float] = deque(maxlen=CUT_MEMORY)
 
-    def push(self, grey: Image) -> bool:
+    def push(self, grey: Image | LumaPlane) -> bool:
         """Whether this frame (H, W) begins a new shot."""
         step = max(1, min(grey.shape) // 64)
         tiny = cv2.resize(grey[::step, ::step], (32, 18), interpolation=cv2.INTER_AREA).astype(
@@ -160,7 +161,8 @@ class CutTest:
         if before is None:
             return False
         change = tiny - before
-        level = float(np.abs(change - change.mean()).mean())
+        change -= np.add.reduce(change, None) / change.size
+        level = float(np.add.reduce(np.abs(change), None) / change.size)
         usual = median(self._usual) if self._usual else 0.0
         self._usual.append(level)
         return level > CUT_LEVELS and level > CUT_RATIO * (usual + 1)
@@ -212,7 +214,7 @@ class FaceTracker:
 
     def push(self, frame: Frame) -> list[Face]:
         """The faces of the next frame, in order of their numbers; empty where there is none."""
-        if self._cuts.push(frame.grey):
+        if self._cuts.push(frame.luma):
             self._followed.clear()
             self._lost.clear()
         missed = self._follow(frame)
@@ -226,7 +228,7 @@ class FaceTracker:
 
     def _face(self, one: Followed, frame: Frame) -> Face:
         matrix, size = to_unit(one.stabilizer.pose), self._crop_size
-        crop = warp(frame.image if self._colour else frame.grey, matrix, size)
+        crop = warp(frame.image if self._colour else frame.luma, matrix, size)
         mask = face_mask(transform_points(matrix, one.landmarks[:, :2]), size)
         run_landmarks = (
             None
@@ -270,7 +272,7 @@ class FaceTracker:
         if frame.time + spacing / 2 >= one.landmarks_time + self._landmark_interval:
             return False
         before = one.stabilizer.pose
-        if not one.stabilizer.propagate(frame.grey):
+        if not one.stabilizer.propagate(frame.luma):
             return False
         one.landmarks, one.time = (
             move_landmarks(one.landmarks, before, one.stabilizer.pose),
@@ -283,7 +285,7 @@ class FaceTracker:
         self, one: Followed, frame: Frame, landmarks: NDArray[np.float32], score: float
     ) -> None:
         """Carry a face on without a break."""
-        one.stabilizer.update(frame.grey, pose_of(landmarks), frame.time)
+        one.stabilizer.update(frame.luma, pose_of(landmarks), frame.time)
         one.landmarks, one.score, one.time, one.landmarks_time = (
             landmarks,
             score,
@@ -356,7 +358,7 @@ class FaceTracker:
             return True
         face = 0 if self._single else known.face if known else len(self._segments)
         self._segments[face] = self._segments.get(face, -1) + 1
-        stabilizer = PoseStabilizer(frame.grey, self._first_pose(frame.image, region), frame.time)
+        stabilizer = PoseStabilizer(frame.luma, self._first_pose(frame.image, region), frame.time)
         self._followed.append(
             Followed(
                 face, self._segments[face], landmarks, score, stabilizer, frame.time, frame.time

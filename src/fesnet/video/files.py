@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -36,7 +36,7 @@ from fesnet.video.containers import (
 from fesnet.video.dark import frame_dark_warning
 from fesnet.video.display import display_size, stretch
 from fesnet.video.orient import UPRIGHT, Matrix, display_matrix, turn_upright
-from fesnet.video.source import Frame, Source
+from fesnet.video.source import Frame, LumaPlane, Source
 
 # Assumed where neither the container nor the caller knows: FFmpeg's own default for streams without
 # times.
@@ -188,23 +188,36 @@ class DecodedPicture:
         """(H, W) uint8: the luma plane as the file holds it, in full range; None for other
         formats.
         """
+        plane = self._plane()
+        return None if plane is None else self._shown(plane[1](plane[0]))
+
+    def luma(self) -> LumaPlane | None:
+        """The same, made where it is cut; None where the picture must be turned or stretched."""
+        if self.size is not None or self.matrix != UPRIGHT:
+            return None
+        plane = self._plane()
+        return None if plane is None else LumaPlane(*plane)
+
+    def _plane(self) -> tuple[Image, Callable[[Image], Image]] | None:
+        """The luma plane (H, W) as the file holds it, and what brings it to full range."""
         frame = self.frame
-        if frame.format.name not in LUMA_FIRST:
+        form = frame.format.name
+        if form not in LUMA_FIRST:
             return None
         plane = frame.planes[0]
-        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
-            : frame.height, : frame.width
-        ]
-        if frame.format.name not in FULL_RANGE and frame.color_range != ColorRange.JPEG:
-            above_black = np.asarray(cv2.subtract(luma, ABOVE), np.uint8)
-            luma = np.asarray(
-                cv2.convertScaleAbs(above_black, alpha=255 / (WHITE - BLACK)), np.uint8
-            )
-        return self._shown(luma)
+        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        whole = form in FULL_RANGE or frame.color_range == ColorRange.JPEG
+        return luma[: frame.height, : frame.width], np.asarray if whole else widen_range
 
     def _shown(self, image: Image) -> Image:
         square = stretch(image, self.size)
         return square if self.matrix == UPRIGHT else turn_upright(square, self.matrix)
+
+
+def widen_range(luma: Image) -> Image:
+    """Luma from BLACK to WHITE, any shape (H, W), to 0..255."""
+    above_black = cv2.subtract(luma, ABOVE)
+    return np.asarray(cv2.convertScaleAbs(above_black, alpha=255 / (WHITE - BLACK)), np.uint8)
 
 
 class _Reader:

@@ -16,6 +16,8 @@ import numpy as np
 from fesnet._types import Image
 from fesnet.errors import UsageError
 
+BESIDE = 16  # pixels round a look at the luma, for the next one: a face hardly moves between them
+
 
 class Picture(Protocol):
     """A picture that has not been converted yet: most frames of a fast video never need to be."""
@@ -27,6 +29,39 @@ class Picture(Protocol):
     def grey(self) -> Image | None:
         """(H, W) uint8 luma 0..255, upright; None where it is only to be had by way of `rgb`."""
         ...
+
+
+class LumaPlane:
+    """(H, W) uint8 luma of a frame, 0..255: as an array that can only be cut. It is brought to full
+    range where it is looked at alone, once for neighbouring looks.
+    """
+
+    def __init__(self, plane: Image, to_full: Callable[[Image], Image]) -> None:
+        """plane (H, W): as the file holds it; to_full: brings any part of it to full range."""
+        self.plane, self.to_full = plane, to_full
+        self.shape = plane.shape
+        self._top = self._left = 0
+        self._known: Image = plane[:0, :0]  # what was looked at last, in full range
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Image:
+        """Rows and columns, as of an array; each may have a step, or a start and a stop >= 0."""
+        (y0, y1, y_step), (x0, x1, x_step) = (
+            one.indices(size) for one, size in zip(part, self.shape, strict=True)
+        )
+        if y_step != 1 or x_step != 1:
+            return self.to_full(self.plane[part])
+        height, width = self._known.shape
+        if not (
+            self._top <= y0
+            and y1 <= self._top + height
+            and self._left <= x0
+            and x1 <= self._left + width
+        ):
+            self._top, self._left = max(0, y0 - BESIDE), max(0, x0 - BESIDE)
+            self._known = self.to_full(
+                self.plane[self._top : y1 + BESIDE, self._left : x1 + BESIDE]
+            )
+        return self._known[y0 - self._top : y1 - self._top, x0 - self._left : x1 - self._left]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +91,14 @@ class Frame:
     picture.
     """
 
-    __slots__ = ("_grey", "_image", "_picture", "index", "time")
+    __slots__ = ("_grey", "_image", "_luma", "_picture", "index", "time")
 
     def __init__(self, index: int, time: float, image: Image | Picture) -> None:
         self.index = index
         self.time = time
         self._image: Image | None = None
         self._grey: Image | None = None
+        self._luma: LumaPlane | None = None
         self._picture: Picture
         if isinstance(image, np.ndarray) or not hasattr(image, "rgb"):
             self._picture = ArrayPicture(rgb_image(image, f"the image of frame {index}"))
@@ -79,6 +115,14 @@ class Frame:
         return self._image
 
     @property
+    def luma(self) -> Image | LumaPlane:
+        """What `grey` holds, to be cut: the whole is not made where the decoder's picture has
+        it."""
+        if self._luma is None and self._grey is None:
+            self._luma = getattr(self._picture, "luma", _no_luma)()
+        return self.grey if self._luma is None else self._luma
+
+    @property
     def grey(self) -> Image:
         if self._grey is None:
             luma = self._picture.grey()
@@ -88,6 +132,10 @@ class Frame:
                 else luma
             )
         return self._grey
+
+
+def _no_luma() -> None:
+    """The luma of a picture that has no plane of it."""
 
 
 def _no_op() -> None:
