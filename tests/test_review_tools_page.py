@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from browser import new_page, until
 from fesnet.review.face_path import save_paths
-from review_server import made_spotting, serving, wait_for
+from review_server import BUMPS, made_spotting, serving, wait_for
 from test_playable import write_beep
 from test_review_coding import rate
 from test_review_page import rows
@@ -148,3 +148,64 @@ def test_the_list_finds_and_goes_on_and_a_third_person_decides(
         assert page.is_hidden(".sliders")
         assert page.input_value("#who") == "cleo"
         page.context.close()
+
+
+def test_an_answer_about_a_video_that_was_left_changes_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """An edit that is saved late, and videos that come late after another was chosen."""
+    made_spotting().to_json(tmp_path / "a.json")
+    made_spotting(bumps=BUMPS[:1]).to_json(tmp_path / "b.json")
+    made_spotting(bumps=()).to_json(tmp_path / "c.json")
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, "document.querySelectorAll('#rows tr').length === 2")
+        frames, edits = held(page, "**/api/videos/b/frames"), held(page, "**/edits")
+        page.evaluate("location.hash = '#b'")
+        page.wait_for_timeout(50)
+        wait_for_held(page, frames)
+        page.keyboard.press("n")
+        page.keyboard.press("Delete")  # of a, which is still shown
+        wait_for_held(page, edits)
+        frames.pop().continue_()
+        until(page, "document.title.startsWith('small.mp4') && location.hash === '#b'")
+        until(page, "document.querySelectorAll('#rows tr').length === 1")
+        edits.pop().continue_()
+        until(page, "document.querySelector('#saved').textContent.startsWith('saved ')")
+        assert len(rows(page)) == 1
+        assert (tmp_path / "a.review.json").is_file()
+        assert not (tmp_path / "b.review.json").exists()
+        page.keyboard.press("n")
+        page.keyboard.press("c")
+        wait_for_held(page, edits)
+        assert "/b/edits" in edits[0].request.url
+        edits.pop().continue_()
+        wait_for(lambda: (tmp_path / "b.review.json").is_file())
+        page.unroute("**/edits")
+        page.evaluate("location.hash = '#a'")
+        until(page, "document.querySelectorAll('#rows tr').length === 1 && location.hash === '#a'")
+        frames = held(page, "**/api/videos/b")
+        page.evaluate("location.hash = '#b'")
+        wait_for_held(page, frames)
+        page.evaluate("location.hash = '#c'")
+        until(page, "document.querySelectorAll('#rows tr').length === 0")
+        frames.pop().continue_()
+        page.wait_for_timeout(300)
+        assert page.evaluate("location.hash") == "#c"
+        assert rows(page) == []
+        page.context.close()
+
+
+def held(page: Page, pattern: str) -> list[Any]:
+    """Requests that go on when they are told to."""
+    waiting: list[Any] = []
+    page.route(pattern, lambda route: waiting.append(route))
+    return waiting
+
+
+def wait_for_held(page: Page, waiting: list[Any]) -> None:
+    for _ in range(400):
+        if waiting:
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError("expected a request, got none")
