@@ -124,7 +124,7 @@ def test_a_table_may_name_the_folder_itself(tmp_path: Path) -> None:
 
 
 def test_phases_that_need_portraits_are_refused() -> None:
-    assert lab_config(None, {"head_steps": None}).head_steps == 200
+    assert lab_config(None, {"head_steps": None}).head_steps == 100
     assert lab_config(None, {"head_steps": 7}).head_steps == 7
     with pytest.raises(UsageError, match="pair_steps 5"):
         lab_config(None, {"pair_steps": 5})

@@ -35,8 +35,8 @@ from fesnet.weights import Weights
 
 # A short training that forgets little; our choice. All can be changed in --config.
 LAB_SETTINGS: dict[str, Any] = {
-    **{"pair_steps": 0, "clip_steps": 0, "head_steps": 200, "windows": 16},
-    **{"head_lr": 2e-4, "warmup": 20, "ema": 0.98, "video_hours": 0.0, "bf16": False},
+    **{"pair_steps": 0, "clip_steps": 0, "head_steps": 100, "windows": 8},
+    **{"head_lr": 1e-3, "warmup": 20, "ema": 0.98, "video_hours": 0.0, "bf16": False},
 }
 MACHINE = "machine"  # the author of an expression that nobody changed
 
