@@ -244,7 +244,7 @@ def test_kept_features_are_spotted_as_the_video_is(tmp_path: Path) -> None:
     spotter = Spotter(tmp_path / "start")
     config, rules = spotter.weights.config, spotter.rules
     crops = moving_crops(240)
-    frames = [Frame(i, i / 30, crop) for i, crop in enumerate(crops)]
+    frames: Any = [Frame(i, i / 30, crop) for i, crop in enumerate(crops)]
     tracker = ScriptedTracker()
     stream = SpotStream(tracker, spotter.runtime, config, rules, spotter.check)
     for frame in frames:

@@ -70,17 +70,17 @@ def lab_shard(
     pixels_of = ProjectedPixels(network.lsdm).eval()
     count = max((int(f.steps[-1]) + 1 for f in kept.faces.values() if len(f.steps)), default=0)
     labels = label_steps(list(truth), kept.frame_times, np.arange(count) / config.working_rate)
-    columns: list[tuple[Any, ...]] = []
+    windows: list[tuple[Any, ...]] = []
     for face in kept.faces.values():
         for a, b in face.segments():
             for at, last in window_rows(b - a, config.window, every_s * config.working_rate):
                 values = face.values[a + at].astype(np.float32)
                 held = labels[face.steps[a + at]].copy()
                 held[last + 1 :] = -1
-                columns.append((*split_features(pixels_of, values, config), held, last))
+                windows.append((*split_features(pixels_of, values, config), held, last))
     steps, size = config.window, config.landmark_feature_count
-    pixels, landmarks, held_, lasts = zip(*columns, strict=True) if columns else ([], [], [], [])
-    masked = np.asarray(held_, np.int8).reshape(-1, steps)
+    pixels, landmarks, known, lasts = ([w[k] for w in windows] for k in range(4))
+    masked = np.asarray(known, np.int8).reshape(-1, steps)
     mask_full_windows(masked)
     return Shard(
         pixels=np.asarray(pixels, np.float16).reshape(-1, steps, config.features),
