@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from walk_study import code, read_truth, run, say
@@ -37,6 +38,7 @@ from fesnet.synth.videos.encoder import RecordingConfig, encode_video
 from fesnet.video import VideoWriter, open_source
 from fesnet.weights import load_weights
 
+T = TypeVar("T")
 SECONDS = 20.0  # of a clip, one a participant
 SETS = ("adapt", "held")
 COMMON: dict[str, Any] = {
@@ -190,48 +192,44 @@ def measure_rules(work: Path) -> Iterator[str]:
     yield row("rules", estimate, held, tuned.helps)
 
 
-def measure_weights(work: Path, file: Path | None) -> Iterator[str]:
+def measure_weights(work: Path, file: Path | None, *, estimated: bool) -> Iterator[str]:
     """The same of `train --videos`. The weights are made also where it says that they do not
-    help."""
-    from fesnet.evaluation.fine_tuning import Lab
-    from fesnet.training.lab_videos import (
-        fine_tune,
-        lab_config,
-        lab_shards,
-        load_start,
-        read_lab,
-        save_tuned,
-    )
+    help. estimated: whether its own estimate is made, too, which takes most of the time."""
+    from fesnet.evaluation.fine_tuning import prepare_lab
+    from fesnet.training.lab_videos import fine_tune, lab_config, read_lab, save_tuned
 
     start, config = load_weights(None), lab_config(file, {})
     videos, _ = read_lab(work / "adapt" / "videos", work / "adapt-results" / "expressions.csv")
-    network = load_start(start)
-    say("features")
-    shards = lab_shards(network, videos, config.seed)
-    say(f"{sum(len(s.start) for s in shards)} windows")
-    lab = Lab(videos, shards, network, start, config)
-    lines = lab.estimate(work)
+    with TemporaryDirectory(prefix=".features-", dir=work) as scratch:
+        lab = told(prepare_lab(start, videos, config, Path(scratch)))
+        found = told(lab.estimate()) if estimated else None
+        tuned = fine_tune(lab.network, lab.shards, config)
+    name = f"tuned-{file.stem}" if file else "tuned"
+    shutil.rmtree(work / name, ignore_errors=True)
+    save_tuned(tuned, start, work / name, {"data": "a lab"})
+    results = work / f"held-{name}"
+    shutil.rmtree(results, ignore_errors=True)
+    spot_all(work / "held", results, work / name)
+    estimate = [Measured.of(c, found.minutes) for c in (found.before, found.after)] if found else []
+    held = [held_out(work / "held", work / r) for r in ("held-results", results.name)]
+    yield row("weights", estimate, held, found.helps if found else None)
+
+
+def told(lines: Generator[str, None, T]) -> T:
+    """Print the lines of what takes long, and return what comes of it."""
     while True:
         try:
             say(next(lines))
         except StopIteration as end:
-            found = end.value
-            break
-    name = f"tuned-{file.stem}" if file else "tuned"
-    shutil.rmtree(work / name, ignore_errors=True)
-    save_tuned(fine_tune(network, shards, config), start, work / name, {"data": "a lab"})
-    results = work / f"held-{name}"
-    shutil.rmtree(results, ignore_errors=True)
-    spot_all(work / "held", results, work / name)
-    estimate = [Measured.of(c, found.minutes) for c in (found.before, found.after)]
-    held = [held_out(work / "held", work / r) for r in ("held-results", results.name)]
-    yield row("weights", estimate, held, found.helps)
+            return cast("T", end.value)
 
 
-def row(what: str, estimate: Sequence[Measured], held: Sequence[Measured], helps: bool) -> str:
+def row(
+    what: str, estimate: Sequence[Measured], held: Sequence[Measured], helps: bool | None
+) -> str:
     """F1 of macro / micro / both, false alarms a minute; before and after."""
-    said = "written" if helps else "refused"
-    parts = (*estimate, *held)
+    said = {True: "written", False: "refused", None: "not estimated"}[helps]
+    parts = (*(estimate or ("", "")), *held)
     return f"| {what} | {' | '.join(map(str, parts))} | {said} |"
 
 
@@ -243,12 +241,15 @@ def main() -> None:
     options.add_argument("--seed", type=int, required=True)
     options.add_argument("--what", choices=("rules", "weights", "both"), default="both")
     options.add_argument("--config", type=Path, help="of the training, as of `fesnet train`")
+    options.add_argument("--no-estimate", action="store_true", help="held-out people alone")
     given = options.parse_args()
     film_lab(given.portraits, given.work, LABS[given.lab], given.seed)
     say("videos are there")
     for line in measure_rules(given.work) if given.what != "weights" else ():
         print(f"| {given.lab} {given.seed} {line}", flush=True)
-    for line in measure_weights(given.work, given.config) if given.what != "rules" else ():
+    estimated = not given.no_estimate
+    weights = measure_weights(given.work, given.config, estimated=estimated)
+    for line in weights if given.what != "rules" else ():
         print(f"| {given.lab} {given.seed} {line}", flush=True)
 
 

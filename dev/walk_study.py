@@ -213,8 +213,8 @@ def main() -> None:
     code(results, truth, 10_000)
     rules = results.parent / "lab.toml"
     print(run("tune-rules", "--reviewed", results, "--out", rules))
-    if rules.is_file():
-        print(run("rethreshold", results, "--rules", rules)[-300:])
+    asked = ("--rules", rules) if rules.is_file() else ("--micro-threshold", "0.6")
+    print(run("rethreshold", results, *asked)[-300:])
     print(run("score", results, results, "--reviewed")[:900])
     print(run("export", results, "--to", "eaf,textgrid,boris")[-200:])
     print(run("summary", results, "--by", "condition", "--spss"))

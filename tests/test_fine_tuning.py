@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,17 +17,43 @@ from fesnet.evaluation import fine_tuning
 from fesnet.evaluation.fine_tuning import (
     FineTuneEstimate,
     FineTuneOptions,
+    Lab,
     fine_tune_on_videos,
     fold_groups,
 )
+from fesnet.faces import Face
+from fesnet.interval_check import install_check, load_check
 from fesnet.intervals import Interval
-from fesnet.metrics import Counts, count, overall
-from fesnet.model.checkpoint import save_weights
-from fesnet.training.lab_videos import LabVideo, fine_tune, lab_config, read_lab
+from fesnet.kept_features import KeptFace, KeptFeatures, keep_features, spot_again
+from fesnet.metrics import count, overall
+from fesnet.model.checkpoint import export_weights, save_weights
+from fesnet.result import SourceInfo
+from fesnet.spotter import Spotter
+from fesnet.stream import SpotStream
+from fesnet.training.config import TrainConfig
+from fesnet.training.lab_features import (
+    MAX_WINDOWS,
+    FrameDecoder,
+    ProjectingEncoder,
+    lab_shard,
+    window_every,
+    window_rows,
+)
+from fesnet.training.lab_videos import (
+    LabVideo,
+    fine_tune,
+    lab_config,
+    load_start,
+    read_lab,
+    save_tuned,
+)
 from fesnet.training.shards import Shard
-from fesnet.training.video_windows import stretch_starts
-from fesnet.weights import load_weights
-from small_network import SHAPED, make_network
+from fesnet.video import Frame
+from fesnet.weights import Weights, bundled_weights, load_weights
+from fesnet.windows import MIN_WINDOW
+from small_network import SHAPED, face_of, make_network, moving_crops
+
+INFO = SourceInfo("clip", None, None, 96, 96, "30", None, None)
 
 HEAD = "participant,video,kind,onset_s,onset_frame,apex_frame,offset_frame,by,checked\n"
 
@@ -95,16 +123,8 @@ def test_a_table_may_name_the_folder_itself(tmp_path: Path) -> None:
         read_lab(folder, table)
 
 
-def test_windows_of_a_lab_cover_all_of_the_time_with_a_face() -> None:
-    assert stretch_starts(100, 700, 330, cover=False) == [100]
-    assert stretch_starts(100, 700, 330, cover=True) == [100, 370]  # up to the end, overlapping
-    assert stretch_starts(0, 660, 330, cover=True) == [0, 330]
-    assert stretch_starts(0, 330, 330, cover=True) == [0]
-    assert stretch_starts(0, 329, 330, cover=True) == []
-
-
 def test_phases_that_need_portraits_are_refused() -> None:
-    assert lab_config(None, {"head_steps": None}).head_steps == 200
+    assert lab_config(None, {"head_steps": None}).head_steps == 100
     assert lab_config(None, {"head_steps": 7}).head_steps == 7
     with pytest.raises(UsageError, match="pair_steps 5"):
         lab_config(None, {"pair_steps": 5})
@@ -159,11 +179,15 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FineTuneOpt
     (tmp_path / "lab").mkdir()
     table = make_lab(tmp_path / "lab", rows)
     save_weights(make_network(SHAPED), tmp_path / "start", training={}, rules={})
-    monkeypatch.setattr(
-        fine_tuning,
-        "lab_shards",
-        lambda network, videos, seed: [make_shard(k, marked=True) for k in range(len(videos))],
-    )
+
+    def read_nothing(
+        start: Weights, videos: list[LabVideo], config: TrainConfig, folder: Path
+    ) -> Generator[str, None, Lab]:
+        yield "read"
+        shards = [make_shard(k, marked=True) for k in range(len(videos))]
+        return Lab(videos, [], shards, load_start(start), start, config)
+
+    monkeypatch.setattr(fine_tuning, "prepare_lab", read_nothing)
     start = str(tmp_path / "start")
     yield FineTuneOptions(tmp_path / "lab", table, tmp_path / "new", start, None, {"head_steps": 2})
 
@@ -172,12 +196,16 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FineTuneOpt
 def test_weights_are_written_only_where_strangers_profit(
     lab: FineTuneOptions, monkeypatch: pytest.MonkeyPatch, *, better: bool
 ) -> None:
-    def found(spotter: object, video: LabVideo) -> tuple[dict[str, Counts], float]:
-        tuned = "fold" in getattr(spotter, "weights").training  # noqa: B009
-        whole = video.truth if tuned == better else video.truth[:3]
-        return count(video.truth, whole), 60.0
+    def spot(lab: Lab, number: int, network: object) -> Any:
+        truth = lab.videos[number].truth
+        whole = truth if (network is not lab.network) == better else truth[:3]
+        found = [
+            SimpleNamespace(onset_frame=i.start, offset_frame=i.stop - 1, kind=i.kind)
+            for i in whole
+        ]
+        return SimpleNamespace(intervals=found, known_seconds=60.0)
 
-    monkeypatch.setattr(fine_tuning, "count_finds", found)
+    monkeypatch.setattr(Lab, "spot", spot)
     monkeypatch.setattr(fine_tuning, "MAX_FOLDS", 2)
     lines = list(fine_tune_on_videos(lab))
     told = [line for line in lines if line.startswith("left out ")]
@@ -190,6 +218,91 @@ def test_weights_are_written_only_where_strangers_profit(
         assert made.training["left_out_participants"]["f1"]["after"]["macro"] == 1.0
         assert made.training["data"] == "own videos: 3 videos of 3 participants"
         assert made.training["start"]["sha256"] == load_weights(lab.start).sha256
+
+
+def test_tuned_weights_keep_the_interval_check(tmp_path: Path) -> None:
+    """The thresholds of their rules are of its probabilities. Both are as the start has them."""
+    save_weights(make_network(SHAPED), tmp_path / "start", training={}, rules={})
+    bundled = load_check(bundled_weights())
+    assert bundled
+    install_check(tmp_path / "start", bundled, {"macro": 0.6, "micro": 0.66})
+    start = load_weights(tmp_path / "start")
+    save_tuned(make_network(SHAPED), start, tmp_path / "new", {})
+    export_weights(tmp_path / "new", tmp_path / "again")
+    for name in ("new", "again"):
+        spotter = Spotter(tmp_path / name)  # refuses a check whose sha256 is not in the config
+        assert spotter.check == bundled
+        assert spotter.rules.micro_threshold == 0.66
+
+
+def test_kept_features_are_spotted_as_the_video_is(tmp_path: Path) -> None:
+    """Also where a face goes and comes back. Features are kept in 16 bits."""
+    save_weights(make_network(SHAPED), tmp_path / "start", training={}, rules={})
+    bundled = load_check(bundled_weights())
+    assert bundled
+    install_check(tmp_path / "start", bundled, {"macro": 0.1, "micro": 0.1})
+    spotter = Spotter(tmp_path / "start")
+    config, rules = spotter.weights.config, spotter.rules
+    crops = moving_crops(240)
+    frames: Any = [Frame(i, i / 30, crop) for i, crop in enumerate(crops)]
+    tracker = ScriptedTracker()
+    stream = SpotStream(tracker, spotter.runtime, config, rules, spotter.check)
+    for frame in frames:
+        stream.push(frame)
+    expected, candidates = stream.finish()[0], stream.candidates()
+    encoder = ProjectingEncoder(spotter.weights, load_start(spotter.weights))
+    kept = keep_features(frames, INFO, ScriptedTracker(), encoder, config, tmp_path / "features")
+    assert [b - a for a, b in kept.faces[0].segments()] == [100, 110]
+    decoder = FrameDecoder(load_start(spotter.weights))
+    again = spot_again(kept, decoder, config, rules, spotter.check)
+    np.testing.assert_array_equal(np.isnan(again.faces[0].scores), np.isnan(expected.scores))
+    np.testing.assert_allclose(again.faces[0].scores, expected.scores, atol=2e-3)
+    assert candidates and again.candidates
+    assert [(c.onset_frame, c.kind) for c in again.candidates] == [
+        (c.onset_frame, c.kind) for c in candidates
+    ]
+
+
+class ScriptedTracker:
+    """A face on every frame but thirty."""
+
+    def push(self, frame: Frame) -> list[Face]:
+        """The face of a frame, by its number."""
+        if 100 <= frame.index < 130:
+            return []
+        return [face_of(frame.image, frame.index, frame.time, int(frame.index >= 130))]
+
+
+def test_windows_of_a_lab_are_those_of_spotting() -> None:
+    assert window_rows(MIN_WINDOW - 1, 320, 30) == []
+    whole = window_rows(400, 320, 30)
+    assert len(whole) == 8  # four starts, the last one as late as can be, in both directions
+    assert [(int(at[0]), int(at[-1])) for at, _ in whole[:2]] == [(0, 319), (319, 0)]
+    assert max(int(at.max()) for at, _ in whole) == 399
+    short = window_rows(100, 320, 30)
+    assert [last for _, last in short] == [99, 99]
+    assert short[0][0][:101].tolist() == [*range(100), 98]  # reflected
+    assert short[1][0][:101].tolist() == [*range(99, -1, -1), 1]
+    assert window_every(600) == 1.0
+    assert 2 * 36_000 / window_every(36_000) == MAX_WINDOWS  # ten hours
+
+
+def test_windows_of_kept_features_are_labelled_where_the_truth_lies(tmp_path: Path) -> None:
+    network = make_network(SHAPED)
+    rows = 2 * ((network.lsdm.side + 1) // 2) ** 2 + SHAPED.landmark_feature_count // 32
+    values = np.random.default_rng(0).normal(0, 1, (200, rows, 32)).astype(np.float16)
+    steps = np.r_[0:100, 130:230]
+    first = np.isin(steps, [0, 130])
+    kept = KeptFeatures(INFO, {0: KeptFace(steps, first, values)}, np.arange(230) / 30)
+    shard = lab_shard(network, kept, [Interval(10, 20, "macro"), Interval(140, 144, "micro")], 1.0)
+    window = SHAPED.window
+    assert shard.labels.shape == (len(shard.start), window)
+    assert set(np.unique(shard.labels)) == {0, 1, 2}
+    forwards, backwards = shard.labels[0], shard.labels[1]
+    assert forwards.tolist() == [0] * 10 + [1] * 6
+    assert backwards.tolist() == forwards[::-1].tolist()
+    np.testing.assert_array_equal(shard.landmarks[0, 0], shard.landmarks[1, 0, ::-1])
+    assert not np.allclose(shard.pixels[0], shard.pixels[1][::-1])  # against another first frame
 
 
 def test_too_little_is_refused_before_any_work(tmp_path: Path, lab: FineTuneOptions) -> None:

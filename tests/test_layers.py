@@ -83,6 +83,10 @@ ALLOWED: dict[str, set[str]] = {
         "windows",
     },
     "overlap": {"stream", "video", "windows"},
+    "kept_features": {
+        *("config", "face_pipeline", "faces", "interval_check", "postprocess", "result"),
+        *("step_record", "stream", "video"),
+    },
     "extraction": {"config", "faces", "postprocess", "stream", "video"},
     "spotter": {
         *("interval_check", "result", "video", "faces", "runtime", "weights", "stream"),
@@ -106,6 +110,8 @@ ALLOWED: dict[str, set[str]] = {
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {
         "extraction",
+        "kept_features",
+        "runtime",
         "intervals",
         "synth",
         "model",
@@ -123,7 +129,10 @@ ALLOWED: dict[str, set[str]] = {
         "figures",
         "frame_numbers",
         "extraction",
+        "interval_check",
         "intervals",
+        "kept_features",
+        "model",
         "datasets",
         "metrics",
         "training",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from browser import new_page, until
+from fesnet.report import write_report
 from fesnet.review.face_path import save_paths
-from review_server import made_spotting, serving, wait_for
+from review_server import BUMPS, made_spotting, serving, wait_for
 from test_playable import write_beep
 from test_review_coding import rate
 from test_review_page import rows
@@ -72,6 +73,12 @@ def test_sound_loop_speed_zoom_pictures_and_hints(browser: Browser, tmp_path: Pa
         again = page.evaluate("window.seen")
         assert all(abs(time - onset) < 0.05 for time in again[1:])
         assert page.evaluate(f"{PLAYER}.currentTime") < offset + 0.5
+        for key, speed in (("2", 0.5), ("4", 0.25), ("1", 1)):  # and it goes on, at any speed
+            press(key)
+            page.evaluate("window.seen = []")
+            until(page, "window.seen.length >= 1")
+            assert page.evaluate(f"{PLAYER}.playbackRate") == speed
+            assert all(abs(time - onset) < 0.05 for time in page.evaluate("window.seen"))
         press("r")
         assert page.evaluate(f"{PLAYER}.paused")
         page.evaluate(
@@ -124,8 +131,10 @@ def test_the_list_finds_and_goes_on_and_a_third_person_decides(
     with serving([tmp_path]) as (_, served):
         page = opened(browser, served.address)
         until(page, "location.hash === '#a'")  # the first that is not reviewed
+        assert marks(page) == ["not reviewed"] * 3
         page.keyboard.press("d")
         until(page, "document.getElementById('reviewed').textContent === '1 of 3 reviewed'")
+        assert marks(page) == ["reviewed", "not reviewed", "not reviewed"]
         page.fill("#find", "p03")
         until(page, "document.querySelectorAll('#videos li').length === 1")
         page.fill("#find", "")
@@ -148,3 +157,118 @@ def test_the_list_finds_and_goes_on_and_a_third_person_decides(
         assert page.is_hidden(".sliders")
         assert page.input_value("#who") == "cleo"
         page.context.close()
+
+
+def test_an_answer_about_a_video_that_was_left_changes_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """An edit that is saved late, and videos that come late after another was chosen."""
+    made_spotting().to_json(tmp_path / "a.json")
+    made_spotting(bumps=BUMPS[:1]).to_json(tmp_path / "b.json")
+    made_spotting(bumps=()).to_json(tmp_path / "c.json")
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, "document.querySelectorAll('#rows tr').length === 2")
+        frames, edits = held(page, "**/api/videos/b/frames"), held(page, "**/edits")
+        page.evaluate("location.hash = '#b'")
+        page.wait_for_timeout(50)
+        wait_for_held(page, frames)
+        page.keyboard.press("n")
+        page.keyboard.press("Delete")  # of a, which is still shown
+        wait_for_held(page, edits)
+        frames.pop().continue_()
+        until(page, "document.title.startsWith('small.mp4') && location.hash === '#b'")
+        until(page, "document.querySelectorAll('#rows tr').length === 1")
+        edits.pop().continue_()
+        until(page, "document.querySelector('#saved').textContent.startsWith('saved ')")
+        assert len(rows(page)) == 1
+        assert (tmp_path / "a.review.json").is_file()
+        assert not (tmp_path / "b.review.json").exists()
+        page.keyboard.press("n")
+        page.keyboard.press("c")
+        wait_for_held(page, edits)
+        assert "/b/edits" in edits[0].request.url
+        edits.pop().continue_()
+        wait_for(lambda: (tmp_path / "b.review.json").is_file())
+        page.unroute("**/edits")
+        page.evaluate("location.hash = '#a'")
+        until(page, "document.querySelectorAll('#rows tr').length === 1 && location.hash === '#a'")
+        frames = held(page, "**/api/videos/b")
+        page.evaluate("location.hash = '#b'")
+        wait_for_held(page, frames)
+        page.evaluate("location.hash = '#c'")
+        until(page, "document.querySelectorAll('#rows tr').length === 0")
+        frames.pop().continue_()
+        page.wait_for_timeout(300)
+        assert page.evaluate("location.hash") == "#c"
+        assert rows(page) == []
+        page.context.close()
+
+
+def marks(page: Page) -> list[str]:
+    """How far each video of the list is."""
+    return [
+        str(mark.get_attribute("aria-label"))
+        for mark in page.query_selector_all("#videos .progress")
+    ]
+
+
+def test_counts_in_the_list_and_figures_of_two_raters(browser: Browser, tmp_path: Path) -> None:
+    """Kappa and F1 are of what both looked at: each missed one of the other's six."""
+    made_spotting().to_json(tmp_path / "small.json")
+    spans = [("macro", 0.2 + 0.5 * k, 0.5 + 0.5 * k) for k in range(7)]
+    rate(tmp_path, "anna", spans[:6], done=True)
+    rate(tmp_path, "ben", spans[1:], done=True)
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, "document.querySelector('#videos small') !== null")
+        assert page.text_content("#videos small") == "1 macro, 1 micro, 2 to check"
+        page.keyboard.press("n")
+        page.keyboard.press("c")
+        until(page, "document.querySelector('#videos small').textContent.endsWith('1 to check')")
+        assert marks(page) == ["begun"]
+        until(page, "document.querySelector('#raterfigures').textContent.includes('kappa')")
+        figures = str(page.text_content("#raterfigures"))
+        assert figures.startswith("F1 0.83 of 7 moments that both looked at, Cohen")
+        kappa = float(figures.rstrip(".").split()[-1])
+        assert 0.6 < kappa < 0.9
+        page.context.close()
+    with serving([tmp_path], blind="cleo") as (_, served):
+        page = opened(browser, served.address)
+        assert rows(page) == []  # neither the machine's nor the others'
+        assert "1 macro" not in str(page.text_content("#videos"))
+        assert page.is_hidden("#ratersbox")
+        page.context.close()
+
+
+def test_a_report_of_a_phone_s_video_is_not_black_without_a_word(
+    browser: Browser, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "small.mp4", pictures(25), codec="libx265", pixels="yuv420p10le")
+    found = made_spotting(seconds=1.0, bumps=((0, 0.5, 0.2, 0.9),))
+    page = new_page(browser)
+    for convert in (False, True):
+        written = tmp_path / f"{convert}.html"
+        write_report(found, written, video=tmp_path / "small.mp4", convert=convert)
+        page.goto(written.as_uri())
+        if convert:
+            until(page, f"{PLAYER}.readyState >= 2")
+        else:
+            assert "open small.mp4" in str(page.text_content("body"))
+            assert page.evaluate(f"{PLAYER}?.readyState ?? 0") == 0
+    page.context.close()
+
+
+def held(page: Page, pattern: str) -> list[Any]:
+    """Requests that go on when they are told to."""
+    waiting: list[Any] = []
+    page.route(pattern, lambda route: waiting.append(route))
+    return waiting
+
+
+def wait_for_held(page: Page, waiting: list[Any]) -> None:
+    for _ in range(400):
+        if waiting:
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError("expected a request, got none")

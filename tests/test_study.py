@@ -357,6 +357,16 @@ def test_damaged_results_are_named_and_left_out(study: Path) -> None:
     assert (status["calm/p1"], status["calm/p2"]) == ("damaged", "done")
 
 
+def test_a_video_that_counts_twice_is_told(study: Path) -> None:
+    """As where a copy of the videos was spotted into the same folder."""
+    assert "are of one video" not in fesnet_("summary", study)
+    copy = (study / "calm" / "p1.json").read_text(encoding="utf-8")
+    (study / "calm" / "p1-2.json").write_text(copy, encoding="utf-8")
+    told = " ".join(fesnet_("summary", study).split())
+    assert "calm/p1 and calm/p1-2 are of one video, which counts 2 times" in told
+    assert "are of one video" in (study / "index.html").read_text(encoding="utf-8")
+
+
 def test_index_page_and_its_drawings(study: Path) -> None:
     result = study / "stress" / "p2.json"
     correct(result, {"what": "check", "id": first_id(result)})

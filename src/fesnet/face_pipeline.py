@@ -94,16 +94,20 @@ class FacePipeline:
                 self.segment = crop.segment
             for step, value in self.resampler.push(crop.time, attended):
                 first = not self.in_segment
-                if first:
-                    if step == self.last + 1:
-                        # a segment right after another: one unknown step keeps intervals from
-                        # crossing
-                        continue
-                    self.aggregator.clear(step)
-                    self.in_segment = True
-                self.last = step
-                self.keep_step(step, value, first=first)
-                self.add_chunk(self.aggregator.push(value))
+                if first and step == self.last + 1:
+                    # a segment right after another: one unknown step keeps intervals from
+                    # crossing
+                    continue
+                self.take_step(step, value, first=first)
+
+    def take_step(self, step: int, features: Float32Array, *, first: bool) -> None:
+        """Feed the windows with the features of the next step. first: of its segment."""
+        if first:
+            self.aggregator.clear(step)
+            self.in_segment = True
+        self.last = step
+        self.keep_step(step, features, first=first)
+        self.add_chunk(self.aggregator.push(features))
 
     def keep_step(self, step: int, features: Float32Array, *, first: bool) -> None:
         """Keep what is asked of a step later. first: of its segment."""

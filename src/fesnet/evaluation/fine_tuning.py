@@ -1,11 +1,12 @@
 """Fine-tune weights on a lab's videos, with an estimate on participants that were left out.
 
-    for each group of participants: learn from the others, spot this group's videos
+    videos -> features, kept on disk while this runs
+    for each group of participants: learn from the others, judge this group's features
        -> F1 and false alarms before and after
     better? -> weights that learned from all
 
-The estimate goes through the whole of spotting, with the interval check of the start. Where it is
-no better than before, nothing is written.
+Each video is read once: learning changes nothing before the features. Windows, interval check and
+rules are those of spotting. Where the estimate is no better than before, nothing is written.
 """
 
 from __future__ import annotations
@@ -14,30 +15,38 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fesnet._io import file_sha256
 from fesnet._messages import counted
 from fesnet.errors import UsageError
 from fesnet.evaluation.tune_rules import FALSE_ALARM_PRICE
+from fesnet.interval_check import load_check
 from fesnet.intervals import KINDS, Interval
+from fesnet.kept_features import KeptFeatures, keep_features, spot_again
 from fesnet.metrics import Counts, count, overall
-from fesnet.spotter import Spotter
+from fesnet.model.network import FesNet
+from fesnet.result import Spotting
+from fesnet.spotter import describe_source, recommended_rules
+from fesnet.stream import make_face_tracker
 from fesnet.training.config import TrainConfig
+from fesnet.training.lab_features import (
+    FrameDecoder,
+    ProjectingEncoder,
+    lab_shard,
+    window_every,
+)
 from fesnet.training.lab_videos import (
     LabVideo,
     fine_tune,
     lab_config,
-    lab_shards,
     load_start,
     read_lab,
     save_tuned,
 )
 from fesnet.training.shards import Shard
+from fesnet.video import open_source
 from fesnet.weights import BUNDLED, Weights, load_weights
-
-if TYPE_CHECKING:
-    from fesnet.model.network import FesNet
 
 # The least labelled material that says anything of other people; our choice, as for rules.
 MIN_PARTICIPANTS, MIN_EXPRESSIONS = 3, 20
@@ -103,16 +112,16 @@ def fine_tune_on_videos(options: FineTuneOptions) -> Iterator[str]:
     videos, left = read_lab(options.videos, options.table)
     yield from left
     check_lab(videos)
-    network = load_start(start)
-    shards = lab_shards(network, videos, config.seed)
-    yield f"{sum(len(s.start) for s in shards)} windows of {counted(len(videos), 'video')}"
-    lab = Lab(videos, shards, network, start, config)
-    estimate = yield from lab.estimate(options.out.parent)
-    yield from estimate.lines()
-    if not estimate.helps:
-        yield "it does not help on participants that it has not seen: nothing is written"
-        return
-    write_tuned(lab, fine_tune(network, shards, config), options, estimate)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".features-", dir=options.out.parent) as scratch:
+        lab = yield from prepare_lab(start, videos, config, Path(scratch))
+        estimate = yield from lab.estimate()
+        yield from estimate.lines()
+        if not estimate.helps:
+            yield "it does not help on participants that it has not seen: nothing is written"
+            return
+        tuned = fine_tune(lab.network, lab.shards, config)
+    write_tuned(lab, tuned, options, estimate)
     yield f"weights in {options.out}; next: fesnet spot VIDEOS --weights {options.out}"
 
 
@@ -128,43 +137,60 @@ def check_lab(videos: Sequence[LabVideo]) -> None:
         )
 
 
+def prepare_lab(
+    start: Weights, videos: Sequence[LabVideo], config: TrainConfig, folder: Path
+) -> Generator[str, None, Lab]:
+    """Read each video once; yields lines, returns the `Lab`. folder: for the features. Raises
+    SourceError."""
+    network = load_start(start)
+    encoder, kept = ProjectingEncoder(start, network), []
+    for number, video in enumerate(videos, 1):
+        with open_source(video.path) as source:
+            info, tracker = describe_source(source), make_face_tracker(start.config)
+            stem = folder / str(number)
+            kept.append(keep_features(source, info, tracker, encoder, start.config, stem))
+        yield f"read {number} of {counted(len(videos), 'video')}: {video.path.name}"
+    steps = sum(len(face.steps) for k in kept for face in k.faces.values())
+    every = window_every(steps / start.config.working_rate)
+    shards = [lab_shard(network, k, v.truth, every) for k, v in zip(kept, videos, strict=True)]
+    yield f"{sum(len(s.start) for s in shards)} windows of {counted(len(videos), 'video')}"
+    return Lab(videos, kept, shards, network, start, config)
+
+
 @dataclass(frozen=True)
 class Lab:
-    """All that the folds share: videos and their windows, the start, and the settings."""
+    """All that the folds share: videos, their features and windows, the start, and the settings."""
 
     videos: Sequence[LabVideo]
+    kept: Sequence[KeptFeatures]
     shards: Sequence[Shard]
     network: FesNet
     start: Weights
     config: TrainConfig
 
-    def estimate(self, folder: Path) -> Generator[str, None, FineTuneEstimate]:
-        """Leave groups of participants out; yields lines, returns the `FineTuneEstimate`. folder:
-        for the weights of the folds, which are removed."""
+    def estimate(self) -> Generator[str, None, FineTuneEstimate]:
+        """Leave groups of participants out; yields lines, returns the `FineTuneEstimate`."""
         before: list[dict[str, Counts]] = []
         after: list[dict[str, Counts]] = []
         minutes = 0.0
-        folder.mkdir(parents=True, exist_ok=True)
-        old = Spotter(self.start.folder)
         groups = fold_groups(sorted({v.participant for v in self.videos}))
         for number, group in enumerate(groups, 1):
-            own = [v for v in self.videos if v.participant in group]
-            others = [
-                s
-                for v, s in zip(self.videos, self.shards, strict=True)
-                if v.participant not in group
-            ]
-            with TemporaryDirectory(prefix=".fold-", dir=folder) as scratch:
-                tuned = fine_tune(self.network, others, self.config)
-                save_tuned(tuned, self.start, Path(scratch) / "w", {"fold": number})
-                new = Spotter(Path(scratch) / "w")
-                for video in own:
-                    counts, known = count_finds(old, video)
-                    before.append(counts)
-                    minutes += known / 60
-                    after.append(count_finds(new, video)[0])
+            own = [n for n, v in enumerate(self.videos) if v.participant in group]
+            others = [s for n, s in enumerate(self.shards) if n not in own]
+            tuned = fine_tune(self.network, others, self.config)
+            for n in own:
+                old, new = self.spot(n, self.network), self.spot(n, tuned)
+                before.append(count_finds(old, self.videos[n].truth))
+                after.append(count_finds(new, self.videos[n].truth))
+                minutes += old.known_seconds / 60
             yield f"left out {number} of {len(groups)}: {', '.join(group)}"
         return FineTuneEstimate(overall(before), overall(after), minutes)
+
+    def spot(self, number: int, network: FesNet) -> Spotting:
+        """A video of the lab, as a network with the rules and the check of the start spots it."""
+        rules, check = recommended_rules(self.start), load_check(self.start.folder)
+        decoder = FrameDecoder(network)
+        return spot_again(self.kept[number], decoder, self.start.config, rules, check)
 
 
 def fold_groups(people: Sequence[str]) -> list[list[str]]:
@@ -173,11 +199,10 @@ def fold_groups(people: Sequence[str]) -> list[list[str]]:
     return [list(people[k::count_]) for k in range(count_)]
 
 
-def count_finds(spotter: Spotter, video: LabVideo) -> tuple[dict[str, Counts], float]:
-    """(counts by kind and overall, seconds of known face) of one video. Raises SourceError."""
-    spotting = spotter.spot(video.path)
+def count_finds(spotting: Spotting, truth: Sequence[Interval]) -> dict[str, Counts]:
+    """Counts by kind and overall of one video."""
     found = [Interval(i.onset_frame, i.offset_frame + 1, i.kind) for i in spotting.intervals]
-    return count(video.truth, found), spotting.known_seconds
+    return count(truth, found)
 
 
 def write_tuned(

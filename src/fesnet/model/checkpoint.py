@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.export import export_motion_head, export_onnx
 from fesnet.model.network import FesNet
 from fesnet.weights import (
+    CHECK,
     CONFIG,
     DECODE,
     ENCODE,
@@ -32,16 +35,22 @@ from fesnet.weights import (
 
 
 def save_weights(
-    network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]
+    network: FesNet,
+    folder: Path,
+    *,
+    training: dict[str, Any],
+    rules: dict[str, Any],
+    more: Sequence[Path] = (),
 ) -> None:
-    """Write config, tensors and both ONNX graphs; the folder appears whole or not at all. Raises
-    UsageError where it is there already, or cannot be made."""
+    """Write config, tensors and both ONNX graphs; the folder appears whole or not at all. more:
+    other files of weights, which are copied. Raises UsageError where the folder is there already,
+    or cannot be made."""
     if folder.exists():
         raise UsageError(
             f"expected a new folder for the weights, but {folder} exists; name another"
         )
     try:
-        write_weights(network, folder, training=training, rules=rules)
+        write_weights(network, folder, training=training, rules=rules, more=more)
     except OSError as error:
         raise UsageError(
             f"expected to write {folder}, got '{error.strerror or error}'; name another folder"
@@ -49,7 +58,12 @@ def save_weights(
 
 
 def write_weights(
-    network: FesNet, folder: Path, *, training: dict[str, Any], rules: dict[str, Any]
+    network: FesNet,
+    folder: Path,
+    *,
+    training: dict[str, Any],
+    rules: dict[str, Any],
+    more: Sequence[Path] = (),
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".weights-") as scratch:
@@ -59,6 +73,8 @@ def write_weights(
         export_onnx(network, part / ENCODE, part / DECODE)
         if network.config.motions:
             export_motion_head(network, part / MOTION_HEAD)
+        for file in more:
+            shutil.copyfile(file, part / file.name)
         config = {
             "schema": SCHEMA,
             "fesnet": __version__,
@@ -79,7 +95,15 @@ def export_weights(source: Path, folder: Path) -> None:
     `export.TOLERANCE`).
     """
     weights = load_weights(source)
-    save_weights(load_network(weights), folder, training=weights.training, rules=weights.rules)
+    network, more = load_network(weights), check_files(weights)
+    save_weights(network, folder, training=weights.training, rules=weights.rules, more=more)
+
+
+def check_files(weights: Weights) -> tuple[Path, ...]:
+    """The interval check of weights, if they have one: the thresholds of their rules are of its
+    probabilities, so that neither goes anywhere alone."""
+    check = weights.folder / CHECK
+    return (check,) if check.is_file() else ()
 
 
 def load_network(weights: Weights) -> FesNet:

@@ -95,6 +95,7 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
     if not videos:
         raise UsageError(f"expected a whole result in {folder}, got damaged ones: {failed[0][1]}")
     notes = [f"{name}: {reason}" for name, reason in failed]
+    notes += counted_twice(videos)
     markers = take_markers(folder, videos, options, notes)
     rows, statistics = compare(videos, markers, options.by)
     if not any(PARTICIPANT in v.result.columns for v in videos):
@@ -142,6 +143,19 @@ def read_videos(results: Sequence[StudyResult]) -> tuple[list[StudyVideo], list[
         except (FesnetError, OSError) as error:
             failed.append((result.name, str(error)))
     return videos, failed
+
+
+def counted_twice(videos: Sequence[StudyVideo]) -> list[str]:
+    """A line for each video that has several results, such as a copy that was spotted, too."""
+    names: dict[str, list[str]] = {}
+    for video in videos:
+        if video.sha256 is not None:
+            names.setdefault(video.sha256, []).append(video.name)
+    return [
+        f"{' and '.join(same)} are of one video, which counts {len(same)} times; remove all but one"
+        for same in names.values()
+        if len(same) > 1
+    ]
 
 
 def add_manifest(

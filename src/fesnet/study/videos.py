@@ -26,7 +26,8 @@ MEASURES = ("count", "per_minute", "mean_s", "total_s", "latency_s")
 class StudyVideo:
     """One result. start_s, end_s: of the video; known: where a face was known; expressions: one
     dictionary each, sorted, with the fields of a result and by, when, checked, note; summary: the
-    row of summary.csv; blinks: also longer closures, None where nothing was observed.
+    row of summary.csv; blinks: also longer closures, None where nothing was observed; sha256: of
+    the video's file, None where it is not known.
     """
 
     result: StudyResult
@@ -37,6 +38,7 @@ class StudyVideo:
     expressions: tuple[dict[str, Any], ...]
     summary: dict[str, Any]
     blinks: tuple[Blink, ...] | None = None
+    sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -80,6 +82,7 @@ def read_video(result: StudyResult) -> StudyVideo:
         tuple(read_expressions(result, spotting)),
         summary_row(spotting),
         spotting.blinks if spotting.observations else None,
+        spotting.source.sha256,
     )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from fesnet.config import PRESETS
 from fesnet.errors import UsageError
-from fesnet.model.checkpoint import load_network, save_weights
+from fesnet.model.checkpoint import check_files, load_network, save_weights
 from fesnet.model.network import FesNet
 from fesnet.postprocess import IntervalRules
 from fesnet.synth.render.portraits import read_avatars
@@ -83,7 +83,8 @@ def train_from_portraits(
         **start_provenance(begun),
     }
     rules = begun.rules if begun else IntervalRules().to_dict()
-    save_weights(trainer.network, out, training=training, rules=rules)
+    more = check_files(begun) if begun else ()
+    save_weights(trainer.network, out, training=training, rules=rules, more=more)
     yield f"weights in {out}"
 
 

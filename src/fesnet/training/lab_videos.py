@@ -1,15 +1,14 @@
 """Fine-tuning on a lab's own labelled videos: which videos count, their windows, and the steps.
 
-    videos + table of expressions -> LabVideo -> shards of windows -> a network that goes on
+    videos + table of expressions -> LabVideo
+    their windows (`fesnet.training.lab_features`) -> a network that goes on
 
-LSDM's backbone is frozen, so that its features of a window are computed once. What sees windows,
-proposals and MTAM, learns on at a low rate.
+What sees pixels is frozen. What sees windows, proposals and MTAM, learns on at a low rate.
 """
 
 from __future__ import annotations
 
 import copy
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,21 +24,19 @@ from fesnet.errors import TruthError, UsageError
 from fesnet.intervals import Interval
 from fesnet.metrics.interval_tables import COLUMNS, read_intervals
 from fesnet.metrics.video_ids import video_name
-from fesnet.model.checkpoint import load_network, save_weights
+from fesnet.model.checkpoint import check_files, load_network, save_weights
 from fesnet.model.network import FesNet
 from fesnet.training.config import TrainConfig, read_config
 from fesnet.training.ema import update_ema
 from fesnet.training.shards import Shard
 from fesnet.training.updater import NetworkUpdater
-from fesnet.training.video_windows import video_shard
 from fesnet.training.window_set import WindowSet
-from fesnet.weights import CHECK, Weights
+from fesnet.weights import Weights
 
-LAB_SECONDS = 11.0  # of a stretch of video with a face: just longer than a window of 320 frames
 # A short training that forgets little; our choice. All can be changed in --config.
 LAB_SETTINGS: dict[str, Any] = {
-    **{"pair_steps": 0, "clip_steps": 0, "head_steps": 200, "windows": 16},
-    **{"head_lr": 2e-4, "warmup": 20, "ema": 0.98, "video_hours": 0.0, "bf16": False},
+    **{"pair_steps": 0, "clip_steps": 0, "head_steps": 100, "windows": 8},
+    **{"head_lr": 1e-3, "warmup": 20, "ema": 0.98, "video_hours": 0.0, "bf16": False},
 }
 MACHINE = "machine"  # the author of an expression that nobody changed
 
@@ -130,29 +127,14 @@ def find_video_file(files: dict[str, Path], name: str, where: str) -> Path:
     return named[0]
 
 
-def lab_shards(network: FesNet, videos: Sequence[LabVideo], seed: int) -> list[Shard]:
-    """A shard of windows for each video; empty where no face stays in view for LAB_SECONDS."""
-    network.eval()
-    return [
-        video_shard(
-            network,
-            video.path,
-            list(video.truth),
-            np.random.default_rng([seed, number]),
-            seconds=LAB_SECONDS,
-        )
-        for number, video in enumerate(videos)
-    ]
-
-
 def fine_tune(network: FesNet, shards: Sequence[Shard], config: TrainConfig) -> FesNet:
     """A copy of the network that has learned on from the windows of these shards. Equal input
     gives equal weights. Raises UsageError where there is no window."""
     windows = WindowSet(shards)
     if not len(windows):
         raise UsageError(
-            f"expected a face in view for {LAB_SECONDS:g} s somewhere in the videos, got none; "
-            "give longer videos"
+            "expected a face in view for a few seconds somewhere in the videos, got none; give "
+            "longer videos"
         )
     torch.set_num_threads(config.threads)
     learner = copy.deepcopy(network)
@@ -181,6 +163,5 @@ def load_start(weights: Weights) -> FesNet:
 def save_tuned(network: FesNet, start: Weights, folder: Path, training: dict[str, Any]) -> None:
     """Weights with the rules and the interval check of the start. training: their provenance.
     Raises UsageError."""
-    save_weights(network, folder, training=training, rules=start.rules)
-    if (start.folder / CHECK).is_file():
-        shutil.copy(start.folder / CHECK, folder / CHECK)
+    more = check_files(start)
+    save_weights(network, folder, training=training, rules=start.rules, more=more)

@@ -131,29 +131,20 @@ def video_shards(network: FesNet, folder: Path, shards: Path, seed: int = 0) -> 
 
 
 def video_shard(
-    network: FesNet,
-    video: Path,
-    truth: list[Interval],
-    rng: np.random.Generator,
-    *,
-    seconds: float | None = None,
+    network: FesNet, video: Path, truth: list[Interval], rng: np.random.Generator
 ) -> Shard:
-    """STARTS windows of every SECONDS of a video in which its face is in view throughout.
-
-    seconds: of shorter stretches, which cover all of the time with a face, overlapping where it is
-    no multiple of them.
-    """
+    """STARTS windows of every SECONDS of a video in which its face is in view throughout."""
     config = network.config
     with open_source(video) as source:
         found = extract_features(source, make_face_tracker(config), config, encode_crops(network))
-    length = round((seconds or SECONDS) * config.working_rate)
+    length = round(SECONDS * config.working_rate)
     pixels, labels, starts, landmarks = [], [], [], []
     times = np.arange(found.count) / config.working_rate
     truth_labels = label_steps(truth, found.frame_times, times)
     known = np.isin(np.arange(found.count), found.ticks)
     row = np.cumsum(known) - 1  # of each step among the features
     for a, b in true_runs(known):
-        for first in stretch_starts(a, b, length, cover=seconds is not None):
+        for first in range(a, b - length + 1, length):
             features = found.values[row[first] : row[first] + length].astype(np.float32)
             landmarks.append(np.stack([landmark_part(network, features)] * DRAWS))
             for start in rng.integers(length - config.window + 1, size=STARTS):
@@ -174,17 +165,6 @@ def video_shard(
         start=np.asarray(starts, np.int64),
         last=np.full(count, steps - 1),
     )
-
-
-def stretch_starts(first: int, stop: int, length: int, *, cover: bool) -> list[int]:
-    """Where stretches of `length` steps begin in a run of steps; none in a shorter run. cover: the
-    last one ends with the run."""
-    spare = stop - first - length
-    if spare < 0:
-        return []
-    if not cover:
-        return list(range(first, stop - length + 1, length))
-    return [first + round(at) for at in np.linspace(0, spare, -(-(stop - first) // length))]
 
 
 def encode_crops(network: FesNet) -> Encode:

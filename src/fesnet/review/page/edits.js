@@ -28,19 +28,24 @@ export class EditLine {
     return sent;
   }
 
+  // Another video may have come meanwhile: it stays.
+  show(about, state, added) {
+    if (this.current().key === about) this.take(state, added);
+  }
+
   async ask(about, fields) {
     const before = this.current();
     try {
       const known = new Set(before.intervals.map((i) => i.id));
       const now = await post(at(about, "/edits"), { revision: before.revision, who: $("who").value, ...fields });
       const fresh = fields.what === "add" ? now.intervals.find((i) => !known.has(i.id)) : null;
-      this.take(now, fresh?.id ?? null);
+      this.show(about, now, fresh?.id ?? null);
       if (this.waiting === 1) saved(`saved ${new Date().toLocaleTimeString("en-GB")}`, "good");
       clearErrors();
       return true;
     } catch (error) {
       const now = error.status === 409 ? await json(at(about)).catch(() => before) : before;
-      this.take(now, null);
+      this.show(about, now, null);
       saved("not saved", "bad");
       tell(`Not saved: ${error.message}`);
       return false;

@@ -93,15 +93,19 @@ let agreeTimer;
 function agreeSoon() {
   clearTimeout(agreeTimer);
   if (blind) return;
-  agreeTimer = setTimeout(() => { showAgreement(view); showRaters(view, RATERS); }, 600);
+  agreeTimer = setTimeout(() => { showAgreement(view, () => view); showRaters(view, RATERS); }, 600);
 }
 
 // --- which video ---
 
+let wanted = null; // the video that was asked for last; answers about others come too late
+
 async function open(name) {
+  wanted = name;
   if (edits.waiting) await edits.last;
   try {
     const { answer, times, read } = await readVideo(name);
+    if (wanted !== name) return;
     [view, tracks, chosenId, preview, seenStamp] = [answer, read, null, null, null];
     clock.load(times, answer.working_rate);
   } catch (error) {
@@ -156,9 +160,9 @@ async function refresh() {
 
 // Take over what happened elsewhere: in another window, or in the background.
 async function follow(videos) {
-  const wanted = decodeURIComponent(location.hash.slice(1));
+  const named = decodeURIComponent(location.hash.slice(1));
   if (!view) {
-    const first = videos.find((v) => v.key === wanted && v.result) ?? (wanted ? null : nextOpen(videos) ?? videos.find((v) => v.result));
+    const first = videos.find((v) => v.key === named && v.result) ?? (named ? null : nextOpen(videos) ?? videos.find((v) => v.result));
     if (first) await open(first.key);
     return;
   }
@@ -291,7 +295,10 @@ function undo(what) {
 
 const showPreview = newestOnly(async (values) => {
   const rules = Object.entries(values).map(([name, value]) => `${name}=${value}`).join(",");
-  preview = await json(`${at(view.key, "/preview")}?rules=${encodeURIComponent(rules)}`);
+  const key = view.key;
+  const found = await json(`${at(key, "/preview")}?rules=${encodeURIComponent(rules)}`);
+  if (view.key !== key) return;
+  preview = found;
   if (!edits.waiting) draw();
 }, (error) => tell(error.message));
 
@@ -340,7 +347,7 @@ function wire(about) {
   wireExport(about.formats, () => view.key);
   wireUpload(about.limit, refresh);
   wireKeys(shortcuts(ACTIONS).map(([written, says, meant, does]) => [written, says, meant, (event) => view && does(event)]));
-  addEventListener("hashchange", () => { const name = decodeURIComponent(location.hash.slice(1)); if (name && name !== view?.key) open(name); });
+  addEventListener("hashchange", () => { const name = decodeURIComponent(location.hash.slice(1)); if (name && name !== wanted) open(name); });
 }
 
 const numbersOf = (rules) => Object.fromEntries(Object.entries(rules).filter(([name]) => /threshold|release/.test(name)));

@@ -128,12 +128,14 @@ function lookedAt({ people, looked_at, left }) {
   return `Looked at: ${looked_at} ${looked_at === 1 ? "moment" : "moments"} (checked, moved, changed, added or deleted). ${rest}`;
 }
 
-export async function showAgreement(view) {
+// `current` gives the state that is shown when the answer has come.
+export async function showAgreement(view, current) {
   const box = $("agreement");
   if (!$("agreementbox").open) return;
   try {
     const asked = new URLSearchParams({ truth: $("truth").value, found: $("compared").value });
     const values = await json(`${at(view.key, "/agreement")}?${asked}`);
+    if (current().key !== view.key) return;
     const about = make("p", lookedAt(values));
     if (!values.kinds) {
       box.replaceChildren(about, make("p", `From ${values.handful} moments on, figures are shown here.`, "quiet"));

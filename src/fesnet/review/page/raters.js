@@ -32,10 +32,13 @@ export async function showRaters(view, does, again = false) {
   if (now === asked && !again) return;
   asked = now;
   try {
-    moments = await json(`${at(view.key, "/raters")}?${pair}`);
+    const found = await json(`${at(view.key, "/raters")}?${pair}`);
+    if (asked !== now) return; // another video or pair has been asked for meanwhile
+    moments = found;
     draw(view, does);
     const both = new URLSearchParams({ truth: pair.get("one"), found: pair.get("other") });
-    $("raterfigures").textContent = figures(await json(`${at(view.key, "/agreement")}?${both}`));
+    const values = await json(`${at(view.key, "/agreement")}?${both}`);
+    if (asked === now) $("raterfigures").textContent = figures(values);
   } catch (error) {
     tell(error.message);
   }
