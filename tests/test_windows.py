@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from fesnet.config import PRESETS, FesNetConfig
 from fesnet.windows import FrameSampler, Resampler, WindowAggregator, reflect_indices
 
 
@@ -146,6 +149,50 @@ def test_constant_scores_stay_constant(length: int) -> None:
 
     rows = aggregated(WindowAggregator(16, 8, decode), np.zeros((length, 1, 1), np.float32))
     np.testing.assert_allclose(rows, np.tile([0.3, 0.2, 0.7], (length, 1)), atol=1e-6)
+
+
+def directions_of(length: int, *, alternate: bool) -> tuple[list[set[str]], int]:
+    """The directions in which windows of 16, half of it apart, judge each step; how many windows."""
+    seen: list[set[str]] = [set() for _ in range(length)]
+    calls = 0
+
+    def decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal calls
+        calls += 1
+        steps = window[:, 0, 0].astype(int)
+        for step in steps:
+            seen[step].add("forwards" if steps[0] < steps[-1] else "backwards")
+        return fake_decode(window)
+
+    track = np.arange(length, dtype=np.float32)[:, None, None]
+    aggregated(WindowAggregator(16, 8, decode, alternate=alternate), track)
+    return seen, calls
+
+
+@pytest.mark.parametrize("length", [16, 17, 24, 25, 40, 100, 173])
+def test_directions_in_turn_still_judge_each_step_both_ways(length: int) -> None:
+    seen, calls = directions_of(length, alternate=True)
+    assert all(ways == {"forwards", "backwards"} for ways in seen)
+    both, twice = directions_of(length, alternate=False)
+    assert both == seen
+    between = twice // 2 - 2  # windows that are neither the first nor the last
+    assert calls == twice - max(0, between)
+
+
+def test_a_segment_of_one_window_is_judged_as_without_turns() -> None:
+    track = np.random.default_rng(3).normal(size=(15, 2, 3)).astype(np.float32)
+    in_turn = aggregated(WindowAggregator(16, 8, fake_decode, alternate=True), track)
+    both = aggregated(WindowAggregator(16, 8, fake_decode), track)
+    np.testing.assert_array_equal(in_turn, both)
+
+
+def test_configs_without_turns_keep_their_strides_and_their_files() -> None:
+    turns = PRESETS["default"]
+    both = replace(turns, alternate_directions=False)
+    assert turns.inference_window == (640, 320)
+    assert both.inference_window == (640, 160)
+    assert "alternate_directions" not in both.to_dict()
+    assert FesNetConfig.from_dict(turns.to_dict()) == turns
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])

@@ -20,6 +20,7 @@ STORED_KEYS = {
     "ensemble_weights": "consensus",
 }
 FIELD_OF = {key: name for name, key in STORED_KEYS.items()}
+WRITTEN_IF_SET = ("alternate_directions",)  # younger than schema 1: equal configs, equal files
 AT_LEAST_ONE = (
     *("crop_size", "width", "heads", "features", "window", "inference_window_scale"),
     *("hidden", "stages", "blocks"),
@@ -41,6 +42,9 @@ class FesNetConfig:
     stride: int = 32
     # extension: windows and strides of spotting are this many times as long as those of training
     inference_window_scale: int = 1
+    # extension: spotting's strides are half a window, and windows inside a video are judged forwards
+    # and backwards in turn instead of both ways (docs/adr/0135-directions-in-turn.md)
+    alternate_directions: bool = False
     working_rate: float = 30.0  # Hz
     hidden: int = 64  # channels inside MTAM
     stages: int = 3  # cascade stages after the proposal
@@ -170,7 +174,9 @@ class FesNetConfig:
     @property
     def inference_window(self) -> tuple[int, int]:
         """Window and stride of spotting, in frames at the working rate."""
-        return self.inference_window_scale * self.window, self.inference_window_scale * self.stride
+        window = self.inference_window_scale * self.window
+        stride = self.inference_window_scale * self.stride
+        return window, max(1, window // 2) if self.alternate_directions else stride
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FesNetConfig:
@@ -199,7 +205,8 @@ class FesNetConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """With the keys that weights and results have held since schema 1 (`STORED_KEYS`)."""
-        return {STORED_KEYS.get(name, name): value for name, value in asdict(self).items()}
+        values = {STORED_KEYS.get(name, name): value for name, value in asdict(self).items()}
+        return {k: v for k, v in values.items() if v or k not in WRITTEN_IF_SET}
 
 
 PRESETS = {
@@ -208,6 +215,7 @@ PRESETS = {
         window=320,
         stride=80,
         inference_window_scale=2,
+        alternate_directions=True,
         concat_reference=True,
         intensity=True,
         motions=60,

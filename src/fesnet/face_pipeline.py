@@ -47,7 +47,9 @@ class FacePipeline:
         self.landmark_features: dict[int, FloatArray] = {}
         self.resampler = Resampler(config.working_rate)
         t = self.timing
-        self.aggregator = WindowAggregator(t.window, t.stride, runtime.decode, t.ahead)
+        self.aggregator = WindowAggregator(
+            t.window, t.stride, runtime.decode, t.ahead, alternate=t.alternate
+        )
         self.segment: int | None = None
         self.key: KeyFrame | None = None  # the last one so far
         self.between_keys: list[PendingCrop] = []  # crops after it

@@ -29,6 +29,7 @@ class StreamTiming:
     ahead: int
     batch: int
     check_ahead_s: float
+    alternate: bool = False  # windows inside a stretch forwards and backwards in turn
 
     def score_look_ahead(self, rate: float, landmark_interval: float) -> float:
         """Seconds until the scores of a moment are final at the latest: a window, a batch of crops,
@@ -47,4 +48,5 @@ def stream_timing(config: FesNetConfig, latency: Latency = "full") -> StreamTimi
     if latency == "low":
         return LOW_LATENCY
     window, stride = config.inference_window
-    return StreamTiming(window, stride, window - stride, ENCODE_BATCH, LOOK_AHEAD_S)
+    ahead, turns = window - stride, config.alternate_directions
+    return StreamTiming(window, stride, ahead, ENCODE_BATCH, LOOK_AHEAD_S, turns)

@@ -131,19 +131,31 @@ def add_window(
 class WindowAggregator:
     """Scores windows over one segment's steps, and averages them where windows overlap.
 
-    Every window is scored forwards and backwards: changes are measured from a window's first step,
+    A window is scored forwards and backwards: changes are measured from a window's first step,
     which may lie inside an expression. A step's score is final when no later window can contain it:
     at most `window` steps later, or `ahead + stride` where `ahead` is given: then a window shows
     more of the past, and its earlier steps are final already. The last window ends where the
     segment ends. A segment shorter than a window is one window.
+
+    alternate: only the first and the last window of a segment are judged both ways, those between
+    backwards and forwards in turn. With strides of half a window each step is still judged both
+    ways, at half the cost.
 
     A window that begins inside an expression (by the scores of earlier windows) begins with the
     last neutral step instead, the neutral anchor. So an expression longer than a window is still a
     change.
     """
 
-    def __init__(self, window: int, stride: int, decode: Decode, ahead: int | None = None) -> None:
-        self.window, self.stride, self.decode = window, stride, decode
+    def __init__(
+        self,
+        window: int,
+        stride: int,
+        decode: Decode,
+        ahead: int | None = None,
+        *,
+        alternate: bool = False,
+    ) -> None:
+        self.window, self.stride, self.decode, self.alternate = window, stride, decode, alternate
         self.ahead = window - stride if ahead is None else ahead  # steps that must follow a step
         self.min_window = min(MIN_WINDOW, window)
         self.buffer: deque[Float32Array] = deque(maxlen=window)  # the last steps
@@ -154,7 +166,7 @@ class WindowAggregator:
 
     def clear(self, start: int) -> None:
         """Begin a new segment at step `start`."""
-        self.start, self.length, self.finalized = start, 0, 0
+        self.start, self.length, self.finalized, self.judged = start, 0, 0, 0
         self.buffer.clear()
         self.final_levels.clear()
         self.neutral_anchor: tuple[int, Float32Array] | None = (
@@ -170,7 +182,7 @@ class WindowAggregator:
         self.length += 1
         if self.length - self.finalized < self.ahead + self.stride:
             return None
-        self.score_buffer()
+        self.score_buffer(last=False)
         return self.finalize(self.stride)
 
     def finish(self) -> ScoreChunk | None:
@@ -178,25 +190,25 @@ class WindowAggregator:
         left = self.length - self.finalized
         if left == 0:
             return None
-        self.score_buffer()
+        self.score_buffer(last=True)
         return self.finalize(left)
 
-    def score_buffer(self) -> None:
-        """Score the last steps; too few of them are reflected."""
+    def score_buffer(self, *, last: bool) -> None:
+        """Score the last steps; too few of them are reflected. last: of the segment."""
         buffered = len(self.buffer)
-        self.score_window(reflect_indices(max(self.min_window, buffered), buffered - 1))
+        forwards = reflect_indices(max(self.min_window, buffered), buffered - 1)
+        both = (forwards, buffered - 1 - forwards)
+        in_turn = self.alternate and self.judged > 0 and not last
+        self.score_window((both[self.judged % 2],) if in_turn else both)
+        self.judged += 1
 
-    def score_window(self, forwards: NDArray[np.int64]) -> None:
-        """Score a window, which goes through the buffer as `forwards` says, and its mirror
-        image.
-        """
+    def score_window(self, directions: tuple[NDArray[np.int64], ...]) -> None:
+        """Score a window, which goes through the buffer as each of the directions says."""
         buffered = np.stack(self.buffer)
         first = (
             self.length - self.finalized - len(buffered)
         )  # the buffer's first step, counted from the first that is not final
-        for at in (forwards, len(buffered) - 1 - forwards)[
-            : len(buffered)
-        ]:  # a single step is its own mirror image
+        for at in directions[: len(buffered)]:  # a single step is its own mirror image
             in_order = len(at) == len(buffered) and at[0] == 0 and at[-1] == len(at) - 1
             window = buffered if in_order else buffered[at]
             self.add_scores(*self.anchored(window, at + first))

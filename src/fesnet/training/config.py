@@ -171,7 +171,8 @@ def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
 def stable_repr(config: FesNetConfig | SynthConfig) -> str:
     """`repr` by the names of version 0.1, so that shards of any version have one fingerprint."""
     if isinstance(config, FesNetConfig):
-        values = config.to_dict()
+        # how spotting lays its windows is nothing that training sees
+        values = replace(config, alternate_directions=False).to_dict()
     else:
         first = {new: old for old, new in RENAMED_SYNTH.items()}
         values = {first.get(name, name): value for name, value in vars(config).items()}
