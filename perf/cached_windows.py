@@ -39,12 +39,14 @@ def naive_ratio(seconds: float) -> tuple[float, float]:
         return np.concatenate([s.scores for s in scored if s is not None])
 
     started = time.process_time()
+    turns = c.alternate_directions
     cached = scores(
-        WindowAggregator(*c.inference_window, spotter.runtime.decode), encoded(np.arange(n))
+        WindowAggregator(*c.inference_window, spotter.runtime.decode, alternate=turns),
+        encoded(np.arange(n)),
     )
     between = time.process_time()
     naive = scores(
-        WindowAggregator(*c.inference_window, naive_window),
+        WindowAggregator(*c.inference_window, naive_window, alternate=turns),
         np.arange(n, dtype=np.float32)[:, None, None],
     )
     return (time.process_time() - between) / (between - started), float(

@@ -58,11 +58,11 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
     sums = np.zeros((n, 4))
     starts = list(range(0, n - window + 1, stride))
     done = len(starts) * stride
-    views = [
-        (0, frames)
-        for s in starts
-        for frames in (s + np.arange(window), s + np.arange(window)[::-1])
-    ]
+    views = []
+    for number, s in enumerate(starts):
+        both = [s + np.arange(window), s + np.arange(window)[::-1]]
+        # the first window both ways, those after it backwards and forwards in turn
+        views += [(0, frames) for frames in (both if number == 0 else [both[number % 2]])]
     if (
         done < n
     ):  # the last window ends with the video, or runs through it to and fro; and backwards

@@ -152,7 +152,7 @@ def test_constant_scores_stay_constant(length: int) -> None:
 
 
 def directions_of(length: int, *, alternate: bool) -> tuple[list[set[str]], int]:
-    """The directions in which windows of 16, half of it apart, judge each step; how many windows."""
+    """The directions in which windows of 16, 8 apart, judge each step; how many windows."""
     seen: list[set[str]] = [set() for _ in range(length)]
     calls = 0
 

@@ -42,8 +42,8 @@ class FesNetConfig:
     stride: int = 32
     # extension: windows and strides of spotting are this many times as long as those of training
     inference_window_scale: int = 1
-    # extension: spotting's strides are half a window, and windows inside a video are judged forwards
-    # and backwards in turn instead of both ways (docs/adr/0135-directions-in-turn.md)
+    # extension: spotting's strides are half a window, and windows inside a video are judged
+    # forwards and backwards in turn instead of both ways (docs/adr/0135-directions-in-turn.md)
     alternate_directions: bool = False
     working_rate: float = 30.0  # Hz
     hidden: int = 64  # channels inside MTAM
