@@ -203,8 +203,9 @@ def told_rate(container: InputContainer, stream: VideoStream) -> Fraction | None
     return Fraction(rate.numerator, rate.denominator) if rate else None
 
 
-def player_zero(container: InputContainer, first_picture: Fraction) -> Fraction:
-    """The stamp (s) of what a player calls 0: see docs/adr/0060. first_picture: that of it, s.
+def player_zero(container: InputContainer, first_picture: Fraction = Fraction(0)) -> Fraction:
+    """The stamp (s) of what a player calls 0: see docs/adr/0060. first_picture: that of it, s; it
+    counts where no stream tells its own.
 
     Files with a zero of their own: that zero, or their first stamp where it lies before it. Other
     formats: the first stamp of any picture or sound.
