@@ -60,7 +60,7 @@ class Data:
     validation: Sequence[Clip] = ()
     synthetic_share: float = 0.03
     quiet_share: float = 0.3
-    macro_l2: float = 0.5
+    macro_l2: float = 1.0
     micro_l2: float = 1.0
     micro_quiet_share: float = 3.0
 
