@@ -137,6 +137,17 @@ def test_parquet_and_spss_hold_the_same(study: Path) -> None:
     assert labels["age_group"] == "age group"
     assert meta.variable_value_labels["checked"] == {0.0: "no", 1.0: "yes"}
     assert any("'age group' is called age_group" in line for line in lines)
+    videos, meta = pyreadstat.read_sav(str(study / "summary.sav"))
+    given = table(study / "summary.csv")
+    assert list(videos["video"]) == [r["video"] for r in given]
+    assert list(videos["macro_count"]) == [float(r["macro_count"]) for r in given]
+    known = ["" if count != count else f"{count:.0f}" for count in videos["checked"]]
+    assert known == [r["checked"] for r in given]
+    told = meta.column_names_to_labels
+    assert told["checked"] == "Expressions that a person checked", "here it is a number"
+    assert "checked" not in meta.variable_value_labels
+    same = {column for column, label in told.items() if label == column}
+    assert same == {"condition"}, "each column but those of the manifest has a label"
 
 
 def test_decimal_comma(study: Path) -> None:

@@ -115,16 +115,22 @@ def write_summary(
     """
     places = places or find_tables(folder)
     table = list(rows)
+    words, forms = typed_rows(table)
+    cells = [[row.get(c) for c in forms] for row in table]
+    with replacing():
+        write_text_table(places[SUMMARY], [[*forms], *cells], decimal_comma=decimal_comma)
+        return [places[SUMMARY], *write_parquet(places[PARQUET], words, forms)]
+
+
+def typed_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, type]]:
+    """The rows of the summary for formats with typed columns, and what each column holds, in
+    order."""
+    table = list(rows)
     known = {*PLACE, *FACTS}
     own = list(dict.fromkeys(c for row in table for c in row if c not in known))
-    columns = [*PLACE, *own, *FACTS]
-    cells = [[row.get(c) for c in columns] for row in table]
     forms = {**dict.fromkeys([*PLACE, *own], str), **FACTS}
     # A log of 0.1 has the number of warnings.
-    words = [{**row, "warnings": str(row.get("warnings") or "")} for row in table]
-    with replacing():
-        write_text_table(places[SUMMARY], [columns, *cells], decimal_comma=decimal_comma)
-        return [places[SUMMARY], *write_parquet(places[PARQUET], words, forms)]
+    return [{**row, "warnings": str(row.get("warnings") or "")} for row in table], forms
 
 
 def write_parquet(path: Path, table: list[dict[str, Any]], forms: Mapping[str, type]) -> list[Path]:

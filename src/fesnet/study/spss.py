@@ -26,8 +26,10 @@ def write_sav(
     forms: Mapping[str, type],
     labels: Mapping[str, str],
     log: Callable[[str], None],
+    value_labels: Mapping[str, dict[Any, str]] = VALUE_LABELS,
 ) -> Path:
-    """Write rows atomically. forms: what each column holds; labels: what it means.
+    """Write rows atomically. forms: what each column holds; labels: what it means; value_labels:
+    what its values mean.
 
     Columns whose names SPSS does not allow get another name, which is told; their label is the old
     one. Raises MissingExtraError without pyreadstat.
@@ -57,9 +59,9 @@ def write_sav(
             frame,
             str(part),
             column_labels={names[c]: labels.get(c, c) for c in forms},
-            variable_value_labels={names[c]: VALUE_LABELS[c] for c in forms if c in VALUE_LABELS},
+            variable_value_labels={names[c]: value_labels[c] for c in forms if c in value_labels},
             variable_measure={
-                names[c]: "nominal" if form is str or c in ("face", "checked") else "scale"
+                names[c]: "nominal" if form is str or c == "face" or c in value_labels else "scale"
                 for c, form in forms.items()
             },
             variable_format={names[c]: "F8.0" for c, form in forms.items() if form is int},

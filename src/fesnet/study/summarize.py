@@ -25,7 +25,7 @@ from fesnet.batch.columns import (
 )
 from fesnet.batch.ledger import LEDGER, VideoRecord, parse_events, parse_record
 from fesnet.batch.sources import BatchVideo
-from fesnet.batch.summary import write_summary
+from fesnet.batch.summary import typed_rows, write_summary
 from fesnet.errors import FesnetError, UsageError
 from fesnet.study.figures import draw_raster, draw_rates
 from fesnet.study.index_page import INDEX, IndexContent, write_index
@@ -46,12 +46,14 @@ from fesnet.study.tables import (
     marker_rows,
     own_columns,
     participant_rows,
+    save_spss,
     save_tables,
 )
 from fesnet.study.videos import StudyVideo, read_video
 
 MARKER = "marker"  # what --by calls the labels of markers
 
+SUMMARY_SAV = "summary.sav"  # beside the summary.csv that batches write, too
 TABLE_ENDINGS = (".csv", ".parquet", ".sav")
 FIGURE_FILES = {"All expressions": "raster.svg", "Rates": "rates.svg"}
 
@@ -118,9 +120,13 @@ def summarize(folder: Path, options: SummaryOptions, log: Callable[[str], None])
         figures["Rates"] = draw_rates(statistics, compared, by)
     comma = options.decimal_comma
     names = [f"{name}{end}" for name in tables for end in TABLE_ENDINGS]
-    targets = [folder / name for name in (*names, *FIGURE_FILES.values(), INDEX)]
+    targets = [folder / name for name in (*names, SUMMARY_SAV, *FIGURE_FILES.values(), INDEX)]
     with guarding(*targets, force=options.force):
         files = write_summary(folder, ledger_rows, decimal_comma=comma)
+        if options.spss:
+            typed, forms = typed_rows(ledger_rows)
+            counted = "Expressions that a person checked"
+            files.append(save_spss(folder / SUMMARY_SAV, typed, forms, log, counted))
         files += save_tables(folder, tables, decimal_comma=comma, spss=options.spss, log=log)
         files += save_figures(folder, figures)
         lost = [row for row in ledger_rows if row["status"] != "done"]

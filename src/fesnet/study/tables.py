@@ -15,7 +15,7 @@ import numpy as np
 from fesnet.batch.columns import PARTICIPANT, column_names
 from fesnet.batch.summary import write_parquet
 from fesnet.intervals import KINDS
-from fesnet.observation_text import FLAG_WORDS, summarize_blinks
+from fesnet.observation_text import FLAG_WORDS, LASTING, summarize_blinks
 from fesnet.observations import FLAGS, Blink
 from fesnet.spreadsheet import write_text_table
 from fesnet.study.markers import Marker, markers_of
@@ -50,9 +50,17 @@ LABELS = {
     "moved": "What moved: FACS number, side, strength 0 to 1 (no FACS coding)",
     **{flag: f"In it or within 0.2 s: {words} (1: yes)" for flag, words in FLAG_WORDS.items()},
     **{f"with_{flag}": f"Expressions with {words}" for flag, words in FLAG_WORDS.items()},
+    **{f"{flag}_s": f"Seconds with {FLAG_WORDS[flag]}" for flag in LASTING},
     "blink_count": "Blinks",
     "blinks_per_minute": "Blinks per minute of known face",
     "blink_mean_s": "Mean duration of a blink, s",
+    "status": "What became of the video: done, failed, damaged",
+    "reason": "Why there is no result",
+    "frames": "Frames",
+    "faces": "Faces that were followed",
+    "reviewed_by": "Who reviewed it",
+    "warnings": "What was told about the video",
+    "sha256": "sha256 of the video",
     "one": "First rater",
     "other": "Second rater",
     "independent": "Both worked blind (1: yes)",
@@ -239,10 +247,26 @@ def save_tables(
         plain = [{c: plain_value(row.get(c), forms[c]) for c in columns} for row in rows]
         out += [path, *write_parquet(path.with_suffix(".parquet"), plain, forms)]
         if spss:
-            from fesnet.study.spss import write_sav
-
-            out.append(write_sav(path.with_suffix(".sav"), plain, forms, LABELS, log))
+            out.append(save_spss(path.with_suffix(".sav"), plain, forms, log))
     return out
+
+
+def save_spss(
+    path: Path,
+    rows: list[Row],
+    forms: dict[str, type],
+    log: Callable[[str], None],
+    counted: str = "",
+) -> Path:
+    """Write rows for SPSS, with labels. forms: what each column holds, in order; counted: what a
+    number of checked ones is called, where `checked` is one. Raises MissingExtraError without
+    pyreadstat."""
+    from fesnet.study.spss import VALUE_LABELS, write_sav
+
+    plain = [{c: plain_value(row.get(c), form) for c, form in forms.items()} for row in rows]
+    labels = {**LABELS, "checked": counted} if counted else LABELS
+    values = {c: v for c, v in VALUE_LABELS.items() if not (counted and c == "checked")}
+    return write_sav(path, plain, forms, labels, log, values)
 
 
 def plain_value(value: Any, form: type) -> Any:
