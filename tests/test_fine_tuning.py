@@ -258,9 +258,9 @@ def test_kept_features_are_spotted_as_the_video_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.isnan(again.faces[0].scores), np.isnan(expected.scores))
     np.testing.assert_allclose(again.faces[0].scores, expected.scores, atol=2e-3)
     assert candidates and again.candidates
-    assert [(c.onset_frame, c.kind) for c in again.candidates] == [
-        (c.onset_frame, c.kind) for c in candidates
-    ]
+    assert [c.kind for c in again.candidates] == [c.kind for c in candidates]
+    onsets = [[c.onset_frame for c in every] for every in (again.candidates, candidates)]
+    np.testing.assert_allclose(*onsets, atol=1)  # 16 bits can move an edge to the next frame
 
 
 class ScriptedTracker:

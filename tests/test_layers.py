@@ -184,8 +184,8 @@ ALLOWED: dict[str, set[str]] = {
         *("observation_text", "postprocess", "runtime"),
     },
     "demo": {
-        *("batch", "interval_algebra", "intervals", "report", "result", "spotter", "synth"),
-        "video",
+        *("batch", "exports", "interval_algebra", "intervals", "report", "result", "spotter"),
+        *("synth", "video"),
     },
     "dependencies": {"video"},
     "doctor": {"dependencies", "faces", "runtime", "weights", "ONNXRUNTIME_CAME_FIRST"},

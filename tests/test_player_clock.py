@@ -207,7 +207,10 @@ SEEK = """async ([src, times]) => {
   await new Promise((yes, no) => { v.onloadeddata = yes; v.onerror = () => no(src); });
   const c = document.createElement('canvas'), out = [];
   for (const at of times) {
+    // "seeked" may come before the picture is there, on a busy machine
+    const there = new Promise(done => v.requestVideoFrameCallback(done));
     await new Promise(done => { v.onseeked = done; v.currentTime = at; });
+    await Promise.race([there, new Promise(done => setTimeout(done, 2000))]);
     [c.width, c.height] = [v.videoWidth, v.videoHeight];
     c.getContext('2d').drawImage(v, 0, 0);
     out.push(c.toDataURL());
