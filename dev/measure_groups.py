@@ -37,7 +37,7 @@ class PersonCounts:
 
 
 def count_person(
-    clips: Sequence[Clip], kept: Sequence[list[tuple[str, float, float]]]
+    clips: Sequence[Clip], kept: Sequence[Sequence[tuple[str, float, float]]]
 ) -> PersonCounts:
     """kept: intervals (kind, onset, offset in s) that are reported of each clip."""
     found, intervals, events = [0, 0], [0, 0], [0, 0]
