@@ -9,6 +9,7 @@ are interpolated. Numbers are kept as 16-bit integers: an hour of one face takes
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,6 +44,35 @@ class StepRecord:
         return StepRecord(self.landmark_features[start:stop], motions, self.segment[start:stop])
 
 
+class PackedRows:
+    """Rows of 16-bit integers in the blocks that they came in: a row by itself would cost as much
+    again."""
+
+    def __init__(self) -> None:
+        self.blocks: list[NDArray[np.int16]] = []
+        self.starts = array("l", [0])  # of each block, and the end
+
+    def append(self, block: NDArray[np.int16]) -> None:
+        """Add rows (N, F)."""
+        self.blocks.append(block)
+        self.starts.append(self.starts[-1] + len(block))
+
+    @property
+    def width(self) -> int:
+        """F; 1 where there is no row."""
+        return self.blocks[0].shape[1] if self.blocks else 1
+
+    def part(self, first: int, stop: int) -> FloatArray:
+        """Rows first .. stop - 1 as they were before packing."""
+        stop = min(stop, self.starts[-1])
+        if first >= stop:
+            return np.zeros((0, self.width))
+        at = bisect_right(self.starts, first) - 1
+        end = bisect_right(self.starts, stop - 1)
+        rows = np.concatenate(self.blocks[at:end])
+        return np.asarray(rows[first - self.starts[at] : stop - self.starts[at]] / UNIT)
+
+
 @dataclass(frozen=True, eq=False)
 class KeptSteps:
     """What a recorder kept, as it was packed: a part of it is unpacked when it is asked for."""
@@ -50,9 +80,9 @@ class KeptSteps:
     size: int
     steps: NDArray[np.int64]
     segments: NDArray[np.int64]
-    landmarks: list[NDArray[np.int16]]
+    landmarks: PackedRows
     head_steps: NDArray[np.int64]
-    motions: list[NDArray[np.int16]]
+    motions: PackedRows
     has_head: bool
 
     def part(self, start: int, stop: int) -> StepRecord:
@@ -63,7 +93,7 @@ class KeptSteps:
         segment[rows] = self.segments[first:last]
         landmarks = np.full((stop - start, self.size), np.nan)
         if len(rows):
-            landmarks[rows] = np.stack(self.landmarks[first:last]) / UNIT
+            landmarks[rows] = self.landmarks.part(first, last)
         motions = self.interpolate_motions(segment, start) if self.has_head else None
         return StepRecord(landmarks, motions, segment)
 
@@ -74,11 +104,11 @@ class KeptSteps:
         first = max(0, int(np.searchsorted(self.head_steps, start)) - 1)
         last = int(np.searchsorted(self.head_steps, stop)) + 1
         at = self.head_steps[first:last]
-        width = len(self.motions[0]) if self.motions else 1
+        width = self.motions.width
         out = np.full((len(segment), width), np.nan)
         if not len(at):
             return out
-        values = np.stack(self.motions[first:last]) / UNIT
+        values = self.motions.part(first, first + len(at))
         own = self.segments[np.searchsorted(self.steps, at)]
         for number in np.unique(segment[segment >= 0]):
             rows = np.flatnonzero(segment == number)
@@ -95,10 +125,10 @@ class StepRecorder:
     def __init__(self, size: int, head: MotionHead | None) -> None:
         self.size, self.head = size, head
         self.steps, self.segments = array("l"), array("l")
-        self.landmarks: list[NDArray[np.int16]] = []
+        self.landmarks = PackedRows()
         self.loose: list[Float32Array] = []  # landmark features that are not packed yet
         self.head_steps = array("l")
-        self.motions: list[NDArray[np.int16]] = []
+        self.motions = PackedRows()
         self.waiting: list[Float32Array] = []
         self.reference: Float32Array | None = None
 
@@ -123,13 +153,13 @@ class StepRecorder:
     def pack_loose(self) -> None:
         """Pack the landmark features that wait."""
         if self.loose:
-            self.landmarks += list(pack_row(np.stack(self.loose)))
+            self.landmarks.append(pack_row(np.stack(self.loose)))
         self.loose = []
 
     def run_head(self) -> None:
         """Run the motion head on what waits."""
         if self.waiting and self.head is not None and self.reference is not None:
-            self.motions += list(pack_row(self.head(np.stack(self.waiting), self.reference)))
+            self.motions.append(pack_row(self.head(np.stack(self.waiting), self.reference)))
         self.waiting = []
 
     def kept(self, steps: int) -> KeptSteps:
@@ -142,9 +172,9 @@ class StepRecorder:
             self.size,
             known[:count],
             np.array(self.segments, np.int64)[:count],
-            self.landmarks[:count],
+            self.landmarks,
             heads[:ran],
-            self.motions[:ran],
+            self.motions,
             self.head is not None,
         )
 
