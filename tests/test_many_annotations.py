@@ -19,6 +19,7 @@ from fesnet.exports.elan_times import (
     aligned_spans,
     resolve_references,
 )
+from fesnet.study.markers import Marker, by_participant
 from made_results import made_result
 
 LIMIT_S = 3.0  # of processor time; each took minutes before
@@ -116,3 +117,11 @@ def test_chains_that_come_to_no_time_are_walked_once() -> None:
         add(f"u{k}", f"u{k + 1}")
     assert cpu_s(lambda: aligned_spans(tier, {"known": 0.0})) < LIMIT_S
     assert aligned_spans(tier, {"known": 0.0}) == {}
+
+
+def test_a_video_goes_through_the_markers_of_its_participant_alone() -> None:
+    markers = [Marker(f"p{k % 50}", "", float(k), k + 1.0, "cue") for k in range(1000)]
+    groups = by_participant(markers)
+    assert {len(own) for own in groups.values()} == {20}
+    assert [m for m in markers if m.participant == "p7"] == groups["p7"]
+    assert by_participant([]) == {}
