@@ -6,8 +6,10 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from fesnet._io import write_table
-from fesnet._names import is_number
+from fesnet._names import from_cell, is_number, to_cell
 from fesnet.batch.summary import write_summary
 from fesnet.datasets.folder import load_folder
 from fesnet.datasets.prepared import write_tables
@@ -71,3 +73,18 @@ def test_a_guarded_name_is_read_as_it_was(tmp_path: Path) -> None:
     (again,) = load_folder(tmp_path).recordings
     assert (again.id, again.subject, again.source) == ("=clip", "+S1", clip)
     assert (again.truth, again.labels) == (recording.truth, recording.labels)
+
+
+@pytest.mark.parametrize(
+    "before", ["", " ", "\xa0", "\u3000", "\u200b", "\u2009 ", "\u2060", "\u200d\u180e"]
+)
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-a", "@SUM(1)", "\uff1d1+1", "\uff0b1"])
+def test_blanks_before_a_formula_hide_none(before: str, text: str) -> None:
+    cell = to_cell(before + text)
+    assert cell == f"'{before}{text}"
+    assert from_cell(cell) == before + text
+
+
+@pytest.mark.parametrize("text", ["", " ", "-", "=", "anna", "a=1", "'", "it's", "5-6"])
+def test_plain_texts_stay(text: str) -> None:
+    assert to_cell(text) == from_cell(text) == text

@@ -94,7 +94,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "exports": {
         *("facial_units", "intervals", "observation_text", "observations", "result"),
-        *("spreadsheet", "timing"),
+        *("result_json", "spreadsheet", "timing"),
     },
     "report": {
         *("observation_text", "observations"),

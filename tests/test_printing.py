@@ -133,6 +133,11 @@ def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         "http://anna:12/CRET@h/live",
         "http://anna:S3CRET@[::1]:x/live",
         "http://an@na:S3@CRET@h/live",
+        "rtsp://anna:S3@C/RET?CR#ET:x@h/live",
+        "http://anna:S3@x?CRET@h/live?mail=a",
+        "http://anna%3AS3CRET%40h/live",
+        "http://:S3CRET@h/live#S3CRET",
+        "HTTP://S3CRET@h/live",
     ],
 )
 def test_no_part_of_a_password_is_shown(address: str) -> None:
@@ -140,6 +145,19 @@ def test_no_part_of_a_password_is_shown(address: str) -> None:
     assert "CRET" not in shown
     assert "S3" not in shown
     assert shown.endswith("/live")
+
+
+@pytest.mark.parametrize(
+    "address, shown",
+    [
+        ("rtsp://cam/user=anna&password=S3CRET&channel=1", "rtsp://cam/user=...&password=...&channel=1"),
+        ("rtsp://cam/user=anna_password=S3CRET_channel=1_stream=0.sdp", "rtsp://cam/user=..."),
+        ("http://cam/x;pw=S3CRET/live", "http://cam/x;pw=.../live"),
+        ("http://cam/Token=S3CRET", "http://cam/Token=..."),
+    ],
+)  # fmt: skip
+def test_a_password_in_the_path_is_not_shown(address: str, shown: str) -> None:
+    assert public_address(address) == shown
 
 
 @pytest.mark.parametrize("address", ["http://h:80/a/b.mp4", "rtsp://[::1]:554/cam", "udp://h:9"])

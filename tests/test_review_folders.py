@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import http.cookiejar
 import json
+import logging
 import os
 import shutil
 import socket
@@ -280,6 +281,73 @@ def test_idle_connections_keep_nobody_out(web: Web) -> None:
         for line in idle:
             line.close()
     assert web.ask("GET", "/api/videos").status == 200
+
+
+def send(web: Web, data: bytes) -> bytes:
+    """What comes back for just these bytes, after which nothing more is sent."""
+    with socket.create_connection(("127.0.0.1", web.port), 10) as line:
+        line.sendall(data)
+        line.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+def test_a_request_that_ends_in_its_middle_is_no_traceback(
+    web: Web, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that is closed while a video goes up."""
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.ERROR)
+    monkeypatch.setattr(handler, "emit", said.append)
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "handlers", [handler])
+    head = f"Host: 127.0.0.1:{web.port}\r\nCookie: {web.cookie}\r\nOrigin: {web.origin}\r\n"
+    kind = "Content-Type: application/json\r\n"
+    for line in ("PUT /api/upload/x.mp4", "POST /api/videos/small/edits"):
+        for size in ("Content-Length: 5000\r\n\r\nab", "Transfer-Encoding: chunked\r\n\r\n5\r\na"):
+            send(web, f"{line} HTTP/1.1\r\n{head}{kind}{size}".encode())
+    assert web.ask("GET", "/api/videos").status == 200
+    assert not said
+    assert not [p for p in work.iterdir() if p.name.endswith(".mp4") and p.name != "small.mp4"]
+
+
+@pytest.mark.parametrize(
+    "method, path, body, status",
+    [
+        ("POST", "/api/videos/small/edits", b"[" * 300_000, 400),
+        ("POST", "/api/videos/small/edits", b"{", 422),
+        ("DELETE", "/api/videos", None, 405),
+        ("TRACE", "/media/small", None, 405),
+        ("GET", "/nothing", None, 404),
+    ],
+)
+def test_every_refusal_is_a_line(
+    method: str, path: str, body: bytes | None, status: int, web: Web
+) -> None:
+    answer = web.ask(method, path, body, content_type="application/json")
+    assert (answer.status, len(answer.error.splitlines())) == (status, 1)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.1:{}", "2130706433:{}", "127.0.0.1:0{}", "127.0.0.1:{}, evil", "a@127.0.0.1:{}"),
+        *("", "[::ffff:127.0.0.1]:{}"),
+    ],
+)
+def test_other_spellings_of_the_address_are_refused(host: str, web: Web) -> None:
+    head = f"Host: {host.format(web.port)}\r\nCookie: {web.cookie}\r\n"
+    answer = send(web, f"GET /api/videos HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize(
+    "said", ["-1", "1e3", "0x10", "+5", "", "9" * 5000, "2\r\nContent-Length: 50"]
+)
+def test_lengths_that_are_none_are_refused(said: str, web: Web) -> None:
+    head = f"Host: 127.0.0.1:{web.port}\r\nCookie: {web.cookie}\r\nOrigin: {web.origin}\r\n"
+    line = "POST /api/videos/small/edits HTTP/1.1\r\n"
+    answer = send(web, f"{line}{head}Content-Length: {said}\r\n\r\n{{}}".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert web.view()["revision"] == 0
 
 
 def test_one_key_for_each_video(tmp_path: Path) -> None:

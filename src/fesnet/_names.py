@@ -17,6 +17,9 @@ UNPRINTABLE = re.compile(
 )
 # What begins a formula in spreadsheets.
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001
+# What programs drop in front of a cell, so that what follows it would begin one: blanks of any
+# width, and marks without one.
+IGNORED_BEFORE = re.compile(r"[\s\u180e\u200b-\u200d\u2060\ufeff]*")
 LEVELS = 3  # ways of comparing, from exact to loose
 T = TypeVar("T")
 
@@ -36,7 +39,12 @@ def escape_character(found: re.Match[str]) -> str:
 def to_cell(text: str) -> str:
     """A name as a cell of a table; no spreadsheet takes it for a formula."""
     shown = printable(text)
-    return f"'{shown}" if shown.startswith(FORMULA) and len(shown) > 1 else shown
+    return f"'{shown}" if begins_formula(shown) and len(shown) > 1 else shown
+
+
+def begins_formula(text: str) -> bool:
+    """Whether a spreadsheet may take a cell for a formula, blanks in front of it or not."""
+    return IGNORED_BEFORE.sub("", text, count=1).startswith(FORMULA)
 
 
 def text_cell(value: object) -> object:
@@ -51,7 +59,7 @@ def is_number(text: str) -> bool:
 
 def from_cell(text: str) -> str:
     """The name that `to_cell` was given, as far as it can be shown."""
-    is_guarded = text[:1] == "'" and text[1:].startswith(FORMULA) and len(text) > 2
+    is_guarded = text[:1] == "'" and begins_formula(text[1:]) and len(text) > 2
     return text[1:] if is_guarded else text
 
 

@@ -16,11 +16,20 @@ Messages follow one form: expected what, got what, do what.
 
 from __future__ import annotations
 
+LONGEST_LINE = 2000  # characters of what people should read
+
 
 class FesnetError(Exception):
     """Base of all errors of this package; `exit_code` is what the command line returns."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """The line; where a damaged file put a million characters into it, without its middle."""
+        text = super().__str__()
+        if len(text) <= LONGEST_LINE:
+            return text
+        return f"{text[: LONGEST_LINE * 2 // 3]} ... {text[-LONGEST_LINE // 4 :]}"
 
 
 class UsageError(FesnetError):

@@ -69,6 +69,8 @@ def check_values(values: dict[str, Any], *, source: type, interval: type, gap: t
         "warnings": list,
         "provenance": dict,
         "faces": list,
+        "intervals": list,
+        "gaps": list,
         "rules": dict,
     }.items():
         if not isinstance(values[name], wanted):
@@ -105,6 +107,9 @@ def check_tracks(values: dict[str, Any]) -> None:
         raise ValueError("a face without ticks")
     if sum(f["ticks"] for f in values["faces"]) > MOST_STEPS:
         raise ValueError(f"more than {MOST_STEPS} ticks")
+    numbers = [f["face"] for f in values["faces"]]
+    if len(set(numbers)) < len(numbers) or not all(0 <= n < MOST_STEPS for n in numbers):
+        raise ValueError("faces whose numbers are not their own")
 
 
 def check_spans(values: dict[str, Any], frames: int, interval: type, gap: type) -> None:
@@ -113,11 +118,15 @@ def check_spans(values: dict[str, Any], frames: int, interval: type, gap: type) 
         check_row(g, gap)
         if not 0 <= g["start_frame"] <= g["stop_frame"] < frames:
             raise ValueError(f"gap {g}")
+        if g["start_s"] > g["stop_s"]:
+            raise ValueError(f"a gap that ends before it begins: {g}")
     for i in (*values["intervals"], *values.get("candidates", ())):
         check_row(i, interval)
         onset, apex, offset = i["onset_frame"], i["apex_frame"], i["offset_frame"]
         if i["kind"] not in KINDS or not 0 <= onset <= apex <= offset < frames:
             raise ValueError(f"interval {i}")
+        if not i["onset_s"] <= i["apex_s"] <= i["offset_s"]:
+            raise ValueError(f"an interval whose seconds do not rise: {i}")
 
 
 # What JSON may hold for a field of each type; no number stands for true or false.

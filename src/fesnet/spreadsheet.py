@@ -42,6 +42,8 @@ class TextTable:
 
     def number(self, text: str) -> float:
         """A finite number of a cell. Raises ValueError."""
+        if "_" in text:  # Python's own way of writing numbers, not that of tables
+            raise ValueError(f"{text!r} is no number")
         value = float(text.replace(",", ".") if self.decimal_comma else text)
         if not math.isfinite(value):
             raise ValueError(f"{text!r} is not finite")

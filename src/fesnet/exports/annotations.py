@@ -10,6 +10,7 @@ from fesnet.exports.boris_reader import read_boris
 from fesnet.exports.csv_reader import read_csv_annotations
 from fesnet.exports.elan_reader import ElanAnnotations, read_elan
 from fesnet.exports.textgrid_reader import read_textgrid
+from fesnet.result_json import LATEST
 
 READERS: dict[str, Callable[[Path], ElanAnnotations]] = {
     ".eaf": read_elan,
@@ -35,5 +36,10 @@ def read_annotations(path: Path, video: Path | None = None) -> ElanAnnotations:
             raise TruthError(
                 f"expected expressions that end after they start in {path}, got one from "
                 f"{interval.start_s:.3f} to {interval.stop_s:.3f} s; correct it"
+            )
+        if interval.stop_s > LATEST:
+            raise TruthError(
+                f"expected expressions within {LATEST:g} s in {path}, got one that ends at "
+                f"{interval.stop_s:g} s; correct it"
             )
     return found

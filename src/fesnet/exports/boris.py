@@ -38,11 +38,12 @@ def write_boris(spotting: Spotting, path: Path) -> None:
     apexes are points.
     """
     ends = result_frame_ends(spotting)
-    subjects, rows = [], []
+    subjects: dict[str, None] = {}  # in their order
+    rows: list[tuple[int, list[Any]]] = []
     for name, face, kind, lane in named_lanes(spotting):
         number = name.removeprefix(f"face {face} {kind}").strip()
         subject = f"face {face}" + (f" ({number})" if number else "")
-        subjects += [] if subject in subjects else [subject]
+        subjects[subject] = None
         for interval in lane:
             comment = describe_interval(spotting, interval)
             rows += interval_events(interval, subject, ends, comment)

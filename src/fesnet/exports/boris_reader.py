@@ -9,15 +9,23 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import read_text_file
+from fesnet._io import file_exists, read_text_file
 from fesnet.errors import TruthError
+from fesnet.exports.around import shortest_around
 from fesnet.exports.elan_reader import AnnotatedInterval, ElanAnnotations, name_kind
+from fesnet.intervals import Kind
 
 Event = tuple[float, str, str]  # time s, subject, code
+
+DAMAGE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError),
+    *(RecursionError, OverflowError),
+)
 
 
 def read_boris(path: Path) -> ElanAnnotations:
@@ -35,7 +43,7 @@ def read_boris(path: Path) -> ElanAnnotations:
         events = sorted((float(e[0]), str(e[1]), str(e[2])) for e in observation["events"])
         codes = {str(b["code"]): str(b["type"]) for b in project["behaviors_conf"].values()}
         video = observed_video(observation, path.parent)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except DAMAGE as error:
         raise TruthError(f"expected a BORIS project in {path}, but {error}") from error
     found, ignored = pair_events(events, codes)
     if not found and not any(name_kind(code) for code in codes):
@@ -80,26 +88,32 @@ def pair_events(
         else:
             begun[subject, code] = time
     ignored.update(f"{code} (without an end)" for _, code in begun)
-    for time, subject, code in events:
-        if "apex" in code.casefold() and not mark_state(found, time, subject, code):
-            ignored[code] += 1
+    marks = [event for event in events if "apex" in event[2].casefold()]
+    ignored.update(mark_states(found, marks))
     return [m for _, m in found], dict(ignored)
 
 
-def mark_state(
-    found: list[tuple[str, AnnotatedInterval]], time: float, subject: str, code: str
-) -> bool:
-    """Give an apex to the shortest expression of its subject around it; whether there is one."""
-    kind = name_kind(code.casefold().replace("apex", " "))
-    fitting = [
-        (m.stop_s - m.start_s, n)
-        for n, (who, m) in enumerate(found)
-        if who == subject and m.start_s <= time <= m.stop_s and kind in (None, m.kind)
-    ]
-    if fitting:
-        number = min(fitting)[1]
-        found[number] = subject, replace(found[number][1], apex_s=time)
-    return bool(fitting)
+def mark_states(found: list[tuple[str, AnnotatedInterval]], marks: list[Event]) -> Iterator[str]:
+    """Give each apex to the shortest expression of its subject around it; yields the codes of those
+    that have none."""
+    groups: dict[tuple[str, Kind | None], list[Event]] = {}
+    for event in marks:
+        kind = name_kind(event[2].casefold().replace("apex", " "))
+        groups.setdefault((event[1], kind), []).append(event)
+    states: dict[tuple[str, Kind | None], list[int]] = {}
+    for n, (who, m) in enumerate(found):
+        for group in ((who, m.kind), (who, None)):
+            states.setdefault(group, []).append(n)
+    for wanted, events in groups.items():
+        own = states.get(wanted, [])
+        spans = [(found[n][1].start_s, found[n][1].stop_s) for n in own]
+        best = shortest_around(spans, [e[0] for e in events], closed=True)
+        for (time, _, code), n in zip(events, best, strict=True):
+            if n is None:
+                yield code
+            else:
+                who, m = found[own[n]]
+                found[own[n]] = who, replace(m, apex_s=time)
 
 
 def face_of(subject: str) -> int:
@@ -113,6 +127,6 @@ def observed_video(observation: dict[str, Any], folder: Path) -> Path | None:
     names = [name for player in (files.values() if files else ()) for name in player]
     for name in names:
         for path in (folder / str(name), folder / Path(str(name)).name):
-            if path.is_file():
+            if file_exists(path):
                 return path
     return None

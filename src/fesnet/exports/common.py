@@ -12,6 +12,7 @@ until the next one comes; before a hole in the recording it lasts as long as fra
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path, PurePath
@@ -59,17 +60,16 @@ def assign_lanes(
                [======)          second     [======)
     """
     out: list[list[SpottedInterval]] = [[]]
+    free, taken = [0], list[tuple[float, int]]()  # lanes; until when, and which
     for interval in sorted(intervals, key=lambda i: (i.onset_frame, i.offset_frame, i.apex_frame)):
-        free = (
-            lane
-            for lane in out
-            if not lane or float(ends[lane[-1].offset_frame]) <= interval.onset_s
-        )
-        lane = next(free, None)
-        if lane is None:
-            out.append([interval])
-        else:
-            lane.append(interval)
+        while taken and taken[0][0] <= interval.onset_s:
+            heapq.heappush(free, heapq.heappop(taken)[1])
+        if not free:
+            free.append(len(out))
+            out.append([])
+        lane = heapq.heappop(free)
+        out[lane].append(interval)
+        heapq.heappush(taken, (float(ends[interval.offset_frame]), lane))
     return out
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ import numpy as np
 from fesnet._io import read_regular_file
 from fesnet._types import FloatArray
 from fesnet.errors import TruthError
+from fesnet.exports.around import shortest_around
 from fesnet.exports.csv import IntervalRow
 from fesnet.exports.elan_times import (
     Span,
@@ -292,13 +291,23 @@ def kinds_by_child(
     for tier in tiers:
         for a in annotations[id(tier.element)]:
             kind = own_kind(tier, a) if a.parent and not a.shares else None
-            target, seen = a.parent, {a.ident}
-            while kind and parents.get(target) and target not in seen:  # a child of a child
-                seen.add(target)
-                target = parents[target]
+            target = topmost(a.parent, parents) if kind else ""
             if kind:
                 out.setdefault(target, (kind, tier.name))
     return out
+
+
+def topmost(ident: str, parents: dict[str, str]) -> str:
+    """What an annotation is about in the end, through children of children. Makes the way shorter
+    for the next that goes along it; a ring ends where it began."""
+    way: list[str] = []
+    seen = {ident}
+    while parents.get(ident) and parents[ident] not in seen:
+        way.append(ident)
+        ident = parents[ident]
+        seen.add(ident)
+    parents |= dict.fromkeys(way, ident)
+    return ident
 
 
 def make_interval(tier: TierInfo, a: TimedAnnotation, span: Span, kind: Kind) -> AnnotatedInterval:
@@ -316,35 +325,18 @@ def attach_apexes(marks: Iterable[ApexMark], found: Found) -> None:
     one of its face and of the kind in its name."""
     groups: dict[ApexGroup, list[int]] = {}
     for index, (name, m) in enumerate(found):
-        for group in ((name, 0, None), (None, m.face, m.kind), (None, m.face, None)):
-            groups.setdefault(group, []).append(index)
-    around = {group: SpansAround(found, indices) for group, indices in groups.items()}
+        for key in ((name, 0, None), (None, m.face, m.kind), (None, m.face, None)):
+            groups.setdefault(key, []).append(index)
+    wanted: dict[ApexGroup, list[ApexMark]] = {}
     for mark in marks:
         tier = mark.tier
-        wanted: ApexGroup = (None, tier.face, name_kind(tier.name))
-        if tier.parent:
-            wanted = tier.parent, 0, None
-        best = around[wanted].shortest(mark.time_s) if wanted in around else None
-        if best is not None:
-            name, marked = found[best]
-            found[best] = name, replace(marked, apex_s=mark.time_s)
-
-
-class SpansAround:
-    """Expressions in the order of their starts, so that few are looked at for each time."""
-
-    def __init__(self, found: Found, indices: list[int]) -> None:
-        spans = sorted((found[k][1].start_s, found[k][1].stop_s, k) for k in indices)
-        self.spans, self.starts = spans, [start for start, _, _ in spans]
-        self.reached = list(accumulate((stop for _, stop, _ in spans), max))
-        self.known: dict[float, int | None] = {}
-
-    def shortest(self, time_s: float) -> int | None:
-        """The index of the shortest one that holds a time, of equal ones the first; None without
-        one."""
-        if time_s not in self.known:
-            first = bisect_right(self.reached, time_s)  # all before it end earlier
-            near = self.spans[first : bisect_right(self.starts, time_s)]
-            holding = [(stop - start, k) for start, stop, k in near if time_s < stop]
-            self.known[time_s] = min(holding)[1] if holding else None
-        return self.known[time_s]
+        group: ApexGroup = (None, tier.face, name_kind(tier.name))
+        wanted.setdefault((tier.parent, 0, None) if tier.parent else group, []).append(mark)
+    for group, some in wanted.items():
+        fitting = groups.get(group, [])
+        spans = [(found[k][1].start_s, found[k][1].stop_s) for k in fitting]
+        best = shortest_around(spans, [m.time_s for m in some])
+        for mark, n in zip(some, best, strict=True):
+            if n is not None:
+                name, marked = found[fitting[n]]
+                found[fitting[n]] = name, replace(marked, apex_s=mark.time_s)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from fesnet._io import file_exists
 from fesnet._names import LEVELS, same_text
 
 Span = tuple[float, float]
@@ -94,7 +96,7 @@ def linked_video(root: ET.Element, folder: Path) -> Path | None:
         plain = re.sub(r"^file:(?://)?(?:/(?=[A-Za-z]:))?", "", absolute)
         for text in (relative, unquote(relative), plain, unquote(plain)):
             for path in (folder / text, folder / Path(text).name) if text else ():
-                if path.is_file() and not is_sound(media):
+                if file_exists(path) and not is_sound(media):
                     return path
     return None
 
@@ -109,18 +111,26 @@ def aligned_spans(tier: ET.Element, times: dict[str, float]) -> dict[str, Span]:
     """Spans of a tier's own annotations, by id. Borders without a time lie evenly between those
     around them that have one, as ELAN draws them; a chain without an end has no spans."""
     found = list(tier.iter("ALIGNABLE_ANNOTATION"))
-    known = dict(times)
+    known = ChainMap(dict[str, float](), times)  # a copy for each tier would be too much
     following = {a.attrib["TIME_SLOT_REF1"]: a for a in found}
+    endless: set[str] = set()  # slots from which no chain comes to a time
     for first in found:
         start, stop = first.attrib["TIME_SLOT_REF1"], first.attrib["TIME_SLOT_REF2"]
         if start not in known or stop in known:
             continue
         chain = [start, stop]
-        while chain[-1] not in known and chain[-1] in following and len(chain) <= len(found) + 1:
+        while (
+            chain[-1] not in known
+            and chain[-1] not in endless
+            and chain[-1] in following
+            and len(chain) <= len(found) + 1
+        ):
             chain.append(following[chain[-1]].attrib["TIME_SLOT_REF2"])
         if chain[-1] in known:
             begin, step = known[start], (known[chain[-1]] - known[start]) / (len(chain) - 1)
-            known |= {slot: begin + k * step for k, slot in enumerate(chain[1:-1], 1)}
+            known.update((slot, begin + k * step) for k, slot in enumerate(chain[1:-1], 1))
+        else:
+            endless.update(chain[1:])
     spans = {}
     for a in found:
         begin_s, end_s = (known.get(a.attrib[f"TIME_SLOT_REF{end}"]) for end in (1, 2))
@@ -181,24 +191,23 @@ def annotations_of(tier: ET.Element, *, divided: bool) -> Iterator[ET.Element]:
 
 
 def resolve_references(tiers: dict[int, list[TimedAnnotation]], spans: dict[str, Span]) -> None:
-    """Give annotations that refer to others their spans, level by level: the whole of the parent's
-    time, or an even share."""
-    todo = list(tiers.values())
+    """Give annotations that refer to others their spans, from parents to children: the whole of the
+    parent's time, or an even share."""
+    groups: dict[str, list[list[TimedAnnotation]]] = {}
+    for some in tiers.values():
+        children: dict[str, list[TimedAnnotation]] = {}
+        for a in some:
+            if a.parent and a.ident not in spans:
+                children.setdefault(a.parent, []).append(a)
+        for parent, group in children.items():
+            groups.setdefault(parent, []).append(group)
+    todo = [parent for parent in groups if parent in spans]
     while todo:
-        later = []
-        for some in todo:
-            missing = [a for a in some if a.parent and a.ident not in spans and a.parent in spans]
-            siblings: dict[str, list[TimedAnnotation]] = {}
-            for a in missing:
-                siblings.setdefault(a.parent, []).append(a)
-            for parent, group in siblings.items():
-                start, stop = spans[parent]
-                part = (stop - start) / len(group)
-                for k, a in enumerate(group):
-                    whole = not a.shares
-                    spans[a.ident] = (
-                        (start, stop) if whole else (start + k * part, start + (k + 1) * part)
-                    )
-            if missing:
-                later = todo
-        todo = later
+        parent = todo.pop()
+        start, stop = spans[parent]
+        for group in groups.pop(parent, ()):
+            part = (stop - start) / len(group)
+            for k, a in enumerate(group):
+                own = (start + k * part, start + (k + 1) * part) if a.shares else (start, stop)
+                spans.setdefault(a.ident, own)
+                todo += [a.ident] if a.ident in groups else []

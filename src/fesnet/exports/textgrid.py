@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fesnet._io import atomic_write_text
+from fesnet._names import printable
 from fesnet.exports.common import (
     gap_end,
     lane_texts,
@@ -115,6 +116,6 @@ def bounds(start: float, stop: float) -> list[str]:
 
 def quote_text(text: str) -> str:
     """Praat doubles the quotes inside a text; a line of its own would end a tier for some
-    readers.
+    readers, and a control character is none that Praat shows.
     """
-    return '"' + " ".join(text.split()).replace('"', '""') + '"'
+    return '"' + printable(" ".join(text.split())).replace('"', '""') + '"'

@@ -16,11 +16,14 @@ from pathlib import Path
 
 from fesnet._io import read_regular_file
 from fesnet.errors import TruthError
+from fesnet.exports.around import shortest_around
 from fesnet.exports.elan_reader import AnnotatedInterval, ElanAnnotations, name_kind, value_kind
+from fesnet.intervals import Kind
 
 # A text, a flag, or a number that stands for itself: "intervals [1]:" holds none.
 VALUE = re.compile(r'"((?:[^"]|"")*)"|(<\w+>)|(?<!\S)(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?!\S)')
 PLAIN = re.compile(r"face\s*(\d+)")
+APEX_ENDING = re.compile(r"[\s_-]*apex$", re.IGNORECASE)
 NO_EXPRESSIONS = re.compile(
     r"\b(?:unknown|note|review|moved|flags|blinks)$"
 )  # how our own other tiers end
@@ -47,11 +50,14 @@ def read_textgrid(path: Path) -> ElanAnnotations:
     except (OSError, UnicodeError, ValueError, StopIteration, RuntimeError) as error:
         raise TruthError(f"expected a Praat TextGrid in {path}, but {error}") from error
     ignored: Counter[str] = Counter()
-    found = [m for tier in tiers if not tier.points for m in tier_expressions(tier, ignored)]
+    named = [
+        (tier.name, m) for tier in tiers if not tier.points for m in tier_expressions(tier, ignored)
+    ]
+    found, groups = [m for _, m in named], group_expressions(named)
     for tier in (t for t in tiers if t.points):
-        for time, _, _ in tier.spans:
-            if "apex" not in tier.name.casefold() or not mark_apex(found, tier, time):
-                ignored[tier.name] += 1
+        marked = mark_apexes(found, groups, tier) if "apex" in tier.name.casefold() else 0
+        if marked < len(tier.spans):
+            ignored[tier.name] += len(tier.spans) - marked
     if not found and not any(name_kind(t.name) for t in tiers):
         names = ", ".join(repr(t.name) for t in tiers) or "none"
         raise TruthError(
@@ -98,6 +104,8 @@ def parse_tiers(text: str) -> Iterator[GridTier]:
         count, points = int(next(values)), form == "TextTier"
         if form not in ("TextTier", "IntervalTier"):
             raise ValueError(f"it has a tier of class {form!r}")
+        if count < 0:
+            raise ValueError(f"its tier {name!r} claims {count} parts")
         spans = []
         for _ in range(count):
             start = float(next(values))
@@ -113,15 +121,28 @@ def text_of(value: str) -> str:
     return value[1:-1].replace('""', '"')
 
 
-def mark_apex(found: list[AnnotatedInterval], tier: GridTier, time: float) -> bool:
-    """Give an apex to the shortest fitting expression around it; whether there is one."""
-    kind = name_kind(tier.name)
-    fitting = [
-        (m.stop_s - m.start_s, n)
-        for n, m in enumerate(found)
-        if m.start_s <= time < m.stop_s and m.face == tier.face and kind in (None, m.kind)
-    ]
-    if fitting:
-        number = min(fitting)[1]
-        found[number] = replace(found[number], apex_s=time)
-    return bool(fitting)
+Groups = dict[str | tuple[int, Kind | None], list[int]]
+
+
+def group_expressions(named: list[tuple[str, AnnotatedInterval]]) -> Groups:
+    """Indices of expressions with their tiers' names: by tier, by face and kind, and by face alone
+    (kind None)."""
+    groups: Groups = {}
+    for n, (name, m) in enumerate(named):
+        for key in (name, (m.face, m.kind), (m.face, None)):
+            groups.setdefault(key, []).append(n)
+    return groups
+
+
+def mark_apexes(found: list[AnnotatedInterval], groups: Groups, tier: GridTier) -> int:
+    """Give each point to the shortest fitting expression around it; how many have one. The points
+    of "face 0 macro 2 apex" are those of the tier "face 0 macro 2", where there is one."""
+    own = groups.get(APEX_ENDING.sub("", tier.name), [])
+    fitting = own or (groups.get((tier.face, name_kind(tier.name)), []) if tier.spans else [])
+    times = [time for time, _, _ in tier.spans]
+    spans = [(found[n].start_s, found[n].stop_s) for n in fitting]
+    best = shortest_around(spans, times)
+    for time, n in zip(times, best, strict=True):
+        if n is not None:
+            found[fitting[n]] = replace(found[fitting[n]], apex_s=time)
+    return sum(n is not None for n in best)

@@ -14,6 +14,8 @@ import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import fesnet
 from fesnet._io import file_exists
@@ -69,6 +71,8 @@ def make_app(
     app.include_router(coding_routes.router)
     app.add_exception_handler(FesnetError, error_response)
     app.add_exception_handler(RequestValidationError, invalid_request_response)
+    app.add_exception_handler(HTTPException, refused_response)
+    app.add_exception_handler(ClientDisconnect, refused_response)
     access = AccessControl(app, token)
     app.state.prefix = access.prefix
     return access
@@ -78,6 +82,15 @@ def error_response(_: Request, error: Exception) -> Response:
     """An error of fesnet as one line."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
     return PlainJSON({"error": str(error)}, status)
+
+
+def refused_response(_: Request, error: Exception) -> Response:
+    """What the web framework refuses, as one line like all errors; nobody reads the answer to a
+    client that went away in the middle of its request.
+    """
+    status = getattr(error, "status_code", 400)
+    said = getattr(error, "detail", "") or "the request did not end"
+    return PlainJSON({"error": str(said)}, status, getattr(error, "headers", None))
 
 
 def invalid_request_response(_: Request, error: Exception) -> Response:

@@ -39,6 +39,9 @@ class Marker:
         return not self.video or bool(closest_names(self.video, names))
 
 
+MarkersOf = dict[str, list[Marker]]  # by participant
+
+
 def read_markers(file: Path) -> list[Marker]:
     """Raises UsageError where there is no file, TruthError for one that holds no markers."""
     if not file.is_file():
@@ -109,13 +112,23 @@ def names_of_video(name: str, source: str) -> tuple[str, ...]:
     return name, name.rpartition("/")[2], source, whole
 
 
-def markers_of(video: StudyVideo, markers: Sequence[Marker]) -> list[Marker]:
-    """The markers of a video, sorted."""
+def markers_of(video: StudyVideo, markers: MarkersOf) -> list[Marker]:
+    """The markers of a video, sorted; markers: as of `by_participant`."""
     names = names_of_video(video.name, video.source)
-    return sorted(m for m in markers if m.belongs_to(video.participant, names))
+    own = markers.get(video.participant, ())
+    return sorted(m for m in own if m.belongs_to(video.participant, names))
+
+
+def by_participant(markers: Sequence[Marker]) -> MarkersOf:
+    """Each participant's, so that not every video has to go through all of them."""
+    out: MarkersOf = {}
+    for marker in markers:
+        out.setdefault(marker.participant, []).append(marker)
+    return out
 
 
 def stray_markers(videos: Sequence[StudyVideo], markers: Sequence[Marker]) -> list[Marker]:
     """Markers that are about no video, or lie outside of each of theirs."""
-    known = {m for v in videos for m in markers_of(v, markers) if m.start_s < v.end_s}
+    groups = by_participant(markers)
+    known = {m for v in videos for m in markers_of(v, groups) if m.start_s < v.end_s}
     return [m for m in markers if m not in known]

@@ -18,7 +18,7 @@ from fesnet.intervals import KINDS
 from fesnet.observation_text import FLAG_WORDS, LASTING, summarize_blinks
 from fesnet.observations import FLAGS, Blink
 from fesnet.spreadsheet import write_text_table
-from fesnet.study.markers import Marker, markers_of
+from fesnet.study.markers import Marker, by_participant, markers_of
 from fesnet.study.videos import StudyVideo, measure_expressions
 
 Row = dict[str, Any]
@@ -114,10 +114,11 @@ def own_columns(videos: Iterable[StudyVideo]) -> list[str]:
 def expression_rows(videos: Sequence[StudyVideo], markers: Sequence[Marker]) -> list[Row]:
     """One row an interval. What else a result says of an interval comes last."""
     own, rows = own_columns(videos), []
+    groups = by_participant(markers)
     for video in videos:
         place = {PARTICIPANT: video.participant, **{c: video.cell(c) for c in own}}
         place |= {"video": video.video, "result": video.name, "version": video.summary["version"]}
-        spans = markers_of(video, markers)
+        spans = markers_of(video, groups)
         for e in video.expressions:
             length = round(e["offset_s"] - e["onset_s"], 6)
             row = {**place, **{k: cell_value(v) for k, v in e.items() if k not in NO_COLUMNS}}
@@ -200,8 +201,9 @@ def pooled_context(
 def marker_rows(videos: Sequence[StudyVideo], markers: Sequence[Marker]) -> list[Row]:
     """One row for each marker of each video."""
     own, rows = own_columns(videos), []
+    groups = by_participant(markers)
     for video in videos:
-        for m in markers_of(video, markers):
+        for m in markers_of(video, groups):
             end = min(m.end_s, video.end_s)
             if m.start_s >= end:
                 continue

@@ -101,23 +101,33 @@ def open_url(url: str, rate: Fraction | None, threads: int) -> Source:
     return source
 
 
+SECRET_IN_PATH = re.compile(
+    r"(?i)(user(?:name)?|usr|login|pass(?:word|wd|phrase)?|pwd?|pw|token|secret|key|auth|psk)"
+    r"=[^&;/]*"
+)
+
+
 def public_address(url: str) -> str:
     """A stream address without user, password and query: it goes into results, which people hand
-    on. A password may hold a "/" or "?" that should have been escaped: all up to its "@" goes.
+    on. A password may hold a "/", "?" or "#" that should have been escaped: all up to its "@"
+    goes. Recorders take user and password in the path, too (user=admin&password=...).
     """
     scheme, _, rest = url.partition("://")
-    place = rest.partition("?")[0]
+    place, _, query = rest.partition("?")
+    if "@" in place and "@" in query:  # not to be told from a password with both
+        place = query.rpartition("@")[2].partition("?")[0]
     port = re.split("[/?#]", rest)[0].rpartition("]")[2].partition(":")[2]
     if "@" not in place and port and not port.isdecimal():  # no port: a password
         place = rest
     parts = urlsplit(f"{scheme}://{place.rpartition('@')[2]}")
-    host = parts.hostname or ""
+    host = re.split("%40", parts.hostname or "")[-1]
     host = f"[{host}]" if ":" in host else host
     try:
         port = "" if parts.port is None else f":{parts.port}"
     except ValueError:  # no number: perhaps a part of a password
         port = ""
-    return f"{parts.scheme}://{host}{port}{parts.path}"
+    path = SECRET_IN_PATH.sub(r"\1=...", parts.path)
+    return f"{parts.scheme}://{host}{port}{path}"
 
 
 def _first_frame(
