@@ -150,7 +150,10 @@ def test_no_part_of_a_password_is_shown(address: str) -> None:
 @pytest.mark.parametrize(
     "address, shown",
     [
-        ("rtsp://cam/user=anna&password=S3CRET&channel=1", "rtsp://cam/user=...&password=...&channel=1"),
+        (
+            "rtsp://cam/user=anna&password=S3CRET&channel=1",
+            "rtsp://cam/user=...&password=...&channel=1",
+        ),
         ("rtsp://cam/user=anna_password=S3CRET_channel=1_stream=0.sdp", "rtsp://cam/user=..."),
         ("http://cam/x;pw=S3CRET/live", "http://cam/x;pw=.../live"),
         ("http://cam/Token=S3CRET", "http://cam/Token=..."),

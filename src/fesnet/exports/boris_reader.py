@@ -108,12 +108,12 @@ def mark_states(found: list[tuple[str, AnnotatedInterval]], marks: list[Event]) 
         own = states.get(wanted, [])
         spans = [(found[n][1].start_s, found[n][1].stop_s) for n in own]
         best = shortest_around(spans, [e[0] for e in events], closed=True)
-        for (time, _, code), n in zip(events, best, strict=True):
-            if n is None:
+        for (time, _, code), nearest in zip(events, best, strict=True):
+            if nearest is None:
                 yield code
             else:
-                who, m = found[own[n]]
-                found[own[n]] = who, replace(m, apex_s=time)
+                who, m = found[own[nearest]]
+                found[own[nearest]] = who, replace(m, apex_s=time)
 
 
 def face_of(subject: str) -> int:
