@@ -55,13 +55,14 @@ def key_of(web: Web, name: str) -> str:
 
 
 def add_notes(web: Web, who: str, count: int, done: list[str]) -> None:
-    """Add intervals; a refused edit is made again on the state of now."""
+    """Add intervals to the one video; a refused edit is made again on the state of now."""
+    (key,) = [quote(video["key"], safe="") for video in web.ask("GET", "/api/videos").json]
     for _ in range(count):
         answer = None
         while answer is None or answer.status == 409:
-            revision = web.view()["revision"]
+            revision = web.view(key)["revision"]
             fields = {"kind": "micro", "onset_s": 0.1, "offset_s": 0.2, "who": who}
-            answer = web.edit(revision, "add", **fields)
+            answer = web.edit(revision, "add", key=key, **fields)
         assert answer.status == 200, answer.body
         done.append(who)
 
@@ -77,6 +78,23 @@ def test_two_servers_on_one_folder_lose_no_edit(work: Path) -> None:
         for thread in threads:
             thread.join()
     entries = read_review(work / "small.review.json").entries
+    assert sorted(e.who for e in entries) == sorted(done) == ["anna"] * 8 + ["ben"] * 8
+
+
+def test_a_server_on_a_folder_below_another_ones_loses_no_edit(work: Path) -> None:
+    """One person has opened the study, another one the folder of a participant."""
+    (work / "s1").mkdir()
+    for file in work.glob("small*"):
+        file.rename(work / "s1" / file.name)
+    done: list[str] = []
+    with program(work) as (_, one), program(work / "s1") as (_, other):
+        clients = [(Web.open(one), "anna"), (Web.open(other), "ben")]
+        threads = [threading.Thread(target=add_notes, args=(*c, 8, done)) for c in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    entries = read_review(work / "s1" / "small.review.json").entries
     assert sorted(e.who for e in entries) == sorted(done) == ["anna"] * 8 + ["ben"] * 8
 
 

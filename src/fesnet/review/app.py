@@ -179,11 +179,12 @@ def preview_rules(request: Request, key: str, rules: str) -> Response:
 def post_edit(request: Request, key: str, request_body: EditRequest) -> Response:
     """Apply an edit; answers once it is on the disk.
 
-    Two servers may have the same folder open, also on two machines: one edit at a time.
+    Two servers may have the same folder open, or one a folder below the other's, also on two
+    machines: one edit at a time.
     """
     library = library_of(request)
     library.check_folder()
-    with library.find(key).lock, lock_change(library.folder / EDIT_LOCK):
+    with library.find(key).lock, lock_change(library.review_path(key).parent / EDIT_LOCK):
         now = load_state(library, key)
         after = apply_edit(now.machine, now.review, request_body)
         library.save(key, after)
