@@ -67,18 +67,23 @@ def add_notes(web: Web, who: str, count: int, done: list[str]) -> None:
         done.append(who)
 
 
-def test_two_servers_on_one_folder_lose_no_edit(work: Path) -> None:
-    """Two processes, as two people on a share."""
+def check_that_two_lose_nothing(first: Path, second: Path, review: Path) -> None:
+    """Two servers in processes of their own, on these folders, take edits of one video at once."""
     done: list[str] = []
-    with program(work) as (_, one), program(work) as (_, other):
+    with program(first) as (_, one), program(second) as (_, other):
         clients = [(Web.open(one), "anna"), (Web.open(other), "ben")]
         threads = [threading.Thread(target=add_notes, args=(*c, 8, done)) for c in clients]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    entries = read_review(work / "small.review.json").entries
+    entries = read_review(review).entries
     assert sorted(e.who for e in entries) == sorted(done) == ["anna"] * 8 + ["ben"] * 8
+
+
+def test_two_servers_on_one_folder_lose_no_edit(work: Path) -> None:
+    """Two processes, as two people on a share."""
+    check_that_two_lose_nothing(work, work, work / "small.review.json")
 
 
 def test_a_server_on_a_folder_below_another_ones_loses_no_edit(work: Path) -> None:
@@ -86,16 +91,7 @@ def test_a_server_on_a_folder_below_another_ones_loses_no_edit(work: Path) -> No
     (work / "s1").mkdir()
     for file in work.glob("small*"):
         file.rename(work / "s1" / file.name)
-    done: list[str] = []
-    with program(work) as (_, one), program(work / "s1") as (_, other):
-        clients = [(Web.open(one), "anna"), (Web.open(other), "ben")]
-        threads = [threading.Thread(target=add_notes, args=(*c, 8, done)) for c in clients]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    entries = read_review(work / "s1" / "small.review.json").entries
-    assert sorted(e.who for e in entries) == sorted(done) == ["anna"] * 8 + ["ben"] * 8
+    check_that_two_lose_nothing(work, work / "s1", work / "s1" / "small.review.json")
 
 
 def test_results_in_subfolders_are_shown_and_corrected(work: Path) -> None:

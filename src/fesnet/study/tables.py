@@ -249,7 +249,7 @@ def save_tables(
         plain = [{c: plain_value(row.get(c), forms[c]) for c in columns} for row in rows]
         out += [path, *write_parquet(path.with_suffix(".parquet"), plain, forms)]
         if spss:
-            out.append(save_spss(path.with_suffix(".sav"), plain, forms, log))
+            out.append(save_spss(path.with_suffix(".sav"), rows, forms, log))
     return out
 
 
