@@ -23,6 +23,13 @@ MicroStrength = Annotated[
 TurningShare = Annotated[
     float, typer.Option("--turning", help="Share of videos in which the head turns to stay.")
 ]
+NuisanceShare = Annotated[
+    float, typer.Option("--nuisances", help="Share of videos with 2-4 nuisances, such as a hand.")
+]
+NuisanceName = Annotated[
+    list[str] | None,
+    typer.Option("--nuisance", help="Of --nuisances: one to draw; more than once: out of these."),
+]
 DroppedShare = Annotated[
     float, typer.Option("--dropped", help="Share of frames missing (variable frame rate).")
 ]
@@ -82,6 +89,8 @@ def synth_command(
     macro_strength: MacroStrength = "0.25-1.2",
     micro_strength: MicroStrength = "0.1-0.9",
     turning: TurningShare = 0.0,
+    nuisances: NuisanceShare = 0.0,
+    nuisance: NuisanceName = None,
     jobs: Annotated[
         int, typer.Option("--jobs", help="Worker processes, a video each; 0: none.")
     ] = 1,
@@ -104,6 +113,7 @@ def synth_command(
     values |= {"macro_per_minute": macro, "micro_per_minute": micro}
     values |= {"speech_share": speech, "sounds_share": sounds, "turning_share": turning}
     values |= {"macro_amplitude": macro_strength, "micro_amplitude": micro_strength}
+    values |= nuisance_values(nuisances, nuisance)
     plan = VideoPlan.from_options(size, crf, fps or [30.0], values)
     fetch_models()
     with make_executor(jobs, ray) as executor, video_progress() as progress:
@@ -116,6 +126,15 @@ def synth_command(
         say(f"fesnet: {line}", error=True)
     if outcome.left_out:
         raise typer.Exit(1)
+
+
+def nuisance_values(share: float, names: list[str] | None) -> dict[str, Any]:
+    """Settings of `VideoPlan`. Raises UsageError for names without a share."""
+    from fesnet.errors import UsageError
+
+    if names and not share:
+        raise UsageError("expected --nuisances with --nuisance, got none; name a share such as 0.5")
+    return {"nuisance_share": share} | ({"nuisance_names": tuple(names)} if names else {})
 
 
 def split_folders(
@@ -138,7 +157,7 @@ def reject_portrait_options(context: typer.Context) -> None:
     """Raises UsageError for options that footage has no use for: its people bring all that."""
     from fesnet.errors import UsageError
 
-    for name in ("fps", "dropped", "speech", "sounds", "turning"):
+    for name in ("fps", "dropped", "speech", "sounds", "turning", "nuisances"):
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise UsageError(f"expected no --{name} with --footage: the clips decide; leave it out")

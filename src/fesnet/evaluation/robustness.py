@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ def check_bench(out: Path, plan: VideoPlan, people: Sequence[Person]) -> None:
     people or another plan.
     """
     photos = [file_sha256(p.neutral.path) for p in people]
-    now = json.dumps({"plan": asdict(plan), "photos": photos}, indent=1) + "\n"
+    now = json.dumps({"plan": plan.describe(), "photos": photos}, indent=1) + "\n"
     file = out / BENCH
     if file_exists(file) and file.read_text(encoding="utf-8") != now:
         raise UsageError(

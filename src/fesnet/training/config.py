@@ -176,6 +176,8 @@ def stable_repr(config: FesNetConfig | SynthConfig) -> str:
     else:
         first = {new: old for old, new in RENAMED_SYNTH.items()}
         values = {first.get(name, name): value for name, value in vars(config).items()}
+        if not config.nuisance_share:  # as in shards of before
+            del values["nuisance_share"]
     inner = ", ".join(f"{name}={value!r}" for name, value in values.items())
     return f"{type(config).__name__}({inner})"
 

@@ -144,16 +144,23 @@ class FrameRenderer:
         gaze: FloatArray,
         smile: float = 0.0,
         view: tuple[float, float] = (0.0, 0.0),
+        zoom: float = 1.0,
     ) -> NDArray[np.uint8]:
         """(height, width, 3) uint8 RGB for points (V, 2) before the camera and gaze (2,).
 
-        view: how far the camera looks to the right and down of `span`, crop units.
+        view: how far the camera looks to the right and down of `span`, crop units. zoom: how much
+        larger the frame shows what is in the middle of the crop.
         """
         field = (
             self.interpolate_lattice(points - self.avatar.points[:, :2])
             + GAZE_REACH * gaze * self.iris[..., None]
         )
-        xs, ys = self.xs + np.float32(view[0]), self.ys + np.float32(view[1])
+        xs, ys = self.xs, self.ys
+        if zoom != 1:
+            xs, ys = (
+                np.float32(0.5) + (axis - np.float32(0.5)) / np.float32(zoom) for axis in (xs, ys)
+            )
+        xs, ys = xs + np.float32(view[0]), ys + np.float32(view[1])
         columns, rows = on_lattice(xs), on_lattice(ys)
         near = (xs[columns], ys[rows])
         whole = len(near[0]) == len(xs) and len(near[1]) == len(ys)

@@ -79,14 +79,16 @@ def photo_bottom(photo: NDArray[np.uint8], landmarks: FloatArray) -> float:
     return float(matrix[1] @ [x, y, 1.0])
 
 
-def make_scene(framing: Framing, photo: NDArray[np.uint8], landmarks: FloatArray) -> Scene:
+def make_scene(
+    framing: Framing, photo: NDArray[np.uint8], landmarks: FloatArray, room: float = ROOM
+) -> Scene:
     """The scene of one photo (H, W, 3) uint8 RGB with landmarks (468, 3) in its pixels, without a
-    smile.
+    smile; `room` crop units wider than the frame on each side.
     """
     x0, y0, x1, y1 = framing.span
     pixels = DENSITY * framing.unit
-    left, top = x0 - ROOM, y0 - ROOM
-    size = (int(np.ceil((x1 - left + ROOM) * pixels)), int(np.ceil((y1 - top + ROOM) * pixels)))
+    left, top = x0 - room, y0 - room
+    size = (int(np.ceil((x1 - left + room) * pixels)), int(np.ceil((y1 - top + room) * pixels)))
     matrix = to_crop(landmarks) * pixels
     matrix[:, 2] -= np.array([left, top]) * pixels
     return Scene(extend_photo(photo, matrix, size, pixels), None, left, top, pixels)

@@ -52,6 +52,8 @@ class SynthConfig:
     residue_share: float = 0.0
     edge_blinks: float = 0.0  # beginnings, and ends, of expressions that come with a blink
     nod_share: float = 0.0  # expressions during which the head turns, nods or tilts
+    # scripts with two to four of `fesnet.synth.script.nuisances`, those of the face
+    nuisance_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rate <= 0:

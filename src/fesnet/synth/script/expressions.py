@@ -54,6 +54,24 @@ EXPRESSIONS: dict[str, Weights] = {
     "left wink": {"eyeBlink_L": 1.0, "cheekSquint_L": 0.8, "mouthSmile_L": 0.4},
     "right wink": {"eyeBlink_R": 1.0, "cheekSquint_R": 0.8, "mouthSmile_R": 0.4},
 }
+# Mouths that people pose without a word, beside those above: shapes that speech makes, too, but
+# longer and rounder, wider or tighter than a sound. Shown where `posed mouth` is drawn
+# (`fesnet.synth.script.nuisances`); they are expressions.
+POSED_MOUTHS: dict[str, Weights] = {
+    "O mouth": {"mouthFunnel": 0.8, "jawOpen": 0.35},
+    "wide O mouth": {"mouthFunnel": 0.5, "jawOpen": 0.6, "browOuterUp": 0.2},
+    "kiss": {"mouthPucker": 1.3, "mouthFunnel": 0.2},
+    "pressed lips": {"mouthPress": 1.4, "mouthRollLower": 0.4, "mouthRollUpper": 0.4},
+    "rolled lips": {"mouthRollLower": 1.1, "mouthRollUpper": 1.1, "mouthClose": 0.1},
+    "bared lips": {"mouthUpperUp": 1.0, "mouthLowerDown": 1.1, "mouthStretch": 0.5},
+    "wide open mouth": {"jawOpen": 0.7, "mouthLowerDown": 0.3},
+    "grimace": {"mouthStretch": 1.2, "mouthLowerDown": 0.6, "mouthFrown": 0.3},
+}
+# Of the list above, what a person poses among them.
+POSED_TOO = (
+    *("pucker", "funnel", "lip press", "lip suck", "pout", "bared teeth", "lip stretch"),
+    *("mouth to the left", "mouth to the right", "jaw drop", "cheek puff", "smile"),
+)
 # How often each is shown, 1 where nothing is said. Follows, roughly, how often action units are
 # coded in posed faces (Cohn-Kanade: 4 and 1 most, then 6, 7, 2, 12, 5 with them, 15, 20, 9, 23, 24)
 # and in faint spontaneous ones (4, 7, 12, 14; this not verified). A jaw that goes aside, puffed
@@ -126,6 +144,18 @@ SPEECH_MOTIONS: tuple[tuple[str, float], ...] = (
     ("mouthShrugLower", 0.25),
     ("mouthRollLower", 0.25),
 )
+
+
+def posed_repertoire() -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The mouths that a person poses who does not speak, and the share of each."""
+    names = (*POSED_MOUTHS, *POSED_TOO)
+    often = [1.0 if name in POSED_MOUTHS else 0.5 for name in names]
+    return names, tuple(x / sum(often) for x in often)
+
+
+def expression_weights(name: str) -> Weights:
+    """What makes an expression of either list."""
+    return EXPRESSIONS[name] if name in EXPRESSIONS else POSED_MOUTHS[name]
 
 
 def repertoire(speaks: bool) -> tuple[tuple[str, ...], tuple[float, ...]]:

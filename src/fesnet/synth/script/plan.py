@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from fesnet._validation import require
 from fesnet.errors import UsageError
 from fesnet.synth.script.config import SynthConfig
+from fesnet.synth.script.nuisances import NUISANCE_NAMES, check_nuisance_names
 
 LIMIT = 1000.0  # hours: more is a slip of the keyboard
 SHARES = {
@@ -23,6 +25,7 @@ SHARES = {
     "edge_blinks": "blinks at edges",
     "nod_share": "nods",
     "quiet_share": "quiet videos",
+    "nuisance_share": "videos with nuisances",
 }
 STRENGTH = "{} strengths of 0.01 to 2 full expressions, the lower first"
 
@@ -57,6 +60,9 @@ class VideoPlan:
     quiet_share: float = 0.03
     macro_amplitude: tuple[float, float] = SynthConfig.macro_amplitude
     micro_amplitude: tuple[float, float] = SynthConfig.micro_amplitude
+    # Share of videos that have two to four nuisances, and the names of those to draw from.
+    nuisance_share: float = 0.0
+    nuisance_names: tuple[str, ...] = NUISANCE_NAMES
 
     def __post_init__(self) -> None:
         low, high = self.crf
@@ -87,6 +93,8 @@ class VideoPlan:
             checks.append((is_strength(*strengths), STRENGTH.format(kind), list(strengths)))
         for holds, expected, got in checks:
             require(holds, expected, got)
+        check_nuisance_names(self.nuisance_names)
+        require(bool(self.nuisance_names), "at least one nuisance", "none")
 
     @classmethod
     def from_options(
@@ -117,10 +125,20 @@ class VideoPlan:
         """How many videos that is."""
         return max(1, math.ceil(self.hours * 3600 / self.seconds - 1e-6))
 
+    def describe(self) -> dict[str, Any]:
+        """All settings for JSON. Those of nuisances are left out where there are none, so that
+        folders from before can be continued.
+        """
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if not self.nuisance_share:
+            del values["nuisance_share"], values["nuisance_names"]
+        return values
+
     @property
     def script(self) -> SynthConfig:
         """Settings of the scripts. Their jitter is 0: whoever aligns the video adds it."""
         names = {f.name for f in fields(self)} & {f.name for f in fields(SynthConfig)}
+        names.remove("nuisance_share")  # they are drawn for the whole video, not by its script
         values = {name: getattr(self, name) for name in names}
         if self.macro_per_minute + self.micro_per_minute == 0:
             values["quiet_share"] = 1.0

@@ -6,7 +6,7 @@ so what happens does not depend on the frame rate, and a video may drop frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from fesnet.intervals import Interval, Kind, nearest_frame, to_source_frames
 from fesnet.synth.render.avatar import face_motion
 from fesnet.synth.script.config import SynthConfig
 from fesnet.synth.script.curves import sample_track
+from fesnet.synth.script.nuisances import Episode
 from fesnet.synth.script.script import Script
 from fesnet.synth.script.writer import ScriptWriter
 
@@ -59,12 +60,13 @@ class Event:
 @dataclass(frozen=True)
 class VideoScript:
     """What is played in a video: the script on the video's T frames, its events with their sizes,
-    times (T,) in s.
+    times (T,) in s. episodes: when its nuisances come.
     """
 
     script: Script
     events: tuple[Event, ...]
     times: FloatArray
+    episodes: tuple[Episode, ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)
@@ -94,13 +96,15 @@ def write_video_script(
     times: FloatArray,
     config: SynthConfig,
     make_recorder: Callable[[np.random.Generator, int, SynthConfig], EventRecorder] = EventRecorder,
+    nuisances: tuple[str, ...] = (),
 ) -> VideoScript:
     """A random performance at frame times (T,) in seconds from 0 on; rises. config.rate is set
-    here. make_recorder: another writer of events.
+    here. make_recorder: another writer of events. nuisances: of the face, by their names.
     """
     lead = round(LEAD_SECONDS * SCRIPT_RATE)
     frames = lead + int(times[-1] * SCRIPT_RATE) + 4
     recorder = make_recorder(rng, frames, replace(config, rate=SCRIPT_RATE))
+    recorder.nuisances = nuisances
     script = recorder.write()
     at = np.asarray(times * SCRIPT_RATE + lead)
     placed = [clip_event(event, lead, times) for event in recorder.recorded]
@@ -114,7 +118,19 @@ def write_video_script(
         intensity=sample_track(script.intensity, at),
         events=tuple(e.interval for e in events),
     )
-    return VideoScript(played, events, times)
+    return VideoScript(played, events, times, clip_episodes(recorder.episodes, lead, times))
+
+
+def clip_episodes(
+    episodes: Sequence[tuple[str, tuple[int, int]]], lead: int, times: FloatArray
+) -> tuple[Episode, ...]:
+    """Those of a script, in frames, that the video shows, in its seconds."""
+    placed = []
+    for name, (start, stop) in episodes:
+        onset, offset = (start - lead) / SCRIPT_RATE, (stop - 1 - lead) / SCRIPT_RATE
+        if offset > 0 and onset < times[-1]:
+            placed.append(Episode(name, max(0.0, onset), min(float(times[-1]), offset)))
+    return tuple(placed)
 
 
 def clip_event(event: Event, lead: int, times: FloatArray) -> Event | None:

@@ -6,6 +6,7 @@ Everything here is numpy and follows from the seed alone. All numbers are our ch
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,11 +22,26 @@ from fesnet.synth.script.curves import (
     smooth_noise,
     visible_curve,
 )
-from fesnet.synth.script.expressions import EXPRESSIONS, MOUTH_PREFIXES, ONE_SIDED_SHARE, repertoire
+from fesnet.synth.script.expressions import (
+    MOUTH_PREFIXES,
+    ONE_SIDED_SHARE,
+    expression_weights,
+    posed_repertoire,
+    repertoire,
+)
 from fesnet.synth.script.eyes import add_blinks, add_gaze
+from fesnet.synth.script.face_nuisances import add_face_nuisances
 from fesnet.synth.script.head import head_pose
+from fesnet.synth.script.nuisances import (
+    FACE_NUISANCES,
+    POSED_MOUTH,
+    draw_nuisances,
+    speaks_with,
+)
 from fesnet.synth.script.script import Script, ScriptTracks
 from fesnet.synth.script.speech import add_speech, add_swallows
+
+POSED_STRENGTH = (0.5, 1.3)  # of posed mouths; 1 is a full expression
 
 
 class ScriptWriter(ScriptTracks):
@@ -34,14 +50,21 @@ class ScriptWriter(ScriptTracks):
     def __init__(self, rng: np.random.Generator, frames: int, config: SynthConfig) -> None:
         super().__init__(rng, frames, config)
         self.repertoire = repertoire(speaks=False)
+        self.nuisances: tuple[str, ...] = ()  # names of those that are shown
+        self.episodes: list[tuple[str, tuple[int, int]]] = []  # of these, frames from and before
 
     def write(self) -> Script:
         rng = self.rng
         if self.config.calm_share and rng.random() < self.config.calm_share:
             self.config = sit_still(self.config, rng)
+        if self.config.nuisance_share:
+            self.nuisances = draw_nuisances(rng, self.config.nuisance_share, FACE_NUISANCES)
         speaks = bool(rng.random() < self.config.speech_share)
+        speaks = speaks_with(self.nuisances, speaks)
         self.repertoire = repertoire(speaks)
-        if rng.random() >= self.config.quiet_share:
+        if POSED_MOUTH in self.nuisances:
+            self.write_posed_mouths()
+        elif rng.random() >= self.config.quiet_share:
             self.write_expressions()
         speaking = np.zeros(self.frames, np.float32)
         if speaks:
@@ -51,6 +74,8 @@ class ScriptWriter(ScriptTracks):
         if rng.random() < 0.3:
             add_swallows(self)
         pose = head_pose(self, speaking)
+        if self.nuisances:
+            self.episodes += add_face_nuisances(self, self.nuisances, pose, speaking)
         return Script(
             self.weights,
             self.smile,
@@ -85,6 +110,31 @@ class ScriptWriter(ScriptTracks):
                 not micro and rng.random() < 0.06 and share > 0
             ):  # a micro-expression inside the macro that was just written
                 self.write_event(int(rng.uniform(t - gap - 0.7 * c.rate, t - gap)), "micro")
+
+    def write_posed_mouths(self) -> None:
+        """Chains of mouths, each for a second or so with short pauses between them, or one that is
+        held; now and then another expression. Nobody speaks.
+        """
+        rng, usual, own = self.rng, self.config, self.repertoire
+        self.repertoire = posed_repertoire()
+        t = rng.uniform(-4, 2) * usual.rate
+        while t < self.frames:
+            held = rng.random() < 0.3
+            for _ in range(1 if held else int(rng.integers(3, 11))):
+                seconds = (2.0, 10.0) if held else (0.6, 2.0)
+                self.config = replace(
+                    usual, macro_seconds=seconds, macro_amplitude=POSED_STRENGTH, held_share=0.0
+                )
+                known = len(self.events)
+                stop = self.write_event(int(t), "macro")
+                self.episodes += [(POSED_MOUTH, (e.start, e.stop)) for e in self.events[known:]]
+                t = stop + rng.uniform(0.05, 0.9) * usual.rate
+            t += rng.exponential(3.0) * usual.rate
+            if rng.random() < 0.3 and t < self.frames:
+                self.config, self.repertoire = usual, own
+                t = self.write_event(int(t), "macro") + rng.uniform(0.5, 3.0) * usual.rate
+                self.repertoire = posed_repertoire()
+        self.config, self.repertoire = usual, own
 
     def write_event(self, start: int, kind: Kind) -> int:
         """Write one event and its truth; returns the frame after its last."""
@@ -134,10 +184,10 @@ class ScriptWriter(ScriptTracks):
             self.silence_speech(start, len(curve))
             add_curve(self.smile, start, track * float(rng.uniform(0.8, 1.2)))
             return
-        vector = self.basis.weights(EXPRESSIONS[name])
+        vector = self.basis.weights(expression_weights(name))
         vector = vector * rng.uniform(0.65, 1.3, vector.shape).astype(np.float32)
         if rng.random() < 0.2:  # a second, weaker component: real expressions are seldom pure
-            other = self.basis.weights(EXPRESSIONS[self.draw_expression_name()])
+            other = self.basis.weights(expression_weights(self.draw_expression_name()))
             vector = vector + other * float(rng.uniform(0.1, 0.4))
         if not whole:
             side = "_L" if rng.random() < 0.5 else "_R"

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from fesnet._types import FloatArray
 from fesnet.synth.render.frame_camera import CameraSettings, FrameCamera, draw_mouth, noise_track
 from fesnet.synth.render.frame_renderer import FrameRenderer, Scene
+from fesnet.synth.render.picture_nuisances import PictureNuisances
 from fesnet.synth.render.portraits import Person
-from fesnet.synth.render.scene import Framing, draw_framing, make_scene, photo_bottom
+from fesnet.synth.render.scene import ROOM, Framing, draw_framing, make_scene, photo_bottom
 from fesnet.synth.script.video_script import VideoScript
 from fesnet.video import VideoWriter
 
@@ -24,6 +25,8 @@ EYES = [33, 133, 362, 263]  # landmarks: the corners of the eyes
 MAX_TURN = np.array([0.2, 0.15, 0.2], np.float32)
 # Pixels of the avatar's own picture, which the scene replaces.
 AVATAR_PIXELS = 96
+# Crop units of scene beyond the frame where people lean back and leave.
+WIDE_ROOM = 0.8
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,13 @@ def encode_video(
     recording: RecordingConfig,
     path: Path,
     on_frame: Callable[[int], None],
+    nuisances: PictureNuisances | None = None,
 ) -> None:
     """Write `path` (H.264 mp4), which appears when it is whole. Raises SourceError for photos that
     cannot be read.
 
     on_frame takes the number of each frame done. Frames that the script leaves out leave a
-    gap in time.
+    gap in time. nuisances: of the pictures.
     """
     framing_rng, camera_rng, noise_rng = (
         np.random.default_rng(s) for s in np.random.SeedSequence(recording.seed).spawn(3)
@@ -78,12 +82,16 @@ def encode_video(
         photo_bottom(neutral, person.neutral.landmarks),
     )
     settings = CameraSettings.draw(camera_rng, times)
-    scene = settings.tone_scene(person_scene(person, neutral, framing))
+    if nuisances is not None:
+        settings = nuisances.dim(settings)
+    room = ROOM if nuisances is None else WIDE_ROOM
+    scene = settings.tone_scene(person_scene(person, neutral, framing, room))
     renderer = FrameRenderer(
         avatar, recording.width, recording.height, framing.span, draw_mouth(camera_rng), scene
     )
     camera = FrameCamera(settings, renderer.xs, renderer.ys, noise_rng)
     sway = draw_sway(framing_rng, times)
+    view_of = FrameView(renderer, framing, nuisances)
     poses = MAX_TURN * np.tanh(script.pose / MAX_TURN)
     ticks = np.rint(times * recording.fps).astype(int)
     with SingleThreadWriter(
@@ -92,10 +100,45 @@ def encode_video(
         for t in range(len(times)):
             smile, pose, view = float(script.smile[t]), poses[t], settings.view[t]
             seen = renderer.project(script.weights[t], smile, pose, sway[t])
-            image = renderer.render(seen, script.gaze[t], smile, (float(view[0]), float(view[1])))
+            image, eyes = view_of.render(t, seen, script.gaze[t], smile, view)
             writer.count = int(ticks[t])
-            writer.write(camera.simulate(image, t, pose, seen[EYES].mean(0) - view))
+            writer.write(camera.simulate(image, t, pose, eyes))
             on_frame(t)
+
+
+class FrameView:
+    """Renders frames as the camera sees them, with what nuisances do to them."""
+
+    def __init__(
+        self, renderer: FrameRenderer, framing: Framing, nuisances: PictureNuisances | None
+    ) -> None:
+        self.renderer, self.framing, self.nuisances = renderer, framing, nuisances
+        self.patches = nuisances.patches(renderer.skin) if nuisances is not None else []
+
+    def render(
+        self, t: int, seen: FloatArray, gaze: FloatArray, smile: float, view: FloatArray
+    ) -> tuple[NDArray[np.uint8], FloatArray]:
+        """Frame t (H, W, 3), and the middle between the eyes (2,) in the frame's crop units. seen
+        (V, 2): points before the camera; view (2,): where it looks, crop units.
+        """
+        eyes = seen[EYES].mean(0)
+        if self.nuisances is None:
+            aside = (float(view[0]), float(view[1]))
+            return self.renderer.render(seen, gaze, smile, aside), eyes - view
+        framing, path = self.framing, self.nuisances.path
+        zoom = float(path.zoom[t])
+        look = view + path.shift(t, framing.span)
+        image = self.renderer.render(seen, gaze, smile, (float(look[0]), float(look[1])), zoom)
+        unit = framing.unit * zoom
+        middle = np.array([framing.x, framing.y]) + 0.5 * framing.unit
+        carried = seen[:468].mean(0) - self.renderer.avatar.points[:468, :2].mean(0)
+        origin = middle - unit * (0.5 + look)
+        to_frame = np.array([[unit, 0, origin[0]], [0, unit, origin[1]]])
+        to_frame[:, 2] += unit * carried
+        image, to_frame = self.nuisances.change(image, t, to_frame, self.patches)
+        pixels = to_frame[:, :2] @ (eyes - carried) + to_frame[:, 2]
+        where = (pixels - np.array([framing.x, framing.y])) / framing.unit
+        return image, np.asarray(where, np.float32)
 
 
 def draw_sway(rng: np.random.Generator, times: FloatArray) -> FloatArray:
@@ -109,11 +152,12 @@ def draw_sway(rng: np.random.Generator, times: FloatArray) -> FloatArray:
     return np.clip(np.stack(axes, 1), -0.05, 0.05)
 
 
-def person_scene(person: Person, neutral: NDArray[np.uint8], framing: Framing) -> Scene:
-    """The scene of the person's photo or photos."""
-    scene = make_scene(framing, neutral, person.neutral.landmarks)
+def person_scene(
+    person: Person, neutral: NDArray[np.uint8], framing: Framing, room: float = ROOM
+) -> Scene:
+    """The scene of the person's photo or photos, `room` crop units wider than the frame."""
+    scene = make_scene(framing, neutral, person.neutral.landmarks, room)
     if person.smiling is None:
         return scene
-    return replace(
-        scene, smiling=make_scene(framing, person.smiling.read(), person.smiling.landmarks).picture
-    )
+    smiling = make_scene(framing, person.smiling.read(), person.smiling.landmarks, room)
+    return replace(scene, smiling=smiling.picture)

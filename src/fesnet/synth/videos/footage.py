@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def describe_footage(
     names = {clip: clip.relative_to(footage).as_posix() for clip in clips}
     return {
         "made_by": f"fesnet {__version__}",
-        "settings": json.loads(json.dumps(asdict(plan))),
+        "settings": plan.describe(),
         "footage": {name: file_sha256(clip) for clip, name in names.items()},
         "masks": {
             names[clip]: [[str(t) for t in mask] for mask in own] for clip, own in masks.items()

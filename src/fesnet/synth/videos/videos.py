@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,15 @@ from fesnet.synth.render.portraits import Person, find_people
 from fesnet.synth.script.plan import VideoPlan, video_seed
 from fesnet.synth.script.video_script import VideoScript, write_video_script
 from fesnet.synth.videos.demo_video import write_truth
-from fesnet.synth.videos.encoder import RecordingConfig, encode_video
+from fesnet.synth.videos.encoder import RecordingConfig
+from fesnet.synth.videos.nuisance_videos import (
+    NUISANCE_COLUMNS,
+    change_recording,
+    draw_pictures,
+    encode_nuisances,
+    nuisance_rows,
+    video_nuisances,
+)
 
 SETTINGS = "synth.json"
 VIDEO_COLUMNS = ("subject", "video", "seconds", "fps", "frames", "seed")
@@ -63,7 +71,7 @@ class VideoJob:
 @dataclass(frozen=True)
 class SynthesizedVideo:
     """One video that is there: its number and name, whether it was there before, its rows of the
-    two tables.
+    tables.
     """
 
     number: int
@@ -71,6 +79,7 @@ class SynthesizedVideo:
     kept: bool
     video: list[Any]
     truth: list[list[Any]]
+    nuisances: list[list[Any]] | None = None  # None: of a plan without any
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,9 @@ def run_video_jobs(
         done = sorted([*done, outcome.value], key=lambda d: d.number)
         write_table(out / "videos.csv", [VIDEO_COLUMNS, *(d.video for d in done)])
         write_table(out / "truth.csv", [TRUTH_COLUMNS, *(row for d in done for row in d.truth)])
+        if done[0].nuisances is not None:
+            rows = [row for d in done for row in d.nuisances or ()]
+            write_table(out / "nuisances.csv", [NUISANCE_COLUMNS, *rows])
         report("filming", len(done) / count)
     return done
 
@@ -165,12 +177,17 @@ def run_video_jobs(
 def make_video(job: VideoJob, out: Path) -> SynthesizedVideo:
     """Make a video unless it is there; its rows of the tables."""
     script, recording = sample_script(job)
+    names = video_nuisances(job.plan, job.seed)
+    pictures = draw_pictures(names, script, job.seed)
     kept = (out / f"{job.name}.mp4").is_file()
     if not kept:
-        encode_job(job, script, recording, out)
-    return SynthesizedVideo(
-        job.number, job.name, kept, video_row(job, script, recording), truth_rows(job, script)
-    )
+        write_own_truth(job, script, out)
+        encode_nuisances(job.person, script, recording, names, pictures, out / f"{job.name}.mp4")
+    nuisances = None
+    if job.plan.nuisance_share:
+        nuisances = nuisance_rows(job.subject, f"{job.name}.mp4", names, script, pictures)
+    row, truth = video_row(job, script, recording), truth_rows(job, script)
+    return SynthesizedVideo(job.number, job.name, kept, row, truth, nuisances)
 
 
 @contextmanager
@@ -208,7 +225,7 @@ def describe_settings(
     photos = [shot.path for p in people for shot in (p.neutral, p.smiling) if shot is not None]
     return {
         "made_by": f"fesnet {__version__}",
-        "settings": json.loads(json.dumps(asdict(plan))),
+        "settings": plan.describe(),
         "portraits": {
             f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in photos
         },
@@ -289,27 +306,26 @@ def sample_script(job: VideoJob) -> tuple[VideoScript, RecordingConfig]:
     """
     plan = job.plan
     recording_rng, script_rng = (np.random.default_rng([job.seed, part]) for part in range(2))
-    fps = float(recording_rng.choice(plan.rates))
+    recording = RecordingConfig(
+        float(recording_rng.choice(plan.rates)), plan.width, plan.height, 0, job.seed
+    )
+    names = video_nuisances(plan, job.seed)
+    fps = change_recording(recording, names, job.seed).fps
     shown = recording_rng.random(max(2, round(plan.seconds * fps))) >= plan.dropped
     shown[[0, -1]] = True
-    recording = RecordingConfig(
-        fps,
-        plan.width,
-        plan.height,
-        int(recording_rng.integers(plan.crf[0], plan.crf[1] + 1)),
-        job.seed,
-    )
-    return write_video_script(script_rng, np.flatnonzero(shown) / fps, plan.script), recording
+    crf = int(recording_rng.integers(plan.crf[0], plan.crf[1] + 1))
+    recording = change_recording(replace(recording, crf=crf), names, job.seed)
+    times = np.flatnonzero(shown) / fps
+    return write_video_script(script_rng, times, plan.script, nuisances=names), recording
 
 
-def encode_job(job: VideoJob, script: VideoScript, recording: RecordingConfig, out: Path) -> None:
-    """Write NAME.truth.csv and then NAME.mp4, atomically."""
+def write_own_truth(job: VideoJob, script: VideoScript, out: Path) -> None:
+    """Write NAME.truth.csv, before there is a NAME.mp4."""
     video = f"{job.name}.mp4"
     for part in out.glob(glob.escape(f".{video}.") + "*.part"):  # of a worker that was killed
         part.unlink()
     events = [e.interval for e in script.events]
     write_truth(out / f"{job.name}.truth.csv", video, events, script.times)
-    encode_video(job.person, script, recording, out / video, lambda frame: None)
 
 
 def video_row(job: VideoJob, script: VideoScript, recording: RecordingConfig) -> list[Any]:
