@@ -30,9 +30,7 @@ CALM = "none"
 
 def film(portraits: Path, out: Path, name: str, videos: int, seconds: float, seed: int) -> None:
     """The videos of one nuisance, or of none; finished ones are kept."""
-    nuisances = (
-        {} if name == CALM else {"nuisance_share": 1.0, "nuisance_names": (name,)}
-    )
+    nuisances = {} if name == CALM else {"nuisance_share": 1.0, "nuisance_names": (name,)}
     plan = VideoPlan(
         hours=videos * seconds / 3600,
         seconds=seconds,
@@ -56,9 +54,7 @@ def measure(videos: Path, results: Path, weights: Path | None) -> tuple[Counts, 
     for result in find_results(results):
         spotting = Spotting.from_json(result.path)
         seconds += spotting.seconds
-        found = [
-            Interval(i.onset_frame, i.offset_frame + 1, i.kind) for i in spotting.intervals
-        ]
+        found = [Interval(i.onset_frame, i.offset_frame + 1, i.kind) for i in spotting.intervals]
         rows = truth.get(result.path.stem, [])
         true = [Interval(t["first"], t["last"] + 1, t["kind"]) for t in rows]
         counts.append(count(true, found))
@@ -99,7 +95,9 @@ def main(names: Sequence[str] = (CALM, *NUISANCE_NAMES)) -> None:
     print("| nuisance | minutes | false alarms a minute | that meet an episode | recall |")
     print("|---|---|---|---|---|", flush=True)
     for name in given.only:
-        videos, results = (given.work / part / name.replace(" ", "-") for part in ("videos", "results"))
+        videos, results = (
+            given.work / part / name.replace(" ", "-") for part in ("videos", "results")
+        )
         say(name)
         film(given.portraits, videos, name, given.videos, given.seconds, given.seed)
         if not given.only_film:

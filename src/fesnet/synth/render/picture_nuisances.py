@@ -76,17 +76,20 @@ class PictureNuisances:
         self,
         image: NDArray[np.uint8],
         t: int,
+        size: tuple[int, int],
         to_frame: NDArray[np.float64],
         patches: list[CoverPatch],
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-        """Frame t (H, W, 3) rolled and covered, and where crop units lie in it now (2, 3).
+        """Frame t of a size (width, height) rolled and covered, and where crop units lie in it now
+        (2, 3).
 
-        to_frame: where they lay before, in pixels.
+        image (H, W, 3): the frame, or with as much more on both sides if it is to be rolled.
+        to_frame: where crop units lie in the frame as it is, in pixels.
         """
         if self.path.roll[t]:
             neck = to_frame[:, :2] @ NECK + to_frame[:, 2]
             turn = roll_matrix(float(self.path.roll[t]), neck)
-            image = roll_frame(image, turn)
+            image = roll_frame(image, turn, size)
             to_frame = turn @ np.vstack([to_frame, [0, 0, 1]])
         for cover, patch in zip(self.covers, patches, strict=True):
             image = lay_cover(image, cover, patch, t, to_frame)

@@ -134,9 +134,15 @@ def add_stroke(
     return [Episode(name, float(times[part[0]]), float(times[part[-1]]))]
 
 
-def roll_frame(image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A frame (H, W, 3) turned by `roll_matrix`; its rim is mirrored."""
-    size = (image.shape[1], image.shape[0])
+def roll_frame(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """A frame of a size (width, height), turned by `roll_matrix`. image (H, W, 3): the frame and
+    as much more on both sides; beyond, it is mirrored.
+    """
+    more = np.array([image.shape[1] - size[0], image.shape[0] - size[1]]) / 2
+    matrix = matrix.copy()
+    matrix[:, 2] -= matrix[:, :2] @ more
     turned = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(turned, np.uint8)
 

@@ -62,7 +62,7 @@ POSED_MOUTHS: dict[str, Weights] = {
     "wide O mouth": {"mouthFunnel": 0.5, "jawOpen": 0.6, "browOuterUp": 0.2},
     "kiss": {"mouthPucker": 1.3, "mouthFunnel": 0.2},
     "pressed lips": {"mouthPress": 1.4, "mouthRollLower": 0.4, "mouthRollUpper": 0.4},
-    "rolled lips": {"mouthRollLower": 1.1, "mouthRollUpper": 1.1, "mouthClose": 0.1},
+    "rolled lips": {"mouthRollLower": 0.95, "mouthRollUpper": 0.95, "mouthClose": 0.1},
     "bared lips": {"mouthUpperUp": 1.0, "mouthLowerDown": 1.1, "mouthStretch": 0.5},
     "wide open mouth": {"jawOpen": 0.7, "mouthLowerDown": 0.3},
     "grimace": {"mouthStretch": 1.2, "mouthLowerDown": 0.6, "mouthFrown": 0.3},

@@ -25,6 +25,9 @@ EYES = [33, 133, 362, 263]  # landmarks: the corners of the eyes
 MAX_TURN = np.array([0.2, 0.15, 0.2], np.float32)
 # Pixels of the avatar's own picture, which the scene replaces.
 AVATAR_PIXELS = 96
+# Times a frame's sides that are rendered where it is turned afterwards.
+WIDER = 1.5
+CHEEKS = (0.34, 0.5), (0.66, 0.68)  # crop units, left upper and right lower corner
 # Crop units of scene beyond the frame where people lean back and leave.
 WIDE_ROOM = 0.8
 
@@ -113,7 +116,10 @@ class FrameView:
         self, renderer: FrameRenderer, framing: Framing, nuisances: PictureNuisances | None
     ) -> None:
         self.renderer, self.framing, self.nuisances = renderer, framing, nuisances
-        self.patches = nuisances.patches(renderer.skin) if nuisances is not None else []
+        self.patches = [] if nuisances is None else nuisances.patches(cheek_colour(renderer.scene))
+        self.wide: FrameRenderer | None = None
+        if nuisances is not None and nuisances.path.roll.any():
+            self.wide = widen(renderer, framing)
 
     def render(
         self, t: int, seen: FloatArray, gaze: FloatArray, smile: float, view: FloatArray
@@ -128,17 +134,36 @@ class FrameView:
         framing, path = self.framing, self.nuisances.path
         zoom = float(path.zoom[t])
         look = view + path.shift(t, framing.span)
-        image = self.renderer.render(seen, gaze, smile, (float(look[0]), float(look[1])), zoom)
+        wide = self.wide if path.roll[t] else None
+        aside = (float(look[0]), float(look[1]))
+        image = (wide or self.renderer).render(seen, gaze, smile, aside, zoom)
         unit = framing.unit * zoom
         middle = np.array([framing.x, framing.y]) + 0.5 * framing.unit
         carried = seen[:468].mean(0) - self.renderer.avatar.points[:468, :2].mean(0)
         origin = middle - unit * (0.5 + look)
         to_frame = np.array([[unit, 0, origin[0]], [0, unit, origin[1]]])
         to_frame[:, 2] += unit * carried
-        image, to_frame = self.nuisances.change(image, t, to_frame, self.patches)
+        size = (framing.width, framing.height)
+        image, to_frame = self.nuisances.change(image, t, size, to_frame, self.patches)
         pixels = to_frame[:, :2] @ (eyes - carried) + to_frame[:, 2]
         where = (pixels - np.array([framing.x, framing.y])) / framing.unit
         return image, np.asarray(where, np.float32)
+
+
+def widen(renderer: FrameRenderer, framing: Framing) -> FrameRenderer:
+    """The same with WIDER times the frame on each side, for pictures that are turned afterwards."""
+    more = np.array([framing.width, framing.height]) // 2 * (WIDER - 1)
+    width, height = framing.width + 2 * int(more[0]), framing.height + 2 * int(more[1])
+    place = Framing(width, height, framing.unit, framing.x + int(more[0]), framing.y + int(more[1]))
+    return FrameRenderer(renderer.avatar, width, height, place.span, renderer.mouth, renderer.scene)
+
+
+def cheek_colour(scene: Scene) -> FloatArray:
+    """(3,) the colour 0..255 of the skin round nose and cheeks."""
+    (x0, y0), (x1, y1) = (
+        np.maximum(scene.place(np.array(corner, np.float32)).astype(int), 0) for corner in CHEEKS
+    )
+    return np.asarray(np.median(scene.picture[y0:y1, x0:x1], (0, 1)), np.float32)
 
 
 def draw_sway(rng: np.random.Generator, times: FloatArray) -> FloatArray:
