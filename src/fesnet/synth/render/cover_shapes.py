@@ -153,10 +153,10 @@ def paint_hand(painter: PatchPainter, skin: FloatArray) -> None:
         painter.lay(mask, 0.8 * skin, deep=0.005, dark=1.0)
 
 
-def paint_grip(painter: PatchPainter, half: float, skin: FloatArray) -> None:
-    """Four fingers round something `half` wide to each side, a thumb, and the arm."""
+def paint_grip(painter: PatchPainter, half: float, side: int, skin: FloatArray) -> None:
+    """Four fingers round something `half` wide to each side, from the left (-1) or right (1)."""
     rng, wide = painter.rng, painter.rng.uniform(0.085, 0.105)
-    side, height = rng.choice([-1, 1]), rng.uniform(-0.05, 0.1)
+    height = rng.uniform(-0.05, 0.1)
     ys = height + np.arange(4) * 1.02 * wide
     bases = np.stack([np.full(4, side * (half + 0.05)), ys], 1)
     reach = rng.uniform(0.5, 1.1) * np.array([0.9, 1.0, 0.95, 0.8])
@@ -170,10 +170,11 @@ def paint_cup(painter: PatchPainter, skin: FloatArray) -> None:
     top, bottom, high = rng.uniform(0.2, 0.27), rng.uniform(0.15, 0.22), rng.uniform(0.4, 0.6)
     colour, second = rng.uniform(30, 240, 3), rng.uniform(30, 240, 3)
     up, down = -0.5 * high, 0.5 * high
-    paint_arm(painter, (rng.choice([-1, 1]) * (bottom + 0.08), 0.3), skin)
+    side = int(rng.choice([-1, 1]))
+    paint_arm(painter, (side * (bottom + 0.06), 0.28), skin)
     if rng.random() < 0.6:  # its handle
-        mask, side = painter.mask(), rng.choice([-1, 1])
-        place = painter.at([side * (top + 0.03), 0.0])[0]
+        mask = painter.mask()
+        place = painter.at([-side * (top + 0.03), 0.0])[0]
         axes = (round(0.12 * DENSITY), round(0.15 * DENSITY))
         cv2.ellipse(mask, (int(place[0]), int(place[1])), axes, 0, 0, 360, 255, 11, cv2.LINE_AA)
         painter.lay(mask, colour, deep=0.02)
@@ -198,15 +199,16 @@ def paint_cup(painter: PatchPainter, skin: FloatArray) -> None:
     axes = (round(top * DENSITY), round(0.22 * top * DENSITY))
     cv2.ellipse(mouth, (int(place[0]), int(place[1])), axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
     painter.lay(mouth, 0.6 * colour, deep=0.04, dark=1.5)
-    paint_grip(painter, bottom, skin)
+    paint_grip(painter, bottom, side, skin)
 
 
 def paint_phone(painter: PatchPainter, skin: FloatArray) -> None:
     """The back of a phone, held from one side."""
     rng = painter.rng
     half, high = rng.uniform(0.17, 0.21), rng.uniform(0.36, 0.42)
-    paint_arm(painter, (rng.choice([-1, 1]) * 0.1, 0.5), skin)
-    painter.limb((0, 0.3), (0, 0.5), 0.34, skin)
+    side = int(rng.choice([-1, 1]))
+    paint_arm(painter, (side * 0.12, 0.5), skin)
+    painter.limb((side * 0.08, 0.25), (side * 0.08, 0.5), 0.32, skin)
     body, r = painter.mask(), 0.04
     corners = [
         (-half + r, -high + r),
@@ -225,7 +227,7 @@ def paint_phone(painter: PatchPainter, skin: FloatArray) -> None:
             lens, (int(place[0]), int(place[1])), round(0.035 * DENSITY), 255, -1, cv2.LINE_AA
         )
         painter.lay(lens, (40, 42, 50), deep=0.02, dark=0.1)
-    paint_grip(painter, half, skin)
+    paint_grip(painter, half, side, skin)
 
 
 def paint_pen(painter: PatchPainter, skin: FloatArray) -> None:

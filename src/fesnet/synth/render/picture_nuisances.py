@@ -20,8 +20,8 @@ from fesnet.synth.script.curves import log_uniform
 from fesnet.synth.script.nuisances import COVER_NUISANCES, LOW_LIGHT, Episode
 
 NECK = np.array([0.5, 1.05], np.float32)  # crop units: round it a head rolls
-LIGHT_LEFT = (0.05, 0.4)  # share of the light
-DARK_GRAIN = (2.0, 8.0)  # grey levels of noise in the dark
+LIGHT_LEFT = (0.1, 0.45)  # share of the light
+DARK_GRAIN = (1.5, 5.0)  # grey levels of noise in the dark
 
 
 @dataclass(frozen=True)
