@@ -44,7 +44,10 @@ from fesnet.video import open_source
 
 UNKNOWN = -1.0  # strength: tables of truth give only its peak
 # Settings of the generator that the videos take over from those of the crops.
-SHARED_SETTINGS = ("sounds_share", "turning_share", "residue_share", "edge_blinks", "nod_share")
+SHARED_SETTINGS = (
+    *("sounds_share", "turning_share", "residue_share", "edge_blinks", "nod_share"),
+    "nuisance_share",
+)
 
 
 def make_training_videos(
@@ -89,7 +92,12 @@ def make_training_footage(
             )
         return footage
     if processes.is_main:
-        plan = replace(training_video_plan(config), hours=config.footage_hours, seconds=20.0)
+        plan = replace(
+            training_video_plan(config),
+            hours=config.footage_hours,
+            seconds=20.0,
+            nuisance_share=0.0,
+        )
         make_footage_videos(footage, folder, plan, lambda what, share: None, masks=masks)
     processes.barrier()
     return folder

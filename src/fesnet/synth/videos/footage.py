@@ -19,7 +19,7 @@ import numpy as np
 from fesnet._io import atomic_write_text, file_sha256, remove_partial_files
 from fesnet._types import ProgressCallback
 from fesnet._version import __version__
-from fesnet.errors import SourceError
+from fesnet.errors import SourceError, UsageError
 from fesnet.jobs import Executor, SerialExecutor
 from fesnet.jobs.resumable import iterate_outcomes
 from fesnet.synth.render.frame_renderer import basis_smile
@@ -96,6 +96,8 @@ def make_footage_videos(
     masks: a table of `read_masks`. Raises UsageError for a wrong call, SourceError where no clip
     can be used; then nothing is left behind.
     """
+    if plan.nuisance_share:
+        raise UsageError("expected a nuisance_share of 0 with footage, which has its own nuisances")
     executor = executor or SerialExecutor()
     clips, hidden = find_video_files(footage), read_masks(masks, footage)
     with output_folder(out):

@@ -257,9 +257,9 @@ def check_same_settings(out: Path, settings: dict[str, Any]) -> None:
             raise UsageError(
                 f"expected the same {name} as in {path}, got others; name another folder"
             )
-    for name, value in now["settings"].items():
-        if was["settings"].get(name) != value:
-            before = was["settings"].get(name)
+    for name in {**now["settings"], **was["settings"]}:
+        before, value = (of["settings"].get(name) for of in (was, now))
+        if before != value:
             raise UsageError(
                 f"expected {name} {before} as in {path}, got {value}; name another folder"
             )
