@@ -23,6 +23,9 @@ MicroStrength = Annotated[
 TurningShare = Annotated[
     float, typer.Option("--turning", help="Share of videos in which the head turns to stay.")
 ]
+VideoQuality = Annotated[
+    str, typer.Option("--crf", help="x264's quality, or a range to draw from.")
+]
 NuisanceShare = Annotated[
     float, typer.Option("--nuisances", help="Share of videos with 2-4 nuisances, such as a hand.")
 ]
@@ -75,9 +78,7 @@ def synth_command(
     size: Annotated[str, typer.Option("--size", help="Width x height in pixels.")] = "640x480",
     fps: VideoRates = None,
     dropped: DroppedShare = 0.0,
-    crf: Annotated[
-        str, typer.Option("--crf", help="x264's quality, or a range to draw from.")
-    ] = "12-26",
+    crf: VideoQuality = "12-26",
     macro: Annotated[
         float, typer.Option("--macro", help="Macro-expressions a minute, about.")
     ] = 3.0,
@@ -108,8 +109,8 @@ def synth_command(
     if footage is not None:
         reject_portrait_options(context)
     usual = VIDEO_SECONDS if footage is None else FOOTAGE_SECONDS
-    length = usual if seconds is None else seconds
-    values: dict[str, Any] = {"hours": hours, "seconds": length, "seed": seed, "dropped": dropped}
+    values: dict[str, Any] = {"hours": hours, "seconds": usual if seconds is None else seconds}
+    values |= {"seed": seed, "dropped": dropped}
     values |= {"macro_per_minute": macro, "micro_per_minute": micro}
     values |= {"speech_share": speech, "sounds_share": sounds, "turning_share": turning}
     values |= {"macro_amplitude": macro_strength, "micro_amplitude": micro_strength}

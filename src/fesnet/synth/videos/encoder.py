@@ -119,7 +119,7 @@ class FrameView:
         self.patches = [] if nuisances is None else nuisances.patches(cheek_colour(renderer.scene))
         self.wide: FrameRenderer | None = None
         if nuisances is not None and nuisances.path.roll.any():
-            self.wide = widen(renderer, framing)
+            self.wide = widen_renderer(renderer, framing)
 
     def render(
         self, t: int, seen: FloatArray, gaze: FloatArray, smile: float, view: FloatArray
@@ -150,7 +150,7 @@ class FrameView:
         return image, np.asarray(where, np.float32)
 
 
-def widen(renderer: FrameRenderer, framing: Framing) -> FrameRenderer:
+def widen_renderer(renderer: FrameRenderer, framing: Framing) -> FrameRenderer:
     """The same with WIDER times the frame on each side, for pictures that are turned afterwards."""
     more = np.array([framing.width, framing.height]) // 2 * (WIDER - 1)
     width, height = framing.width + 2 * int(more[0]), framing.height + 2 * int(more[1])

@@ -104,10 +104,12 @@ def encode_nuisances(
     with TemporaryDirectory() as folder:
         first = Path(folder) / "first.mp4"
         encode_video(person, script, recording, first, lambda _: None, pictures)
-        encode_again(first, script.times, recording, path)
+        encode_television(first, script.times, recording, path)
 
 
-def encode_again(first: Path, times: FloatArray, recording: RecordingConfig, path: Path) -> None:
+def encode_television(
+    first: Path, times: FloatArray, recording: RecordingConfig, path: Path
+) -> None:
     """Decode a video and encode it once more, at a quality near its own."""
     rng = np.random.default_rng([recording.seed, PARTS + 3])
     crf = int(np.clip(recording.crf + rng.integers(-4, 5), 18, 40))
