@@ -281,7 +281,8 @@ def drawn(ann: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
 
 
 def make(out: Path, names: Sequence[str], **changes: object) -> list[dict[str, str]]:
-    plan = replace(SMALL, hours=1.5 / 3600, nuisance_share=1.0, nuisance_names=tuple(names))
+    plan = replace(SMALL, hours=1 / 3600, seconds=1.0)
+    plan = replace(plan, nuisance_share=1.0, nuisance_names=tuple(names))
     make_videos(Path("portraits"), out, replace(plan, **changes), silent)  # type: ignore[arg-type]
     return table(out / "nuisances.csv")
 
@@ -294,7 +295,7 @@ def test_a_table_says_which_video_has_which_nuisance_when(drawn: Person, tmp_pat
     assert {row["video"] for row in rows} == {"ann_001.mp4"}
     for row in rows:
         first, last = int(row["onset_frame"]), int(row["offset_frame"])
-        assert 1 <= first <= last <= 45
+        assert 1 <= first <= last <= 30
         assert float(row["onset_s"]) == pytest.approx((first - 1) / 30, abs=1e-5)
     before = files(tmp_path / "a")
     (tmp_path / "a" / "nuisances.csv").unlink()
@@ -304,11 +305,12 @@ def test_a_table_says_which_video_has_which_nuisance_when(drawn: Person, tmp_pat
     settings = json.loads(before["synth.json"])["settings"]
     assert (settings["nuisance_share"], settings["nuisance_names"]) == (1.0, list(names))
     with pytest.raises(UsageError, match=r"expected nuisance_share 1\.0 as in .*, got None"):
-        make_videos(Path("portraits"), tmp_path / "a", replace(SMALL, seed=3), silent)
+        plan = replace(SMALL, hours=1 / 3600, seconds=1.0, seed=3)
+        make_videos(Path("portraits"), tmp_path / "a", plan, silent)
 
 
 def test_without_the_option_nothing_is_new(drawn: Person, tmp_path: Path) -> None:
-    plan = replace(SMALL, hours=1.5 / 3600)
+    plan = replace(SMALL, hours=1 / 3600, seconds=1.0)
     make_videos(Path("portraits"), tmp_path, plan, silent)
     assert "nuisances.csv" not in files(tmp_path)
     settings = json.loads((tmp_path / "synth.json").read_text())["settings"]
@@ -325,7 +327,7 @@ def test_television_is_small_and_a_low_rate_is_low(drawn: Person, tmp_path: Path
     with open_source(tmp_path / "ann_001.mp4") as source:
         frames = list(source)
     assert frames[0].image.shape == (192, 256, 3)
-    assert len(frames) == int(video["frames"]) == round(1.5 * float(video["fps"]))
+    assert len(frames) == int(video["frames"]) == round(float(video["fps"]))
     assert frames[-1].time == pytest.approx((len(frames) - 1) / float(video["fps"]), abs=1e-3)
 
 
