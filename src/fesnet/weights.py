@@ -78,7 +78,10 @@ def load_weights(folder: str | Path | None = None) -> Weights:
             f"expected fesnet weights in {path}, but {CONFIG} is damaged ({error})"
         ) from error
     if schema not in (SCHEMA, ATTENDED_SCHEMA):
-        raise CheckpointError(f"expected weights of schema {SCHEMA} in {path}, got {schema!r}")
+        raise CheckpointError(
+            f"expected weights of schema {SCHEMA} in {path}, got {schema!r}; they are of another "
+            "version of fesnet: update fesnet, or name other weights"
+        )
     config = FesNetConfig.from_dict(model)
     optional = (name for name in (TENSORS, CHECK, MOTION_HEAD) if (path / name).exists())
     needed = (ENCODE, DECODE, *optional)
