@@ -68,8 +68,7 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> CaseReport:
         )
     report, out, problems = CaseReport(case.name), folder / "killed", list[str]()
     while report.kills < kills:
-        # Starting takes its time: a kill in the first seconds tests little.
-        latest = max(6.0, lasted if case.short else 2.5 * lasted / kills)
+        latest = latest_kill(lasted, kills, short=case.short)
         problems += run_and_kill(case, out, report, rng, rng.uniform(0.5, latest))
         if report.starts > 20 * kills:
             problems.append("it did not get far enough to be killed so often")
@@ -99,6 +98,12 @@ def run_case(case: Case, folder: Path, kills: int, seed: int) -> CaseReport:
         time.monotonic() - started,
     )
     return report
+
+
+def latest_kill(lasted: float, kills: int, *, short: bool) -> float:
+    """When the latest kill may come, s after a start; lasted: s of an undisturbed run. Starting
+    takes its time: a kill in the first seconds tests little. One after the end tests nothing."""
+    return min(lasted, max(6.0, lasted if short else 2.5 * lasted / kills))
 
 
 def run_and_kill(

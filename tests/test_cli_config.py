@@ -186,8 +186,13 @@ def test_a_device_is_used_or_refused(
         made = runtime.make_runtime("onnx", weights, device=device)  # type: ignore[arg-type]
         assert made.name.endswith(", CUDAExecutionProvider")
     assert "CUDA" not in runtime.make_runtime("onnx", weights, device="cpu").name
-    with pytest.raises(UsageError, match="install onnxruntime-directml in the place of"):
-        runtime.make_runtime("onnx", weights, device="directml")
+    for system, told in {
+        "win32": "install onnxruntime-directml in the place of",
+        "linux": "only Windows has it: take --device cpu",
+    }.items():
+        monkeypatch.setattr(runtime.sys, "platform", system)
+        with pytest.raises(UsageError, match=told):
+            runtime.make_runtime("onnx", weights, device="directml")
     monkeypatch.setattr(cuda_build, "working", ())
     assert "CUDA" not in runtime.make_runtime("onnx", weights).name, "auto falls back"
     with pytest.raises(UsageError, match="onnxruntime fell back to CPUExecutionProvider"):

@@ -57,6 +57,17 @@ def test_every_answer_is_clear(kind: str, face_models: ModelFiles, tmp_path: Pat
     assert not bugs, "\n".join(bugs)
 
 
+def test_a_kill_comes_before_the_end() -> None:
+    """Else a case that is killed once starts over for ever, and is told as a problem."""
+    import faults
+
+    assert faults.latest_kill(60.0, 1, short=False) == 60.0
+    assert faults.latest_kill(60.0, 20, short=False) == 7.5
+    assert faults.latest_kill(60.0, 20, short=True) == 60.0
+    assert faults.latest_kill(60.0, 100, short=False) == 6.0
+    assert faults.latest_kill(3.0, 100, short=False) == 3.0
+
+
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 999), (999, 1), (17, 300)])
 def test_tiny_pictures_and_narrow_strips_are_looked_at_in_few_places(
     width: int, height: int

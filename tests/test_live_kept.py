@@ -54,6 +54,30 @@ def left(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.glob("[!.]*"))
 
 
+def test_what_comes_after_the_last_frame_loses_no_result(
+    session: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A reader that is first missed at the end, and a signal while the result is made."""
+
+    def leave(event: dict[str, Any]) -> None:
+        if event["event"] == "end":
+            raise BrokenPipeError
+
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(os, "dup2", lambda *_: None)
+    with pytest.raises(typer.Exit):
+        session(leave)
+    monkey.undo()
+    assert left(tmp_path) == ["cam.csv", "cam.json"]
+    (tmp_path / "cam.json").unlink()
+
+    def interrupt(event: dict[str, Any]) -> None:
+        if event["event"] == "end":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert Spotting.from_json(session(interrupt)).frame_times[-1] > 0
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_one_signal_ends_it_and_the_result_is_written(
     name: str, session: Callable[..., Path], tmp_path: Path

@@ -8,12 +8,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fesnet.exports import WRITERS
 from fesnet.exports.annotations import read_annotations
 from fesnet.exports.around import shortest_around
-from fesnet.exports.elan_reader import topmost
+from fesnet.exports.elan_reader import nearest_end, topmost
 from fesnet.exports.elan_times import (
     TimedAnnotation,
     aligned_spans,
@@ -125,3 +126,14 @@ def test_a_video_goes_through_the_markers_of_its_participant_alone() -> None:
     assert {len(own) for own in groups.values()} == {20}
     assert [m for m in markers if m.participant == "p7"] == groups["p7"]
     assert by_participant([]) == {}
+
+
+def test_the_nearest_end_is_found_without_looking_at_all() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(300):
+        ends = np.sort(np.round(rng.random(int(rng.integers(1, 9))), 1))
+        for at in np.round(rng.uniform(-0.2, 1.2, 5), 2):
+            plain = len(ends) - 1 - int(np.abs(ends[::-1] - at).argmin())
+            assert nearest_end(float(at), ends) == plain
+    ends = np.arange(1, 400_001) / 30
+    assert cpu_s(lambda: [nearest_end(float(t), ends) for t in ends[::80]]) < LIMIT_S

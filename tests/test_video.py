@@ -345,7 +345,9 @@ def test_sound_file_has_no_video_stream(tmp_path: Path, cover: bool) -> None:
 
 def test_mp4_cut_before_its_index(tmp_path: Path) -> None:
     path = cut(write_video(tmp_path / "cut.mp4", pictures(50)), 0.6)
-    with pytest.raises(SourceError, match=r"cannot open cut\.mp4 as a video: Invalid data found"):
+    with pytest.raises(
+        SourceError, match=r"cannot open cut\.mp4 as a video: it ends at \d+ of at least"
+    ):
         open_source(path)
 
 
@@ -601,9 +603,8 @@ def test_unreadable_image_is_named(tmp_path: Path, part: float, suffix: str) -> 
     folder = write_images(tmp_path / "frames", pictures(3), "img_{}." + suffix)
     cut(folder / f"img_2.{suffix}", part)
     source = open_source(folder, rate=25)
-    with pytest.raises(
-        SourceError, match=rf"cannot read image .*img_2\.{suffix}: it is damaged, cut off or not"
-    ):
+    why = "it is damaged, cut off or not" if part else "the file is empty"
+    with pytest.raises(SourceError, match=rf"cannot read image .*img_2\.{suffix}: {why}"):
         list(source)
 
 

@@ -202,12 +202,13 @@ def test_a_result_says_whether_sound_was_used(
     listening = Spotter(sound=True)
     found = listening.spot(talk)
     assert found.provenance["speaking"] == "mouth and sound (detector 1.0)"
-    assert not found.warnings
+    assert not [w for w in found.warnings if "no face" not in w]
     alone = listening.spot(mute)
     assert alone.provenance["speaking"] == "mouth"
     assert "has no sound: the flag `speaking` is of the mouth alone" in alone.warnings[-1]
     pictures_only = Spotter().spot(talk)
-    assert pictures_only.provenance["speaking"] == "mouth" and not pictures_only.warnings
+    assert pictures_only.provenance["speaking"] == "mouth"
+    assert not [w for w in pictures_only.warnings if "no face" not in w]
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

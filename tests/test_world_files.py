@@ -21,7 +21,8 @@ from fesnet.errors import SourceError
 from fesnet.video import open_source
 from fesnet.video.containers import MAX_PIXELS
 from fesnet.video.display import display_size
-from fesnet.video.folder import image_size, source_sha256
+from fesnet.video.folder import source_sha256
+from fesnet.video.picture_head import image_size
 from video_files import Image, pictures, write_video
 
 

@@ -6,12 +6,14 @@ import csv
 import errno
 import hashlib
 import io
+import json
 import lzma
 import os
 import re
 import secrets
 import sys
 import tempfile
+import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +21,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from io import FileIO
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from fesnet._names import text_cell
 from fesnet.errors import TargetError, UsageError
@@ -46,7 +48,8 @@ VIDEO_SUFFIXES = (
 )
 LARGEST_FILE = 500_000_000  # bytes of a result
 LARGEST_TABLE = 200_000_000  # bytes of a table or of annotations
-LARGEST_SETTINGS = 10_000_000  # bytes of settings
+LARGEST_SETTINGS = 2_000_000  # bytes of settings
+MOST_PARTS = 100  # of a dotted key of settings
 SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
 PARTIAL = re.compile(r"\..+\.\w{8}\.part")  # names that `create_partial` gives
 MAX_PARTIAL_NAME = 200  # bytes of a name that its partial file repeats; file systems take 255
@@ -181,6 +184,38 @@ def read_text_file(path: Path, limit: int = LARGEST_TABLE) -> str:
     return read_regular_file(path, limit).decode("utf-8-sig")
 
 
+def load_json(text: str | bytes) -> Any:
+    """What a text says in JSON. Raises ValueError, also for one that is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Settings as TOML. Raises OSError, and ValueError for what is none."""
+    text = read_text_file(path, LARGEST_SETTINGS)
+    # A key of thousands of parts, each a table in the one before, takes gigabytes.
+    for number, line in enumerate(text.splitlines(), 1):
+        if (
+            line.count(".") > MOST_PARTS
+            and max(part.count(".") for part in re.split(r"[={,\[]", line)) > MOST_PARTS
+        ):
+            raise ValueError(f"line {number} has more than {MOST_PARTS} dots")
+    try:
+        values = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    todo: list[Any] = [values]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict | list):
+            todo += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and abs(value) >= 1 << 63:  # more than TOML has
+            raise ValueError("it holds a number of more than 64 bits")
+    return values
+
+
 def file_exists(path: Path) -> bool:
     """Whether a regular file stands there. `Path.is_file` raises OSError for a name that is too
     long, such as the review's of a result whose own name just fits."""
@@ -299,7 +334,7 @@ def check_archive(path: Path, limit: int) -> None:
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > limit:
-        raise ValueError(f"it unpacks to {size / 1e9:.0f} GB, more than {limit / 1e9:.0f}")
+        raise ValueError(f"it unpacks to {size // 1_000_000} MB, more than {limit // 1_000_000}")
 
 
 def file_sha256(path: Path) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import atomic_write_text, file_sha256, read_text_file
+from fesnet._io import atomic_write_text, file_sha256, load_json, read_text_file
 from fesnet._types import FloatArray
 from fesnet.apexes import choose_apex
 from fesnet.errors import CheckpointError
@@ -152,7 +152,7 @@ class IntervalCheck:
     def from_json(cls, path: Path) -> IntervalCheck:
         """Raises CheckpointError for a file that is no interval check."""
         try:
-            values = json.loads(read_text_file(path))
+            values = load_json(read_text_file(path))
         except (OSError, ValueError, RecursionError) as error:
             raise CheckpointError(f"expected an interval check in {path}, but {error}") from error
         if not isinstance(values, dict):
@@ -173,7 +173,7 @@ def install_check(folder: Path, check: IntervalCheck, thresholds: Mapping[Kind, 
     into the folder's config.
     """
     atomic_write_text(folder / CHECK, check.to_json())
-    values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    values = load_json((folder / CONFIG).read_text(encoding="utf-8"))
     values["sha256"][CHECK] = file_sha256(folder / CHECK)
     values["rules"] |= {f"{kind}_threshold": t for kind, t in thresholds.items()}
     atomic_write_text(folder / CONFIG, json.dumps(values, indent=1) + "\n")

@@ -103,10 +103,13 @@ class SourceReader(threading.Thread):
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """seconds: stop after this time; on_frame: called with every frame that is spotted."""
+    """seconds: stop after this time; on_frame: called with every frame that is spotted; on_end:
+    called when no frame follows, before the result is made: an interrupt would lose it from then
+    on."""
 
     seconds: float | None = None
     on_frame: Callable[[Frame], None] | None = None
+    on_end: Callable[[], None] | None = None
 
 
 class ScoreFeed:
@@ -163,6 +166,8 @@ def spot_live(
                 on_event(scores)
     except KeyboardInterrupt:
         reader.stopped.set()
+    if chosen.on_end is not None:
+        chosen.on_end()
     reader.check_error(len(stream.frame_times))
     result = spotter.result(stream, source)
     for scores in feed.events():

@@ -13,7 +13,6 @@ at most, in a way that any language can read: base64 of zlib of little-endian in
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from dataclasses import fields
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import LARGEST_FILE, read_text_file
+from fesnet._io import LARGEST_FILE, load_json, read_text_file
 from fesnet._types import FloatArray
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS
@@ -45,7 +44,7 @@ def read_values(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UsageError(f"expected a result of `fesnet spot --out`, but {path} does not exist")
     try:
-        values = json.loads(read_text_file(path, LARGEST_FILE))
+        values = load_json(read_text_file(path, LARGEST_FILE))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(
             f"expected a result of `fesnet spot --out` in {path}, but {str(error)[:300]}"

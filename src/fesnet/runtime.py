@@ -7,6 +7,7 @@ compare. Windows and intervals exist once and do not depend on the runtime.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -26,6 +27,8 @@ FORCE_CPU = "FESNET_CPU"  # environment variable; anything but empty or 0 keeps 
 Device = Literal["auto", "cpu", "cuda", "coreml", "directml"]
 PROVIDERS = dict(zip(("cuda", "coreml", "directml"), ACCELERATORS, strict=True))
 BUILDS = {"cuda": "onnxruntime-gpu", "coreml": "onnxruntime", "directml": "onnxruntime-directml"}
+ONLY_ON = {"coreml": "macOS", "directml": "Windows"}
+SYSTEMS = {"macOS": "darwin", "Windows": "win32"}
 
 
 class Runtime(Protocol):
@@ -157,9 +160,12 @@ def chosen_providers(device: Device = "auto") -> list[str]:
     there = ort.get_available_providers()
     if device in PROVIDERS:
         if PROVIDERS[device] not in there:
+            what = f"install {BUILDS[device]} in the place of onnxruntime"
+            if device in ONLY_ON and sys.platform != SYSTEMS[ONLY_ON[device]]:
+                what = f"only {ONLY_ON[device]} has it: take --device cpu"
             raise UsageError(
                 f"expected an onnxruntime with {PROVIDERS[device]} for device {device!r}, got one "
-                f"with {', '.join(there)}; install {BUILDS[device]} in the place of onnxruntime"
+                f"with {', '.join(there)}; {what}"
             )
         return [PROVIDERS[device], CPU]
     if device == "cpu" or os.environ.get(FORCE_CPU, "0") not in ("", "0"):

@@ -152,7 +152,12 @@ class Spotter:
             stream.times,
             self.weights.config.working_rate,
             self.rules,
-            warnings=(*source.warnings, *frame_rate_warnings(source.name, stream.times), *more),
+            warnings=(
+                *source.warnings,
+                *frame_rate_warnings(source.name, stream.times),
+                *faceless_warnings(source.name, stream),
+                *more,
+            ),
             provenance={**self.provenance(), "speaking": self.speaking_text(heard)},
             candidates=stream.candidates(),
             observations=stream.observations(tracks, heard),
@@ -232,6 +237,15 @@ def frame_rate_warnings(name: str, times: NDArray[np.float64]) -> list[str]:
         if rate is None or rate >= MIN_FRAME_RATE
         else [f"{name} has {rate:.1f} frames a second: too few for micro-expressions"]
     )
+
+
+def faceless_warnings(name: str, stream: SpotStream) -> list[str]:
+    """A warning for a single picture, and for a video without any face."""
+    if len(stream.frame_times) == 1:
+        return [f"{name} is a single picture: expressions are found in videos"]
+    if stream.faceless is None or stream.faceless.count == 0:
+        return []
+    return [f"{name}: no face was found; {stream.faceless.reason()}"]
 
 
 def describe_source(source: Source) -> SourceInfo:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
 from fesnet.face_pipeline import FacePipeline
+from fesnet.faceless import FacelessFrames
 from fesnet.faces import Face, FaceTracker, Tracker
 from fesnet.interval_check import (
     IntervalCheck,
@@ -94,6 +95,7 @@ class SpotStream:
         self.sampler = FrameSampler(config.working_rate)
         self.pipelines: dict[int, FacePipeline] = {}
         self.faces: list[Face] = []
+        self.faceless: FacelessFrames | None = FacelessFrames()  # until there was a face
         self.frame_times = array("d")
         self.last_time: float | None = None  # of the last frame that was looked at
         self.sampled = 0.0
@@ -127,6 +129,10 @@ class SpotStream:
             return SeenFrame(frame.time)  # not needed at the working rate
         spacing, self.sampled = frame.time - self.sampled, frame.time
         self.faces = self.tracker.push(frame)
+        if self.faces:
+            self.faceless = None
+        elif self.faceless is not None:
+            self.faceless.push(frame)
         return SeenFrame(frame.time, spacing, tuple(self.faces))
 
     def judge(self, seen: SeenFrame) -> list[SpottedInterval]:

@@ -9,13 +9,12 @@ moved, LSDM's motion output; may be missing). Nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import file_sha256, read_regular_file
+from fesnet._io import file_sha256, load_json, read_regular_file
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
 
@@ -69,7 +68,7 @@ def load_weights(folder: str | Path | None = None) -> Weights:
         raise UsageError(f"expected a weights folder with {CONFIG} in it, but {path} is none")
     try:
         raw = read_regular_file(path / CONFIG)
-        values = json.loads(raw)
+        values = load_json(raw)
         schema, model, hashes = values["schema"], values["model"], values["sha256"]
         training, rules = values.get("training", {}), values.get("rules", {})
         if not all(isinstance(part, dict) for part in (model, hashes, training, rules)):
@@ -79,7 +78,10 @@ def load_weights(folder: str | Path | None = None) -> Weights:
             f"expected fesnet weights in {path}, but {CONFIG} is damaged ({error})"
         ) from error
     if schema not in (SCHEMA, ATTENDED_SCHEMA):
-        raise CheckpointError(f"expected weights of schema {SCHEMA} in {path}, got {schema!r}")
+        raise CheckpointError(
+            f"expected weights of schema {SCHEMA} in {path}, got {schema!r}; they are of another "
+            "version of fesnet: update fesnet, or name other weights"
+        )
     config = FesNetConfig.from_dict(model)
     optional = (name for name in (TENSORS, CHECK, MOTION_HEAD) if (path / name).exists())
     needed = (ENCODE, DECODE, *optional)

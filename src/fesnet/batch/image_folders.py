@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from fesnet._io import read_regular_file
-from fesnet.video.folder import image_size, main_series
+from fesnet.video.folder import main_series
+from fesnet.video.picture_head import image_size
 
 MIN_FRAMES = 5  # fewer images are pictures; our choice
 MIN_STEPS = 0.5  # of the steps between numbers that are alike; frames may be missing; our choice

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fesnet._io import load_json
 from fesnet.errors import TargetError
 from fesnet.jobs.ledger import Ledger
 
@@ -81,7 +82,7 @@ def parse_events(lines: list[bytes]) -> Iterator[dict[str, Any]]:
     """The events of all lines that are whole."""
     for line in lines:
         try:
-            event = json.loads(line)
+            event = load_json(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):

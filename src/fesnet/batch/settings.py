@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import LARGEST_SETTINGS, read_text_file
+from fesnet._io import read_toml
 from fesnet.errors import UsageError
 from fesnet.postprocess import IntervalRules
 from fesnet.runtime import Device
@@ -81,8 +80,8 @@ def override_rules(
     values: dict[str, Any] = {}
     if file is not None:
         try:
-            values = tomllib.loads(read_text_file(file, LARGEST_SETTINGS))
-        except (OSError, ValueError, RecursionError) as error:
+            values = read_toml(file)
+        except (OSError, ValueError) as error:
             raise UsageError(
                 f"expected a TOML file with interval rules in {file}, but {error}"
             ) from error

@@ -123,15 +123,34 @@ def run_app() -> int:
     except MemoryError:
         return print_error("expected less than memory holds; take a smaller file", 1)
     except OSError as error:
-        if error.filename is None or error.errno in WRITE_ERRORS:
+        line = file_error(error)
+        if line is None:
             raise
-        line = f"expected to read or write {error.filename}, got '{error.strerror}'"
-        return print_error(f"{line}; look whether it is there, and permitted", 1)
+        return print_error(line, 1)
     except Exception as error:
         # Typer's usage errors; their class differs between its versions.
         if not hasattr(error, "format_message"):
             raise
         return print_error(call_error(error), 2)
+
+
+def file_error(error: OSError) -> str | None:
+    """What to tell of an error about a file or folder; None for one of the output."""
+    if isinstance(error, FileNotFoundError) and folder_is_gone():
+        return "expected a current folder, but it was removed; go to another"
+    if error.filename is None or error.errno in WRITE_ERRORS:
+        return None
+    line = f"expected to read or write {error.filename}, got '{error.strerror}'"
+    return f"{line}; look whether it is there, and permitted"
+
+
+def folder_is_gone() -> bool:
+    """Whether the current folder was removed; relative paths mean nothing then."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def print_error(line: str, code: int) -> int:

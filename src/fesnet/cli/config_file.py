@@ -13,13 +13,13 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from fesnet._io import LARGEST_SETTINGS, read_text_file
+from fesnet._io import file_exists, read_toml
 from fesnet.errors import UsageError
 
 NAME = "fesnet.toml"
@@ -35,7 +35,9 @@ class ConfigFile:
 
 
 def user_config_folder() -> Path:
-    """The user's folder for settings of fesnet, by the platform's habit. Not created."""
+    """The user's folder for settings of fesnet, by the platform's habit. Not created. Raises
+    RuntimeError without a home folder.
+    """
     if sys.platform == "win32":
         return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming") / "fesnet"
     xdg = os.environ.get("XDG_CONFIG_HOME")
@@ -49,7 +51,12 @@ def config_paths() -> list[Path]:
     chosen = os.environ.get(VARIABLE)
     if chosen is not None:
         return [Path(chosen)] if chosen else []
-    return [user_config_folder() / NAME, Path.cwd() / NAME]
+    found = []
+    for folder in (user_config_folder, Path.cwd):
+        # No home folder and no such user; a current folder that was removed.
+        with suppress(RuntimeError, FileNotFoundError):
+            found.append(folder() / NAME)
+    return found
 
 
 def read_config_files() -> list[ConfigFile]:
@@ -61,10 +68,11 @@ def read_config_files() -> list[ConfigFile]:
     out = []
     for path in config_paths():
         values: dict[str, Any] | None = None
-        if path.is_file() or os.environ.get(VARIABLE):
+        # A folder of another user's, as after sudo, holds no settings of ours.
+        if file_exists(path) or os.environ.get(VARIABLE):
             try:
-                values = tomllib.loads(read_text_file(path, LARGEST_SETTINGS))
-            except (OSError, ValueError, RecursionError) as error:
+                values = read_toml(path)
+            except (OSError, ValueError) as error:
                 raise UsageError(f"expected settings as TOML in {path}, but {error}") from error
             for name, table in values.items():
                 if name not in COMMANDS or not isinstance(table, dict):

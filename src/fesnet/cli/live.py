@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -46,10 +47,12 @@ def keep_live(
     from fesnet.live import spot_live
     from fesnet.video.reconnect import open_live
 
-    with stop_by_signals() as stopping:
+    ended = threading.Event()
+    options = replace(options, on_end=ended.set)
+    with stop_by_signals(ended) as stopping:
         opened = open_live(source, reconnect_s)
         try:
-            with LiveEvents(show, target, stopping) as events:
+            with LiveEvents(show, target, stopping, ended) as events:
                 result = spot_live(spotter, opened, events.take, options=options)
                 if target is not None:
                     write_results(result, target, force=force)
@@ -61,12 +64,22 @@ def keep_live(
 
 
 class LiveEvents:
-    """Shows events, and keeps the intervals among them on the disk; a context manager."""
+    """Shows events, and keeps the intervals among them on the disk; a context manager.
 
-    def __init__(self, show: EventCallback, target: Path | None, stopping: threading.Event) -> None:
+    stopping: a signal to stop has come; ended: no frame follows, nothing is left to be stopped.
+    """
+
+    def __init__(
+        self,
+        show: EventCallback,
+        target: Path | None,
+        stopping: threading.Event,
+        ended: threading.Event | None = None,
+    ) -> None:
         from fesnet._guard import free_path
 
         self.show, self.stopping = show, stopping
+        self.ended = threading.Event() if ended is None else ended
         self.reader_left = False
         self.log = None if target is None else free_path(target.with_suffix(".live.jsonl"))
         self.handle = None if self.log is None else self.log.open("ab", buffering=0)
@@ -90,7 +103,7 @@ class LiveEvents:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError, ValueError):
                     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            if not self.stopping.is_set():
+            if not self.stopping.is_set() and not self.ended.is_set():
                 raise KeyboardInterrupt from error
 
     def remove_log(self) -> None:
@@ -128,9 +141,9 @@ def never_blocking(stream: TextIO) -> Iterator[None]:
 
 
 @contextmanager
-def stop_by_signals() -> Iterator[threading.Event]:
+def stop_by_signals(ended: threading.Event | None = None) -> Iterator[threading.Event]:
     """The first signal to stop is a KeyboardInterrupt, and sets the event; later ones do not
-    disturb what is still written.
+    disturb what is still written, and none does after the end of the source.
     """
     stopping = threading.Event()
     numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
@@ -142,7 +155,8 @@ def stop_by_signals() -> Iterator[threading.Event]:
         stopping.set()
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        if ended is None or not ended.is_set():
+            raise KeyboardInterrupt
 
     before = {each: signal.signal(each, stop) for each in numbers}
     try:

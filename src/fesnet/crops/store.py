@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import ARCHIVE_ERRORS, atomic_open, check_archive
+from fesnet._io import ARCHIVE_ERRORS, atomic_open, check_archive, load_json
 from fesnet._version import __version__
 from fesnet.crops.stage import FORMAT, CropTrack, FaceStage
 from fesnet.datasets.recording import Recording
@@ -69,7 +69,7 @@ def read_origin(path: Path) -> dict[str, Any]:
     try:
         check_archive(path, LARGEST)
         with np.load(path, allow_pickle=False) as table:
-            about: dict[str, Any] = json.loads(str(table["about"]))
+            about: dict[str, Any] = load_json(str(table["about"]))
             return about
     except DAMAGED as error:
         raise damaged_file(path) from error
@@ -94,7 +94,7 @@ def load_crops(path: Path) -> CropTrack:
     try:
         check_archive(path, LARGEST)
         with np.load(path, allow_pickle=False) as table:
-            header = json.loads(str(table["about"]))
+            header = load_json(str(table["about"]))
             return CropTrack(
                 **{name: table[name] for name in ARRAYS}, warnings=tuple(header["warnings"])
             )

@@ -9,12 +9,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import read_text_file, write_table
+from fesnet._io import load_json, read_text_file, write_table
 from fesnet.datasets.folder import TRUTH, VIDEOS, read_table, read_truth, split_events
 from fesnet.datasets.recording import DataSet, EventLabel, Media, Recording
 from fesnet.errors import TruthError, UsageError
@@ -81,7 +80,7 @@ def read_prepared_json(root: Path) -> dict[str, Any]:
             f"expected {ABOUT} in {root}, but it is not there; run `fesnet data prepare` to its end"
         )
     try:
-        about: dict[str, Any] = json.loads(read_text_file(path))
+        about: dict[str, Any] = load_json(read_text_file(path))
         whole = about["schema"] == SCHEMA and all(
             name in about for name in ("data", "options", "missing", "stages")
         )

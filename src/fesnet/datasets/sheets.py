@@ -19,6 +19,7 @@ from fesnet.video.folder import natural_key
 READERS = {".xlsx": "openpyxl", ".xls": "xlrd"}
 SHOWN = 5  # names in an error
 MOST_CELLS = 20_000_000  # of one sheet
+MOST_ROWS = 1 << 20  # of one sheet, as spreadsheets have them
 HEADER_ROWS = 40  # where a header may stand
 Rows = list[list[str]]
 
@@ -103,6 +104,8 @@ def read_rows_of_sheet(sheet: Any) -> Rows:
         while row and not row[-1]:
             row.pop()
         rows.append(row)
+        if len(rows) > MOST_ROWS:  # the reader makes up those before a number that is far away
+            raise ValueError(f"more than {MOST_ROWS} rows in {sheet.title!r}")
     while rows and not rows[-1]:
         rows.pop()
     width = max(map(len, rows), default=0)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import atomic_write_text, describe_absence, read_text_file, write_table
+from fesnet._io import atomic_write_text, describe_absence, load_json, read_text_file, write_table
 from fesnet._names import comparison_keys
 from fesnet.errors import TruthError, UsageError
 from fesnet.frame_numbers import FrameNumbers
@@ -126,7 +126,7 @@ def read_questions(path: Path) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = load_json(line)
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict) or not {"video", "question"} <= set(row):

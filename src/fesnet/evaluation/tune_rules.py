@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fesnet._io import atomic_write_text, read_text_file
+from fesnet._io import atomic_write_text, load_json, read_text_file
 from fesnet.datasets.folder import TRUTH, VIDEOS, read_table
 from fesnet.errors import TruthError, UsageError
 from fesnet.evaluation.parallel import run_parallel
@@ -103,7 +103,7 @@ def tune_rules(
 def write_rules(weights: Path, rules: IntervalRules) -> None:
     """Put rules into the config of weights."""
     path = weights / CONFIG
-    values = json.loads(read_text_file(path))
+    values = load_json(read_text_file(path))
     values["rules"] = rules.to_dict()
     atomic_write_text(path, json.dumps(values, indent=1) + "\n")
 

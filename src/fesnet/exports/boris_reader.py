@@ -6,7 +6,6 @@ name the kind as annotations of ELAN do.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import file_exists, read_text_file
+from fesnet._io import file_exists, load_json, read_text_file
 from fesnet.errors import TruthError
 from fesnet.exports.around import shortest_around
 from fesnet.exports.elan_reader import AnnotatedInterval, ElanAnnotations, name_kind
@@ -33,7 +32,7 @@ def read_boris(path: Path) -> ElanAnnotations:
     nothing is called macro or micro.
     """
     try:
-        project = json.loads(read_text_file(path))
+        project = load_json(read_text_file(path))
         observations = project["observations"]
         if len(observations) != 1:
             names = ", ".join(map(repr, observations)) or "none"

@@ -158,7 +158,10 @@ def nearest_index(time: float, times: FloatArray) -> int:
 
 def nearest_end(time: float, ends: FloatArray) -> int:
     """The last frame that ends nearest to a time, s. Frames that share a time share an end."""
-    return len(ends) - 1 - int(np.abs(ends[::-1] - time).argmin())
+    right = min(int(np.searchsorted(ends, time)), len(ends) - 1)
+    left = max(right - 1, 0)
+    near = left if time - ends[left] < ends[right] - time else right
+    return int(np.searchsorted(ends, ends[near], side="right")) - 1
 
 
 # -- inside the file --

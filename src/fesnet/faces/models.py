@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fesnet._io import ARCHIVE_ERRORS, describe_absence, file_sha256
+from fesnet._io import ARCHIVE_ERRORS, describe_absence, file_sha256, load_json
 from fesnet._types import ShareCallback
 from fesnet.errors import FaceModelError, UsageError
 
@@ -170,7 +170,7 @@ def import_models(wheel: Path | None = None, progress: ShareCallback | None = No
 def read_model_folder(folder: Path) -> ModelFiles:
     """Check one folder of converted models."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = load_json((folder / RECORD).read_text(encoding="utf-8"))
         sums = {g.file: str(record["onnx"][g.file]) for g in (DETECTOR, LANDMARKS)}
         whole = all(file_sha256(folder / file) == wanted for file, wanted in sums.items())
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -18,14 +18,20 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from fesnet._io import LARGEST_FILE, describe_absence, file_exists, is_result, read_text_file
+from fesnet._io import (
+    LARGEST_FILE,
+    describe_absence,
+    file_exists,
+    is_result,
+    load_json,
+    read_text_file,
+)
 from fesnet._messages import in_utf8
 from fesnet._names import is_number
 from fesnet._tables import LooseTable, read_loose_table
@@ -106,7 +112,7 @@ def read_intervals(
         raise UsageError(f"expected a table of intervals, but {path} {describe_absence(path)}")
     try:
         if path.suffix.lower() == ".json":
-            return list(parse_json(path, json.loads(read_text_file(path, LARGEST_FILE)), rate))
+            return list(parse_json(path, load_json(read_text_file(path, LARGEST_FILE)), rate))
         return list(parse_rows(path, read_loose_table(path, COLUMNS)))
     except UnicodeDecodeError as error:
         raise TruthError(in_utf8(path, error)) from error
@@ -156,7 +162,7 @@ def read_results(path: Path, reviewed: Reviewed = "no") -> list[VideoId]:
     out = []
     for file in files:
         values = (
-            json.loads(read_text_file(file, LARGEST_FILE))
+            load_json(read_text_file(file, LARGEST_FILE))
             if file.suffix.lower() == ".json"
             else None
         )

@@ -8,12 +8,11 @@ A review speaks of what a person has looked at alone. Beside it, of the other si
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import read_text_file
+from fesnet._io import load_json, read_text_file
 from fesnet._messages import counted
 from fesnet.looked_at import HANDFUL, ReviewedMoments, reviewed_moments
 from fesnet.metrics.interval_tables import (
@@ -35,7 +34,7 @@ def read_reviewed_videos(path: Path, reviewed: Reviewed, videos: list[VideoId]) 
     files = interval_files(path, reviewed) if path.is_dir() else [path]
     out: dict[tuple[str, str], ReviewedMoments] = {}
     for file in (f for f in files if f.suffix.lower() == ".json"):
-        values: dict[str, Any] = json.loads(read_text_file(file))
+        values: dict[str, Any] = load_json(read_text_file(file))
         if is_review(values):
             video = result_video(file, values)
             out["", below_folder(video.video, file, path)] = reviewed_moments(values)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import atomic_write_text, read_text_file
+from fesnet._io import atomic_write_text, load_json, read_text_file
 from fesnet._types import FloatArray
 from fesnet.faces import Face
 from fesnet.result import Spotting
@@ -104,7 +104,7 @@ def save_paths(paths: FacePaths, spotting: Spotting, file: Path) -> None:
 def read_paths(file: Path, spotting: Spotting) -> dict[str, object] | None:
     """What `save_paths` wrote; None where there is nothing, or of another video."""
     try:
-        values: dict[str, object] = json.loads(read_text_file(file))
+        values: dict[str, object] = load_json(read_text_file(file))
     except (OSError, ValueError, RecursionError):
         return None
     return values if values.get("sha256") == spotting.source.sha256 else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fesnet._io import file_exists, read_text_file
+from fesnet._io import file_exists, load_json, read_text_file
 from fesnet.batch.columns import read_study_columns, result_key
 from fesnet.errors import FesnetError
 from fesnet.intervals import KINDS
@@ -38,10 +37,10 @@ def read_overview(result: Path, review: Path, *, blind: bool) -> VideoOverview:
     they are opened."""
     try:
         if file_exists(review):
-            return review_overview(json.loads(read_text_file(review)))
+            return review_overview(load_json(read_text_file(review)))
         if blind:
             return VideoOverview()
-        rows = json.loads(read_text_file(result))["intervals"]
+        rows = load_json(read_text_file(result))["intervals"]
         return VideoOverview(*count_kinds(rows), 0, len(rows))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return VideoOverview()

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import atomic_write_text, read_text_file
+from fesnet._io import atomic_write_text, load_json, read_text_file
 from fesnet._version import __version__
 from fesnet.errors import ResultError, UsageError
 from fesnet.intervals import KINDS, Kind
@@ -163,7 +163,7 @@ def save_review(review: Review, intervals: Sequence[JsonObject], path: Path) -> 
 def read_review(path: Path) -> Review:
     """Raises ResultError for a file that is no review, damaged, or of another schema."""
     try:
-        values = json.loads(read_text_file(path))
+        values = load_json(read_text_file(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(f"expected a review of `fesnet review` in {path}, but {error}") from error
     schema = values.get("schema") if isinstance(values, dict) else None

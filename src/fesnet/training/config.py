@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import LARGEST_SETTINGS, read_text_file
+from fesnet._io import read_toml
 from fesnet._validation import check_types, require, require_range
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
@@ -143,8 +142,8 @@ def read_config(file: Path | None, steps: dict[str, int | None]) -> TrainConfig:
     values: dict[str, Any] = {}
     if file is not None:
         try:
-            values = with_current_names(tomllib.loads(read_text_file(file, LARGEST_SETTINGS)))
-        except (OSError, ValueError, RecursionError) as error:
+            values = with_current_names(read_toml(file))
+        except (OSError, ValueError) as error:
             raise UsageError(
                 f"expected a TOML file with training settings in {file}, but {error}"
             ) from error

@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fesnet._io import atomic_path
+from fesnet._io import atomic_path, load_json
 from fesnet.errors import CheckpointError, UsageError
 from fesnet.model.network import FesNet
 from fesnet.synth.render.avatar import Avatar
@@ -136,7 +136,7 @@ class Trainer:
             tensors = load_file(path)
             with safe_open(path, "pt") as opened:
                 meta = opened.metadata()
-            step, saved = int(meta["step"]), with_current_names(json.loads(meta["config"]))
+            step, saved = int(meta["step"]), with_current_names(load_json(meta["config"]))
             for prefix, network in (("net.", self.network), ("avg.", self.ema)):
                 own = {k[4:]: v for k, v in tensors.items() if k.startswith(prefix)}
                 network.load_state_dict(own)

@@ -7,7 +7,6 @@ make of a video. These are few and real.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fesnet._io import read_text_file
+from fesnet._io import load_json, read_text_file
 from fesnet._types import Float32Array, FloatArray
 from fesnet._validation import require
 from fesnet.errors import UsageError
@@ -105,7 +104,7 @@ def make_training_footage(
 
 def count_footage(folder: Path) -> int:
     """How many real clips a folder by `fesnet synth` was made of; 0: of none."""
-    settings = json.loads(read_text_file(folder / SETTINGS))
+    settings = load_json(read_text_file(folder / SETTINGS))
     return len(settings.get("footage", {}))
 
 

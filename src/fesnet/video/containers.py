@@ -22,6 +22,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from fesnet.errors import SourceError
+from fesnet.video.content import is_encrypted, why_no_video
 
 # Names and titles in files may be of any encoding. PyAV 19 dropped the option.
 LENIENT_METADATA: dict[str, Any] = (
@@ -85,13 +86,17 @@ def open_container(
     except (av.FFmpegError, ValueError) as error:
         if is_playlist(location, remote):
             reason = "it is a list of other files; give the video itself"
+        elif remote:
+            reason = ffmpeg_reason(error)
         else:
-            reason = ffmpeg_reason(error) + ("" if remote else "; is it a whole video?")
+            told = f"{ffmpeg_reason(error)}; is it a whole video?"
+            reason = why_no_video(Path(location)) or told
         raise SourceError(f"cannot open {name} as a video: {reason}") from error
     if container.format.name == "tty":
         # FFmpeg would show a text file as a video of a terminal.
         container.close()
-        raise SourceError(f"cannot open {name} as a video: it is a text file; give a video")
+        reason = why_no_video(Path(location)) or "it is a text file; give a video"
+        raise SourceError(f"cannot open {name} as a video: {reason}")
     return container
 
 
@@ -138,7 +143,11 @@ def pick_stream(container: InputContainer, name: str, warnings: list[str]) -> Vi
     SourceError.
     """
     streams = [s for s in container.streams.video if not is_cover(s)]
+    path = Path(container.name)
     if not streams:
+        why = why_no_video(path)
+        if why:
+            raise SourceError(f"cannot open {name} as a video: {why}")
         raise SourceError(
             f"expected a video, but {name} has no video stream (holds: {kinds_text(container)})"
         )
@@ -150,7 +159,10 @@ def pick_stream(container: InputContainer, name: str, warnings: list[str]) -> Vi
             "was used"
         )
     if chosen.codec_context is None:
-        raise SourceError(f"cannot decode {name}: this FFmpeg knows no decoder for its codec")
+        why = "this FFmpeg knows no decoder for its codec"
+        if is_encrypted(path):
+            why = "it is encrypted (DRM); get the video from its owner without encryption"
+        raise SourceError(f"cannot decode {name}: {why}")
     check_pixels(name, chosen.codec_context.width, chosen.codec_context.height)
     return chosen
 

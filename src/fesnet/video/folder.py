@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +18,9 @@ from fesnet._io import VIDEO_SUFFIXES, file_exists, file_sha256, read_regular_fi
 from fesnet._types import Image
 from fesnet.errors import SourceError, UsageError
 from fesnet.video.containers import check_pixels
+from fesnet.video.content import content_name
 from fesnet.video.dark import dark_warning
+from fesnet.video.picture_head import image_size
 from fesnet.video.quiet import quiet_opencv
 from fesnet.video.source import Frame, Source, exact_rate
 
@@ -126,66 +127,53 @@ def read_image(file: Path) -> Image:
     except OSError as error:
         raise SourceError(f"cannot read image {file}: {error.strerror or error}") from error
     size = image_size(data)
-    if size is not None:
-        check_pixels(f"image {file}", *size)
-    with quiet_opencv():
-        # Not imread: it cannot open every path on Windows. OpenCV refuses empty data with an
-        # exception.
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if size is None:  # what it would take to unpack it is not known
+        raise SourceError(f"cannot read image {file}: {why_no_image(data)}")
+    check_pixels(f"image {file}", *size)
+    image = decode_image(data, cv2.IMREAD_COLOR)
     if image is None or is_cut_off(data):
-        raise SourceError(
-            f"cannot read image {file}: it is damaged, cut off or not an image; copy it again"
-        )
+        reason = "it is damaged, cut off or not an image; copy it again"
+        if decode_image(data, cv2.IMREAD_UNCHANGED) is not None and not is_cut_off(data):
+            reason = "its values are no whole numbers of 8 or 16 bits; save it with such"
+        raise SourceError(f"cannot read image {file}: {reason}")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def decode_image(data: bytes, mode: int) -> NDArray[Any] | None:
+    """What OpenCV makes of a file's bytes; None where it makes nothing of them."""
+    if not data:  # refused with an exception
+        return None
+    with quiet_opencv():
+        try:
+            # Not imread: it cannot open every path on Windows.
+            image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+        except cv2.error:  # sides that it does not take
+            return None
+    return image
+
+
+def why_no_image(data: bytes) -> str:
+    """Why bytes that are no picture of a known kind cannot be read, and what to do."""
+    name = content_name(data)
+    if not data:
+        return "the file is empty; copy it again"
+    if name is None or image_kind(name):
+        return "it is damaged, cut off or not an image; copy it again"
+    return f"it is {name}; save it as PNG or JPEG"
+
+
+def image_kind(name: str) -> bool:
+    """Whether a kind of file (see `content_name`) is one that is read."""
+    return name.split()[1] in ("PNG", "JPEG", "BMP", "TIFF", "WebP")
+
+
 def read_unchanged(file: Path) -> NDArray[Any]:
-    """One image of PNG or TIFF with the depth of the file; empty for other formats."""
+    """One image of PNG or TIFF, grey, with the depth of the file; empty for other formats."""
     if file.suffix.lower() not in (".png", ".tif", ".tiff"):
         return np.empty(0, np.uint8)
-    with quiet_opencv():
-        image = cv2.imdecode(
-            np.frombuffer(read_regular_file(file, LARGEST_IMAGE), np.uint8), cv2.IMREAD_UNCHANGED
-        )
+    # Grey, as four values of 16 bits would take half a gigabyte.
+    image = decode_image(read_regular_file(file, LARGEST_IMAGE), cv2.IMREAD_ANYDEPTH)
     return np.empty(0, np.uint8) if image is None else image
-
-
-def image_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) that the head of a PNG, BMP, JPEG or TIFF claims; None where unknown. A file
-    of a few kilobytes may claim gigabytes, which OpenCV would fill."""
-    if data.startswith(b"\x89PNG") and len(data) >= 24:
-        width, height = struct.unpack(">II", data[16:24])
-        return width, height
-    if data.startswith(b"BM") and len(data) >= 26:
-        width, height = struct.unpack("<ii", data[18:26])
-        return abs(width), abs(height)
-    if data.startswith(b"\xff\xd8"):
-        return jpeg_size(data)
-    return tiff_size(data) if data[:4] in (b"II*\0", b"MM\0*") else None
-
-
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) of the first start of frame."""
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return width, height
-        at += 2 + max(length, 2)
-    return None
-
-
-def tiff_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) of the first directory."""
-    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
-    start = int.from_bytes(data[4:8], order)
-    found: dict[int, int] = {}
-    for k in range(int.from_bytes(data[start : start + 2], order)):
-        entry = data[start + 2 + 12 * k : start + 14 + 12 * k]
-        wide = 4 if entry[2:4] == (b"\4\0" if order == "little" else b"\0\4") else 2
-        found[int.from_bytes(entry[:2], order)] = int.from_bytes(entry[8 : 8 + wide], order)
-    return (found[256], found[257]) if {256, 257} <= found.keys() else None
 
 
 def is_cut_off(data: bytes) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fesnet._io import atomic_write_text, read_text_file, write_table
+from fesnet._io import atomic_write_text, load_json, read_text_file, write_table
 from fesnet._messages import counted
 from fesnet._types import FloatArray, ProgressCallback
 from fesnet._version import __version__
@@ -245,7 +245,7 @@ def check_same_settings(out: Path, settings: dict[str, Any]) -> None:
             )
         return
     try:
-        old = json.loads(read_text_file(path))
+        old = load_json(read_text_file(path))
         was = {**old, "settings": {**old["settings"], "hours": None}}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(
