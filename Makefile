@@ -14,7 +14,7 @@ demo: $(USER_ENV)/ready
 	$(USER_ENV)/$(BIN)/fesnet demo --out fesnet-demo
 
 test: $(TEST_ENV)/ready lint
-	$(TEST_ENV)/$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(TEST_ENV)/$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 speed: $(TEST_ENV)/ready
 	$(TEST_ENV)/$(BIN)/python perf/talking.py --short

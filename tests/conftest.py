@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread each, as of fesnet
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # is read when numpy and torch are imported
+
 import cv2
 import numpy as np
 import pytest
@@ -21,13 +24,39 @@ from small_network import make_network
 from video_files import write_video
 
 ASSETS = Path(fesnet.__file__).parent / "assets"
-# Few long tests: begun first, no worker waits for another's last file (`--no-loadscope-reorder`).
-LONG_FILES = ("test_docs.py", "test_no_network.py")
+# Files with long tests, the longest first: begun first, they leave short ones for the end, and no
+# worker waits for another's last file (`--no-loadscope-reorder`).
+LONG_FILES = (
+    "test_docs.py",
+    "test_no_network.py",
+    "test_evaluation.py",
+    "test_training.py",
+    "test_jobs.py",
+    "test_synth_videos.py",
+    "test_batch_run.py",
+    "test_training_peers.py",
+    "test_footage.py",
+    "test_review_tools_page.py",
+    "test_review_page.py",
+    "test_report_page.py",
+    "test_fuzz.py",
+    "test_without_torch.py",
+    "test_notebook.py",
+    "test_baselines_learned.py",
+    "test_compare.py",
+    "test_doctor.py",
+)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests first; the order is else as it was."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of a file stay together in one worker, and those that need Ray: a cluster takes long to
+    start. Files with long tests come first; the order is else as it was.
+    """
+    places = {name: place for place, name in enumerate(LONG_FILES)}
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        ray = "ray_cluster" in getattr(item, "fixturenames", ()) or "[ray" in item.name
+        item.add_marker(pytest.mark.xdist_group("ray" if ray else item.path.name))
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ class Web:
         if body is not None:
             sent["content-length"] = str(len(body))
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             line.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in sent.items():
@@ -179,7 +179,8 @@ def program(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str
             process.kill()
 
 
-def wait_for(true: Any, seconds: float = 20.0) -> None:
+def wait_for(true: Any, seconds: float = 120.0) -> None:
+    """Wait for what another thread or process does; on a busy machine that may take long."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited too long"

@@ -49,7 +49,7 @@ def small_settings(
     """The real ones, made small."""
     model, train = REAL(variant, inputs)
     model = replace(model, features=8, hidden=8, window=64, stride=32, stages=2, blocks=1)
-    return model, replace(train, steps=variant.steps or 6, windows=4)
+    return model, replace(train, steps=variant.steps or 6, windows=4, checkpoints=(0.5, 1.0))
 
 
 REAL: Settings = methods.fesnet_settings

@@ -8,7 +8,6 @@ import csv
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +40,7 @@ from fesnet.jobs import SerialExecutor, make_executor
 from fesnet.postprocess import IntervalRules
 from fesnet.result import FaceTrack, SourceInfo, Spotting, assemble
 from fesnet.spotter import Spotter
+from review_server import wait_for
 from video_files import pictures, write_video
 
 FRAMES = 10
@@ -344,13 +344,13 @@ def test_progress_within_videos(tmp_path: Path) -> None:
             with progress_file(str(place), None) as write:
                 assert write is not None
                 frame, source = SimpleNamespace(time=5.0), SimpleNamespace(duration=10.0)
-                write(frame, source)  # type: ignore[arg-type]
-                assert not place.exists(), "too soon"
                 with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(progress_module, "WRITE_S", 3600.0)
+                    write(frame, source)  # type: ignore[arg-type]
+                    assert not place.exists(), "too soon"
                     patch.setattr(progress_module, "WRITE_S", 0.0)
                     write(frame, source)  # type: ignore[arg-type]
-                while not lines:
-                    time.sleep(0.01)
+                wait_for(lambda: lines)
             assert not place.exists()
         assert lines[0] == "  a.mp4 50%; 2 min left"  # a quarter in 30 s
     assert not (tmp_path / ".progress").exists()

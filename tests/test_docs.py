@@ -8,6 +8,7 @@ import os
 import pkgutil
 import re
 import runpy
+import shutil
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fesnet.faces import ModelFiles
 from fesnet.postprocess import IntervalRules
 from fesnet.result import Spotting
 from fesnet.spotter import Spotter
@@ -26,6 +28,18 @@ from fesnet.weights import load_weights
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DEMO = "fesnet demo --out demo"
+# What an installation would put on the path, with the first 8 s of the demo. Guarded as installed
+# commands are: worker processes import this file.
+PROGRAM = f"""#!{sys.executable}
+if __name__ == "__main__":
+    import sys
+    if sys.argv[1] == "demo":
+        from fesnet.synth.videos import demo_video as demo
+        demo.DEMO_SECONDS, demo.DEMO_EVENTS = 8, demo.DEMO_EVENTS[:2]
+    from fesnet.cli import main
+    main()
+"""
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -33,21 +47,30 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return FENCE.findall(page.read_text(encoding="utf-8"))
 
 
+def make_place(folder: Path) -> Path:
+    """An empty folder with a command `fesnet` that runs this package, and `python`."""
+    for name, text in (
+        ("fesnet", PROGRAM),
+        ("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'),
+    ):
+        command = folder / "bin" / name
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.write_text(text, encoding="utf-8")
+        command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """An empty folder with a command `fesnet` that runs this package, as an installation would put
-    on the path.
-    """
-    command = tmp_path / "bin" / "fesnet"
-    command.parent.mkdir()
-    # Guarded as installed commands are: worker processes import this file.
-    program = "from fesnet.cli import main\nif __name__ == '__main__':\n    main()\n"
-    command.write_text(f"#!{sys.executable}\n{program}", encoding="utf-8")
-    command.chmod(command.stat().st_mode | stat.S_IXUSR)
-    python = command.with_name("python")
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
-    python.chmod(python.stat().st_mode | stat.S_IXUSR)
-    return tmp_path
+    return make_place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, face_models: ModelFiles) -> Path:
+    """What the tutorials' first line makes, made once."""
+    folder = make_place(tmp_path_factory.mktemp("demo"))
+    assert "2 of 2 events found with the right kind" in run(DEMO, folder).replace("\n", " ")
+    return folder / "demo"
 
 
 def run(line: str | list[str], place: Path) -> str:
@@ -61,10 +84,10 @@ def run(line: str | list[str], place: Path) -> str:
     return done.stdout
 
 
-def follow(page: Path, place: Path) -> list[str]:
+def follow(page: Path, place: Path, demo: Path) -> list[str]:
     """Do what a page says, in its order: shell blocks are typed, Python blocks run, TOML blocks
     saved beforehand, as the page names them. Returns what each command and each program printed; a
-    program must print something."""
+    program must print something. The line that makes the demo has been typed: `demo` is copied."""
     printed = []
     text = page.read_text(encoding="utf-8")
     for name, toml in re.findall(
@@ -74,6 +97,9 @@ def follow(page: Path, place: Path) -> list[str]:
     for language, block in blocks(page):
         assert language != "console", f"{page.name}: what is copied must hold no prompts"
         for line in block.splitlines() if language == "sh" else ():
+            if line == DEMO:
+                shutil.copytree(demo, place / "demo")
+                continue
             printed.append(run(line, place))
         if language == "python":
             printed.append(run([sys.executable, "-c", block], place))
@@ -81,22 +107,20 @@ def follow(page: Path, place: Path) -> list[str]:
     return printed
 
 
-def test_documentation_builds_without_a_warning(tmp_path: Path) -> None:
-    pytest.importorskip("sphinx", reason="needs the extra dev")
-    command = [
-        "sphinx",
-        "-W",
-        "--keep-going",
-        "-q",
-        "-b",
-        "html",
-        str(DOCS),
-        str(tmp_path / "site"),
-    ]
+def build(folder: Path, *options: object) -> None:
+    """Build HTML; what was read is kept in the folder for the next time."""
+    command = ["sphinx", "-q", "-b", "html", "-d", folder / "read", *options]
     done = subprocess.run(
-        [sys.executable, "-m", *command], capture_output=True, text=True, check=False
+        [sys.executable, "-m", *map(str, command)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx", reason="needs the extra dev")
+    # All pages by a plain theme: ours draws its list of all pages anew on each, which says nothing.
+    build(tmp_path, "-W", "--keep-going", "-D", "html_theme=basic", DOCS, tmp_path / "all")
+    build(tmp_path, DOCS, tmp_path / "site", DOCS / "index.md")
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "how-it-works.svg" in page
     assert not re.search(r'(src|href)="https?://[^"]+\.(js|css)"', page), (
@@ -149,17 +173,17 @@ def resolves(name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ["psychologist", "researcher", "engineer"])
-def test_tutorial(name: str, place: Path) -> None:
+def test_tutorial(name: str, place: Path, demo: Path) -> None:
     portraits = place / "PORTRAITS"
     portraits.mkdir()
     portrait = (files("fesnet") / "assets" / "portrait.jpg").read_bytes()
     (portraits / "one.jpg").write_bytes(portrait)
     (portraits / "two.jpg").write_bytes(portrait)
     (place / "two_graphs.py").write_bytes((ROOT / "examples" / "two_graphs.py").read_bytes())
-    printed = follow(DOCS / "tutorials" / f"{name}.md", place)
+    printed = follow(DOCS / "tutorials" / f"{name}.md", place, demo)
     assert len(printed) >= 2
     if name == "engineer":
-        assert all(follow(DOCS / "python.md", place))
+        assert all(follow(DOCS / "python.md", place, demo))
         assert any("certain at the end: SpottedInterval(" in text for text in printed)
         whole = Spotting.from_json(place / "demo" / "demo.json").faces[0].scores
         alone = np.loadtxt(place / "scores.txt")[:, 1:]

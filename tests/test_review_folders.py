@@ -215,7 +215,7 @@ def test_uploads_need_no_hard_links(
     for name in ("small-2.mp4", "small-3.mp4"):
         assert web.ask("PUT", "/api/upload/small.mp4", body).status == 200
         assert (work / name).read_bytes() == body
-    assert not [p for p in work.iterdir() if p.name.endswith(".mp4") and p.name[0] == "."]
+    wait_for(lambda: not [p for p in work.iterdir() if p.suffix == ".mp4" and p.name[0] == "."])
 
 
 def test_what_killed_uploads_left_is_removed_unless_another_server_is_there(work: Path) -> None:
@@ -299,7 +299,7 @@ def test_idle_connections_keep_nobody_out(web: Web) -> None:
 
 def send(web: Web, data: bytes) -> bytes:
     """What comes back for just these bytes, after which nothing more is sent."""
-    with socket.create_connection(("127.0.0.1", web.port), 10) as line:
+    with socket.create_connection(("127.0.0.1", web.port), 120) as line:
         line.sendall(data)
         line.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: line.recv(65536), b""))

@@ -331,7 +331,7 @@ class Asked:
 
     def spot(self, video: LibraryVideo, report: StageCallback) -> None:
         self.begun.put(video)
-        self.go.get(timeout=10)
+        self.go.get(timeout=120)
         try:
             report(0.5)
         finally:
@@ -341,19 +341,19 @@ class Asked:
 def test_stopped_and_asked_for_again_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, video = Asked(monkeypatch), LibraryVideo("a", "a.mp4")
     asked.worker.enqueue("spot", video)
-    asked.begun.get(timeout=10)
+    asked.begun.get(timeout=120)
     asked.worker.stop(video)
     asked.worker.enqueue("spot", video)  # before the first has noticed
     asked.go.put(None)
-    asked.begun.get(timeout=10)  # the second has begun, and the first did not call it stopped
+    asked.begun.get(timeout=120)  # the second has begun, and the first did not call it stopped
     assert (video.state, video.requests) == ("working", 2)
     asked.go.put(None)
-    wait_for(lambda: video.state == "done", 10)
+    wait_for(lambda: video.state == "done")
 
 
 def test_many_who_ask_at_once_get_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, videos = Asked(monkeypatch), [LibraryVideo(str(k), "") for k in range(40)]
-    before = threading.active_count()
+    before = threading.enumerate()
     askers = [
         threading.Thread(target=asked.worker.enqueue, args=("spot", video)) for video in videos
     ]
@@ -361,10 +361,10 @@ def test_many_who_ask_at_once_get_one_thread(monkeypatch: pytest.MonkeyPatch) ->
         asker.start()
     for asker in askers:
         asker.join()
-    assert threading.active_count() == before + 1
+    assert len([t for t in threading.enumerate() if t not in before]) == 1
     for _ in videos:
         asked.go.put(None)
-    wait_for(lambda: all(video.state == "done" for video in videos), 10)
+    wait_for(lambda: all(video.state == "done" for video in videos))
 
 
 def test_a_person_s_own_files_are_not_written_over(tmp_path: Path) -> None:
@@ -485,8 +485,7 @@ def test_an_uploaded_video_is_spotted_beside_others(
             "PUT", "/api/upload/bad.mp4", write_video(work / "x.mp4", pictures(3)).read_bytes()
         ).json
         wait_for(
-            lambda: all(v["state"] in ("done", "new") for v in web.ask("GET", "/api/videos").json),
-            60,
+            lambda: all(v["state"] in ("done", "new") for v in web.ask("GET", "/api/videos").json)
         )
         assert len(web.view("small.mkv")["faces"]) == 1
         assert web.view("bad")["faces"] == []
@@ -509,16 +508,15 @@ def test_a_bad_video_shows_its_one_line_and_the_next_is_spotted(
         def states() -> dict[str, Any]:
             return {v["key"]: v for v in web.ask("GET", "/api/videos").json}
 
-        wait_for(lambda: states()["good"]["state"] == "done", 60)
-        assert states()["bad"]["state"] == "failed"
+        wait_for(lambda: states()["good"]["state"] == "done")
+        wait_for(lambda: states()["bad"]["state"] == "failed")
         assert "cannot open bad.mp4 as a video" in states()["bad"]["error"]
         assert web.ask("POST", "/api/videos/bad/spot").status == 200
         assert web.ask("POST", "/api/videos/good/copy").status == 200
         wait_for(
             lambda: (
                 states()["good"]["state"] == "done" and (work / ".playable" / "good.mp4").exists()
-            ),
-            60,
+            )
         )
         assert web.ask("GET", "/media/good").headers["content-type"] == "video/mp4"
         assert (

@@ -37,7 +37,7 @@ EVERY = replace(
 PHASES = {
     "pairs": replace(EVERY, head_steps=0, clip_steps=0),
     "rest": replace(EVERY, pair_steps=0),
-    "bf16": replace(EVERY, bf16=True),
+    "bf16": replace(EVERY, pair_steps=2, head_steps=2, clip_steps=1, shards=2, bf16=True),
 }
 
 

@@ -35,13 +35,21 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
+"""
+SHORT_DEMO = """
+from fesnet.synth.videos import demo_video
+demo_video.DEMO_SECONDS, demo_video.DEMO_EVENTS = 5, demo_video.DEMO_EVENTS[:1]
+"""
+COMMAND = """
 from fesnet.cli import main
 main()
 """
 
 
-def fesnet(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-c", BLOCKED, *(str(a) for a in arguments)]
+def fesnet(*arguments: object, first: str = "") -> subprocess.CompletedProcess[str]:
+    """A command where torch is missing; first: code that runs before it."""
+    code = f"{BLOCKED}{first}{COMMAND}"
+    command = [sys.executable, "-W", "error", "-c", code, *(str(a) for a in arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -64,8 +72,10 @@ def test_spot_stream_exports_and_score_need_no_torch(
 
 
 def test_the_demo_needs_no_torch(face_models: ModelFiles, tmp_path: Path) -> None:
-    demo = fesnet("demo", "--out", tmp_path / "demo")
+    """All that the demo does, on its first seconds."""
+    demo = fesnet("demo", "--out", tmp_path / "demo", first=SHORT_DEMO)
     assert demo.returncode == 0, demo.stderr
+    assert "1 of 1 events found" in demo.stdout
 
 
 @pytest.mark.parametrize(
