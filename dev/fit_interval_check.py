@@ -3,9 +3,11 @@
     python dev/fit_interval_check.py --clips RECORDS ANNOTATIONS.json --synthetic RECORDS VIDEOS \\
         --quiet RECORDS --validate RECORDS VIDEOS --weights FOLDER
 
-`--clips`: real clips, labelled by hand; `--synthetic`: what `fesnet synth` made of people who
-train; `--quiet`: footage without expressions, of people who speak; `--validate`: synthetic video of
-other people. RECORDS are folders that `dev/record_tracks.py` wrote. Each may be given again.
+`--clips`: real clips, labelled by hand; `--changed`: copies of them that `dev/vary_clips.py` made,
+which enter the fit alone, never a figure or a choice; `--synthetic`: what `fesnet synth` made of
+people who train; `--quiet`: footage without expressions, of people who speak; `--validate`:
+synthetic video of other people. RECORDS are folders that `dev/record_tracks.py` wrote. Each may be
+given again.
 
 The macro part is fitted on all but the validation people; its few numbers for real clips are
 calibrated as thresholds are. The micro part is fitted on synthetic people and footage alone: real
@@ -55,6 +57,7 @@ class Data:
     """Clips by what they are for. share: weight of a candidate in the macro part."""
 
     real: Sequence[Clip]
+    changed: Sequence[Clip] = ()
     synthetic: Sequence[Clip] = ()
     quiet: Sequence[Clip] = ()
     validation: Sequence[Clip] = ()
@@ -65,12 +68,15 @@ class Data:
     micro_quiet_share: float = 3.0
 
     def without(self, person: str) -> Data:
-        return replace(self, real=[c for c in self.real if c.person != person])
+        real, changed = (
+            [c for c in clips if c.person != person] for clips in (self.real, self.changed)
+        )
+        return replace(self, real=real, changed=changed)
 
 
 def fit_macro(data: Data) -> KindWeights:
     """On all candidates of whatever length; a column for short ones is used in the fit alone."""
-    parts = [(data.real, 1.0)]
+    parts = [(data.real, 1.0), (data.changed, 1.0)]
     parts += [(data.synthetic, data.synthetic_share), (data.quiet, data.quiet_share)]
     x, micro, y, w = stack(parts)
     return fit(x, micro, y, w, data.macro_l2)
@@ -266,6 +272,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--clips", nargs=2, type=Path, action="append", required=True, metavar=labelled
     )
+    parser.add_argument("--changed", nargs=2, metavar=labelled, **several)
     parser.add_argument("--synthetic", nargs=2, metavar=made, **several)
     parser.add_argument("--quiet", nargs=1, metavar="RECORDS", **several)
     parser.add_argument("--validate", nargs=2, metavar=made, **several)
@@ -280,6 +287,7 @@ def main() -> None:
     args = parse()
     data = Data(
         load(args.clips, load_clips),
+        load(args.changed, load_clips),
         load(args.synthetic, load_synthetic),
         load(args.quiet, load_quiet),
         load(args.validate, load_synthetic),
