@@ -43,19 +43,20 @@ class Change:
 
     def __call__(self, image: Image, draw: np.random.Generator) -> Image:
         height, width = image.shape[:2]
-        image = image[:, ::-1] if self.mirrored else image
-        image = np.ascontiguousarray(image[int(height * self.cut / 2) :, int(width * self.cut) :])
+        seen: Any = image[:, ::-1] if self.mirrored else image
+        seen = np.ascontiguousarray(seen[int(height * self.cut / 2) :, int(width * self.cut) :])
         if self.turned:
             turn = cv2.getRotationMatrix2D((width / 2, height / 2), self.turned, 1.0)
-            image = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
+            seen = cv2.warpAffine(seen, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
         if self.scale != 1:
-            image = cv2.resize(
-                image, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA
+            seen = cv2.resize(
+                seen, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA
             )
         values = 255 * (np.arange(256) / 255) ** self.gamma
-        image = cv2.LUT(image, values.round().astype(np.uint8))
-        noisy = image + draw.normal(0, self.noise, image.shape) if self.noise else image
-        return np.clip(noisy, 0, 255).astype(np.uint8)
+        seen = cv2.LUT(seen, values.round().astype(np.uint8))
+        if self.noise:
+            seen = seen + draw.normal(0, self.noise, seen.shape)
+        return np.asarray(np.clip(seen, 0, 255).astype(np.uint8))
 
 
 CHANGES = {

@@ -194,7 +194,8 @@ def paint_cup(painter: PatchPainter, skin: FloatArray) -> None:
         for where in rng.uniform([-top, up + 0.1], [top, down], (14, 2)):
             place = painter.at(where)[0]
             cv2.circle(decor, (int(place[0]), int(place[1])), int(rng.integers(4, 14)), 255, -1)
-    painter.lay(cv2.bitwise_and(decor, body), second, deep=0.002, dark=0.9)
+    inside = np.asarray(cv2.bitwise_and(decor, body), np.uint8)
+    painter.lay(inside, second, deep=0.002, dark=0.9)
     mouth, place = painter.mask(), painter.at([0, up])[0]
     axes = (round(top * DENSITY), round(0.22 * top * DENSITY))
     cv2.ellipse(mouth, (int(place[0]), int(place[1])), axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
