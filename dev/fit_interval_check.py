@@ -54,16 +54,18 @@ Kept = dict[str, list[Candidate]]
 
 @dataclass(frozen=True)
 class Data:
-    """Clips by what they are for. share: weight of a candidate in the macro part."""
+    """Clips by what they are for. share: weight of a candidate in the macro part. changed: copies
+    of the real ones."""
 
     real: Sequence[Clip]
     changed: Sequence[Clip] = ()
     synthetic: Sequence[Clip] = ()
     quiet: Sequence[Clip] = ()
     validation: Sequence[Clip] = ()
+    changed_share: float = 0.5
     synthetic_share: float = 0.03
     quiet_share: float = 0.3
-    macro_l2: float = 1.0
+    macro_l2: float = 0.7
     micro_l2: float = 1.0
     micro_quiet_share: float = 3.0
 
@@ -76,7 +78,7 @@ class Data:
 
 def fit_macro(data: Data) -> KindWeights:
     """On all candidates of whatever length; a column for short ones is used in the fit alone."""
-    parts = [(data.real, 1.0), (data.changed, 1.0)]
+    parts = [(data.real, 1.0), (data.changed, data.changed_share)]
     parts += [(data.synthetic, data.synthetic_share), (data.quiet, data.quiet_share)]
     x, micro, y, w = stack(parts)
     return fit(x, micro, y, w, data.macro_l2)

@@ -23,6 +23,7 @@ from fesnet.result import Spotting
 
 IOU = 0.5  # from which a candidate answers an event
 SOFT = (0.3, 0.7)  # a candidate's target rises from 0 to 1 between these IoUs with its best event
+WHOLE_CHAIN = 0.5  # and to this with a whole chain: one of the two figures counts it as right
 BINS = 5  # of the reliability table
 CHAIN_GAP_S = 0.07  # events nearer than this have no neutral between them
 Span = tuple[float, float]
@@ -142,11 +143,22 @@ def prepare(clip: Clip) -> None:
         Candidate(p.start, p.stop, apex(track, p, kind), kind, 0.0)
         for p, kind in zip(proposals, kinds, strict=True)
     ]
-    spans = [clip.span(c) for c in clip.candidates]
-    best = np.array([max([iou(s, e) for e in clip.events] or [0.0]) for s in spans])
-    clip.target = np.clip((best - SOFT[0]) / (SOFT[1] - SOFT[0]), 0, 1)
+    spans, events = [clip.span(c) for c in clip.candidates], clip.events
+    whole = [(events[g[0]][0], events[g[-1]][1]) for g in chains(events)]
+    best = best_overlaps(spans, events)
+    clip.target = np.maximum(rise(best), WHOLE_CHAIN * rise(best_overlaps(spans, whole)))
     ignored = np.array([is_ignored(s, clip.ignored) for s in spans], bool)
     clip.used = ~(ignored & (best < IOU))
+
+
+def best_overlaps(spans: Sequence[Span], events: Sequence[Span]) -> np.ndarray:
+    """The IoU (N,) of each span with the event that it meets best, 0 where it meets none."""
+    return np.array([max([iou(s, e) for e in events] or [0.0]) for s in spans])
+
+
+def rise(overlaps: np.ndarray) -> np.ndarray:
+    """Targets (N,) from 0 to 1 of IoUs (N,)."""
+    return np.asarray(np.clip((overlaps - SOFT[0]) / (SOFT[1] - SOFT[0]), 0, 1))
 
 
 def judge(clip: Clip, check: IntervalCheck) -> list[Candidate]:
