@@ -195,7 +195,7 @@ def test_what_is_unknown_is_not_taken_for_neutral(
         "0.8",
         "0.8",
         "0",
-        "",
+        "ramps.mp4: no face was found; its pictures have 64 x 48 pixels: take a larger copy",
     )
     assert {
         ramps[f"{kind}_{what}"] for kind in KINDS for what in ("count", "per_minute", "total_s")
