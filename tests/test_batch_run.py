@@ -191,11 +191,12 @@ def test_what_is_unknown_is_not_taken_for_neutral(
         entries, tmp_path / "out", replace(settings, rate=25.0), SerialExecutor(), said.append
     )
     jump, ramps = table(tmp_path / "out")
+    faceless = "no face was found; its pictures have 64 x 48 pixels: take a larger copy"
     assert (ramps["duration_s"], ramps["unknown_s"], ramps["faces"], ramps["warnings"]) == (
         "0.8",
         "0.8",
         "0",
-        "",
+        f"ramps.mp4: {faceless}",
     )
     assert {
         ramps[f"{kind}_{what}"] for kind in KINDS for what in ("count", "per_minute", "total_s")
@@ -203,7 +204,14 @@ def test_what_is_unknown_is_not_taken_for_neutral(
     assert jump["warnings"].startswith("jump: image numbers jump from ")
     assert said[0].startswith("2 videos, 2 to do")
     assert said[1].startswith("[1/2] jump: no face; ") and said[1].endswith("s left")
-    assert said[2:] == [f"  warning: {jump['warnings']}", "[2/2] ramps.mp4: no face"]
+    jumps, no_face = jump["warnings"].split("; jump: ")
+    assert no_face == faceless
+    assert said[2:] == [
+        f"  warning: {jumps}",
+        f"  warning: jump: {faceless}",
+        "[2/2] ramps.mp4: no face",
+        f"  warning: ramps.mp4: {faceless}",
+    ]
 
 
 def test_rates_are_of_the_time_in_which_a_face_was_known() -> None:
