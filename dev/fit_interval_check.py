@@ -65,7 +65,7 @@ class Data:
     changed_share: float = 0.5
     synthetic_share: float = 0.03
     quiet_share: float = 0.3
-    macro_l2: float = 0.7
+    macro_l2: float = 0.85
     micro_l2: float = 1.0
     micro_quiet_share: float = 3.0
 

@@ -41,6 +41,7 @@ def main() -> None:
     quiet = load(args.quiet, load_quiet)
     data = Data(
         load(args.clips, load_clips),
+        load(args.changed, load_clips),
         load(args.synthetic, load_synthetic),
         quiet,
         load(args.validate, load_synthetic),

@@ -28,8 +28,7 @@ TIMES = ("onset_s", "apex_s", "offset_s")
 @dataclass(frozen=True)
 class Change:
     """speed: times this; mirrored; scale: of a side; gamma of the brightness (above 1: darker);
-    turned: degrees; cut: share of the width and half of it of the height, left out at the corner;
-    crf: of the encoder.
+    turned: degrees; crf: of the encoder.
     """
 
     crf: int
@@ -38,12 +37,11 @@ class Change:
     scale: float = 1.0
     gamma: float = 1.0
     turned: float = 0.0
-    cut: float = 0.0
 
     def __call__(self, image: Image) -> Image:
         height, width = image.shape[:2]
         seen: Any = image[:, ::-1] if self.mirrored else image
-        seen = np.ascontiguousarray(seen[int(height * self.cut / 2) :, int(width * self.cut) :])
+        seen = np.ascontiguousarray(seen)
         if self.turned:
             turn = cv2.getRotationMatrix2D((width / 2, height / 2), self.turned, 1.0)
             seen = cv2.warpAffine(seen, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
@@ -60,7 +58,6 @@ CHANGES = {
     "mirrored": Change(crf=28, mirrored=True),
     "darker": Change(crf=24, scale=0.75, gamma=1.35),
     "faster": Change(crf=22, speed=1.15, turned=5.0),
-    "slower": Change(crf=24, speed=0.87, mirrored=True, gamma=0.8, cut=0.06),
 }
 
 
