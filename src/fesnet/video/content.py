@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -86,27 +87,15 @@ def reason_of(handle: BinaryIO, size: int) -> str | None:
 
 def reason_of_boxes(handle: BinaryIO, size: int) -> str | None:
     """Of MP4 and MOV: whether the file ends too early, or lacks its index."""
-    at, names = 0, set()
-    for _ in range(MOST_BOXES):
-        handle.seek(at)
-        head = handle.read(16)
-        if len(head) < 8:
-            break
-        length, name = struct.unpack(">I4s", head[:8])
-        if length == 1 and len(head) == 16:
-            (length,) = struct.unpack(">Q", head[8:])
-        names.add(name)
-        length = length or size - at  # 0: up to the end
-        if length < 8:
-            break
-        at += length
-    if at > size and b"moov" not in names:
+    found = list(boxes(handle, size))
+    names, end = {name for name, _, _ in found}, found[-1][2] if found else 0
+    if end > size and b"moov" not in names:
         return (
-            f"it ends at {size} of at least {at} bytes, before its index (moov); copy it again, or "
-            "repair the recording"
+            f"it ends at {size} of at least {end} bytes, before its index (moov); copy it again, "
+            "or repair the recording"
         )
-    if at > size:
-        return f"it ends at {size} of at least {at} bytes; copy it again"
+    if end > size:
+        return f"it ends at {size} of at least {end} bytes; copy it again"
     if b"moov" not in names and b"moof" not in names:
         return (
             "its index (moov) is missing, as where a recording was not stopped; copy it again, or "
@@ -128,18 +117,29 @@ def is_encrypted(path: Path) -> bool:
 
 def index_of(handle: BinaryIO, size: int, limit: int = 50_000_000) -> bytes:
     """The first box moov of a file, at most `limit` bytes; empty where there is none."""
+    for name, start, end in boxes(handle, size):
+        if name == b"moov":
+            handle.seek(start)
+            return handle.read(min(end - start, limit))
+    return b""
+
+
+def boxes(handle: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """(name, first byte, byte after the last) of the outermost boxes of an MP4 or MOV, as their
+    heads claim. A box of an impossible length is the last, and ends where it begins.
+    """
     at = 0
     for _ in range(MOST_BOXES):
         handle.seek(at)
         head = handle.read(16)
-        if len(head) < 16:
-            break
+        if len(head) < 8:
+            return
         length, name = struct.unpack(">I4s", head[:8])
-        length = struct.unpack(">Q", head[8:])[0] if length == 1 else length or size - at
-        if name == b"moov":
-            handle.seek(at)
-            return handle.read(min(length, limit))
+        if length == 1 and len(head) == 16:
+            (length,) = struct.unpack(">Q", head[8:])
+        length = length or size - at  # 0: up to the end
         if length < 8:
-            break
+            yield name, at, at
+            return
+        yield name, at, at + length
         at += length
-    return b""
