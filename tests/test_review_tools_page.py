@@ -205,6 +205,46 @@ def test_an_answer_about_a_video_that_was_left_changes_nothing(
         page.context.close()
 
 
+def test_a_late_answer_does_not_undo_what_was_edited_meanwhile(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """The state of before an edit, and a preview of before it, come after the edit is saved."""
+    made_spotting().to_json(tmp_path / "a.json")
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, "document.querySelectorAll('#rows tr').length === 2")
+        states = held(page, "**/api/videos/a")
+        page.keyboard.press("n")
+        page.keyboard.press("Delete")
+        until(page, "document.querySelectorAll('#rows tr').length === 1")
+        wait_for_held(page, states)  # asked for by the page, as the file has changed
+        old = states[0].fetch()
+        page.keyboard.press("Control+z")
+        until(page, "document.querySelectorAll('#rows tr').length === 2")
+        states[0].fulfill(response=old)
+        page.wait_for_timeout(300)
+        assert len(rows(page)) == 2
+        assert page.is_enabled("#redo")
+        page.unroute("**/api/videos/a")
+
+        previews = held(page, "**/preview*")
+        page.evaluate(
+            "{ const slider = document.querySelector('.sliders input');"
+            "slider.value = slider.max; slider.dispatchEvent(new Event('input')); }"
+        )
+        wait_for_held(page, previews)
+        old = previews[0].fetch()
+        page.keyboard.press("n")
+        page.keyboard.press("c")
+        until(page, "!document.querySelector('#undo').title.startsWith('nothing')")
+        until(page, "document.querySelector('#saved').textContent.startsWith('saved ')")
+        before = rows(page)
+        previews[0].fulfill(response=old)
+        page.wait_for_timeout(300)
+        assert rows(page) == before
+        page.context.close()
+
+
 def marks(page: Page) -> list[str]:
     """How far each video of the list is."""
     return [

@@ -104,9 +104,11 @@ async function open(name) {
   wanted = name;
   if (edits.waiting) await edits.last;
   try {
+    const before = view;
     const { answer, times, read } = await readVideo(name);
     if (wanted !== name) return;
-    [view, tracks, chosenId, preview, seenStamp] = [answer, read, null, null, null];
+    const edited = view !== before && view.key === answer.key; // while it was read
+    [view, tracks, chosenId, preview, seenStamp] = [edited ? view : answer, read, null, null, null];
     clock.load(times, answer.working_rate);
   } catch (error) {
     tell(error.message);
@@ -175,8 +177,10 @@ async function follow(videos) {
     const first = seenStamp === null;
     seenStamp = now.stamp;
     if (first) return;
+    const before = view;
     const answer = await json(at(view.key));
-    if (answer.revision !== view.revision && !edits.waiting && answer.key === view.key) {
+    // An edit of this window that was saved meanwhile is newer than the answer.
+    if (view === before && answer.revision !== view.revision && !edits.waiting) {
       view = answer;
       render();
     }
@@ -295,9 +299,9 @@ function undo(what) {
 
 const showPreview = newestOnly(async (values) => {
   const rules = Object.entries(values).map(([name, value]) => `${name}=${value}`).join(",");
-  const key = view.key;
-  const found = await json(`${at(key, "/preview")}?rules=${encodeURIComponent(rules)}`);
-  if (view.key !== key) return;
+  const before = view;
+  const found = await json(`${at(view.key, "/preview")}?rules=${encodeURIComponent(rules)}`);
+  if (view !== before) return; // of another video, or of before an edit
   preview = found;
   if (!edits.waiting) draw();
 }, (error) => tell(error.message));
