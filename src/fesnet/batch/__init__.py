@@ -13,7 +13,7 @@ from fesnet.batch.single import (
     spot_sources,
 )
 from fesnet.batch.sources import BatchVideo, find_videos, is_batch, read_manifest
-from fesnet.batch.truth import frame_axis, import_truth
+from fesnet.batch.truth import frame_axis, import_truth, read_truth_rows, result_beside
 from fesnet.batch.work import load_spotter
 from fesnet.exports import write_results
 
@@ -30,6 +30,8 @@ __all__ = [
     "load_spotter",
     "override_rules",
     "read_manifest",
+    "read_truth_rows",
+    "result_beside",
     "result_names",
     "run_batch",
     "short_and_full_name",

@@ -13,7 +13,7 @@ from fesnet._types import FloatArray, ProgressCallback
 from fesnet.errors import UsageError
 from fesnet.exports import is_table_of_result
 from fesnet.exports.annotations import read_annotations
-from fesnet.exports.csv import write_rows
+from fesnet.exports.csv import IntervalRow, write_rows
 from fesnet.exports.elan_reader import (
     SINGLE_FRAME_RATE,
     ElanAnnotations,
@@ -48,7 +48,19 @@ def import_truth(
     if resolve_path(out) == resolve_path(file):
         raise UsageError(f"expected another file for --out than {file}; name a new one")
     check_replaceable(out, force=force, known=is_table_of_result)
-    beside = file.with_suffix(".json")
+    name, rows, read = read_truth_rows(file, video, rate, report)
+    with replacing():
+        write_rows(name, rows, out)
+    return read
+
+
+def read_truth_rows(
+    file: Path, video: Path | None, rate: float | None, report: ProgressCallback
+) -> tuple[str, list[IntervalRow], ElanAnnotations]:
+    """The name of the annotated video, the expressions of an annotation file on its frames, and
+    what else the file held; as `import_truth`.
+    """
+    beside = result_beside(file)
     named = video or (beside if file_exists(beside) else None)
     read = read_annotations(file, named and video_of(named))
     chosen = named or read.video
@@ -65,9 +77,13 @@ def import_truth(
         ends = frame_ends(times, SINGLE_FRAME_RATE)
         stops = [float(ends[nearest_index(m.stop_s, times)]) for m in found]
         found = tuple(replace(m, stop_s=stop) for m, stop in zip(found, stops, strict=True))
-    with replacing():
-        write_rows(name, snap_to_frames(found, times), out)
-    return read
+    return name, snap_to_frames(found, times), read
+
+
+def result_beside(file: Path) -> Path:
+    """Where the result of an annotation file lies if it has the same name. NAME.review.eaf was
+    exported from the corrections of NAME.json."""
+    return file.with_name(f"{file.stem.removesuffix('.review')}.json")
 
 
 def video_of(path: Path) -> Path:

@@ -102,11 +102,31 @@ def export_onnx_weights(weights: Path, to: str, out: Path | None) -> None:
 def import_command(
     file: Annotated[
         Path,
-        typer.Argument(help="Annotations that say macro or micro: .eaf, .TextGrid, .boris, .csv."),
+        typer.Argument(
+            help="Annotations that say macro or micro: .eaf, .TextGrid, .boris, .csv. With "
+            "--review also a folder of results."
+        ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv.")
-    ],
+        Path | None,
+        typer.Option("--out", help="CSV file for the truth, with the columns of NAME.csv."),
+    ] = None,
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review", help="Make them corrections of the result instead: NAME.review.json."
+        ),
+    ] = False,
+    who: Annotated[
+        str | None,
+        typer.Option("--who", help="Who corrected; default: the name of your account. --review."),
+    ] = None,
+    done: Annotated[
+        bool,
+        typer.Option(
+            "--done", help="The whole video was seen: what stayed the same is checked. --review."
+        ),
+    ] = False,
     video: Annotated[
         Path | None,
         typer.Option(
@@ -119,14 +139,55 @@ def import_command(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Read the macro- and micro-expressions of a file of ELAN, Praat or BORIS, or of a table, as
-    truth on the frames of its video.
+    """Read the macro- and micro-expressions of a file of ELAN, Praat or BORIS, or of a table: as
+    truth on the frames of its video, or as corrections of its result.
     """
     from fesnet.batch import import_truth
+    from fesnet.errors import UsageError
 
+    if review == (out is not None):
+        raise UsageError(
+            "expected --out FILE.csv for a table, or --review for corrections of the result; name "
+            "one of them"
+        )
+    if out is None:
+        import_as_corrections(file, video, who, done=done, force=force)
+        return
     with video_progress() as report:
         read = import_truth(file, out, video, fps, report, force=force)
-    tier = "tier " if file.suffix.lower() in (".eaf", ".textgrid") else ""
-    for name, number in read.ignored.items():
-        say(f"left out: {number} of {tier}'{name}', neither macro nor micro")
+    say_left_out(file, read.ignored)
     say(f"wrote {out}, expressions: {len(read.found)}")
+
+
+def say_left_out(file: Path, ignored: dict[str, int]) -> None:
+    tier = "tier " if file.suffix.lower() in (".eaf", ".textgrid") else ""
+    for name, number in ignored.items():
+        say(f"left out: {number} of {tier}'{name}', neither macro nor micro")
+
+
+def import_as_corrections(
+    file: Path, result: Path | None, who: str | None, *, done: bool, force: bool
+) -> None:
+    """Corrections of one result, or of all of a folder; what could not be taken is named."""
+    from fesnet.review.edits import default_user_name
+    from fesnet.study.corrections import import_corrections, import_folder
+
+    name = default_user_name() if who is None else who
+    if not file.is_dir():
+        one = import_corrections(file, name, result, done=done, force=force)
+        say_left_out(file, one.left_out)
+        say(f"{one.review}: {one.text}")
+        return
+    failed = untouched = 0
+    for one in import_folder(file, name, done=done, force=force):
+        if one.error is not None:
+            failed += 1
+            say(f"fesnet: {one.review.name}: {one.error}", error=True)
+        elif one.file is None:
+            untouched += 1
+        else:
+            say(f"{one.review}, from {one.file.name}: {one.text}")
+    if untouched:
+        say(f"no annotation file was changed beside {untouched} results")
+    if failed:
+        raise typer.Exit(1)

@@ -398,9 +398,8 @@ def rethreshold_folder(
     force: bool,
 ) -> None:
     """Other rules over all results of a folder; a line for each. Raises UsageError."""
-    import getpass
-
     from fesnet._io import make_writable_folder
+    from fesnet.review.edits import default_user_name
     from fesnet.study import find_results
     from fesnet.study.rules import change_rules
 
@@ -411,7 +410,7 @@ def rethreshold_folder(
         results,
         out,
         lambda old: resolve_rules(old, rules, macro_threshold, micro_threshold),
-        getpass.getuser(),
+        default_user_name(),
         force=force,
     ):
         if change.error is not None:

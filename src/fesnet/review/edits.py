@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import math
 import re
 from collections.abc import Callable
@@ -38,6 +39,10 @@ MAX_NAME_LENGTH, MAX_NOTE_LENGTH = 80, 4000  # characters
 
 class StaleError(UsageError):
     """The request is about an older revision of the review."""
+
+
+class GoneError(UsageError):
+    """The request is about an interval that is not shown."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class EditContext:
     def find(self) -> tuple[ReviewedInterval, JsonObject | None]:
         """The requested interval, and its present values in the review (None: a proposal).
 
-        Raises UsageError if it is not shown.
+        Raises GoneError if it is not shown.
         """
         key, intervals = self.edit.id, self.review.intervals
         for interval in intervals:
@@ -97,7 +102,7 @@ class EditContext:
         proposal = None if blind else open_proposal(self.machine, intervals, self.rules, key)
         if proposal is not None:
             return adopt_proposal(proposal, self.who, self.when), None
-        raise UsageError(
+        raise GoneError(
             f"expected an interval that is there, got {key!r}; it was deleted or computed again: "
             "choose again"
         )
@@ -120,6 +125,14 @@ class EditContext:
         return onset, min(max(apex, onset), offset), offset
 
 
+def default_user_name() -> str:
+    """The name that the page shows first; people can change it there."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "me"
+
+
 def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -134,14 +147,19 @@ def apply_edit(machine: MachineResult, review: Review, edit: EditRequest) -> Rev
             "review was changed in "
             f"another window{since}; what it says now is shown, make your edit again"
         )
-    if not 0 < len(edit.who.strip()) <= MAX_NAME_LENGTH:
-        raise UsageError(
-            f"expected your name (1 to {MAX_NAME_LENGTH} letters), got {edit.who.strip()[:90]!r}"
-        )
-    check_text(edit.who, "your name")
+    check_person(edit.who)
     check_text(re.sub(r"[\n\r\t]", " ", edit.note), "a note")
     context = EditContext(machine, review, edit, utc_now())
     return review.append(EDITS[edit.what](context))
+
+
+def check_person(who: str) -> None:
+    """Raises UsageError for what is no name of a person."""
+    if not 0 < len(who.strip()) <= MAX_NAME_LENGTH:
+        raise UsageError(
+            f"expected your name (1 to {MAX_NAME_LENGTH} letters), got {who.strip()[:90]!r}"
+        )
+    check_text(who, "your name")
 
 
 def check_text(text: str, what: str) -> None:

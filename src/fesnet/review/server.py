@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 import secrets
 import socket
@@ -20,6 +19,7 @@ from fesnet.review.access import AccessControl
 from fesnet.review.app import make_app
 from fesnet.review.background import BackgroundWorker
 from fesnet.review.connections import BoundedProtocol
+from fesnet.review.edits import default_user_name
 from fesnet.review.upload import parse_size, remove_scratch
 from fesnet.review.video_library import OPEN_LOCK, VideoLibrary, default_folder, list_sources
 
@@ -142,11 +142,3 @@ def open_socket(port: int) -> socket.socket:
             f"expected a free port, got {port} ({error}); name another, or none for any"
         ) from error
     return handle
-
-
-def default_user_name() -> str:
-    """The name that the page shows first; people can change it there."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "me"

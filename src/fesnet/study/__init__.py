@@ -2,6 +2,7 @@
 
 results       all results of a folder, each in the version that counts
 rules         other rules over a folder, from stored scores
+corrections   corrections made in ELAN, Praat, BORIS or a table
 videos        what tables and figures need of each result
 markers       stimuli and other stretches of time, from a table
 tables        expressions.csv, summary.csv, participants.csv, by_marker.csv, also for SPSS
