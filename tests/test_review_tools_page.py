@@ -245,6 +245,28 @@ def test_a_late_answer_does_not_undo_what_was_edited_meanwhile(
         page.context.close()
 
 
+def test_an_edit_draws_only_the_rows_that_it_changed(browser: Browser, tmp_path: Path) -> None:
+    """Laying out hundreds of rows takes longer than the edit."""
+    made_spotting().to_json(tmp_path / "a.json")
+    with serving([tmp_path]) as (_, served):
+        page = opened(browser, served.address)
+        until(page, "document.querySelectorAll('#rows tr').length === 2")
+        page.evaluate("for (const row of document.querySelectorAll('#rows tr')) row.old = true")
+        page.keyboard.press("n")
+        page.keyboard.press("c")
+        until(page, "document.querySelector('#rows td').textContent === '✓'")
+        old = "[...document.querySelectorAll('#rows tr')].map((row) => row.old === true)"
+        assert page.evaluate(old) == [False, True]
+        before = rows(page)
+        page.keyboard.press("Delete")
+        until(page, "document.querySelectorAll('#rows tr').length === 1")
+        page.keyboard.press("Control+z")
+        until(page, "document.querySelectorAll('#rows tr').length === 2")
+        assert rows(page) == before
+        assert page.evaluate(old) == [False, True]
+        page.context.close()
+
+
 def marks(page: Page) -> list[str]:
     """How far each video of the list is."""
     return [

@@ -52,9 +52,27 @@ function more(interval, choose, badges) {
   return [row];
 }
 
+// Rows that say the same stay: the browser need not lay out hundreds of them after each edit.
+function replaceRows(body, rows) {
+  const placeOf = (row) => `${row.dataset.id} ${row.classList.contains("more")}`;
+  const before = new Map([...body.rows].map((row) => [placeOf(row), row]));
+  const shown = rows.map((row) => {
+    const old = before.get(placeOf(row));
+    return old?.isEqualNode(row) ? old : row;
+  });
+  const kept = new Set(shown);
+  for (const row of [...body.rows]) if (!kept.has(row)) row.remove();
+  let next = body.firstElementChild;
+  for (const row of shown) {
+    if (row === next) next = next.nextElementSibling;
+    else body.insertBefore(row, next);
+  }
+}
+
 // `badges` gives the elements that say what moved in an interval.
 export function showRows(intervals, choose, badges) {
-  $("rows").replaceChildren(...intervals.flatMap((interval) => [line(interval, choose), ...more(interval, choose, badges)]));
+  markRow(null); // a mark is no difference
+  replaceRows($("rows"), intervals.flatMap((interval) => [line(interval, choose), ...more(interval, choose, badges)]));
   const checked = intervals.filter((i) => i.checked).length;
   const of = (kind) => intervals.filter((i) => i.kind === kind).length;
   $("count").textContent = `${of("macro")} macro, ${of("micro")} micro; ${checked} of ${intervals.length} checked`;
@@ -63,8 +81,11 @@ export function showRows(intervals, choose, badges) {
 export function markRow(id) {
   for (const row of $("rows").rows) {
     const chosen = row.dataset.id === id;
-    row.classList.toggle("chosen", chosen);
-    row.toggleAttribute("aria-current", chosen);
+    if (chosen !== row.classList.contains("chosen")) {
+      row.classList.toggle("chosen", chosen);
+      row.toggleAttribute("aria-current", chosen);
+      if (!row.className) row.removeAttribute("class");
+    }
     if (chosen) bringIntoView(row);
   }
 }
