@@ -16,9 +16,9 @@ import typer
 
 from fesnet import runtime
 from fesnet.cli import app, main
+from fesnet.cli.demo import next_command
 from fesnet.cli.lazy import COMMANDS, SECTIONS
 from fesnet.cli.output import EventPrinter
-from fesnet.cli.spot import next_command
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
 from fesnet.weights import load_weights

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 # Section -> command -> (module of fesnet.cli, what it does in a line of help).
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Begin": {
-        "demo": ("spot", "Make a video with known expressions, spot it, show found beside truth."),
+        "demo": ("demo", "Make a video with known expressions, spot it, show found beside truth."),
         "doctor": ("maintenance", "What is installed, what is missing for which command."),
         "models": ("maintenance", "The face models: fetch them, or take them from a file."),
         "config": ("maintenance", "Show the settings of fesnet.toml and where they come from."),
@@ -23,7 +23,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Spot": {
         "spot": ("spot", "Find the expressions of videos; a folder of videos is a batch."),
         "live": ("spot", "Spot a camera or a stream while it happens."),
-        "rethreshold": ("spot", "Other thresholds on a stored result, without the network."),
+        "rethreshold": ("rethreshold", "Other thresholds on a stored result, without the network."),
     },
     "Look and hand on": {
         "report": ("report", "Write a page of a result: video, timeline, pictures."),
