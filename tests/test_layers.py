@@ -121,6 +121,7 @@ ALLOWED: dict[str, set[str]] = {
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {
         "extraction",
+        "jobs",
         "kept_features",
         "runtime",
         "intervals",

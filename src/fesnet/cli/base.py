@@ -96,6 +96,10 @@ WRITE_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def main() -> None:
     """Run the command line; exit code 2 for a wrong call, 1 for a failure."""
+    if "multiprocessing" in sys.modules:
+        from fesnet.jobs.pool import exit_if_unguarded
+
+        exit_if_unguarded()
     take_any_text()
     try:
         code = run_app()
