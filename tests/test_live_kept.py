@@ -180,6 +180,26 @@ def test_a_persons_file_is_not_replaced(session: Callable[..., Path], tmp_path: 
     assert (tmp_path / "cam.csv").read_text() == "mine"
 
 
+def test_two_signals_at_once_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python writes of a signal whose handler became "ignore" after it came."""
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    both = {signal.SIGINT, signal.SIGTERM}
+    with stop_by_signals() as stopping:
+        with pytest.raises(KeyboardInterrupt):
+            send_at_once(both)
+        assert stopping.is_set()
+        send_at_once(both)
+    assert told == []
+
+
+def send_at_once(numbers: set[signal.Signals]) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    for number in numbers:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
 def test_signals_are_given_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), stop_by_signals():

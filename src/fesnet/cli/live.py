@@ -192,8 +192,8 @@ def stop_by_signals(ended: threading.Event | None = None) -> Iterator[threading.
 
     def stop(number: int, frame: object) -> None:
         stopping.set()
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
+        for each in numbers:  # SIG_IGN would have Python write of a signal that came with this one
+            signal.signal(each, pass_over)
         if ended is None or not ended.is_set():
             raise KeyboardInterrupt
 
@@ -203,6 +203,10 @@ def stop_by_signals(ended: threading.Event | None = None) -> Iterator[threading.
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def pass_over(*_: object) -> None:
+    """What a signal does that came after the first one."""
 
 
 def close_source(source: Source) -> None:
