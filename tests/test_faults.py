@@ -261,7 +261,7 @@ builtins.__import__ = send
 sys.argv = ["fesnet", "--version"]
 if sys.stdin.read(1):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-entry.main()
+entry.start_program()
 """
 
 

@@ -11,13 +11,13 @@ import signal
 STOPPED = 130  # exit code, as shells give it
 
 
-def main() -> None:
+def start_program() -> None:
     """Run the command line. Until it is imported, and once it has ended, Ctrl-C ends the process at
     once: there is nothing to be tidied up. One that is ignored (nohup) stays so.
     """
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heard:
-        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGINT, end_at_once)
     from fesnet.cli import main as run
 
     if heard:
@@ -26,13 +26,13 @@ def main() -> None:
         run()
     finally:
         if heard:
-            signal.signal(signal.SIGINT, leave)
+            signal.signal(signal.SIGINT, end_at_once)
 
 
-def leave(*_: object) -> None:
+def end_at_once(*_: object) -> None:
     """End the process."""
     os._exit(STOPPED)
 
 
 if __name__ == "__main__":
-    main()
+    start_program()
