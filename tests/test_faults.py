@@ -23,6 +23,8 @@ from fesnet._guard import RECORD
 from fesnet.batch import SpotSettings, find_videos, run_batch
 from fesnet.batch import work as work_module
 from fesnet.batch.ledger import LEDGER, BatchLedger, VideoRecord
+from fesnet.cli import base
+from fesnet.cli.lazy import WITH_TORCH
 from fesnet.errors import UsageError
 from fesnet.faces import ModelFiles
 from fesnet.jobs import ProcessPool, SerialExecutor
@@ -245,3 +247,57 @@ def test_the_log_is_whole_after_a_kill_at_any_byte(tmp_path: Path) -> None:
             log.record(VideoRecord("new", "new.mp4", "/new.mp4", "d"))
         with BatchLedger(tmp_path) as log:
             assert set(log.records) == known | {"new"}
+
+
+SENT_EARLY = """
+import builtins, os, signal, sys
+import fesnet.__main__ as entry
+real = builtins.__import__
+def send(name, *rest, **more):
+    if name == "fesnet.cli":
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *rest, **more)
+builtins.__import__ = send
+sys.argv = ["fesnet", "--version"]
+if sys.stdin.read(1):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+entry.start_program()
+"""
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_quiet() -> None:
+    """Loading takes half a second. Under nohup it is ignored, as before."""
+    for given, code in (("", 130), ("nohup", 0)):
+        done = subprocess.run(
+            [sys.executable, "-c", SENT_EARLY], input=given, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_ctrl_c_says_that_it_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Newer versions of Typer make an exit code of it, older ones an error."""
+
+    def stop(**_: object) -> int:
+        raise KeyboardInterrupt
+
+    for call in (lambda **_: 130, stop):
+        monkeypatch.setattr(base, "app", call)
+        assert base.run_app() == 130
+        assert capsys.readouterr().err == "fesnet: stopped\n"
+
+
+@pytest.mark.parametrize("command", WITH_TORCH)
+def test_a_current_folder_that_is_gone_is_told_before_torch_dies_of_it(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr(sys, "argv", ["fesnet", command])
+    assert base.run_app() == 2
+    assert capsys.readouterr().err == f"fesnet: {base.NO_FOLDER}\n"

@@ -161,6 +161,51 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     parent.stdout.close()
 
 
+UNGUARDED = {
+    "engine": """
+with make_executor(2) as executor:
+    list(executor.map(job_functions.square, [("a", 1), ("b", 2)]))
+""",
+    "batch": """
+with make_executor(2) as executor, Ledger(Path("run.jsonl")):
+    list(executor.map(job_functions.square, [("a", 1), ("b", 2)]))
+""",
+    "command line": """
+def call(prog_name, standalone_mode):
+    with make_executor(2) as executor, Ledger(Path("run.jsonl")):
+        list(executor.map(job_functions.square, [("a", 1), ("b", 2)]))
+base.app = call
+print("called", flush=True)
+base.main()
+""",
+}
+
+
+@pytest.mark.parametrize("kind", UNGUARDED)
+def test_a_script_without_a_main_guard_is_told_once(kind: str, tmp_path: Path) -> None:
+    """Each worker reads the script of its parent again: it must neither start workers of its own
+    nor report that its parent's run is going on.
+    """
+    imports = (
+        "import job_functions\nfrom pathlib import Path\nfrom fesnet.cli import base\n"
+        "from fesnet.jobs import make_executor\nfrom fesnet.jobs.ledger import Ledger\n"
+    )
+    (tmp_path / "main.py").write_text(imports + UNGUARDED[kind])
+    paths = os.pathsep.join([str(Path(work.__file__).parent), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "main.py"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert done.returncode == (2 if kind == "command line" else 1)
+    assert done.stderr.count("Error:") == (kind != "command line")  # the parent's, in a script
+    (told,) = [line for line in done.stderr.splitlines() if "expected" in line]
+    assert "below a line `if __name__ == '__main__':`" in told
+
+
 def test_wrong_calls() -> None:
     with pytest.raises(UsageError, match="expected 1 worker or more, got -1"):
         make_executor(-1)

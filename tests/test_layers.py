@@ -14,7 +14,7 @@ import fesnet
 ROOT = Path(fesnet.__file__).parent
 BASE = {
     *("errors", "_version", "_io", "_messages", "_types", "_validation"),
-    *("_guard", "_locks", "_names", "_tables"),
+    *("_guard", "_locks", "_names", "_partial", "_tables"),
 }
 # Module -> what it may import of fesnet, besides BASE and its own package.
 ALLOWED: dict[str, set[str]] = {
@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "_guard": set(),
     "_locks": set(),
     "_names": set(),
+    "_partial": set(),
     "_tables": set(),
     "intervals": set(),
     "frame_numbers": {"intervals"},
@@ -120,6 +121,7 @@ ALLOWED: dict[str, set[str]] = {
     "synth": {"intervals", "video", "faces", "windows", "jobs"},
     "training": {
         "extraction",
+        "jobs",
         "kept_features",
         "runtime",
         "intervals",

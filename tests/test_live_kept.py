@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import typer
 
 from fesnet.cli import live
 from fesnet.cli.live import LiveEvents, close_source, keep_live, stop_by_signals
-from fesnet.errors import TargetError
+from fesnet.errors import TargetError, UsageError
 from fesnet.faces import ModelFiles
 from fesnet.live import LiveOptions
 from fesnet.result import Spotting
@@ -39,6 +40,8 @@ def session(
     monkeypatch.setattr(
         "fesnet.video.reconnect.open_source", lambda _: open_source(np.stack(face_frames), rate=25)
     )
+    (tmp_path / ".tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ".tmp"))
     spotter, target = Spotter(tiny_weights), tmp_path / "cam.json"
 
     def call(show: Any, **options: Any) -> Path:
@@ -132,11 +135,69 @@ def test_certain_intervals_are_on_the_disk_at_once(tmp_path: Path) -> None:
     assert len(left(tmp_path)) == 2
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_stops_no_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown: list[dict[str, Any]] = []
+    with LiveEvents(shown.append, tmp_path / "cam.json", threading.Event()) as events:
+        assert events.handle is not None
+        events.handle.close()
+        events.handle = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115
+        events.take(INTERVAL)
+        events.take(INTERVAL)
+    assert shown == [INTERVAL, INTERVAL]
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "cam.live.jsonl, got 'No space left on device'" in told
+
+
+def test_a_result_that_has_no_place_any_more_is_put_elsewhere(
+    session: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was watched does not come again."""
+
+    def put_in_the_way(event: dict[str, Any]) -> None:
+        if event["event"] == "end":
+            (tmp_path / "cam.json").write_text("a person's")
+
+    with pytest.raises(
+        UsageError, match=r"cam\.json, but a file .*; the result is in (.*)$"
+    ) as told:
+        session(put_in_the_way)
+    place = Path(str(told.value).rpartition("the result is in ")[2])
+    assert Spotting.from_json(place).frame_times[-1] > 0
+    assert place.is_relative_to(tmp_path / ".tmp")
+    assert place.parent.stat().st_mode & 0o077 == 0
+    assert (tmp_path / "cam.json").read_text() == "a person's"
+    (tmp_path / "cam.json").unlink()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match=r"or add --force to replace it$"):
+        session(put_in_the_way)
+
+
 def test_a_persons_file_is_not_replaced(session: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "cam.csv").write_text("mine")
     with pytest.raises(TargetError, match="--force"):
         session(lambda event: None)
     assert (tmp_path / "cam.csv").read_text() == "mine"
+
+
+def test_two_signals_at_once_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python writes of a signal whose handler became "ignore" after it came."""
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    both = {signal.SIGINT, signal.SIGTERM}
+    with stop_by_signals() as stopping:
+        with pytest.raises(KeyboardInterrupt):
+            send_at_once(both)
+        assert stopping.is_set()
+        send_at_once(both)
+    assert told == []
+
+
+def send_at_once(numbers: set[signal.Signals]) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    for number in numbers:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def test_signals_are_given_back() -> None:

@@ -18,11 +18,12 @@ from torch.nn import Module
 from fesnet._io import file_sha256
 from fesnet.doctor import providers
 from fesnet.errors import CheckpointError, MissingExtraError, UsageError
+from fesnet.interval_check import load_check
 from fesnet.model.export import write_graph
 from fesnet.model.network import FesNet
 from fesnet.postprocess import IntervalRules, find_intervals
 from fesnet.runtime import OnnxRuntime, TorchRuntime, chosen_providers, make_runtime, softmax
-from fesnet.weights import CONFIG, DECODE, ENCODE, Weights, load_weights
+from fesnet.weights import CHECK, CONFIG, DECODE, ENCODE, Weights, load_weights
 from small_network import TINY, line_scores, make_network, moving_crops
 
 
@@ -197,3 +198,36 @@ def test_softmax_of_large_logits() -> None:
     np.testing.assert_allclose(
         softmax(np.array([[1000.0, 0.0, 1000.0]])), [[0.5, 0, 0.5]], atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [("Non-zero status code of Gather", CheckpointError), ("bad allocation", MemoryError)],
+)
+def test_a_graph_that_ends_in_an_error_is_told(
+    said: str, kind: type[Exception], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read whole, but what it computes cannot be: damaged weights, or too little memory."""
+
+    class Broken:
+        def run(self, *_: object) -> None:
+            raise RuntimeError(said)
+
+    runtime = OnnxRuntime(load_weights(tiny_weights))
+    monkeypatch.setattr(runtime, "encoder", Broken())
+    with pytest.raises(kind, match=said):
+        runtime.encode(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", [CHECK, CONFIG])
+def test_settings_of_weights_that_take_gigabytes_are_refused(
+    name: str, tiny_weights: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_weights, tmp_path / "w")
+    with (tmp_path / "w" / name).open("ab") as handle:
+        handle.truncate(3_000_000)
+    with pytest.raises(CheckpointError, match="more than 2 MB"):
+        if name == CHECK:
+            load_check(tmp_path / "w")
+        else:
+            load_weights(tmp_path / "w")

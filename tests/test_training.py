@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fesnet.config import PRESETS
-from fesnet.errors import CheckpointError, UsageError
+from fesnet.errors import CheckpointError, UsageError, WorkerError
 from fesnet.faces import LANDMARK_FEATURE_COUNT
 from fesnet.faces.landmark_features import BROWS
 from fesnet.model.checkpoint import save_weights
@@ -37,7 +37,7 @@ from fesnet.training import TrainConfig, Trainer, read_config, shards, train_fro
 from fesnet.training.config import RENAMED, fit_to_model, stable_repr
 from fesnet.training.distributed import SINGLE_PROCESS
 from fesnet.training.from_portraits import data_of_footage, without_footage
-from fesnet.training.samples import SyntheticBatches, draw_people
+from fesnet.training.samples import SyntheticBatches, draw_people, loaded_batches
 from fesnet.training.shards import Shard, ShardMaker, make_shards
 from fesnet.training.trainer import STATE
 from fesnet.training.video_windows import make_training_footage, video_shards
@@ -667,3 +667,15 @@ def test_a_state_from_before_footage_resumes(avatars: list[Avatar], tmp_path: Pa
     with_footage = replace(config, footage_share=0.2)
     with pytest.raises(UsageError, match="got another footage_share"):
         Trainer(FesNet(TINY), avatars, with_footage, tmp_path).resume()
+
+
+def test_a_helper_of_a_training_that_dies_is_told() -> None:
+    def loader(error: Exception) -> Iterator[Any]:
+        yield 1
+        raise error
+
+    lost = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    with pytest.raises(WorkerError, match="too little memory is the usual reason"):
+        list(loaded_batches(loader(lost)))
+    with pytest.raises(RuntimeError, match="other"):
+        list(loaded_batches(loader(RuntimeError("another one, or other"))))

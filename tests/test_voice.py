@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata as metadata
+import struct
 import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
@@ -110,6 +111,21 @@ def test_sound_is_read_in_bounded_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert count == pytest.approx(40 * SOUND_RATE, abs=SOUND_RATE)
     assert peak < 0.4e6  # all of it would be 1.3 MB
+
+
+@pytest.mark.parametrize(("claimed", "read"), [(1.0, 0), (999.0, 0), (8000.0, 1)])
+def test_sound_of_a_rate_that_no_microphone_has_is_left_out(
+    claimed: float, read: int, tmp_path: Path
+) -> None:
+    """At 1 Hz a packet of 2 MB would become 32 GB."""
+    path = write_talk(tmp_path / "a.mkv", hiss(1.0), seconds=1.0)
+    data, own = path.read_bytes(), struct.pack(">d", SOUND_RATE)
+    assert data.count(own) == 1
+    path.write_bytes(data.replace(own, struct.pack(">d", claimed)))
+    tracemalloc.start()
+    assert min(sum(len(block.samples) for block in read_sound(path)), 1) == read
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=9), st.integers(0, 8))

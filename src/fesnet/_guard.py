@@ -8,11 +8,13 @@ in one of its lines.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import fsencode, stat_result
 from pathlib import Path
+from typing import IO
 
 from fesnet._io import (
     BEFORE_COMMIT,
@@ -25,6 +27,7 @@ from fesnet._io import (
 from fesnet.errors import TargetError
 
 RECORD = ".fesnet-files"
+TRIES = 5  # some disks never say that two looks at a file are of the same one
 
 
 @contextmanager
@@ -128,23 +131,49 @@ def record_file(part: Path, path: Path) -> None:
         digest = file_sha256(part)
         if path.exists() and recorded_sha256(path)[-1:] == [digest]:
             return
-        with open_to_append(path.parent / RECORD) as handle:
-            handle.write(digest.encode() + record_name(path.name) + b"\n")
+        append_record(path.parent / RECORD, digest.encode() + record_name(path.name) + b"\n")
     except OSError as error:
         raise write_error(path.parent / RECORD, error) from error
 
 
+def append_record(record: Path, line: bytes) -> None:
+    """Add a line; again where another program tidied the record in that moment. Raises OSError."""
+    for _ in range(TRIES):
+        with open_to_append(record) as handle:
+            handle.write(line)
+            if is_at(record, handle):
+                return
+
+
+def is_at(path: Path, handle: IO[bytes]) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except OSError:
+        return False
+
+
 def tidy_records(folder: Path) -> None:
-    """Keep one line a file in all records below a folder, in the order of names."""
+    """Keep one line a file in all records below a folder, in the order of names. What other
+    programs add in the meantime is kept."""
     for record in sorted(folder.rglob(RECORD)):
-        if not record.is_file():
-            continue
-        old = record.read_bytes()
-        last = {line[64:]: line[:64] for line in old.split(b"\n") if line[64:66] == b"  "}
-        new = b"".join(last[name] + name + b"\n" for name in sorted(last))
-        if new != old:
-            with atomic_open(record) as handle:
-                handle.write(new)
+        if record.is_file():
+            with record.open("rb") as before:
+                tidy_record(record, before)
+
+
+def tidy_record(record: Path, before: IO[bytes]) -> None:
+    """One of them. before: the record, open at its beginning."""
+    old = before.read()
+    last = {line[64:]: line[:64] for line in old.split(b"\n") if line[64:66] == b"  "}
+    new = b"".join(last[name] + name + b"\n" for name in sorted(last))
+    if new == old:
+        return
+    with atomic_open(record) as handle:
+        handle.write(new)
+    added = before.read()
+    if added:
+        append_record(record, added)
 
 
 def free_path(path: Path, known: Callable[[Path], bool] | None = None) -> Path:

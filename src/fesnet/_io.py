@@ -10,20 +10,20 @@ import json
 import lzma
 import os
 import re
-import secrets
 import sys
 import tempfile
 import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from io import FileIO
 from pathlib import Path
 from typing import IO, Any, cast
 
 from fesnet._names import text_cell
+from fesnet._partial import new_token, was_left
 from fesnet.errors import TargetError, UsageError
 
 # Dots are common inside the names of subjects and videos (spNO.1), so that only these count as
@@ -51,7 +51,6 @@ LARGEST_TABLE = 200_000_000  # bytes of a table or of annotations
 LARGEST_SETTINGS = 2_000_000  # bytes of settings
 MOST_PARTS = 100  # of a dotted key of settings
 SCHEMA_BYTES = 400  # leading bytes of a result that hold its schema
-PARTIAL = re.compile(r"\..+\.\w{8}\.part")  # names that `create_partial` gives
 MAX_PARTIAL_NAME = 200  # bytes of a name that its partial file repeats; file systems take 255
 # Errors of one name, and of a disk as a whole.
 NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP)
@@ -136,7 +135,7 @@ def create_partial(path: Path) -> Path:
     if len(os.fsencode(name)) > MAX_PARTIAL_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     while True:
-        part = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+        part = path.with_name(f".{name}.{new_token()}.part")
         try:
             # The system takes the user's mask off these rights; some disks refuse to change them.
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -157,10 +156,12 @@ def commit_partial(part: Path, path: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove the files of `create_partial` that killed runs left anywhere below a folder."""
+    """Remove the files of `create_partial` that killed runs left anywhere below a folder; not those
+    of programs that are writing now."""
     for part in folder.rglob(".*.part"):
-        if PARTIAL.fullmatch(part.name):
-            part.unlink(missing_ok=True)
+        if was_left(part):
+            with suppress(PermissionError):  # open, on Windows
+                part.unlink(missing_ok=True)
 
 
 def read_regular_file(path: Path, limit: int = LARGEST_TABLE) -> bytes:

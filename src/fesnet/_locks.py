@@ -13,6 +13,7 @@ from fesnet._io import open_to_append, write_error
 from fesnet.errors import UsageError
 
 STALE_S = 30.0  # s; a lock file that is older was left by a process that was killed
+CHANGE_LOCK = ".review.lock"  # of a folder, while a review in it or its study.csv is changed
 WAIT_S = 20.0  # s that one change waits for another; a change takes a second at most
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fesnet._io import atomic_write_text, file_sha256, load_json, read_text_file
+from fesnet._io import LARGEST_SETTINGS, atomic_write_text, file_sha256, load_json, read_text_file
 from fesnet._types import FloatArray
 from fesnet.apexes import choose_apex
 from fesnet.errors import CheckpointError
@@ -152,7 +152,7 @@ class IntervalCheck:
     def from_json(cls, path: Path) -> IntervalCheck:
         """Raises CheckpointError for a file that is no interval check."""
         try:
-            values = load_json(read_text_file(path))
+            values = load_json(read_text_file(path, LARGEST_SETTINGS))
         except (OSError, ValueError, RecursionError) as error:
             raise CheckpointError(f"expected an interval check in {path}, but {error}") from error
         if not isinstance(values, dict):

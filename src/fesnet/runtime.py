@@ -67,17 +67,17 @@ class OnnxRuntime:
         self.features = "projected" if weights.projected else "attended"
 
     def encode(self, crops: NDArray[np.uint8]) -> Float32Array:
-        out: Float32Array = self.encoder.run([self.features], {"crops": crops})[0]
+        out: Float32Array = run_graph(self.encoder, [self.features], {"crops": crops})[0]
         return out
 
     def encode_attended(self, crops: NDArray[np.uint8]) -> Float32Array:
         """(N, H, W, 3) uint8 RGB -> attended features (N, P, C), one row for each position."""
-        out: Float32Array = self.encoder.run(["attended"], {"crops": crops})[0]
+        out: Float32Array = run_graph(self.encoder, ["attended"], {"crops": crops})[0]
         return out
 
     def decode(self, features: Float32Array) -> tuple[Float32Array, Float32Array]:
         given = {self.features: features[None]}
-        logits, intensity = self.decoder.run(["logits", "intensity"], given)
+        logits, intensity = run_graph(self.decoder, ["logits", "intensity"], given)
         return softmax(logits[-1, 0]), intensity[0]
 
 
@@ -91,7 +91,7 @@ class OnnxMotionHead:
     def __call__(self, features: Float32Array, reference: Float32Array) -> Float32Array:
         """Features (N, R, C) of `Runtime.encode` against a reference (R, C) -> motions (N, M)."""
         given = {self.features: features, "reference": reference[None]}
-        out: Float32Array = self.graph.run(["motions"], given)[0]
+        out: Float32Array = run_graph(self.graph, ["motions"], given)[0]
         return out
 
 
@@ -198,6 +198,23 @@ def session(path: Path, threads: int, device: Device = "auto") -> ort.InferenceS
             "driver and its libraries, or use device 'cpu'"
         )
     return made
+
+
+def run_graph(
+    graph: ort.InferenceSession, outputs: list[str], given: dict[str, NDArray[Any]]
+) -> list[Any]:
+    """The outputs of a graph. Raises CheckpointError where it was read, but cannot be run, and
+    MemoryError.
+    """
+    try:
+        return list(graph.run(outputs, given))
+    except Exception as error:  # onnxruntime raises its own, unrelated classes
+        said = " ".join(str(error).split())
+        if "alloc" in said.lower():
+            raise MemoryError(said) from error
+        raise CheckpointError(
+            f"expected weights whose graph runs, but onnxruntime says: {said[:200]}; take others"
+        ) from error
 
 
 def softmax(logits: Float32Array) -> Float32Array:

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fesnet._io import file_sha256, load_json, read_regular_file
+from fesnet._io import LARGEST_SETTINGS, file_sha256, load_json, read_regular_file
 from fesnet.config import FesNetConfig
 from fesnet.errors import CheckpointError, UsageError
 
@@ -67,7 +67,7 @@ def load_weights(folder: str | Path | None = None) -> Weights:
     if not (path / CONFIG).is_file():
         raise UsageError(f"expected a weights folder with {CONFIG} in it, but {path} is none")
     try:
-        raw = read_regular_file(path / CONFIG)
+        raw = read_regular_file(path / CONFIG, LARGEST_SETTINGS)
         values = load_json(raw)
         schema, model, hashes = values["schema"], values["model"], values["sha256"]
         training, rules = values.get("training", {}), values.get("rules", {})

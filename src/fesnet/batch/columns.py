@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from fesnet._locks import CHANGE_LOCK, lock_change
 from fesnet._names import comparison_keys
 from fesnet.errors import TruthError, UsageError
 from fesnet.spreadsheet import read_text_table, write_text_table
@@ -113,8 +114,16 @@ def read_study_columns(folder: Path) -> Columns:
 def merge_study_columns(folder: Path, known: Mapping[str, Mapping[str, str]]) -> Columns:
     """Write study.csv with what is known now; rows of other results stay. Returns all of it.
 
-    Nothing is written where nothing is known beside the video.
+    Nothing is written where nothing is known beside the video. Others who do the same wait.
     """
+    if not any(known.values()):
+        return read_study_columns(folder)
+    with lock_change(folder / CHANGE_LOCK):
+        return merge_locked(folder, known)
+
+
+def merge_locked(folder: Path, known: Mapping[str, Mapping[str, str]]) -> Columns:
+    """The same, while nobody else changes study.csv."""
     rows: Columns = {**read_study_columns(folder)}
     own = {result_key(name): cells for name, cells in known.items()}
     rows |= {name: {**rows.get(name, {}), **cells} for name, cells in own.items()}

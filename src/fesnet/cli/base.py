@@ -91,11 +91,16 @@ Quiet = Annotated[
 
 # Errors of writing to standard output, such as on a full disk; fesnet._io writes the files.
 LONGEST_ERROR = 2000  # letters of a line
+NO_FOLDER = "expected a current folder, but it was removed; go to another"
 WRITE_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
     """Run the command line; exit code 2 for a wrong call, 1 for a failure."""
+    if "multiprocessing" in sys.modules:
+        from fesnet.jobs.pool import exit_if_unguarded
+
+        exit_if_unguarded()
     take_any_text()
     try:
         code = run_app()
@@ -115,7 +120,8 @@ def main() -> None:
 def run_app() -> int:
     """Returns the exit code. Raises OSError where the output cannot be written."""
     try:
-        return app(prog_name="fesnet", standalone_mode=False) or 0
+        code = app(prog_name="fesnet", standalone_mode=False) or 0
+        return print_error("stopped", 130) if code == 130 else code  # a newer Typer's
     except FesnetError as error:
         return print_error(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -137,7 +143,7 @@ def run_app() -> int:
 def file_error(error: OSError) -> str | None:
     """What to tell of an error about a file or folder; None for one of the output."""
     if isinstance(error, FileNotFoundError) and folder_is_gone():
-        return "expected a current folder, but it was removed; go to another"
+        return NO_FOLDER
     if error.filename is None or error.errno in WRITE_ERRORS:
         return None
     line = f"expected to read or write {error.filename}, got '{error.strerror}'"

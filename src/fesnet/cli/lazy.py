@@ -43,6 +43,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "challenge": ("challenge", "Files of a challenge, from a folder of results."),
     },
 }
+# Commands that may load torch, whose MKL ends the process where the current folder was removed.
+WITH_TORCH = ("doctor", "train", "benchmark", "evaluate")
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
@@ -65,8 +67,12 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As usual, with the settings of fesnet.toml as defaults. A near miss is suggested."""
+        from fesnet.cli.base import NO_FOLDER, folder_is_gone
         from fesnet.cli.config_file import command_defaults
+        from fesnet.errors import UsageError
 
+        if args and args[0] in WITH_TORCH and folder_is_gone():
+            raise UsageError(NO_FOLDER)
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             near = get_close_matches(args[0], COMMANDS, n=1)
             did = f"; did you mean {near[0]!r}?" if near else ""

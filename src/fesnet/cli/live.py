@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from fesnet.cli.base import say
+
 if TYPE_CHECKING:
     from fesnet._types import EventCallback
     from fesnet.live import LiveOptions
+    from fesnet.result import Spotting
     from fesnet.spotter import Spotter
     from fesnet.video import Source
 
@@ -43,7 +47,6 @@ def keep_live(
     result. Until then each certain interval lies in NAME.live.jsonl, which even a kill leaves.
     reconnect_s: how long a lost network camera is tried again.
     """
-    from fesnet.exports import write_results
     from fesnet.live import spot_live
     from fesnet.video.reconnect import open_live
 
@@ -55,12 +58,31 @@ def keep_live(
             with LiveEvents(show, target, stopping, ended) as events:
                 result = spot_live(spotter, opened, events.take, options=options)
                 if target is not None:
-                    write_results(result, target, force=force)
+                    write_or_rescue(result, target, force=force)
                     events.remove_log()
         finally:
             close_source(opened)
     if events.reader_left:
         raise typer.Exit(1)
+
+
+def write_or_rescue(result: Spotting, target: Path, *, force: bool) -> None:
+    """Write the result. What was watched does not come again: where its folder is full or gone, the
+    result goes to a folder of its own among the temporary ones. Raises the UsageError of the place
+    that was asked for, which names that folder then.
+    """
+    from fesnet.errors import UsageError
+    from fesnet.exports import write_results
+
+    try:
+        write_results(result, target, force=force)
+    except UsageError as error:
+        try:
+            place = Path(tempfile.mkdtemp(prefix="fesnet-"))  # nobody else may look into it
+            write_results(result, place / target.name)
+        except (OSError, UsageError):
+            raise error from None
+        raise type(error)(f"{error}; the result is in {place / target.name}") from error
 
 
 class LiveEvents:
@@ -88,8 +110,8 @@ class LiveEvents:
         """Raises KeyboardInterrupt, once, where the reader of the output is gone. After a signal to
         stop, a reader that takes nothing is gone, too: what is known must still be written.
         """
-        if self.handle is not None and event["event"] == "interval":
-            self.handle.write(json.dumps(event).encode() + b"\n")
+        if event["event"] == "interval":
+            self.keep(event)
         if self.reader_left:
             return
         try:
@@ -106,6 +128,22 @@ class LiveEvents:
             if not self.stopping.is_set() and not self.ended.is_set():
                 raise KeyboardInterrupt from error
 
+    def keep(self, event: dict[str, Any]) -> None:
+        """Put an interval on the disk. A disk that takes nothing stops nothing; that is told."""
+        if self.handle is None:
+            return
+        line = json.dumps(event).encode() + b"\n"
+        try:
+            if self.handle.write(line) == len(line):
+                return
+            reason = "a part was written"
+        except OSError as error:
+            reason = str(error.strerror)
+        self.handle.close()
+        self.handle = None
+        line_of = f"expected to write {self.log}, got '{reason}'; free space before this ends"
+        say(f"fesnet: {line_of}", error=True)
+
     def remove_log(self) -> None:
         """The result is written: the log says nothing more."""
         if self.log is not None:
@@ -115,9 +153,10 @@ class LiveEvents:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.handle is None or self.log is None:
+        if self.log is None:
             return
-        self.handle.close()
+        if self.handle is not None:
+            self.handle.close()
         with suppress(OSError):
             if not self.log.stat().st_size:
                 self.log.unlink()
@@ -153,8 +192,8 @@ def stop_by_signals(ended: threading.Event | None = None) -> Iterator[threading.
 
     def stop(number: int, frame: object) -> None:
         stopping.set()
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
+        for each in numbers:  # SIG_IGN would have Python write of a signal that came with this one
+            signal.signal(each, pass_over)
         if ended is None or not ended.is_set():
             raise KeyboardInterrupt
 
@@ -164,6 +203,10 @@ def stop_by_signals(ended: threading.Event | None = None) -> Iterator[threading.
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def pass_over(*_: object) -> None:
+    """What a signal does that came after the first one."""
 
 
 def close_source(source: Source) -> None:

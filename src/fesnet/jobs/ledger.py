@@ -12,6 +12,7 @@ from typing import Self
 from fesnet._io import open_to_append, sync_file
 from fesnet._locks import lock_folder
 from fesnet.errors import UsageError
+from fesnet.jobs.pool import exit_if_unguarded
 
 
 class Ledger:
@@ -19,6 +20,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         """Raises UsageError where it cannot be written, or another run has it open."""
+        exit_if_unguarded()  # its parent has it open
         self.path = path
         try:
             self._handle = open_to_append(path, "a+b")

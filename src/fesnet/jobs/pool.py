@@ -36,9 +36,17 @@ CONTEXT = get_context(
 
 NO_GUARD_EXIT = 78
 NO_GUARD = (
-    "the script starts workers outside of `if __name__ == '__main__':`, and each worker reads the "
-    "script again; put those calls below such a line"
+    "expected the calls that start workers below a line `if __name__ == '__main__':`, got them "
+    "outside of it; each worker reads the script again, so put them there"
 )
+
+
+def exit_if_unguarded() -> None:
+    """End a worker that reads the script of its parent, to know its functions, and has come to
+    calls that are the parent's own. No message of Python's, as the parent says what to do.
+    """
+    if getattr(current_process(), "_inheriting", False):
+        os._exit(NO_GUARD_EXIT)
 
 
 class ProcessPool(ContextCloser):
@@ -137,10 +145,7 @@ class WorkerProcess:
         self.start()
 
     def start(self) -> None:
-        if getattr(current_process(), "_inheriting", False):
-            # A worker runs the script of its parent again, to know its functions, and the script
-            # has come to here: no message of Python's, as the parent says what to do.
-            os._exit(NO_GUARD_EXIT)
+        exit_if_unguarded()
         self.pipe, theirs = CONTEXT.Pipe()
         self.process = CONTEXT.Process(target=serve_pipe, args=(theirs,), daemon=True)
         self.process.start()
@@ -157,13 +162,17 @@ class WorkerProcess:
             self.pipe.send((function, work))
 
     def collect(self, retries: int) -> JobOutcome | None:
-        """The answer; None if the process died and its item is to be done again."""
+        """The answer; None if the process died and its item is to be done again. Raises UsageError
+        where no worker will ever come to work.
+        """
         assert self.work is not None
         key, _, tries = self.work
         try:
             outcome: JobOutcome = replace(self.pipe.recv(), key=key, tries=tries)
         except (EOFError, OSError):
             self.process.join()
+            if self.process.exitcode == NO_GUARD_EXIT:
+                raise UsageError(NO_GUARD) from None
             why = exit_reason(self.process.exitcode)
             self.end()
             self.start()
@@ -185,12 +194,18 @@ def exit_reason(code: int | None) -> str:
     """Why a process ended, from its exit code."""
     if code == OUT_OF_MEMORY_EXIT:
         return "it had no memory left"
-    if code == NO_GUARD_EXIT:
-        return NO_GUARD
     if code is not None and code < 0:
         names = {s.value: s.name for s in signal.Signals}
         return f"killed by {names.get(-code, f'signal {-code}')}"
     return f"exit code {code}"
+
+
+def helper_died() -> WorkerError:
+    """Of a process that helps a training, whose exit code nobody tells."""
+    return WorkerError(
+        "a process that makes windows died; too little memory is the usual reason. In a script, "
+        "what starts it must stand below `if __name__ == '__main__':`"
+    )
 
 
 def unknown_function(error: Exception) -> WorkerError:

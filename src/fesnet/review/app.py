@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 import fesnet
 from fesnet._io import file_exists
-from fesnet._locks import lock_change
+from fesnet._locks import CHANGE_LOCK, lock_change
 from fesnet._names import printable
 from fesnet._version import __version__
 from fesnet.errors import FesnetError, SourceError, UsageError
@@ -34,7 +34,7 @@ from fesnet.review.overview import OverviewCache
 from fesnet.review.requests import PlainJSON, library_of, refuse_blind, worker_of
 from fesnet.review.review_state import ReviewState, load_corrected, load_opinions, load_state
 from fesnet.review.upload import TooLargeError, check_size, receive_video, safe_name
-from fesnet.review.video_library import EDIT_LOCK, VideoLibrary
+from fesnet.review.video_library import VideoLibrary
 
 ROOT = Path(fesnet.__file__).parent
 PAGE_MODULES = (
@@ -184,7 +184,7 @@ def post_edit(request: Request, key: str, request_body: EditRequest) -> Response
     """
     library = library_of(request)
     library.check_folder()
-    with library.find(key).lock, lock_change(library.review_path(key).parent / EDIT_LOCK):
+    with library.find(key).lock, lock_change(library.review_path(key).parent / CHANGE_LOCK):
         now = load_state(library, key)
         after = apply_edit(now.machine, now.review, request_body)
         library.save(key, after)

@@ -23,7 +23,6 @@ from fesnet.review.review_file import REVIEW_SUFFIX, Review, read_review, save_r
 
 FACES_SUFFIX = ".faces.json"  # beside them: where the faces are
 MAX_DEPTH = 4  # folders below the work folder: the page asks for its list every second
-EDIT_LOCK = ".review.lock"  # held while an edit is applied
 OPEN_LOCK = ".review.open"  # shared by all servers that have the folder open
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fesnet._guard import check_replaceable, replacing
 from fesnet._io import make_folder
+from fesnet._locks import CHANGE_LOCK, lock_change
 from fesnet.batch import write_results
 from fesnet.batch.columns import merge_study_columns
 from fesnet.errors import FesnetError
@@ -67,15 +69,26 @@ def change_rules(
 def change_one(
     result: StudyResult, target: Path, change: ChangeRules, who: str, *, force: bool
 ) -> RulesChange:
-    """One result of `change_rules`."""
+    """One result of `change_rules`. Edits that people make meanwhile wait, and are kept."""
     make_folder(target.parent)
+    with lock_change(target.parent / CHANGE_LOCK):
+        return change_locked(result, target, change, who, force=force)
+
+
+def change_locked(
+    result: StudyResult, target: Path, change: ChangeRules, who: str, *, force: bool
+) -> RulesChange:
+    """The same, while nobody else changes a review of the target's folder."""
     check_results(target, force=force)
+    if review_of(target) != result.review:
+        check_replaceable(review_of(target), force=force)
     old = MachineResult.read(result.path)
     new = old.spotting.rethreshold(change(old.spotting.rules))
     before, after = interval_numbers(old.spotting), interval_numbers(new)
     reviewed = result.reviewed
     if reviewed:
-        before, after = change_review(result, old, new, target, who)
+        with replacing(force=True):  # checked above
+            before, after = change_review(result, old, new, target, who)
     write_results(new, target, force=force)
     return RulesChange(result.name, before, after, reviewed, tuple(outdated_files(target)))
 

@@ -5,7 +5,7 @@ made.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fesnet.config import FesNetConfig
+from fesnet.jobs.pool import exit_if_unguarded, helper_died
 from fesnet.synth.render.avatar import Avatar
 from fesnet.synth.render.avatar_renderer import AvatarGeometry, AvatarRenderer
 from fesnet.synth.render.batches import ClipBatch, PairBatch, plan_clips, plan_pairs, render_clips
@@ -118,6 +119,7 @@ class BatchSource:
         data = SyntheticBatches(self.avatars, self.config, self.model, steps)
         if self.config.workers == 0:
             return (data[i] for i in range(len(data)))
+        exit_if_unguarded()
         context = "spawn"  # a fork would inherit the thread pools of this process and could hang
         loader = DataLoader(
             data,
@@ -126,7 +128,17 @@ class BatchSource:
             multiprocessing_context=context,
             prefetch_factor=3,
         )
-        return iter(loader)
+        return loaded_batches(loader)
+
+
+def loaded_batches(loader: Iterable[SampledBatch]) -> Iterator[SampledBatch]:
+    """What the helpers of a loader make. Raises WorkerError where one of them died."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "exited unexpectedly" not in str(error) and "is killed by" not in str(error):
+            raise
+        raise helper_died() from error
 
 
 def draw_people(rng: np.random.Generator, people: int, count: int) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,6 +25,7 @@ from torch import Tensor
 from fesnet._io import atomic_open, atomic_write_text
 from fesnet.config import FesNetConfig
 from fesnet.errors import UsageError
+from fesnet.jobs.pool import exit_if_unguarded, helper_died
 from fesnet.model.network import FesNet
 from fesnet.synth.render.avatar import Avatar
 from fesnet.synth.render.avatar_renderer import AvatarRenderer, AvatarTracks
@@ -202,6 +204,7 @@ def make_shards(
     elif missing:
         state = {k: v.cpu() for k, v in network.state_dict().items()}
         parts = [missing[k :: config.workers] for k in range(config.workers)]
+        exit_if_unguarded()
         context = get_context("spawn")
         with ProcessPoolExecutor(config.workers, mp_context=context) as pool:
             jobs = [
@@ -210,7 +213,10 @@ def make_shards(
                 if p
             ]
             for job in jobs:
-                job.result()
+                try:
+                    job.result()
+                except BrokenProcessPool as error:
+                    raise helper_died() from error
     processes.barrier()
     return [Shard.load(shard_file(folder, i)) for i in range(config.shards)]
 

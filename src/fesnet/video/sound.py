@@ -18,6 +18,9 @@ from fesnet.video.clock import Clock
 from fesnet.video.containers import open_container, player_zero
 
 SOUND_RATE = 16_000  # Hz
+# What a header claims of the sound decides how much is made of a few bytes: at 1 Hz each sample
+# would become 16,000. No microphone is that slow (Hz), no packet that long (s).
+LOWEST_RATE, LONGEST_PACKET_S = 1000, 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,7 @@ def read_sound(path: Path) -> Iterator[SoundBlock]:
             return
         clock: Clock | None = None
         zero, resampler = player_zero(container), make_resampler()
-        for frame in decode_sound(container, stream):
+        for frame in filter(is_plausible, decode_sound(container, stream)):
             if clock is None:
                 clock = begin_clock(frame, zero)
             time = float(clock.stamp(frame.pts))
@@ -60,6 +63,12 @@ def pick_sound(container: Any) -> Any | None:
     streams = [s for s in container.streams.audio if s.codec_context is not None]
     default = [s for s in streams if s.disposition & s.disposition.default]
     return next(iter(default + streams), None)
+
+
+def is_plausible(frame: AudioFrame) -> bool:
+    """Whether a piece of sound has a rate and a length that recordings have."""
+    rate = frame.sample_rate
+    return rate >= LOWEST_RATE and frame.samples <= LONGEST_PACKET_S * rate
 
 
 def make_resampler() -> AudioResampler:
