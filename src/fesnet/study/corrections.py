@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fesnet._guard import recorded_sha256
 from fesnet._io import describe_absence, file_exists, file_sha256
-from fesnet._locks import lock_change
+from fesnet._locks import CHANGE_LOCK, lock_change
 from fesnet._types import FloatArray
 from fesnet.batch import read_truth_rows, result_beside
 from fesnet.errors import FesnetError, TargetError, TruthError, UsageError
@@ -27,7 +27,6 @@ from fesnet.intervals import Interval
 from fesnet.review.edits import EditRequest, GoneError, apply_edit, check_person
 from fesnet.review.merge import MachineResult, merge_intervals
 from fesnet.review.review_file import JsonObject, Review, read_review, save_review
-from fesnet.review.video_library import EDIT_LOCK
 from fesnet.study.results import error_of_one, find_results, review_of
 
 # What a correction covers, or does not cover any more, comes and goes: it is put right, too.
@@ -79,7 +78,7 @@ def import_corrections(
     machine = MachineResult.read(path)
     _, rows, read = read_truth_rows(file, path, None, lambda *_: None)
     target = review_of(path)
-    with lock_change(path.parent / EDIT_LOCK):
+    with lock_change(path.parent / CHANGE_LOCK):
         before = read_review(target) if file_exists(target) else machine.new_review(path.name)
         try:
             after, counts = correct(machine, before, rows, who)
