@@ -161,6 +161,7 @@ import os, signal, sys, threading, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import small_evaluation
+from lean_torch import lean_torch
 from fesnet.evaluation import methods
 from fesnet.evaluation.methods import Variant
 from fesnet.evaluation.prepare import Preparation, prepare_dataset
@@ -177,7 +178,8 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 threading.Thread(target=kill, daemon=True).start()
-list(cross_validate(made, plan, folder / "pieces", lambda *_: None))
+with lean_torch():
+    list(cross_validate(made, plan, folder / "pieces", lambda *_: None))
 """
 
 
