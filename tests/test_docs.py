@@ -29,9 +29,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DEMO = "fesnet demo --out demo"
-# What an installation would put on the path, with the first 8 s of the demo in small, and short and
-# small synthetic videos (of an option given twice the last one counts). Guarded as installed commands
-# are: worker processes import this file.
+# What an installation would put on the path, with the first 8 s of the demo in small, and short,
+# small synthetic videos (of an option given twice the last one counts). Guarded as installed
+# commands are: worker processes import this file.
 PROGRAM = f"""#!{sys.executable}
 if __name__ == "__main__":
     import sys

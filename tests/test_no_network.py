@@ -50,8 +50,8 @@ QUIETENS = (
 
 THEN = "--then--"  # between the commands of a child
 AFTER = "AFTER"  # before the name of a command that has ended, among what was asked of the network
-# Commands of fesnet in a process that goes on living, as its workers do, until it is `LIVES` old. It
-# ends with the first command that fails.
+# Commands of fesnet in a process that goes on living, as its workers do, until it is `LIVES` old.
+# It ends with the first command that fails.
 CHILD = f"""
 import multiprocessing.process as processes, os, sys, time
 born = time.monotonic()

@@ -89,9 +89,7 @@ def test_sound_loop_speed_zoom_pictures_and_hints(browser: Browser, tmp_path: Pa
         until(page, f"Math.abs({PLAYER}.currentTime - 3.02) < 0.05")
         press("z")
         until(page, f"!{PLAYER}.seeking && !document.getElementById('zoom').hidden")
-        wait_for(
-            lambda: bright(page, "zoomcanvas") > 235
-        )  # the square of the face lies in the picture
+        wait_for(lambda: bright(page, "zoomcanvas") > 235)  # the face lies in it
         assert page.is_hidden("#hint")
         press("u")
         until(page, "!document.getElementById('hint').hidden")
