@@ -14,7 +14,7 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--mute-audio"]
-WAIT_S = 60.0  # at most, for anything; two browsers on two busy cores are slow
+WAIT_S = 120.0  # at most, for anything; two browsers on two busy cores are slow
 ERRORS: list[str] = []  # of all pages by `new_page`
 
 
@@ -34,7 +34,9 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=executable, args=OPTIONS)
+        started = play.chromium.launch(
+            executable_path=executable, args=OPTIONS, timeout=1000 * WAIT_S
+        )
         yield started
         started.close()
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# Programs that tests start read the modules that those before them compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread each, as of fesnet
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # is read when numpy and torch are imported
 

@@ -153,7 +153,7 @@ def serving(named: list[Path], **options: Any) -> Iterator[tuple[Web, ReviewServ
         yield Web.open(served.address), served
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(120)
         served.close()
 
 

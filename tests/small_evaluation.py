@@ -7,13 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 from fesnet.datasets.recording import DataSet, Recording
 from fesnet.evaluation import methods
+from fesnet.evaluation.fold_runs import FoldRun, run_fold
 from fesnet.evaluation.methods import Variant
 from fesnet.intervals import Interval
+from lean_torch import lean_torch
 
 FRAMES, RATE, REGIONS = 300, 30.0, 3
 SUBJECTS = ("a", "b", "c", "d")
@@ -53,3 +56,9 @@ def small_settings(
 
 
 REAL: Settings = methods.fesnet_settings
+
+
+def run_small_fold(run: FoldRun, folder: Path) -> None:
+    """`run_fold` with the small settings, also in a process that has those of the package."""
+    with lean_torch(), mock.patch.object(methods, "fesnet_settings", small_settings):
+        run_fold(run, folder)

@@ -143,6 +143,7 @@ def still(count: int) -> list[np.ndarray]:
 COUNT, START = 250, 120  # eight seconds; the movement begins in the middle
 
 
+@cache
 def moved(name: str, length: int) -> Spotting:
     strength = pulse(COUNT, START, START + length)
     crops = [crop_moved(3 * float(s)) for s in strength]

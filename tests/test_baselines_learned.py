@@ -69,9 +69,12 @@ def test_softnet_learns_a_motion_that_means_an_expression() -> None:
             values[a - lag // 2 : b - lag // 2, kind * SIZE : kind * SIZE + 2 * SIDE * SIDE] += 60
         return values, held
 
-    scores_of, mark = fit_and_score_softnet([video(0), video(1)], [video(2)[0]], seed=0, steps=30)
-    again, same = fit_and_score_softnet([video(0), video(1)], [video(2)[0]], seed=0, steps=30)
-    assert mark == same and np.array_equal(scores_of[0], again[0])
+    train, test = [video(0), video(1)], [video(2)[0]]
+    (one, mark), (other, same) = (
+        fit_and_score_softnet(train, test, seed=0, steps=3) for _ in range(2)
+    )
+    assert mark == same and np.array_equal(one[0], other[0])
+    scores_of, _ = fit_and_score_softnet(train, test, seed=0, steps=30)
     scores = scores_of[0][0]
     assert scores.shape == (240, 2) and scores.min() >= 0 and scores.max() <= 1
     assert 50 <= scores[:, 0].argmax() < 110 and 150 <= scores[:, 1].argmax() < 180

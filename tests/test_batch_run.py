@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -586,10 +587,11 @@ def test_image_folders(
 
 def kill_a_ray_worker() -> bool:
     """Kill one process of Ray that is at work on a video; whether there was one."""
-    for process in psutil.process_iter(["cmdline"]):
-        if "ray::run_in_worker" in " ".join(process.info["cmdline"] or ()):
-            process.kill()
-            return True
+    for process in psutil.Process().children(recursive=True):  # no other cluster's
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if "ray::run_in_worker" in " ".join(process.cmdline()):
+                process.kill()
+                return True
     return False
 
 

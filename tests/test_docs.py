@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DEMO = "fesnet demo --out demo"
-# What an installation would put on the path, with the first 8 s of the demo. Guarded as installed
+# What an installation would put on the path, with the first 8 s of the demo in small, and short,
+# small synthetic videos (of an option given twice the last one counts). Guarded as installed
 # commands are: worker processes import this file.
 PROGRAM = f"""#!{sys.executable}
 if __name__ == "__main__":
@@ -37,6 +38,9 @@ if __name__ == "__main__":
     if sys.argv[1] == "demo":
         from fesnet.synth.videos import demo_video as demo
         demo.DEMO_SECONDS, demo.DEMO_EVENTS = 8, demo.DEMO_EVENTS[:2]
+        demo.encode_script.__kwdefaults__["size"] = 320
+    if sys.argv[1] == "synth":
+        sys.argv += ["--hours", "0.002", "--seconds", "4", "--size", "320x240"]
     from fesnet.cli import main
     main()
 """

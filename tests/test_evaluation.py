@@ -19,7 +19,7 @@ import job_functions
 from fesnet.cli import app
 from fesnet.datasets import load_dataset
 from fesnet.errors import SourceError, TruthError, UsageError
-from fesnet.evaluation import methods
+from fesnet.evaluation import fold_runs, methods
 from fesnet.evaluation.benchmark import BenchmarkOptions, run_benchmark
 from fesnet.evaluation.cross_validation import CrossValidationPlan, cross_validate
 from fesnet.evaluation.dataset import Clip, EvaluationDataset
@@ -31,7 +31,15 @@ from fesnet.evaluation.prepare import Preparation, prepare_dataset
 from fesnet.intervals import Interval
 from fesnet.jobs import Executor, ProcessPool, SerialExecutor, make_executor
 from fesnet.metrics import PROTOCOLS, agree
-from small_evaluation import FRAMES, REAL, SUBJECTS, TRUTH, data_set, features_of, small_settings
+from small_evaluation import (
+    FRAMES,
+    SUBJECTS,
+    TRUTH,
+    data_set,
+    features_of,
+    run_small_fold,
+    small_settings,
+)
 
 POISON = (Interval(0, 300, "macro"), Interval(5, 9, "micro"), Interval(40, 44, "micro"))
 
@@ -153,6 +161,7 @@ import os, signal, sys, threading, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import small_evaluation
+from lean_torch import lean_torch
 from fesnet.evaluation import methods
 from fesnet.evaluation.methods import Variant
 from fesnet.evaluation.prepare import Preparation, prepare_dataset
@@ -169,7 +178,8 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 threading.Thread(target=kill, daemon=True).start()
-list(cross_validate(made, plan, folder / "pieces", lambda *_: None))
+with lean_torch():
+    list(cross_validate(made, plan, folder / "pieces", lambda *_: None))
 """
 
 
@@ -302,8 +312,8 @@ def test_everything_is_written_and_the_same_again(shared: Path, tmp_path: Path) 
 
 
 def small_in_workers(monkeypatch: pytest.MonkeyPatch) -> BenchmarkOptions:
-    """Real settings, as workers are processes of their own, and few steps."""
-    monkeypatch.setattr(methods, "fesnet_settings", REAL)
+    """Workers are processes of their own: each fold run brings the small settings along."""
+    monkeypatch.setattr(fold_runs, "run_fold", run_small_fold)
     return BenchmarkOptions(("fesnet", "flow"), "crossfit", inner=3, steps=2, aims=("kinds",))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,10 +33,12 @@ from fesnet.spotter import Spotter
 from video_files import write_video
 
 
-@pytest.fixture
-def clips(face_frames: list[Any], face_models: ModelFiles, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made_clips(
+    face_frames: list[Any], face_models: ModelFiles, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Four very short videos."""
-    folder = tmp_path / "clips"
+    folder = tmp_path_factory.mktemp("clips") / "made"
     folder.mkdir()
     for n in range(4):
         write_video(
@@ -45,6 +48,14 @@ def clips(face_frames: list[Any], face_models: ModelFiles, tmp_path: Path) -> Pa
 
 
 @pytest.fixture
+def clips(made_clips: Path) -> Path:
+    """The same for each test, which may change them; always in one place, as results tell it."""
+    folder = made_clips.with_name("clips")
+    shutil.rmtree(folder, ignore_errors=True)
+    return Path(shutil.copytree(made_clips, folder))
+
+
+@pytest.fixture(scope="module")
 def settings(tiny_weights: Path) -> SpotSettings:
     return SpotSettings(str(tiny_weights), rules=Spotter(tiny_weights).rules)
 
@@ -63,6 +74,18 @@ def run(clips: Path, settings: SpotSettings, tmp_path: Path) -> Callable[..., An
         )
 
     return call
+
+
+WHOLE: dict[Path, dict[str, bytes]] = {}  # by the place of the clips
+
+
+@pytest.fixture
+def whole(clips: Path, run: Callable[..., Any], tmp_path: Path) -> dict[str, bytes]:
+    """What a run writes that nothing disturbs; made once."""
+    if clips not in WHOLE:
+        run("whole")
+        WHOLE[clips] = tree(tmp_path / "whole")
+    return WHOLE[clips]
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -88,9 +111,12 @@ def kill_after(lines: int, arguments: list[str]) -> None:
 
 
 def test_killed_and_started_again_ends_with_the_same_bytes(
-    run: Callable[..., Any], clips: Path, tiny_weights: Path, tmp_path: Path
+    run: Callable[..., Any],
+    clips: Path,
+    whole: dict[str, bytes],
+    tiny_weights: Path,
+    tmp_path: Path,
 ) -> None:
-    run("whole")
     out = tmp_path / "killed"
     arguments = [
         "spot",
@@ -108,11 +134,12 @@ def test_killed_and_started_again_ends_with_the_same_bytes(
             json.loads(path.read_text(encoding="utf-8"))
     batch = run("killed")
     assert batch.kept >= 1
-    assert tree(out) == tree(tmp_path / "whole")
+    assert tree(out) == whole
 
 
-def test_a_killed_worker_loses_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
-    run("whole")
+def test_a_killed_worker_loses_nothing(
+    run: Callable[..., Any], whole: dict[str, bytes], tmp_path: Path
+) -> None:
     with ProcessPool(2) as pool:
         killed = iter([True])
 
@@ -123,7 +150,7 @@ def test_a_killed_worker_loses_nothing(run: Callable[..., Any], tmp_path: Path) 
 
         batch = run("killed", say, pool)
     assert (batch.done, batch.failed) == (4, ())
-    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+    assert tree(tmp_path / "killed") == whole
 
 
 def full(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,19 +168,21 @@ def full(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("after", [1, 2, 3, 4, 5, 6])
 def test_a_full_disk_stops_the_run_and_spoils_nothing(
-    after: int, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: int,
+    run: Callable[..., Any],
+    whole: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whether it is full at a result, at its table or at the log."""
-    run("whole")
     with monkeypatch.context() as patch:
         full(after, patch)
         with pytest.raises(UsageError, match="No space left on device"):
             run("full")
-    wanted = tree(tmp_path / "whole")
     seen = {name: data for name, data in tree(tmp_path / "full").items() if name != RECORD}
-    assert seen.items() <= wanted.items(), "what can be seen is whole"
+    assert seen.items() <= whole.items(), "what can be seen is whole"
     assert run("full").failed == (), "a full disk is no fault of the video"
-    assert tree(tmp_path / "full") == wanted
+    assert tree(tmp_path / "full") == whole
 
 
 def test_files_of_limited_size(
@@ -198,9 +227,8 @@ def test_a_folder_that_becomes_read_only(
 
 
 def test_a_share_that_goes_away_fails_what_is_left_and_comes_back(
-    run: Callable[..., Any], clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any], clips: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
-    run("whole")
     away = clips.with_name("away")
     told: list[str] = []
 
@@ -214,7 +242,7 @@ def test_a_share_that_goes_away_fails_what_is_left_and_comes_back(
     assert all("is its share still there?" in reason for _, reason in batch.failed)
     away.rename(clips)
     assert run("out").done == 2, "tried again without being asked: it was not the videos' fault"
-    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert tree(tmp_path / "out") == whole
 
 
 def test_a_video_that_changes_while_it_is_read_is_no_result(

@@ -213,7 +213,7 @@ def test_a_camera_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(live, "CLOSE_S", 0.01)
     waiting = threading.Event()
     source = Source(name="cam", width=8, height=8, frames=iter(()))
-    monkeypatch.setattr(Source, "close", lambda self: waiting.wait(5))
+    monkeypatch.setattr(Source, "close", lambda self: waiting.wait(120))
     close_source(source)
     waiting.set()
 

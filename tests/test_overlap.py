@@ -127,7 +127,7 @@ def test_few_frames_are_held_at_once(
     encode = video.stream.runtime.encode
 
     def wait_and_encode(crops: Any) -> Any:
-        gate.wait(5)
+        gate.wait(120)
         return encode(crops)
 
     def counted() -> Iterator[Frame]:

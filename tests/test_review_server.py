@@ -419,7 +419,7 @@ def test_a_5_gb_upload_is_refused_before_it_is_read(web: Web, work: Path) -> Non
             f"{web.origin}\r\n"
             f"Cookie: {web.cookie}\r\nContent-Length: 5000000000\r\n\r\n".encode()
         )
-        line.settimeout(10)
+        line.settimeout(120)
         answer = line.recv(65536)
         while b"}" not in answer:
             answer += line.recv(65536)
@@ -436,7 +436,7 @@ def test_an_upload_without_a_length_is_counted(work: Path) -> None:
         serving([work], limit="100kB") as (web, _),
         socket.create_connection(("127.0.0.1", web.port)) as line,
     ):
-        line.settimeout(10)
+        line.settimeout(120)
         line.sendall(
             f"PUT /api/upload/big.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nOrigin: "
             f"{web.origin}\r\n"

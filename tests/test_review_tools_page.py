@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from browser import new_page, until
+from browser import WAIT_S, new_page, until
 from fesnet.report import write_report
 from fesnet.review.face_path import save_paths
 from review_server import BUMPS, made_spotting, serving, wait_for
@@ -72,7 +73,7 @@ def test_sound_loop_speed_zoom_pictures_and_hints(browser: Browser, tmp_path: Pa
         until(page, "window.seen.length >= 3")
         again = page.evaluate("window.seen")
         assert all(abs(time - onset) < 0.05 for time in again[1:])
-        assert page.evaluate(f"{PLAYER}.currentTime") < offset + 0.5
+        assert page.evaluate(f"{PLAYER}.currentTime") < offset + 1.5  # of 2.6 s behind it
         for key, speed in (("2", 0.5), ("4", 0.25), ("1", 1)):  # and it goes on, at any speed
             press(key)
             page.evaluate("window.seen = []")
@@ -88,7 +89,7 @@ def test_sound_loop_speed_zoom_pictures_and_hints(browser: Browser, tmp_path: Pa
         until(page, f"Math.abs({PLAYER}.currentTime - 3.02) < 0.05")
         press("z")
         until(page, f"!{PLAYER}.seeking && !document.getElementById('zoom').hidden")
-        assert bright(page, "zoomcanvas") > 235  # the square of the face lies in the picture
+        wait_for(lambda: bright(page, "zoomcanvas") > 235)  # the face lies in it
         assert page.is_hidden("#hint")
         press("u")
         until(page, "!document.getElementById('hint').hidden")
@@ -131,10 +132,10 @@ def test_the_list_finds_and_goes_on_and_a_third_person_decides(
     with serving([tmp_path]) as (_, served):
         page = opened(browser, served.address)
         until(page, "location.hash === '#a'")  # the first that is not reviewed
-        assert marks(page) == ["not reviewed"] * 3
+        wait_for(lambda: marks(page) == ["not reviewed"] * 3)
         page.keyboard.press("d")
         until(page, "document.getElementById('reviewed').textContent === '1 of 3 reviewed'")
-        assert marks(page) == ["reviewed", "not reviewed", "not reviewed"]
+        wait_for(lambda: marks(page) == ["reviewed", "not reviewed", "not reviewed"])
         page.fill("#find", "p03")
         until(page, "document.querySelectorAll('#videos li').length === 1")
         page.fill("#find", "")
@@ -145,11 +146,12 @@ def test_the_list_finds_and_goes_on_and_a_third_person_decides(
         until(page, "location.hash === '#b'")
         page.keyboard.press("Shift+N")
         until(page, "document.querySelectorAll('#ratermoments tr').length === 2")
-        assert "3 moments: 1 agree, 2 differ" in str(page.text_content("#ratercount"))
+        told = "document.querySelector('#ratercount').textContent"
+        until(page, f"{told}.includes('3 moments: 1 agree, 2 differ')")
         page.click("#ratermoments tr:nth-child(1) td:nth-child(2) button")  # anna's macro
         until(page, "document.querySelectorAll('#rows tr').length === 1")
         until(page, "document.querySelectorAll('#ratermoments tr.settled').length === 1")
-        assert rows(page)[0][:2] == ["■ macro", "2.400"]
+        wait_for(lambda: rows(page)[0][:2] == ["■ macro", "2.400"])
         page.context.close()
     with serving([tmp_path], blind="cleo") as (_, served):
         page = opened(browser, served.address)
@@ -224,7 +226,7 @@ def test_a_late_answer_does_not_undo_what_was_edited_meanwhile(
         states[0].fulfill(response=old)
         page.wait_for_timeout(300)
         assert len(rows(page)) == 2
-        assert page.is_enabled("#redo")
+        wait_for(lambda: page.is_enabled("#redo"))
         page.unroute("**/api/videos/a")
 
         previews = held(page, "**/preview*")
@@ -288,7 +290,7 @@ def test_counts_in_the_list_and_figures_of_two_raters(browser: Browser, tmp_path
         page.keyboard.press("n")
         page.keyboard.press("c")
         until(page, "document.querySelector('#videos small').textContent.endsWith('1 to check')")
-        assert marks(page) == ["begun"]
+        wait_for(lambda: marks(page) == ["begun"])
         until(page, "document.querySelector('#raterfigures').textContent.includes('kappa')")
         figures = str(page.text_content("#raterfigures"))
         assert figures.startswith("F1 0.83 of 7 moments that both looked at, Cohen")
@@ -329,8 +331,7 @@ def held(page: Page, pattern: str) -> list[Any]:
 
 
 def wait_for_held(page: Page, waiting: list[Any]) -> None:
-    for _ in range(400):
-        if waiting:
-            return
+    end = time.monotonic() + WAIT_S
+    while not waiting:
+        assert time.monotonic() < end, "expected a request, got none"
         page.wait_for_timeout(25)
-    raise AssertionError("expected a request, got none")

@@ -219,8 +219,10 @@ def test_one_clip_can_be_learnt_by_heart(avatars: list[Avatar]) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    found = stages[-1, 0].argmax(-1)
-    assert (found == batch.labels[0]).float().mean() > 0.95
+        right = (stages[-1, 0].argmax(-1) == batch.labels[0]).float().mean()
+        if right > 0.95:
+            break
+    assert right > 0.95
 
 
 def test_everybody_is_drawn_equally_often() -> None:

@@ -18,7 +18,7 @@ from torch.nn.functional import dropout
 
 from fesnet.errors import UsageError
 from fesnet.model.network import FesNet
-from fesnet.training import Trainer, shards
+from fesnet.training import TrainConfig, Trainer, shards
 from fesnet.training.distributed import (
     SINGLE_PROCESS,
     Processes,
@@ -26,6 +26,7 @@ from fesnet.training.distributed import (
     synchronize_layers,
 )
 from fesnet.training.trainer import STATE
+from lean_torch import lean_torch
 from test_training import QUICK, TINY, make_avatars
 
 # Uneven shares; dropout on, batch normalisation in LSDM and in MTAM. Phase by phase: LSDM looks at
@@ -49,19 +50,22 @@ def train_all(rank: int, count: int, folder: Path) -> None:
     if count > 1:
         os.environ.update(WORLD_SIZE=str(count), RANK=str(rank), MASTER_ADDR="127.0.0.1")
     processes, _ = init_processes("cpu")
-    for phase, config in PHASES.items():
-        torch.manual_seed(0)
-        trainer = Trainer(
-            FesNet(MODEL), make_avatars(), config, folder / phase, processes=processes
-        )
-        terms = list(trainer.run())
-        if processes.is_main:
-            (folder / phase / "terms.json").write_text(
-                json.dumps([t.get("pair", t.get("total")) for t in terms])
-            )
-        processes.barrier()
+    with lean_torch():
+        for phase, config in PHASES.items():
+            train_phase(config, folder / phase, processes)
+            processes.barrier()
     if count > 1:
         torch.distributed.destroy_process_group()
+
+
+def train_phase(config: TrainConfig, folder: Path, processes: Processes) -> None:
+    torch.manual_seed(0)
+    trainer = Trainer(FesNet(MODEL), make_avatars(), config, folder, processes=processes)
+    terms = list(trainer.run())
+    if processes.is_main:
+        (folder / "terms.json").write_text(
+            json.dumps([t.get("pair", t.get("total")) for t in terms])
+        )
 
 
 @pytest.fixture(scope="module")

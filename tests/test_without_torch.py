@@ -39,6 +39,7 @@ sys.meta_path.insert(0, Missing())
 SHORT_DEMO = """
 from fesnet.synth.videos import demo_video
 demo_video.DEMO_SECONDS, demo_video.DEMO_EVENTS = 5, demo_video.DEMO_EVENTS[:1]
+demo_video.encode_script.__kwdefaults__["size"] = 320
 """
 COMMAND = """
 from fesnet.cli import main
@@ -72,7 +73,7 @@ def test_spot_stream_exports_and_score_need_no_torch(
 
 
 def test_the_demo_needs_no_torch(face_models: ModelFiles, tmp_path: Path) -> None:
-    """All that the demo does, on its first seconds."""
+    """All that the demo does, on its first seconds, in small."""
     demo = fesnet("demo", "--out", tmp_path / "demo", first=SHORT_DEMO)
     assert demo.returncode == 0, demo.stderr
     assert "1 of 1 events found" in demo.stdout
