@@ -21,6 +21,8 @@ from fesnet.interval_features import FEATURES, ContextTrack
 from fesnet.intervals import Kind
 from fesnet.result import Spotting
 
+# What a fit uses: fifty numbers at most rest on real clips, and "slow" says more than the flutter.
+FITTED = tuple(name for name in FEATURES if not name.startswith("flutter"))
 IOU = 0.5  # from which a candidate answers an event
 SOFT = (0.3, 0.7)  # a candidate's target rises from 0 to 1 between these IoUs with its best event
 WHOLE_CHAIN = 0.5  # and to this with a whole chain: one of the two figures counts it as right
@@ -38,7 +40,7 @@ class Clip:
     truth: dict[str, Any]
     track: ContextTrack | None
     candidates: list[Candidate] = field(default_factory=list)
-    features: np.ndarray = field(default_factory=lambda: np.zeros((0, len(FEATURES))))
+    features: np.ndarray = field(default_factory=lambda: np.zeros((0, len(FITTED))))
     micro: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     target: np.ndarray = field(default_factory=lambda: np.zeros(0))
     used: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # enters the fit
@@ -137,7 +139,7 @@ def prepare(clip: Clip) -> None:
     track = clip.track
     if track is None:
         return
-    proposals, clip.features, clip.micro = candidate_features(track, FEATURES)
+    proposals, clip.features, clip.micro = candidate_features(track, FITTED)
     kinds: list[Kind] = ["micro" if short else "macro" for short in clip.micro]
     clip.candidates = [
         Candidate(p.start, p.stop, apex(track, p, kind), kind, 0.0)
@@ -163,7 +165,7 @@ def rise(overlaps: np.ndarray) -> np.ndarray:
 
 def judge(clip: Clip, check: IntervalCheck) -> list[Candidate]:
     """What stands of a clip's candidates under a check."""
-    columns = [FEATURES.index(n) for n in check.names]
+    columns = [FITTED.index(n) for n in check.names]
     p = check.probabilities(clip.features[:, columns], clip.micro)
     every = [
         Candidate(c.start, c.stop, c.apex, c.kind, round(float(q), 4))

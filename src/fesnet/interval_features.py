@@ -43,6 +43,10 @@ LATE_S = (
 )
 SMOOTH = 5  # steps of a moving mean over landmark features: landmarks tremble
 FAST_S = 0.53  # a motion of the mouth that is gone from a moving mean this long is speech's
+# Slow motion: what is left of the way within so many steps when a moving mean takes out the fast
+# one. Not of single steps: between the frames of a video of 15 Hz every motion is smooth.
+SLOW_SMOOTH, SLOW_LAG = 9, 4
+LEAST_WAY = 2e-4  # a mean way in units of landmark features, below which nothing moves
 REGIONS: dict[str, tuple[int, ...]] = {
     "brows": BROWS,
     "lids": LIDS,
@@ -76,6 +80,7 @@ FEATURES = (
     *("turn_range", "turning_around", "turned", "open_start"),
     *(f"calm_{name}" for name in WHERE_CALM),
     *(f"still_{name}" for name in WHERE_STILL),
+    *("slow", "slow_lips"),
 )
 
 
@@ -164,6 +169,7 @@ class ContextFeatures:
         self.known = ~np.isnan(self.activity)
         features = smooth(track.landmark_features, SMOOTH)
         self.displacement = features[:, : POSE.start]
+        self.ways = ways(track.landmark_features[:, : POSE.start])
         self.turn = features[:, POSE] / ROTATION_UNIT
         lips = self.displacement[:, COLUMNS["lips"]]
         self.lip_speed = np.abs(np.diff(lips, axis=0, prepend=lips[:1])).mean(1) / self.step
@@ -196,6 +202,7 @@ class ContextFeatures:
             **self.of_motion(p),
             **self.of_mouth(inside, around),
             **self.of_head(inside, around),
+            **self.of_speed(np.concatenate([inside, around])),
             "open_start": float(self.is_open(p.start - self.steps(LATE_S), p.start)),
         }
         calm = rest_share(mean(self.lip_speed[around]), CALM)
@@ -272,6 +279,14 @@ class ContextFeatures:
             "turned": float(np.nanmax(np.abs(turn))) if whole else 0.0,
         }
 
+    def of_speed(self, near: Steps) -> dict[str, float]:
+        """How much of the motion within and around is slow: little where somebody speaks or walks,
+        a hand covers the face, or landmarks tremble."""
+        return {
+            name: mean(slow[near]) / (mean(way[near]) + LEAST_WAY)
+            for name, (slow, way) in self.ways.items()
+        }
+
     def is_open(self, start: int, stop: int) -> bool:
         """Whether the face is unknown somewhere in steps start .. stop - 1."""
         known = self.known[self.span(start, stop)]
@@ -281,6 +296,25 @@ class ContextFeatures:
         """Whether an edge may be where the face came or went, not where an expression did."""
         n = self.steps(LATE_S)
         return self.is_open(p.start - n, p.start) or self.is_open(p.stop, p.stop + n)
+
+
+def ways(displacement: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """How far landmarks go in `SLOW_LAG` steps, slowly and in all: (T,) each, means over the face
+    and over the lips of displacements (T, S)."""
+    slow = smooth(displacement, SLOW_SMOOTH)
+    columns = {"slow": slice(None), "slow_lips": COLUMNS["lips"]}
+    return {
+        name: (way_of(slow[:, part]), way_of(displacement[:, part]))
+        for name, part in columns.items()
+    }
+
+
+def way_of(values: FloatArray) -> FloatArray:
+    """(T,) mean absolute change of (T, D) in `SLOW_LAG` steps; not a number where it is unknown."""
+    out = np.full(len(values), np.nan)
+    change = np.abs(values[SLOW_LAG:] - values[:-SLOW_LAG])
+    out[SLOW_LAG:] = np.add.reduce(change, 1) / values.shape[1]
+    return out
 
 
 def rest_share(speed: float, curve: tuple[float, float]) -> float:
