@@ -232,7 +232,7 @@ def test_tuned_weights_keep_the_interval_check(tmp_path: Path) -> None:
     for name in ("new", "again"):
         spotter = Spotter(tmp_path / name)  # refuses a check whose sha256 is not in the config
         assert spotter.check == bundled
-        assert spotter.rules.micro_threshold == 0.74
+        assert spotter.rules.micro_threshold == 0.66
 
 
 def test_kept_features_are_spotted_as_the_video_is(tmp_path: Path) -> None:
