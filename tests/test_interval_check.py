@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -31,6 +27,7 @@ from fesnet.interval_check import (
     candidate_features,
     check_candidates,
     finalized_candidates,
+    load_check,
     overlaps,
     suppress,
 )
@@ -44,9 +41,8 @@ from fesnet.interval_features import (
 from fesnet.postprocess import find_intervals
 from fesnet.proposals import RULES, Proposal, finalized_rows, propose
 from fesnet.score_segments import SharedSegments
-
-RATE = 30.0
-DEV = Path(__file__).parents[1] / "dev"
+from fesnet.weights import bundled_weights
+from made_tracks import RATE, still_track
 
 
 def made_track(seed: int, steps: int = 600) -> ContextTrack:
@@ -211,11 +207,6 @@ def test_no_candidate_in_nothing() -> None:
     assert finalized_rows(np.full((9, 2), np.nan), 1 / RATE) == 9
 
 
-def still_track(steps: int = 240) -> ContextTrack:
-    zeros = np.zeros((steps, LANDMARK_FEATURE_COUNT))
-    return ContextTrack(np.arange(steps) / RATE, np.zeros((steps, 2)), np.zeros(steps), zeros)
-
-
 def test_features_name_what_moved() -> None:
     track, p = still_track(), Proposal(100, 140, 0.5)
     bump = np.sin(np.linspace(0, np.pi, 40))
@@ -311,6 +302,13 @@ def test_a_check_goes_to_json_and_back(tmp_path: Path) -> None:
     assert IntervalCheck.from_json(path) == check
 
 
+def test_fifty_numbers_at_most_rest_on_real_clips() -> None:
+    bundled = load_check(bundled_weights())
+    assert bundled is not None
+    # weights and bias of the macro part, and the slope and shift of both parts
+    assert len(bundled.names) + 1 + 2 * 2 <= 50
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -340,76 +338,6 @@ def test_a_file_that_is_no_check_is_refused(tmp_path: Path, text: str) -> None:
         IntervalCheck.from_json(tmp_path / "check.json")
     with pytest.raises(CheckpointError, match="expected"):
         IntervalCheck.from_json(tmp_path / "none.json")
-
-
-@pytest.fixture(scope="module")
-def tool() -> Iterator[ModuleType]:
-    """The script that fits the check; it imports a module beside it."""
-    sys.path.insert(0, str(DEV))
-    yield importlib.import_module("fit_interval_check")
-    sys.path.remove(str(DEV))
-
-
-@pytest.fixture(scope="module")
-def figures_of(tool: ModuleType) -> ModuleType:
-    return importlib.import_module("labelled_clips")
-
-
-def event(onset: float, offset: float, confidence: str = "high") -> dict[str, object]:
-    return {"onset_s": onset, "offset_s": offset, "type": "macro", "confidence": confidence}
-
-
-def test_newton_finds_the_least_penalised_loss(tool: ModuleType) -> None:
-    rng = np.random.default_rng(1)
-    a, w = np.column_stack([rng.normal(size=(80, 3)), np.ones(80)]), rng.random(80)
-    y, penalty = rng.random(80), np.array([5.0, 5, 5, 1e-6])
-    start = np.array([0.5, 0, -0.5, 0])
-    theta = tool.newton(a, y, w, penalty, start)
-    p = 1 / (1 + np.exp(-a @ theta))
-    assert a.T @ (w * (p - y)) + penalty * (theta - start) == pytest.approx(np.zeros(4), abs=1e-6)
-
-
-def test_a_merged_answer_to_a_chain_counts_only_with_the_chain_rule(
-    figures_of: ModuleType,
-) -> None:
-    clip = figures_of.Clip("a", "a", {"events": [event(1, 2), event(2.02, 3), event(3, 4)]}, None)
-    assert figures_of.match([(1.0, 4.0)], clip, merged=True) == ({0, 1, 2}, {0})
-    assert figures_of.match([(1.0, 4.0)], clip, merged=False) == (set(), set())
-    assert figures_of.match([(1.0, 2.0), (2.0, 3.0)], clip, merged=True) == ({0, 1}, {0, 1})
-
-
-def test_the_fit_tells_what_is_labelled_from_what_is_not(
-    tool: ModuleType, figures_of: ModuleType
-) -> None:
-    """Scores of both are alike; only where lips move in the middle of rest is there an event."""
-    clips = []
-    for number in range(8):
-        rng = np.random.default_rng(number)
-        track = still_track(600)
-        track.landmark_features[:] = rng.normal(0, 0.1, track.landmark_features.shape)
-        events: list[dict[str, object]] = []
-        for place, at in enumerate(range(60, 540, 120)):
-            bump = np.sin(np.linspace(0, np.pi, 40))
-            track.scores[at : at + 40, 0] = 0.9 * bump
-            track.intensity[at : at + 40] = bump
-            if (place + number) % 2:
-                track.landmark_features[at : at + 40, 2 * EXPRESSIVE_LANDMARKS.index(61) + 1] -= (
-                    6 * bump
-                )
-                events.append(event(at / RATE, (at + 40) / RATE))
-            else:
-                track.landmark_features[at : at + 40, -4] += 4 * bump
-        truth = {"duration_s": 20.0, "events": events}
-        clip = figures_of.Clip(f"clip{number}", f"person{number}", truth, track)
-        figures_of.prepare(clip)
-        clips.append(clip)
-    data = tool.Data(clips, macro_l2=0.1)
-    kept = tool.leave_out(data)
-    choice = tool.Choice(clips, kept, [], {})
-    thresholds = choice.pairs[choice.best(clips, most=1.0)]
-    figures = figures_of.evaluate(clips, kept, thresholds)
-    assert figures.f1 > 0.95
-    assert figures_of.reliability(clips, kept)[0] < 0.25
 
 
 def test_a_short_candidate_beside_an_unknown_face_is_left_out() -> None:
