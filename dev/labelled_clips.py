@@ -19,6 +19,7 @@ import numpy as np
 from fesnet.interval_check import Candidate, IntervalCheck, apex, candidate_features, suppress
 from fesnet.interval_features import FEATURES, ContextTrack
 from fesnet.intervals import Kind
+from fesnet.proposals import Proposal
 from fesnet.result import Spotting
 
 # What a fit uses: fifty numbers at most rest on real clips, and "slow" says more than the flutter.
@@ -39,6 +40,7 @@ class Clip:
     person: str
     truth: dict[str, Any]
     track: ContextTrack | None
+    proposals: list[Proposal] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     features: np.ndarray = field(default_factory=lambda: np.zeros((0, len(FITTED))))
     micro: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
@@ -139,11 +141,11 @@ def prepare(clip: Clip) -> None:
     track = clip.track
     if track is None:
         return
-    proposals, clip.features, clip.micro = candidate_features(track, FITTED)
+    clip.proposals, clip.features, clip.micro = candidate_features(track, FITTED)
     kinds: list[Kind] = ["micro" if short else "macro" for short in clip.micro]
     clip.candidates = [
         Candidate(p.start, p.stop, apex(track, p, kind), kind, 0.0)
-        for p, kind in zip(proposals, kinds, strict=True)
+        for p, kind in zip(clip.proposals, kinds, strict=True)
     ]
     spans, events = [clip.span(c) for c in clip.candidates], clip.events
     whole = [(events[g[0]][0], events[g[-1]][1]) for g in chains(events)]
@@ -166,7 +168,7 @@ def rise(overlaps: np.ndarray) -> np.ndarray:
 def judge(clip: Clip, check: IntervalCheck) -> list[Candidate]:
     """What stands of a clip's candidates under a check."""
     columns = [FITTED.index(n) for n in check.names]
-    p = check.probabilities(clip.features[:, columns], clip.micro)
+    p = check.probabilities(clip.proposals, clip.features[:, columns], clip.micro)
     every = [
         Candidate(c.start, c.stop, c.apex, c.kind, round(float(q), 4))
         for c, q in zip(clip.candidates, p, strict=True)

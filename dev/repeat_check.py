@@ -23,13 +23,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from vary_clips import CHANGES
+
 from fesnet._io import file_sha256
 from fesnet.weights import CHECK, CONFIG, bundled_weights
 
 DEV = Path(__file__).parent
 LABELS = "annotations.json"
 RECORDS_OF_CLIPS = "clips"  # one folder for all; copies name their person by it
-CHANGES = ("mirrored", "darker", "faster")  # of dev/vary_clips.py
 MIX = "--speech 0.5 --fps 30 --fps 25"
 TEST = f"--seconds 120 --macro 5 --micro 5 {MIX}"
 NUISANCES = f"--hours 0.25 --seconds 25 --nuisances 1 --macro 4 --micro 5 {MIX}"

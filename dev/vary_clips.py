@@ -4,15 +4,18 @@
 
 OUT/CHANGE/NAME.mp4 and OUT/CHANGE/annotations.json, as `dev/labelled_clips.py` reads them. Few
 clips are labelled; what a check says of an event should not hang on the camera's exposure, on which
-side of the face is left, or on where in a frame a step falls. Copies share the person of their
-clip, so leaving a person out leaves out the copies. Changes and sizes are our choice.
+side of the face is left, on where in a frame a step falls, or on where the clip begins. Copies
+share the person of their clip, so leaving a person out leaves out the copies. Changes and sizes are
+our choice.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +23,22 @@ import cv2
 import numpy as np
 
 from fesnet._types import Image
-from fesnet.video import VideoWriter, open_source
+from fesnet.video import Frame, VideoWriter, open_source
 
 TIMES = ("onset_s", "apex_s", "offset_s")
+LATEST_S = 1.5
 
 
 @dataclass(frozen=True)
 class Change:
     """speed: times this; mirrored; scale: of a side; gamma of the brightness (above 1: darker);
-    turned: degrees; crf: of the encoder.
+    turned: degrees; crf: of the encoder; later: share of the clip that is left out at its begin, at
+    most `LATEST_S`.
     """
 
     crf: int
     speed: float = 1.0
+    later: float = 0.0
     mirrored: bool = False
     scale: float = 1.0
     gamma: float = 1.0
@@ -53,40 +59,64 @@ class Change:
         seen = cv2.LUT(seen, values.round().astype(np.uint8))
         return np.asarray(seen, np.uint8)
 
+    def begin(self, duration: float) -> float:
+        """Seconds that a clip of this length loses."""
+        return min(LATEST_S, self.later * duration)
+
 
 CHANGES = {
     "mirrored": Change(crf=28, mirrored=True),
     "darker": Change(crf=24, scale=0.75, gamma=1.35),
     "faster": Change(crf=22, speed=1.15, turned=5.0),
+    "slower": Change(crf=26, speed=0.87, turned=-5.0, gamma=0.75),
+    "smaller": Change(crf=32, scale=0.5),
+    "later": Change(crf=24, later=0.3),
 }
 
 
-def write_copy(clip: Path, out: Path, change: Change) -> None:
+def changed_frames(clip: Path, change: Change, begin: float) -> Iterator[Frame]:
+    """The frames of a copy, with the times of its own clock; begin: s of the clip."""
+    with open_source(clip) as source:
+        later = (frame for frame in source if frame.time >= begin)
+        for index, frame in enumerate(later):
+            yield Frame(index, (frame.time - begin) / change.speed, change(frame.image))
+
+
+def write_copy(clip: Path, out: Path, change: Change, truth: dict[str, Any]) -> None:
     """The copy is not there at all where writing ends early."""
     with open_source(clip) as source:
-        frames = iter(source)
-        frame = next(frames)
-        image = change(frame.image)
-        height, width = image.shape[:2]
         rate = float(source.rate or 30) * change.speed
-        with VideoWriter(out, rate, width, height, crf=change.crf, timed=True) as writer:
-            writer.write(image, frame.time / change.speed)
-            for frame in frames:
-                writer.write(change(frame.image), frame.time / change.speed)
+    frames = changed_frames(clip, change, change.begin(truth["duration_s"]))
+    first = next(frames)
+    height, width = first.image.shape[:2]
+    with VideoWriter(out, rate, width, height, crf=change.crf, timed=True) as writer:
+        for frame in chain([first], frames):
+            writer.write(frame.image, frame.time)
 
 
-def changed_truth(truth: dict[str, Any], speed: float, person: str) -> dict[str, Any]:
-    """A clip's labels on the clock of a copy that runs at `speed`."""
+def changed_truth(truth: dict[str, Any], change: Change, person: str) -> dict[str, Any]:
+    """A clip's labels on the clock of a copy. What its begin cuts is unsure: it counts neither
+    way."""
+    begin = change.begin(truth["duration_s"])
 
-    def faster(span: dict[str, Any]) -> dict[str, Any]:
-        return span | {n: span[n] / speed for n in TIMES if span.get(n) is not None}
+    def at(time: float) -> float:
+        return (time - begin) / change.speed
+
+    def moved(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        out = []
+        for span in spans:
+            if span["offset_s"] > begin:
+                cut = {"confidence": "low"} if span["onset_s"] < begin else {}
+                times = {n: span[n] for n in TIMES if span.get(n) is not None}
+                out.append(span | {n: max(0.0, at(t)) for n, t in times.items()} | cut)
+        return out
 
     return {
         "person": truth.get("person", person),
-        "duration_s": truth["duration_s"] / speed,
-        "events": [faster(e) for e in truth["events"]],
-        "nuisances": [faster(n) for n in truth.get("nuisances", [])],
-        "ignore_s": [[a / speed, b / speed] for a, b in truth.get("ignore_s", [])],
+        "duration_s": at(truth["duration_s"]),
+        "events": moved(truth["events"]),
+        "nuisances": moved(truth.get("nuisances", [])),
+        "ignore_s": [[at(a), at(b)] for a, b in truth.get("ignore_s", [])],
     }
 
 
@@ -107,9 +137,9 @@ def main() -> None:
         for clip, truth in truths.items():
             copy = folder / f"{clip.replace('/', '_')}.mp4"
             if not copy.exists():
-                write_copy(args.clips / clip, copy, change)
+                write_copy(args.clips / clip, copy, change, truth)
             person = f"{args.set or args.clips.name}/{clip}"
-            copies[copy.name] = changed_truth(truth, change.speed, person)
+            copies[copy.name] = changed_truth(truth, change, person)
         (folder / "annotations.json").write_text(json.dumps(copies, indent=1) + "\n")
 
 

@@ -88,7 +88,18 @@ def test_the_fit_tells_what_is_labelled_from_what_is_not(
     assert figures_of.reliability(clips, kept)[0] < 0.25
 
 
-def test_neither_clips_nor_clips_and_copies_may_raise_more_false_alarms_than_allowed(
+def test_a_price_is_averaged_over_the_thresholds_around_it(tool: ModuleType) -> None:
+    prices = np.zeros((9, 9))
+    prices[4, 4] = 25.0  # a price by luck
+    prices[:, 8] = 3.0
+    means = tool.mean_around(prices)
+    assert means[4, 4] == means[2, 5] == pytest.approx(1.0)
+    assert means[0, 0] == means[8, 0] == 0
+    assert means[0, 8] == pytest.approx(9 / 5)  # beyond the rim as at the rim
+    assert means[0, 6] == pytest.approx(3 / 5)
+
+
+def test_clips_raise_no_more_false_alarms_than_allowed_and_copies_count_in_the_price(
     tool: ModuleType, figures_of: ModuleType
 ) -> None:
     """A false interval of .7 in the clip of a minute, or in one of its three copies."""
@@ -96,10 +107,16 @@ def test_neither_clips_nor_clips_and_copies_may_raise_more_false_alarms_than_all
     truths = [{"duration_s": 60.0, "events": []}, {"duration_s": 60.0, "events": [event(1, 2)]}]
     names = ["quiet", "loud", *(f"{name}-{k}" for name in ("quiet", "loud") for k in range(3))]
     clips = [figures_of.Clip(n, n.split("-")[0], truths["loud" in n], track) for n in names]
-    right = [Candidate(30, 61, 40, "macro", 0.5)]
+    right = [Candidate(30, 61, 40, "macro", 0.8)]
+    weak = [Candidate(30, 61, 40, "macro", 0.5)]
     false = [Candidate(600, 640, 620, "macro", 0.7)]
-    for loud, most, below in (("quiet", 0.5, 0.7), ("quiet", 1.0, 0.5), ("quiet-0", 0.2, 0.7)):
-        kept = {n: right if "loud" in n else [] for n in names} | {loud: false}
+    # a limit that the clip breaks; one that it keeps, where a weak answer is worth more than a
+    # false one costs; and a copy, which the limit does not know but the price does
+    for loud, most, answers, above in (
+        *(("quiet", 0.5, weak, True), ("quiet", 1.0, weak, False)),
+        *(("quiet-0", 0.5, weak, False), ("quiet-0", 0.5, right, True)),
+    ):
+        kept = {n: answers if "loud" in n else [] for n in names} | {loud: false}
         choice = tool.Choice(clips[:2], kept, [], {}, clips[2:])
         macro, _ = choice.pairs[choice.best(choice.clips, most)]
-        assert (macro > below) == (below == 0.7)
+        assert (macro > 0.7) == above

@@ -24,6 +24,7 @@ from fesnet.interval_check import (
     IntervalCheck,
     KindWeights,
     above,
+    average_alike,
     candidate_features,
     check_candidates,
     finalized_candidates,
@@ -78,7 +79,7 @@ def made_check(seed: int = 0) -> IntervalCheck:
         KindWeights((1.0,) * n, (1.0,) * n, tuple(rng.normal(0, 0.4, n)), bias)
         for bias in (-0.5, -0.2)
     ]
-    return IntervalCheck(FEATURES, *kinds)
+    return IntervalCheck(FEATURES, *kinds, averaged=True)
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
@@ -307,6 +308,44 @@ def test_fifty_numbers_at_most_rest_on_real_clips() -> None:
     assert bundled is not None
     # weights and bias of the macro part, and the slope and shift of both parts
     assert len(bundled.names) + 1 + 2 * 2 <= 50
+
+
+def test_a_check_of_an_earlier_version_is_used_as_it_was_fitted() -> None:
+    values = json.loads(made_check().to_json())
+    del values["averaged"]
+    check, track = IntervalCheck.from_values(values), made_track(1)
+    assert not check.averaged
+    kept, features, micro = candidate_features(track, FEATURES)
+    each = np.where(micro, check.micro.logits(features), check.macro.logits(features))
+    alone = check.probabilities(kept, features, micro)
+    assert alone == pytest.approx(1 / (1 + np.exp(-each)))
+    assert not np.allclose(alone, made_check().probabilities(kept, features, micro))
+
+
+@given(st.integers(0, 10_000), st.integers(1, 60))
+@settings(max_examples=50, deadline=None)
+def test_logits_of_like_candidates_are_averaged(seed: int, count: int) -> None:
+    """As a comparison of each with each says."""
+    rng = np.random.default_rng(seed)
+    starts = np.sort(rng.integers(0, 80, count))
+    proposals = [
+        Proposal(int(a), int(a + n), float(v))
+        for a, n, v in zip(
+            starts, rng.integers(1, 60, count), rng.integers(1, 25, count) / 24, strict=True
+        )
+    ]
+    micro, logits = rng.random(count) < 0.5, rng.normal(0, 3, count)
+    for k, p in enumerate(proposals):
+        terms = []
+        for other, logit, short in zip(proposals, logits, micro, strict=True):
+            shared = max(0, min(p.stop, other.stop) - max(p.start, other.start))
+            iou = shared / (p.stop - p.start + other.stop - other.start - shared)
+            if short == micro[k] and iou > 0.5:
+                terms.append((other.votes * (iou - 0.5), logit))
+        wanted = sum(w * x for w, x in terms) / sum(w for w, _ in terms)
+        assert average_alike(logits, proposals, micro)[k] == pytest.approx(wanted)
+    constant = average_alike(np.ones(count), proposals, micro)
+    assert constant == pytest.approx(np.ones(count))
 
 
 @pytest.mark.parametrize(

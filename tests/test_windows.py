@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from fesnet.config import PRESETS, FesNetConfig
-from fesnet.windows import FrameSampler, Resampler, WindowAggregator, reflect_indices
+from fesnet.errors import UsageError
+from fesnet.windows import (
+    FrameSampler,
+    Resampler,
+    WindowAggregator,
+    reflect_indices,
+    resample_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +200,43 @@ def test_configs_without_turns_keep_their_strides_and_their_files() -> None:
     assert both.inference_window == (640, 160)
     assert "alternate_directions" not in both.to_dict()
     assert FesNetConfig.from_dict(turns.to_dict()) == turns
+
+
+@pytest.mark.parametrize("length", [16, 17, 40])
+def test_backwards_a_window_is_shown_slower(length: int) -> None:
+    """The decoder sees it longer; its scores come back to their steps."""
+    seen: dict[bool, set[int]] = {True: set(), False: set()}
+
+    def decode(window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        places = window[:, 0, 0]
+        seen[bool(places[0] < places[-1])].add(len(window))
+        scores = np.stack([np.zeros_like(places), places / 100, 1 - places / 100], 1)
+        return scores, 2 * places
+
+    track = np.arange(length, dtype=np.float32)[:, None, None]
+    rows = aggregated(WindowAggregator(16, 8, decode, backward_stretch=1.2), track)
+    assert seen == {True: {16}, False: {19}}
+    wanted = np.stack([track[:, 0, 0] / 100, 1 - track[:, 0, 0] / 100, 2 * track[:, 0, 0]], 1)
+    np.testing.assert_allclose(rows, wanted, atol=1e-4)
+
+
+def test_rows_are_resampled_from_the_first_to_the_last() -> None:
+    rows = np.array([[0, 1], [2, 5], [4, 1]], np.float32)
+    assert resample_rows(rows, 5).tolist() == [[0, 1], [1, 3], [2, 5], [3, 3], [4, 1]]
+    assert resample_rows(rows, 2).tolist() == [[0, 1], [4, 1]]
+    assert resample_rows(rows, 3) is rows
+    assert resample_rows(rows[:1], 4).tolist() == [[0, 1]]
+
+
+def test_configs_without_a_stretch_keep_their_files() -> None:
+    stretched = PRESETS["default"]
+    assert stretched.backward_stretch == 1.2
+    assert FesNetConfig.from_dict(stretched.to_dict()) == stretched
+    plain = replace(stretched, backward_stretch=1.0)
+    assert "backward_stretch" not in plain.to_dict()
+    for wrong in (0.5, 3.0):
+        with pytest.raises(UsageError, match="stretch of 1 to 2"):
+            replace(stretched, backward_stretch=wrong)
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])

@@ -20,7 +20,8 @@ STORED_KEYS = {
     "ensemble_weights": "consensus",
 }
 FIELD_OF = {key: name for name, key in STORED_KEYS.items()}
-WRITTEN_IF_SET = ("alternate_directions",)  # younger than schema 1: equal configs, equal files
+# younger than schema 1: equal configs, equal files
+WRITTEN_IF_SET = ("alternate_directions", "backward_stretch")
 AT_LEAST_ONE = (
     *("crop_size", "width", "heads", "features", "window", "inference_window_scale"),
     *("hidden", "stages", "blocks"),
@@ -45,6 +46,9 @@ class FesNetConfig:
     # extension: spotting's strides are half a window, and windows inside a video are judged
     # forwards and backwards in turn instead of both ways (docs/adr/0135-directions-in-turn.md)
     alternate_directions: bool = False
+    # extension: backwards a window is shown so many times as long, 1 to 2
+    # (docs/adr/0141-backwards-slower.md)
+    backward_stretch: float = 1.0
     working_rate: float = 30.0  # Hz
     hidden: int = 64  # channels inside MTAM
     stages: int = 3  # cascade stages after the proposal
@@ -112,6 +116,10 @@ class FesNetConfig:
             (
                 f"a dropout of 0 or more and below 1, got {self.dropout}",
                 0 <= self.dropout < 1,
+            ),
+            (
+                f"a backward stretch of 1 to 2, got {self.backward_stretch}",
+                1 <= self.backward_stretch <= 2,
             ),
             (f"a crop size divisible by 8, got {self.crop_size}", self.crop_size % 8 == 0),
         ]
@@ -206,7 +214,8 @@ class FesNetConfig:
     def to_dict(self) -> dict[str, Any]:
         """With the keys that weights and results have held since schema 1 (`STORED_KEYS`)."""
         values = {STORED_KEYS.get(name, name): value for name, value in asdict(self).items()}
-        return {k: v for k, v in values.items() if v or k not in WRITTEN_IF_SET}
+        unset = {f.name: f.default for f in fields(self) if f.name in WRITTEN_IF_SET}
+        return {k: v for k, v in values.items() if k not in unset or v != unset[k]}
 
 
 PRESETS = {
@@ -216,6 +225,7 @@ PRESETS = {
         stride=80,
         inference_window_scale=2,
         alternate_directions=True,
+        backward_stretch=1.2,
         concat_reference=True,
         intensity=True,
         motions=60,

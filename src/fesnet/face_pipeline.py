@@ -48,7 +48,12 @@ class FacePipeline:
         self.resampler = Resampler(config.working_rate)
         t = self.timing
         self.aggregator = WindowAggregator(
-            t.window, t.stride, runtime.decode, t.ahead, alternate=t.alternate
+            t.window,
+            t.stride,
+            runtime.decode,
+            t.ahead,
+            alternate=t.alternate,
+            backward_stretch=config.backward_stretch,
         )
         self.segment: int | None = None
         self.key: KeyFrame | None = None  # the last one so far

@@ -1,9 +1,11 @@
 """How likely a coder would agree with a candidate interval, and which candidates stand.
 
-    candidates -> features of their context -> probability -> suppression across kinds -> candidates
-    candidates -> each kind's threshold -> intervals
+    candidates -> features of their context -> logit -> mean over its like -> probability
+    candidates -> suppression across kinds -> each kind's threshold -> intervals
 
 The check is a logistic regression over named features (`fesnet.interval_features`) for each kind.
+Many candidates are one interval with edges a little apart, and what is said of each trembles with
+them: their mean says more than the highest of them.
 Suppression comes before the thresholds and knows none, so a lower threshold of one kind only ever
 adds intervals of that kind.
 """
@@ -33,6 +35,8 @@ from fesnet.weights import CHECK, CONFIG
 SCHEMA = "fesnet-interval-check/2"
 # share of the shorter of two candidates from which the less likely one goes; our choice
 OVERLAP = 0.3
+# IoU above which candidates of one kind are alike, and count for one another; our choice
+ALIKE = 0.5
 MICRO_MAX_S = 0.57  # s: what lasts no longer is a micro-expression; as in the bundled rules
 
 
@@ -76,13 +80,10 @@ class KindWeights:
             )
 
     def logits(self, features: FloatArray) -> FloatArray:
-        """(N,) of features (N, F) as measured; not yet calibrated."""
+        """(N,) calibrated, of features (N, F) as measured."""
         standard = (compress(features) - np.array(self.centre)) / np.array(self.scale)
-        return np.asarray(standard @ np.array(self.weights) + self.bias)
-
-    def probabilities(self, features: FloatArray) -> FloatArray:
-        """(N,) calibrated probabilities, 0..1."""
-        return logistic(self.slope * self.logits(features) + self.shift)
+        raw = standard @ np.array(self.weights) + self.bias
+        return np.asarray(self.slope * raw + self.shift)
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> KindWeights:
@@ -96,13 +97,15 @@ class KindWeights:
 class IntervalCheck:
     """One logistic regression for each kind, over the same named features.
 
-    What lasts at most micro_max_s is a micro-expression.
+    What lasts at most micro_max_s is a micro-expression. averaged: a candidate's logit is the mean
+    over those that are alike (`average_alike`); checks of earlier versions were fitted without.
     """
 
     names: tuple[str, ...]
     macro: KindWeights
     micro: KindWeights
     micro_max_s: float = MICRO_MAX_S
+    averaged: bool = False
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.names) - set(FEATURES))
@@ -117,13 +120,14 @@ class IntervalCheck:
         if not math.isfinite(self.micro_max_s):
             raise CheckpointError("expected an interval check with a longest micro, got none")
 
-    def probabilities(self, features: FloatArray, micro: NDArray[np.bool_]) -> FloatArray:
-        """(N,) calibrated, 0..1, of features (N, F) as measured; micro (N,): short enough for a
-        micro-expression.
+    def probabilities(
+        self, proposals: Sequence[Proposal], features: FloatArray, micro: NDArray[np.bool_]
+    ) -> FloatArray:
+        """(N,) calibrated, 0..1, of proposals, sorted by start, and their features (N, F) as
+        measured; micro (N,): short enough for a micro-expression.
         """
-        return np.where(
-            micro, self.micro.probabilities(features), self.macro.probabilities(features)
-        )
+        logits = np.where(micro, self.micro.logits(features), self.macro.logits(features))
+        return logistic(average_alike(logits, proposals, micro) if self.averaged else logits)
 
     def to_json(self) -> str:
         values = {"schema": SCHEMA, **asdict(self)}
@@ -142,6 +146,7 @@ class IntervalCheck:
                 KindWeights.from_values(values["macro"]),
                 KindWeights.from_values(values["micro"]),
                 float(values["micro_max_s"]),
+                bool(values.get("averaged", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
@@ -194,7 +199,7 @@ def check_candidates(
     if not proposals:
         return []
     kinds: list[Kind] = ["micro" if short else "macro" for short in micro]
-    probabilities = np.round(check.probabilities(features, micro), 4)
+    probabilities = np.round(check.probabilities(proposals, features, micro), 4)
     every = [
         Candidate(p.start, p.stop, apex(track, p, kind), kind, float(q))
         for p, kind, q in zip(proposals, kinds, probabilities, strict=True)
@@ -261,6 +266,31 @@ def candidate_features(
         short.append(micro)
     features = np.array(values_of, np.float64).reshape(len(values_of), len(names))
     return kept, features, np.array(short, bool)
+
+
+def average_alike(
+    logits: FloatArray, proposals: Sequence[Proposal], micro: NDArray[np.bool_]
+) -> FloatArray:
+    """Logits (N,) of proposals, sorted by start: each the mean over those of its kind that overlap
+    it by an IoU above `ALIKE`.
+
+    A proposal weighs by its votes, and the more the nearer it is: from 0 at `ALIKE` to 1 at itself.
+    The sums hold nothing else, so a part of a track gives the same bits as the whole.
+    """
+    starts = np.array([p.start for p in proposals])
+    stops = np.array([p.stop for p in proposals])
+    votes = np.array([p.votes for p in proposals])
+    out = np.empty(len(proposals))
+    for k, p in enumerate(proposals):
+        length = p.stop - p.start  # what begins further away has an IoU below a half
+        near = slice(*np.searchsorted(starts, (p.start - length, p.start + length)))
+        shared = np.minimum(stops[near], p.stop) - np.maximum(starts[near], p.start)
+        whole = np.maximum(stops[near], p.stop) - np.minimum(starts[near], p.start)
+        weights = votes[near] * (shared / whole - ALIKE) * (micro[near] == micro[k])
+        alike = weights > 0
+        weights = weights[alike]
+        out[k] = np.add.reduce(weights * logits[near][alike]) / np.add.reduce(weights)
+    return out
 
 
 def apex(track: ContextTrack, p: Proposal, kind: Kind) -> int:

@@ -128,6 +128,16 @@ def add_window(
     np.add.at(sums, steps[inside], rows[inside])
 
 
+def resample_rows(rows: Float32Array, count: int) -> Float32Array:
+    """Rows (N, ...) at `count` places, evenly from the first to the last, linear between them."""
+    if count == len(rows) or len(rows) == 1:
+        return rows
+    places = np.linspace(0, len(rows) - 1, count)
+    left = np.minimum(places.astype(np.int64), len(rows) - 2)
+    share = (places - left).astype(np.float32).reshape(-1, *[1] * (rows.ndim - 1))
+    return np.asarray(rows[left] + share * (rows[left + 1] - rows[left]), np.float32)
+
+
 class WindowAggregator:
     """Scores windows over one segment's steps, and averages them where windows overlap.
 
@@ -140,6 +150,9 @@ class WindowAggregator:
     alternate: only the first and the last window of a segment are judged both ways, those between
     backwards and forwards in turn. With strides of half a window each step is still judged both
     ways, at half the cost.
+
+    backward_stretch: backwards a window is shown so many times as long, as if the face moved
+    slower. So the two judgements err differently, and their mean errs less.
 
     A window that begins inside an expression (by the scores of earlier windows) begins with the
     last neutral step instead, the neutral anchor. So an expression longer than a window is still a
@@ -154,8 +167,10 @@ class WindowAggregator:
         ahead: int | None = None,
         *,
         alternate: bool = False,
+        backward_stretch: float = 1.0,
     ) -> None:
         self.window, self.stride, self.decode, self.alternate = window, stride, decode, alternate
+        self.backward_stretch = backward_stretch
         self.ahead = window - stride if ahead is None else ahead  # steps that must follow a step
         self.min_window = min(MIN_WINDOW, window)
         self.buffer: deque[Float32Array] = deque(maxlen=window)  # the last steps
@@ -211,7 +226,8 @@ class WindowAggregator:
         for at in directions[: len(buffered)]:  # a single step is its own mirror image
             in_order = len(at) == len(buffered) and at[0] == 0 and at[-1] == len(at) - 1
             window = buffered if in_order else buffered[at]
-            self.add_scores(*self.anchored(window, at + first))
+            stretch = 1.0 if at[0] == 0 else self.backward_stretch
+            self.add_scores(*self.anchored(window, at + first), stretch)
 
     def anchored(
         self, window: Float32Array, steps: NDArray[np.int64]
@@ -247,11 +263,14 @@ class WindowAggregator:
         sums = self.sums[step]
         return float(sums[:2].sum() / max(sums[3], 1e-9))
 
-    def add_scores(self, window: Float32Array, steps: NDArray[np.int64]) -> None:
+    def add_scores(
+        self, window: Float32Array, steps: NDArray[np.int64], stretch: float = 1.0
+    ) -> None:
         """Add a window's scores to the steps that it shows, but not to those that are final."""
-        probabilities, intensity = self.decode(window)
+        longer = resample_rows(window, round((len(window) - 1) * stretch) + 1)
+        probabilities, intensity = self.decode(longer)
         values = np.concatenate([probabilities[:, 1:], intensity[:, None]], 1)
-        add_window(self.sums, steps, values, TAPER)
+        add_window(self.sums, steps, resample_rows(values, len(window)), TAPER)
 
     def finalize(self, steps: int) -> ScoreChunk:
         """Return the first `steps` open steps as final."""

@@ -171,7 +171,7 @@ def stable_repr(config: FesNetConfig | SynthConfig) -> str:
     """`repr` by the names of version 0.1, so that shards of any version have one fingerprint."""
     if isinstance(config, FesNetConfig):
         # how spotting lays its windows is nothing that training sees
-        values = replace(config, alternate_directions=False).to_dict()
+        values = replace(config, alternate_directions=False, backward_stretch=1.0).to_dict()
     else:
         first = {new: old for old, new in RENAMED_SYNTH.items()}
         values = {first.get(name, name): value for name, value in vars(config).items()}
