@@ -32,8 +32,17 @@ if config["shape"]:
     rows = faces["shapes"].reshape(len(features), -1, features.shape[-1])
     features = np.concatenate([features, rows], 1)
 
-# Overlapping windows, each looked at forwards and backwards; where they overlap, the mean, with
-# weights that fall over 40 ticks towards a window's ends. The last one ends with the video and
+
+def resample(rows, count):
+    """Rows (N, ...) at `count` even places from the first to the last."""
+    places = np.linspace(0, len(rows) - 1, count)
+    left = np.minimum(places.astype(int), max(0, len(rows) - 2))
+    share = (places - left).reshape(-1, *[1] * (rows.ndim - 1)).astype(rows.dtype)
+    return rows[left] + share * (rows[np.minimum(left + 1, len(rows) - 1)] - rows[left])
+
+
+# Overlapping windows, each looked at forwards and backwards, where it is shown slower; where they
+# overlap, the mean, with weights that fall over 40 ticks towards a window's ends. The last one ends with the video and
 # counts from where no other starts; of a video shorter than a window it is all, to and fro if that
 # is less than 80 ticks.
 count = len(features)
@@ -45,12 +54,12 @@ period = max(1, 2 * last)
 there = np.arange(max(last + 1, min(80, window))) % period
 views.append((count - 1 - last + np.minimum(there, period - there), len(starts) * stride))
 for forwards, first in views:
-    for frames in (forwards, forwards.min() + forwards.max() - forwards):
-        logits = decode.run(["logits"], {"projected": features[frames][None]})[0][-1, 0].astype(
-            np.float64
-        )
+    backwards = forwards.min() + forwards.max() - forwards
+    for frames, slower in ((forwards, 1), (backwards, config.get("backward_stretch", 1))):
+        shown = resample(features[frames], round((len(frames) - 1) * slower) + 1)
+        logits = decode.run(["logits"], {"projected": shown[None]})[0][-1, 0].astype(np.float64)
         raised = np.exp(logits - logits.max(-1, keepdims=True))
-        probabilities = (raised / raised.sum(-1, keepdims=True))[:, 1:]
+        probabilities = resample((raised / raised.sum(-1, keepdims=True))[:, 1:], len(frames))
         ramp = np.arange(len(frames)) + 0.5
         weight = np.minimum(np.minimum(ramp, ramp[::-1]) / 40, 1)[:, None]
         new = frames >= first

@@ -45,6 +45,12 @@ RATE = Fraction(25)
 # --- one face's line: windows from cached features ---
 
 
+def evenly(rows: np.ndarray, count: int) -> np.ndarray:
+    """Rows (N, K) at `count` even places from the first to the last."""
+    places = np.linspace(0, len(rows) - 1, count)
+    return np.column_stack([np.interp(places, np.arange(len(rows)), column) for column in rows.T])
+
+
 def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.ndarray, np.ndarray]:
     """Every window of crops through the whole network by itself, averaged with weights that fall at
     the edges.
@@ -70,8 +76,17 @@ def naive_scores(crops: np.ndarray, config: FesNetConfig = TINY) -> tuple[np.nda
         views += [(done, there), (done, n - 1 - (there - max(0, n - window)))]
     for first, frames in views:
         with torch.inference_mode():
-            logits, strength = network(torch.from_numpy(crops[frames])[None], shapes[frames][None])
+            attended = network.encode(torch.from_numpy(crops[frames]))[None]
+            if config.landmark_feature_count:
+                attended = network.append_landmarks(attended, shapes[frames][None])
+            backwards = frames[0] > frames[1]  # shown slower
+            count = round((window - 1) * config.backward_stretch) + 1 if backwards else window
+            shown = evenly(attended[0].flatten(1).numpy(), count).reshape(
+                1, count, *attended.shape[2:]
+            )
+            logits, strength = network.decode(torch.from_numpy(shown.astype(np.float32)))
         rows = np.column_stack([softmax(logits[-1, 0].numpy())[:, 1:], strength[0].numpy()])
+        rows = evenly(rows, window)
         share = np.column_stack([rows, np.ones(window)]) * weight[:, None]
         for frame, row in zip(frames, share, strict=True):
             sums[frame] += row if frame >= first else 0
