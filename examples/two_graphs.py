@@ -42,9 +42,9 @@ def resample(rows, count):
 
 
 # Overlapping windows, each looked at forwards and backwards, where it is shown slower; where they
-# overlap, the mean, with weights that fall over 40 ticks towards a window's ends. The last one ends with the video and
-# counts from where no other starts; of a video shorter than a window it is all, to and fro if that
-# is less than 80 ticks.
+# overlap, the mean, with weights that fall over 40 ticks towards a window's ends. The last one ends
+# with the video and counts from where no other starts; of a video shorter than a window it is all,
+# to and fro if that is less than 80 ticks.
 count = len(features)
 sums, weights = np.zeros((count, 2)), np.zeros((count, 1))
 starts = range(0, count - window + 1, stride)
