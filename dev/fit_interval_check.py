@@ -50,7 +50,6 @@ from fesnet.interval_features import compress
 
 SLOPE_PRIOR = 5.0  # how strongly a calibration's slope is drawn to 1
 GRID = tuple(round(0.02 * k, 2) for k in range(2, 48))  # thresholds that are tried
-AROUND = 2  # places of the grid on either side over which prices are averaged
 Kept = dict[str, list[Candidate]]
 
 
@@ -222,22 +221,21 @@ class Choice:
         return out
 
     def best(self, clips: Sequence[Clip], most: float) -> int:
-        """The place of the best pair, chosen on these clips: by the mean price of the pairs around
-        it, so that it does not stand where the price falls, nor by luck. Of equal ones the one in
-        the middle. The limit of false alarms is that of clips as they are: copies are harder, and
-        count in the price."""
+        """The place of the best pair, chosen on these clips; of equal ones that in the middle,
+        furthest from where the price falls. The limit of false alarms is that of clips as they are:
+        copies are harder, and count in the price."""
         copies = {c.name for c in self.copies}
         originals = [c for c in clips if c.name not in copies]
-        prices, allowed = [], []
+        prices = []
         for at in range(len(self.pairs)):
             real = self.total(clips, True, at)
             f1, false = self.other[at] if self.has_validation else (0.0, 0.0)
-            prices.append((2 * (real.f1 + self.total(clips, False, at).f1) + f1) / 6)
+            price = (2 * (real.f1 + self.total(clips, False, at).f1) + f1) / 6
             loud = self.total(originals, True, at).per_minute > most + 0.005
-            allowed.append(not loud and false <= 1.0)
-        means = np.round(mean_around(np.reshape(prices, (len(GRID), len(GRID)))).ravel(), 6)
-        ranks = list(zip(allowed, means.tolist(), strict=True))
-        equal = [pair for pair, rank in zip(self.pairs, ranks, strict=True) if rank == max(ranks)]
+            prices.append((not loud and false <= 1.0, round(price, 6)))
+        equal = [
+            pair for pair, price in zip(self.pairs, prices, strict=True) if price == max(prices)
+        ]
         macro = median_low([pair[0] for pair in equal])
         micro = median_low([pair[1] for pair in equal if pair[0] == macro])
         return self.pairs.index((macro, micro))
@@ -252,13 +250,6 @@ class Choice:
             for merged, total in zip((True, False), out, strict=True):
                 total += self.total(own, merged, at)
         return out
-
-
-def mean_around(prices: np.ndarray) -> np.ndarray:
-    """Mean (N, N) of prices (N, N) over pairs up to `AROUND` places away in either threshold."""
-    padded = np.pad(prices, AROUND, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * AROUND + 1,) * 2)
-    return np.asarray(windows.mean((2, 3)))
 
 
 def report(title: str, clips: Sequence[Clip], kept: Kept, thresholds: Thresholds) -> None:

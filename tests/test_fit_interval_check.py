@@ -88,17 +88,6 @@ def test_the_fit_tells_what_is_labelled_from_what_is_not(
     assert figures_of.reliability(clips, kept)[0] < 0.25
 
 
-def test_a_price_is_averaged_over_the_thresholds_around_it(tool: ModuleType) -> None:
-    prices = np.zeros((9, 9))
-    prices[4, 4] = 25.0  # a price by luck
-    prices[:, 8] = 3.0
-    means = tool.mean_around(prices)
-    assert means[4, 4] == means[2, 5] == pytest.approx(1.0)
-    assert means[0, 0] == means[8, 0] == 0
-    assert means[0, 8] == pytest.approx(9 / 5)  # beyond the rim as at the rim
-    assert means[0, 6] == pytest.approx(3 / 5)
-
-
 def test_clips_raise_no_more_false_alarms_than_allowed_and_copies_count_in_the_price(
     tool: ModuleType, figures_of: ModuleType
 ) -> None:
