@@ -33,12 +33,13 @@ if config["shape"]:
     features = np.concatenate([features, rows], 1)
 
 
-def resample(rows, count):
+def resample(rows: np.ndarray, count: int) -> np.ndarray:
     """Rows (N, ...) at `count` even places from the first to the last."""
     places = np.linspace(0, len(rows) - 1, count)
     left = np.minimum(places.astype(int), max(0, len(rows) - 2))
     share = (places - left).reshape(-1, *[1] * (rows.ndim - 1)).astype(rows.dtype)
-    return rows[left] + share * (rows[np.minimum(left + 1, len(rows) - 1)] - rows[left])
+    right = np.minimum(left + 1, len(rows) - 1)
+    return np.asarray(rows[left] + share * (rows[right] - rows[left]))
 
 
 # Overlapping windows, each looked at forwards and backwards, where it is shown slower; where they
