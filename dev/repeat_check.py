@@ -4,7 +4,7 @@
 
 PORTRAITS: `neutral/` and `smiling/` photos of the people of `dev/people.csv`. FOOTAGE: a folder of
 clips of people who speak, without expressions. CLIPS: folders of labelled real clips, each with its
-`annotations.json`. WORK takes videos and records, 1.8 GB; what is there already is kept, so a run
+`annotations.json`. WORK takes videos and records, 1.9 GB; what is there already is kept, so a run
 that was stopped goes on. The fit alone takes two minutes, all before it more than an hour.
 
 What is fitted goes into a copy of the bundled weights, WORK/weights. The last line says whether its

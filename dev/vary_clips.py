@@ -4,7 +4,7 @@
 
 OUT/CHANGE/NAME.mp4 and OUT/CHANGE/annotations.json, as `dev/labelled_clips.py` reads them. Few
 clips are labelled; what a check says of an event should not hang on the camera's exposure, on which
-side of the face is left, on where in a frame a step falls, or on where the clip begins. Copies
+side of the face is left, on where in a frame a step falls, or on where the clip starts. Copies
 share the person of their clip, so leaving a person out leaves out the copies. Changes and sizes are
 our choice.
 """
@@ -23,22 +23,22 @@ import cv2
 import numpy as np
 
 from fesnet._types import Image
+from fesnet.evaluation.clip_changes import TrimStart
 from fesnet.video import Frame, VideoWriter, open_source
 
 TIMES = ("onset_s", "apex_s", "offset_s")
-LATEST_S = 1.5
+WHOLE = TrimStart(seconds=0.0)  # nothing is left out
 
 
 @dataclass(frozen=True)
 class Change:
     """speed: times this; mirrored; scale: of a side; gamma of the brightness (above 1: darker);
-    turned: degrees; crf: of the encoder; later: share of the clip that is left out at its begin, at
-    most `LATEST_S`.
+    turned: degrees; crf: of the encoder; later: what is left out at the start.
     """
 
     crf: int
     speed: float = 1.0
-    later: float = 0.0
+    later: TrimStart = WHOLE
     mirrored: bool = False
     scale: float = 1.0
     gamma: float = 1.0
@@ -59,10 +59,6 @@ class Change:
         seen = cv2.LUT(seen, values.round().astype(np.uint8))
         return np.asarray(seen, np.uint8)
 
-    def begin(self, duration: float) -> float:
-        """Seconds that a clip of this length loses."""
-        return min(LATEST_S, self.later * duration)
-
 
 CHANGES = {
     "mirrored": Change(crf=28, mirrored=True),
@@ -70,23 +66,23 @@ CHANGES = {
     "faster": Change(crf=22, speed=1.15, turned=5.0),
     "slower": Change(crf=26, speed=0.87, turned=-5.0, gamma=0.75),
     "smaller": Change(crf=32, scale=0.5),
-    "later": Change(crf=24, later=0.3),
+    "later": Change(crf=24, later=TrimStart(seconds=1.5, share=0.3)),
 }
 
 
-def changed_frames(clip: Path, change: Change, begin: float) -> Iterator[Frame]:
-    """The frames of a copy, with the times of its own clock; begin: s of the clip."""
+def changed_frames(clip: Path, change: Change, start: float) -> Iterator[Frame]:
+    """The frames of a copy, with the times of its own clock; start: s of the clip."""
     with open_source(clip) as source:
-        later = (frame for frame in source if frame.time >= begin)
+        later = (frame for frame in source if frame.time >= start)
         for index, frame in enumerate(later):
-            yield Frame(index, (frame.time - begin) / change.speed, change(frame.image))
+            yield Frame(index, (frame.time - start) / change.speed, change(frame.image))
 
 
 def write_copy(clip: Path, out: Path, change: Change, truth: dict[str, Any]) -> None:
     """The copy is not there at all where writing ends early."""
     with open_source(clip) as source:
         rate = float(source.rate or 30) * change.speed
-    frames = changed_frames(clip, change, change.begin(truth["duration_s"]))
+    frames = changed_frames(clip, change, change.later.start(truth["duration_s"]))
     first = next(frames)
     height, width = first.image.shape[:2]
     with VideoWriter(out, rate, width, height, crf=change.crf, timed=True) as writer:
@@ -95,18 +91,18 @@ def write_copy(clip: Path, out: Path, change: Change, truth: dict[str, Any]) -> 
 
 
 def changed_truth(truth: dict[str, Any], change: Change, person: str) -> dict[str, Any]:
-    """A clip's labels on the clock of a copy. What its begin cuts is unsure: it counts neither
+    """A clip's labels on the clock of a copy. What its start cuts is unsure: it counts neither
     way."""
-    begin = change.begin(truth["duration_s"])
+    start = change.later.start(truth["duration_s"])
 
     def at(time: float) -> float:
-        return (time - begin) / change.speed
+        return (time - start) / change.speed
 
     def moved(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
         out = []
         for span in spans:
-            if span["offset_s"] > begin:
-                cut = {"confidence": "low"} if span["onset_s"] < begin else {}
+            if span["offset_s"] > start:
+                cut = {"confidence": "low"} if span["onset_s"] < start else {}
                 times = {n: span[n] for n in TIMES if span.get(n) is not None}
                 out.append(span | {n: max(0.0, at(t)) for n, t in times.items()} | cut)
         return out

@@ -354,6 +354,7 @@ def test_logits_of_like_candidates_are_averaged(seed: int, count: int) -> None:
         {"schema": "other"},
         {"names": ["no such feature"]},
         {"micro_max_s": float("nan")},
+        {"averaged": "no"},
         {"micro": None},
         {"macro": {"scale": [0.0] * len(FEATURES)}},
         {"macro": {"weights": [1.0]}},

@@ -214,8 +214,8 @@ class FesNetConfig:
     def to_dict(self) -> dict[str, Any]:
         """With the keys that weights and results have held since schema 1 (`STORED_KEYS`)."""
         values = {STORED_KEYS.get(name, name): value for name, value in asdict(self).items()}
-        unset = {f.name: f.default for f in fields(self) if f.name in WRITTEN_IF_SET}
-        return {k: v for k, v in values.items() if k not in unset or v != unset[k]}
+        defaults = {f.name: f.default for f in fields(self) if f.name in WRITTEN_IF_SET}
+        return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
 
 
 PRESETS = {

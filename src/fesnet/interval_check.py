@@ -119,6 +119,10 @@ class IntervalCheck:
             )
         if not math.isfinite(self.micro_max_s):
             raise CheckpointError("expected an interval check with a longest micro, got none")
+        if not isinstance(self.averaged, bool):
+            raise CheckpointError(
+                f"expected averaged as true or false in an interval check, got {self.averaged!r}"
+            )
 
     def probabilities(
         self, proposals: Sequence[Proposal], features: FloatArray, micro: NDArray[np.bool_]
@@ -146,7 +150,7 @@ class IntervalCheck:
                 KindWeights.from_values(values["macro"]),
                 KindWeights.from_values(values["micro"]),
                 float(values["micro_max_s"]),
-                bool(values.get("averaged", False)),
+                values.get("averaged", False),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
@@ -274,7 +278,7 @@ def average_alike(
     """Logits (N,) of proposals, sorted by start: each the mean over those of its kind that overlap
     it by an IoU above `ALIKE`.
 
-    A proposal weighs by its votes, and the more the nearer it is: from 0 at `ALIKE` to 1 at itself.
+    A proposal weighs by its votes, and by how far its IoU is above `ALIKE`.
     The sums hold nothing else, so a part of a track gives the same bits as the whole.
     """
     starts = np.array([p.start for p in proposals])

@@ -64,7 +64,7 @@ class ProjectingEncoder:
 def lab_shard(
     network: FesNet, kept: KeptFeatures, truth: Sequence[Interval], every_s: float
 ) -> Shard:
-    """Windows of all of a video with a face, forwards and (not stretched) backwards, one
+    """Windows of all of a video with a face, forwards, and backwards without a stretch, one
     each `every_s`; empty where no face stays in view for `MIN_WINDOW` steps."""
     config = network.config
     pixels_of = ProjectedPixels(network.lsdm).eval()
